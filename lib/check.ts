@@ -1,0 +1,81 @@
+import { TorchvaeError } from './errors.ts';
+
+/** The value as it should appear in an error message: short, with its type. */
+export function describeValue(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'string') {
+    return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} of type string`;
+  }
+  if (typeof value === 'object') {
+    const name = value.constructor?.name ?? 'Object';
+    return ArrayBuffer.isView(value) || Array.isArray(value)
+      ? `${name} of length ${(value as ArrayLike<unknown>).length}`
+      : `an instance of ${name}`;
+  }
+  if (typeof value === 'function') return `function ${value.name}`;
+  return `${String(value)} of type ${typeof value}`;
+}
+
+/** The sentence all argument errors have: "Expected X for NAME but received VALUE of type T". */
+export function expected(what: string, name: string, value: unknown): string {
+  return `Expected ${what} for ${name} but received ${describeValue(value)}`;
+}
+
+/** Throws ERR_TYPE unless `value` is an integer, ERR_RANGE unless it lies in [min, max]. */
+export function checkInteger(
+  name: string,
+  value: unknown,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
+  const range =
+    max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
+  if (typeof value !== 'number') throw new TorchvaeError('ERR_TYPE', expected(range, name, value));
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new TorchvaeError('ERR_RANGE', expected(range, name, value));
+  }
+  return value;
+}
+
+/** Throws ERR_TYPE unless `value` is a number, ERR_RANGE unless it is finite and lies in [min, max]. */
+export function checkNumber(name: string, value: unknown, min = -Infinity, max = Infinity): number {
+  const range =
+    min === -Infinity && max === Infinity
+      ? 'a finite number'
+      : max === Infinity
+        ? `a number of at least ${min}`
+        : `a number from ${min} to ${max}`;
+  if (typeof value !== 'number') throw new TorchvaeError('ERR_TYPE', expected(range, name, value));
+  if (!Number.isFinite(value) || value < min || value > max) {
+    throw new TorchvaeError('ERR_RANGE', expected(range, name, value));
+  }
+  return value;
+}
+
+/** Throws ERR_TYPE unless `value` is a string, ERR_RANGE unless it is one of `choices`. */
+export function checkOneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
+  const range = `one of ${choices.join(', ')}`;
+  if (typeof value !== 'string') throw new TorchvaeError('ERR_TYPE', expected(range, name, value));
+  if (!choices.includes(value as T)) throw new TorchvaeError('ERR_RANGE', expected(range, name, value));
+  return value as T;
+}
+
+/** Throws ERR_TYPE unless `value` is a plain object; ERR_RANGE for a key that is not in `known`. */
+export function checkOptions(
+  name: string,
+  value: unknown,
+  known: readonly string[],
+): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TorchvaeError('ERR_TYPE', expected('an object', name, value));
+  }
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) {
+      throw new TorchvaeError(
+        'ERR_RANGE',
+        `Unknown option ${key} in ${name}; known options are ${known.join(', ')}`,
+      );
+    }
+  }
+  return value as Record<string, unknown>;
+}
