@@ -1,0 +1,23 @@
+// Where and in what precision a model computes.
+#pragma once
+
+#include <ATen/core/TensorBase.h>
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+#include <c10/core/TensorOptions.h>
+
+#include "cpu/pool.h"
+
+namespace torchvae {
+
+struct Context {
+  c10::Device device = c10::Device(c10::kCPU);
+  c10::ScalarType dtype = c10::kFloat;
+  Pool* pool = nullptr;  // of the device's thread; set for the CPU
+
+  // The hand-tiled kernels of cpu/ serve float32 on the CPU; all else runs on plain ATen operations.
+  bool tiled() const { return device.is_cpu() && dtype == c10::kFloat; }
+  c10::TensorOptions options() const { return c10::TensorOptions().device(device).dtype(dtype); }
+};
+
+}  // namespace torchvae

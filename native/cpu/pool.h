@@ -1,0 +1,55 @@
+// A thread pool for regions of a few microseconds.
+//
+// Threads take tiles from a shared counter, and a region ends when its tiles are done, not when its threads have
+// met: a thread that the operating system has put aside holds up nobody but the one tile it carries. (An OpenMP barrier
+// waits for every thread, and collapses when another process takes a core.)
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+namespace torchvae {
+
+class Pool {
+ public:
+  explicit Pool(int threads);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(tile) for every tile in [0, tiles), on this thread and the workers, and returns when all are done.
+  // Called by one thread only. The body must not throw and must not call run().
+  template <class Body>
+  void run(int64_t tiles, const Body& body) {
+    if (tiles <= 1 || workers_.empty()) {
+      for (int64_t tile = 0; tile < tiles; ++tile) body(tile);
+      return;
+    }
+    runShared(tiles, [](const void* context, int64_t tile) { (*static_cast<const Body*>(context))(tile); }, &body);
+  }
+
+ private:
+  using Call = void (*)(const void*, int64_t);
+
+  void runShared(int64_t tiles, Call call, const void* context);
+  bool takeTile();
+  void work();
+
+  // generation << 40 | tiles << 20 | next, so that a late thread can never take a tile of a region it did not see begin.
+  alignas(64) std::atomic<uint64_t> state_{0};
+  alignas(64) std::atomic<int64_t> done_{0};
+  alignas(64) std::atomic<Call> call_{nullptr};
+  std::atomic<const void*> context_{nullptr};
+  std::atomic<int> sleeping_{0};
+  std::atomic<bool> stop_{false};
+  std::vector<std::thread> workers_;
+};
+
+// Logical processors that this process may run on, halved where two share a core.
+int defaultThreads();
+
+}  // namespace torchvae

@@ -1,0 +1,25 @@
+// A data set that lies whole on the device, and the gathering of a batch from it.
+#pragma once
+
+#include "context.h"
+#include "engine.h"
+#include "ops/activation.h"
+
+namespace torchvae {
+
+class ResidentDataset : public Dataset {
+ public:
+  // Copies `values` to the device: uint8 pixels stay bytes until a batch is gathered.
+  ResidentDataset(const c10::Device& device, const HostArray& values);
+
+  int64_t rows() const override { return values_.size(0); }
+  int64_t columns() const { return values_.size(1); }
+
+  // x[i] = row order[first + i], pixels scaled by 1/255; `order` is int64 on the device.
+  void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows, Activations& x) const;
+
+ private:
+  at::Tensor values_;
+};
+
+}  // namespace torchvae

@@ -1,0 +1,66 @@
+#include "device.h"
+
+#include <c10/core/InferenceMode.h>
+
+#include "data/resident.h"
+#include "model.h"
+#include "translate.h"
+
+namespace torchvae {
+
+ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads) : device_(device) {
+  if (device.is_cpu()) pool_ = std::make_unique<Pool>(threads);
+  thread_ = std::thread([this] { work(); });
+}
+
+ThreadedDevice::~ThreadedDevice() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void ThreadedDevice::submit(std::function<void()> job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+void ThreadedDevice::work() {
+  // Gradients are written out by hand, so autograd's bookkeeping is off for everything this thread does.
+  const c10::InferenceMode inference;
+  for (;;) {
+    std::function<void()> job;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job();
+  }
+}
+
+template <class T>
+std::shared_ptr<T> ThreadedDevice::owned(T* object) {
+  return std::shared_ptr<T>(object, [this](T* dying) { submit([dying] { delete dying; }); });
+}
+
+std::shared_ptr<Dataset> ThreadedDevice::createDataset(const HostArray& values) {
+  return translated([&] { return owned<Dataset>(new ResidentDataset(device_, values)); });
+}
+
+std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64_t seed,
+                                                   const std::string& precision) {
+  return translated([&] {
+    const auto dtype = precision == "float64" ? c10::kDouble : c10::kFloat;
+    return owned<Model>(new VaeModel({device_, dtype, pool_.get()}, spec, seed));
+  });
+}
+
+}  // namespace torchvae

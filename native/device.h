@@ -1,0 +1,41 @@
+// A device and the one thread that uses it.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "context.h"
+#include "engine.h"
+
+namespace torchvae {
+
+class ThreadedDevice : public Device {
+ public:
+  // `threads` is the CPU's: the device's own thread and its helpers.
+  ThreadedDevice(const c10::Device& device, int threads);
+  ~ThreadedDevice() override;
+
+  void submit(std::function<void()> job) override;
+  std::shared_ptr<Dataset> createDataset(const HostArray& values) override;
+  std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed, const std::string& precision) override;
+
+ private:
+  void work();
+  // What lives on the device dies on its thread.
+  template <class T>
+  std::shared_ptr<T> owned(T* object);
+
+  c10::Device device_;
+  std::unique_ptr<Pool> pool_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> jobs_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace torchvae

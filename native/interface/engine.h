@@ -1,0 +1,156 @@
+// What the binding sees of the engine. Plain types only: the binding includes no torch header, and is compiled apart.
+//
+// Threads: everything that a Device makes (models, data sets) is used and destroyed on that device's one thread, by
+// jobs handed to Device::submit. Every method throws torchvae::Error and nothing else.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "error.h"
+#include "spec.h"
+
+namespace torchvae {
+
+// Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
+inline constexpr int kEngineInterface = 1;
+
+struct DeviceInfo {
+  std::string name;
+  int64_t totalMemory = 0;  // bytes
+  std::string capability;   // '9.0'
+};
+
+struct EngineInfo {
+  std::string engineVersion;
+  std::string torchVersion;
+  std::string cpuCapability;  // the instruction set that ATen dispatches to
+  std::string gemm;           // the library behind the CPU's dense layers
+  int threads = 0;
+  bool cudaAvailable = false;
+  std::string cudaReason;  // why CUDA is off, empty when it is on
+  std::vector<DeviceInfo> cudaDevices;
+};
+
+// Row-major values on the host. uint8 stands for pixels: value / 255.
+struct HostArray {
+  const void* data = nullptr;
+  bool isUint8 = false;
+  int64_t rows = 0;
+  int64_t columns = 0;
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t rows() const = 0;
+};
+
+// A named tensor of a model's state: a parameter, or an optimiser moment.
+struct StateTensor {
+  std::string name;
+  std::vector<int64_t> shape;
+};
+
+// Sums over examples of the terms of SPEC's loss, in nats.
+struct LossSums {
+  double reconstruction = 0;
+  double kl = 0;
+  int64_t examples = 0;
+};
+
+struct OptimiserSettings {
+  double learningRate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+};
+
+// A stretch of optimiser steps over one epoch's order.
+struct TrainChunk {
+  std::shared_ptr<Dataset> data;
+  uint64_t orderSeed = 0;  // with `epoch`, fixes the permutation of the examples
+  int64_t epoch = 0;
+  int64_t firstStep = 0;  // within the epoch
+  int64_t steps = 0;
+  int64_t batchSize = 0;
+  bool shuffle = true;
+  double beta = 1;
+  OptimiserSettings optimiser;
+  std::shared_ptr<std::atomic<bool>> abort;
+};
+
+enum class StopReason : uint8_t { kDone, kAborted, kNonFinite };
+
+struct TrainResult {
+  int64_t steps = 0;  // whole steps taken
+  LossSums sums;
+  double seconds = 0;
+  StopReason reason = StopReason::kDone;
+};
+
+// How noise is come by where a method draws z: `values` ([rows, latentSize]) when given, else drawn from `seed`.
+struct NoiseSource {
+  const float* values = nullptr;
+  uint64_t seed = 0;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  virtual int64_t step() const = 0;  // optimiser steps taken since the weights were drawn
+  virtual void setStep(int64_t step) = 0;
+
+  // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq.
+  // Linear weights have PyTorch's layout [out, in]. Values are float32.
+  virtual std::vector<StateTensor> stateTensors() const = 0;
+  virtual std::vector<float> readState(const std::string& name) const = 0;
+  virtual void writeState(const std::string& name, const float* values, int64_t count) = 0;
+
+  virtual TrainResult train(const TrainChunk& chunk) = 0;
+
+  // Sums over all examples of `data`, taken with one z per example.
+  virtual LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
+                            const std::atomic<bool>& abort) = 0;
+
+  // mean and logVariance: [rows, latentSize].
+  virtual void encode(const HostArray& x, float* mean, float* logVariance) = 0;
+  // mean of p(x|z): [rows, inputSize] from z [rows, latentSize].
+  virtual void decode(const float* z, int64_t rows, float* mean) = 0;
+  // z ~ p(z): [rows, latentSize].
+  virtual void samplePrior(int64_t rows, uint64_t seed, float* z) = 0;
+  // Per-example -log p(x|z) and KL(q||p), each [rows].
+  virtual void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) = 0;
+  // The gradients of the batch's mean loss, one vector a parameter in stateTensors() order, beside the batch's sums.
+  virtual LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
+                             std::vector<std::vector<float>>& gradients) = 0;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  // Queues a job on the device's thread. Jobs run in order and must not throw.
+  virtual void submit(std::function<void()> job) = 0;
+  virtual std::shared_ptr<Dataset> createDataset(const HostArray& values) = 0;
+  // `precision` is 'float32' or 'float64'; weights are drawn from `seed`.
+  virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed, const std::string& precision) = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual EngineInfo info() = 0;
+  // `name` is 'cpu' or 'cuda:N'. One Device per name and process, shared by all who ask; the first to ask sets the number
+  // of the CPU's threads, 0 for one a core.
+  virtual std::shared_ptr<Device> device(const std::string& name, int threads) = 0;
+};
+
+}  // namespace torchvae
+
+// The engine library's only entry: nullptr unless `interfaceNumber` is the library's own kEngineInterface.
+extern "C" __attribute__((visibility("default"))) torchvae::Engine* torchvae_engine(int interfaceNumber);

@@ -1,0 +1,31 @@
+// p(x|z): what the decoder's output says of x.
+#pragma once
+
+#include <memory>
+
+#include "context.h"
+#include "ops/activation.h"
+#include "spec.h"
+
+namespace torchvae {
+
+class Likelihood {
+ public:
+  virtual ~Likelihood() = default;
+
+  // Features the decoder must give for `inputSize` features of x.
+  virtual int64_t decoderSize(int64_t inputSize) const { return inputSize; }
+
+  // loss[i] = -log p(x_i | z_i) in nats, from the decoder's output y [rows, decoderSize]. Unless `gradient` is null it
+  // becomes d (sum of loss / rows) / dy.
+  virtual void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
+                               at::Tensor& loss, Activations* gradient) const = 0;
+
+  // E[x|z] for y [rows, decoderSize].
+  virtual at::Tensor mean(const at::Tensor& y) const = 0;
+};
+
+// Throws ERR_SPEC for a name that the table does not hold.
+std::unique_ptr<Likelihood> makeLikelihood(const LikelihoodSpec& spec);
+
+}  // namespace torchvae

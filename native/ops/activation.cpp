@@ -1,0 +1,56 @@
+#include "ops/activation.h"
+
+#include <ATen/ops/elu.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/softplus.h>
+#include <ATen/ops/tanh.h>
+#include <ATen/ops/where.h>
+
+namespace torchvae {
+
+void activateInPlace(ActivationKind kind, at::Tensor& y) {
+  switch (kind) {
+    case ActivationKind::kRelu:
+      at::relu_(y);
+      return;
+    case ActivationKind::kTanh:
+      at::tanh_(y);
+      return;
+    case ActivationKind::kSigmoid:
+      at::sigmoid_(y);
+      return;
+    case ActivationKind::kElu:
+      at::elu_(y);
+      return;
+    case ActivationKind::kSoftplus:
+      at::softplus_out(y, y);
+      return;
+    case ActivationKind::kIdentity:
+      return;
+  }
+}
+
+void scaleBySlope(ActivationKind kind, const at::Tensor& y, at::Tensor& gradient) {
+  switch (kind) {
+    case ActivationKind::kRelu:
+      gradient.mul_(y.gt(0));
+      return;
+    case ActivationKind::kTanh:
+      gradient.mul_(y.mul(y).neg_().add_(1));
+      return;
+    case ActivationKind::kSigmoid:
+      gradient.mul_(y.neg().add_(1).mul_(y));
+      return;
+    case ActivationKind::kElu:
+      gradient.mul_(y.add(1).clamp_max_(1));
+      return;
+    case ActivationKind::kSoftplus:
+      gradient.mul_(y.neg().expm1().neg_());
+      return;
+    case ActivationKind::kIdentity:
+      return;
+  }
+}
+
+}  // namespace torchvae

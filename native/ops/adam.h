@@ -1,0 +1,13 @@
+// Adam (Kingma and Ba 2015, algorithm 1) over one flat buffer, in the arithmetic of torch.optim.Adam.
+#pragma once
+
+#include "context.h"
+#include "engine.h"
+#include "parameters.h"
+
+namespace torchvae {
+
+// One update from parameters.gradients; `step` counts from 1.
+void adamStep(const Context& context, Parameters& parameters, const OptimiserSettings& settings, int64_t step);
+
+}  // namespace torchvae

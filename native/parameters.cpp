@@ -1,0 +1,84 @@
+#include "parameters.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <cmath>
+
+#include "error.h"
+#include "memory.h"
+#include "random/philox.h"
+
+namespace torchvae {
+namespace {
+
+constexpr int64_t kAlignment = 16;  // floats: one cache line
+const std::string kPrefix = "optimizer.";
+const std::string kFirst = ".exp_avg";
+const std::string kSecond = ".exp_avg_sq";
+
+bool endsWith(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+}  // namespace
+
+int64_t Parameters::reserve(int64_t count) {
+  const int64_t offset = size_;
+  size_ += (count + kAlignment - 1) / kAlignment * kAlignment;
+  return offset;
+}
+
+DenseSlots Parameters::addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach) {
+  const int64_t out = outEach * static_cast<int64_t>(names.size());
+  const int64_t weight = reserve(in * out);
+  const int64_t bias = reserve(out);
+  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  for (size_t i = 0; i < names.size(); ++i) {
+    const int64_t first = static_cast<int64_t>(i) * outEach;
+    entries_.push_back({names[i] + ".weight", {{outEach, in}, {1, out}, weight + first}, bound});
+    entries_.push_back({names[i] + ".bias", {{outEach}, {1}, bias + first}, bound});
+  }
+  return {{{in, out}, {out, 1}, weight}, {{out}, {1}, bias}};
+}
+
+void Parameters::allocate(const Context& context, uint64_t seed) {
+  values = zeroed(context, {size_});
+  gradients = zeroed(context, {size_});
+  firstMoments = zeroed(context, {size_});
+  secondMoments = zeroed(context, {size_});
+  uint64_t index = 0;
+  for (const ParameterEntry& entry : entries_) {
+    at::Tensor drawn = at::empty(entry.slot.sizes, c10::TensorOptions().dtype(c10::kFloat));
+    fillUniform({seed, Stream::kWeights, index++}, drawn.data_ptr<float>(), drawn.numel());
+    value(entry.slot).copy_(drawn.mul_(2 * entry.bound).sub_(entry.bound));
+  }
+}
+
+at::Tensor Parameters::view(const at::Tensor& flat, const Slot& slot) {
+  return flat.as_strided(slot.sizes, slot.strides, slot.offset);
+}
+
+std::vector<StateTensor> Parameters::stateTensors() const {
+  std::vector<StateTensor> all;
+  for (const ParameterEntry& entry : entries_) all.push_back({entry.name, entry.slot.sizes});
+  for (const ParameterEntry& entry : entries_) {
+    all.push_back({kPrefix + entry.name + kFirst, entry.slot.sizes});
+    all.push_back({kPrefix + entry.name + kSecond, entry.slot.sizes});
+  }
+  return all;
+}
+
+at::Tensor Parameters::state(const std::string& name) const {
+  const bool moment = name.compare(0, kPrefix.size(), kPrefix) == 0;
+  const bool second = moment && endsWith(name, kSecond);
+  const size_t cut = moment ? (second ? kSecond : kFirst).size() : 0;
+  const std::string parameter = moment ? name.substr(kPrefix.size(), name.size() - kPrefix.size() - cut) : name;
+  for (const ParameterEntry& entry : entries_) {
+    if (entry.name == parameter) return view(!moment ? values : second ? secondMoments : firstMoments, entry.slot);
+  }
+  throw Error("ERR_CHECKPOINT", "The model has no tensor named " + name);
+}
+
+}  // namespace torchvae

@@ -1,0 +1,64 @@
+// The weights of a model in one flat buffer, with their gradients and Adam's moments in three more of the same layout:
+// the optimiser is one loop, and a clipping norm one reduction.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "context.h"
+#include "engine.h"
+
+namespace torchvae {
+
+// A place in the flat buffer, seen as a tensor.
+struct Slot {
+  std::vector<int64_t> sizes;
+  std::vector<int64_t> strides;
+  int64_t offset = 0;
+};
+
+struct ParameterEntry {
+  std::string name;
+  Slot slot;         // in PyTorch's orientation: a linear weight is [out, in]
+  double bound = 0;  // drawn from U(-bound, bound); zero for zeros
+};
+
+// Weights of one dense layer as its kernels want them.
+struct DenseSlots {
+  Slot weight;  // [in, out], contiguous
+  Slot bias;    // [out]
+};
+
+class Parameters {
+ public:
+  // Declares a dense layer whose output is the concatenation of `names` of `outEach` features each; every name gets its
+  // own weight [outEach, in] and bias [outEach], drawn as torch.nn.Linear draws them.
+  DenseSlots addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach);
+
+  // Allocates what was declared and draws the weights. Called once, after the last declaration.
+  void allocate(const Context& context, uint64_t seed);
+
+  const std::vector<ParameterEntry>& entries() const { return entries_; }
+  int64_t size() const { return size_; }
+
+  at::Tensor value(const Slot& slot) const { return view(values, slot); }
+  at::Tensor gradient(const Slot& slot) const { return view(gradients, slot); }
+
+  // State by its public name: parameters and the optimiser's moments.
+  std::vector<StateTensor> stateTensors() const;
+  at::Tensor state(const std::string& name) const;
+
+  at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
+
+ private:
+  static at::Tensor view(const at::Tensor& flat, const Slot& slot);
+  int64_t reserve(int64_t count);
+
+  std::vector<ParameterEntry> entries_;
+  int64_t size_ = 0;
+};
+
+}  // namespace torchvae

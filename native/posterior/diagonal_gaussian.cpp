@@ -1,0 +1,85 @@
+#include "posterior/diagonal_gaussian.h"
+
+#include <ATen/ops/sum.h>
+
+#include "cpu/transpose.h"
+#include "cpu/vector.h"
+
+namespace torchvae {
+namespace {
+
+TORCHVAE_VECTORISED void sampleRows(const float* head, const float* noise, int64_t rows, int64_t latent, float* z,
+                                    float* kl) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* mean = head + i * 2 * latent;
+    const float* logVariance = mean + latent;
+    double sum = 0;
+    for (int64_t j = 0; j < latent; ++j) {
+      const float deviation = vec::exp(0.5f * logVariance[j]);
+      z[i * latent + j] = mean[j] + deviation * noise[i * latent + j];
+    }
+    for (int64_t j = 0; j < latent; ++j) {
+      sum += mean[j] * mean[j] + (vec::exp(logVariance[j]) - 1.0f - logVariance[j]);
+    }
+    kl[i] = static_cast<float>(0.5 * sum);
+  }
+}
+
+TORCHVAE_VECTORISED void backwardRows(const float* head, const float* noise, const float* dz, float klScale,
+                                      int64_t rows, int64_t latent, float* gradient) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* mean = head + i * 2 * latent;
+    float* meanGradient = gradient + i * 2 * latent;
+    for (int64_t j = 0; j < latent; ++j) {
+      const float deviation = vec::exp(0.5f * mean[latent + j]);
+      const float d = dz[i * latent + j];
+      meanGradient[j] = d + klScale * mean[j];
+      meanGradient[latent + j] =
+          0.5f * (d * noise[i * latent + j] * deviation + klScale * (deviation * deviation - 1.0f));
+    }
+  }
+}
+
+}  // namespace
+
+void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
+                              Activations& z, at::Tensor& kl) const {
+  const int64_t latent = z.value.size(1);
+  if (context.tiled()) {
+    sampleRows(head.data_ptr<float>(), noise.data_ptr<float>(), rows, latent, z.value.data_ptr<float>(),
+               kl.data_ptr<float>());
+    if (z.transposed.defined()) {
+      transpose(z.value.data_ptr<float>(), latent, rows, latent, z.transposed.data_ptr<float>(), z.transposed.size(1));
+    }
+    return;
+  }
+  const at::Tensor mean = head.narrow(0, 0, rows).narrow(1, 0, latent);
+  const at::Tensor logVariance = head.narrow(0, 0, rows).narrow(1, latent, latent);
+  z.value.narrow(0, 0, rows).copy_(logVariance.mul(0.5).exp_().mul_(noise.narrow(0, 0, rows)).add_(mean));
+  at::Tensor divergence = kl.narrow(0, 0, rows);
+  at::sum_out(divergence, mean.square().add_(logVariance.exp()).sub_(1).sub_(logVariance), {1});
+  divergence.mul_(0.5);
+}
+
+void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
+                                const at::Tensor& dz, double beta, int64_t rows, Activations& headGradient) const {
+  const int64_t latent = noise.size(1);
+  const double klScale = beta / static_cast<double>(rows);
+  if (context.tiled()) {
+    float* gradient = headGradient.value.data_ptr<float>();
+    backwardRows(head.data_ptr<float>(), noise.data_ptr<float>(), dz.data_ptr<float>(), static_cast<float>(klScale),
+                 rows, latent, gradient);
+    transpose(gradient, 2 * latent, rows, 2 * latent, headGradient.transposed.data_ptr<float>(),
+              headGradient.transposed.size(1));
+    return;
+  }
+  const at::Tensor mean = head.narrow(0, 0, rows).narrow(1, 0, latent);
+  const at::Tensor deviation = head.narrow(0, 0, rows).narrow(1, latent, latent).mul(0.5).exp_();
+  const at::Tensor d = dz.narrow(0, 0, rows);
+  at::Tensor gradient = headGradient.value.narrow(0, 0, rows);
+  gradient.narrow(1, 0, latent).copy_(mean.mul(klScale).add_(d));
+  gradient.narrow(1, latent, latent)
+      .copy_(d.mul(noise.narrow(0, 0, rows)).mul_(deviation).add_(deviation.square().sub_(1).mul_(klScale)).mul_(0.5));
+}
+
+}  // namespace torchvae

@@ -1,0 +1,28 @@
+#include "posterior/posterior.h"
+
+#include "error.h"
+#include "posterior/diagonal_gaussian.h"
+
+namespace torchvae {
+namespace {
+
+struct Row {
+  const char* posterior;
+  const char* prior;
+  std::unique_ptr<Posterior> (*make)();
+};
+
+constexpr Row kTable[] = {
+    {"gaussian", "standard-normal", []() -> std::unique_ptr<Posterior> { return std::make_unique<DiagonalGaussian>(); }},
+};
+
+}  // namespace
+
+std::unique_ptr<Posterior> makePosterior(const std::string& posterior, const std::string& prior) {
+  for (const Row& row : kTable) {
+    if (posterior == row.posterior && prior == row.prior) return row.make();
+  }
+  throw Error("ERR_SPEC", "The engine has no posterior " + posterior + " with the prior " + prior);
+}
+
+}  // namespace torchvae

@@ -1,0 +1,24 @@
+// One training step, from the examples' numbers to the updated weights. The executors of train/ run it many times.
+#pragma once
+
+#include "data/resident.h"
+#include "ops/adam.h"
+#include "vae.h"
+
+namespace torchvae {
+
+struct StepInput {
+  const ResidentDataset& data;
+  const at::Tensor& order;  // int64 on the device: a permutation of the examples
+  int64_t first;            // the batch is order[first], ..., order[first + rows - 1]
+  int64_t rows;
+  double beta;
+};
+
+// Forward and backward: leaves the losses in vae.reconstruction and vae.kl, and the gradients in the parameters.
+void computeGradients(const Context& context, Vae& vae, const StepInput& input, uint64_t seed, int64_t step);
+
+// noise[0 .. rows) ~ N(0, I), a function of (seed, step) alone.
+void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows, at::Tensor& noise);
+
+}  // namespace torchvae

@@ -1,0 +1,64 @@
+#include "vae.h"
+
+#include "error.h"
+#include "memory.h"
+
+namespace torchvae {
+
+VaeSlots declareVae(Parameters& parameters, const ModelSpec& spec) {
+  if (spec.encoder.type != "mlp" || spec.decoder.type != "mlp") {
+    throw Error("ERR_SPEC", "The engine has no network of type " +
+                                (spec.encoder.type != "mlp" ? spec.encoder.type : spec.decoder.type));
+  }
+  const auto likelihood = makeLikelihood(spec.likelihood);
+  VaeSlots slots;
+  slots.encoder = declareMlp(parameters, "encoder", spec.inputSize(), spec.encoder.hidden);
+  const int64_t encoded = spec.encoder.hidden.empty() ? spec.inputSize() : spec.encoder.hidden.back();
+  slots.head = parameters.addDense({"posterior.mean", "posterior.logVariance"}, encoded, spec.latentSize);
+  std::vector<int64_t> widths = spec.decoder.hidden;
+  widths.push_back(likelihood->decoderSize(spec.inputSize()));
+  slots.decoder = declareMlp(parameters, "decoder", spec.latentSize, widths);
+  return slots;
+}
+
+Vae::Vae(const Context& context, const Parameters& parameters, const VaeSlots& slots, const ModelSpec& spec,
+         int64_t capacity, bool training)
+    : x(makeActivations(context, capacity, spec.inputSize(), training)),
+      noise(zeroed(context, {capacity, spec.latentSize})),
+      z(makeActivations(context, capacity, spec.latentSize, training)),
+      reconstruction(zeroed(context, {capacity})),
+      kl(zeroed(context, {capacity})),
+      context_(context),
+      capacity_(capacity),
+      posterior_(makePosterior(spec.posterior, spec.prior)),
+      likelihood_(makeLikelihood(spec.likelihood)),
+      encoder_(context, parameters, slots.encoder, spec.encoder.activation, spec.encoder.activation, capacity, training),
+      head_(context, parameters, slots.head, ActivationKind::kIdentity, capacity, training),
+      decoder_(context, parameters, slots.decoder, spec.decoder.activation, ActivationKind::kIdentity, capacity,
+               training) {
+  if (training) zGradient_ = makeActivations(context, capacity, spec.latentSize, true);
+}
+
+void Vae::encode(int64_t rows) {
+  encoded_ = &encoder_.forward(x, rows);
+  head_.forward(*encoded_, rows);
+}
+
+void Vae::sample(int64_t rows) { posterior_->sample(context_, head(), noise, rows, z, kl); }
+
+void Vae::decode(int64_t rows) { decoded_ = &decoder_.forward(z, rows); }
+
+void Vae::reconstruct(int64_t rows, bool withGradient) {
+  likelihood_->negativeLogProb(context_, x.value, decoded_->value, rows, reconstruction,
+                               withGradient ? &decoder_.outputGradient() : nullptr);
+}
+
+void Vae::backward(int64_t rows, double beta) {
+  decoder_.backward(z, ActivationKind::kIdentity, &zGradient_, rows);
+  posterior_->backward(context_, head(), noise, zGradient_.value, beta, rows, head_.outputGradient);
+  Activations* encodedGradient = encoder_.empty() ? nullptr : &encoder_.outputGradient();
+  head_.backward(*encoded_, encoder_.lastActivation(), encodedGradient, rows);
+  encoder_.backward(x, ActivationKind::kIdentity, nullptr, rows);
+}
+
+}  // namespace torchvae

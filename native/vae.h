@@ -1,0 +1,60 @@
+// A variational autoencoder over a batch: x -> encoder -> q(z|x) -> z -> decoder -> p(x|z), and back.
+#pragma once
+
+#include <memory>
+
+#include "likelihood/likelihood.h"
+#include "net/mlp.h"
+#include "parameters.h"
+#include "posterior/posterior.h"
+#include "spec.h"
+
+namespace torchvae {
+
+// Where the parts of a VAE lie in its Parameters.
+struct VaeSlots {
+  std::vector<DenseSlots> encoder;
+  DenseSlots head;  // the posterior's parameters, from the encoder's last layer
+  std::vector<DenseSlots> decoder;
+};
+
+VaeSlots declareVae(Parameters& parameters, const ModelSpec& spec);
+
+class Vae {
+ public:
+  // Buffers for up to `capacity` examples, those of the backward pass only when `training`.
+  Vae(const Context& context, const Parameters& parameters, const VaeSlots& slots, const ModelSpec& spec,
+      int64_t capacity, bool training);
+
+  // The four parts of a step, over the first `rows` examples in `x` and `noise`, to be called in this order.
+  void encode(int64_t rows);      // head = encoder(x)
+  void sample(int64_t rows);      // z = rsample(q, noise), kl = KL(q || p)
+  void decode(int64_t rows);      // decoder(z)
+  void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
+  // Gradients of mean(reconstruction + beta kl) into the Parameters; after reconstruct(rows, true).
+  void backward(int64_t rows, double beta);
+
+  int64_t capacity() const { return capacity_; }
+  const at::Tensor& head() const { return head_.output.value; }
+  // E[x|z] of what decode() left: [rows, inputSize].
+  at::Tensor decodedMean(int64_t rows) const { return likelihood_->mean(decoded_->value.narrow(0, 0, rows)); }
+
+  Activations x;                  // [capacity, inputSize]
+  at::Tensor noise;               // [capacity, latentSize]
+  Activations z;                  // [capacity, latentSize]
+  at::Tensor reconstruction, kl;  // [capacity], nats of each example
+
+ private:
+  Context context_;
+  int64_t capacity_;
+  std::unique_ptr<Posterior> posterior_;
+  std::unique_ptr<Likelihood> likelihood_;
+  Mlp encoder_;
+  Dense head_;
+  Mlp decoder_;
+  Activations zGradient_;
+  const Activations* encoded_ = nullptr;
+  const Activations* decoded_ = nullptr;
+};
+
+}  // namespace torchvae
