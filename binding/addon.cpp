@@ -1,0 +1,385 @@
+// The addon's functions, as lib/runtime/addon.ts declares them. Each validates, copies its inputs, and queues one job.
+
+#include <napi.h>
+
+#include "convert.h"
+#include "environment.h"
+#include "handle.h"
+#include "library.h"
+
+namespace torchvae::binding {
+namespace {
+
+using Info = Napi::CallbackInfo;
+
+ModelHandle& liveModel(const Info& info) {
+  auto& handle = unwrapHandle<ModelHandle>(info[0]);
+  if (!handle.model) throw toJavaScriptError(info.Env(), "ERR_STATE", "The model was disposed");
+  return handle;
+}
+
+Napi::Object objectArgument(const Info& info, size_t index) {
+  if (!info[index].IsObject()) throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected an object");
+  return info[index].As<Napi::Object>();
+}
+
+// Noise given as an array of one row an example, or as a seed.
+struct OwnedNoise {
+  std::shared_ptr<OwnedArray> values;
+  uint64_t seed = 0;
+  NoiseSource view() const { return {values ? values->floats() : nullptr, seed}; }
+};
+
+OwnedNoise toNoise(const Napi::Value& value, int64_t rows, int64_t latentSize) {
+  if (value.IsNumber()) return {nullptr, static_cast<uint64_t>(value.As<Napi::Number>().Int64Value())};
+  auto values = std::make_shared<OwnedArray>(toOwnedArray(value, latentSize));
+  if (values->isUint8 || values->rows != rows) {
+    throw toJavaScriptError(value.Env(), "ERR_SHAPE", "Expected a Float32Array of one row an example for noise");
+  }
+  return {values, 0};
+}
+
+// open({ libtorch: string[], engine: string }): EngineInfo
+Napi::Value open(const Info& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Object options = objectArgument(info, 0);
+    LibraryPaths paths;
+    const auto libraries = options.Get("libtorch").As<Napi::Array>();
+    for (uint32_t i = 0; i < libraries.Length(); ++i) paths.libtorch.push_back(libraries.Get(i).ToString());
+    paths.engine = stringProperty(options, "engine");
+    return toObject(info.Env(), openEngine(paths).info());
+  });
+}
+
+// device(name: string, threads: number): Device
+Napi::Value device(const Info& info) {
+  return guarded(info.Env(), [&] {
+    const std::string name = info[0].ToString();
+    return wrapHandle(info.Env(), DeviceHandle{engine().device(name, info[1].ToNumber().Int32Value())});
+  });
+}
+
+// createDataset(device, values, columns): Promise<Dataset>
+Napi::Value createDataset(const Info& info) {
+  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  auto values = std::make_shared<OwnedArray>(toOwnedArray(info[1], info[2].ToNumber().Int64Value()));
+  const auto bytes = static_cast<int64_t>(values->storage.size());
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *device, nullptr, [device, values] { return device->createDataset(values->view()); },
+          [device, bytes](Napi::Env env, std::shared_ptr<Dataset>& dataset) {
+            return wrapHandle(env, DatasetHandle{device, std::move(dataset), bytes});
+          });
+}
+
+// createModel(device, spec, seed, precision): Promise<Model>
+Napi::Value createModel(const Info& info) {
+  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  const ModelSpec spec = toModelSpec(objectArgument(info, 1));
+  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
+  const std::string precision = info[3].ToString();
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *device, nullptr, [=] { return device->createModel(spec, seed, precision); },
+          [device, spec](Napi::Env env, std::shared_ptr<Model>& model) {
+            int64_t bytes = 0;
+            for (const StateTensor& tensor : model->stateTensors()) {
+              int64_t count = sizeof(float);
+              for (int64_t n : tensor.shape) count *= n;
+              bytes += count;
+            }
+            ModelHandle handle;
+            handle.device = device;
+            handle.model = std::move(model);
+            handle.inputSize = spec.inputSize();
+            handle.latentSize = spec.latentSize;
+            handle.bytes = bytes;
+            return wrapHandle(env, std::move(handle));
+          });
+}
+
+// dispose(model | dataset): void; the memory is freed on the device's thread, after what is queued there.
+Napi::Value dispose(const Info& info) {
+  bool isModel = false;
+  if (info[0].IsExternal()) napi_check_object_type_tag(info.Env(), info[0], &ModelHandle::kTag, &isModel);
+  const auto release = [&](auto& handle, auto& held) {
+    held.reset();
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -handle.bytes);
+    handle.bytes = 0;
+  };
+  if (isModel) {
+    auto& handle = unwrapHandle<ModelHandle>(info[0]);
+    handle.abort->store(true);
+    release(handle, handle.model);
+  } else {
+    auto& handle = unwrapHandle<DatasetHandle>(info[0]);
+    release(handle, handle.dataset);
+  }
+  return info.Env().Undefined();
+}
+
+// abort(model): void; ends the model's current train() or evaluate() at the next step.
+Napi::Value abort(const Info& info) {
+  unwrapHandle<ModelHandle>(info[0]).abort->store(true);
+  return info.Env().Undefined();
+}
+
+// train(model, chunk): Promise<TrainResult>
+Napi::Value train(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  const Napi::Object options = objectArgument(info, 1);
+  TrainChunk chunk;
+  chunk.data = unwrapHandle<DatasetHandle>(options.Get("data")).dataset;
+  if (!chunk.data) throw toJavaScriptError(info.Env(), "ERR_STATE", "The data set was disposed");
+  chunk.orderSeed = static_cast<uint64_t>(integerProperty(options, "orderSeed"));
+  chunk.epoch = integerProperty(options, "epoch");
+  chunk.firstStep = integerProperty(options, "firstStep");
+  chunk.steps = integerProperty(options, "steps");
+  chunk.batchSize = integerProperty(options, "batchSize");
+  chunk.shuffle = booleanProperty(options, "shuffle");
+  chunk.beta = numberProperty(options, "beta");
+  chunk.optimiser.learningRate = numberProperty(options, "learningRate");
+  chunk.optimiser.beta1 = numberProperty(options, "beta1");
+  chunk.optimiser.beta2 = numberProperty(options, "beta2");
+  chunk.optimiser.epsilon = numberProperty(options, "epsilon");
+  const int64_t rows = chunk.data->rows();
+  const int64_t batches = chunk.batchSize < 1 ? 0 : (rows + chunk.batchSize - 1) / chunk.batchSize;
+  if (chunk.firstStep < 0 || chunk.steps < 0 || chunk.firstStep + chunk.steps > batches) {
+    throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected steps within one epoch of the data");
+  }
+  handle.abort->store(false);
+  chunk.abort = handle.abort;
+  auto model = handle.model;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, handle.abort, [model, chunk] { return model->train(chunk); },
+          [](Napi::Env env, TrainResult& result) { return toObject(env, result); });
+}
+
+// evaluate(model, dataset, batchSize, seed): Promise<LossSums>
+Napi::Value evaluate(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto data = unwrapHandle<DatasetHandle>(info[1]).dataset;
+  if (!data) throw toJavaScriptError(info.Env(), "ERR_STATE", "The data set was disposed");
+  const int64_t batchSize = info[2].ToNumber().Int64Value();
+  if (batchSize < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive batch size");
+  const auto seed = static_cast<uint64_t>(info[3].ToNumber().Int64Value());
+  handle.abort->store(false);
+  auto model = handle.model;
+  auto flag = handle.abort;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, flag, [=] { return model->evaluate(*data, batchSize, seed, *flag); },
+          [](Napi::Env env, LossSums& sums) { return toObject(env, sums); });
+}
+
+// encode(model, x): Promise<{ mean, logVariance }>
+Napi::Value encode(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
+  const auto count = static_cast<size_t>(x->rows * handle.latentSize);
+  auto model = handle.model;
+  using Pair = std::pair<std::vector<float>, std::vector<float>>;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr,
+          [=] {
+            Pair head{std::vector<float>(count), std::vector<float>(count)};
+            model->encode(x->view(), head.first.data(), head.second.data());
+            return head;
+          },
+          [](Napi::Env env, Pair& head) {
+            auto object = Napi::Object::New(env);
+            object.Set("mean", toFloat32Array(env, head.first));
+            object.Set("logVariance", toFloat32Array(env, head.second));
+            return object;
+          });
+}
+
+// decode(model, z): Promise<Float32Array>
+Napi::Value decode(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto z = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.latentSize));
+  if (z->isUint8) throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected a Float32Array for z");
+  const auto count = static_cast<size_t>(z->rows * handle.inputSize);
+  auto model = handle.model;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr,
+          [=] {
+            std::vector<float> mean(count);
+            model->decode(z->floats(), z->rows, mean.data());
+            return mean;
+          },
+          [](Napi::Env env, std::vector<float>& mean) { return toFloat32Array(env, mean); });
+}
+
+// samplePrior(model, rows, seed): Promise<Float32Array>
+Napi::Value samplePrior(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  const int64_t rows = info[1].ToNumber().Int64Value();
+  if (rows < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive number of rows");
+  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
+  const auto count = static_cast<size_t>(rows * handle.latentSize);
+  auto model = handle.model;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr,
+          [=] {
+            std::vector<float> z(count);
+            model->samplePrior(rows, seed, z.data());
+            return z;
+          },
+          [](Napi::Env env, std::vector<float>& z) { return toFloat32Array(env, z); });
+}
+
+// losses(model, x, noise | seed): Promise<{ reconstruction, kl }>
+Napi::Value losses(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
+  const OwnedNoise noise = toNoise(info[2], x->rows, handle.latentSize);
+  auto model = handle.model;
+  using Pair = std::pair<std::vector<float>, std::vector<float>>;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr,
+          [=] {
+            const auto count = static_cast<size_t>(x->rows);
+            Pair terms{std::vector<float>(count), std::vector<float>(count)};
+            model->losses(x->view(), noise.view(), terms.first.data(), terms.second.data());
+            return terms;
+          },
+          [](Napi::Env env, Pair& terms) {
+            auto object = Napi::Object::New(env);
+            object.Set("reconstruction", toFloat32Array(env, terms.first));
+            object.Set("kl", toFloat32Array(env, terms.second));
+            return object;
+          });
+}
+
+// gradients(model, x, noise | seed, beta): Promise<LossSums & { gradients: Float32Array[] }>
+Napi::Value gradients(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
+  if (x->rows < 1) throw toJavaScriptError(info.Env(), "ERR_SHAPE", "Expected at least one example");
+  const OwnedNoise noise = toNoise(info[2], x->rows, handle.latentSize);
+  const double beta = info[3].ToNumber().DoubleValue();
+  auto model = handle.model;
+  using Result = std::pair<LossSums, std::vector<std::vector<float>>>;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr,
+          [=] {
+            Result result;
+            result.first = model->gradients(x->view(), noise.view(), beta, result.second);
+            return result;
+          },
+          [](Napi::Env env, Result& result) {
+            auto object = toObject(env, result.first).As<Napi::Object>();
+            auto arrays = Napi::Array::New(env, result.second.size());
+            for (size_t i = 0; i < result.second.size(); ++i) {
+              arrays.Set(static_cast<uint32_t>(i), toFloat32Array(env, result.second[i]));
+            }
+            object.Set("gradients", arrays);
+            return object;
+          });
+}
+
+// stateTensors(model): { name: string, shape: number[] }[]
+Napi::Value stateTensors(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto list = Napi::Array::New(info.Env());
+  for (const StateTensor& tensor : handle.model->stateTensors()) {
+    auto shape = Napi::Array::New(info.Env());
+    for (int64_t n : tensor.shape) shape.Set(shape.Length(), static_cast<double>(n));
+    auto entry = Napi::Object::New(info.Env());
+    entry.Set("name", tensor.name);
+    entry.Set("shape", shape);
+    list.Set(list.Length(), entry);
+  }
+  return list;
+}
+
+// readState(model): Promise<{ step: number, tensors: Float32Array[] }>, in stateTensors() order
+Napi::Value readState(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto model = handle.model;
+  using Result = std::pair<int64_t, std::vector<std::vector<float>>>;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr,
+          [model] {
+            Result result{model->step(), {}};
+            for (const StateTensor& tensor : model->stateTensors()) {
+              result.second.push_back(model->readState(tensor.name));
+            }
+            return result;
+          },
+          [](Napi::Env env, Result& result) {
+            auto tensors = Napi::Array::New(env, result.second.size());
+            for (size_t i = 0; i < result.second.size(); ++i) {
+              tensors.Set(static_cast<uint32_t>(i), toFloat32Array(env, result.second[i]));
+            }
+            auto object = Napi::Object::New(env);
+            object.Set("step", static_cast<double>(result.first));
+            object.Set("tensors", tensors);
+            return object;
+          });
+}
+
+// writeState(model, { step, tensors: { name: Float32Array } }): Promise<void>; tensors that are not named stay.
+Napi::Value writeState(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  const Napi::Object state = objectArgument(info, 1);
+  const int64_t step = integerProperty(state, "step");
+  auto tensors = std::make_shared<std::vector<std::pair<std::string, OwnedArray>>>();
+  const auto named = state.Get("tensors").As<Napi::Object>();
+  const Napi::Array names = named.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = names.Get(i).ToString();
+    OwnedArray values = toOwnedArray(named.Get(name), 1);
+    if (values.isUint8) throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected a Float32Array for " + name);
+    tensors->emplace_back(name, std::move(values));
+  }
+  auto model = handle.model;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr,
+          [=] {
+            for (const auto& [name, values] : *tensors) model->writeState(name, values.floats(), values.rows);
+            model->setStep(step);
+            return true;
+          },
+          [](Napi::Env env, bool&) { return env.Undefined(); });
+}
+
+}  // namespace
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment(env));
+  exports.Set("version", TORCHVAE_VERSION);
+  const auto add = [&](const char* name, Napi::Value (*function)(const Info&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  add("open", open);
+  add("device", device);
+  add("createDataset", createDataset);
+  add("createModel", createModel);
+  add("dispose", dispose);
+  add("abort", abort);
+  add("train", train);
+  add("evaluate", evaluate);
+  add("encode", encode);
+  add("decode", decode);
+  add("samplePrior", samplePrior);
+  add("losses", losses);
+  add("gradients", gradients);
+  add("stateTensors", stateTensors);
+  add("readState", readState);
+  add("writeState", writeState);
+  return exports;
+}
+
+NODE_API_MODULE(torchvae, initialise)
+
+}  // namespace torchvae::binding

@@ -1,0 +1,161 @@
+#include "convert.h"
+
+#include <cstring>
+
+#include "environment.h"
+
+namespace torchvae::binding {
+namespace {
+
+[[noreturn]] void refuse(Napi::Env env, const std::string& what, const std::string& name) {
+  throw toJavaScriptError(env, "ERR_TYPE", "Expected " + what + " for " + name);
+}
+
+std::vector<int64_t> toIntegers(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsArray()) refuse(object.Env(), "an array of integers", name);
+  const auto array = value.As<Napi::Array>();
+  std::vector<int64_t> numbers;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value element = array.Get(i);
+    if (!element.IsNumber() || element.As<Napi::Number>().Int64Value() < 1) {
+      refuse(object.Env(), "an array of positive integers", name);
+    }
+    numbers.push_back(element.As<Napi::Number>().Int64Value());
+  }
+  return numbers;
+}
+
+Napi::Object objectProperty(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsObject()) refuse(object.Env(), "an object", name);
+  return value.As<Napi::Object>();
+}
+
+ActivationKind toActivation(const Napi::Object& object) {
+  const std::string name = stringProperty(object, "activation");
+  if (name == "identity") return ActivationKind::kIdentity;
+  if (name == "relu") return ActivationKind::kRelu;
+  if (name == "tanh") return ActivationKind::kTanh;
+  if (name == "sigmoid") return ActivationKind::kSigmoid;
+  if (name == "elu") return ActivationKind::kElu;
+  if (name == "softplus") return ActivationKind::kSoftplus;
+  refuse(object.Env(), "a known activation", "activation");
+}
+
+NetworkSpec toNetworkSpec(const Napi::Object& object) {
+  NetworkSpec network;
+  network.type = stringProperty(object, "type");
+  network.hidden = toIntegers(object, "hidden");
+  network.activation = toActivation(object);
+  return network;
+}
+
+}  // namespace
+
+std::string stringProperty(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsString()) refuse(object.Env(), "a string", name);
+  return value.As<Napi::String>().Utf8Value();
+}
+
+double numberProperty(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsNumber()) refuse(object.Env(), "a number", name);
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+int64_t integerProperty(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsNumber()) refuse(object.Env(), "an integer", name);
+  return value.As<Napi::Number>().Int64Value();
+}
+
+bool booleanProperty(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsBoolean()) refuse(object.Env(), "a boolean", name);
+  return value.As<Napi::Boolean>().Value();
+}
+
+ModelSpec toModelSpec(const Napi::Object& object) {
+  ModelSpec spec;
+  spec.inputShape = toIntegers(object, "inputShape");
+  spec.encoder = toNetworkSpec(objectProperty(object, "encoder"));
+  spec.latentSize = integerProperty(object, "latentSize");
+  if (spec.latentSize < 1) refuse(object.Env(), "a positive integer", "latentSize");
+  spec.posterior = stringProperty(object, "posterior");
+  spec.prior = stringProperty(object, "prior");
+  spec.decoder = toNetworkSpec(objectProperty(object, "decoder"));
+  const Napi::Object likelihood = objectProperty(object, "likelihood");
+  spec.likelihood.type = stringProperty(likelihood, "type");
+  if (spec.likelihood.type == "gaussian") spec.likelihood.sigma = numberProperty(likelihood, "sigma");
+  return spec;
+}
+
+OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns) {
+  if (!value.IsTypedArray()) refuse(value.Env(), "a Float32Array or Uint8Array", "values");
+  const auto array = value.As<Napi::TypedArray>();
+  const napi_typedarray_type type = array.TypedArrayType();
+  if (type != napi_float32_array && type != napi_uint8_array) {
+    refuse(value.Env(), "a Float32Array or Uint8Array", "values");
+  }
+  const auto length = static_cast<int64_t>(array.ElementLength());
+  if (columns < 1 || length % columns != 0) {
+    refuse(value.Env(), "a length that is a multiple of " + std::to_string(columns), "values");
+  }
+  const auto* bytes = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  OwnedArray owned;
+  owned.storage.assign(bytes, bytes + array.ByteLength());
+  owned.isUint8 = type == napi_uint8_array;
+  owned.rows = length / columns;
+  owned.columns = columns;
+  return owned;
+}
+
+Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values) {
+  auto array = Napi::Float32Array::New(env, values.size());
+  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(float));
+  return array;
+}
+
+Napi::Value toObject(Napi::Env env, const LossSums& sums) {
+  auto object = Napi::Object::New(env);
+  object.Set("reconstruction", sums.reconstruction);
+  object.Set("kl", sums.kl);
+  object.Set("examples", static_cast<double>(sums.examples));
+  return object;
+}
+
+Napi::Value toObject(Napi::Env env, const TrainResult& result) {
+  static constexpr const char* kReasons[] = {"done", "aborted", "nonfinite"};
+  auto object = toObject(env, result.sums).As<Napi::Object>();
+  object.Set("steps", static_cast<double>(result.steps));
+  object.Set("seconds", result.seconds);
+  object.Set("reason", kReasons[static_cast<int>(result.reason)]);
+  return object;
+}
+
+Napi::Value toObject(Napi::Env env, const EngineInfo& info) {
+  auto object = Napi::Object::New(env);
+  object.Set("engineVersion", info.engineVersion);
+  object.Set("torchVersion", info.torchVersion);
+  object.Set("cpuCapability", info.cpuCapability);
+  object.Set("gemm", info.gemm);
+  object.Set("threads", info.threads);
+  auto cuda = Napi::Object::New(env);
+  cuda.Set("available", info.cudaAvailable);
+  cuda.Set("reason", info.cudaReason);
+  auto devices = Napi::Array::New(env);
+  for (const DeviceInfo& device : info.cudaDevices) {
+    auto entry = Napi::Object::New(env);
+    entry.Set("name", device.name);
+    entry.Set("totalMemory", static_cast<double>(device.totalMemory));
+    entry.Set("capability", device.capability);
+    devices.Set(devices.Length(), entry);
+  }
+  cuda.Set("devices", devices);
+  object.Set("cuda", cuda);
+  return object;
+}
+
+}  // namespace torchvae::binding

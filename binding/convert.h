@@ -1,0 +1,41 @@
+// JavaScript values to the engine's plain structs and back. lib/ has validated them; what is checked again here is what
+// could otherwise read or write memory out of bounds.
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+#include <vector>
+
+#include "engine.h"
+
+namespace torchvae::binding {
+
+// A property of the asked type, or an ERR_TYPE exception that names it.
+std::string stringProperty(const Napi::Object& object, const char* name);
+double numberProperty(const Napi::Object& object, const char* name);
+int64_t integerProperty(const Napi::Object& object, const char* name);
+bool booleanProperty(const Napi::Object& object, const char* name);
+
+ModelSpec toModelSpec(const Napi::Object& object);
+
+// A copy of the caller's typed array: the caller may change, detach or collect it while the engine works.
+struct OwnedArray {
+  std::vector<uint8_t> storage;
+  bool isUint8 = false;
+  int64_t rows = 0;
+  int64_t columns = 0;
+
+  HostArray view() const { return {storage.data(), isUint8, rows, columns}; }
+  const float* floats() const { return reinterpret_cast<const float*>(storage.data()); }
+};
+
+// From a Float32Array or Uint8Array whose length is a multiple of `columns`.
+OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns);
+
+Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values);
+Napi::Value toObject(Napi::Env env, const LossSums& sums);
+Napi::Value toObject(Napi::Env env, const TrainResult& result);
+Napi::Value toObject(Napi::Env env, const EngineInfo& info);
+
+}  // namespace torchvae::binding

@@ -1,0 +1,94 @@
+#include "environment.h"
+
+namespace torchvae::binding {
+
+struct Environment::Pending {
+  Napi::Promise::Deferred deferred;
+  AbortFlag abort;
+  std::function<void()> work;
+  Finish finish;
+  std::string code;  // of the error that work() threw; empty if it returned
+  std::string message;
+};
+
+Environment::Environment(Napi::Env env) {
+  toJavaScript_ = Napi::ThreadSafeFunction::New(env, Napi::Function(), "torchvae", 0, 1);
+  toJavaScript_.Unref(env);
+  // Runs before Node tears down the thread-safe function, since hooks run in reverse order.
+  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
+}
+
+Environment::~Environment() = default;
+
+Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+
+void Environment::close() {
+  std::unique_lock lock(mutex_);
+  closing_ = true;
+  for (Pending* pending : running_) {
+    if (pending->abort != nullptr) pending->abort->store(true);
+  }
+  idle_.wait(lock, [this] { return running_.empty(); });
+}
+
+Napi::Value Environment::enqueue(Napi::Env env, Device& device, const AbortFlag& abort, std::function<void()> work,
+                                 Finish finish) {
+  auto* pending = new Pending{Napi::Promise::Deferred::New(env), abort, std::move(work), std::move(finish), {}, {}};
+  const Napi::Promise promise = pending->deferred.Promise();
+  if (unsettled_++ == 0) toJavaScript_.Ref(env);
+  {
+    const std::lock_guard lock(mutex_);
+    running_.insert(pending);
+  }
+  device.submit([this, pending] {
+    bool closing;
+    {
+      const std::lock_guard lock(mutex_);
+      closing = closing_;
+    }
+    if (!closing) {
+      try {
+        pending->work();
+      } catch (const Error& error) {
+        pending->code = error.code();
+        pending->message = error.what();
+      } catch (const std::exception& error) {
+        pending->code = "ERR_INTERNAL";
+        pending->message = error.what();
+      }
+    }
+    pending->work = nullptr;  // what the work holds is released on the device's thread
+    const auto settleIt = [this](Napi::Env env, Napi::Function, Pending* done) {
+      if (env != nullptr) settle(env, *done);
+      delete done;
+    };
+    // Queued before the environment may end: close() waits for `running_` to empty.
+    if (toJavaScript_.NonBlockingCall(pending, settleIt) != napi_ok) delete pending;
+    const std::lock_guard lock(mutex_);
+    running_.erase(pending);
+    idle_.notify_all();
+  });
+  return promise;
+}
+
+void Environment::settle(Napi::Env env, Pending& pending) {
+  if (--unsettled_ == 0) toJavaScript_.Unref(env);
+  const Napi::HandleScope scope(env);
+  if (!pending.code.empty()) {
+    pending.deferred.Reject(toJavaScriptError(env, pending.code, pending.message).Value());
+    return;
+  }
+  try {
+    pending.deferred.Resolve(pending.finish(env));
+  } catch (const Napi::Error& error) {
+    pending.deferred.Reject(error.Value());
+  }
+}
+
+Napi::Error toJavaScriptError(Napi::Env env, const std::string& code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  return error;
+}
+
+}  // namespace torchvae::binding

@@ -1,0 +1,71 @@
+// One JavaScript environment (the main thread, or a worker): its promises, and its orderly end.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include "engine.h"
+
+namespace torchvae::binding {
+
+// Raised by an abort, or by the end of the environment that the work belongs to.
+using AbortFlag = std::shared_ptr<std::atomic<bool>>;
+
+class Environment {
+ public:
+  explicit Environment(Napi::Env env);
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  static Environment& of(Napi::Env env);
+
+  // Runs work() on the device's thread, then settles the promise on the JavaScript thread with what finish(env, result)
+  // makes of work()'s result. `abort` is raised if the environment ends first.
+  template <class Work, class Finish>
+  Napi::Value promise(Napi::Env env, Device& device, const AbortFlag& abort, Work work, Finish finish) {
+    using Result = decltype(work());
+    auto result = std::make_shared<Result>();
+    return enqueue(
+        env, device, abort, [result, work = std::move(work)] { *result = work(); },
+        [result, finish = std::move(finish)](Napi::Env env) { return finish(env, *result); });
+  }
+
+ private:
+  using Finish = std::function<Napi::Value(Napi::Env)>;
+  struct Pending;
+
+  Napi::Value enqueue(Napi::Env env, Device& device, const AbortFlag& abort, std::function<void()> work, Finish finish);
+  void settle(Napi::Env env, Pending& pending);
+  void close();
+
+  Napi::ThreadSafeFunction toJavaScript_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::set<Pending*> running_;
+  int unsettled_ = 0;  // used on the JavaScript thread alone
+  bool closing_ = false;
+};
+
+// The JavaScript form of an engine's error: an Error with a `code`.
+Napi::Error toJavaScriptError(Napi::Env env, const std::string& code, const std::string& message);
+
+// Calls body(), turning an engine's error into a JavaScript exception.
+template <class Body>
+auto guarded(Napi::Env env, const Body& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw toJavaScriptError(env, error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    throw toJavaScriptError(env, "ERR_OUT_OF_MEMORY", "The host has no memory left");
+  }
+}
+
+}  // namespace torchvae::binding

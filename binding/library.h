@@ -1,0 +1,24 @@
+// Opening libtorch and the engine, once for the process.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine.h"
+
+namespace torchvae::binding {
+
+struct LibraryPaths {
+  std::vector<std::string> libtorch;  // absolute, in the order to open them
+  std::string engine;                 // absolute
+};
+
+// Opens the libraries and returns the engine; called again, returns the same one. Throws ERR_LIBTORCH when a library of
+// libtorch cannot be opened, ERR_ADDON when the engine cannot or is of another interface, ERR_STATE when a different
+// engine is already open in this process.
+Engine& openEngine(const LibraryPaths& paths);
+
+// The engine that openEngine() opened. Throws ERR_STATE before that.
+Engine& engine();
+
+}  // namespace torchvae::binding
