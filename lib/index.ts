@@ -1,0 +1,32 @@
+export {
+  type DataKind,
+  Dataset,
+  type DatasetOptions,
+  type Factor,
+  type FromOptions,
+  fashionMnist,
+  type LoadOptions,
+  loadDataset,
+  type MnistOptions,
+  mnist,
+  type SplitOptions,
+  type SpritesOptions,
+  sprites,
+} from './data/index.ts';
+export { type ErrorCode, TorchvaeError } from './errors.ts';
+export type { Examples, Tensor } from './model/input.ts';
+export type { Losses } from './model/losses.ts';
+export { type Preset, type PresetName, preset, presetNames } from './model/presets.ts';
+export type {
+  Activation,
+  LikelihoodSpec,
+  MlpSpec,
+  ModelSpec,
+  ModelSpecInput,
+  ObjectiveSpec,
+} from './model/spec.ts';
+export { type GridOptions, imageGrid, reconstructionGrid } from './report/grid.ts';
+export { encodePng, type Picture } from './report/png.ts';
+export type { DeviceName } from './runtime/device.ts';
+export type { EpochResult, FitOptions, StepProgress } from './training/fit.ts';
+export { type CreateOptions, type Encoding, type Precision, VAE } from './vae.ts';

@@ -1,0 +1,131 @@
+import { readFile } from 'node:fs/promises';
+import { expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+import { ioError, writeFileAtomic } from '../files.ts';
+import type { Position } from './core.ts';
+import { decodeSafetensors, encodeSafetensors, type HostTensor } from './safetensors.ts';
+import { completeSpec, type ModelSpec } from './spec.ts';
+
+/** What `metadata.format` says in every checkpoint. */
+const FORMAT = 'torchvae-checkpoint-1';
+
+/** A model at rest. Tensor names: the parameters', and `optimizer.NAME.exp_avg` and `.exp_avg_sq` for Adam's moments. */
+export interface Checkpoint {
+  spec: ModelSpec;
+  seed: number;
+  precision: 'float32' | 'float64';
+  position: Position;
+  tensors: Map<string, { shape: readonly number[]; data: Float32Array }>;
+}
+
+/**
+ * Writes a checkpoint in the safetensors format, beside its target and then renamed: `path` holds either the old or the
+ * new one. The noise and the order of the data are functions of the seed and the position, so these need no state.
+ *
+ * @throws TorchvaeError ERR_IO
+ */
+export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+  const { spec, seed, precision, position, tensors } = checkpoint;
+  const entries = new Map<string, HostTensor>();
+  for (const [name, { shape, data }] of tensors) entries.set(name, { dtype: 'F32', shape, data });
+  const metadata = {
+    format: FORMAT,
+    spec: JSON.stringify(spec),
+    training: JSON.stringify({ seed, precision, position }),
+  };
+  await writeFileAtomic(path, encodeSafetensors(entries, metadata));
+}
+
+/**
+ * @throws TorchvaeError ERR_IO for a file that cannot be read, ERR_CHECKPOINT for one that is no checkpoint or is
+ * damaged, naming the place
+ */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const bytes = await readFile(path).catch((cause) => {
+    throw ioError('read', path, cause);
+  });
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  if (metadata.format !== FORMAT) {
+    throw damaged(
+      path,
+      `Expected format ${FORMAT} in its metadata but it says ${metadata.format ?? 'nothing'}`,
+    );
+  }
+  const named: Checkpoint['tensors'] = new Map();
+  for (const [name, tensor] of tensors) {
+    if (tensor.dtype !== 'F32')
+      throw damaged(path, `Expected F32 for the tensor ${name} but it is ${tensor.dtype}`);
+    checkFinite(path, name, tensor.data);
+    named.set(name, tensor);
+  }
+  return { spec: readSpec(path, metadata.spec), ...readTraining(path, metadata.training), tensors: named };
+}
+
+function damaged(path: string, what: string): TorchvaeError {
+  return new TorchvaeError('ERR_CHECKPOINT', `${path} is no usable checkpoint: ${what}`);
+}
+
+function checkFinite(path: string, name: string, data: Float32Array): void {
+  const index = data.findIndex((value) => !Number.isFinite(value));
+  if (index >= 0)
+    throw damaged(path, `Expected finite values but the tensor ${name} has ${data[index]} at ${index}`);
+}
+
+function parseObject(path: string, field: string, text: string | undefined): Record<string, unknown> {
+  try {
+    const value = JSON.parse(text ?? '');
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // falls through to the one message for everything that is no object
+  }
+  throw damaged(path, `Expected a JSON object as ${field} in its metadata`);
+}
+
+function readSpec(path: string, text: string | undefined): ModelSpec {
+  try {
+    return completeSpec(parseObject(path, 'spec', text));
+  } catch (error) {
+    if (error instanceof TorchvaeError && error.code === 'ERR_SPEC') throw damaged(path, error.message);
+    throw error;
+  }
+}
+
+function readTraining(
+  path: string,
+  text: string | undefined,
+): Pick<Checkpoint, 'seed' | 'precision' | 'position'> {
+  const { seed, precision, position } = parseObject(path, 'training', text);
+  if (precision !== 'float32' && precision !== 'float64') {
+    throw damaged(path, expected('float32 or float64', 'training.precision', precision));
+  }
+  if (typeof position !== 'object' || position === null) {
+    throw damaged(path, expected('an object', 'training.position', position));
+  }
+  const { epoch, stepInEpoch, step, partial } = position as Record<string, unknown>;
+  const whole: Position = {
+    epoch: count(path, 'position.epoch', epoch),
+    stepInEpoch: count(path, 'position.stepInEpoch', stepInEpoch),
+    step: count(path, 'position.step', step),
+  };
+  if (partial !== undefined) whole.partial = readPartial(path, partial);
+  return { seed: count(path, 'seed', seed), precision, position: whole };
+}
+
+function readPartial(path: string, value: unknown): NonNullable<Position['partial']> {
+  const { sums, batchSize, examples, shuffle } = (value ?? {}) as Record<string, unknown>;
+  const { reconstruction, kl, examples: seen } = (sums ?? {}) as Record<string, unknown>;
+  if (typeof reconstruction !== 'number' || typeof kl !== 'number' || typeof shuffle !== 'boolean') {
+    throw damaged(path, expected('an epoch under way', 'training.position.partial', value));
+  }
+  return {
+    sums: { reconstruction, kl, examples: count(path, 'position.partial.sums.examples', seen) },
+    batchSize: count(path, 'position.partial.batchSize', batchSize),
+    examples: count(path, 'position.partial.examples', examples),
+    shuffle,
+  };
+}
+
+function count(path: string, field: string, value: unknown): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw damaged(path, expected('a whole number', `training.${field}`, value));
+}

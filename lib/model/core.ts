@@ -1,0 +1,86 @@
+import { TorchvaeError } from '../errors.ts';
+import { callAddon } from '../runtime/addon.ts';
+import type { Device } from '../runtime/device.ts';
+import type { Addon, LossSums, ModelHandle } from '../runtime/native.ts';
+import { inputSize, type ModelSpec } from './spec.ts';
+
+/** How far training has come; with the tensors, all that a checkpoint needs to go on with the same bits. */
+export interface Position {
+  /** Whole epochs done. */
+  epoch: number;
+  /** Steps done in the epoch under way. */
+  stepInEpoch: number;
+  /** Optimiser steps done in all. */
+  step: number;
+  /** The epoch under way: sums of its losses so far, and the batches that its order was cut into. */
+  partial?: { sums: LossSums; batchSize: number; examples: number; shuffle: boolean };
+}
+
+/** A model on its device: what the user's VAE and the training loop share. */
+export class Core {
+  readonly spec: ModelSpec;
+  readonly device: Device;
+  readonly seed: number;
+  readonly precision: 'float32' | 'float64';
+  /** Values in one example. */
+  readonly dimensions: number;
+  position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
+  /** Set while fit() runs. */
+  training = false;
+  #handle: ModelHandle | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    spec: ModelSpec,
+    device: Device,
+    seed: number,
+    precision: 'float32' | 'float64',
+    handle: ModelHandle,
+  ) {
+    this.spec = spec;
+    this.device = device;
+    this.seed = seed;
+    this.precision = precision;
+    this.dimensions = inputSize(spec);
+    this.#handle = handle;
+  }
+
+  static async create(
+    spec: ModelSpec,
+    device: Device,
+    seed: number,
+    precision: 'float32' | 'float64',
+  ): Promise<Core> {
+    const { objective: _, ...native } = spec;
+    const handle = await callAddon(() => device.addon.createModel(device.handle, native, seed, precision));
+    return new Core(spec, device, seed, precision, handle);
+  }
+
+  /** @throws TorchvaeError ERR_STATE after dispose() */
+  get handle(): ModelHandle {
+    if (!this.#handle) throw new TorchvaeError('ERR_STATE', 'This VAE was disposed; create or load another');
+    return this.#handle;
+  }
+
+  /** A call of the addon with this model's handle. */
+  call<T>(body: (addon: Addon, handle: ModelHandle) => T): T {
+    const { handle } = this;
+    return callAddon(() => body(this.device.addon, handle));
+  }
+
+  /**
+   * Runs `body` when no other exclusive body does: a checkpoint is never taken between a stretch of steps and the note
+   * of it in `position`.
+   */
+  exclusive<T>(body: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(body);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  dispose(): void {
+    if (!this.#handle) return;
+    this.device.addon.dispose(this.#handle);
+    this.#handle = undefined;
+  }
+}

@@ -1,0 +1,34 @@
+import type { LossSums } from '../runtime/native.ts';
+
+/**
+ * The terms of the objective: summed over the dimensions of one example, averaged over the examples, in nats.
+ * loss = reconstruction + beta kl is what training minimises; elbo = -(reconstruction + kl).
+ */
+export interface Losses {
+  /** -log p(x|z). */
+  reconstruction: number;
+  /** KL(q(z|x) || p(z)). */
+  kl: number;
+  loss: number;
+  /** The evidence lower bound of log p(x). */
+  elbo: number;
+  /** The weight of the KL divergence in `loss`. */
+  beta: number;
+  /** -elbo divided by the dimensions of x. */
+  natsPerDimension: number;
+}
+
+/** Averages of sums over examples. */
+export function toLosses(sums: LossSums, beta: number, dimensions: number): Losses {
+  const reconstruction = sums.reconstruction / sums.examples;
+  const kl = sums.kl / sums.examples;
+  const elbo = -(reconstruction + kl);
+  return {
+    reconstruction,
+    kl,
+    loss: reconstruction + beta * kl,
+    elbo,
+    beta,
+    natsPerDimension: -elbo / dimensions,
+  };
+}

@@ -1,0 +1,77 @@
+import { checkInteger, expected } from '../check.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { TorchvaeError } from '../errors.ts';
+import { callAddon, type LoadedEngine, loadEngine } from './addon.ts';
+import type { Addon, DatasetHandle, DeviceHandle } from './native.ts';
+
+/** Where a model computes: `auto` is the first GPU where there is one, else the CPU. */
+export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
+
+/** A device of the engine, with the data sets that lie on it. */
+export class Device {
+  /** `cpu`, or `cuda:0` and so on. */
+  readonly name: string;
+  readonly addon: Addon;
+  readonly handle: DeviceHandle;
+  /** A data set lies on the device for as long as its JavaScript object lives. */
+  readonly #resident = new WeakMap<Dataset, Promise<DatasetHandle>>();
+
+  private constructor(name: string, { addon }: LoadedEngine) {
+    this.name = name;
+    this.addon = addon;
+    this.handle = callAddon(() => addon.device(name, threadCount()));
+  }
+
+  static readonly #open = new Map<string, Device>();
+
+  /**
+   * @throws TorchvaeError ERR_DEVICE for a device that this machine or this libtorch does not have, with the reason, and
+   * what `loadEngine` throws
+   */
+  static open(name: DeviceName, libtorch?: string): Device {
+    const match = /^(auto|cpu|cuda(?::(\d+))?)$/.exec(typeof name === 'string' ? name : '');
+    if (!match)
+      throw new TorchvaeError('ERR_DEVICE', expected("'auto', 'cpu', 'cuda' or 'cuda:N'", 'device', name));
+    const kind = name.startsWith('cuda') ? 'cuda' : (name as 'auto' | 'cpu');
+    const engine = loadEngine({ device: kind, ...(libtorch !== undefined && { libtorch }) });
+    const resolved = resolveName(name, Number(match[2] ?? 0), engine);
+    const known = Device.#open.get(resolved) ?? new Device(resolved, engine);
+    Device.#open.set(resolved, known);
+    return known;
+  }
+
+  /** The data set on this device, copied there the first time. */
+  upload(data: Dataset): Promise<DatasetHandle> {
+    const known = this.#resident.get(data);
+    if (known) return known;
+    const made = callAddon(() => this.addon.createDataset(this.handle, data.data, data.size));
+    this.#resident.set(data, made);
+    made.catch(() => this.#resident.delete(data));
+    return made;
+  }
+}
+
+function resolveName(name: DeviceName, index: number, { info }: LoadedEngine): string {
+  const { available, devices, reason } = info.cuda;
+  if (name === 'cpu') return 'cpu';
+  if (name === 'auto') return available ? 'cuda:0' : 'cpu';
+  if (!available) {
+    throw new TorchvaeError(
+      'ERR_DEVICE',
+      `The device ${name} cannot be used: ${reason}. Use device 'cpu', or see what \`npx torchvae doctor\` advises`,
+    );
+  }
+  if (index >= devices.length) {
+    throw new TorchvaeError(
+      'ERR_DEVICE',
+      expected(`one of ${devices.map((_, i) => `cuda:${i}`).join(', ')}`, 'device', name),
+    );
+  }
+  return `cuda:${index}`;
+}
+
+/** `TORCHVAE_THREADS`, or 0 for the engine's own choice of one a core. */
+function threadCount(): number {
+  const { TORCHVAE_THREADS } = process.env;
+  return TORCHVAE_THREADS ? checkInteger('TORCHVAE_THREADS', Number(TORCHVAE_THREADS), 1, 1024) : 0;
+}

@@ -1,0 +1,119 @@
+/** The functions of the addon (binding/addon.cpp). Each returns at once; the work runs on the device's own thread. */
+declare const device: unique symbol;
+declare const dataset: unique symbol;
+declare const model: unique symbol;
+/** An engine's device, opaque. */
+export type DeviceHandle = { readonly [device]: true };
+/** A data set on a device, opaque. */
+export type DatasetHandle = { readonly [dataset]: true };
+/** A model on a device, opaque. */
+export type ModelHandle = { readonly [model]: true };
+
+/** What the engine says of itself. */
+export interface EngineInfo {
+  engineVersion: string;
+  torchVersion: string;
+  /** The instruction set that libtorch uses, such as `AVX512`. */
+  cpuCapability: string;
+  /** The library behind the CPU's dense layers. */
+  gemm: string;
+  /** Threads that CPU work is spread over unless told otherwise: one a core. */
+  threads: number;
+  cuda: {
+    available: boolean;
+    /** Why CUDA is off; empty when it is on. */
+    reason: string;
+    devices: { name: string; totalMemory: number; capability: string }[];
+  };
+}
+
+/** Sums over `examples`, in nats. */
+export interface LossSums {
+  reconstruction: number;
+  kl: number;
+  examples: number;
+}
+
+/** A stretch of optimiser steps within one epoch. */
+export interface TrainChunk {
+  data: DatasetHandle;
+  orderSeed: number;
+  epoch: number;
+  firstStep: number;
+  steps: number;
+  batchSize: number;
+  shuffle: boolean;
+  beta: number;
+  learningRate: number;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+}
+
+/** What a stretch came to. */
+export interface TrainResult extends LossSums {
+  /** Whole steps taken. */
+  steps: number;
+  seconds: number;
+  reason: 'done' | 'aborted' | 'nonfinite';
+}
+
+/** Noise of one row an example, or the seed to draw it from. */
+export type Noise = Float32Array | number;
+
+export interface Addon {
+  readonly version: string;
+  open(options: { libtorch: string[]; engine: string; cudaPart?: string }): EngineInfo;
+  device(name: string, threads: number): DeviceHandle;
+  createDataset(
+    device: DeviceHandle,
+    values: Float32Array | Uint8Array,
+    columns: number,
+  ): Promise<DatasetHandle>;
+  createModel(device: DeviceHandle, spec: NativeSpec, seed: number, precision: string): Promise<ModelHandle>;
+  dispose(handle: ModelHandle | DatasetHandle): void;
+  abort(model: ModelHandle): void;
+  train(model: ModelHandle, chunk: TrainChunk): Promise<TrainResult>;
+  evaluate(model: ModelHandle, data: DatasetHandle, batchSize: number, seed: number): Promise<LossSums>;
+  encode(
+    model: ModelHandle,
+    x: Float32Array | Uint8Array,
+  ): Promise<{ mean: Float32Array; logVariance: Float32Array }>;
+  decode(model: ModelHandle, z: Float32Array): Promise<Float32Array>;
+  samplePrior(model: ModelHandle, rows: number, seed: number): Promise<Float32Array>;
+  losses(
+    model: ModelHandle,
+    x: Float32Array | Uint8Array,
+    noise: Noise,
+  ): Promise<{ reconstruction: Float32Array; kl: Float32Array }>;
+  gradients(
+    model: ModelHandle,
+    x: Float32Array | Uint8Array,
+    noise: Noise,
+    beta: number,
+  ): Promise<LossSums & { gradients: Float32Array[] }>;
+  stateTensors(model: ModelHandle): { name: string; shape: number[] }[];
+  readState(model: ModelHandle): Promise<{ step: number; tensors: Float32Array[] }>;
+  writeState(
+    model: ModelHandle,
+    state: { step: number; tensors: Record<string, Float32Array> },
+  ): Promise<void>;
+}
+
+/** A network as the engine builds it. */
+export interface NativeNetwork {
+  type: string;
+  hidden: readonly number[];
+  activation: string;
+}
+
+/** The part of a model's description that the engine builds; the objective's weights go with each chunk of steps. */
+export interface NativeSpec {
+  inputShape: readonly number[];
+  encoder: NativeNetwork;
+  latentSize: number;
+  posterior: string;
+  prior: string;
+  decoder: NativeNetwork;
+  likelihood: { type: string; sigma?: number };
+}

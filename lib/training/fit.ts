@@ -1,0 +1,258 @@
+import { checkInteger, checkNumber, checkOptions, expected } from '../check.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { Core } from '../model/core.ts';
+import { checkDataset } from '../model/input.ts';
+import { type Losses, toLosses } from '../model/losses.ts';
+import type { DatasetHandle, LossSums, TrainResult } from '../runtime/native.ts';
+
+/** How to train. */
+export interface FitOptions {
+  /** Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default 10. */
+  epochs?: number;
+  /** Examples a step; the last batch of an epoch may be smaller. Default 128. */
+  batchSize?: number;
+  /** Adam's step size. Default 1e-3. */
+  learningRate?: number;
+  /** Adam's remaining settings. Defaults as in PyTorch: beta1 0.9, beta2 0.999, epsilon 1e-8. */
+  adam?: { beta1?: number; beta2?: number; epsilon?: number };
+  /** Whether each epoch has an order of its own, a function of the seed and the epoch's number. Default true. */
+  shuffle?: boolean;
+  /** Evaluated after every epoch. */
+  validation?: Dataset;
+  /** Ends training within a step: fit() throws ERR_ABORTED, and the model stays at the last whole step. */
+  signal?: AbortSignal;
+  /** Called about twenty times a second while training. */
+  onProgress?: (progress: StepProgress) => void;
+}
+
+/** Where training stands within an epoch; losses are averages over the epoch so far. */
+export interface StepProgress extends Losses {
+  /** The epoch under way, from 1. */
+  epoch: number;
+  /** The epoch at which this call of fit() ends. */
+  lastEpoch: number;
+  /** Steps done in this epoch. */
+  stepInEpoch: number;
+  stepsPerEpoch: number;
+  /** Optimiser steps done in all. */
+  step: number;
+  stepsPerSecond: number;
+  /** Seconds until this call ends, at the present speed and without validation. */
+  secondsLeft: number;
+}
+
+/** An epoch that has ended. */
+export interface EpochResult {
+  /** Epochs done in all. */
+  epoch: number;
+  /** Optimiser steps done in all. */
+  step: number;
+  /** Spent on the steps and the validation of this epoch, by this call of fit(). */
+  seconds: number;
+  /** Averages over the epoch's batches, each taken before its update. */
+  train: Losses;
+  validation?: Losses;
+}
+
+/** Aimed-at length of a stretch of steps, in seconds: often enough to show, seldom enough to cost nothing. */
+const STRETCH_SECONDS = 0.05;
+
+type Settings = ReturnType<typeof checkFitOptions>;
+
+function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
+  checkOptions('options of fit', options, [
+    'epochs',
+    'batchSize',
+    'learningRate',
+    'adam',
+    'shuffle',
+    'validation',
+    'signal',
+    'onProgress',
+  ]);
+  const { adam = {}, shuffle = true, validation, signal, onProgress } = options;
+  checkOptions('options.adam of fit', adam, ['beta1', 'beta2', 'epsilon']);
+  if (typeof shuffle !== 'boolean')
+    throw new TorchvaeError('ERR_TYPE', expected('a boolean', 'shuffle', shuffle));
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TorchvaeError('ERR_TYPE', expected('an AbortSignal', 'signal', signal));
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new TorchvaeError('ERR_TYPE', expected('a function', 'onProgress', onProgress));
+  }
+  checkDataset('train', train, core.spec);
+  if (validation !== undefined) checkDataset('validation', validation, core.spec);
+  return {
+    epochs: checkInteger('epochs', options.epochs ?? 10, 0),
+    batchSize: checkInteger('batchSize', options.batchSize ?? 128, 1, 1 << 20),
+    learningRate: checkNumber('learningRate', options.learningRate ?? 1e-3, 0, 1e3),
+    beta1: checkNumber('adam.beta1', adam.beta1 ?? 0.9, 0, 1 - 1e-12),
+    beta2: checkNumber('adam.beta2', adam.beta2 ?? 0.999, 0, 1 - 1e-12),
+    epsilon: checkNumber('adam.epsilon', adam.epsilon ?? 1e-8, 0, 1),
+    shuffle,
+    validation,
+    signal,
+    onProgress,
+  };
+}
+
+/** Trains, and yields after every epoch. See `VAE.fit`. */
+export async function* fit(
+  core: Core,
+  train: Dataset,
+  options: FitOptions = {},
+): AsyncGenerator<EpochResult, void, undefined> {
+  const settings = checkFitOptions(core, train, options);
+  if (core.training) {
+    throw new TorchvaeError(
+      'ERR_STATE',
+      'This VAE is being trained already; wait for its fit() to end, or abort it',
+    );
+  }
+  checkResumable(core, train, settings);
+  core.training = true;
+  const abort = () => core.call((addon, handle) => addon.abort(handle));
+  settings.signal?.addEventListener('abort', abort);
+  try {
+    throwIfAborted(settings.signal);
+    const data = await core.device.upload(train);
+    const lastEpoch = core.position.epoch + settings.epochs;
+    while (core.position.epoch < lastEpoch) yield await runEpoch(core, train, data, settings, lastEpoch);
+  } finally {
+    settings.signal?.removeEventListener('abort', abort);
+    core.training = false;
+  }
+}
+
+/** An interrupted epoch can go on only over the batches that it began with. */
+function checkResumable({ position }: Core, train: Dataset, settings: Settings): void {
+  const { partial, stepInEpoch } = position;
+  if (!partial) return;
+  const same =
+    partial.batchSize === settings.batchSize &&
+    partial.examples === train.length &&
+    partial.shuffle === settings.shuffle;
+  if (same) return;
+  throw new TorchvaeError(
+    'ERR_STATE',
+    `Training was interrupted at step ${stepInEpoch} of an epoch of ${partial.examples} examples in batches of ` +
+      `${partial.batchSize}${partial.shuffle ? '' : ', unshuffled'}, and can go on only over the same; received ` +
+      `${train.length} examples and batchSize ${settings.batchSize}. Finish that epoch, or load an earlier checkpoint`,
+  );
+}
+
+async function runEpoch(
+  core: Core,
+  train: Dataset,
+  data: DatasetHandle,
+  settings: Settings,
+  lastEpoch: number,
+): Promise<EpochResult> {
+  const started = performance.now();
+  const { batchSize, shuffle, signal, validation } = settings;
+  const { beta } = core.spec.objective;
+  const stepsPerEpoch = Math.ceil(train.length / batchSize);
+  core.position.partial ??= {
+    sums: { reconstruction: 0, kl: 0, examples: 0 },
+    batchSize,
+    examples: train.length,
+    shuffle,
+  };
+  const { sums } = core.position.partial;
+  const pace = new Pace();
+  while (core.position.stepInEpoch < stepsPerEpoch) {
+    throwIfAborted(signal);
+    const steps = Math.min(pace.nextStretch(), stepsPerEpoch - core.position.stepInEpoch);
+    const result = await runStretch(core, data, settings, steps);
+    addSums(sums, result);
+    pace.note(result);
+    if (result.reason === 'aborted') throwIfAborted(signal, core);
+    if (result.reason === 'nonfinite') throwNonFinite(core, settings);
+    const { stepInEpoch, epoch, step } = core.position;
+    settings.onProgress?.({
+      ...toLosses(sums, beta, core.dimensions),
+      epoch: epoch + 1,
+      lastEpoch,
+      stepInEpoch,
+      stepsPerEpoch,
+      step,
+      stepsPerSecond: pace.stepsPerSecond,
+      secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
+    });
+  }
+  core.position = { epoch: core.position.epoch + 1, stepInEpoch: 0, step: core.position.step };
+  const result: EpochResult = {
+    epoch: core.position.epoch,
+    step: core.position.step,
+    seconds: 0,
+    train: toLosses(sums, beta, core.dimensions),
+  };
+  if (validation) result.validation = await evaluate(core, validation);
+  result.seconds = (performance.now() - started) / 1000;
+  return result;
+}
+
+/** A stretch of steps on the engine, and the note of it in the model's position. */
+function runStretch(
+  core: Core,
+  data: DatasetHandle,
+  settings: Settings,
+  steps: number,
+): Promise<TrainResult> {
+  const { batchSize, shuffle, learningRate, beta1, beta2, epsilon } = settings;
+  return core.exclusive(async () => {
+    const { epoch, stepInEpoch } = core.position;
+    const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle };
+    const optimiser = { learningRate, beta1, beta2, epsilon, beta: core.spec.objective.beta };
+    const result = await core.call((addon, handle) => addon.train(handle, { data, ...chunk, ...optimiser }));
+    core.position.stepInEpoch += result.steps;
+    core.position.step += result.steps;
+    return result;
+  });
+}
+
+/** Means over a data set with one z an example, drawn from a seed that does not change. */
+export async function evaluate(core: Core, data: Dataset, seed = 0): Promise<Losses> {
+  const handle = await core.device.upload(data);
+  const sums = await core.call((addon, model) => addon.evaluate(model, handle, 256, seed));
+  return toLosses(sums, core.spec.objective.beta, core.dimensions);
+}
+
+function addSums(sums: LossSums, more: LossSums): void {
+  sums.reconstruction += more.reconstruction;
+  sums.kl += more.kl;
+  sums.examples += more.examples;
+}
+
+function throwIfAborted(signal: AbortSignal | undefined, core?: Core): void {
+  if (!signal?.aborted && !core) return;
+  const where = core ? ` after step ${core.position.step}` : '';
+  throw new TorchvaeError('ERR_ABORTED', `Training was aborted${where}`, { cause: signal?.reason });
+}
+
+function throwNonFinite(core: Core, settings: Settings): never {
+  const { step, epoch } = core.position;
+  throw new TorchvaeError(
+    'ERR_NONFINITE',
+    `The loss became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
+      `Lower the learning rate (now ${settings.learningRate}) or check the data's scale`,
+  );
+}
+
+/** Chooses how many steps to hand over at a time, from the time that the last ones took. */
+class Pace {
+  stepsPerSecond = 0;
+  #stretch = 1;
+
+  note({ steps, seconds }: TrainResult): void {
+    if (steps === 0 || seconds === 0) return;
+    const speed = steps / seconds;
+    this.stepsPerSecond = this.stepsPerSecond === 0 ? speed : 0.8 * this.stepsPerSecond + 0.2 * speed;
+    this.#stretch = Math.max(1, Math.min(4 * this.#stretch, Math.round(speed * STRETCH_SECONDS)));
+  }
+
+  nextStretch(): number {
+    return this.#stretch;
+  }
+}

@@ -1,0 +1,329 @@
+import { checkInteger, checkOneOf, checkOptions, expected } from './check.ts';
+import type { Dataset } from './data/dataset.ts';
+import { TorchvaeError } from './errors.ts';
+import { readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
+import { Core } from './model/core.ts';
+import { checkCodes, checkDataset, checkExamples, type Examples, type Tensor } from './model/input.ts';
+import type { Losses } from './model/losses.ts';
+import { type PresetName, preset } from './model/presets.ts';
+import { completeSpec, type ModelSpec, type ModelSpecInput, parameterCount } from './model/spec.ts';
+import { Device, type DeviceName } from './runtime/device.ts';
+import { type EpochResult, evaluate, type FitOptions, fit } from './training/fit.ts';
+
+/** Arithmetic of the engine; `float64` serves to check derivatives and is slow. */
+export type Precision = 'float32' | 'float64';
+
+/** How to make a {@link VAE}: from a preset, from a spec, or from a preset with parts of its spec replaced. */
+export interface CreateOptions {
+  /** A built-in model, such as `mlp-400`. */
+  preset?: PresetName;
+  /** The model's description; its fields take precedence over the preset's. */
+  spec?: ModelSpecInput;
+  /** Default `auto`. */
+  device?: DeviceName;
+  /** Fixes the weights, the noise and the order of the data. Default 0. */
+  seed?: number;
+  /** Default `float32`. */
+  precision?: Precision;
+  /** Folder of libtorch; found by itself if not given. Only the first call of a process can choose. */
+  libtorch?: string;
+}
+
+/** The posterior's parameters: each [examples, latentSize]. */
+export interface Encoding {
+  mean: Tensor;
+  logVariance: Tensor;
+}
+
+/**
+ * A variational autoencoder on its device.
+ *
+ * @example
+ * const vae = await VAE.create({ preset: 'mlp-400', seed: 1 });
+ * for await (const { epoch, train } of vae.fit(await mnist(), { epochs: 10 })) console.log(epoch, train.elbo);
+ * await vae.save('vae.safetensors');
+ */
+export class VAE {
+  readonly #core: Core;
+
+  private constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /**
+   * A new model with weights drawn from `seed`, as `torch.nn.Linear` draws them.
+   *
+   * @throws TorchvaeError ERR_SPEC for a model that cannot be built, ERR_DEVICE, ERR_LIBTORCH, ERR_ADDON,
+   * ERR_OUT_OF_MEMORY
+   */
+  static async create(options: CreateOptions = {}): Promise<VAE> {
+    checkOptions('options of VAE.create', options, [
+      'preset',
+      'spec',
+      'device',
+      'seed',
+      'precision',
+      'libtorch',
+    ]);
+    const base = options.preset === undefined ? {} : preset(options.preset).spec;
+    const spec = completeSpec({ ...base, ...options.spec });
+    const seed = checkInteger('seed', options.seed ?? 0, 0);
+    const precision = checkOneOf('precision', options.precision ?? 'float32', ['float32', 'float64']);
+    const device = Device.open(options.device ?? 'auto', options.libtorch);
+    return new VAE(await Core.create(spec, device, seed, precision));
+  }
+
+  /**
+   * The model that {@link save} wrote, ready to go on where it was: weights, optimiser, step, noise and data order.
+   *
+   * @throws TorchvaeError ERR_IO, ERR_CHECKPOINT, and what {@link create} throws
+   */
+  static async load(path: string, options: Pick<CreateOptions, 'device' | 'libtorch'> = {}): Promise<VAE> {
+    checkOptions('options of VAE.load', options, ['device', 'libtorch']);
+    const checkpoint = await readCheckpoint(path);
+    const { spec, seed, precision, position, tensors } = checkpoint;
+    const core = await Core.create(
+      spec,
+      Device.open(options.device ?? 'auto', options.libtorch),
+      seed,
+      precision,
+    );
+    const values: Record<string, Float32Array> = Object.create(null);
+    for (const { name, shape } of core.call((addon, handle) => addon.stateTensors(handle))) {
+      const tensor = tensors.get(name);
+      if (tensor && tensor.shape.join() === shape.join()) {
+        values[name] = tensor.data;
+        continue;
+      }
+      core.dispose();
+      const came = tensor ? `it has shape ${tensor.shape.join(' x ')}` : 'there is none';
+      throw new TorchvaeError(
+        'ERR_CHECKPOINT',
+        `${path} is no usable checkpoint: Expected a tensor ${name} of shape ${shape.join(' x ')} but ${came}`,
+      );
+    }
+    await core.call((addon, handle) => addon.writeState(handle, { step: position.step, tensors: values }));
+    core.position = position;
+    return new VAE(core);
+  }
+
+  /** The model's whole description. */
+  get spec(): ModelSpec {
+    return this.#core.spec;
+  }
+
+  /** `cpu`, or `cuda:0` and so on. */
+  get device(): string {
+    return this.#core.device.name;
+  }
+
+  /** Epochs trained. */
+  get epoch(): number {
+    return this.#core.position.epoch;
+  }
+
+  /** Optimiser steps taken. */
+  get step(): number {
+    return this.#core.position.step;
+  }
+
+  /** Trained weights. */
+  get parameterCount(): number {
+    return parameterCount(this.#core.spec);
+  }
+
+  /**
+   * Trains on `train` and yields after every epoch. Stopping the iteration stops training; calling fit() again goes on.
+   *
+   * @throws TorchvaeError ERR_SHAPE or ERR_RANGE for data that does not fit the model, ERR_ABORTED when `signal` fires,
+   * ERR_NONFINITE when the loss is NaN or infinite (the weights are then those before that step), ERR_STATE
+   */
+  fit(train: Dataset, options: FitOptions = {}): AsyncGenerator<EpochResult, void, undefined> {
+    return fit(this.#core, train, options);
+  }
+
+  /**
+   * Mean and log-variance of q(z|x).
+   *
+   * @param x [n, ...inputShape]
+   * @returns each [n, latentSize]
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for x, ERR_STATE after dispose()
+   */
+  async encode(x: Examples): Promise<Encoding> {
+    const values = checkExamples('x', x, this.spec);
+    const { mean, logVariance } = await this.#core.call((addon, handle) => addon.encode(handle, values));
+    const shape = [values.length / this.#core.dimensions, this.spec.latentSize];
+    return { mean: { data: mean, shape }, logVariance: { data: logVariance, shape: [...shape] } };
+  }
+
+  /**
+   * The mean of p(x|z).
+   *
+   * @param z [n, latentSize]
+   * @returns [n, ...inputShape]; for the Bernoulli likelihood the probabilities
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for z, ERR_STATE after dispose()
+   */
+  async decode(z: Float32Array | Tensor): Promise<Tensor> {
+    const values = checkCodes('z', z instanceof Float32Array ? z : z?.data, this.spec);
+    const data = await this.#core.call((addon, handle) => addon.decode(handle, values));
+    return { data, shape: [values.length / this.spec.latentSize, ...this.spec.inputShape] };
+  }
+
+  /** decode(mean of q(z|x)): [n, ...inputShape]. Throws as {@link encode} does. */
+  async reconstruct(x: Examples): Promise<Tensor> {
+    return this.decode((await this.encode(x)).mean);
+  }
+
+  /**
+   * `count` draws of z from the prior, decoded: [count, ...inputShape].
+   *
+   * @param options.seed the same seed gives the same draws; default 0
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE, ERR_STATE after dispose()
+   */
+  async sample(count: number, options: { seed?: number } = {}): Promise<Tensor> {
+    checkInteger('count', count, 1, 1 << 24);
+    checkOptions('options of sample', options, ['seed']);
+    const seed = checkInteger('seed', options.seed ?? 0, 0);
+    return this.decode(await this.#core.call((addon, handle) => addon.samplePrior(handle, count, seed)));
+  }
+
+  /**
+   * Means over a data set, with one draw of z an example.
+   *
+   * @param options.seed of those draws; default 0
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for the data, ERR_STATE after dispose()
+   */
+  async elbo(data: Dataset, options: { seed?: number } = {}): Promise<Losses> {
+    checkDataset('data', data, this.spec);
+    checkOptions('options of elbo', options, ['seed']);
+    return evaluate(this.#core, data, checkInteger('seed', options.seed ?? 0, 0));
+  }
+
+  /**
+   * The terms of the loss for each example: -log p(x|z) and KL(q(z|x) || p(z)) in nats, each [n].
+   *
+   * @param options.noise [n, latentSize]: z = mean + exp(logVariance / 2) noise; drawn from `seed` (default 0) if not given
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE, ERR_STATE after dispose()
+   */
+  async losses(
+    x: Examples,
+    options: { noise?: Float32Array; seed?: number } = {},
+  ): Promise<{ reconstruction: Float32Array; kl: Float32Array }> {
+    const { values, noise } = this.#lossInput(x, options);
+    return this.#core.call((addon, handle) => addon.losses(handle, values, noise));
+  }
+
+  /**
+   * The gradients of one batch's mean loss, by parameter name, as a study of the model or a test of its derivatives needs
+   * them; training does not pass through here.
+   *
+   * @param x [n, ...inputShape], one batch
+   * @param options as for {@link losses}
+   * @returns the mean losses, and for each parameter a gradient of its shape
+   */
+  async gradients(
+    x: Examples,
+    options: { noise?: Float32Array; seed?: number } = {},
+  ): Promise<{ reconstruction: number; kl: number; gradients: Map<string, Tensor> }> {
+    const { values, noise } = this.#lossInput(x, options);
+    const { beta } = this.spec.objective;
+    const result = await this.#core.call((addon, handle) => addon.gradients(handle, values, noise, beta));
+    const named = this.#core.call((addon, handle) => addon.stateTensors(handle));
+    return {
+      reconstruction: result.reconstruction / result.examples,
+      kl: result.kl / result.examples,
+      gradients: new Map(
+        result.gradients.map((data, i) => [named[i]!.name, { data, shape: named[i]!.shape }] as const),
+      ),
+    };
+  }
+
+  #lossInput(x: Examples, options: { noise?: Float32Array; seed?: number }) {
+    checkOptions('options', options, ['noise', 'seed']);
+    const values = checkExamples('x', x, this.spec);
+    if (options.noise === undefined) return { values, noise: checkInteger('seed', options.seed ?? 0, 0) };
+    const noise = checkCodes('noise', options.noise, this.spec);
+    const wanted = (values.length / this.#core.dimensions) * this.spec.latentSize;
+    if (noise.length !== wanted) {
+      throw new TorchvaeError(
+        'ERR_SHAPE',
+        expected(`${wanted} values, latentSize for each example,`, 'noise', noise),
+      );
+    }
+    return { values, noise };
+  }
+
+  /** The weights by name; linear weights are [out, in], as in PyTorch. */
+  async parameters(): Promise<Map<string, Tensor>> {
+    const { tensors } = await this.#state();
+    return new Map([...tensors].filter(([name]) => !name.startsWith('optimizer.')));
+  }
+
+  /**
+   * Replaces weights by name; the optimiser's state and the step count stay.
+   *
+   * @throws TorchvaeError ERR_SHAPE for a name that the model does not have or a length that does not fit, ERR_RANGE for
+   * values that are not finite
+   */
+  async setParameters(values: ReadonlyMap<string, Float32Array | Tensor>): Promise<void> {
+    const known = await this.parameters();
+    const tensors: Record<string, Float32Array> = Object.create(null);
+    for (const [name, value] of values) {
+      const data = value instanceof Float32Array ? value : value.data;
+      const size = known.get(name)?.data.length;
+      if (size === undefined || data.length !== size) {
+        const what = size === undefined ? `one of ${[...known.keys()].join(', ')}` : `${size} values`;
+        throw new TorchvaeError(
+          'ERR_SHAPE',
+          expected(what, `the parameter ${name}`, size === undefined ? name : data),
+        );
+      }
+      const bad = data.findIndex((number) => !Number.isFinite(number));
+      if (bad >= 0) {
+        throw new TorchvaeError(
+          'ERR_RANGE',
+          expected('finite values', `the parameter ${name} at ${bad}`, data[bad]),
+        );
+      }
+      tensors[name] = data;
+    }
+    await this.#core.exclusive(async () => {
+      const { step } = this.#core.position;
+      await this.#core.call((addon, handle) => addon.writeState(handle, { step, tensors }));
+    });
+  }
+
+  /**
+   * Writes the model and all that training needs to go on with the same bits, as safetensors. May be called while fit()
+   * runs: what is written is the state between two steps.
+   *
+   * @throws TorchvaeError ERR_IO
+   */
+  async save(path: string): Promise<void> {
+    const { tensors, position } = await this.#state();
+    const { spec, seed, precision } = this.#core;
+    await writeCheckpoint(path, { spec, seed, precision, position, tensors });
+  }
+
+  /** All tensors and the position that goes with them. */
+  #state() {
+    return this.#core.exclusive(async () => {
+      const named = this.#core.call((addon, handle) => addon.stateTensors(handle));
+      const { tensors } = await this.#core.call((addon, handle) => addon.readState(handle));
+      const position = structuredClone(this.#core.position);
+      return {
+        position,
+        tensors: new Map(named.map(({ name, shape }, i) => [name, { shape, data: tensors[i]! }] as const)),
+      };
+    });
+  }
+
+  /** Frees the model's memory on the device; later calls throw ERR_STATE. A fit() under way ends with ERR_ABORTED. */
+  dispose(): void {
+    this.#core.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
