@@ -39,7 +39,7 @@ OwnedNoise toNoise(const Napi::Value& value, int64_t rows, int64_t latentSize) {
   return {values, 0};
 }
 
-// open({ libtorch: string[], engine: string }): EngineInfo
+// open({ libtorch: string[], engine: string, cudaPart?: string }): EngineInfo
 Napi::Value open(const Info& info) {
   return guarded(info.Env(), [&] {
     const Napi::Object options = objectArgument(info, 0);
@@ -47,6 +47,7 @@ Napi::Value open(const Info& info) {
     const auto libraries = options.Get("libtorch").As<Napi::Array>();
     for (uint32_t i = 0; i < libraries.Length(); ++i) paths.libtorch.push_back(libraries.Get(i).ToString());
     paths.engine = stringProperty(options, "engine");
+    if (options.Has("cudaPart")) paths.cudaPart = stringProperty(options, "cudaPart");
     return toObject(info.Env(), openEngine(paths).info());
   });
 }

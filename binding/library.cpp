@@ -4,6 +4,8 @@
 
 #include <mutex>
 
+#include "cuda_part.h"
+
 namespace torchvae::binding {
 namespace {
 
@@ -18,6 +20,18 @@ void* open(const std::string& path, const char* code, const char* advice) {
   return library;
 }
 
+// The object that a library of ours makes, if it is of this torchvae version.
+template <class T>
+T* make(const std::string& path, const char* factoryName, int interfaceNumber) {
+  void* library = open(path, "ERR_ADDON", "Reinstall torchvae, or build it from source with `npm run build`");
+  using Factory = T* (*)(int);
+  const auto factory = reinterpret_cast<Factory>(dlsym(library, factoryName));
+  T* made = factory == nullptr ? nullptr : factory(interfaceNumber);
+  if (made != nullptr) return made;
+  throw Error("ERR_ADDON", "Expected interface " + std::to_string(interfaceNumber) + " in " + path +
+                               " but it is of another torchvae version; reinstall torchvae");
+}
+
 }  // namespace
 
 Engine& openEngine(const LibraryPaths& paths) {
@@ -30,14 +44,8 @@ Engine& openEngine(const LibraryPaths& paths) {
   for (const std::string& path : paths.libtorch) {
     open(path, "ERR_LIBTORCH", "Run `npx torchvae doctor` to see what is wrong, `npx torchvae setup --force` to install it anew");
   }
-  void* library = open(paths.engine, "ERR_ADDON", "Reinstall torchvae, or build it from source with `npm run build`");
-  using Factory = Engine* (*)(int);
-  const auto factory = reinterpret_cast<Factory>(dlsym(library, "torchvae_engine"));
-  Engine* engine = factory == nullptr ? nullptr : factory(kEngineInterface);
-  if (engine == nullptr) {
-    throw Error("ERR_ADDON", "Expected an engine of interface " + std::to_string(kEngineInterface) + " in " +
-                                 paths.engine + " but it is of another torchvae version; reinstall torchvae");
-  }
+  auto* engine = make<Engine>(paths.engine, "torchvae_engine", kEngineInterface);
+  if (!paths.cudaPart.empty()) engine->attach(make<CudaPart>(paths.cudaPart, "torchvae_cuda_part", kCudaInterface));
   opened = engine;
   openedPath = paths.engine;
   return *opened;

@@ -11,6 +11,7 @@ namespace torchvae::binding {
 struct LibraryPaths {
   std::vector<std::string> libtorch;  // absolute, in the order to open them
   std::string engine;                 // absolute
+  std::string cudaPart;               // absolute; empty for none
 };
 
 // Opens the libraries and returns the engine; called again, returns the same one. Throws ERR_LIBTORCH when a library of

@@ -117,6 +117,11 @@ export class VAE {
     return this.#core.device.name;
   }
 
+  /** Of torchvae and of the libtorch it runs on. */
+  get versions(): { torchvae: string; libtorch: string } {
+    return this.#core.device.versions;
+  }
+
   /** Epochs trained. */
   get epoch(): number {
     return this.#core.position.epoch;

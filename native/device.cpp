@@ -8,7 +8,11 @@
 
 namespace torchvae {
 
-ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads) : device_(device) {
+ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, CudaPart* cuda)
+    : device_(device), cuda_(cuda) {
+  if (device.is_cuda() && cuda == nullptr) {
+    throw Error("ERR_DEVICE", "The engine's CUDA part is not loaded; use device 'cpu'");
+  }
   if (device.is_cpu()) pool_ = std::make_unique<Pool>(threads);
   thread_ = std::thread([this] { work(); });
 }
@@ -33,6 +37,7 @@ void ThreadedDevice::submit(std::function<void()> job) {
 void ThreadedDevice::work() {
   // Gradients are written out by hand, so autograd's bookkeeping is off for everything this thread does.
   const c10::InferenceMode inference;
+  if (device_.is_cuda()) cuda_->enterThread(device_.index());
   for (;;) {
     std::function<void()> job;
     {

@@ -9,14 +9,15 @@
 #include <thread>
 
 #include "context.h"
+#include "cuda_part.h"
 #include "engine.h"
 
 namespace torchvae {
 
 class ThreadedDevice : public Device {
  public:
-  // `threads` is the CPU's: the device's own thread and its helpers.
-  ThreadedDevice(const c10::Device& device, int threads);
+  // `threads` is the CPU's: the device's own thread and its helpers. `cuda` serves CUDA devices.
+  ThreadedDevice(const c10::Device& device, int threads, CudaPart* cuda);
   ~ThreadedDevice() override;
 
   void submit(std::function<void()> job) override;
@@ -30,6 +31,7 @@ class ThreadedDevice : public Device {
   std::shared_ptr<T> owned(T* object);
 
   c10::Device device_;
+  CudaPart* cuda_;
   std::unique_ptr<Pool> pool_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "cpu/pool.h"
+#include "cuda_part.h"
 #include "device.h"
 #include "translate.h"
 
@@ -17,6 +18,8 @@ namespace {
 
 class LibtorchEngine : public Engine {
  public:
+  void attach(CudaPart* part) override { cuda_ = part; }
+
   EngineInfo info() override {
     return translated([&] {
       EngineInfo info;
@@ -25,7 +28,12 @@ class LibtorchEngine : public Engine {
       info.cpuCapability = at::get_cpu_capability();
       info.gemm = "oneDNN brgemm";
       info.threads = defaultThreads();
-      info.cudaReason = "this build's CUDA part is not loaded";
+      info.cudaReason = "the engine's CUDA part is not loaded: libtorch is a CPU build, or no NVIDIA driver was found";
+      if (cuda_ != nullptr) {
+        info.cudaReason.clear();
+        info.cudaDevices = cuda_->devices(info.cudaReason);
+        info.cudaAvailable = !info.cudaDevices.empty();
+      }
       return info;
     });
   }
@@ -37,13 +45,14 @@ class LibtorchEngine : public Engine {
       if (!device) {
         if (threads <= 0) threads = defaultThreads();
         at::set_num_threads(threads);
-        device = std::make_shared<ThreadedDevice>(c10::Device(name), threads);
+        device = std::make_shared<ThreadedDevice>(c10::Device(name), threads, cuda_);
       }
       return device;
     });
   }
 
  private:
+  CudaPart* cuda_ = nullptr;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<ThreadedDevice>> devices_;
 };

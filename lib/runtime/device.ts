@@ -13,12 +13,14 @@ export class Device {
   readonly name: string;
   readonly addon: Addon;
   readonly handle: DeviceHandle;
+  readonly versions: { torchvae: string; libtorch: string };
   /** A data set lies on the device for as long as its JavaScript object lives. */
   readonly #resident = new WeakMap<Dataset, Promise<DatasetHandle>>();
 
-  private constructor(name: string, { addon }: LoadedEngine) {
+  private constructor(name: string, { addon, info }: LoadedEngine) {
     this.name = name;
     this.addon = addon;
+    this.versions = { torchvae: addon.version, libtorch: info.torchVersion };
     this.handle = callAddon(() => addon.device(name, threadCount()));
   }
 

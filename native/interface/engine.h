@@ -141,9 +141,13 @@ class Device {
   virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed, const std::string& precision) = 0;
 };
 
+class CudaPart;  // cuda_part.h
+
 class Engine {
  public:
   virtual ~Engine() = default;
+  // Gives the engine its CUDA part, which outlives it; before any device is asked for.
+  virtual void attach(CudaPart* part) = 0;
   virtual EngineInfo info() = 0;
   // `name` is 'cpu' or 'cuda:N'. One Device per name and process, shared by all who ask; the first to ask sets the number
   // of the CPU's threads, 0 for one a core.

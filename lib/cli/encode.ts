@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { writeFileAtomic } from '../files.ts';
+import { encodeSafetensors } from '../model/safetensors.ts';
+import type { DeviceName } from '../runtime/device.ts';
+import { VAE } from '../vae.ts';
+import { checkpointOf, DATA_HELP, type DataOptions, integer, openData } from './options.ts';
+
+/** Adds `torchvae encode`. */
+export function register(program: Command): void {
+  program
+    .command('encode')
+    .description('Write mean and logVariance of q(z|x) for every example, as a safetensors file.')
+    .argument('<run>', 'run directory or checkpoint file')
+    .option('--data <name|path>', DATA_HELP, 'sprites')
+    .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
+    .option('--size <pixels>', 'sprites: 28, 32 or 64', integer(1))
+    .option('--split <name>', 'train or test, for sets that have both', 'test')
+    .option('--out <file>', 'file to write', 'codes.safetensors')
+    .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .addHelpText(
+      'after',
+      `
+Example, and how Python reads what it wrote:
+  torchvae encode runs/digits --data mnist --split train --out codes.safetensors
+  python -c "from safetensors.numpy import load_file; print(load_file('codes.safetensors')['mean'].shape)"`,
+    )
+    .action(encode);
+}
+
+async function encode(
+  run: string,
+  options: DataOptions & { split: string; out: string; device: DeviceName },
+): Promise<void> {
+  const data = await openData(options, options.split as 'train' | 'test');
+  using vae = await VAE.load(checkpointOf(run), { device: options.device });
+  const { mean, logVariance } = await vae.encode(data);
+  const tensors = new Map([
+    ['mean', { dtype: 'F32', ...mean }],
+    ['logVariance', { dtype: 'F32', ...logVariance }],
+  ] as const);
+  await writeFileAtomic(options.out, encodeSafetensors(tensors));
+  process.stderr.write(`Wrote codes of ${data.length} examples to ${options.out}\n`);
+}

@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { TorchvaeError } from '../errors.ts';
+import { register as registerDoctor } from './doctor.ts';
+import { register as registerEncode } from './encode.ts';
+import { register as registerReconstruct } from './reconstruct.ts';
+import { register as registerSample } from './sample.ts';
+import { register as registerSetup } from './setup.ts';
+import { register as registerTrain } from './train.ts';
+
+function version(): string {
+  const path = new URL('../../package.json', import.meta.url);
+  return JSON.parse(readFileSync(path, 'utf8')).version;
+}
+
+function createProgram(): Command {
+  const program = new Command('torchvae')
+    .description('Variational autoencoders on libtorch: train, sample, reconstruct, encode.')
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError('(add --help to see what there is)')
+    .addHelpText(
+      'after',
+      `
+A first run, from nothing to pictures in runs/:
+  torchvae setup                                     fetch libtorch into your cache
+  torchvae train --preset mlp-400 --data sprites     train on the built-in images
+  torchvae sample runs/NAME --out samples.png        draw new images from it`,
+    );
+  registerTrain(program);
+  registerSample(program);
+  registerReconstruct(program);
+  registerEncode(program);
+  registerSetup(program);
+  registerDoctor(program);
+  return program;
+}
+
+/** Errors that have a code are for people: their message, without a stack. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode;
+  if (!(error instanceof TorchvaeError)) throw error;
+  process.stderr.write(`error: ${error.message} [${error.code}]\n`);
+  return error.code === 'ERR_ABORTED' ? 130 : 1;
+}
+
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
