@@ -1,0 +1,262 @@
+import { checkInteger, checkOneOf, expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+import {
+  checkFactors,
+  checkLabels,
+  checkShape,
+  checkValues,
+  type DataKind,
+  type Factor,
+} from './dataset-checks.ts';
+import { convertValues, inferKind, type Values } from './dataset-values.ts';
+import { checkFractions, splitIndices } from './split.ts';
+
+export type { DataKind, Factor };
+
+/** What describes a {@link Dataset}. */
+export interface DatasetOptions {
+  /** Shown in reports; `data` if not given. */
+  name?: string;
+  /** Of one example: `[channels, height, width]` for images, `[features]` for vectors. */
+  shape: readonly number[];
+  /** What the values are. */
+  kind: DataKind;
+  /**
+   * The examples one after the other, row-major. A byte b means b/255, so bytes suit `unit` and `binary` (0 and 255)
+   * only. Kept, not copied: do not write to it afterwards.
+   */
+  data: Uint8Array | Float32Array;
+  /** The class of each example, from 0. */
+  labels?: Int32Array;
+  /** The names of the classes, by label. */
+  classes?: readonly string[];
+  /** The known causes of variation; goes with `factorValues`. */
+  factors?: readonly Factor[];
+  /** [examples, factors], row-major. */
+  factorValues?: Int32Array | Float32Array;
+}
+
+/** How {@link Dataset.from} reads its values. */
+export interface FromOptions {
+  /** Shown in reports; `data` if not given. */
+  name?: string;
+  /** Of one example. Required for flat arrays; rows of numbers are vectors unless it says otherwise. */
+  shape?: readonly number[];
+  /** If not given: `binary` where all values are 0 or 1, else `unit` where all lie in [0, 1], else `real`. */
+  kind?: DataKind;
+  /** The class of each example, from 0. */
+  labels?: Int32Array | readonly number[];
+  /** The names of the classes, by label. */
+  classes?: readonly string[];
+}
+
+/** How {@link Dataset.split} divides. */
+export interface SplitOptions {
+  /** Default 0. The same seed divides the same way on every machine. */
+  seed?: number;
+  /** Whether every part holds each label in the same proportion, to within one example. Default false. */
+  stratified?: boolean;
+}
+
+/**
+ * Examples of one shape in memory, with what is known about them. A data set is never changed after it was made;
+ * methods return new ones, which share memory where they can.
+ */
+export class Dataset {
+  /** Shown in reports. */
+  readonly name: string;
+  /** The number of examples, at least 1. */
+  readonly length: number;
+  /** Of one example: `[channels, height, width]` for images, `[features]` for vectors. */
+  readonly shape: readonly number[];
+  /** The number of values in one example. */
+  readonly size: number;
+  /** What the values are. */
+  readonly kind: DataKind;
+  /** [length, ...shape], row-major. A byte b means b/255. */
+  readonly data: Uint8Array | Float32Array;
+  /** [length], or undefined. */
+  readonly labels: Int32Array | undefined;
+  /** The names of the classes, by label, or undefined. */
+  readonly classes: readonly string[] | undefined;
+  /** The known causes of variation; empty if none. */
+  readonly factors: readonly Factor[];
+  /** [length, factors], row-major, or undefined. */
+  readonly factorValues: Int32Array | Float32Array | undefined;
+
+  /**
+   * @throws TorchvaeError ERR_TYPE for arrays of another type, ERR_SHAPE where lengths do not fit together, ERR_RANGE
+   * for values that `kind` does not allow; the message names the first offending example and place
+   */
+  constructor(options: DatasetOptions) {
+    const { name = 'data', shape, kind, data, labels, classes, factors = [], factorValues } = options;
+    if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
+    this.name = name;
+    this.shape = checkShape(shape);
+    this.size = this.shape.reduce((product, extent) => product * extent, 1);
+    this.kind = checkOneOf('kind', kind, ['binary', 'unit', 'real', 'categorical']);
+    checkValues(data, this.shape, this.kind);
+    this.data = data;
+    this.length = data.length / this.size;
+    checkLabels(labels, classes, this.length);
+    this.labels = labels;
+    this.classes = classes && Object.freeze([...classes]);
+    checkFactors(factors, factorValues, this.length);
+    this.factors = Object.freeze(factors.map((factor) => Object.freeze({ ...factor })));
+    this.factorValues = factorValues;
+  }
+
+  /**
+   * A data set of the caller's own values, copied: rows of numbers, or a flat array whose example `shape` is given.
+   *
+   * A Uint8Array holds pixels (b means b/255), unless `kind` is `real` or `categorical`, when its numbers are taken as
+   * they are, or all of them are 0 or 1, when they are `binary` (give `kind: 'unit'` for pixels that are nearly black).
+   *
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE (rows of different lengths, a length that is no multiple of the shape) or
+   * ERR_RANGE (values that are not finite, too large for float32, or that `kind` does not allow)
+   */
+  static from(values: Values, options: FromOptions = {}): Dataset {
+    const { shape, kind, labels, ...rest } = options;
+    const known = kind ?? inferKind(values);
+    const { data, rowLength } = convertValues(values, known);
+    if (shape === undefined && rowLength === undefined) {
+      throw new TorchvaeError(
+        'ERR_TYPE',
+        expected('the shape of one example, such as [28, 28],', 'shape', shape),
+      );
+    }
+    return new Dataset({
+      ...rest,
+      shape: shape ?? [rowLength!],
+      kind: known,
+      data,
+      ...(labels && { labels: labels instanceof Int32Array ? labels.slice() : wholeNumbers(labels) }),
+    });
+  }
+
+  /**
+   * The examples with these indices, in this order; an index may come more than once.
+   *
+   * @throws TorchvaeError ERR_RANGE for an index outside the data set, ERR_SHAPE for no index at all
+   */
+  subset(indices: ArrayLike<number>): Dataset {
+    this.#checkIndices(indices);
+    return this.#with(
+      gather(this.data, indices, this.size),
+      this.labels && gather(this.labels, indices, 1),
+      this.factorValues && gather(this.factorValues, indices, this.factors.length),
+    );
+  }
+
+  /**
+   * The first `count` examples, sharing memory with this data set.
+   *
+   * @throws TorchvaeError ERR_TYPE or ERR_RANGE unless `count` is an integer from 1 to `length`
+   */
+  take(count: number): Dataset {
+    checkInteger('count', count, 1, this.length);
+    return this.#with(
+      this.data.subarray(0, count * this.size),
+      this.labels?.subarray(0, count),
+      this.factorValues?.subarray(0, count * this.factors.length),
+    );
+  }
+
+  /**
+   * Divides the examples at random, each into exactly one part: `validation: 0.1` holds a tenth out, `fractions` makes
+   * one part for each of its numbers, which add up to 1. Within a part the examples keep their order.
+   *
+   * @throws TorchvaeError ERR_RANGE for fractions outside (0, 1) or a part that would be empty, ERR_STATE for a
+   * stratified split without labels
+   */
+  split(options: SplitOptions & { validation: number }): { train: Dataset; validation: Dataset };
+  split(options: SplitOptions & { fractions: readonly number[] }): Dataset[];
+  split(
+    options: SplitOptions & { validation?: number; fractions?: readonly number[] },
+  ): Dataset[] | { train: Dataset; validation: Dataset } {
+    const { seed = 0, stratified = false } = options;
+    if (stratified && !this.labels) {
+      throw new TorchvaeError(
+        'ERR_STATE',
+        `A stratified split needs labels, and data set ${this.name} has none`,
+      );
+    }
+    const fractions = checkFractions(options.validation, options.fractions);
+    const parts = splitIndices(this.length, fractions, seed, stratified ? this.labels : undefined);
+    const datasets = parts.map((indices, part) => {
+      if (indices.length > 0) return this.subset(indices);
+      const share = `fraction ${fractions[part]} of the ${this.length} examples of ${this.name}`;
+      throw new TorchvaeError(
+        'ERR_RANGE',
+        `Expected at least one example in every part, but ${share} is none`,
+      );
+    });
+    if (options.fractions) return datasets;
+    return { train: datasets[0]!, validation: datasets[1]! };
+  }
+
+  /**
+   * The examples with these indices as float32, [indices, ...shape], bytes divided by 255.
+   *
+   * @throws TorchvaeError ERR_RANGE for an index outside the data set, ERR_SHAPE for no index at all
+   */
+  batch(indices: ArrayLike<number>): Float32Array {
+    this.#checkIndices(indices);
+    const rows = gather(this.data, indices, this.size);
+    return rows instanceof Float32Array ? rows : Float32Array.from(rows, (byte) => byte / 255);
+  }
+
+  /** One line for people, such as `mnist (train): 60,000 examples of 1x28x28, unit, uint8, 10 classes`. */
+  describe(): string {
+    const classes = this.classes?.length ?? (this.labels ? new Set(this.labels).size : 0);
+    return [
+      `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
+      this.kind,
+      this.data instanceof Uint8Array ? 'uint8' : 'float32',
+      ...(classes ? [`${classes} classes`] : []),
+      ...(this.factors.length ? [`factors ${this.factors.map((factor) => factor.name).join(', ')}`] : []),
+    ].join(', ');
+  }
+
+  #with(
+    data: Uint8Array | Float32Array,
+    labels: Int32Array | undefined,
+    factorValues: Int32Array | Float32Array | undefined,
+  ): Dataset {
+    const { name, shape, kind, classes, factors } = this;
+    return new Dataset({
+      name,
+      shape,
+      kind,
+      data,
+      factors,
+      ...(labels && { labels }),
+      ...(classes && { classes }),
+      ...(factorValues && { factorValues }),
+    });
+  }
+
+  #checkIndices(indices: ArrayLike<number>): void {
+    if (!(indices.length > 0))
+      throw new TorchvaeError('ERR_SHAPE', expected('at least one index', 'indices', indices));
+    for (let i = 0; i < indices.length; i++) checkInteger(`indices[${i}]`, indices[i], 0, this.length - 1);
+  }
+}
+
+/** Rows of `width` values picked from `source`, in the array type of `source`. */
+function gather<T extends Uint8Array | Int32Array | Float32Array>(
+  source: T,
+  indices: ArrayLike<number>,
+  width: number,
+): T {
+  const picked = new (source.constructor as new (length: number) => T)(indices.length * width);
+  for (let i = 0; i < indices.length; i++) {
+    const start = indices[i]! * width;
+    picked.set(source.subarray(start, start + width), i * width);
+  }
+  return picked;
+}
+
+function wholeNumbers(labels: readonly number[]): Int32Array {
+  return Int32Array.from(labels, (label, i) => checkInteger(`labels[${i}]`, label, 0, 2 ** 31 - 1));
+}

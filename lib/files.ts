@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { TorchvaeError } from './errors.ts';
+
+/** What to do about the failures of file systems that users meet. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'permission was denied; choose another place or change the permissions',
+  EDQUOT: 'the disk quota is used up; free some space or choose another place',
+  EISDIR: 'it is a directory; name a file',
+  EMFILE: 'too many files are open; raise the limit of open files',
+  ENOENT: 'it does not exist; check the spelling and create the missing directory',
+  ENOSPC: 'no space is left on the device; free some space or choose another place',
+  ENOTDIR: 'a part of the path is a file; name a directory there',
+  ENOTEMPTY: 'it is a directory; name a file',
+  EPERM: 'the operation is not permitted; choose another place or change the permissions',
+  EROFS: 'the file system is read-only; choose another place',
+};
+
+/** An ERR_IO error out of what node:fs threw: "Could not ACTION PATH: advice (system code)". */
+export function ioError(action: string, path: string, cause: unknown): TorchvaeError {
+  const code = (cause as NodeJS.ErrnoException).code ?? '';
+  const advice = ADVICE[code];
+  const reason = advice ? `${advice} (${code})` : String((cause as Error).message ?? cause);
+  return new TorchvaeError('ERR_IO', `Could not ${action} ${path}: ${reason}`, { cause });
+}
+
+/**
+ * Writes a whole file so that `path` holds either its old or its new content, whatever is interrupted: the content goes
+ * to a new file beside it, reaches the disk, and takes the name in one rename. The directory must exist.
+ *
+ * @param chunks the content; several arrays are written one after the other, a string as UTF-8
+ * @throws TorchvaeError ERR_IO, leaving no temporary file behind
+ */
+export async function writeFileAtomic(
+  path: string,
+  chunks: Uint8Array | readonly Uint8Array[] | string,
+): Promise<void> {
+  const directory = dirname(path);
+  const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    await writeNew(temporary, typeof chunks === 'string' ? [Buffer.from(chunks)] : [chunks].flat());
+    await rename(temporary, path);
+    await syncDirectory(directory);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw ioError('write', path, cause);
+  }
+}
+
+async function writeNew(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    for (const chunk of chunks) await writeAll(file, chunk);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** One system call may write less than it was asked to, and never more than 2 GiB. */
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, Math.min(bytes.length - done, 2 ** 30));
+    done += bytesWritten;
+  }
+}
+
+/** The rename itself is on the disk only once its directory is. Windows and some network file systems cannot do it. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+}
