@@ -43,7 +43,8 @@ export function loadEngine(options: LoadOptions = {}): LoadedEngine {
     ...(options.device && { build: options.device }),
     minors: engineMinors(binaries),
   });
-  const wantsCuda = options.device !== 'cpu' && libtorch.hasCuda && findNvidiaDriver() !== undefined;
+  const wantsCuda =
+    options.device !== 'cpu' && libtorch.hasCuda && !libtorch.minimal && findNvidiaDriver() !== undefined;
   const cudaPart = join(binaries, `libtorchvae_cuda-${libtorch.minor}.so`);
   const info = callAddon(() =>
     addon.open({
