@@ -1,4 +1,5 @@
-// The addon's functions, as lib/runtime/addon.ts declares them. Each validates, copies its inputs, and queues one job.
+// The addon's functions, as lib/runtime/addon.ts declares them. Each validates, copies its inputs, and queues
+// one job.
 
 #include <napi.h>
 
@@ -34,7 +35,8 @@ OwnedNoise toNoise(const Napi::Value& value, int64_t rows, int64_t latentSize) {
   if (value.IsNumber()) return {nullptr, static_cast<uint64_t>(value.As<Napi::Number>().Int64Value())};
   auto values = std::make_shared<OwnedArray>(toOwnedArray(value, latentSize));
   if (values->isUint8 || values->rows != rows) {
-    throw toJavaScriptError(value.Env(), "ERR_SHAPE", "Expected a Float32Array of one row an example for noise");
+    throw toJavaScriptError(value.Env(), "ERR_SHAPE",
+                            "Expected a Float32Array of one row an example for noise");
   }
   return {values, 0};
 }
@@ -328,7 +330,8 @@ Napi::Value readState(const Info& info) {
           });
 }
 
-// writeState(model, { step, tensors: { name: Float32Array } }): Promise<void>; tensors that are not named stay.
+// writeState(model, { step, tensors: { name: Float32Array } }): Promise<void>; tensors that are not named
+// stay.
 Napi::Value writeState(const Info& info) {
   ModelHandle& handle = liveModel(info);
   const Napi::Object state = objectArgument(info, 1);
@@ -339,7 +342,8 @@ Napi::Value writeState(const Info& info) {
   for (uint32_t i = 0; i < names.Length(); ++i) {
     const std::string name = names.Get(i).ToString();
     OwnedArray values = toOwnedArray(named.Get(name), 1);
-    if (values.isUint8) throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected a Float32Array for " + name);
+    if (values.isUint8)
+      throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected a Float32Array for " + name);
     tensors->emplace_back(name, std::move(values));
   }
   auto model = handle.model;

@@ -1,5 +1,5 @@
-// JavaScript values to the engine's plain structs and back. lib/ has validated them; what is checked again here is what
-// could otherwise read or write memory out of bounds.
+// JavaScript values to the engine's plain structs and back. lib/ has validated them; what is checked again
+// here is what could otherwise read or write memory out of bounds.
 #pragma once
 
 #include <napi.h>

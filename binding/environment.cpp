@@ -15,12 +15,15 @@ Environment::Environment(Napi::Env env) {
   toJavaScript_ = Napi::ThreadSafeFunction::New(env, Napi::Function(), "torchvae", 0, 1);
   toJavaScript_.Unref(env);
   // Runs before Node tears down the thread-safe function, since hooks run in reverse order.
-  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
+  napi_add_env_cleanup_hook(
+      env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
 }
 
 Environment::~Environment() = default;
 
-Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+Environment& Environment::of(Napi::Env env) {
+  return *env.GetInstanceData<Environment>();
+}
 
 void Environment::close() {
   std::unique_lock lock(mutex_);
@@ -31,9 +34,10 @@ void Environment::close() {
   idle_.wait(lock, [this] { return running_.empty(); });
 }
 
-Napi::Value Environment::enqueue(Napi::Env env, Device& device, const AbortFlag& abort, std::function<void()> work,
-                                 Finish finish) {
-  auto* pending = new Pending{Napi::Promise::Deferred::New(env), abort, std::move(work), std::move(finish), {}, {}};
+Napi::Value Environment::enqueue(Napi::Env env, Device& device, const AbortFlag& abort,
+                                 std::function<void()> work, Finish finish) {
+  auto* pending =
+      new Pending{Napi::Promise::Deferred::New(env), abort, std::move(work), std::move(finish), {}, {}};
   const Napi::Promise promise = pending->deferred.Promise();
   if (unsettled_++ == 0) toJavaScript_.Ref(env);
   {
@@ -62,9 +66,10 @@ Napi::Value Environment::enqueue(Napi::Env env, Device& device, const AbortFlag&
       if (env != nullptr) settle(env, *done);
       delete done;
     };
-    // Queued before the environment may end: close() waits for `running_` to empty.
-    if (toJavaScript_.NonBlockingCall(pending, settleIt) != napi_ok) delete pending;
+    // Both under the lock. close() must not return before the call is queued; and once the call has run, the
+    // next Pending may lie at the same address, which must by then be out of the set.
     const std::lock_guard lock(mutex_);
+    if (toJavaScript_.NonBlockingCall(pending, settleIt) != napi_ok) delete pending;
     running_.erase(pending);
     idle_.notify_all();
   });

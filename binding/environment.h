@@ -26,8 +26,8 @@ class Environment {
 
   static Environment& of(Napi::Env env);
 
-  // Runs work() on the device's thread, then settles the promise on the JavaScript thread with what finish(env, result)
-  // makes of work()'s result. `abort` is raised if the environment ends first.
+  // Runs work() on the device's thread, then settles the promise on the JavaScript thread with what
+  // finish(env, result) makes of work()'s result. `abort` is raised if the environment ends first.
   template <class Work, class Finish>
   Napi::Value promise(Napi::Env env, Device& device, const AbortFlag& abort, Work work, Finish finish) {
     using Result = decltype(work());
@@ -41,7 +41,8 @@ class Environment {
   using Finish = std::function<Napi::Value(Napi::Env)>;
   struct Pending;
 
-  Napi::Value enqueue(Napi::Env env, Device& device, const AbortFlag& abort, std::function<void()> work, Finish finish);
+  Napi::Value enqueue(Napi::Env env, Device& device, const AbortFlag& abort, std::function<void()> work,
+                      Finish finish);
   void settle(Napi::Env env, Pending& pending);
   void close();
 

@@ -1,5 +1,5 @@
-// Engine objects as JavaScript holds them: tagged externals, so that a value of any other origin is refused and never
-// taken for a pointer of ours.
+// Engine objects as JavaScript holds them: tagged externals, so that a value of any other origin is refused
+// and never taken for a pointer of ours.
 #pragma once
 
 #include <napi.h>
@@ -39,10 +39,11 @@ struct ModelHandle {
 template <class Handle>
 Napi::Value wrapHandle(Napi::Env env, Handle handle) {
   const int64_t bytes = handle.bytes;
-  auto external = Napi::External<Handle>::New(env, new Handle(std::move(handle)), [](Napi::Env env, Handle* dying) {
-    if (dying->bytes > 0) Napi::MemoryManagement::AdjustExternalMemory(env, -dying->bytes);
-    delete dying;
-  });
+  auto external =
+      Napi::External<Handle>::New(env, new Handle(std::move(handle)), [](Napi::Env env, Handle* dying) {
+        if (dying->bytes > 0) Napi::MemoryManagement::AdjustExternalMemory(env, -dying->bytes);
+        delete dying;
+      });
   if (napi_type_tag_object(env, external, &Handle::kTag) != napi_ok) throw Napi::Error::New(env);
   if (bytes > 0) Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
   return external;
@@ -52,7 +53,8 @@ template <class Handle>
 Handle& unwrapHandle(const Napi::Value& value) {
   bool ours = false;
   if (value.IsExternal()) napi_check_object_type_tag(value.Env(), value, &Handle::kTag, &ours);
-  if (!ours) throw toJavaScriptError(value.Env(), "ERR_TYPE", std::string("Expected a ") + Handle::kName + " handle");
+  if (!ours)
+    throw toJavaScriptError(value.Env(), "ERR_TYPE", std::string("Expected a ") + Handle::kName + " handle");
   return *value.As<Napi::External<Handle>>().Data();
 }
 

@@ -20,6 +20,15 @@ void* open(const std::string& path, const char* code, const char* advice) {
   return library;
 }
 
+// Node closes an addon when the last environment that loaded it ends, such as the last of several workers.
+// The device threads outlive that, and run code of this library.
+void keepThisLibrary() {
+  Dl_info self;
+  if (dladdr(reinterpret_cast<void*>(&keepThisLibrary), &self) != 0) {
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  }
+}
+
 // The object that a library of ours makes, if it is of this torchvae version.
 template <class T>
 T* make(const std::string& path, const char* factoryName, int interfaceNumber) {
@@ -41,11 +50,14 @@ Engine& openEngine(const LibraryPaths& paths) {
     throw Error("ERR_STATE", "This process already uses " + openedPath + " and cannot open " + paths.engine +
                                  " beside it; start another process for another libtorch");
   }
+  keepThisLibrary();
   for (const std::string& path : paths.libtorch) {
-    open(path, "ERR_LIBTORCH", "Run `npx torchvae doctor` to see what is wrong, `npx torchvae setup --force` to install it anew");
+    open(path, "ERR_LIBTORCH",
+         "Run `npx torchvae doctor` to see what is wrong, `npx torchvae setup --force` to install it anew");
   }
   auto* engine = make<Engine>(paths.engine, "torchvae_engine", kEngineInterface);
-  if (!paths.cudaPart.empty()) engine->attach(make<CudaPart>(paths.cudaPart, "torchvae_cuda_part", kCudaInterface));
+  if (!paths.cudaPart.empty())
+    engine->attach(make<CudaPart>(paths.cudaPart, "torchvae_cuda_part", kCudaInterface));
   opened = engine;
   openedPath = paths.engine;
   return *opened;

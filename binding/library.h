@@ -14,9 +14,9 @@ struct LibraryPaths {
   std::string cudaPart;               // absolute; empty for none
 };
 
-// Opens the libraries and returns the engine; called again, returns the same one. Throws ERR_LIBTORCH when a library of
-// libtorch cannot be opened, ERR_ADDON when the engine cannot or is of another interface, ERR_STATE when a different
-// engine is already open in this process.
+// Opens the libraries and returns the engine; called again, returns the same one. Throws ERR_LIBTORCH when a
+// library of libtorch cannot be opened, ERR_ADDON when the engine cannot or is of another interface,
+// ERR_STATE when a different engine is already open in this process.
 Engine& openEngine(const LibraryPaths& paths);
 
 // The engine that openEngine() opened. Throws ERR_STATE before that.

@@ -28,7 +28,8 @@ class LibtorchEngine : public Engine {
       info.cpuCapability = at::get_cpu_capability();
       info.gemm = "oneDNN brgemm";
       info.threads = defaultThreads();
-      info.cudaReason = "the engine's CUDA part is not loaded: libtorch is a CPU build, or no NVIDIA driver was found";
+      info.cudaReason =
+          "the engine's CUDA part is not loaded: libtorch is a CPU build, or no NVIDIA driver was found";
       if (cuda_ != nullptr) {
         info.cudaReason.clear();
         info.cudaDevices = cuda_->devices(info.cudaReason);

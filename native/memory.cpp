@@ -29,7 +29,8 @@ at::Tensor zeroed(const Context& context, at::IntArrayRef sizes) {
   }
   madvise(memory, rounded, MADV_HUGEPAGE);
   std::memset(memory, 0, bytes);
-  return at::from_blob(memory, sizes, [](void* block) { std::free(block); }, context.options());
+  return at::from_blob(
+      memory, sizes, [](void* block) { std::free(block); }, context.options());
 }
 
 }  // namespace torchvae

@@ -24,7 +24,8 @@ void copyOut(const at::Tensor& tensor, float* to) {
 // Calls body(first, rows) for stretches of at most kEvaluationRows.
 template <class Body>
 void forStretches(int64_t total, const Body& body) {
-  for (int64_t first = 0; first < total; first += kEvaluationRows) body(first, std::min(kEvaluationRows, total - first));
+  for (int64_t first = 0; first < total; first += kEvaluationRows)
+    body(first, std::min(kEvaluationRows, total - first));
 }
 
 }  // namespace
@@ -52,12 +53,14 @@ Vae& VaeModel::evaluationPass(int64_t capacity) {
 
 const at::Tensor& VaeModel::orderOf(const TrainChunk& chunk) {
   const int64_t rows = chunk.data->rows();
-  const bool known = order_.indices.defined() && order_.indices.size(0) == rows && order_.seed == chunk.orderSeed &&
-                     order_.epoch == chunk.epoch && order_.shuffle == chunk.shuffle;
+  const bool known = order_.indices.defined() && order_.indices.size(0) == rows &&
+                     order_.seed == chunk.orderSeed && order_.epoch == chunk.epoch &&
+                     order_.shuffle == chunk.shuffle;
   if (!known) {
     at::Tensor indices = at::arange(rows, c10::TensorOptions().dtype(c10::kLong));
     if (chunk.shuffle) {
-      const auto drawn = permutation({chunk.orderSeed, Stream::kOrder, static_cast<uint64_t>(chunk.epoch)}, rows);
+      const auto drawn =
+          permutation({chunk.orderSeed, Stream::kOrder, static_cast<uint64_t>(chunk.epoch)}, rows);
       std::copy(drawn.begin(), drawn.end(), indices.data_ptr<int64_t>());
     }
     order_ = {chunk.orderSeed, chunk.epoch, chunk.shuffle, indices.to(context_.device)};
@@ -99,7 +102,8 @@ LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed
     const auto& resident = static_cast<const ResidentDataset&>(data);
     const int64_t capacity = std::min(batchSize, data.rows());
     Vae& vae = evaluationPass(capacity);
-    const at::Tensor order = at::arange(data.rows(), c10::TensorOptions().dtype(c10::kLong).device(context_.device));
+    const at::Tensor order =
+        at::arange(data.rows(), c10::TensorOptions().dtype(c10::kLong).device(context_.device));
     LossSums sums;
     int64_t batch = 0;
     for (int64_t first = 0; first < data.rows() && !abort.load(); first += capacity, ++batch) {
@@ -116,7 +120,8 @@ LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed
   });
 }
 
-void VaeModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, int64_t first, int64_t rows) const {
+void VaeModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, int64_t first,
+                    int64_t rows) const {
   const auto* bytes = static_cast<const uint8_t*>(x.data);
   const int64_t width = x.columns * (x.isUint8 ? 1 : static_cast<int64_t>(sizeof(float)));
   const at::Tensor host = at::from_blob(const_cast<uint8_t*>(bytes + first * width), {rows, x.columns},

@@ -74,9 +74,11 @@ at::Tensor Parameters::state(const std::string& name) const {
   const bool moment = name.compare(0, kPrefix.size(), kPrefix) == 0;
   const bool second = moment && endsWith(name, kSecond);
   const size_t cut = moment ? (second ? kSecond : kFirst).size() : 0;
-  const std::string parameter = moment ? name.substr(kPrefix.size(), name.size() - kPrefix.size() - cut) : name;
+  const std::string parameter =
+      moment ? name.substr(kPrefix.size(), name.size() - kPrefix.size() - cut) : name;
   for (const ParameterEntry& entry : entries_) {
-    if (entry.name == parameter) return view(!moment ? values : second ? secondMoments : firstMoments, entry.slot);
+    if (entry.name == parameter)
+      return view(!moment ? values : second ? secondMoments : firstMoments, entry.slot);
   }
   throw Error("ERR_CHECKPOINT", "The model has no tensor named " + name);
 }

@@ -1,5 +1,5 @@
-// The weights of a model in one flat buffer, with their gradients and Adam's moments in three more of the same layout:
-// the optimiser is one loop, and a clipping norm one reduction.
+// The weights of a model in one flat buffer, with their gradients and Adam's moments in three more of the
+// same layout: the optimiser is one loop, and a clipping norm one reduction.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -34,8 +34,8 @@ struct DenseSlots {
 
 class Parameters {
  public:
-  // Declares a dense layer whose output is the concatenation of `names` of `outEach` features each; every name gets its
-  // own weight [outEach, in] and bias [outEach], drawn as torch.nn.Linear draws them.
+  // Declares a dense layer whose output is the concatenation of `names` of `outEach` features each; every
+  // name gets its own weight [outEach, in] and bias [outEach], drawn as torch.nn.Linear draws them.
   DenseSlots addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach);
 
   // Allocates what was declared and draws the weights. Called once, after the last declaration.

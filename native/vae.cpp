@@ -1,5 +1,10 @@
 #include "vae.h"
 
+#include <ATen/ops/square.h>
+#include <ATen/ops/sum.h>
+
+#include <cmath>
+
 #include "error.h"
 #include "memory.h"
 
@@ -32,10 +37,11 @@ Vae::Vae(const Context& context, const Parameters& parameters, const VaeSlots& s
       capacity_(capacity),
       posterior_(makePosterior(spec.posterior, spec.prior)),
       likelihood_(makeLikelihood(spec.likelihood)),
-      encoder_(context, parameters, slots.encoder, spec.encoder.activation, spec.encoder.activation, capacity, training),
+      encoder_(context, parameters, slots.encoder, spec.encoder.activation, spec.encoder.activation, capacity,
+               training),
       head_(context, parameters, slots.head, ActivationKind::kIdentity, capacity, training),
-      decoder_(context, parameters, slots.decoder, spec.decoder.activation, ActivationKind::kIdentity, capacity,
-               training) {
+      decoder_(context, parameters, slots.decoder, spec.decoder.activation, ActivationKind::kIdentity,
+               capacity, training) {
   if (training) zGradient_ = makeActivations(context, capacity, spec.latentSize, true);
 }
 
@@ -44,9 +50,13 @@ void Vae::encode(int64_t rows) {
   head_.forward(*encoded_, rows);
 }
 
-void Vae::sample(int64_t rows) { posterior_->sample(context_, head(), noise, rows, z, kl); }
+void Vae::sample(int64_t rows) {
+  posterior_->sample(context_, head(), noise, rows, z, kl);
+}
 
-void Vae::decode(int64_t rows) { decoded_ = &decoder_.forward(z, rows); }
+void Vae::decode(int64_t rows) {
+  decoded_ = &decoder_.forward(z, rows);
+}
 
 void Vae::reconstruct(int64_t rows, bool withGradient) {
   likelihood_->negativeLogProb(context_, x.value, decoded_->value, rows, reconstruction,
@@ -59,6 +69,11 @@ void Vae::backward(int64_t rows, double beta) {
   Activations* encodedGradient = encoder_.empty() ? nullptr : &encoder_.outputGradient();
   head_.backward(*encoded_, encoder_.lastActivation(), encodedGradient, rows);
   encoder_.backward(x, ActivationKind::kIdentity, nullptr, rows);
+}
+
+bool Vae::gradientsFinite(const Parameters& parameters) const {
+  if (!context_.tiled()) return std::isfinite(parameters.gradients.square().sum().item<double>());
+  return std::isfinite(encoder_.gradientSquares() + head_.gradientSquares() + decoder_.gradientSquares());
 }
 
 }  // namespace torchvae

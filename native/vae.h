@@ -27,12 +27,15 @@ class Vae {
       int64_t capacity, bool training);
 
   // The four parts of a step, over the first `rows` examples in `x` and `noise`, to be called in this order.
-  void encode(int64_t rows);      // head = encoder(x)
-  void sample(int64_t rows);      // z = rsample(q, noise), kl = KL(q || p)
-  void decode(int64_t rows);      // decoder(z)
+  void encode(int64_t rows);                          // head = encoder(x)
+  void sample(int64_t rows);                          // z = rsample(q, noise), kl = KL(q || p)
+  void decode(int64_t rows);                          // decoder(z)
   void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
   // Gradients of mean(reconstruction + beta kl) into the Parameters; after reconstruct(rows, true).
   void backward(int64_t rows, double beta);
+
+  // After backward(): whether every gradient is finite.
+  bool gradientsFinite(const Parameters& parameters) const;
 
   int64_t capacity() const { return capacity_; }
   const at::Tensor& head() const { return head_.output.value; }

@@ -235,7 +235,7 @@ function throwNonFinite(core: Core, settings: Settings): never {
   const { step, epoch } = core.position;
   throw new TorchvaeError(
     'ERR_NONFINITE',
-    `The loss became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
+    `The loss or a gradient became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
       `Lower the learning rate (now ${settings.learningRate}) or check the data's scale`,
   );
 }

@@ -3,7 +3,10 @@
 #include <ATen/native/CPUBlas.h>
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
+#include "cpu/lane_sum.h"
 #include "cpu/transpose.h"
 #include "cpu/vector.h"
 #include "ops/activation.h"
@@ -33,7 +36,7 @@ Tile tileAt(const Tiles& tiles, int64_t index) {
 
 template <class Body>
 void forTiles(Pool& pool, const Tiles& tiles, int64_t work, const Body& body) {
-  const auto one = [&](int64_t index) { body(tileAt(tiles, index)); };
+  const auto one = [&](int64_t index) { body(tileAt(tiles, index), index); };
   if (work < kSmallProduct) {
     for (int64_t index = 0; index < tiles.count(); ++index) one(index);
   } else {
@@ -42,8 +45,8 @@ void forTiles(Pool& pool, const Tiles& tiles, int64_t work, const Body& body) {
 }
 
 // c [m, n] = a [m, k] b [k, n], each row-major with its own row stride.
-TORCHVAE_INLINE void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb,
-                              float* c, int64_t ldc) {
+TORCHVAE_INLINE void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,
+                              int64_t ldb, float* c, int64_t ldc) {
   at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, false, a, b, c);
 }
 
@@ -64,8 +67,8 @@ TORCHVAE_VECTORISED void finishInputGradient(const Tile& tile, const float* xT, 
   }
 }
 
-TORCHVAE_VECTORISED void sumColumns(const float* dy, int64_t rows, int64_t stride, int64_t first, int64_t last,
-                                    float* sums) {
+TORCHVAE_VECTORISED void sumColumns(const float* dy, int64_t rows, int64_t stride, int64_t first,
+                                    int64_t last, float* sums) {
   for (int64_t j = first; j < last; ++j) sums[j] = 0;
   for (int64_t i = 0; i < rows; ++i) {
     const float* row = dy + i * stride;
@@ -73,40 +76,64 @@ TORCHVAE_VECTORISED void sumColumns(const float* dy, int64_t rows, int64_t strid
   }
 }
 
+TORCHVAE_VECTORISED double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride) {
+  LaneSum sum;
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = values + i * stride;
+    const int64_t whole = columns / 16 * 16;
+    for (int64_t j = 0; j < whole; j += 16) {
+      for (int64_t k = 0; k < 16; ++k) sum.lane[k] += row[j + k] * row[j + k];
+    }
+    for (int64_t j = whole; j < columns; ++j) sum.lane[j - whole] += row[j] * row[j];
+  }
+  return sum.total();
+}
+
 }  // namespace
 
-void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x, const float* w,
-                  const float* bias, float* y, float* yT) {
+void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
+                  const float* w, const float* bias, float* y, float* yT) {
   const auto [rows, in, out, capacity] = shape;
   withActivation(activation, [&](auto kind) {
-    forTiles(pool, {rows, out, 32, 64}, rows * in * out, [&](const Tile& t) {
+    forTiles(pool, {rows, out, 32, 64}, rows * in * out, [&](const Tile& t, int64_t) {
       multiply(t.m1 - t.m0, t.n1 - t.n0, in, x + t.m0 * in, in, w + t.n0, out, y + t.m0 * out + t.n0, out);
       finishForward<kind.value>(t, bias, y, out);
       if (yT != nullptr) {
-        transpose(y + t.m0 * out + t.n0, out, t.m1 - t.m0, t.n1 - t.n0, yT + t.n0 * capacity + t.m0, capacity);
+        transpose(y + t.m0 * out + t.n0, out, t.m1 - t.m0, t.n1 - t.n0, yT + t.n0 * capacity + t.m0,
+                  capacity);
       }
     });
   });
 }
 
-void denseWeightGradient(Pool& pool, const DenseShape& shape, const float* xT, const float* dy, float* dw,
-                         float* dbias) {
+double denseWeightGradient(Pool& pool, const DenseShape& shape, const float* xT, const float* dy, float* dw,
+                           float* dbias) {
   const auto [rows, in, out, capacity] = shape;
-  forTiles(pool, {in, out, 128, 64}, rows * in * out, [&](const Tile& t) {
-    multiply(t.m1 - t.m0, t.n1 - t.n0, rows, xT + t.m0 * capacity, capacity, dy + t.n0, out, dw + t.m0 * out + t.n0,
-             out);
-    if (t.m0 == 0) sumColumns(dy, rows, out, t.n0, t.n1, dbias);
+  const Tiles tiles{in, out, 128, 64};
+  // A sum a tile, added up in the tiles' order, whichever thread made which.
+  std::vector<double> squares(static_cast<size_t>(tiles.count()));
+  forTiles(pool, tiles, rows * in * out, [&](const Tile& t, int64_t index) {
+    multiply(t.m1 - t.m0, t.n1 - t.n0, rows, xT + t.m0 * capacity, capacity, dy + t.n0, out,
+             dw + t.m0 * out + t.n0, out);
+    double sum = sumSquares(dw + t.m0 * out + t.n0, t.m1 - t.m0, t.n1 - t.n0, out);
+    if (t.m0 == 0) {
+      sumColumns(dy, rows, out, t.n0, t.n1, dbias);
+      sum += sumSquares(dbias + t.n0, 1, t.n1 - t.n0, out);
+    }
+    squares[static_cast<size_t>(index)] = sum;
   });
+  return std::accumulate(squares.begin(), squares.end(), 0.0);
 }
 
-void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w, const float* dyT,
-                        const float* xT, float* dx, float* dxT) {
+void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
+                        const float* dyT, const float* xT, float* dx, float* dxT) {
   const auto [rows, in, out, capacity] = shape;
   withActivation(madeX, [&](auto kind) {
-    forTiles(pool, {in, rows, 32, 64}, rows * in * out, [&](const Tile& t) {
+    forTiles(pool, {in, rows, 32, 64}, rows * in * out, [&](const Tile& t, int64_t) {
       multiply(t.m1 - t.m0, t.n1 - t.n0, out, w + t.m0 * out, out, dyT + t.n0, capacity,
                dxT + t.m0 * capacity + t.n0, capacity);
-      if constexpr (kind.value != ActivationKind::kIdentity) finishInputGradient<kind.value>(t, xT, dxT, capacity);
+      if constexpr (kind.value != ActivationKind::kIdentity)
+        finishInputGradient<kind.value>(t, xT, dxT, capacity);
       transpose(dxT + t.m0 * capacity + t.n0, capacity, t.m1 - t.m0, t.n1 - t.n0, dx + t.n0 * in + t.m0, in);
     });
   });

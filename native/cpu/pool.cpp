@@ -15,9 +15,15 @@ constexpr uint64_t kIndexMask = (uint64_t{1} << kIndexBits) - 1;
 // About 50 us: longer than any gap between two regions of a step, shorter than anybody notices.
 constexpr int kSpins = 2000;
 
-uint64_t nextOf(uint64_t state) { return state & kIndexMask; }
-uint64_t tilesOf(uint64_t state) { return (state >> kIndexBits) & kIndexMask; }
-uint64_t generationOf(uint64_t state) { return state >> (2 * kIndexBits); }
+uint64_t nextOf(uint64_t state) {
+  return state & kIndexMask;
+}
+uint64_t tilesOf(uint64_t state) {
+  return (state >> kIndexBits) & kIndexMask;
+}
+uint64_t generationOf(uint64_t state) {
+  return state >> (2 * kIndexBits);
+}
 
 }  // namespace
 
@@ -59,7 +65,8 @@ bool Pool::takeTile() {
     // Read before the tile is claimed: the claim fails if the region has changed since.
     const Call call = call_.load(std::memory_order_relaxed);
     const void* context = context_.load(std::memory_order_relaxed);
-    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel,
+                                     std::memory_order_acquire)) {
       call(context, static_cast<int64_t>(nextOf(state)));
       done_.fetch_add(1, std::memory_order_release);
       return true;
@@ -96,7 +103,8 @@ int defaultThreads() {
   std::set<std::string> cores;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &allowed)) continue;
-    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                       "/topology/thread_siblings_list");
     std::string siblings;
     if (!std::getline(file, siblings)) siblings = std::to_string(cpu);
     cores.insert(siblings);

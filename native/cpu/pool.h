@@ -1,8 +1,8 @@
 // A thread pool for regions of a few microseconds.
 //
-// Threads take tiles from a shared counter, and a region ends when its tiles are done, not when its threads have
-// met: a thread that the operating system has put aside holds up nobody but the one tile it carries. (An OpenMP barrier
-// waits for every thread, and collapses when another process takes a core.)
+// Threads take tiles from a shared counter, and a region ends when its tiles are done, not when its threads
+// have met: a thread that the operating system has put aside holds up nobody but the one tile it carries. (An
+// OpenMP barrier waits for every thread, and collapses when another process takes a core.)
 #pragma once
 
 #include <atomic>
@@ -21,15 +21,16 @@ class Pool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(tile) for every tile in [0, tiles), on this thread and the workers, and returns when all are done.
-  // Called by one thread only. The body must not throw and must not call run().
+  // Calls body(tile) for every tile in [0, tiles), on this thread and the workers, and returns when all are
+  // done. Called by one thread only. The body must not throw and must not call run().
   template <class Body>
   void run(int64_t tiles, const Body& body) {
     if (tiles <= 1 || workers_.empty()) {
       for (int64_t tile = 0; tile < tiles; ++tile) body(tile);
       return;
     }
-    runShared(tiles, [](const void* context, int64_t tile) { (*static_cast<const Body*>(context))(tile); }, &body);
+    runShared(
+        tiles, [](const void* context, int64_t tile) { (*static_cast<const Body*>(context))(tile); }, &body);
   }
 
  private:
@@ -39,7 +40,8 @@ class Pool {
   bool takeTile();
   void work();
 
-  // generation << 40 | tiles << 20 | next, so that a late thread can never take a tile of a region it did not see begin.
+  // generation << 40 | tiles << 20 | next, so that a late thread can never take a tile of a region it did not
+  // see begin.
   alignas(64) std::atomic<uint64_t> state_{0};
   alignas(64) std::atomic<int64_t> done_{0};
   alignas(64) std::atomic<Call> call_{nullptr};

@@ -4,7 +4,8 @@
 
 namespace torchvae {
 
-void transpose(const float* from, int64_t fromStride, int64_t rows, int64_t columns, float* to, int64_t toStride) {
+void transpose(const float* from, int64_t fromStride, int64_t rows, int64_t columns, float* to,
+               int64_t toStride) {
   const int64_t wholeRows = rows / 4 * 4;
   const int64_t wholeColumns = columns / 4 * 4;
   // Sixteen rows at a time: a column of them fills one cache line of the target.

@@ -1,5 +1,5 @@
-// Elementary functions written so that the compiler vectorises the loops that call them, and the attribute that has
-// such loops compiled for each instruction set worth having and chosen when the library is loaded.
+// Elementary functions written so that the compiler vectorises the loops that call them, and the attribute
+// that has such loops compiled for each instruction set worth having and chosen when the library is loaded.
 #pragma once
 
 #include <bit>
@@ -11,11 +11,13 @@
 
 namespace torchvae::vec {
 
-// e^x to 1 ulp for x in [-87, 88], held to the ends outside: Cody and Waite's reduction, a polynomial of degree 6.
+// e^x to 1 ulp for x in [-87, 88], held to the ends outside: Cody and Waite's reduction, a polynomial of
+// degree 6.
 TORCHVAE_INLINE float exp(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
-  const float shifted = x * 1.44269504088896341f + 12582912.0f;  // rounds to an integer in the low mantissa bits
+  const float shifted =
+      x * 1.44269504088896341f + 12582912.0f;  // rounds to an integer in the low mantissa bits
   const int32_t n = std::bit_cast<int32_t>(shifted) - 0x4B400000;
   const float k = shifted - 12582912.0f;
   const float r = (x - k * 0.693359375f) + k * 2.12194440e-4f;

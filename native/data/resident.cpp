@@ -49,7 +49,8 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
         std::copy_n(values_.const_data_ptr<float>() + index[i] * width, width, to + i * width);
       }
     }
-    if (toT != nullptr) transpose(to + begin * width, width, end - begin, width, toT + begin, x.transposed.size(1));
+    if (toT != nullptr)
+      transpose(to + begin * width, width, end - begin, width, toT + begin, x.transposed.size(1));
   });
 }
 

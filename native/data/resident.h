@@ -16,7 +16,8 @@ class ResidentDataset : public Dataset {
   int64_t columns() const { return values_.size(1); }
 
   // x[i] = row order[first + i], pixels scaled by 1/255; `order` is int64 on the device.
-  void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows, Activations& x) const;
+  void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
+              Activations& x) const;
 
  private:
   at::Tensor values_;

@@ -1,5 +1,5 @@
-// What the engine asks of its CUDA part: only what libtorch_cpu cannot give. The part lies in a library of its own, since
-// it links libtorch_cuda, which is not there in a CPU build of libtorch.
+// What the engine asks of its CUDA part: only what libtorch_cpu cannot give. The part lies in a library of
+// its own, since it links libtorch_cuda, which is not there in a CPU build of libtorch.
 #pragma once
 
 #include <cstdint>

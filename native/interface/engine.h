@@ -1,7 +1,8 @@
-// What the binding sees of the engine. Plain types only: the binding includes no torch header, and is compiled apart.
+// What the binding sees of the engine. Plain types only: the binding includes no torch header, and is
+// compiled apart.
 //
-// Threads: everything that a Device makes (models, data sets) is used and destroyed on that device's one thread, by
-// jobs handed to Device::submit. Every method throws torchvae::Error and nothing else.
+// Threads: everything that a Device makes (models, data sets) is used and destroyed on that device's one
+// thread, by jobs handed to Device::submit. Every method throws torchvae::Error and nothing else.
 #pragma once
 
 #include <atomic>
@@ -93,7 +94,8 @@ struct TrainResult {
   StopReason reason = StopReason::kDone;
 };
 
-// How noise is come by where a method draws z: `values` ([rows, latentSize]) when given, else drawn from `seed`.
+// How noise is come by where a method draws z: `values` ([rows, latentSize]) when given, else drawn from
+// `seed`.
 struct NoiseSource {
   const float* values = nullptr;
   uint64_t seed = 0;
@@ -126,7 +128,8 @@ class Model {
   virtual void samplePrior(int64_t rows, uint64_t seed, float* z) = 0;
   // Per-example -log p(x|z) and KL(q||p), each [rows].
   virtual void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) = 0;
-  // The gradients of the batch's mean loss, one vector a parameter in stateTensors() order, beside the batch's sums.
+  // The gradients of the batch's mean loss, one vector a parameter in stateTensors() order, beside the
+  // batch's sums.
   virtual LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
                              std::vector<std::vector<float>>& gradients) = 0;
 };
@@ -138,7 +141,8 @@ class Device {
   virtual void submit(std::function<void()> job) = 0;
   virtual std::shared_ptr<Dataset> createDataset(const HostArray& values) = 0;
   // `precision` is 'float32' or 'float64'; weights are drawn from `seed`.
-  virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed, const std::string& precision) = 0;
+  virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed,
+                                             const std::string& precision) = 0;
 };
 
 class CudaPart;  // cuda_part.h
@@ -149,8 +153,8 @@ class Engine {
   // Gives the engine its CUDA part, which outlives it; before any device is asked for.
   virtual void attach(CudaPart* part) = 0;
   virtual EngineInfo info() = 0;
-  // `name` is 'cpu' or 'cuda:N'. One Device per name and process, shared by all who ask; the first to ask sets the number
-  // of the CPU's threads, 0 for one a core.
+  // `name` is 'cpu' or 'cuda:N'. One Device per name and process, shared by all who ask; the first to ask
+  // sets the number of the CPU's threads, 0 for one a core.
   virtual std::shared_ptr<Device> device(const std::string& name, int threads) = 0;
 };
 

@@ -48,14 +48,15 @@ TORCHVAE_VECTORISED double rowLossAndGradient(const float* x, const float* y, in
 
 }  // namespace
 
-void Bernoulli::negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
-                                at::Tensor& loss, Activations* gradient) const {
+void Bernoulli::negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y,
+                                int64_t rows, at::Tensor& loss, Activations* gradient) const {
   if (context.tiled()) {
     const float scale = 1.0f / static_cast<float>(rows);
     forLikelihoodRows(context, x, y, rows, loss, gradient,
                       [scale](const float* xs, const float* ys, int64_t columns, float* g) {
-                        return static_cast<float>(g == nullptr ? rowLoss(xs, ys, columns)
-                                                               : rowLossAndGradient(xs, ys, columns, scale, g));
+                        return static_cast<float>(g == nullptr
+                                                      ? rowLoss(xs, ys, columns)
+                                                      : rowLossAndGradient(xs, ys, columns, scale, g));
                       });
     return;
   }
@@ -66,6 +67,8 @@ void Bernoulli::negativeLogProb(const Context& context, const at::Tensor& x, con
   if (gradient != nullptr) gradient->value.narrow(0, 0, rows).copy_(at::sigmoid(ys).sub_(xs).div_(rows));
 }
 
-at::Tensor Bernoulli::mean(const at::Tensor& y) const { return at::sigmoid(y); }
+at::Tensor Bernoulli::mean(const at::Tensor& y) const {
+  return at::sigmoid(y);
+}
 
 }  // namespace torchvae

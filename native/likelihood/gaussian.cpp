@@ -10,7 +10,8 @@
 namespace torchvae {
 namespace {
 
-TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t columns, float scale, float* gradient) {
+TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t columns, float scale,
+                                        float* gradient) {
   LaneSum sum;
   const int64_t whole = columns / 16 * 16;
   for (int64_t j = 0; j < columns; j += 16) {
@@ -32,10 +33,11 @@ void Gaussian::negativeLogProb(const Context& context, const at::Tensor& x, cons
   const double constant = static_cast<double>(y.size(1)) * std::log(sigma_ * std::sqrt(2 * std::numbers::pi));
   if (context.tiled()) {
     const auto scale = static_cast<float>(precision / static_cast<double>(rows));
-    forLikelihoodRows(context, x, y, rows, loss, gradient,
-                      [=](const float* xs, const float* ys, int64_t columns, float* g) {
-                        return static_cast<float>(0.5 * precision * squaredError(xs, ys, columns, scale, g) + constant);
-                      });
+    forLikelihoodRows(
+        context, x, y, rows, loss, gradient,
+        [=](const float* xs, const float* ys, int64_t columns, float* g) {
+          return static_cast<float>(0.5 * precision * squaredError(xs, ys, columns, scale, g) + constant);
+        });
     return;
   }
   const at::Tensor difference = y.narrow(0, 0, rows).sub(x.narrow(0, 0, rows));

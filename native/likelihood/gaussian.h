@@ -9,8 +9,8 @@ namespace torchvae {
 class Gaussian : public Likelihood {
  public:
   explicit Gaussian(double sigma) : sigma_(sigma) {}
-  void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows, at::Tensor& loss,
-                       Activations* gradient) const override;
+  void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
+                       at::Tensor& loss, Activations* gradient) const override;
   at::Tensor mean(const at::Tensor& y) const override { return y.clone(); }
 
  private:

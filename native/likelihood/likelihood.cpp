@@ -13,9 +13,12 @@ struct Row {
 };
 
 constexpr Row kTable[] = {
-    {"bernoulli", [](const LikelihoodSpec&) -> std::unique_ptr<Likelihood> { return std::make_unique<Bernoulli>(); }},
+    {"bernoulli",
+     [](const LikelihoodSpec&) -> std::unique_ptr<Likelihood> { return std::make_unique<Bernoulli>(); }},
     {"gaussian",
-     [](const LikelihoodSpec& spec) -> std::unique_ptr<Likelihood> { return std::make_unique<Gaussian>(spec.sigma); }},
+     [](const LikelihoodSpec& spec) -> std::unique_ptr<Likelihood> {
+       return std::make_unique<Gaussian>(spec.sigma);
+     }},
 };
 
 }  // namespace

@@ -16,8 +16,8 @@ class Likelihood {
   // Features the decoder must give for `inputSize` features of x.
   virtual int64_t decoderSize(int64_t inputSize) const { return inputSize; }
 
-  // loss[i] = -log p(x_i | z_i) in nats, from the decoder's output y [rows, decoderSize]. Unless `gradient` is null it
-  // becomes d (sum of loss / rows) / dy.
+  // loss[i] = -log p(x_i | z_i) in nats, from the decoder's output y [rows, decoderSize]. Unless `gradient`
+  // is null it becomes d (sum of loss / rows) / dy.
   virtual void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                                at::Tensor& loss, Activations* gradient) const = 0;
 

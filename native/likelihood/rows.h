@@ -1,5 +1,5 @@
-// How an elementwise likelihood runs over a batch on the CPU: sixteen rows a tile, so that a column of a tile fills one
-// cache line of the transposed gradient.
+// How an elementwise likelihood runs over a batch on the CPU: sixteen rows a tile, so that a column of a tile
+// fills one cache line of the transposed gradient.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,26 +8,17 @@
 #include <cmath>
 
 #include "context.h"
+#include "cpu/lane_sum.h"
 #include "cpu/transpose.h"
 #include "ops/activation.h"
 
 namespace torchvae {
 
-// Sums in sixteen lanes: one order of addition whatever the instruction set, and a loop that vectorises.
-struct LaneSum {
-  float lane[16] = {};
-
-  double total() const {
-    double sum = 0;
-    for (float value : lane) sum += value;
-    return sum;
-  }
-};
-
-// For each row, loss = rowLoss(x row, y row, columns, gradient row or null); the gradient's transpose follows.
+// For each row, loss = rowLoss(x row, y row, columns, gradient row or null); the gradient's transpose
+// follows.
 template <class RowLoss>
-void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows, at::Tensor& loss,
-                       Activations* gradient, const RowLoss& rowLoss) {
+void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
+                       at::Tensor& loss, Activations* gradient, const RowLoss& rowLoss) {
   constexpr int64_t kTileRows = 16;
   const int64_t columns = y.size(1);
   const float* xs = x.data_ptr<float>();
@@ -40,7 +31,8 @@ void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Te
     const int64_t first = tile * kTileRows;
     const int64_t last = std::min(rows, first + kTileRows);
     for (int64_t i = first; i < last; ++i) {
-      losses[i] = rowLoss(xs + i * columns, ys + i * columns, columns, g == nullptr ? nullptr : g + i * columns);
+      losses[i] =
+          rowLoss(xs + i * columns, ys + i * columns, columns, g == nullptr ? nullptr : g + i * columns);
     }
     if (g != nullptr) transpose(g + first * columns, columns, last - first, columns, gT + first, capacity);
   });

@@ -6,7 +6,8 @@ std::vector<DenseSlots> declareMlp(Parameters& parameters, const std::string& na
                                    const std::vector<int64_t>& widths) {
   std::vector<DenseSlots> layers;
   for (size_t i = 0; i < widths.size(); ++i) {
-    layers.push_back(parameters.addDense({name + "." + std::to_string(i)}, i == 0 ? in : widths[i - 1], widths[i]));
+    layers.push_back(
+        parameters.addDense({name + "." + std::to_string(i)}, i == 0 ? in : widths[i - 1], widths[i]));
   }
   return layers;
 }
@@ -14,7 +15,8 @@ std::vector<DenseSlots> declareMlp(Parameters& parameters, const std::string& na
 Mlp::Mlp(const Context& context, const Parameters& parameters, const std::vector<DenseSlots>& layers,
          ActivationKind hidden, ActivationKind last, int64_t capacity, bool training) {
   for (size_t i = 0; i < layers.size(); ++i) {
-    layers_.emplace_back(context, parameters, layers[i], i + 1 < layers.size() ? hidden : last, capacity, training);
+    layers_.emplace_back(context, parameters, layers[i], i + 1 < layers.size() ? hidden : last, capacity,
+                         training);
   }
 }
 
@@ -33,6 +35,12 @@ void Mlp::backward(const Activations& x, ActivationKind madeX, Activations* inpu
     layers_[i].backward(below.output, below.activation(), &below.outputGradient, rows);
   }
   if (!layers_.empty()) layers_[0].backward(x, madeX, inputGradient, rows);
+}
+
+double Mlp::gradientSquares() const {
+  double sum = 0;
+  for (const Dense& layer : layers_) sum += layer.gradientSquares();
+  return sum;
 }
 
 }  // namespace torchvae

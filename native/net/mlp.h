@@ -15,13 +15,15 @@ std::vector<DenseSlots> declareMlp(Parameters& parameters, const std::string& na
 class Mlp {
  public:
   // The last layer has activation `last`, the others `hidden`.
-  Mlp(const Context& context, const Parameters& parameters, const std::vector<DenseSlots>& layers, ActivationKind hidden,
-      ActivationKind last, int64_t capacity, bool training);
+  Mlp(const Context& context, const Parameters& parameters, const std::vector<DenseSlots>& layers,
+      ActivationKind hidden, ActivationKind last, int64_t capacity, bool training);
 
   // x [rows, in]; an Mlp without layers hands x on.
   const Activations& forward(const Activations& x, int64_t rows);
   // From outputGradient(), writes the weights' gradients and, unless null, that of x before `madeX`.
   void backward(const Activations& x, ActivationKind madeX, Activations* inputGradient, int64_t rows);
+
+  double gradientSquares() const;
 
   bool empty() const { return layers_.empty(); }
   Activations& outputGradient() { return layers_.back().outputGradient; }

@@ -8,7 +8,8 @@
 
 namespace torchvae {
 
-// What a layer hands on. The CPU's kernels multiply by a matrix from the left and from the right, and keep both forms.
+// What a layer hands on. The CPU's kernels multiply by a matrix from the left and from the right, and keep
+// both forms.
 struct Activations {
   at::Tensor value;       // [capacity, features]
   at::Tensor transposed;  // [features, capacity]; undefined where nobody needs it
@@ -58,7 +59,8 @@ void activateInPlace(ActivationKind kind, at::Tensor& y);
 // gradient *= slope(y), by plain ATen operations.
 void scaleBySlope(ActivationKind kind, const at::Tensor& y, at::Tensor& gradient);
 
-// Calls f with std::integral_constant<ActivationKind, kind>, so that the kind is known when a loop is compiled.
+// Calls f with std::integral_constant<ActivationKind, kind>, so that the kind is known when a loop is
+// compiled.
 template <class F>
 auto withActivation(ActivationKind kind, const F& f) {
   switch (kind) {

@@ -17,8 +17,9 @@ struct Coefficients {
   float epsilon;
 };
 
-TORCHVAE_VECTORISED void updateRange(const Coefficients& c, const float* __restrict gradient, float* __restrict first,
-                                     float* __restrict second, float* __restrict value, int64_t count) {
+TORCHVAE_VECTORISED void updateRange(const Coefficients& c, const float* __restrict gradient,
+                                     float* __restrict first, float* __restrict second,
+                                     float* __restrict value, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const float g = gradient[i];
     const float m = first[i] + (g - first[i]) * c.keepFirst;
@@ -31,7 +32,8 @@ TORCHVAE_VECTORISED void updateRange(const Coefficients& c, const float* __restr
 
 }  // namespace
 
-void adamStep(const Context& context, Parameters& parameters, const OptimiserSettings& settings, int64_t step) {
+void adamStep(const Context& context, Parameters& parameters, const OptimiserSettings& settings,
+              int64_t step) {
   const auto t = static_cast<double>(step);
   const double stepSize = settings.learningRate / (1 - std::pow(settings.beta1, t));
   const double root = std::sqrt(1 - std::pow(settings.beta2, t));

@@ -8,6 +8,7 @@
 namespace torchvae {
 
 // One update from parameters.gradients; `step` counts from 1.
-void adamStep(const Context& context, Parameters& parameters, const OptimiserSettings& settings, int64_t step);
+void adamStep(const Context& context, Parameters& parameters, const OptimiserSettings& settings,
+              int64_t step);
 
 }  // namespace torchvae

@@ -10,7 +10,9 @@
 namespace torchvae {
 namespace {
 
-float* pointer(const at::Tensor& tensor) { return tensor.defined() ? tensor.data_ptr<float>() : nullptr; }
+float* pointer(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.data_ptr<float>() : nullptr;
+}
 
 }  // namespace
 
@@ -21,8 +23,8 @@ Activations makeActivations(const Context& context, int64_t capacity, int64_t fe
   return made;
 }
 
-Dense::Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots, ActivationKind activation,
-             int64_t capacity, bool training)
+Dense::Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots,
+             ActivationKind activation, int64_t capacity, bool training)
     : context_(context),
       activation_(activation),
       in_(slots.weight.sizes[0]),
@@ -39,8 +41,8 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
 
 void Dense::forward(const Activations& x, int64_t rows) {
   if (context_.tiled()) {
-    cpu::denseForward(*context_.pool, {rows, in_, out_, capacity_}, activation_, pointer(x.value), pointer(weight_),
-                      pointer(bias_), pointer(output.value), pointer(output.transposed));
+    cpu::denseForward(*context_.pool, {rows, in_, out_, capacity_}, activation_, pointer(x.value),
+                      pointer(weight_), pointer(bias_), pointer(output.value), pointer(output.transposed));
     return;
   }
   at::Tensor y = output.value.narrow(0, 0, rows);
@@ -51,11 +53,13 @@ void Dense::forward(const Activations& x, int64_t rows) {
 void Dense::backward(const Activations& x, ActivationKind madeX, Activations* inputGradient, int64_t rows) {
   if (context_.tiled()) {
     const cpu::DenseShape shape{rows, in_, out_, capacity_};
-    cpu::denseWeightGradient(*context_.pool, shape, pointer(x.transposed), pointer(outputGradient.value),
-                             pointer(weightGradient_), pointer(biasGradient_));
+    gradientSquares_ =
+        cpu::denseWeightGradient(*context_.pool, shape, pointer(x.transposed), pointer(outputGradient.value),
+                                 pointer(weightGradient_), pointer(biasGradient_));
     if (inputGradient == nullptr) return;
-    cpu::denseInputGradient(*context_.pool, shape, madeX, pointer(weight_), pointer(outputGradient.transposed),
-                            pointer(x.transposed), pointer(inputGradient->value), pointer(inputGradient->transposed));
+    cpu::denseInputGradient(*context_.pool, shape, madeX, pointer(weight_),
+                            pointer(outputGradient.transposed), pointer(x.transposed),
+                            pointer(inputGradient->value), pointer(inputGradient->transposed));
     return;
   }
   const at::Tensor input = x.value.narrow(0, 0, rows);

@@ -10,15 +10,19 @@ namespace torchvae {
 class Dense {
  public:
   // Buffers for up to `capacity` rows, those of the backward pass only when `training`.
-  Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots, ActivationKind activation,
-        int64_t capacity, bool training);
+  Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots,
+        ActivationKind activation, int64_t capacity, bool training);
 
   void forward(const Activations& x, int64_t rows);
-  // From `outputGradient` (of this layer's value before its activation), writes the gradients of the weights, and, unless
-  // `inputGradient` is null, of x before `madeX`, the activation that made it.
+  // From `outputGradient` (of this layer's value before its activation), writes the gradients of the weights,
+  // and, unless `inputGradient` is null, of x before `madeX`, the activation that made it.
   void backward(const Activations& x, ActivationKind madeX, Activations* inputGradient, int64_t rows);
 
   ActivationKind activation() const { return activation_; }
+
+  // Sum of the squares of the weights' gradients that backward() last wrote, not finite if one of them is
+  // not.
+  double gradientSquares() const { return gradientSquares_; }
 
   Activations output;
   Activations outputGradient;
@@ -27,6 +31,7 @@ class Dense {
   Context context_;
   ActivationKind activation_;
   int64_t in_, out_, capacity_;
+  double gradientSquares_ = 0;
   at::Tensor weight_, bias_, weightGradient_, biasGradient_;
 };
 

@@ -8,8 +8,8 @@
 namespace torchvae {
 namespace {
 
-TORCHVAE_VECTORISED void sampleRows(const float* head, const float* noise, int64_t rows, int64_t latent, float* z,
-                                    float* kl) {
+TORCHVAE_VECTORISED void sampleRows(const float* head, const float* noise, int64_t rows, int64_t latent,
+                                    float* z, float* kl) {
   for (int64_t i = 0; i < rows; ++i) {
     const float* mean = head + i * 2 * latent;
     const float* logVariance = mean + latent;
@@ -42,14 +42,15 @@ TORCHVAE_VECTORISED void backwardRows(const float* head, const float* noise, con
 
 }  // namespace
 
-void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
-                              Activations& z, at::Tensor& kl) const {
+void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, const at::Tensor& noise,
+                              int64_t rows, Activations& z, at::Tensor& kl) const {
   const int64_t latent = z.value.size(1);
   if (context.tiled()) {
     sampleRows(head.data_ptr<float>(), noise.data_ptr<float>(), rows, latent, z.value.data_ptr<float>(),
                kl.data_ptr<float>());
     if (z.transposed.defined()) {
-      transpose(z.value.data_ptr<float>(), latent, rows, latent, z.transposed.data_ptr<float>(), z.transposed.size(1));
+      transpose(z.value.data_ptr<float>(), latent, rows, latent, z.transposed.data_ptr<float>(),
+                z.transposed.size(1));
     }
     return;
   }
@@ -62,13 +63,14 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
 }
 
 void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                                const at::Tensor& dz, double beta, int64_t rows, Activations& headGradient) const {
+                                const at::Tensor& dz, double beta, int64_t rows,
+                                Activations& headGradient) const {
   const int64_t latent = noise.size(1);
   const double klScale = beta / static_cast<double>(rows);
   if (context.tiled()) {
     float* gradient = headGradient.value.data_ptr<float>();
-    backwardRows(head.data_ptr<float>(), noise.data_ptr<float>(), dz.data_ptr<float>(), static_cast<float>(klScale),
-                 rows, latent, gradient);
+    backwardRows(head.data_ptr<float>(), noise.data_ptr<float>(), dz.data_ptr<float>(),
+                 static_cast<float>(klScale), rows, latent, gradient);
     transpose(gradient, 2 * latent, rows, 2 * latent, headGradient.transposed.data_ptr<float>(),
               headGradient.transposed.size(1));
     return;
@@ -79,7 +81,10 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
   at::Tensor gradient = headGradient.value.narrow(0, 0, rows);
   gradient.narrow(1, 0, latent).copy_(mean.mul(klScale).add_(d));
   gradient.narrow(1, latent, latent)
-      .copy_(d.mul(noise.narrow(0, 0, rows)).mul_(deviation).add_(deviation.square().sub_(1).mul_(klScale)).mul_(0.5));
+      .copy_(d.mul(noise.narrow(0, 0, rows))
+                 .mul_(deviation)
+                 .add_(deviation.square().sub_(1).mul_(klScale))
+                 .mul_(0.5));
 }
 
 }  // namespace torchvae

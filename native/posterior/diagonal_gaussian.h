@@ -1,4 +1,5 @@
-// The diagonal Gaussian posterior against a standard normal prior (Kingma and Welling 2014, eq. 10 and appendix B):
+// The diagonal Gaussian posterior against a standard normal prior (Kingma and Welling 2014, eq. 10 and
+// appendix B):
 //   z = mu + exp(logVariance / 2) noise,  KL = 1/2 sum (mu^2 + exp(logVariance) - 1 - logVariance).
 #pragma once
 
@@ -8,8 +9,8 @@ namespace torchvae {
 
 class DiagonalGaussian : public Posterior {
  public:
-  void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows, Activations& z,
-              at::Tensor& kl) const override;
+  void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
+              Activations& z, at::Tensor& kl) const override;
   void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
                 double beta, int64_t rows, Activations& headGradient) const override;
 };

@@ -13,7 +13,8 @@ struct Row {
 };
 
 constexpr Row kTable[] = {
-    {"gaussian", "standard-normal", []() -> std::unique_ptr<Posterior> { return std::make_unique<DiagonalGaussian>(); }},
+    {"gaussian", "standard-normal",
+     []() -> std::unique_ptr<Posterior> { return std::make_unique<DiagonalGaussian>(); }},
 };
 
 }  // namespace

@@ -28,7 +28,9 @@ TORCHVAE_INLINE void fillBlock(const Draw& draw, uint64_t firstCounter, Block& b
 }
 
 // (0, 1): the midpoints of 2^24 equal intervals, so that the logarithm is finite.
-TORCHVAE_INLINE float openUniform(uint32_t word) { return (static_cast<float>(word >> 8) + 0.5f) * 0x1p-24f; }
+TORCHVAE_INLINE float openUniform(uint32_t word) {
+  return (static_cast<float>(word >> 8) + 0.5f) * 0x1p-24f;
+}
 
 // sin and cos of 2 pi u for u in [0, 1): folded to a quarter turn around zero, Taylor polynomials there.
 TORCHVAE_INLINE void sincosTurn(float u, float& sine, float& cosine) {
@@ -37,7 +39,9 @@ TORCHVAE_INLINE void sincosTurn(float u, float& sine, float& cosine) {
   const float t = (u - quarter * 0.25f) * 6.283185307179586f;
   const float s = t * t;
   const float sinT = t + t * s * (-1.6666654611e-1f + s * (8.3321608736e-3f - s * 1.9515295891e-4f));
-  const float cosT = 1.0f - 0.5f * s + s * s * (4.166664568298827e-2f + s * (-1.388731625493765e-3f + s * 2.443315711809948e-5f));
+  const float cosT =
+      1.0f - 0.5f * s +
+      s * s * (4.166664568298827e-2f + s * (-1.388731625493765e-3f + s * 2.443315711809948e-5f));
   const bool swap = (quadrant & 1) != 0;
   const float a = swap ? cosT : sinT;
   const float b = swap ? sinT : cosT;
@@ -89,7 +93,9 @@ void fillNormal(const Draw& draw, int64_t first, float* out, int64_t count) {
   fill([&](uint64_t counter, float* to) { normalBlock(draw, counter, to); }, first, out, count);
 }
 
-void fillNormal(const Draw& draw, float* out, int64_t count) { fillNormal(draw, 0, out, count); }
+void fillNormal(const Draw& draw, float* out, int64_t count) {
+  fillNormal(draw, 0, out, count);
+}
 
 void fillUniform(const Draw& draw, float* out, int64_t count) {
   fill([&](uint64_t counter, float* to) { uniformBlock(draw, counter, to); }, 0, out, count);
@@ -103,10 +109,11 @@ std::vector<int64_t> permutation(const Draw& draw, int64_t count) {
   const uint32_t tag = static_cast<uint32_t>(draw.stream) ^ static_cast<uint32_t>(draw.step >> 32) << 8;
   // Fisher and Yates, with 64-bit draws scaled by a multiplication: the bias is below count / 2^64.
   for (int64_t i = count - 1; i > 0; --i) {
-    const auto words =
-        philox({static_cast<uint32_t>(i), static_cast<uint32_t>(static_cast<uint64_t>(i) >> 32), step, tag}, key);
+    const auto words = philox(
+        {static_cast<uint32_t>(i), static_cast<uint32_t>(static_cast<uint64_t>(i) >> 32), step, tag}, key);
     const uint64_t random = uint64_t{words[0]} << 32 | words[1];
-    const auto j = static_cast<int64_t>((static_cast<unsigned __int128>(random) * static_cast<uint64_t>(i + 1)) >> 64);
+    const auto j =
+        static_cast<int64_t>((static_cast<unsigned __int128>(random) * static_cast<uint64_t>(i + 1)) >> 64);
     std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(j)]);
   }
   return order;

@@ -1,7 +1,8 @@
-// The counter-based generator Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+// The counter-based generator Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
+// 3").
 //
-// A draw is a pure function of (seed, stream, step, index): nothing needs to be carried from one step to the next, a
-// run resumes exactly from its step number alone, and a CPU and a GPU draw the same numbers.
+// A draw is a pure function of (seed, stream, step, index): nothing needs to be carried from one step to the
+// next, a run resumes exactly from its step number alone, and a CPU and a GPU draw the same numbers.
 #pragma once
 
 #include <array>

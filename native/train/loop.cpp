@@ -39,7 +39,7 @@ TrainResult runLoop(const Context& context, Vae& vae, Parameters& parameters, co
     computeGradients(context, vae, input, seed, step);
     LossSums sums = result.sums;
     addLosses(context, vae, input.rows, sums);
-    if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl)) {
+    if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl) || !vae.gradientsFinite(parameters)) {
       result.reason = StopReason::kNonFinite;
       break;
     }

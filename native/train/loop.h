@@ -6,8 +6,8 @@
 
 namespace torchvae {
 
-// Runs `chunk` over `order` and moves `step`, the count of updates, along. A step whose loss is not finite is not
-// applied: the weights stay as they were before it.
+// Runs `chunk` over `order` and moves `step`, the count of updates, along. A step whose loss or gradient is
+// not finite is not applied: the weights stay as they were before it.
 TrainResult runLoop(const Context& context, Vae& vae, Parameters& parameters, const TrainChunk& chunk,
                     const ResidentDataset& data, const at::Tensor& order, uint64_t seed, int64_t& step);
 

@@ -1,4 +1,5 @@
-// One training step, from the examples' numbers to the updated weights. The executors of train/ run it many times.
+// One training step, from the examples' numbers to the updated weights. The executors of train/ run it many
+// times.
 #pragma once
 
 #include "data/resident.h"
@@ -15,7 +16,8 @@ struct StepInput {
   double beta;
 };
 
-// Forward and backward: leaves the losses in vae.reconstruction and vae.kl, and the gradients in the parameters.
+// Forward and backward: leaves the losses in vae.reconstruction and vae.kl, and the gradients in the
+// parameters.
 void computeGradients(const Context& context, Vae& vae, const StepInput& input, uint64_t seed, int64_t step);
 
 // noise[0 .. rows) ~ N(0, I), a function of (seed, step) alone.
