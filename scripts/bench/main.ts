@@ -1,0 +1,114 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { mnist } from '../../lib/data/mnist.ts';
+import { describeMachine, measurePeaks } from './machine.ts';
+import { runManners } from './manners.ts';
+import { findPrograms, PYTORCH_EAGER, TORCHVAE } from './programs.ts';
+import { floor, type ProgramResult, type Report, type WorkloadResult } from './results.ts';
+import { runRounds } from './rounds.ts';
+import { insertTable, markdown } from './table.ts';
+import { WORKLOADS, type Workload } from './workloads.ts';
+
+const USAGE = `npm run bench -- [W1 W2 W3] [--rounds 5] [--seconds 1.5] [--only NAME ...] [--readme]
+npm run bench -- manners
+
+Trains the same models on MNIST (TORCHVAE_DATA, the cache, or a download) with torchvae, with plain JavaScript, and with
+what TORCHVAE_BENCH_TORCH, _JAX, _KERAS (paths of a Python) and _TFJS (a folder with node_modules) name: see
+scripts/bench/setup-peers.sh. Writes docs/results/bench-cpu.json; --readme puts the table into README.md. --only keeps the
+programs whose name contains NAME. manners: torchvae and PyTorch beside a busy loop, and their memory over 10,000 steps;
+writes docs/results/manners-cpu.json.`;
+
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+const say = (line: string) => console.error(line);
+
+const { positionals, values: flags } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '1.5' },
+    only: { type: 'string', multiple: true },
+    readme: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const unknown = positionals.filter((name) => name !== 'manners' && !WORKLOADS.some((w) => w.name === name));
+const [rounds, seconds] = [Number(flags.rounds), Number(flags.seconds)];
+if (flags.help || unknown.length > 0 || !(rounds >= 1) || !(seconds > 0)) {
+  say(USAGE);
+  process.exit(flags.help ? 0 : 2);
+}
+await writeImages();
+if (positionals.includes('manners')) await manners();
+else await bench(WORKLOADS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)));
+
+/** MNIST's training images as bare bytes, for the programs that have no reader of their own. */
+async function writeImages(): Promise<void> {
+  const file = join(ROOT, 'build/bench/mnist-images.bytes');
+  mkdirSync(join(ROOT, 'build/bench'), { recursive: true });
+  writeFileSync(file, (await mnist()).data as Uint8Array);
+  process.env.TORCHVAE_BENCH_IMAGES = file;
+}
+
+function commandsFor(workload: Workload) {
+  const { commands, missing } = findPrograms(ROOT, workload);
+  for (const variable of missing) say(`left out: ${variable} is not set`);
+  return commands.filter(({ name }) => flags.only?.some((part) => name.includes(part)) ?? true);
+}
+
+async function bench(workloads: readonly Workload[]): Promise<void> {
+  const date = new Date().toISOString();
+  const peaks = measurePeaks(ROOT, workloads);
+  if (!peaks) say('left out: the floor, as peak.c cannot be compiled here');
+  const results: WorkloadResult[] = [];
+  for (const [index, workload] of workloads.entries()) {
+    say(`\n${workload.name}: ${workload.title}`);
+    const programs = await runRounds(commandsFor(workload), { rounds, seconds }, say);
+    const { name, title } = workload;
+    const limit = peaks && floor(workload, peaks.at(-1)!, index);
+    results.push({ workload: name, title, programs, ...(limit && { floor: limit }) });
+  }
+  const report: Report = {
+    date,
+    machine: describeMachine(),
+    notes: [loadNote(results.flatMap(({ programs }) => programs))],
+    ...(peaks && { peaks }),
+    workloads: results,
+  };
+  writeResult('bench-cpu.json', report);
+  const table = markdown(report);
+  console.log(table);
+  if (!flags.readme) return;
+  const readme = join(ROOT, 'README.md');
+  writeFileSync(readme, insertTable(readFileSync(readme, 'utf8'), table));
+}
+
+/** How much of the measuring was undisturbed. */
+function loadNote(programs: readonly ProgramResult[]): string {
+  const turns = programs.flatMap((program) => program.turns);
+  const quiet = turns.filter((turn) => turn.quiet).length;
+  const foreign = Math.max(0, ...turns.map((turn) => turn.foreign));
+  return (
+    `${quiet} of ${turns.length} turns undisturbed; in the others, which count only where a program has no undisturbed one, ` +
+    `up to ${foreign.toFixed(1)} cores were busy with something else. ${rounds} rounds of ${seconds} s.`
+  );
+}
+
+async function manners(): Promise<void> {
+  const wanted = [TORCHVAE, PYTORCH_EAGER, `${PYTORCH_EAGER}, fused Adam`];
+  const commands = commandsFor(WORKLOADS[0]!).filter(({ name }) => wanted.includes(name));
+  const loadBefore = loadavg()[0]!;
+  const programs = await runManners(commands, seconds, say);
+  const date = new Date().toISOString();
+  writeResult('manners-cpu.json', { date, machine: describeMachine(), workload: 'W1', loadBefore, programs });
+}
+
+function writeResult(name: string, result: object): void {
+  const folder = join(ROOT, 'docs/results');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, name), `${JSON.stringify(result, undefined, 1)}\n`);
+  say(`Wrote docs/results/${name}`);
+}
