@@ -193,6 +193,7 @@ LossSums VaeModel::gradients(const HostArray& x, const NoiseSource& noise, doubl
     vae.decode(x.rows);
     vae.reconstruct(x.rows, true);
     vae.backward(x.rows, beta);
+    vae.weightGradients(parameters_, x.rows);
     gradients.clear();
     for (const ParameterEntry& entry : parameters_.entries()) {
       const at::Tensor gradient = parameters_.gradient(entry.slot);

@@ -38,10 +38,10 @@ Vae::Vae(const Context& context, const Parameters& parameters, const VaeSlots& s
       posterior_(makePosterior(spec.posterior, spec.prior)),
       likelihood_(makeLikelihood(spec.likelihood)),
       encoder_(context, parameters, slots.encoder, spec.encoder.activation, spec.encoder.activation, capacity,
-               training),
-      head_(context, parameters, slots.head, ActivationKind::kIdentity, capacity, training),
+               {training, true}),
+      head_(context, parameters, slots.head, ActivationKind::kIdentity, capacity, {training, false}),
       decoder_(context, parameters, slots.decoder, spec.decoder.activation, ActivationKind::kIdentity,
-               capacity, training) {
+               capacity, {training, false}) {
   if (training) zGradient_ = makeActivations(context, capacity, spec.latentSize, true);
 }
 
@@ -64,16 +64,43 @@ void Vae::reconstruct(int64_t rows, bool withGradient) {
 }
 
 void Vae::backward(int64_t rows, double beta) {
-  decoder_.backward(z, ActivationKind::kIdentity, &zGradient_, rows);
+  decoder_.backward(&zGradient_, rows);
   posterior_->backward(context_, head(), noise, zGradient_.value, beta, rows, head_.outputGradient);
-  Activations* encodedGradient = encoder_.empty() ? nullptr : &encoder_.outputGradient();
-  head_.backward(*encoded_, encoder_.lastActivation(), encodedGradient, rows);
-  encoder_.backward(x, ActivationKind::kIdentity, nullptr, rows);
+  if (encoder_.empty()) return;
+  head_.inputGradient(encoder_.lastActivation(), encoder_.outputGradient(), rows);
+  encoder_.backward(nullptr, rows);
 }
 
-bool Vae::gradientsFinite(const Parameters& parameters) const {
-  if (!context_.tiled()) return std::isfinite(parameters.gradients.square().sum().item<double>());
-  return std::isfinite(encoder_.gradientSquares() + head_.gradientSquares() + decoder_.gradientSquares());
+template <class F>
+void Vae::forLayers(const F& f) {
+  for (Dense& layer : decoder_.layers()) f(layer);
+  f(head_);
+  for (Dense& layer : encoder_.layers()) f(layer);
+}
+
+std::vector<cpu::WeightProduct> Vae::weightProducts() {
+  std::vector<cpu::WeightProduct> products;
+  forLayers([&](const Dense& layer) { products.push_back(layer.weightProduct()); });
+  return products;
+}
+
+bool Vae::weightGradients(Parameters& parameters, int64_t rows) {
+  if (context_.tiled()) {
+    float* gradients = parameters.gradients.data_ptr<float>();
+    return std::isfinite(cpu::weightGradients(*context_.pool, weightProducts(), rows, gradients));
+  }
+  forLayers([&](Dense& layer) { layer.weightGradient(rows); });
+  return std::isfinite(parameters.gradients.square().sum().item<double>());
+}
+
+bool Vae::updateWeights(Parameters& parameters, int64_t rows, const cpu::AdamCoefficients& coefficients) {
+  bool bounded = context_.tiled();
+  forLayers([&](const Dense& layer) { bounded = bounded && layer.weightGradientBounded(rows); });
+  if (!bounded) return false;
+  cpu::updateWeights(*context_.pool, weightProducts(), rows, coefficients,
+                     {parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
+                      parameters.secondMoments.data_ptr<float>()});
+  return true;
 }
 
 }  // namespace torchvae

@@ -26,16 +26,18 @@ class Vae {
   Vae(const Context& context, const Parameters& parameters, const VaeSlots& slots, const ModelSpec& spec,
       int64_t capacity, bool training);
 
-  // The four parts of a step, over the first `rows` examples in `x` and `noise`, to be called in this order.
+  // The parts of a step, over the first `rows` examples in `x` and `noise`, to be called in this order.
   void encode(int64_t rows);                          // head = encoder(x)
   void sample(int64_t rows);                          // z = rsample(q, noise), kl = KL(q || p)
   void decode(int64_t rows);                          // decoder(z)
   void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
-  // Gradients of mean(reconstruction + beta kl) into the Parameters; after reconstruct(rows, true).
+  // The gradients of mean(reconstruction + beta kl) in every layer's output; after reconstruct(rows, true).
   void backward(int64_t rows, double beta);
-
-  // After backward(): whether every gradient is finite.
-  bool gradientsFinite(const Parameters& parameters) const;
+  // From these, the weights' gradients, into the Parameters. Returns whether all are finite.
+  bool weightGradients(Parameters& parameters, int64_t rows);
+  // weightGradients() and Adam in one, on the CPU. Returns false, having done nothing, where the gradients
+  // are not sure to be finite.
+  bool updateWeights(Parameters& parameters, int64_t rows, const cpu::AdamCoefficients& coefficients);
 
   int64_t capacity() const { return capacity_; }
   const at::Tensor& head() const { return head_.output.value; }
@@ -48,6 +50,10 @@ class Vae {
   at::Tensor reconstruction, kl;  // [capacity], nats of each example
 
  private:
+  template <class F>
+  void forLayers(const F& f);
+  std::vector<cpu::WeightProduct> weightProducts();
+
   Context context_;
   int64_t capacity_;
   std::unique_ptr<Posterior> posterior_;

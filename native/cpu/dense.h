@@ -1,5 +1,5 @@
-// The dense layer's three products on the CPU, tiled over threads around libtorch's batch-reduce GEMM kernel,
-// with bias, activation and their derivatives applied while a tile is in cache.
+// A dense layer's forward and input-gradient products on the CPU, tiled over threads around libtorch's
+// batch-reduce GEMM kernel, with bias, activation and their derivatives applied while a tile is in cache.
 //
 // The kernel multiplies row-major A [m, k] by row-major B [k, n]. So weights are kept as [in, out], and
 // activations in both orientations: no product ever needs a weight matrix transposed.
@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "cpu/magnitude.h"
 #include "cpu/pool.h"
 #include "spec.h"
 
@@ -20,16 +21,11 @@ struct DenseShape {
 
 // y = activate(x w + bias): x [rows, in], w [in, out], y [rows, out], and yT [out, capacity] unless null.
 void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
-                  const float* w, const float* bias, float* y, float* yT);
-
-// dw = x^T dy, dbias = column sums of dy: xT [in, capacity], dy [rows, out]. Returns the sum of the squares
-// of both, which is finite only if they are.
-double denseWeightGradient(Pool& pool, const DenseShape& shape, const float* xT, const float* dy, float* dw,
-                           float* dbias);
+                  const float* w, const float* bias, float* y, float* yT, Magnitude& magnitude);
 
 // dx = dy w^T times the slope of the activation that made x; dyT [out, capacity], xT [in, capacity], dx
-// [rows, in] and dxT [in, capacity].
+// [rows, in], and dxT [in, capacity].
 void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
-                        const float* dyT, const float* xT, float* dx, float* dxT);
+                        const float* dyT, const float* xT, float* dx, float* dxT, Magnitude& magnitude);
 
 }  // namespace torchvae::cpu

@@ -24,6 +24,11 @@ ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& val
   values_ = zeroed(context, {values.rows, values.columns});
   values_.copy_(at::from_blob(const_cast<void*>(values.data), {values.rows, values.columns},
                               c10::TensorOptions().dtype(context.dtype)));
+  if (!values.isUint8) {
+    const auto* floats = static_cast<const float*>(values.data);
+    magnitude_ =
+        std::bit_cast<float>(largestMagnitudeBits(floats, values.rows, values.columns, values.columns));
+  }
 }
 
 void ResidentDataset::gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
@@ -39,6 +44,7 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
   const int64_t* index = order.data_ptr<int64_t>() + first;
   float* to = x.value.data_ptr<float>();
   float* toT = x.transposed.defined() ? x.transposed.data_ptr<float>() : nullptr;
+  x.magnitude.set(magnitude_);
   context.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
     const int64_t begin = tile * kTileRows;
     const int64_t end = std::min(rows, begin + kTileRows);

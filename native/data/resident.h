@@ -21,6 +21,7 @@ class ResidentDataset : public Dataset {
 
  private:
   at::Tensor values_;
+  float magnitude_ = 1;  // the largest in the data
 };
 
 }  // namespace torchvae

@@ -4,46 +4,64 @@
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/sum.h>
 
+#include <algorithm>
+
 #include "cpu/vector.h"
 #include "likelihood/rows.h"
 
 namespace torchvae {
 namespace {
 
-TORCHVAE_INLINE float element(float x, float y, float& slope) {
-  const float e = vec::exp(y < 0 ? y : -y);
-  slope = (y < 0 ? e : 1.0f) / (1.0f + e) - x;
-  return (y > 0 ? y : 0.0f) - x * y + vec::log1p(e);
-}
+// Sums in sixteen lanes the terms of the loss, max(y, 0) - x y + log(1 + exp(-|y|)). The logarithms of up to
+// 64 factors are taken as one, of their product: each factor is at most 2, so the product is at most 2^64.
+struct Terms {
+  static constexpr int64_t kFactors = 64;
+  LaneSum linear;
+  LaneSum logarithms;
+  float product[16];
 
-TORCHVAE_VECTORISED double rowLoss(const float* x, const float* y, int64_t columns) {
-  LaneSum sum;
-  const int64_t whole = columns / 16 * 16;
-  float slope;
-  for (int64_t j = 0; j < whole; j += 16) {
-    for (int64_t k = 0; k < 16; ++k) sum.lane[k] += element(x[j + k], y[j + k], slope);
+  TORCHVAE_INLINE Terms() { std::fill_n(product, 16, 1.0f); }
+
+  // Returns the derivative, sigmoid(y) - x.
+  TORCHVAE_INLINE float add(int64_t lane, float x, float y) {
+    const float e = vec::exp(y < 0 ? y : -y);
+    linear.lane[lane] += (y > 0 ? y : 0.0f) - x * y;
+    product[lane] *= 1.0f + e;
+    return (y < 0 ? e : 1.0f) / (1.0f + e) - x;
   }
-  for (int64_t j = whole; j < columns; ++j) sum.lane[j - whole] += element(x[j], y[j], slope);
-  return sum.total();
-}
 
-TORCHVAE_VECTORISED double rowLossAndGradient(const float* x, const float* y, int64_t columns, float scale,
-                                              float* gradient) {
-  LaneSum sum;
-  const int64_t whole = columns / 16 * 16;
-  for (int64_t j = 0; j < whole; j += 16) {
+  TORCHVAE_INLINE void takeLogarithms() {
     for (int64_t k = 0; k < 16; ++k) {
-      float slope;
-      sum.lane[k] += element(x[j + k], y[j + k], slope);
-      gradient[j + k] = slope * scale;
+      logarithms.lane[k] += vec::log(product[k]);
+      product[k] = 1.0f;
     }
   }
-  for (int64_t j = whole; j < columns; ++j) {
-    float slope;
-    sum.lane[j - whole] += element(x[j], y[j], slope);
-    gradient[j] = slope * scale;
+
+  double total() const { return linear.total() + logarithms.total(); }
+};
+
+// -log p(x|y) of one row; stores scale times its derivative where kGradient says so.
+template <bool kGradient>
+TORCHVAE_VECTORISED double rowLoss(const float* x, const float* y, int64_t columns, float scale,
+                                   float* gradient) {
+  Terms terms;
+  const int64_t whole = columns / 16 * 16;
+  for (int64_t first = 0; first < whole; first += 16 * Terms::kFactors) {
+    const int64_t last = std::min(whole, first + 16 * Terms::kFactors);
+    for (int64_t j = first; j < last; j += 16) {
+      for (int64_t k = 0; k < 16; ++k) {
+        const float slope = terms.add(k, x[j + k], y[j + k]);
+        if constexpr (kGradient) gradient[j + k] = slope * scale;
+      }
+    }
+    terms.takeLogarithms();
   }
-  return sum.total();
+  for (int64_t j = whole; j < columns; ++j) {
+    const float slope = terms.add(j - whole, x[j], y[j]);
+    if constexpr (kGradient) gradient[j] = slope * scale;
+  }
+  terms.takeLogarithms();
+  return terms.total();
 }
 
 }  // namespace
@@ -54,9 +72,8 @@ void Bernoulli::negativeLogProb(const Context& context, const at::Tensor& x, con
     const float scale = 1.0f / static_cast<float>(rows);
     forLikelihoodRows(context, x, y, rows, loss, gradient,
                       [scale](const float* xs, const float* ys, int64_t columns, float* g) {
-                        return static_cast<float>(g == nullptr
-                                                      ? rowLoss(xs, ys, columns)
-                                                      : rowLossAndGradient(xs, ys, columns, scale, g));
+                        return static_cast<float>(g == nullptr ? rowLoss<false>(xs, ys, columns, scale, g)
+                                                               : rowLoss<true>(xs, ys, columns, scale, g));
                       });
     return;
   }

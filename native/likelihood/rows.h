@@ -27,6 +27,7 @@ void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Te
   float* g = gradient == nullptr ? nullptr : gradient->value.data_ptr<float>();
   float* gT = gradient == nullptr ? nullptr : gradient->transposed.data_ptr<float>();
   const int64_t capacity = gradient == nullptr ? 0 : gradient->value.size(0);
+  if (gradient != nullptr) gradient->magnitude.reset();
   context.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
     const int64_t first = tile * kTileRows;
     const int64_t last = std::min(rows, first + kTileRows);
@@ -34,7 +35,9 @@ void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Te
       losses[i] =
           rowLoss(xs + i * columns, ys + i * columns, columns, g == nullptr ? nullptr : g + i * columns);
     }
-    if (g != nullptr) transpose(g + first * columns, columns, last - first, columns, gT + first, capacity);
+    if (g == nullptr) return;
+    transpose(g + first * columns, columns, last - first, columns, gT + first, capacity);
+    gradient->magnitude.include(largestMagnitudeBits(g + first * columns, last - first, columns, columns));
   });
 }
 

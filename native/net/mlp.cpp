@@ -13,10 +13,11 @@ std::vector<DenseSlots> declareMlp(Parameters& parameters, const std::string& na
 }
 
 Mlp::Mlp(const Context& context, const Parameters& parameters, const std::vector<DenseSlots>& layers,
-         ActivationKind hidden, ActivationKind last, int64_t capacity, bool training) {
+         ActivationKind hidden, ActivationKind last, int64_t capacity, const DenseUse& use) {
   for (size_t i = 0; i < layers.size(); ++i) {
-    layers_.emplace_back(context, parameters, layers[i], i + 1 < layers.size() ? hidden : last, capacity,
-                         training);
+    const bool isLast = i + 1 == layers.size();
+    layers_.emplace_back(context, parameters, layers[i], isLast ? last : hidden, capacity,
+                         isLast ? use : DenseUse{use.training, true});
   }
 }
 
@@ -29,18 +30,13 @@ const Activations& Mlp::forward(const Activations& x, int64_t rows) {
   return *input;
 }
 
-void Mlp::backward(const Activations& x, ActivationKind madeX, Activations* inputGradient, int64_t rows) {
+void Mlp::backward(Activations* inputGradient, int64_t rows) {
   for (size_t i = layers_.size(); i-- > 1;) {
-    Dense& below = layers_[i - 1];
-    layers_[i].backward(below.output, below.activation(), &below.outputGradient, rows);
+    layers_[i].inputGradient(layers_[i - 1].activation(), layers_[i - 1].outputGradient, rows);
   }
-  if (!layers_.empty()) layers_[0].backward(x, madeX, inputGradient, rows);
-}
-
-double Mlp::gradientSquares() const {
-  double sum = 0;
-  for (const Dense& layer : layers_) sum += layer.gradientSquares();
-  return sum;
+  if (!layers_.empty() && inputGradient != nullptr) {
+    layers_[0].inputGradient(ActivationKind::kIdentity, *inputGradient, rows);
+  }
 }
 
 }  // namespace torchvae

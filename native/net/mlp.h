@@ -14,17 +14,17 @@ std::vector<DenseSlots> declareMlp(Parameters& parameters, const std::string& na
 
 class Mlp {
  public:
-  // The last layer has activation `last`, the others `hidden`.
+  // The last layer has activation `last`, the others `hidden`; `use` is of the last layer.
   Mlp(const Context& context, const Parameters& parameters, const std::vector<DenseSlots>& layers,
-      ActivationKind hidden, ActivationKind last, int64_t capacity, bool training);
+      ActivationKind hidden, ActivationKind last, int64_t capacity, const DenseUse& use);
 
   // x [rows, in]; an Mlp without layers hands x on.
   const Activations& forward(const Activations& x, int64_t rows);
-  // From outputGradient(), writes the weights' gradients and, unless null, that of x before `madeX`.
-  void backward(const Activations& x, ActivationKind madeX, Activations* inputGradient, int64_t rows);
+  // From outputGradient(), writes the gradients of all layers' outputs and, unless null, that of x, which no
+  // activation made.
+  void backward(Activations* inputGradient, int64_t rows);
 
-  double gradientSquares() const;
-
+  std::vector<Dense>& layers() { return layers_; }
   bool empty() const { return layers_.empty(); }
   Activations& outputGradient() { return layers_.back().outputGradient; }
   ActivationKind lastActivation() const {

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "cpu/magnitude.h"
 #include "cpu/vector.h"
 #include "spec.h"
 
@@ -13,6 +14,7 @@ namespace torchvae {
 struct Activations {
   at::Tensor value;       // [capacity, features]
   at::Tensor transposed;  // [features, capacity]; undefined where nobody needs it
+  Magnitude magnitude;    // of the present batch, kept by the CPU's kernels
 };
 
 template <ActivationKind kind>

@@ -2,10 +2,14 @@
 #pragma once
 
 #include "context.h"
+#include "cpu/adam.h"
 #include "engine.h"
 #include "parameters.h"
 
 namespace torchvae {
+
+// What a step's number makes of the settings; `step` counts from 1.
+cpu::AdamCoefficients adamCoefficients(const OptimiserSettings& settings, int64_t step);
 
 // One update from parameters.gradients; `step` counts from 1.
 void adamStep(const Context& context, Parameters& parameters, const OptimiserSettings& settings,

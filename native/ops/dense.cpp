@@ -24,25 +24,28 @@ Activations makeActivations(const Context& context, int64_t capacity, int64_t fe
 }
 
 Dense::Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots,
-             ActivationKind activation, int64_t capacity, bool training)
+             ActivationKind activation, int64_t capacity, const DenseUse& use)
     : context_(context),
       activation_(activation),
+      slots_(slots),
       in_(slots.weight.sizes[0]),
       out_(slots.weight.sizes[1]),
       capacity_(capacity),
       weight_(parameters.value(slots.weight)),
       bias_(parameters.value(slots.bias)) {
-  output = makeActivations(context, capacity, out_, training);
-  if (!training) return;
+  output = makeActivations(context, capacity, out_, use.training && use.feedsProduct);
+  if (!use.training) return;
   outputGradient = makeActivations(context, capacity, out_, true);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
 }
 
 void Dense::forward(const Activations& x, int64_t rows) {
+  input_ = &x;
   if (context_.tiled()) {
     cpu::denseForward(*context_.pool, {rows, in_, out_, capacity_}, activation_, pointer(x.value),
-                      pointer(weight_), pointer(bias_), pointer(output.value), pointer(output.transposed));
+                      pointer(weight_), pointer(bias_), pointer(output.value), pointer(output.transposed),
+                      output.magnitude);
     return;
   }
   at::Tensor y = output.value.narrow(0, 0, rows);
@@ -50,26 +53,36 @@ void Dense::forward(const Activations& x, int64_t rows) {
   activateInPlace(activation_, y);
 }
 
-void Dense::backward(const Activations& x, ActivationKind madeX, Activations* inputGradient, int64_t rows) {
+void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) const {
   if (context_.tiled()) {
-    const cpu::DenseShape shape{rows, in_, out_, capacity_};
-    gradientSquares_ =
-        cpu::denseWeightGradient(*context_.pool, shape, pointer(x.transposed), pointer(outputGradient.value),
-                                 pointer(weightGradient_), pointer(biasGradient_));
-    if (inputGradient == nullptr) return;
-    cpu::denseInputGradient(*context_.pool, shape, madeX, pointer(weight_),
-                            pointer(outputGradient.transposed), pointer(x.transposed),
-                            pointer(inputGradient->value), pointer(inputGradient->transposed));
+    cpu::denseInputGradient(*context_.pool, {rows, in_, out_, capacity_}, madeX, pointer(weight_),
+                            pointer(outputGradient.transposed), pointer(input_->transposed),
+                            pointer(gradient.value), pointer(gradient.transposed), gradient.magnitude);
     return;
   }
-  const at::Tensor input = x.value.narrow(0, 0, rows);
+  at::Tensor dx = gradient.value.narrow(0, 0, rows);
+  at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
+  scaleBySlope(madeX, input_->value.narrow(0, 0, rows), dx);
+}
+
+void Dense::weightGradient(int64_t rows) {
   const at::Tensor gradient = outputGradient.value.narrow(0, 0, rows);
-  at::mm_out(weightGradient_, input.t(), gradient);
+  at::mm_out(weightGradient_, input_->value.narrow(0, 0, rows).t(), gradient);
   at::sum_out(biasGradient_, gradient, {0});
-  if (inputGradient == nullptr) return;
-  at::Tensor dx = inputGradient->value.narrow(0, 0, rows);
-  at::mm_out(dx, gradient, weight_.t());
-  scaleBySlope(madeX, input, dx);
+}
+
+cpu::WeightProduct Dense::weightProduct() const {
+  return {
+      pointer(input_->transposed), pointer(outputGradient.value), in_, out_, capacity_, slots_.weight.offset,
+      slots_.bias.offset};
+}
+
+bool Dense::weightGradientBounded(int64_t rows) const {
+  // Adam squares the gradient, so it must stay below the root of the largest float.
+  constexpr double kLimit = 1e19;
+  const double x = std::max(1.0f, input_->magnitude.value());
+  const double dy = outputGradient.magnitude.value();
+  return x * dy * static_cast<double>(rows) < kLimit;
 }
 
 }  // namespace torchvae

@@ -1,28 +1,40 @@
-// A dense layer with its activation, its buffers and its derivative: y = activate(x W + b).
+// A dense layer with its activation, its buffers and its derivatives: y = activate(x W + b).
 #pragma once
 
 #include "context.h"
+#include "cpu/weights.h"
 #include "ops/activation.h"
 #include "parameters.h"
 
 namespace torchvae {
 
+// Which of a layer's buffers somebody reads.
+struct DenseUse {
+  bool training = false;     // the backward pass
+  bool feedsProduct = true;  // the output is multiplied by another layer's weights
+};
+
 class Dense {
  public:
-  // Buffers for up to `capacity` rows, those of the backward pass only when `training`.
+  // Buffers for up to `capacity` rows.
   Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots,
-        ActivationKind activation, int64_t capacity, bool training);
+        ActivationKind activation, int64_t capacity, const DenseUse& use);
 
+  // Keeps a reference to x for the backward pass.
   void forward(const Activations& x, int64_t rows);
-  // From `outputGradient` (of this layer's value before its activation), writes the gradients of the weights,
-  // and, unless `inputGradient` is null, of x before `madeX`, the activation that made it.
-  void backward(const Activations& x, ActivationKind madeX, Activations* inputGradient, int64_t rows);
+
+  // The three below start from `outputGradient`, the gradient in this layer's value before its activation.
+
+  // Writes the gradient in x before `madeX`, the activation that made it.
+  void inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) const;
+  // Writes the weights' gradients by plain ATen operations.
+  void weightGradient(int64_t rows);
+  // The weights' gradients as work for the CPU's kernels.
+  cpu::WeightProduct weightProduct() const;
+  // Whether the weights' gradients are sure to be finite, judged by the magnitudes of the factors.
+  bool weightGradientBounded(int64_t rows) const;
 
   ActivationKind activation() const { return activation_; }
-
-  // Sum of the squares of the weights' gradients that backward() last wrote, not finite if one of them is
-  // not.
-  double gradientSquares() const { return gradientSquares_; }
 
   Activations output;
   Activations outputGradient;
@@ -30,9 +42,10 @@ class Dense {
  private:
   Context context_;
   ActivationKind activation_;
+  DenseSlots slots_;
   int64_t in_, out_, capacity_;
-  double gradientSquares_ = 0;
   at::Tensor weight_, bias_, weightGradient_, biasGradient_;
+  const Activations* input_ = nullptr;
 };
 
 // Zeroed buffers of `features` columns in the orientations that the context's kernels read.

@@ -48,6 +48,8 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
   if (context.tiled()) {
     sampleRows(head.data_ptr<float>(), noise.data_ptr<float>(), rows, latent, z.value.data_ptr<float>(),
                kl.data_ptr<float>());
+    z.magnitude.reset();
+    z.magnitude.include(largestMagnitudeBits(z.value.data_ptr<float>(), rows, latent, latent));
     if (z.transposed.defined()) {
       transpose(z.value.data_ptr<float>(), latent, rows, latent, z.transposed.data_ptr<float>(),
                 z.transposed.size(1));
@@ -71,6 +73,8 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
     float* gradient = headGradient.value.data_ptr<float>();
     backwardRows(head.data_ptr<float>(), noise.data_ptr<float>(), dz.data_ptr<float>(),
                  static_cast<float>(klScale), rows, latent, gradient);
+    headGradient.magnitude.reset();
+    headGradient.magnitude.include(largestMagnitudeBits(gradient, rows, 2 * latent, 2 * latent));
     transpose(gradient, 2 * latent, rows, 2 * latent, headGradient.transposed.data_ptr<float>(),
               headGradient.transposed.size(1));
     return;

@@ -36,15 +36,16 @@ TrainResult runLoop(const Context& context, Vae& vae, Parameters& parameters, co
     }
     const int64_t first = (chunk.firstStep + result.steps) * chunk.batchSize;
     const StepInput input{data, order, first, std::min(chunk.batchSize, data.rows() - first), chunk.beta};
-    computeGradients(context, vae, input, seed, step);
+    forwardAndBackward(context, vae, input, seed, step);
     LossSums sums = result.sums;
     addLosses(context, vae, input.rows, sums);
-    if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl) || !vae.gradientsFinite(parameters)) {
+    if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl) ||
+        !update(context, vae, parameters, input.rows, chunk.optimiser, step + 1)) {
       result.reason = StopReason::kNonFinite;
       break;
     }
     result.sums = sums;
-    adamStep(context, parameters, chunk.optimiser, ++step);
+    ++step;
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;

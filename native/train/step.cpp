@@ -25,7 +25,8 @@ void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows
   });
 }
 
-void computeGradients(const Context& context, Vae& vae, const StepInput& input, uint64_t seed, int64_t step) {
+void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input, uint64_t seed,
+                        int64_t step) {
   input.data.gather(context, input.order, input.first, input.rows, vae.x);
   drawNoise(context, seed, step, input.rows, vae.noise);
   vae.encode(input.rows);
@@ -33,6 +34,14 @@ void computeGradients(const Context& context, Vae& vae, const StepInput& input, 
   vae.decode(input.rows);
   vae.reconstruct(input.rows, true);
   vae.backward(input.rows, input.beta);
+}
+
+bool update(const Context& context, Vae& vae, Parameters& parameters, int64_t rows,
+            const OptimiserSettings& settings, int64_t step) {
+  if (vae.updateWeights(parameters, rows, adamCoefficients(settings, step))) return true;
+  if (!vae.weightGradients(parameters, rows)) return false;
+  adamStep(context, parameters, settings, step);
+  return true;
 }
 
 }  // namespace torchvae

@@ -1,0 +1,105 @@
+#include "cpu/weights.h"
+
+#include <numeric>
+
+#include "cpu/lane_sum.h"
+#include "cpu/tiles.h"
+
+namespace torchvae::cpu {
+namespace {
+
+// Sixteen whole rows of a weight matrix, where these are not too long: one unbroken stretch of the
+// optimiser's memory, which the processor reads ahead by itself.
+constexpr int64_t kTileRows = 16;
+constexpr int64_t kTileColumns = 1024;
+
+Tiles tilesOf(const WeightProduct& product) {
+  return {product.in, product.out, kTileRows, std::min(product.out, kTileColumns)};
+}
+
+// Calls body(product, tile, index) for the tiles of all products.
+template <class Body>
+void forWeightTiles(Pool& pool, const std::vector<WeightProduct>& products, const Body& body) {
+  int64_t total = 0;
+  for (const WeightProduct& product : products) total += tilesOf(product).count();
+  pool.run(total, [&](int64_t index) {
+    int64_t within = index;
+    const WeightProduct* product = products.data();
+    for (int64_t count; within >= (count = tilesOf(*product).count()); ++product) within -= count;
+    body(*product, tileAt(tilesOf(*product), within), index);
+  });
+}
+
+int64_t tileCount(const std::vector<WeightProduct>& products) {
+  return std::accumulate(
+      products.begin(), products.end(), int64_t{0},
+      [](int64_t sum, const WeightProduct& product) { return sum + tilesOf(product).count(); });
+}
+
+void multiplyTile(const WeightProduct& p, const Tile& t, int64_t rows, float* dw, int64_t stride) {
+  multiply(t.rows(), t.columns(), rows, p.xT + t.m0 * p.capacity, p.capacity, p.dy + t.n0, p.out, dw, stride);
+}
+
+// sums[j] for columns n0 <= j < n1 of dy, the first at sums[0].
+TORCHVAE_VECTORISED void sumColumns(const WeightProduct& p, const Tile& t, int64_t rows, float* sums) {
+  const int64_t columns = t.columns();
+  for (int64_t j = 0; j < columns; ++j) sums[j] = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = p.dy + i * p.out + t.n0;
+    for (int64_t j = 0; j < columns; ++j) sums[j] += row[j];
+  }
+}
+
+TORCHVAE_VECTORISED double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride) {
+  LaneSum sum;
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = values + i * stride;
+    const int64_t whole = columns / 16 * 16;
+    for (int64_t j = 0; j < whole; j += 16) {
+      for (int64_t k = 0; k < 16; ++k) sum.lane[k] += row[j + k] * row[j + k];
+    }
+    for (int64_t j = whole; j < columns; ++j) sum.lane[j - whole] += row[j] * row[j];
+  }
+  return sum.total();
+}
+
+}  // namespace
+
+double weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
+                       float* gradients) {
+  // A sum a tile, added up in the tiles' order, whichever thread made which.
+  std::vector<double> squares(static_cast<size_t>(tileCount(products)));
+  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t, int64_t index) {
+    float* dw = gradients + p.weight + t.m0 * p.out + t.n0;
+    multiplyTile(p, t, rows, dw, p.out);
+    double sum = sumSquares(dw, t.rows(), t.columns(), p.out);
+    if (t.m0 == 0) {
+      float* dbias = gradients + p.bias + t.n0;
+      sumColumns(p, t, rows, dbias);
+      sum += sumSquares(dbias, 1, t.columns(), 0);
+    }
+    squares[static_cast<size_t>(index)] = sum;
+  });
+  return std::accumulate(squares.begin(), squares.end(), 0.0);
+}
+
+void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
+                   const AdamCoefficients& coefficients, const AdamState& state) {
+  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t, int64_t) {
+    alignas(64) float gradient[kTileRows * kTileColumns];
+    const int64_t offset = p.weight + t.m0 * p.out + t.n0;
+    multiplyTile(p, t, rows, gradient, t.columns());
+    for (int64_t i = 0; i < t.rows(); ++i) {
+      const int64_t at = offset + i * p.out;
+      adamUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
+                 state.values + at, t.columns());
+    }
+    if (t.m0 == 0) {
+      const int64_t at = p.bias + t.n0;
+      sumColumns(p, t, rows, gradient);
+      adamUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at, t.columns());
+    }
+  });
+}
+
+}  // namespace torchvae::cpu

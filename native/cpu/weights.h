@@ -1,0 +1,38 @@
+// The gradients of all dense layers' weights on the CPU: one region over the tiles of every layer, since none
+// waits for another once the activations' gradients are there.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cpu/adam.h"
+#include "cpu/pool.h"
+
+namespace torchvae::cpu {
+
+// dw [in, out] = x^T dy, dbias [out] = column sums of dy.
+struct WeightProduct {
+  const float* xT;  // [in, capacity]
+  const float* dy;  // [rows, out]
+  int64_t in, out, capacity;
+  int64_t weight;  // where dw begins in the flat buffer of parameters
+  int64_t bias;    // where dbias does
+};
+
+// Writes the gradients into the flat buffer. Returns the sum of their squares, which is finite only if they
+// all are.
+double weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
+                       float* gradients);
+
+// The flat buffers that Adam changes.
+struct AdamState {
+  float* values;
+  float* first;
+  float* second;
+};
+
+// The same products, each tile given to Adam while it is in cache: the gradients never reach memory.
+void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
+                   const AdamCoefficients& coefficients, const AdamState& state);
+
+}  // namespace torchvae::cpu
