@@ -48,6 +48,11 @@ export async function writeFileAtomic(
   }
 }
 
+/** Whether this is the name of a file that {@link writeFileAtomic} was in the midst of writing. */
+export function isTemporaryFile(name: string): boolean {
+  return /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
+}
+
 async function writeNew(path: string, chunks: readonly Uint8Array[]): Promise<void> {
   const file = await open(path, 'wx');
   try {

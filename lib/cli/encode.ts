@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { writeFileAtomic } from '../files.ts';
 import { encodeSafetensors } from '../model/safetensors.ts';
 import type { DeviceName } from '../runtime/device.ts';
@@ -14,7 +14,9 @@ export function register(program: Command): void {
     .option('--data <name|path>', DATA_HELP, 'sprites')
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
     .option('--size <pixels>', 'sprites: 28, 32 or 64', integer(1))
-    .option('--split <name>', 'train or test, for sets that have both', 'test')
+    .addOption(
+      new Option('--split <name>', 'for sets that have both').choices(['train', 'test']).default('test'),
+    )
     .option('--out <file>', 'file to write', 'codes.safetensors')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
     .addHelpText(
@@ -29,9 +31,9 @@ Example, and how Python reads what it wrote:
 
 async function encode(
   run: string,
-  options: DataOptions & { split: string; out: string; device: DeviceName },
+  options: DataOptions & { split: 'train' | 'test'; out: string; device: DeviceName },
 ): Promise<void> {
-  const data = await openData(options, options.split as 'train' | 'test');
+  const data = await openData(options, options.split);
   using vae = await VAE.load(checkpointOf(run), { device: options.device });
   const { mean, logVariance } = await vae.encode(data);
   const tensors = new Map([

@@ -5,20 +5,23 @@ import { type Dataset, loadDataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { CHECKPOINT_FILE } from '../report/run-directory.ts';
 
-/** A commander parser for an integer of at least `min`. */
-export function integer(min: number): (text: string) => number {
+/** A commander parser for an integer from `min` to `max`. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= min) return value;
-    throw new InvalidArgumentError(`Expected an integer of at least ${min}.`);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected an integer ${range}.`);
   };
 }
 
-/** A commander parser for a number of at least 0. */
-export function nonNegative(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
-  throw new InvalidArgumentError('Expected a number of at least 0.');
+/** A commander parser for a number from 0 to `max`. */
+export function nonNegative(max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= 0 && value <= max) return value;
+    throw new InvalidArgumentError(`Expected a number from 0 to ${max}.`);
+  };
 }
 
 /** What `--data` and its companions say. */
@@ -35,6 +38,13 @@ export const DATA_HELP = 'sprites (built in), mnist, fashion-mnist, or the path 
 /** The named data set; `split` matters for those that have one. */
 export function openData(options: DataOptions, split: 'train' | 'test'): Promise<Dataset> {
   const sprites = options.data === 'sprites';
+  for (const flag of ['count', 'size'] as const) {
+    if (sprites || options[flag] === undefined) continue;
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      `--${flag} is for --data sprites; leave it out with --data ${options.data}`,
+    );
+  }
   return loadDataset(options.data, {
     split,
     ...(options.dataDir !== undefined && { directory: options.dataDir }),

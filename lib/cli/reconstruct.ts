@@ -17,7 +17,7 @@ export function register(program: Command): void {
     .option('--data <name|path>', DATA_HELP, 'sprites')
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
     .option('--size <pixels>', 'sprites: 28, 32 or 64', integer(1))
-    .option('--count <n>', 'how many, from the first', integer(1), 16)
+    .option('--count <n>', 'how many, from the first', integer(1, 10_000), 16)
     .option('--out <file>', 'PNG to write', 'reconstructions.png')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
     .addHelpText(
@@ -31,7 +31,8 @@ async function reconstruct(
   run: string,
   options: DataOptions & { count: number; out: string; device: DeviceName },
 ): Promise<void> {
-  const data = (await openData(options, 'test')).take(options.count);
+  const { count, ...named } = options;
+  const data = (await openData(named, 'test')).take(count);
   using vae = await VAE.load(checkpointOf(run), { device: options.device });
   const { data: reconstructions } = await vae.reconstruct(data);
   const originals = data.batch(Array.from({ length: data.length }, (_, i) => i));

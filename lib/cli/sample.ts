@@ -12,7 +12,7 @@ export function register(program: Command): void {
     .command('sample')
     .description('Draw z from the prior, decode it, and write a picture of the results.')
     .argument('<run>', 'run directory or checkpoint file')
-    .option('--count <n>', 'how many', integer(1), 64)
+    .option('--count <n>', 'how many', integer(1, 10_000), 64)
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
     .option('--out <file>', 'PNG to write', 'samples.png')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')

@@ -3,21 +3,19 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
-import { type PresetName, preset, presetNames } from '../model/presets.ts';
+import { preset, presetNames } from '../model/presets.ts';
 import { imageGrid, reconstructionGrid } from '../report/grid.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
+import type { EpochResult } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
-import { DATA_HELP, type DataOptions, hasTestSplit, integer, nonNegative, openData } from './options.ts';
+import { DATA_HELP, hasTestSplit, integer, nonNegative, openData } from './options.ts';
 import { ProgressBar } from './progress-bar.ts';
+import { checkSameData, checkSameRun, type RunSettings, readRun } from './resume.ts';
 
-interface TrainOptions extends DataOptions {
-  preset: PresetName;
-  epochs?: number;
-  batchSize?: number;
-  learningRate?: number;
+/** The flags as given; what is left out comes from the run that is resumed, else from the preset or the defaults. */
+interface Flags extends Partial<RunSettings> {
   device: DeviceName;
-  seed: number;
   out?: string;
   resume?: boolean;
 }
@@ -32,11 +30,11 @@ export function register(program: Command): void {
     .command('train')
     .description('Train a VAE and leave a run directory: config, metrics, pictures, checkpoint.')
     .addOption(
-      new Option('--preset <name>', 'the model and its training settings')
-        .choices(presetNames)
-        .default('mlp-400'),
+      new Option('--preset <name>', 'the model and its training settings; default mlp-400').choices(
+        presetNames,
+      ),
     )
-    .option('--data <name|path>', DATA_HELP, 'sprites')
+    .option('--data <name|path>', `${DATA_HELP}; default sprites`)
     .option(
       '--data-dir <dir>',
       'where MNIST and Fashion-MNIST lie; else TORCHVAE_DATA, the cache, a download',
@@ -44,19 +42,19 @@ export function register(program: Command): void {
     .option('--count <n>', 'sprites: how many to draw', integer(1))
     .option('--size <pixels>', 'sprites: 28, 32 or 64', integer(1))
     .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
-    .option('--batch-size <n>', "examples a step; default the preset's", integer(1))
-    .option('--learning-rate <x>', "Adam's step size; default the preset's", nonNegative)
+    .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
+    .option('--learning-rate <x>', "Adam's step size; default the preset's", nonNegative(1000))
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
-    .option('--seed <n>', 'of the weights, the noise and the order of the data', integer(0), 0)
+    .option('--seed <n>', 'of the weights, the noise and the order of the data; default 0', integer(0))
     .option('--out <dir>', 'run directory; default runs/PRESET-DATA-TIME')
-    .option('--resume', 'go on from the checkpoint in --out, to --epochs in all')
+    .option('--resume', 'go on from the checkpoint in --out, as that run was started, to --epochs in all')
     .addHelpText(
       'after',
       `
 Examples:
   torchvae train --preset mlp-400 --data mnist --epochs 10 --seed 1
   torchvae train --data sprites --size 32 --count 50000 --out runs/sprites
-  torchvae train --data sprites --out runs/sprites --epochs 20 --resume
+  torchvae train --out runs/sprites --resume --epochs 20
 
 The run directory holds config.json, metrics.jsonl (a line an epoch), reconstructions.png (originals above, their
 reconstructions below), samples.png (draws from the prior) and checkpoint.safetensors. The checkpoint is written after
@@ -65,90 +63,125 @@ every epoch; Ctrl-C writes one at the step it has come to, and --resume goes on 
     .action(train);
 }
 
-async function train(options: TrainOptions): Promise<void> {
-  const { training } = preset(options.preset);
-  const settings = {
-    epochs: options.epochs ?? training.epochs,
-    batchSize: options.batchSize ?? training.batchSize,
-    learningRate: options.learningRate ?? training.learningRate,
-  };
-  const data = await openData(options, 'train');
-  const test = hasTestSplit(options.data) ? await openData(options, 'test') : undefined;
-  const run = await RunDirectory.open(options.out ?? defaultRun(options));
-  using vae = await openModel(options, run, data);
+async function train(flags: Flags): Promise<void> {
+  if (flags.resume && flags.out === undefined) {
+    throw new TorchvaeError(
+      'ERR_STATE',
+      'Expected --out beside --resume: the directory of the run to go on with',
+    );
+  }
+  const saved = flags.resume ? await readRun(new RunDirectory(flags.out!)) : undefined;
+  const settings = completeSettings(flags, saved?.settings);
+  const run = new RunDirectory(flags.out ?? defaultRun(settings));
+  if (saved) checkSameRun(run, saved.settings, flags);
+  else checkNoRun(run);
+  const data = await openData(settings, 'train');
+  if (saved) checkSameData(run, saved, data);
+  const test = hasTestSplit(settings.data) ? await openData(settings, 'test') : undefined;
+  using vae = await openModel(settings, flags, run, data);
+  const bar = new ProgressBar();
+  const interruption = new AbortController();
+  const epochs = vae.fit(data, {
+    epochs: Math.max(0, settings.epochs - vae.epoch),
+    batchSize: settings.batchSize,
+    learningRate: settings.learningRate,
+    ...(test && { validation: test }),
+    signal: interruption.signal,
+    onProgress: (progress) => bar.update(progress),
+  });
+  // Only now, when nothing can be refused any more, is the directory touched.
+  await run.create();
   await run.keepMetrics(vae.epoch);
-  await run.writeConfig(describeRun(options, settings, vae, data));
+  await run.writeConfig(describeRun(settings, vae, data));
   process.stderr.write(
-    `${options.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
+    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
   );
-  await trainEpochs(vae, data, test, run, settings);
-  if (isImage(data)) await writePictures(vae, test ?? data, run);
-  process.stderr.write(`Wrote ${run.path}\n`);
+  if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
+  await recordEpochs(vae, epochs, run, bar, interruption);
+  const pictures = isImage(data) ? await writePictures(vae, test ?? data, run) : [];
+  process.stderr.write(`Wrote ${[run.checkpoint, ...pictures].join(', ')}\n`);
 }
 
-function defaultRun({ preset: name, data }: TrainOptions): string {
+function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
+  const { device: _device, out: _out, resume: _resume, ...given } = flags;
+  const name = given.preset ?? saved?.preset ?? 'mlp-400';
+  const defaults = { preset: name, data: 'sprites', seed: 0, ...preset(name).training };
+  return { ...defaults, ...saved, ...given };
+}
+
+function defaultRun({ preset: name, data }: RunSettings): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
   const dataName = data.replaceAll(/[^A-Za-z0-9_.-]+/g, '_').replace(/^[._]+/, '');
   return join('runs', `${name}-${dataName}-${time}`);
 }
 
-async function openModel(options: TrainOptions, run: RunDirectory, data: Dataset): Promise<VAE> {
-  const { device, seed } = options;
-  if (options.resume) return VAE.load(run.checkpoint, { device });
-  if (existsSync(run.checkpoint)) {
-    throw new TorchvaeError(
-      'ERR_STATE',
-      `${run.path} holds a finished or interrupted run; add --resume to go on with it, or give another --out`,
-    );
-  }
-  return VAE.create({ preset: options.preset, spec: { inputShape: data.shape }, device, seed });
+function checkNoRun(run: RunDirectory): void {
+  if (!existsSync(run.checkpoint)) return;
+  throw new TorchvaeError(
+    'ERR_STATE',
+    `${run.path} holds a finished or interrupted run; add --resume to go on with it, or give another --out`,
+  );
 }
 
-function describeRun(options: TrainOptions, settings: object, vae: VAE, data: Dataset): object {
+function openModel(
+  { preset: name, seed }: RunSettings,
+  { device, resume }: Flags,
+  run: RunDirectory,
+  data: Dataset,
+): Promise<VAE> {
+  if (resume) return VAE.load(run.checkpoint, { device });
+  return VAE.create({ preset: name, spec: { inputShape: data.shape }, device, seed });
+}
+
+function describeRun(settings: RunSettings, vae: VAE, data: Dataset): object {
+  const { preset: name, data: dataName, dataDir, count, size, seed, ...training } = settings;
   return {
-    preset: options.preset,
-    data: { name: options.data, examples: data.length, shape: data.shape, kind: data.kind },
-    training: settings,
-    seed: options.seed,
+    preset: name,
+    data: {
+      name: dataName,
+      directory: dataDir,
+      count,
+      size,
+      examples: data.length,
+      shape: data.shape,
+      kind: data.kind,
+    },
+    training,
+    seed,
     device: vae.device,
     spec: vae.spec,
     versions: { torchvae: vae.versions.torchvae, libtorch: vae.versions.libtorch, node: process.version },
   };
 }
 
-async function trainEpochs(
+/** Takes the epochs as they come, into the metrics and the checkpoint; Ctrl-C leaves the step that it came to. */
+async function recordEpochs(
   vae: VAE,
-  data: Dataset,
-  test: Dataset | undefined,
+  epochs: AsyncIterable<EpochResult>,
   run: RunDirectory,
-  settings: { epochs: number; batchSize: number; learningRate: number },
+  bar: ProgressBar,
+  interruption: AbortController,
 ): Promise<void> {
-  const bar = new ProgressBar();
-  const controller = new AbortController();
-  const interrupt = () => controller.abort();
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
+  const interrupt = () => interruption.abort();
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    const epochs = vae.fit(data, {
-      ...settings,
-      epochs: Math.max(0, settings.epochs - vae.epoch),
-      ...(test && { validation: test }),
-      signal: controller.signal,
-      onProgress: (progress) => bar.update(progress),
-    });
     for await (const result of epochs) {
       bar.epochDone(result);
       const { validation, ...line } = result;
-      await vae.save(run.checkpoint);
       await run.appendMetrics({ ...line, ...(validation && { test: validation }) });
+      await vae.save(run.checkpoint);
     }
   } catch (error) {
     bar.close();
-    if (error instanceof TorchvaeError && error.code === 'ERR_ABORTED') await vae.save(run.checkpoint);
-    throw error;
+    if (!(error instanceof TorchvaeError && error.code === 'ERR_ABORTED')) throw error;
+    await vae.save(run.checkpoint);
+    const message = `Interrupted after step ${vae.step}, which ${run.checkpoint} holds`;
+    throw new TorchvaeError(
+      'ERR_ABORTED',
+      `${message}. Go on with: torchvae train --out ${run.path} --resume`,
+    );
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
 }
 
@@ -156,12 +189,15 @@ function isImage({ shape, kind }: Dataset): boolean {
   return shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && (kind === 'unit' || kind === 'binary');
 }
 
-async function writePictures(vae: VAE, data: Dataset, run: RunDirectory): Promise<void> {
+/** Returns the paths of the pictures. */
+async function writePictures(vae: VAE, data: Dataset, run: RunDirectory): Promise<string[]> {
   const shown = Array.from({ length: Math.min(RECONSTRUCTIONS, data.length) }, (_, i) => i);
   const originals = data.batch(shown);
   const reconstructions = await vae.reconstruct(originals);
   const pairs = reconstructionGrid(originals, reconstructions.data, data.shape, { columns: 8, scale: 2 });
-  await run.writePicture('reconstructions.png', pairs);
   const samples = await vae.sample(SAMPLES);
-  await run.writePicture('samples.png', imageGrid(samples.data, data.shape, { columns: 8, scale: 2 }));
+  return [
+    await run.writePicture('reconstructions.png', pairs),
+    await run.writePicture('samples.png', imageGrid(samples.data, data.shape, { columns: 8, scale: 2 })),
+  ];
 }

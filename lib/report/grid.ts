@@ -29,11 +29,12 @@ export function imageGrid(
   options: GridOptions = {},
 ): Picture {
   const { channels, height, width } = checkImages('images', images, shape);
-  checkOptions('options of imageGrid', options, ['columns', 'padding', 'scale']);
+  const known = ['columns', 'padding', 'scale'];
+  const wanted = checkOptions('options of imageGrid', options, known);
   const count = images.length / (channels * height * width);
-  const columns = checkInteger('columns', options.columns ?? Math.ceil(Math.sqrt(count)), 1);
-  const padding = checkInteger('padding', options.padding ?? 2, 0, 1000);
-  const scale = checkInteger('scale', options.scale ?? 1, 1, 100);
+  const columns = checkInteger('columns', wanted.columns ?? Math.ceil(Math.sqrt(count)), 1);
+  const padding = checkInteger('padding', wanted.padding ?? 2, 0, 1000);
+  const scale = checkInteger('scale', wanted.scale ?? 1, 1, 100);
   const picture = blank(
     Math.min(columns, count) * (width * scale + padding) + padding,
     Math.ceil(count / columns) * (height * scale + padding) + padding,
@@ -63,6 +64,10 @@ export function reconstructionGrid(
   options: GridOptions = {},
 ): Picture {
   const { channels, height, width } = checkImages('originals', originals, shape);
+  if (!(reconstructions instanceof Float32Array)) {
+    throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'reconstructions', reconstructions));
+  }
+  checkOptions('options of reconstructionGrid', options, ['columns', 'padding', 'scale']);
   if (reconstructions.length !== originals.length) {
     const what = `${originals.length} values, as in originals,`;
     throw new TorchvaeError('ERR_SHAPE', expected(what, 'reconstructions', reconstructions));
@@ -87,6 +92,9 @@ interface Extent {
 }
 
 function checkImages(name: string, images: unknown, shape: readonly number[]): Extent {
+  if (!Array.isArray(shape)) {
+    throw new TorchvaeError('ERR_TYPE', expected('an array such as [1, 28, 28]', 'shape', shape));
+  }
   const [channels, height, width] = shape.length === 2 ? [1, ...shape] : shape;
   if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3) || !height || !width) {
     const what = '[height, width] or [channels, height, width] with 1 or 3 channels';
@@ -103,7 +111,16 @@ function checkImages(name: string, images: unknown, shape: readonly number[]): E
   return { channels, height, width };
 }
 
+/** More makes neither a picture that a viewer opens nor one that fits into memory while it is compressed. */
+const MAX_PIXELS = 2 ** 27;
+
 function blank(width: number, height: number, channels: 1 | 3): Picture {
+  if (width * height > MAX_PIXELS) {
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      `Expected a picture of at most ${MAX_PIXELS} pixels but these images make ${width} x ${height}; show fewer`,
+    );
+  }
   return { width, height, channels, data: new Uint8Array(width * height * channels).fill(PADDING_LEVEL) };
 }
 

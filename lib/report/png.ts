@@ -1,4 +1,9 @@
 import { encode } from 'fast-png';
+import { checkInteger, checkOptions, expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+
+/** The limit of the format. */
+const MAX_SIDE = 2 ** 31 - 1;
 
 /** A picture as screens want it. */
 export interface Picture {
@@ -12,7 +17,28 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
-/** The bytes of a PNG file that shows the picture, 8 bits a channel. */
-export function encodePng({ width, height, channels, data }: Picture): Uint8Array {
+/**
+ * The bytes of a PNG file that shows the picture, 8 bits a channel.
+ *
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for what is no picture
+ */
+export function encodePng(picture: Picture): Uint8Array {
+  const { width, height, channels, data } = checkOptions('picture', picture, [
+    'width',
+    'height',
+    'channels',
+    'data',
+  ]);
+  checkInteger('width', width, 1, MAX_SIDE);
+  checkInteger('height', height, 1, MAX_SIDE);
+  if (channels !== 1 && channels !== 3) {
+    throw new TorchvaeError('ERR_RANGE', expected('1 or 3', 'channels', channels));
+  }
+  if (!(data instanceof Uint8Array))
+    throw new TorchvaeError('ERR_TYPE', expected('a Uint8Array', 'data', data));
+  if (data.length !== width * height * channels) {
+    const what = `${width} x ${height} x ${channels} values`;
+    throw new TorchvaeError('ERR_SHAPE', expected(what, 'data', data));
+  }
   return encode({ width, height, channels, data, depth: 8 });
 }

@@ -1,7 +1,7 @@
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
-import { ioError, writeFileAtomic } from '../files.ts';
+import { ioError, isTemporaryFile, writeFileAtomic } from '../files.ts';
 import { encodePng, type Picture } from './png.ts';
 
 export const CHECKPOINT_FILE = 'checkpoint.safetensors';
@@ -21,16 +21,23 @@ export interface MetricsLine {
 export class RunDirectory {
   readonly path: string;
 
-  private constructor(path: string) {
+  constructor(path: string) {
     this.path = path;
   }
 
-  /** @throws TorchvaeError ERR_IO */
-  static async open(path: string): Promise<RunDirectory> {
-    await mkdir(path, { recursive: true }).catch((cause) => {
-      throw ioError('create', path, cause);
-    });
-    return new RunDirectory(path);
+  /**
+   * Makes the folder where there is none, and removes what a killed process was in the midst of writing.
+   *
+   * @throws TorchvaeError ERR_IO
+   */
+  async create(): Promise<void> {
+    try {
+      await mkdir(this.path, { recursive: true });
+      const left = (await readdir(this.path)).filter(isTemporaryFile);
+      await Promise.all(left.map((name) => rm(join(this.path, name), { force: true })));
+    } catch (cause) {
+      throw ioError('create', this.path, cause);
+    }
   }
 
   get checkpoint(): string {
@@ -67,15 +74,27 @@ export class RunDirectory {
     await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''));
   }
 
+  /** To be called before the checkpoint of that epoch is written: a line too many is dropped by a resume, one that is missing never comes. */
   async appendMetrics(line: MetricsLine): Promise<void> {
     const path = join(this.path, METRICS_FILE);
-    await appendFile(path, `${JSON.stringify(line)}\n`).catch((cause) => {
+    try {
+      const file = await open(path, 'a');
+      try {
+        await file.appendFile(`${JSON.stringify(line)}\n`);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+    } catch (cause) {
       throw ioError('write', path, cause);
-    });
+    }
   }
 
-  async writePicture(name: string, picture: Picture): Promise<void> {
-    await writeFileAtomic(join(this.path, name), encodePng(picture));
+  /** Returns the path of the picture. */
+  async writePicture(name: string, picture: Picture): Promise<string> {
+    const path = join(this.path, name);
+    await writeFileAtomic(path, encodePng(picture));
+    return path;
   }
 }
 

@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs';
+import { expected } from '../check.ts';
+import type { Dataset } from '../data/index.ts';
+import { TorchvaeError } from '../errors.ts';
+import { type PresetName, presetNames } from '../model/presets.ts';
+import type { RunDirectory } from '../report/run-directory.ts';
+
+/** What a run was started with, as its config.json keeps it. */
+export interface RunSettings {
+  preset: PresetName;
+  data: string;
+  dataDir?: string;
+  count?: number;
+  size?: number;
+  seed: number;
+  epochs: number;
+  batchSize: number;
+  learningRate: number;
+}
+
+/** What config.json says beyond the settings, which a resume holds against what it finds. */
+export interface SavedRun {
+  settings: RunSettings;
+  examples: unknown;
+  shape: unknown;
+}
+
+/**
+ * What the run in this directory was started with.
+ *
+ * @throws TorchvaeError ERR_CHECKPOINT where there is no run or no checkpoint to go on from, or config.json is damaged
+ */
+export async function readRun(run: RunDirectory): Promise<SavedRun> {
+  if (!existsSync(run.checkpoint)) {
+    const what = existsSync(run.path) ? 'it holds no checkpoint' : 'there is no such directory';
+    throw new TorchvaeError(
+      'ERR_CHECKPOINT',
+      `Expected a run to resume in ${run.path} but ${what}; leave --resume out to start one`,
+    );
+  }
+  const { preset, seed, data, training } = (await run.readConfig()) as Record<string, never>;
+  const { name, directory, count, size, examples, shape } = (data ?? {}) as Record<string, unknown>;
+  const { epochs, batchSize, learningRate } = (training ?? {}) as Record<string, unknown>;
+  const settings = { preset, data: name, seed, epochs, batchSize, learningRate };
+  const optional = { dataDir: directory, count, size };
+  for (const [key, value] of Object.entries({ ...settings, ...optional })) {
+    if (key in optional && value === undefined) continue;
+    const isText = ['preset', 'data', 'dataDir'].includes(key);
+    const fits = isText ? typeof value === 'string' : typeof value === 'number';
+    if (fits && (key !== 'preset' || presetNames.includes(value as PresetName))) continue;
+    const what = key === 'preset' ? `one of ${presetNames.join(', ')}` : isText ? 'a string' : 'a number';
+    throw new TorchvaeError(
+      'ERR_CHECKPOINT',
+      `${run.path} has a damaged config.json: ${expected(what, key, value)}`,
+    );
+  }
+  const known = Object.entries({ ...settings, ...optional }).filter(([, value]) => value !== undefined);
+  return { settings: Object.fromEntries(known) as unknown as RunSettings, examples, shape };
+}
+
+/** The flags by which a run is the run it is; the others may change between its parts. */
+const FIXED = {
+  preset: '--preset',
+  data: '--data',
+  count: '--count',
+  size: '--size',
+  seed: '--seed',
+} as const;
+
+/** @throws TorchvaeError ERR_STATE for a flag that says otherwise than the run was started with */
+export function checkSameRun(run: RunDirectory, saved: RunSettings, given: Partial<RunSettings>): void {
+  for (const [key, flag] of Object.entries(FIXED) as [keyof typeof FIXED, string][]) {
+    if (given[key] === undefined || given[key] === saved[key]) continue;
+    throw new TorchvaeError(
+      'ERR_STATE',
+      `The run in ${run.path} was started with ${flag} ${saved[key] ?? '(not given)'} and cannot be resumed with ` +
+        `${flag} ${given[key]}; leave ${flag} out, or start another run in another --out`,
+    );
+  }
+}
+
+/** @throws TorchvaeError ERR_STATE for data that are not as many or not of the shape that the run began with */
+export function checkSameData(run: RunDirectory, { examples, shape }: SavedRun, data: Dataset): void {
+  if (examples === data.length && String(shape) === String(data.shape)) return;
+  throw new TorchvaeError(
+    'ERR_STATE',
+    `The run in ${run.path} began with ${examples} examples of shape ${String(shape).replaceAll(',', ' x ')} and cannot ` +
+      `be resumed with ${data.length} of shape ${data.shape.join(' x ')}; restore its data, or start another run`,
+  );
+}

@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of this package. */
+export const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
+
+/** How a process ended, and what it said. */
+export interface Outcome {
+  code: number | null;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CommandOptions {
+  cwd?: string;
+  /** Added to this process's variables; undefined takes one away. */
+  env?: Record<string, string | undefined>;
+  /** Called with the process and all it has said on stderr so far. */
+  onStderr?: (child: ChildProcess, stderr: string) => void;
+}
+
+/** Runs Node with these arguments. */
+export function runNode(args: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, NODE_OPTIONS: undefined, ...options.env };
+    const child = spawn(process.execPath, args, {
+      cwd: options.cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 55_000,
+      killSignal: 'SIGKILL',
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      options.onStderr?.(child, stderr);
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Runs `torchvae` as a user does: the built command in a process of its own. */
+export function torchvae(args: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
+  return runNode([fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)), ...args], options);
+}
