@@ -60,22 +60,34 @@ export function checkOneOf<T extends string>(name: string, value: unknown, choic
   return value as T;
 }
 
-/** Throws ERR_TYPE unless `value` is a plain object; ERR_RANGE for a key that is not in `known`. */
-export function checkOptions(
-  name: string,
-  value: unknown,
-  known: readonly string[],
-): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+/**
+ * A copy of the options: each is read once, so that what was checked is what is used. Throws ERR_TYPE unless `value` is
+ * an object that can be read; ERR_RANGE for a key that is not in `known`.
+ */
+export function checkOptions<T extends object>(name: string, value: T, known: readonly string[]): T {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
     throw new TorchvaeError('ERR_TYPE', expected('an object', name, value));
   }
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) {
-      throw new TorchvaeError(
-        'ERR_RANGE',
-        `Unknown option ${key} in ${name}; known options are ${known.join(', ')}`,
-      );
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown !== undefined) {
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      `Unknown option ${unknown} in ${name}; known options are ${known.join(', ')}`,
+    );
+  }
+  const options: Record<string, unknown> = {};
+  for (const key of known) {
+    try {
+      if (key in value) options[key] = (value as Record<string, unknown>)[key];
+    } catch (cause) {
+      throw new TorchvaeError('ERR_TYPE', `Expected ${key} of ${name} to be readable: ${cause}`, { cause });
     }
   }
-  return value as Record<string, unknown>;
+  return options as T;
+}
+
+/** Throws ERR_TYPE unless `value` is a path: a string that is not empty. */
+export function checkPath(name: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new TorchvaeError('ERR_TYPE', expected('a path', name, value));
 }

@@ -1,10 +1,12 @@
-import { checkInteger, checkOneOf, checkOptions, expected } from './check.ts';
+import { types } from 'node:util';
+import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
 import type { Dataset } from './data/dataset.ts';
 import { TorchvaeError } from './errors.ts';
-import { readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
+import { type Checkpoint, damaged, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
 import { Core } from './model/core.ts';
 import { checkCodes, checkDataset, checkExamples, type Examples, type Tensor } from './model/input.ts';
 import type { Losses } from './model/losses.ts';
+import { checkFinite, checkOutputSize } from './model/output.ts';
 import { type PresetName, preset } from './model/presets.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, parameterCount } from './model/spec.ts';
 import { Device, type DeviceName } from './runtime/device.ts';
@@ -57,7 +59,14 @@ export class VAE {
    * ERR_OUT_OF_MEMORY
    */
   static async create(options: CreateOptions = {}): Promise<VAE> {
-    checkOptions('options of VAE.create', options, [
+    const {
+      preset: name,
+      spec: replaced = {},
+      device = 'auto',
+      seed = 0,
+      precision = 'float32',
+      libtorch,
+    } = checkOptions('options of VAE.create', options, [
       'preset',
       'spec',
       'device',
@@ -65,12 +74,11 @@ export class VAE {
       'precision',
       'libtorch',
     ]);
-    const base = options.preset === undefined ? {} : preset(options.preset).spec;
-    const spec = completeSpec({ ...base, ...options.spec });
-    const seed = checkInteger('seed', options.seed ?? 0, 0);
-    const precision = checkOneOf('precision', options.precision ?? 'float32', ['float32', 'float64']);
-    const device = Device.open(options.device ?? 'auto', options.libtorch);
-    return new VAE(await Core.create(spec, device, seed, precision));
+    const base = name === undefined ? {} : preset(name).spec;
+    const spec = completeSpec({ ...base, ...checkSpecObject(replaced) });
+    checkInteger('seed', seed, 0);
+    checkOneOf('precision', precision, ['float32', 'float64']);
+    return new VAE(await Core.create(spec, Device.open(device, libtorch), seed, precision));
   }
 
   /**
@@ -79,30 +87,19 @@ export class VAE {
    * @throws TorchvaeError ERR_IO, ERR_CHECKPOINT, and what {@link create} throws
    */
   static async load(path: string, options: Pick<CreateOptions, 'device' | 'libtorch'> = {}): Promise<VAE> {
-    checkOptions('options of VAE.load', options, ['device', 'libtorch']);
-    const checkpoint = await readCheckpoint(path);
-    const { spec, seed, precision, position, tensors } = checkpoint;
-    const core = await Core.create(
-      spec,
-      Device.open(options.device ?? 'auto', options.libtorch),
-      seed,
-      precision,
-    );
-    const values: Record<string, Float32Array> = Object.create(null);
-    for (const { name, shape } of core.call((addon, handle) => addon.stateTensors(handle))) {
-      const tensor = tensors.get(name);
-      if (tensor && tensor.shape.join() === shape.join()) {
-        values[name] = tensor.data;
-        continue;
-      }
+    const known = ['device', 'libtorch'];
+    const { device = 'auto', libtorch } = checkOptions('options of VAE.load', options, known);
+    const checkpoint = await readCheckpoint(checkPath('path', path));
+    const { spec, seed, precision, position } = checkpoint;
+    const core = await Core.create(spec, Device.open(device, libtorch), seed, precision);
+    try {
+      const named = core.call((addon, handle) => addon.stateTensors(handle));
+      const state = { step: position.step, tensors: tensorsFor(named, checkpoint.tensors, path) };
+      await core.call((addon, handle) => addon.writeState(handle, state));
+    } catch (error) {
       core.dispose();
-      const came = tensor ? `it has shape ${tensor.shape.join(' x ')}` : 'there is none';
-      throw new TorchvaeError(
-        'ERR_CHECKPOINT',
-        `${path} is no usable checkpoint: Expected a tensor ${name} of shape ${shape.join(' x ')} but ${came}`,
-      );
+      throw error;
     }
-    await core.call((addon, handle) => addon.writeState(handle, { step: position.step, tensors: values }));
     core.position = position;
     return new VAE(core);
   }
@@ -157,6 +154,8 @@ export class VAE {
   async encode(x: Examples): Promise<Encoding> {
     const values = checkExamples('x', x, this.spec);
     const { mean, logVariance } = await this.#core.call((addon, handle) => addon.encode(handle, values));
+    checkFinite('mean of q(z|x)', mean);
+    checkFinite('logVariance of q(z|x)', logVariance);
     const shape = [values.length / this.#core.dimensions, this.spec.latentSize];
     return { mean: { data: mean, shape }, logVariance: { data: logVariance, shape: [...shape] } };
   }
@@ -169,9 +168,13 @@ export class VAE {
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for z, ERR_STATE after dispose()
    */
   async decode(z: Float32Array | Tensor): Promise<Tensor> {
-    const values = checkCodes('z', z instanceof Float32Array ? z : z?.data, this.spec);
+    const values = checkCodes('z', isTensor(z) ? z.data : z, this.spec);
+    const shape = [values.length / this.spec.latentSize, ...this.spec.inputShape];
+    if (isTensor(z)) checkTensorShape('z', z, [shape[0]!, this.spec.latentSize]);
+    checkOutputSize('z', shape[0]!, this.#core.dimensions);
     const data = await this.#core.call((addon, handle) => addon.decode(handle, values));
-    return { data, shape: [values.length / this.spec.latentSize, ...this.spec.inputShape] };
+    checkFinite('mean of p(x|z)', data);
+    return { data, shape };
   }
 
   /** decode(mean of q(z|x)): [n, ...inputShape]. Throws as {@link encode} does. */
@@ -186,9 +189,10 @@ export class VAE {
    * @throws TorchvaeError ERR_TYPE, ERR_RANGE, ERR_STATE after dispose()
    */
   async sample(count: number, options: { seed?: number } = {}): Promise<Tensor> {
-    checkInteger('count', count, 1, 1 << 24);
-    checkOptions('options of sample', options, ['seed']);
-    const seed = checkInteger('seed', options.seed ?? 0, 0);
+    checkInteger('count', count, 1);
+    checkOutputSize('count', count, this.#core.dimensions);
+    const { seed = 0 } = checkOptions('options of sample', options, ['seed']);
+    checkInteger('seed', seed, 0);
     return this.decode(await this.#core.call((addon, handle) => addon.samplePrior(handle, count, seed)));
   }
 
@@ -200,8 +204,8 @@ export class VAE {
    */
   async elbo(data: Dataset, options: { seed?: number } = {}): Promise<Losses> {
     checkDataset('data', data, this.spec);
-    checkOptions('options of elbo', options, ['seed']);
-    return evaluate(this.#core, data, checkInteger('seed', options.seed ?? 0, 0));
+    const { seed = 0 } = checkOptions('options of elbo', options, ['seed']);
+    return evaluate(this.#core, data, checkInteger('seed', seed, 0));
   }
 
   /**
@@ -215,7 +219,10 @@ export class VAE {
     options: { noise?: Float32Array; seed?: number } = {},
   ): Promise<{ reconstruction: Float32Array; kl: Float32Array }> {
     const { values, noise } = this.#lossInput(x, options);
-    return this.#core.call((addon, handle) => addon.losses(handle, values, noise));
+    const terms = await this.#core.call((addon, handle) => addon.losses(handle, values, noise));
+    checkFinite('reconstruction', terms.reconstruction);
+    checkFinite('kl', terms.kl);
+    return terms;
   }
 
   /**
@@ -234,6 +241,9 @@ export class VAE {
     const { beta } = this.spec.objective;
     const result = await this.#core.call((addon, handle) => addon.gradients(handle, values, noise, beta));
     const named = this.#core.call((addon, handle) => addon.stateTensors(handle));
+    result.gradients.forEach((gradient, i) => {
+      checkFinite(`gradient of ${named[i]!.name}`, gradient);
+    });
     return {
       reconstruction: result.reconstruction / result.examples,
       kl: result.kl / result.examples,
@@ -244,10 +254,11 @@ export class VAE {
   }
 
   #lossInput(x: Examples, options: { noise?: Float32Array; seed?: number }) {
-    checkOptions('options', options, ['noise', 'seed']);
+    const { noise: given, seed = 0 } = checkOptions('options', options, ['noise', 'seed']);
     const values = checkExamples('x', x, this.spec);
-    if (options.noise === undefined) return { values, noise: checkInteger('seed', options.seed ?? 0, 0) };
-    const noise = checkCodes('noise', options.noise, this.spec);
+    checkInteger('seed', seed, 0);
+    if (given === undefined) return { values, noise: seed };
+    const noise = checkCodes('noise', given, this.spec);
     const wanted = (values.length / this.#core.dimensions) * this.spec.latentSize;
     if (noise.length !== wanted) {
       throw new TorchvaeError(
@@ -261,37 +272,23 @@ export class VAE {
   /** The weights by name; linear weights are [out, in], as in PyTorch. */
   async parameters(): Promise<Map<string, Tensor>> {
     const { tensors } = await this.#state();
-    return new Map([...tensors].filter(([name]) => !name.startsWith('optimizer.')));
+    return new Map([...tensors].filter(([name]) => isParameter({ name })));
   }
 
   /**
    * Replaces weights by name; the optimiser's state and the step count stay.
    *
-   * @throws TorchvaeError ERR_SHAPE for a name that the model does not have or a length that does not fit, ERR_RANGE for
-   * values that are not finite
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE for a name that the model does not have or a size that does not fit,
+   * ERR_RANGE for values that are not finite
    */
   async setParameters(values: ReadonlyMap<string, Float32Array | Tensor>): Promise<void> {
-    const known = await this.parameters();
-    const tensors: Record<string, Float32Array> = Object.create(null);
-    for (const [name, value] of values) {
-      const data = value instanceof Float32Array ? value : value.data;
-      const size = known.get(name)?.data.length;
-      if (size === undefined || data.length !== size) {
-        const what = size === undefined ? `one of ${[...known.keys()].join(', ')}` : `${size} values`;
-        throw new TorchvaeError(
-          'ERR_SHAPE',
-          expected(what, `the parameter ${name}`, size === undefined ? name : data),
-        );
-      }
-      const bad = data.findIndex((number) => !Number.isFinite(number));
-      if (bad >= 0) {
-        throw new TorchvaeError(
-          'ERR_RANGE',
-          expected('finite values', `the parameter ${name} at ${bad}`, data[bad]),
-        );
-      }
-      tensors[name] = data;
+    if (!types.isMap(values)) {
+      throw new TorchvaeError('ERR_TYPE', expected('a Map from names to values', 'values', values));
     }
+    const named = this.#core.call((addon, handle) => addon.stateTensors(handle));
+    const known = new Map(named.filter(isParameter).map(({ name, shape }) => [name, shape]));
+    const tensors: Record<string, Float32Array> = Object.create(null);
+    for (const [name, value] of values) tensors[name] = parameterValues(name, value, known);
     await this.#core.exclusive(async () => {
       const { step } = this.#core.position;
       await this.#core.call((addon, handle) => addon.writeState(handle, { step, tensors }));
@@ -305,6 +302,7 @@ export class VAE {
    * @throws TorchvaeError ERR_IO
    */
   async save(path: string): Promise<void> {
+    checkPath('path', path);
     const { tensors, position } = await this.#state();
     const { spec, seed, precision } = this.#core;
     await writeCheckpoint(path, { spec, seed, precision, position, tensors });
@@ -331,4 +329,73 @@ export class VAE {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function checkSpecObject(spec: ModelSpecInput): ModelSpecInput {
+  if (typeof spec === 'object' && spec !== null && !Array.isArray(spec)) return spec;
+  throw new TorchvaeError('ERR_SPEC', expected('an object', 'spec', spec));
+}
+
+function isTensor(value: unknown): value is Tensor {
+  return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value;
+}
+
+function isParameter({ name }: { name: string }): boolean {
+  return !name.startsWith('optimizer.');
+}
+
+function checkTensorShape(name: string, { shape }: Tensor, wanted: readonly number[]): void {
+  if (Array.isArray(shape) && shape.join() === wanted.join()) return;
+  const came = Array.isArray(shape) ? `shape ${shape.join(' x ')}` : String(shape);
+  throw new TorchvaeError(
+    'ERR_SHAPE',
+    `Expected shape ${wanted.join(' x ')} for ${name} but received ${came}`,
+  );
+}
+
+/** A copy of what the caller gives for one parameter, since it is used later. */
+function parameterValues(
+  name: string,
+  value: Float32Array | Tensor,
+  known: ReadonlyMap<string, readonly number[]>,
+): Float32Array {
+  const shape = known.get(name);
+  if (!shape) {
+    throw new TorchvaeError(
+      'ERR_SHAPE',
+      expected(`one of ${[...known.keys()].join(', ')}`, 'a parameter', name),
+    );
+  }
+  const argument = `the parameter ${name}`;
+  const data = isTensor(value) ? value.data : value;
+  if (!types.isFloat32Array(data)) {
+    throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', argument, data));
+  }
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  if (data.length !== size) throw new TorchvaeError('ERR_SHAPE', expected(`${size} values`, argument, data));
+  if (isTensor(value)) checkTensorShape(argument, value, shape);
+  const copy = new Float32Array(data);
+  const bad = copy.findIndex((number) => !Number.isFinite(number));
+  if (bad < 0) return copy;
+  throw new TorchvaeError('ERR_RANGE', expected('finite values', `${argument} at ${bad}`, copy[bad]));
+}
+
+/** The checkpoint's tensors as the model wants them: these names, these shapes, and no others. */
+function tensorsFor(
+  named: readonly { name: string; shape: number[] }[],
+  tensors: Checkpoint['tensors'],
+  path: string,
+): Record<string, Float32Array> {
+  const values: Record<string, Float32Array> = Object.create(null);
+  for (const { name, shape } of named) {
+    const tensor = tensors.get(name);
+    if (tensor?.shape.join() !== shape.join()) {
+      const came = tensor ? `it has shape ${tensor.shape.join(' x ')}` : 'there is none';
+      throw damaged(path, `Expected a tensor ${name} of shape ${shape.join(' x ')} but ${came}`);
+    }
+    values[name] = tensor.data;
+  }
+  const strange = [...tensors.keys()].find((name) => !(name in values));
+  if (strange === undefined) return values;
+  throw damaged(path, `Its spec has no tensor ${strange}`);
 }

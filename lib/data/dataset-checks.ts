@@ -105,7 +105,13 @@ function checkClasses(classes: unknown, labels: unknown): void {
 
 /** `factorValues` is [length, factors], each value within its factor. */
 export function checkFactors(factors: readonly Factor[], values: unknown, length: number): void {
+  if (!Array.isArray(factors)) {
+    throw new TorchvaeError('ERR_TYPE', expected('an array of { name, size }', 'factors', factors));
+  }
   factors.forEach((factor, i) => {
+    if (typeof factor?.name !== 'string') {
+      throw new TorchvaeError('ERR_TYPE', expected('{ name, size }', `factors[${i}]`, factor));
+    }
     checkInteger(`factors[${i}].size`, factor.size, 0);
   });
   if (values === undefined && factors.length === 0) return;

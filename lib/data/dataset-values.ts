@@ -37,7 +37,13 @@ export function convertValues(
 }
 
 function flatRows(values: Values): readonly (readonly number[] | FlatValues)[] {
-  if (Array.isArray(values)) return values;
+  if (Array.isArray(values)) {
+    values.forEach((row, i) => {
+      if (Array.isArray(row) || ArrayBuffer.isView(row)) return;
+      throw new TorchvaeError('ERR_TYPE', expected('an array of numbers', `values[${i}]`, row));
+    });
+    return values;
+  }
   if (values instanceof Uint8Array || values instanceof Float32Array || values instanceof Float64Array) {
     return [values];
   }
@@ -56,9 +62,6 @@ function checkRows(rows: readonly (readonly number[] | FlatValues)[]): number {
   if (first === 0)
     throw new TorchvaeError('ERR_SHAPE', expected('rows of at least one number', 'values', rows));
   rows.forEach((row, i) => {
-    if (!Array.isArray(row) && !ArrayBuffer.isView(row)) {
-      throw new TorchvaeError('ERR_TYPE', expected('an array of numbers', `values[${i}]`, row));
-    }
     if (row.length !== first) {
       throw new TorchvaeError('ERR_SHAPE', expected(`${first} numbers, as in row 0,`, `values[${i}]`, row));
     }

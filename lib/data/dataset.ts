@@ -1,4 +1,5 @@
-import { checkInteger, checkOneOf, expected } from '../check.ts';
+import { types } from 'node:util';
+import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import {
   checkFactors,
@@ -89,7 +90,19 @@ export class Dataset {
    * for values that `kind` does not allow; the message names the first offending example and place
    */
   constructor(options: DatasetOptions) {
-    const { name = 'data', shape, kind, data, labels, classes, factors = [], factorValues } = options;
+    const known = ['name', 'shape', 'kind', 'data', 'labels', 'classes', 'factors', 'factorValues'];
+    // A Dataset that is spread out, to change a part of it, brings what follows from the others along.
+    known.push('length', 'size');
+    const {
+      name = 'data',
+      shape,
+      kind,
+      data,
+      labels,
+      classes,
+      factors = [],
+      factorValues,
+    } = checkOptions('options of Dataset', options, known);
     if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
     this.name = name;
     this.shape = checkShape(shape);
@@ -116,9 +129,10 @@ export class Dataset {
    * ERR_RANGE (values that are not finite, too large for float32, or that `kind` does not allow)
    */
   static from(values: Values, options: FromOptions = {}): Dataset {
-    const { shape, kind, labels, ...rest } = options;
-    const known = kind ?? inferKind(values);
-    const { data, rowLength } = convertValues(values, known);
+    const known = ['name', 'shape', 'kind', 'labels', 'classes'];
+    const { shape, kind, labels, ...rest } = checkOptions('options of Dataset.from', options, known);
+    const found = kind ?? inferKind(values);
+    const { data, rowLength } = convertValues(values, found);
     if (shape === undefined && rowLength === undefined) {
       throw new TorchvaeError(
         'ERR_TYPE',
@@ -128,9 +142,9 @@ export class Dataset {
     return new Dataset({
       ...rest,
       shape: shape ?? [rowLength!],
-      kind: known,
+      kind: found,
       data,
-      ...(labels && { labels: labels instanceof Int32Array ? labels.slice() : wholeNumbers(labels) }),
+      ...(labels !== undefined && { labels: wholeNumbers(labels) }),
     });
   }
 
@@ -174,14 +188,20 @@ export class Dataset {
   split(
     options: SplitOptions & { validation?: number; fractions?: readonly number[] },
   ): Dataset[] | { train: Dataset; validation: Dataset } {
-    const { seed = 0, stratified = false } = options;
+    const known = ['seed', 'stratified', 'validation', 'fractions'];
+    const {
+      seed = 0,
+      stratified = false,
+      validation,
+      fractions: wanted,
+    } = checkOptions('options of split', options, known);
     if (stratified && !this.labels) {
       throw new TorchvaeError(
         'ERR_STATE',
         `A stratified split needs labels, and data set ${this.name} has none`,
       );
     }
-    const fractions = checkFractions(options.validation, options.fractions);
+    const fractions = checkFractions(validation, wanted);
     const parts = splitIndices(this.length, fractions, seed, stratified ? this.labels : undefined);
     const datasets = parts.map((indices, part) => {
       if (indices.length > 0) return this.subset(indices);
@@ -191,7 +211,7 @@ export class Dataset {
         `Expected at least one example in every part, but ${share} is none`,
       );
     });
-    if (options.fractions) return datasets;
+    if (wanted) return datasets;
     return { train: datasets[0]!, validation: datasets[1]! };
   }
 
@@ -237,19 +257,27 @@ export class Dataset {
   }
 
   #checkIndices(indices: ArrayLike<number>): void {
+    if (!Array.isArray(indices) && !ArrayBuffer.isView(indices)) {
+      throw new TorchvaeError('ERR_TYPE', expected('an array of indices', 'indices', indices));
+    }
     if (!(indices.length > 0))
       throw new TorchvaeError('ERR_SHAPE', expected('at least one index', 'indices', indices));
     for (let i = 0; i < indices.length; i++) checkInteger(`indices[${i}]`, indices[i], 0, this.length - 1);
   }
 }
 
-/** Rows of `width` values picked from `source`, in the array type of `source`. */
+/** Rows of `width` values picked from `source`, in the plain array type behind `source`, which may be a Buffer. */
 function gather<T extends Uint8Array | Int32Array | Float32Array>(
   source: T,
   indices: ArrayLike<number>,
   width: number,
 ): T {
-  const picked = new (source.constructor as new (length: number) => T)(indices.length * width);
+  const PlainArray = types.isUint8Array(source)
+    ? Uint8Array
+    : types.isInt32Array(source)
+      ? Int32Array
+      : Float32Array;
+  const picked = new PlainArray(indices.length * width) as T;
   for (let i = 0; i < indices.length; i++) {
     const start = indices[i]! * width;
     picked.set(source.subarray(start, start + width), i * width);
@@ -257,6 +285,10 @@ function gather<T extends Uint8Array | Int32Array | Float32Array>(
   return picked;
 }
 
-function wholeNumbers(labels: readonly number[]): Int32Array {
+function wholeNumbers(labels: Int32Array | readonly number[]): Int32Array {
+  if (labels instanceof Int32Array) return Int32Array.from(labels);
+  if (!Array.isArray(labels)) {
+    throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', 'labels', labels));
+  }
   return Int32Array.from(labels, (label, i) => checkInteger(`labels[${i}]`, label, 0, 2 ** 31 - 1));
 }

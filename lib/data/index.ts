@@ -46,12 +46,12 @@ const KNOWN: Readonly<Record<string, (options: LoadOptions) => Dataset | Promise
  */
 export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
   const known = ['split', 'directory', 'download', 'mirrors', 'size', 'count', 'seed'];
-  checkOptions('options of loadDataset', options, known);
+  const checked = checkOptions('options of loadDataset', options, known);
   if (typeof nameOrPath !== 'string') {
     throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
   }
   const load = Object.hasOwn(KNOWN, nameOrPath) ? KNOWN[nameOrPath] : undefined;
-  return load ? load(options) : loadFile(nameOrPath);
+  return load ? load(checked) : loadFile(nameOrPath);
 }
 
 function loadSprites({ split, size, count, seed = 0 }: LoadOptions): Dataset {

@@ -23,6 +23,9 @@ const FACTORS: readonly Factor[] = [
 ];
 const SHAPES = ['square', 'ellipse', 'heart'];
 
+/** The most pixels that one set may have: what one typed array of every supported Node holds. */
+const MAX_BYTES = 2 ** 32;
+
 /** The radius around the largest sprite, as a part of the width of the image. The smallest is half as large. */
 const LARGEST = 0.2;
 
@@ -37,12 +40,12 @@ const LARGEST = 0.2;
  * @throws TorchvaeError ERR_TYPE or ERR_RANGE for an option that cannot be
  */
 export function sprites(options: SpritesOptions = {}): Dataset {
-  checkOptions('options of sprites', options, ['size', 'count', 'seed']);
-  const { size = 28, count = 20_000, seed = 0 } = options;
+  const known = ['size', 'count', 'seed'];
+  const { size = 28, count = 20_000, seed = 0 } = checkOptions('options of sprites', options, known);
   if (size !== 28 && size !== 32 && size !== 64) {
     throw new TorchvaeError('ERR_RANGE', expected('28, 32 or 64', 'size', size));
   }
-  checkInteger('count', count, 1, 2 ** 24);
+  checkInteger('count', count, 1, MAX_BYTES / size ** 2);
   const random = new Random(seed);
   const data = new Uint8Array(count * size * size);
   const labels = new Int32Array(count);

@@ -4,7 +4,7 @@ import { TorchvaeError } from '../errors.ts';
 import { ioError, writeFileAtomic } from '../files.ts';
 import type { Position } from './core.ts';
 import { decodeSafetensors, encodeSafetensors, type HostTensor } from './safetensors.ts';
-import { completeSpec, type ModelSpec } from './spec.ts';
+import { completeSpec, type ModelSpec, parameterCount } from './spec.ts';
 
 /** What `metadata.format` says in every checkpoint. */
 const FORMAT = 'torchvae-checkpoint-1';
@@ -56,12 +56,16 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     if (tensor.dtype !== 'F32')
       throw damaged(path, `Expected F32 for the tensor ${name} but it is ${tensor.dtype}`);
     checkFinite(path, name, tensor.data);
+    if (name.endsWith('.exp_avg_sq')) checkNotNegative(path, name, tensor.data);
     named.set(name, tensor);
   }
-  return { spec: readSpec(path, metadata.spec), ...readTraining(path, metadata.training), tensors: named };
+  const spec = readSpec(path, metadata.spec);
+  checkWeights(path, spec, named);
+  return { spec, ...readTraining(path, metadata.training), tensors: named };
 }
 
-function damaged(path: string, what: string): TorchvaeError {
+/** What every checkpoint that cannot be used is refused with. */
+export function damaged(path: string, what: string): TorchvaeError {
   return new TorchvaeError('ERR_CHECKPOINT', `${path} is no usable checkpoint: ${what}`);
 }
 
@@ -69,6 +73,22 @@ function checkFinite(path: string, name: string, data: Float32Array): void {
   const index = data.findIndex((value) => !Number.isFinite(value));
   if (index >= 0)
     throw damaged(path, `Expected finite values but the tensor ${name} has ${data[index]} at ${index}`);
+}
+
+/** Adam takes the root of this moment: a negative one would turn the weights into NaN. */
+function checkNotNegative(path: string, name: string, data: Float32Array): void {
+  const index = data.findIndex((value) => value < 0);
+  if (index >= 0)
+    throw damaged(path, `Expected no negative value but the tensor ${name} has ${data[index]} at ${index}`);
+}
+
+/** Before a model is made: a spec that says more than the file holds must not allocate it. */
+function checkWeights(path: string, spec: ModelSpec, tensors: Checkpoint['tensors']): void {
+  let weights = 0;
+  for (const [name, { data }] of tensors) if (!name.startsWith('optimizer.')) weights += data.length;
+  const wanted = parameterCount(spec);
+  if (weights === wanted) return;
+  throw damaged(path, `Expected ${wanted} weights, as its spec says, but its tensors have ${weights}`);
 }
 
 function parseObject(path: string, field: string, text: string | undefined): Record<string, unknown> {
@@ -108,17 +128,24 @@ function readTraining(
     step: count(path, 'position.step', step),
   };
   if (partial !== undefined) whole.partial = readPartial(path, partial);
+  else if (whole.stepInEpoch > 0) {
+    throw damaged(path, expected('the epoch under way', 'training.position.partial', partial));
+  }
   return { seed: count(path, 'seed', seed), precision, position: whole };
 }
 
 function readPartial(path: string, value: unknown): NonNullable<Position['partial']> {
   const { sums, batchSize, examples, shuffle } = (value ?? {}) as Record<string, unknown>;
   const { reconstruction, kl, examples: seen } = (sums ?? {}) as Record<string, unknown>;
-  if (typeof reconstruction !== 'number' || typeof kl !== 'number' || typeof shuffle !== 'boolean') {
+  if (!Number.isFinite(reconstruction) || !Number.isFinite(kl) || typeof shuffle !== 'boolean') {
     throw damaged(path, expected('an epoch under way', 'training.position.partial', value));
   }
   return {
-    sums: { reconstruction, kl, examples: count(path, 'position.partial.sums.examples', seen) },
+    sums: {
+      reconstruction: Number(reconstruction),
+      kl: Number(kl),
+      examples: count(path, 'position.partial.sums.examples', seen),
+    },
     batchSize: count(path, 'position.partial.batchSize', batchSize),
     examples: count(path, 'position.partial.examples', examples),
     shuffle,

@@ -1,8 +1,9 @@
 import { TorchvaeError } from '../errors.ts';
 import { callAddon } from '../runtime/addon.ts';
 import type { Device } from '../runtime/device.ts';
+import { availableMemory } from '../runtime/memory.ts';
 import type { Addon, LossSums, ModelHandle } from '../runtime/native.ts';
-import { inputSize, type ModelSpec } from './spec.ts';
+import { inputSize, type ModelSpec, parameterCount } from './spec.ts';
 
 /** How far training has come; with the tensors, all that a checkpoint needs to go on with the same bits. */
 export interface Position {
@@ -51,6 +52,7 @@ export class Core {
     seed: number,
     precision: 'float32' | 'float64',
   ): Promise<Core> {
+    checkMemory(spec, device, precision);
     const { objective: _, ...native } = spec;
     const handle = await callAddon(() => device.addon.createModel(device.handle, native, seed, precision));
     return new Core(spec, device, seed, precision, handle);
@@ -78,9 +80,28 @@ export class Core {
     return result;
   }
 
+  /** Ends a train() or evaluate() under way at its next step. */
+  abort(): void {
+    if (this.#handle) this.call((addon, handle) => addon.abort(handle));
+  }
+
   dispose(): void {
     if (!this.#handle) return;
     this.device.addon.dispose(this.#handle);
     this.#handle = undefined;
   }
+}
+
+/** Systems promise memory that they do not have, and end the process that then uses it. */
+function checkMemory(spec: ModelSpec, device: Device, precision: 'float32' | 'float64'): void {
+  if (device.name !== 'cpu') return;
+  // A weight has a gradient and two moments.
+  const bytes = 4 * (precision === 'float64' ? 8 : 4) * parameterCount(spec);
+  const available = availableMemory();
+  if (bytes <= available) return;
+  throw new TorchvaeError(
+    'ERR_OUT_OF_MEMORY',
+    `Expected a model that fits into ${(available / 1e9).toFixed(1)} GB but training the ${parameterCount(spec)} ` +
+      `parameters of this spec takes ${(bytes / 1e9).toFixed(1)} GB; make its layers narrower`,
+  );
 }

@@ -1,6 +1,8 @@
+import { types } from 'node:util';
 import { expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
+import { unshared } from '../runtime/memory.ts';
 import { inputSize, type ModelSpec } from './spec.ts';
 
 /** Values with their shape: row-major, the first extent counts the examples. */
@@ -21,6 +23,12 @@ const SUPPORT = {
 /** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
 export function checkDataset(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
   if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', name, data));
+  if (data.data.length !== data.length * data.size) {
+    throw new TorchvaeError(
+      'ERR_STATE',
+      `The memory of ${data.name}, given for ${name}, was detached; keep what a Dataset is made of, or use Dataset.from`,
+    );
+  }
   const size = inputSize(spec);
   if (data.size !== size) {
     throw new TorchvaeError(
@@ -49,27 +57,29 @@ export function checkExamples(name: string, x: unknown, spec: ModelSpec): Float3
     checkDataset(name, x, spec);
     return x.data;
   }
-  if (!(x instanceof Float32Array || x instanceof Uint8Array)) {
+  if (!types.isFloat32Array(x) && !types.isUint8Array(x)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Float32Array or Uint8Array', name, x));
   }
-  checkRows(name, x, inputSize(spec), 'inputShape', spec.inputShape);
-  if (x instanceof Float32Array) {
+  const values = unshared(x);
+  checkRows(name, values, inputSize(spec), 'inputShape', spec.inputShape);
+  if (types.isFloat32Array(values)) {
     checkValues(
       name,
-      x,
+      values,
       spec.likelihood.type === 'bernoulli' ? 1 : Infinity,
       SUPPORT[spec.likelihood.type].range,
     );
   }
-  return x;
+  return values;
 }
 
 /** @throws TorchvaeError as {@link checkExamples}; z has rows of latentSize finite values */
 export function checkCodes(name: string, z: unknown, spec: ModelSpec): Float32Array {
-  if (!(z instanceof Float32Array)) throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', name, z));
-  checkRows(name, z, spec.latentSize, 'latentSize', [spec.latentSize]);
-  checkValues(name, z, Infinity, SUPPORT.gaussian.range);
-  return z;
+  if (!types.isFloat32Array(z)) throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', name, z));
+  const values = unshared(z);
+  checkRows(name, values, spec.latentSize, 'latentSize', [spec.latentSize]);
+  checkValues(name, values, Infinity, SUPPORT.gaussian.range);
+  return values;
 }
 
 function checkRows(

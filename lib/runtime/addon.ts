@@ -36,7 +36,7 @@ let loaded: LoadedEngine | undefined;
  * libtorch is
  */
 export function loadEngine(options: LoadOptions = {}): LoadedEngine {
-  if (loaded) return loaded;
+  if (loaded) return sameLibtorch(loaded, options.libtorch);
   const { addon, binaries } = loadAddon();
   const libtorch = findLibtorch({
     ...(options.libtorch !== undefined && { root: options.libtorch }),
@@ -55,6 +55,16 @@ export function loadEngine(options: LoadOptions = {}): LoadedEngine {
   );
   loaded = { addon, info, libtorch, binaries };
   return loaded;
+}
+
+/** A process has one libtorch for good: asking for another is refused, not passed over. */
+function sameLibtorch(engine: LoadedEngine, folder: string | undefined): LoadedEngine {
+  if (folder === undefined || findLibtorch({ root: folder }).root === engine.libtorch.root) return engine;
+  throw new TorchvaeError(
+    'ERR_STATE',
+    `Expected the libtorch that this process already uses (${engine.libtorch.root}) for libtorch but received ${folder}; ` +
+      'start another process for another libtorch',
+  );
 }
 
 /** Where the binaries may lie: built from source beside `dist/`, or shipped prebuilt. */

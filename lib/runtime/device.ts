@@ -2,6 +2,8 @@ import { checkInteger, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { callAddon, type LoadedEngine, loadEngine } from './addon.ts';
+import { findNvidiaDriver } from './driver.ts';
+import { unshared } from './memory.ts';
 import type { Addon, DatasetHandle, DeviceHandle } from './native.ts';
 
 /** Where a model computes: `auto` is the first GPU where there is one, else the CPU. */
@@ -34,6 +36,7 @@ export class Device {
     const match = /^(auto|cpu|cuda(?::(\d+))?)$/.exec(typeof name === 'string' ? name : '');
     if (!match)
       throw new TorchvaeError('ERR_DEVICE', expected("'auto', 'cpu', 'cuda' or 'cuda:N'", 'device', name));
+    if (name.startsWith('cuda') && !findNvidiaDriver()) throw unusable(name, 'no NVIDIA driver was found');
     const kind = name.startsWith('cuda') ? 'cuda' : (name as 'auto' | 'cpu');
     const engine = loadEngine({ device: kind, ...(libtorch !== undefined && { libtorch }) });
     const resolved = resolveName(name, Number(match[2] ?? 0), engine);
@@ -46,7 +49,7 @@ export class Device {
   upload(data: Dataset): Promise<DatasetHandle> {
     const known = this.#resident.get(data);
     if (known) return known;
-    const made = callAddon(() => this.addon.createDataset(this.handle, data.data, data.size));
+    const made = callAddon(() => this.addon.createDataset(this.handle, unshared(data.data), data.size));
     this.#resident.set(data, made);
     made.catch(() => this.#resident.delete(data));
     return made;
@@ -57,12 +60,7 @@ function resolveName(name: DeviceName, index: number, { info }: LoadedEngine): s
   const { available, devices, reason } = info.cuda;
   if (name === 'cpu') return 'cpu';
   if (name === 'auto') return available ? 'cuda:0' : 'cpu';
-  if (!available) {
-    throw new TorchvaeError(
-      'ERR_DEVICE',
-      `The device ${name} cannot be used: ${reason}. Use device 'cpu', or see what \`npx torchvae doctor\` advises`,
-    );
-  }
+  if (!available) throw unusable(name, reason);
   if (index >= devices.length) {
     throw new TorchvaeError(
       'ERR_DEVICE',
@@ -70,6 +68,13 @@ function resolveName(name: DeviceName, index: number, { info }: LoadedEngine): s
     );
   }
   return `cuda:${index}`;
+}
+
+function unusable(name: DeviceName, reason: string): TorchvaeError {
+  return new TorchvaeError(
+    'ERR_DEVICE',
+    `The device ${name} cannot be used: ${reason}. Use device 'cpu', or see what \`npx torchvae doctor\` advises`,
+  );
 }
 
 /** `TORCHVAE_THREADS`, or 0 for the engine's own choice of one a core. */

@@ -80,7 +80,7 @@ function notFound(wanted: Wanted, tried: readonly string[]): string {
   return [
     `Expected to find ${describeWanted(wanted)} but found none. Tried:`,
     ...tried.map((line) => `  - ${line}`),
-    'What to do: run `npx torchvae setup`, which fetches it into the cache, or set TORCHVAE_LIBTORCH to a folder that',
+    `What to do: run \`npx torchvae setup${wanted.build === 'cuda' ? ' --build cuda' : ''}\`, which fetches it into the cache, or set TORCHVAE_LIBTORCH to a folder that`,
     'holds its lib/ and include/.',
   ].join('\n');
 }

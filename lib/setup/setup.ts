@@ -105,7 +105,7 @@ function checkSetupOptions(options: SetupOptions): void {
     'onProgress',
     'signal',
     'freeBytes',
-  ]) as SetupOptions;
+  ]);
   if (version !== undefined) checkVersion(version);
   const chosen = checkOneOf('build', build ?? 'auto', ['auto', 'cpu', 'cuda']);
   if (checkOneOf('runtime', runtime ?? 'full', ['full', 'minimal']) === 'minimal' && chosen !== 'cuda') {

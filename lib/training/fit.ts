@@ -61,7 +61,16 @@ const STRETCH_SECONDS = 0.05;
 type Settings = ReturnType<typeof checkFitOptions>;
 
 function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
-  checkOptions('options of fit', options, [
+  const {
+    epochs = 10,
+    batchSize = 128,
+    learningRate = 1e-3,
+    adam = {},
+    shuffle = true,
+    validation,
+    signal,
+    onProgress,
+  } = checkOptions('options of fit', options, [
     'epochs',
     'batchSize',
     'learningRate',
@@ -71,8 +80,8 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
     'signal',
     'onProgress',
   ]);
-  const { adam = {}, shuffle = true, validation, signal, onProgress } = options;
-  checkOptions('options.adam of fit', adam, ['beta1', 'beta2', 'epsilon']);
+  const known = ['beta1', 'beta2', 'epsilon'];
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = checkOptions('options.adam of fit', adam, known);
   if (typeof shuffle !== 'boolean')
     throw new TorchvaeError('ERR_TYPE', expected('a boolean', 'shuffle', shuffle));
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -84,12 +93,12 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
   checkDataset('train', train, core.spec);
   if (validation !== undefined) checkDataset('validation', validation, core.spec);
   return {
-    epochs: checkInteger('epochs', options.epochs ?? 10, 0),
-    batchSize: checkInteger('batchSize', options.batchSize ?? 128, 1, 1 << 20),
-    learningRate: checkNumber('learningRate', options.learningRate ?? 1e-3, 0, 1e3),
-    beta1: checkNumber('adam.beta1', adam.beta1 ?? 0.9, 0, 1 - 1e-12),
-    beta2: checkNumber('adam.beta2', adam.beta2 ?? 0.999, 0, 1 - 1e-12),
-    epsilon: checkNumber('adam.epsilon', adam.epsilon ?? 1e-8, 0, 1),
+    epochs: checkInteger('epochs', epochs, 0),
+    batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20),
+    learningRate: checkNumber('learningRate', learningRate, 0, 1e3),
+    beta1: checkNumber('adam.beta1', beta1, 0, 1 - 1e-12),
+    beta2: checkNumber('adam.beta2', beta2, 0, 1 - 1e-12),
+    epsilon: checkNumber('adam.epsilon', epsilon, 0, 1),
     shuffle,
     validation,
     signal,
@@ -97,13 +106,22 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
   };
 }
 
-/** Trains, and yields after every epoch. See `VAE.fit`. */
-export async function* fit(
+/** Trains, and yields after every epoch. See `VAE.fit`. What cannot be is refused at once, not at the first epoch. */
+export function fit(
   core: Core,
   train: Dataset,
   options: FitOptions = {},
 ): AsyncGenerator<EpochResult, void, undefined> {
   const settings = checkFitOptions(core, train, options);
+  checkResumable(core, train, settings);
+  return runEpochs(core, train, settings);
+}
+
+async function* runEpochs(
+  core: Core,
+  train: Dataset,
+  settings: Settings,
+): AsyncGenerator<EpochResult, void, undefined> {
   if (core.training) {
     throw new TorchvaeError(
       'ERR_STATE',
@@ -112,7 +130,7 @@ export async function* fit(
   }
   checkResumable(core, train, settings);
   core.training = true;
-  const abort = () => core.call((addon, handle) => addon.abort(handle));
+  const abort = () => core.abort();
   settings.signal?.addEventListener('abort', abort);
   try {
     throwIfAborted(settings.signal);
@@ -181,16 +199,16 @@ async function runEpoch(
       secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
     });
   }
+  // Before the epoch counts as done: an abort in the midst of it is made up for by the next fit().
+  const validated = validation && (await evaluate(core, validation, 0, signal));
   core.position = { epoch: core.position.epoch + 1, stepInEpoch: 0, step: core.position.step };
-  const result: EpochResult = {
+  return {
     epoch: core.position.epoch,
     step: core.position.step,
-    seconds: 0,
+    seconds: (performance.now() - started) / 1000,
     train: toLosses(sums, beta, core.dimensions),
+    ...(validated && { validation: validated }),
   };
-  if (validation) result.validation = await evaluate(core, validation);
-  result.seconds = (performance.now() - started) / 1000;
-  return result;
 }
 
 /** A stretch of steps on the engine, and the note of it in the model's position. */
@@ -212,11 +230,31 @@ function runStretch(
   });
 }
 
-/** Means over a data set with one z an example, drawn from a seed that does not change. */
-export async function evaluate(core: Core, data: Dataset, seed = 0): Promise<Losses> {
+/**
+ * Means over a data set with one z an example, drawn from `seed`.
+ *
+ * @throws TorchvaeError ERR_ABORTED when `signal` fires, ERR_NONFINITE for losses that are NaN or infinite
+ */
+export async function evaluate(
+  core: Core,
+  data: Dataset,
+  seed: number,
+  signal?: AbortSignal,
+): Promise<Losses> {
   const handle = await core.device.upload(data);
-  const sums = await core.call((addon, model) => addon.evaluate(model, handle, 256, seed));
-  return toLosses(sums, core.spec.objective.beta, core.dimensions);
+  let sums: LossSums;
+  do {
+    throwIfAborted(signal);
+    sums = await core.call((addon, model) => addon.evaluate(model, handle, 256, seed));
+    // An abort that was meant for a fit() under way has cut an evaluation beside it short: it is done again.
+  } while (sums.examples < data.length);
+  const losses = toLosses(sums, core.spec.objective.beta, core.dimensions);
+  if (Number.isFinite(losses.loss)) return losses;
+  throw new TorchvaeError(
+    'ERR_NONFINITE',
+    `The mean loss over ${data.name} is ${losses.loss} (reconstruction ${losses.reconstruction}, kl ${losses.kl}); ` +
+      "check the weights and the data's scale",
+  );
 }
 
 function addSums(sums: LossSums, more: LossSums): void {

@@ -1,0 +1,25 @@
+import { TorchvaeError } from '../errors.ts';
+
+/** Values in one result: 4 GiB. More ends as a process that is killed for its memory. */
+const MAX_VALUES = 2 ** 30;
+
+/** @throws TorchvaeError ERR_NONFINITE for a result that holds NaN or an infinity, so that none is handed on in silence */
+export function checkFinite(name: string, values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new TorchvaeError(
+      'ERR_NONFINITE',
+      `The ${name} has ${values[i]} at index ${i}: the weights or the input are too large, or training has diverged`,
+    );
+  }
+}
+
+/** @throws TorchvaeError ERR_RANGE for more rows than one result can hold */
+export function checkOutputSize(name: string, rows: number, columns: number): void {
+  const limit = Math.floor(MAX_VALUES / columns);
+  if (rows <= limit) return;
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `Expected at most ${limit} examples of ${columns} values for ${name} but received ${rows}; ask in several calls`,
+  );
+}
