@@ -46,7 +46,13 @@ ActivationKind toActivation(const Napi::Object& object) {
 NetworkSpec toNetworkSpec(const Napi::Object& object) {
   NetworkSpec network;
   network.type = stringProperty(object, "type");
-  network.hidden = toIntegers(object, "hidden");
+  if (network.type == "conv") {
+    network.channels = toIntegers(object, "channels");
+    network.kernel = integerProperty(object, "kernel");
+    network.stride = integerProperty(object, "stride");
+  } else {
+    network.hidden = toIntegers(object, "hidden");
+  }
   network.activation = toActivation(object);
   return network;
 }

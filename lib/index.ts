@@ -19,10 +19,13 @@ export type { Losses } from './model/losses.ts';
 export { type Preset, type PresetName, preset, presetNames } from './model/presets.ts';
 export type {
   Activation,
+  ConvSpec,
   LikelihoodSpec,
   MlpSpec,
   ModelSpec,
   ModelSpecInput,
+  NetworkSpec,
+  NetworkSpecInput,
   ObjectiveSpec,
 } from './model/spec.ts';
 export { type GridOptions, imageGrid, reconstructionGrid } from './report/grid.ts';

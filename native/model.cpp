@@ -32,21 +32,21 @@ void forStretches(int64_t total, const Body& body) {
 
 VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed)
     : context_(context), spec_(spec), seed_(seed) {
-  slots_ = declareVae(parameters_, spec_);
+  plan_ = declareVae(parameters_, spec_);
   parameters_.allocate(context_, seed);
 }
 
 Vae& VaeModel::trainingPass(int64_t capacity) {
   if (!training_ || training_->capacity() != capacity) {
     training_.reset();
-    training_ = std::make_unique<Vae>(context_, parameters_, slots_, spec_, capacity, true);
+    training_ = std::make_unique<Vae>(context_, parameters_, plan_, spec_, capacity, true);
   }
   return *training_;
 }
 
 Vae& VaeModel::evaluationPass(int64_t capacity) {
   if (!evaluation_ || evaluation_->capacity() < capacity) {
-    evaluation_ = std::make_unique<Vae>(context_, parameters_, slots_, spec_, capacity, false);
+    evaluation_ = std::make_unique<Vae>(context_, parameters_, plan_, spec_, capacity, false);
   }
   return *evaluation_;
 }
@@ -186,7 +186,7 @@ void VaeModel::losses(const HostArray& x, const NoiseSource& noise, float* recon
 LossSums VaeModel::gradients(const HostArray& x, const NoiseSource& noise, double beta,
                              std::vector<std::vector<float>>& gradients) {
   return translated([&] {
-    Vae vae(context_, parameters_, slots_, spec_, x.rows, true);
+    Vae vae(context_, parameters_, plan_, spec_, x.rows, true);
     load(vae, x, noise, 0, x.rows);
     vae.encode(x.rows);
     vae.sample(x.rows);

@@ -41,7 +41,7 @@ class VaeModel : public Model {
   uint64_t seed_;
   int64_t step_ = 0;
   Parameters parameters_;
-  VaeSlots slots_;
+  VaePlan plan_;
   std::unique_ptr<Vae> training_;
   std::unique_ptr<Vae> evaluation_;
 

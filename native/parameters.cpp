@@ -30,17 +30,59 @@ int64_t Parameters::reserve(int64_t count) {
   return offset;
 }
 
-DenseSlots Parameters::addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach) {
-  const int64_t out = outEach * static_cast<int64_t>(names.size());
+DenseSlots Parameters::reserveDense(int64_t in, int64_t out) {
   const int64_t weight = reserve(in * out);
   const int64_t bias = reserve(out);
-  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  return {{{in, out}, {out, 1}, weight}, {{out}, {1}, bias}};
+}
+
+DenseSlots Parameters::addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach) {
+  return addDenseFromImage(names, {in, 1, 1}, outEach);
+}
+
+DenseSlots Parameters::addDenseFromImage(const std::vector<std::string>& names, const ImageFeatures& in,
+                                         int64_t outEach) {
+  const int64_t out = outEach * static_cast<int64_t>(names.size());
+  const DenseSlots slots = reserveDense(in.size(), out);
+  const double bound = 1 / std::sqrt(static_cast<double>(in.size()));
   for (size_t i = 0; i < names.size(); ++i) {
     const int64_t first = static_cast<int64_t>(i) * outEach;
-    entries_.push_back({names[i] + ".weight", {{outEach, in}, {1, out}, weight + first}, bound});
-    entries_.push_back({names[i] + ".bias", {{outEach}, {1}, bias + first}, bound});
+    const Slot weight{{outEach, in.channels, in.height, in.width},
+                      {1, out, in.width * in.channels * out, in.channels * out},
+                      slots.weight.offset + first};
+    entries_.push_back({names[i] + ".weight", {outEach, in.size()}, weight, bound});
+    entries_.push_back({names[i] + ".bias", {outEach}, {{outEach}, {1}, slots.bias.offset + first}, bound});
   }
-  return {{{in, out}, {out, 1}, weight}, {{out}, {1}, bias}};
+  return slots;
+}
+
+DenseSlots Parameters::addDenseToImage(const std::string& name, int64_t in, const ImageFeatures& out) {
+  const DenseSlots slots = reserveDense(in, out.size());
+  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  const std::vector<int64_t> sizes{out.channels, out.height, out.width};
+  const std::vector<int64_t> strides{1, out.width * out.channels, out.channels};
+  Slot weight{sizes, strides, slots.weight.offset};
+  weight.sizes.push_back(in);
+  weight.strides.push_back(out.size());
+  entries_.push_back({name + ".weight", {out.size(), in}, weight, bound});
+  entries_.push_back({name + ".bias", {out.size()}, {sizes, strides, slots.bias.offset}, bound});
+  return slots;
+}
+
+ConvSlots Parameters::addConv(const std::string& name, int64_t smallChannels, int64_t largeChannels,
+                              int64_t kernel, int64_t biasSize) {
+  const int64_t patch = kernel * kernel * largeChannels;
+  const int64_t weight = reserve(smallChannels * patch);
+  const int64_t bias = reserve(biasSize);
+  const double bound = 1 / std::sqrt(static_cast<double>(patch));
+  const std::vector<int64_t> shape{smallChannels, largeChannels, kernel, kernel};
+  entries_.push_back(
+      {name + ".weight", shape, {shape, {patch, 1, kernel * largeChannels, largeChannels}, weight}, bound});
+  entries_.push_back({name + ".bias", {biasSize}, {{biasSize}, {1}, bias}, bound});
+  return {{{smallChannels, kernel, kernel, largeChannels},
+           {patch, kernel * largeChannels, largeChannels, 1},
+           weight},
+          {{biasSize}, {1}, bias}};
 }
 
 void Parameters::allocate(const Context& context, uint64_t seed) {
@@ -62,10 +104,10 @@ at::Tensor Parameters::view(const at::Tensor& flat, const Slot& slot) {
 
 std::vector<StateTensor> Parameters::stateTensors() const {
   std::vector<StateTensor> all;
-  for (const ParameterEntry& entry : entries_) all.push_back({entry.name, entry.slot.sizes});
+  for (const ParameterEntry& entry : entries_) all.push_back({entry.name, entry.shape});
   for (const ParameterEntry& entry : entries_) {
-    all.push_back({kPrefix + entry.name + kFirst, entry.slot.sizes});
-    all.push_back({kPrefix + entry.name + kSecond, entry.slot.sizes});
+    all.push_back({kPrefix + entry.name + kFirst, entry.shape});
+    all.push_back({kPrefix + entry.name + kSecond, entry.shape});
   }
   return all;
 }

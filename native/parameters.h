@@ -22,7 +22,9 @@ struct Slot {
 
 struct ParameterEntry {
   std::string name;
-  Slot slot;         // in PyTorch's orientation: a linear weight is [out, in]
+  std::vector<int64_t>
+      shape;         // PyTorch's: a linear weight is [out, in], a convolution's [out, in, height, width]
+  Slot slot;         // as many values in the same order, perhaps with more dimensions
   double bound = 0;  // drawn from U(-bound, bound); zero for zeros
 };
 
@@ -32,11 +34,33 @@ struct DenseSlots {
   Slot bias;    // [out]
 };
 
+// Weights of a convolution or a transposed one, as cpu/conv.h has them.
+struct ConvSlots {
+  Slot weight;  // [smallChannels, kernel, kernel, largeChannels], contiguous
+  Slot bias;    // [small or large channels]
+};
+
+// Features that are an image: kept as [height, width, channels], shown to the world in PyTorch's order,
+// channels first.
+struct ImageFeatures {
+  int64_t channels = 0, height = 0, width = 0;
+  int64_t size() const { return channels * height * width; }
+};
+
 class Parameters {
  public:
   // Declares a dense layer whose output is the concatenation of `names` of `outEach` features each; every
   // name gets its own weight [outEach, in] and bias [outEach], drawn as torch.nn.Linear draws them.
   DenseSlots addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach);
+  // The same for one whose input, or output, is an image.
+  DenseSlots addDenseFromImage(const std::vector<std::string>& names, const ImageFeatures& in,
+                               int64_t outEach);
+  DenseSlots addDenseToImage(const std::string& name, int64_t in, const ImageFeatures& out);
+
+  // Declares a convolution's weights; `biasSize` is the number of its output channels. Drawn as
+  // torch.nn.Conv2d and ConvTranspose2d draw theirs.
+  ConvSlots addConv(const std::string& name, int64_t smallChannels, int64_t largeChannels, int64_t kernel,
+                    int64_t biasSize);
 
   // Allocates what was declared and draws the weights. Called once, after the last declaration.
   void allocate(const Context& context, uint64_t seed);
@@ -56,6 +80,7 @@ class Parameters {
  private:
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);
   int64_t reserve(int64_t count);
+  DenseSlots reserveDense(int64_t in, int64_t out);
 
   std::vector<ParameterEntry> entries_;
   int64_t size_ = 0;

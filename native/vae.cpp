@@ -10,23 +10,19 @@
 
 namespace torchvae {
 
-VaeSlots declareVae(Parameters& parameters, const ModelSpec& spec) {
-  if (spec.encoder.type != "mlp" || spec.decoder.type != "mlp") {
-    throw Error("ERR_SPEC", "The engine has no network of type " +
-                                (spec.encoder.type != "mlp" ? spec.encoder.type : spec.decoder.type));
-  }
-  const auto likelihood = makeLikelihood(spec.likelihood);
-  VaeSlots slots;
-  slots.encoder = declareMlp(parameters, "encoder", spec.inputSize(), spec.encoder.hidden);
-  const int64_t encoded = spec.encoder.hidden.empty() ? spec.inputSize() : spec.encoder.hidden.back();
-  slots.head = parameters.addDense({"posterior.mean", "posterior.logVariance"}, encoded, spec.latentSize);
-  std::vector<int64_t> widths = spec.decoder.hidden;
-  widths.push_back(likelihood->decoderSize(spec.inputSize()));
-  slots.decoder = declareMlp(parameters, "decoder", spec.latentSize, widths);
-  return slots;
+VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
+  VaePlan plan;
+  Features encoded;
+  plan.encoder = declareEncoder(parameters, spec, encoded);
+  const std::vector<std::string> names{"posterior.mean", "posterior.logVariance"};
+  plan.head = encoded.image.size() > 0 ? parameters.addDenseFromImage(names, encoded.image, spec.latentSize)
+                                       : parameters.addDense(names, encoded.size, spec.latentSize);
+  plan.decoder =
+      declareDecoder(parameters, spec, makeLikelihood(spec.likelihood)->decoderSize(spec.inputSize()));
+  return plan;
 }
 
-Vae::Vae(const Context& context, const Parameters& parameters, const VaeSlots& slots, const ModelSpec& spec,
+Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
          int64_t capacity, bool training)
     : x(makeActivations(context, capacity, spec.inputSize(), training)),
       noise(zeroed(context, {capacity, spec.latentSize})),
@@ -37,11 +33,9 @@ Vae::Vae(const Context& context, const Parameters& parameters, const VaeSlots& s
       capacity_(capacity),
       posterior_(makePosterior(spec.posterior, spec.prior)),
       likelihood_(makeLikelihood(spec.likelihood)),
-      encoder_(context, parameters, slots.encoder, spec.encoder.activation, spec.encoder.activation, capacity,
-               {training, true}),
-      head_(context, parameters, slots.head, ActivationKind::kIdentity, capacity, {training, false}),
-      decoder_(context, parameters, slots.decoder, spec.decoder.activation, ActivationKind::kIdentity,
-               capacity, {training, false}) {
+      encoder_(context, parameters, plan.encoder, capacity, {training, true}),
+      head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity, {training, false}),
+      decoder_(context, parameters, plan.decoder, capacity, {training, false}) {
   if (training) zGradient_ = makeActivations(context, capacity, spec.latentSize, true);
 }
 
@@ -73,33 +67,52 @@ void Vae::backward(int64_t rows, double beta) {
 
 template <class F>
 void Vae::forLayers(const F& f) {
-  for (Dense& layer : decoder_.layers()) f(layer);
+  for (const auto& layer : decoder_.layers()) f(*layer);
   f(head_);
-  for (Dense& layer : encoder_.layers()) f(layer);
+  for (const auto& layer : encoder_.layers()) f(*layer);
 }
 
 std::vector<cpu::WeightProduct> Vae::weightProducts() {
   std::vector<cpu::WeightProduct> products;
-  forLayers([&](const Dense& layer) { products.push_back(layer.weightProduct()); });
+  forLayers([&](const Layer& layer) {
+    if (layer.weightProduct() != nullptr) products.push_back(*layer.weightProduct());
+  });
   return products;
 }
 
 bool Vae::weightGradients(Parameters& parameters, int64_t rows) {
+  forLayers([&](Layer& layer) {
+    if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
+  });
   if (context_.tiled()) {
-    float* gradients = parameters.gradients.data_ptr<float>();
-    return std::isfinite(cpu::weightGradients(*context_.pool, weightProducts(), rows, gradients));
+    cpu::weightGradients(*context_.pool, weightProducts(), rows, parameters.gradients.data_ptr<float>());
   }
-  forLayers([&](Dense& layer) { layer.weightGradient(rows); });
   return std::isfinite(parameters.gradients.square().sum().item<double>());
 }
 
 bool Vae::updateWeights(Parameters& parameters, int64_t rows, const cpu::AdamCoefficients& coefficients) {
-  bool bounded = context_.tiled();
-  forLayers([&](const Dense& layer) { bounded = bounded && layer.weightGradientBounded(rows); });
-  if (!bounded) return false;
-  cpu::updateWeights(*context_.pool, weightProducts(), rows, coefficients,
-                     {parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
-                      parameters.secondMoments.data_ptr<float>()});
+  if (!context_.tiled()) return false;
+  float* gradients = parameters.gradients.data_ptr<float>();
+  const cpu::AdamState state{parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
+                             parameters.secondMoments.data_ptr<float>()};
+  bool finite = true;
+  std::vector<Layer::Range> ranges;  // of the layers that make their gradients by themselves
+  forLayers([&](Layer& layer) {
+    if (layer.weightProduct() != nullptr) {
+      finite = finite && layer.weightGradientBounded(rows);
+      return;
+    }
+    layer.weightGradient(rows);
+    ranges.push_back(layer.parameterRange());
+    const auto [first, count] = ranges.back();
+    finite = finite && std::isfinite(cpu::sumSquares(gradients + first, 1, count, 0));
+  });
+  if (!finite) return false;
+  cpu::updateWeights(*context_.pool, weightProducts(), rows, coefficients, state);
+  for (const auto [first, count] : ranges) {
+    cpu::adamUpdate(coefficients, gradients + first, state.first + first, state.second + first,
+                    state.values + first, count);
+  }
   return true;
 }
 

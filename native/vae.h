@@ -4,26 +4,27 @@
 #include <memory>
 
 #include "likelihood/likelihood.h"
-#include "net/mlp.h"
+#include "net/network.h"
+#include "ops/dense.h"
 #include "parameters.h"
 #include "posterior/posterior.h"
 #include "spec.h"
 
 namespace torchvae {
 
-// Where the parts of a VAE lie in its Parameters.
-struct VaeSlots {
-  std::vector<DenseSlots> encoder;
+// The layers of a VAE, with the places of their weights in its Parameters.
+struct VaePlan {
+  NetworkPlan encoder;
   DenseSlots head;  // the posterior's parameters, from the encoder's last layer
-  std::vector<DenseSlots> decoder;
+  NetworkPlan decoder;
 };
 
-VaeSlots declareVae(Parameters& parameters, const ModelSpec& spec);
+VaePlan declareVae(Parameters& parameters, const ModelSpec& spec);
 
 class Vae {
  public:
   // Buffers for up to `capacity` examples, those of the backward pass only when `training`.
-  Vae(const Context& context, const Parameters& parameters, const VaeSlots& slots, const ModelSpec& spec,
+  Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
       int64_t capacity, bool training);
 
   // The parts of a step, over the first `rows` examples in `x` and `noise`, to be called in this order.
@@ -58,9 +59,9 @@ class Vae {
   int64_t capacity_;
   std::unique_ptr<Posterior> posterior_;
   std::unique_ptr<Likelihood> likelihood_;
-  Mlp encoder_;
+  Network encoder_;
   Dense head_;
-  Mlp decoder_;
+  Network decoder_;
   Activations zGradient_;
   const Activations* encoded_ = nullptr;
   const Activations* decoded_ = nullptr;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Dataset, type ModelSpecInput, type Precision, VAE } from '../lib/index.ts';
 import { readFixture, relativeError } from './support/fixture.ts';
 
-const CASES = ['bernoulli', 'gaussian', 'linear', 'elu', 'sigmoid', 'softplus'];
+const CASES = ['bernoulli', 'gaussian', 'linear', 'elu', 'sigmoid', 'softplus', 'conv', 'conv-wide'];
 
 async function modelOf(name: string, precision: Precision = 'float32') {
   const fixture = readFixture(`pytorch-${name}`);
@@ -105,5 +105,22 @@ test('the tiled float32 kernels agree with float64 on sizes that fill no tile', 
     for (const [key, { data }] of single.gradients) {
       expect(relativeError(data, double.gradients.get(key)!.data), `${size} ${key}`).toBeLessThan(2e-5);
     }
+  }
+});
+
+test('the tiled convolutions agree with libtorch own in float64, at full size', async () => {
+  const x = new Float32Array(23 * 784).map((_, i) => ((i * 7919) % 1009) / 1009);
+  const results = [];
+  for (const precision of ['float32', 'float64'] as const) {
+    using vae = await VAE.create({ preset: 'conv', seed: 3, precision, device: 'cpu' });
+    expect([...(await vae.parameters()).values()].reduce((sum, { data }) => sum + data.length, 0)).toBe(
+      vae.parameterCount,
+    );
+    results.push(await vae.gradients(x, { seed: 5 }));
+  }
+  const [single, double] = results as [(typeof results)[0], (typeof results)[0]];
+  expect(Math.abs(single.reconstruction / double.reconstruction - 1)).toBeLessThan(1e-6);
+  for (const [key, { data }] of single.gradients) {
+    expect(relativeError(data, double.gradients.get(key)!.data), key).toBeLessThan(2e-5);
   }
 });

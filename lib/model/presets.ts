@@ -20,6 +20,16 @@ const PRESETS = {
     },
     training: { epochs: 10, batchSize: 128, learningRate: 1e-3 },
   },
+  conv: {
+    summary: '28x28, convolutions of 32 and 64 channels (kernel 3, stride 2), latent 16, mirrored; Bernoulli',
+    spec: {
+      encoder: { type: 'conv', channels: [32, 64], kernel: 3, stride: 2, activation: 'relu' },
+      latentSize: 16,
+      decoder: { type: 'conv', channels: [64, 32], kernel: 3, stride: 2, activation: 'relu' },
+      likelihood: { type: 'bernoulli' },
+    },
+    training: { epochs: 10, batchSize: 128, learningRate: 1e-3 },
+  },
 } as const satisfies Record<string, Preset>;
 
 /** The names of the built-in models. */

@@ -101,11 +101,9 @@ export interface Addon {
 }
 
 /** A network as the engine builds it. */
-export interface NativeNetwork {
-  type: string;
-  hidden: readonly number[];
-  activation: string;
-}
+export type NativeNetwork =
+  | { type: 'mlp'; hidden: readonly number[]; activation: string }
+  | { type: 'conv'; channels: readonly number[]; kernel: number; stride: number; activation: string };
 
 /** The part of a model's description that the engine builds; the objective's weights go with each chunk of steps. */
 export interface NativeSpec {

@@ -1,7 +1,5 @@
 #include "cpu/weights.h"
 
-#include <numeric>
-
 #include "cpu/lane_sum.h"
 #include "cpu/tiles.h"
 
@@ -17,7 +15,7 @@ Tiles tilesOf(const WeightProduct& product) {
   return {product.in, product.out, kTileRows, std::min(product.out, kTileColumns)};
 }
 
-// Calls body(product, tile, index) for the tiles of all products.
+// Calls body(product, tile) for the tiles of all products.
 template <class Body>
 void forWeightTiles(Pool& pool, const std::vector<WeightProduct>& products, const Body& body) {
   int64_t total = 0;
@@ -26,14 +24,8 @@ void forWeightTiles(Pool& pool, const std::vector<WeightProduct>& products, cons
     int64_t within = index;
     const WeightProduct* product = products.data();
     for (int64_t count; within >= (count = tilesOf(*product).count()); ++product) within -= count;
-    body(*product, tileAt(tilesOf(*product), within), index);
+    body(*product, tileAt(tilesOf(*product), within));
   });
-}
-
-int64_t tileCount(const std::vector<WeightProduct>& products) {
-  return std::accumulate(
-      products.begin(), products.end(), int64_t{0},
-      [](int64_t sum, const WeightProduct& product) { return sum + tilesOf(product).count(); });
 }
 
 void multiplyTile(const WeightProduct& p, const Tile& t, int64_t rows, float* dw, int64_t stride) {
@@ -50,6 +42,8 @@ TORCHVAE_VECTORISED void sumColumns(const WeightProduct& p, const Tile& t, int64
   }
 }
 
+}  // namespace
+
 TORCHVAE_VECTORISED double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride) {
   LaneSum sum;
   for (int64_t i = 0; i < rows; ++i) {
@@ -63,29 +57,16 @@ TORCHVAE_VECTORISED double sumSquares(const float* values, int64_t rows, int64_t
   return sum.total();
 }
 
-}  // namespace
-
-double weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                       float* gradients) {
-  // A sum a tile, added up in the tiles' order, whichever thread made which.
-  std::vector<double> squares(static_cast<size_t>(tileCount(products)));
-  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t, int64_t index) {
-    float* dw = gradients + p.weight + t.m0 * p.out + t.n0;
-    multiplyTile(p, t, rows, dw, p.out);
-    double sum = sumSquares(dw, t.rows(), t.columns(), p.out);
-    if (t.m0 == 0) {
-      float* dbias = gradients + p.bias + t.n0;
-      sumColumns(p, t, rows, dbias);
-      sum += sumSquares(dbias, 1, t.columns(), 0);
-    }
-    squares[static_cast<size_t>(index)] = sum;
+void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows, float* gradients) {
+  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
+    multiplyTile(p, t, rows, gradients + p.weight + t.m0 * p.out + t.n0, p.out);
+    if (t.m0 == 0) sumColumns(p, t, rows, gradients + p.bias + t.n0);
   });
-  return std::accumulate(squares.begin(), squares.end(), 0.0);
 }
 
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
                    const AdamCoefficients& coefficients, const AdamState& state) {
-  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t, int64_t) {
+  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
     alignas(64) float gradient[kTileRows * kTileColumns];
     const int64_t offset = p.weight + t.m0 * p.out + t.n0;
     multiplyTile(p, t, rows, gradient, t.columns());

@@ -19,10 +19,11 @@ struct WeightProduct {
   int64_t bias;    // where dbias does
 };
 
-// Writes the gradients into the flat buffer. Returns the sum of their squares, which is finite only if they
-// all are.
-double weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                       float* gradients);
+// Writes the gradients into the flat buffer.
+void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows, float* gradients);
+
+// Of rows of `columns` values, `stride` apart; finite only if all of them are.
+double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride);
 
 // The flat buffers that Adam changes.
 struct AdamState {

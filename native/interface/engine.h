@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 1;
+inline constexpr int kEngineInterface = 2;
 
 struct DeviceInfo {
   std::string name;

@@ -11,7 +11,10 @@ enum class ActivationKind : uint8_t { kIdentity, kRelu, kTanh, kSigmoid, kElu, k
 
 struct NetworkSpec {
   std::string type = "mlp";
-  std::vector<int64_t> hidden;  // widths of the hidden layers, in order of computation
+  std::vector<int64_t> hidden;    // mlp: widths of the hidden layers, in order of computation
+  std::vector<int64_t> channels;  // conv: of the small image of each convolution, in order of computation
+  int64_t kernel = 3;
+  int64_t stride = 2;
   ActivationKind activation = ActivationKind::kRelu;
 };
 

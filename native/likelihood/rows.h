@@ -25,7 +25,8 @@ void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Te
   const float* ys = y.data_ptr<float>();
   float* losses = loss.data_ptr<float>();
   float* g = gradient == nullptr ? nullptr : gradient->value.data_ptr<float>();
-  float* gT = gradient == nullptr ? nullptr : gradient->transposed.data_ptr<float>();
+  float* gT = gradient != nullptr && gradient->transposed.defined() ? gradient->transposed.data_ptr<float>()
+                                                                    : nullptr;
   const int64_t capacity = gradient == nullptr ? 0 : gradient->value.size(0);
   if (gradient != nullptr) gradient->magnitude.reset();
   context.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
@@ -36,7 +37,7 @@ void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Te
           rowLoss(xs + i * columns, ys + i * columns, columns, g == nullptr ? nullptr : g + i * columns);
     }
     if (g == nullptr) return;
-    transpose(g + first * columns, columns, last - first, columns, gT + first, capacity);
+    if (gT != nullptr) transpose(g + first * columns, columns, last - first, columns, gT + first, capacity);
     gradient->magnitude.include(largestMagnitudeBits(g + first * columns, last - first, columns, columns));
   });
 }

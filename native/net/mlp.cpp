@@ -1,42 +1,32 @@
 #include "net/mlp.h"
 
 namespace torchvae {
+namespace {
 
-std::vector<DenseSlots> declareMlp(Parameters& parameters, const std::string& name, int64_t in,
-                                   const std::vector<int64_t>& widths) {
-  std::vector<DenseSlots> layers;
+NetworkPlan declareLayers(Parameters& parameters, const std::string& name, int64_t in,
+                          const std::vector<int64_t>& widths, ActivationKind activation) {
+  NetworkPlan plan;
   for (size_t i = 0; i < widths.size(); ++i) {
-    layers.push_back(
-        parameters.addDense({name + "." + std::to_string(i)}, i == 0 ? in : widths[i - 1], widths[i]));
+    const DenseSlots slots =
+        parameters.addDense({name + "." + std::to_string(i)}, i == 0 ? in : widths[i - 1], widths[i]);
+    plan.push_back({DensePlan{slots}, activation});
   }
-  return layers;
+  return plan;
 }
 
-Mlp::Mlp(const Context& context, const Parameters& parameters, const std::vector<DenseSlots>& layers,
-         ActivationKind hidden, ActivationKind last, int64_t capacity, const DenseUse& use) {
-  for (size_t i = 0; i < layers.size(); ++i) {
-    const bool isLast = i + 1 == layers.size();
-    layers_.emplace_back(context, parameters, layers[i], isLast ? last : hidden, capacity,
-                         isLast ? use : DenseUse{use.training, true});
-  }
+}  // namespace
+
+NetworkPlan declareMlpEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded) {
+  encoded = {spec.encoder.hidden.empty() ? spec.inputSize() : spec.encoder.hidden.back(), {}};
+  return declareLayers(parameters, "encoder", spec.inputSize(), spec.encoder.hidden, spec.encoder.activation);
 }
 
-const Activations& Mlp::forward(const Activations& x, int64_t rows) {
-  const Activations* input = &x;
-  for (Dense& layer : layers_) {
-    layer.forward(*input, rows);
-    input = &layer.output;
-  }
-  return *input;
-}
-
-void Mlp::backward(Activations* inputGradient, int64_t rows) {
-  for (size_t i = layers_.size(); i-- > 1;) {
-    layers_[i].inputGradient(layers_[i - 1].activation(), layers_[i - 1].outputGradient, rows);
-  }
-  if (!layers_.empty() && inputGradient != nullptr) {
-    layers_[0].inputGradient(ActivationKind::kIdentity, *inputGradient, rows);
-  }
+NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize) {
+  std::vector<int64_t> widths = spec.decoder.hidden;
+  widths.push_back(outputSize);
+  NetworkPlan plan = declareLayers(parameters, "decoder", spec.latentSize, widths, spec.decoder.activation);
+  plan.back().activation = ActivationKind::kIdentity;
+  return plan;
 }
 
 }  // namespace torchvae

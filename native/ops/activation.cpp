@@ -7,7 +7,16 @@
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/where.h>
 
+#include "memory.h"
+
 namespace torchvae {
+
+Activations makeActivations(const Context& context, int64_t capacity, int64_t features, bool transposed) {
+  Activations made;
+  made.value = zeroed(context, {capacity, features});
+  if (transposed && context.tiled()) made.transposed = zeroed(context, {features, capacity});
+  return made;
+}
 
 void activateInPlace(ActivationKind kind, at::Tensor& y) {
   switch (kind) {

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "context.h"
 #include "cpu/magnitude.h"
 #include "cpu/vector.h"
 #include "spec.h"
@@ -16,6 +17,9 @@ struct Activations {
   at::Tensor transposed;  // [features, capacity]; undefined where nobody needs it
   Magnitude magnitude;    // of the present batch, kept by the CPU's kernels
 };
+
+// Zeroed buffers of `features` columns; `transposed` ones too where the context's kernels read them.
+Activations makeActivations(const Context& context, int64_t capacity, int64_t features, bool transposed);
 
 template <ActivationKind kind>
 TORCHVAE_INLINE float activate(float x) {

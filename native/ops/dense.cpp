@@ -5,7 +5,6 @@
 #include <ATen/ops/sum.h>
 
 #include "cpu/dense.h"
-#include "memory.h"
 
 namespace torchvae {
 namespace {
@@ -16,23 +15,16 @@ float* pointer(const at::Tensor& tensor) {
 
 }  // namespace
 
-Activations makeActivations(const Context& context, int64_t capacity, int64_t features, bool transposed) {
-  Activations made;
-  made.value = zeroed(context, {capacity, features});
-  if (transposed && context.tiled()) made.transposed = zeroed(context, {features, capacity});
-  return made;
-}
-
 Dense::Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots,
-             ActivationKind activation, int64_t capacity, const DenseUse& use)
+             ActivationKind kind, int64_t capacity, const LayerUse& use)
     : context_(context),
-      activation_(activation),
       slots_(slots),
       in_(slots.weight.sizes[0]),
       out_(slots.weight.sizes[1]),
       capacity_(capacity),
       weight_(parameters.value(slots.weight)),
       bias_(parameters.value(slots.bias)) {
+  activation = kind;
   output = makeActivations(context, capacity, out_, use.training && use.feedsProduct);
   if (!use.training) return;
   outputGradient = makeActivations(context, capacity, out_, true);
@@ -43,17 +35,20 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
 void Dense::forward(const Activations& x, int64_t rows) {
   input_ = &x;
   if (context_.tiled()) {
-    cpu::denseForward(*context_.pool, {rows, in_, out_, capacity_}, activation_, pointer(x.value),
+    product_ = {
+        pointer(x.transposed), pointer(outputGradient.value), in_, out_, capacity_, slots_.weight.offset,
+        slots_.bias.offset};
+    cpu::denseForward(*context_.pool, {rows, in_, out_, capacity_}, activation, pointer(x.value),
                       pointer(weight_), pointer(bias_), pointer(output.value), pointer(output.transposed),
                       output.magnitude);
     return;
   }
   at::Tensor y = output.value.narrow(0, 0, rows);
   at::addmm_out(y, bias_, x.value.narrow(0, 0, rows), weight_);
-  activateInPlace(activation_, y);
+  activateInPlace(activation, y);
 }
 
-void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) const {
+void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
   if (context_.tiled()) {
     cpu::denseInputGradient(*context_.pool, {rows, in_, out_, capacity_}, madeX, pointer(weight_),
                             pointer(outputGradient.transposed), pointer(input_->transposed),
@@ -71,10 +66,8 @@ void Dense::weightGradient(int64_t rows) {
   at::sum_out(biasGradient_, gradient, {0});
 }
 
-cpu::WeightProduct Dense::weightProduct() const {
-  return {
-      pointer(input_->transposed), pointer(outputGradient.value), in_, out_, capacity_, slots_.weight.offset,
-      slots_.bias.offset};
+const cpu::WeightProduct* Dense::weightProduct() const {
+  return context_.tiled() ? &product_ : nullptr;
 }
 
 bool Dense::weightGradientBounded(int64_t rows) const {

@@ -1,0 +1,48 @@
+// A layer with weights, as the networks string them together.
+#pragma once
+
+#include <vector>
+
+#include "cpu/weights.h"
+#include "ops/activation.h"
+
+namespace torchvae {
+
+// Which of a layer's buffers somebody reads.
+struct LayerUse {
+  bool training = false;     // the backward pass
+  bool feedsProduct = true;  // the output is multiplied by another dense layer's weights
+};
+
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  // output = this layer of x; keeps a reference to x for the backward pass.
+  virtual void forward(const Activations& x, int64_t rows) = 0;
+
+  // The rest starts from `outputGradient`, the gradient in this layer's value before its activation.
+
+  // Writes the gradient in x before `madeX`, the activation that made it.
+  virtual void inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) = 0;
+  // Writes the weights' gradients.
+  virtual void weightGradient(int64_t rows) = 0;
+
+  // The weights' gradients as work that is shared out among the threads with that of other layers; null where
+  // weightGradient() must be called.
+  virtual const cpu::WeightProduct* weightProduct() const { return nullptr; }
+  // Whether the weights' gradients are sure to be finite, judged by the magnitudes of the factors.
+  virtual bool weightGradientBounded(int64_t /*rows*/) const { return false; }
+  // Where this layer's parameters lie in the flat buffer, for layers without a weightProduct().
+  struct Range {
+    int64_t first = 0;
+    int64_t count = 0;
+  };
+  virtual Range parameterRange() const { return {}; }
+
+  ActivationKind activation = ActivationKind::kIdentity;
+  Activations output;
+  Activations outputGradient;
+};
+
+}  // namespace torchvae

@@ -1,0 +1,77 @@
+#include "net/network.h"
+
+#include "error.h"
+#include "net/conv.h"
+#include "net/mlp.h"
+#include "ops/dense.h"
+
+namespace torchvae {
+namespace {
+
+struct Row {
+  const char* name;
+  NetworkPlan (*encoder)(Parameters&, const ModelSpec&, Features&);
+  NetworkPlan (*decoder)(Parameters&, const ModelSpec&, int64_t outputSize);
+};
+
+constexpr Row kTable[] = {
+    {"mlp", declareMlpEncoder, declareMlpDecoder},
+    {"conv", declareConvEncoder, declareConvDecoder},
+};
+
+const Row& rowOf(const std::string& type) {
+  for (const Row& row : kTable) {
+    if (type == row.name) return row;
+  }
+  throw Error("ERR_SPEC", "The engine has no network of type " + type);
+}
+
+std::unique_ptr<Layer> makeLayer(const Context& context, const Parameters& parameters, const LayerPlan& plan,
+                                 int64_t capacity, const LayerUse& use) {
+  if (const auto* dense = std::get_if<DensePlan>(&plan.layer)) {
+    return std::make_unique<Dense>(context, parameters, dense->slots, plan.activation, capacity, use);
+  }
+  const auto& conv = std::get<ConvPlan>(plan.layer);
+  return std::make_unique<Conv>(context, parameters, conv.slots, conv.direction, conv.geometry,
+                                plan.activation, capacity, use);
+}
+
+}  // namespace
+
+NetworkPlan declareEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded) {
+  return rowOf(spec.encoder.type).encoder(parameters, spec, encoded);
+}
+
+NetworkPlan declareDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize) {
+  return rowOf(spec.decoder.type).decoder(parameters, spec, outputSize);
+}
+
+Network::Network(const Context& context, const Parameters& parameters, const NetworkPlan& plan,
+                 int64_t capacity, const LayerUse& use) {
+  for (size_t i = 0; i < plan.size(); ++i) {
+    LayerUse own = use;
+    // Only a dense layer reads its input's transpose.
+    if (i + 1 < plan.size()) own.feedsProduct = std::holds_alternative<DensePlan>(plan[i + 1].layer);
+    layers_.push_back(makeLayer(context, parameters, plan[i], capacity, own));
+  }
+}
+
+const Activations& Network::forward(const Activations& x, int64_t rows) {
+  const Activations* input = &x;
+  for (const auto& layer : layers_) {
+    layer->forward(*input, rows);
+    input = &layer->output;
+  }
+  return *input;
+}
+
+void Network::backward(Activations* inputGradient, int64_t rows) {
+  for (size_t i = layers_.size(); i-- > 1;) {
+    layers_[i]->inputGradient(layers_[i - 1]->activation, layers_[i - 1]->outputGradient, rows);
+  }
+  if (!layers_.empty() && inputGradient != nullptr) {
+    layers_[0]->inputGradient(ActivationKind::kIdentity, *inputGradient, rows);
+  }
+}
+
+}  // namespace torchvae

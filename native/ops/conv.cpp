@@ -1,0 +1,157 @@
+#include "ops/conv.h"
+
+#include <ATen/ops/convolution.h>
+#include <ATen/ops/convolution_backward.h>
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+#include "cpu/transpose.h"
+#include "memory.h"
+
+namespace torchvae {
+namespace {
+
+float* pointer(const at::Tensor& tensor) {
+  return tensor.data_ptr<float>();
+}
+
+int64_t outputPadding(const cpu::ConvGeometry& g, int64_t large, int64_t small) {
+  return large - ((small - 1) * g.stride - 2 * g.padding + g.kernel);
+}
+
+}  // namespace
+
+Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots& slots,
+           ConvDirection direction, const cpu::ConvGeometry& geometry, ActivationKind kind, int64_t capacity,
+           const LayerUse& use)
+    : context_(context),
+      slots_(slots),
+      direction_(direction),
+      geometry_(geometry),
+      weight_(parameters.value(slots.weight)),
+      bias_(parameters.value(slots.bias)) {
+  activation = kind;
+  const int64_t size = direction == ConvDirection::kDown ? geometry.smallSize() : geometry.largeSize();
+  output = makeActivations(context, capacity, size, use.training && use.feedsProduct);
+  if (context.tiled()) weightTransposed_ = zeroed(context, {geometry.patchSize(), geometry.smallChannels});
+  if (!use.training) return;
+  // A dense layer makes its input's gradient transposed first.
+  outputGradient = makeActivations(context, capacity, size, use.feedsProduct);
+  weightGradient_ = parameters.gradient(slots.weight);
+  biasGradient_ = parameters.gradient(slots.bias);
+  const int64_t largest = std::max(weight_.numel(), bias_.numel());
+  if (context.tiled()) partial_ = zeroed(context, {cpu::kPartialSums, largest});
+}
+
+// [rows, height, width, channels] seen as PyTorch's [rows, channels, height, width].
+at::Tensor Conv::asImages(const at::Tensor& values, int64_t rows, bool large) const {
+  const cpu::ConvGeometry& g = geometry_;
+  const at::Tensor images = values.narrow(0, 0, rows);
+  return (large ? images.view({rows, g.largeHeight, g.largeWidth, g.largeChannels})
+                : images.view({rows, g.smallHeight, g.smallWidth, g.smallChannels}))
+      .permute({0, 3, 1, 2});
+}
+
+void Conv::prepareTransposedWeight() {
+  transpose(pointer(weight_), geometry_.patchSize(), geometry_.smallChannels, geometry_.patchSize(),
+            pointer(weightTransposed_), geometry_.smallChannels);
+}
+
+// The transpose of a batch that a dense layer is to read.
+void Conv::finishTransposed(Activations& activations, int64_t rows) const {
+  if (!activations.transposed.defined()) return;
+  constexpr int64_t kTileRows = 16;
+  const int64_t features = activations.value.size(1);
+  const int64_t capacity = activations.value.size(0);
+  const float* from = pointer(activations.value);
+  float* to = pointer(activations.transposed);
+  context_.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
+    const int64_t first = tile * kTileRows;
+    transpose(from + first * features, features, std::min(kTileRows, rows - first), features, to + first,
+              capacity);
+  });
+}
+
+void Conv::forward(const Activations& x, int64_t rows) {
+  input_ = &x;
+  const cpu::ConvGeometry& g = geometry_;
+  if (context_.tiled()) {
+    const cpu::ConvFinish finish{pointer(bias_), nullptr, activation};
+    if (direction_ == ConvDirection::kDown) {
+      prepareTransposedWeight();
+      cpu::patchesToSmall(*context_.pool, g, rows, pointer(x.value), pointer(weightTransposed_), finish,
+                          pointer(output.value), output.magnitude);
+    } else {
+      cpu::smallToLarge(*context_.pool, g, rows, pointer(x.value), pointer(weight_), finish,
+                        pointer(output.value), output.magnitude);
+    }
+    finishTransposed(output, rows);
+    return;
+  }
+  const bool up = direction_ == ConvDirection::kUp;
+  const std::array<int64_t, 2> extra{up ? outputPadding(g, g.largeHeight, g.smallHeight) : 0,
+                                     up ? outputPadding(g, g.largeWidth, g.smallWidth) : 0};
+  at::Tensor y = at::convolution(asImages(x.value, rows, !up), weight_.permute({0, 3, 1, 2}), bias_,
+                                 {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, up, extra, 1);
+  activateInPlace(activation, y);
+  asImages(output.value, rows, up).copy_(y);
+}
+
+void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
+  const cpu::ConvGeometry& g = geometry_;
+  const bool up = direction_ == ConvDirection::kUp;
+  if (context_.tiled()) {
+    const cpu::ConvFinish finish{nullptr, pointer(input_->value), madeX};
+    if (up) {
+      prepareTransposedWeight();
+      cpu::patchesToSmall(*context_.pool, g, rows, pointer(outputGradient.value), pointer(weightTransposed_),
+                          finish, pointer(gradient.value), gradient.magnitude);
+    } else {
+      cpu::smallToLarge(*context_.pool, g, rows, pointer(outputGradient.value), pointer(weight_), finish,
+                        pointer(gradient.value), gradient.magnitude);
+    }
+    finishTransposed(gradient, rows);
+    return;
+  }
+  const std::array<int64_t, 2> extra{up ? outputPadding(g, g.largeHeight, g.smallHeight) : 0,
+                                     up ? outputPadding(g, g.largeWidth, g.smallWidth) : 0};
+  const auto [dx, _, __] =
+      at::convolution_backward(asImages(outputGradient.value, rows, up), asImages(input_->value, rows, !up),
+                               weight_.permute({0, 3, 1, 2}), at::OptionalIntArrayRef(), {g.stride, g.stride},
+                               {g.padding, g.padding}, {1, 1}, up, extra, 1, {true, false, false});
+  asImages(gradient.value, rows, !up).copy_(dx);
+  at::Tensor scaled = gradient.value.narrow(0, 0, rows);
+  scaleBySlope(madeX, input_->value.narrow(0, 0, rows), scaled);
+}
+
+void Conv::weightGradient(int64_t rows) {
+  const cpu::ConvGeometry& g = geometry_;
+  const bool up = direction_ == ConvDirection::kUp;
+  if (context_.tiled()) {
+    const float* small = pointer(up ? input_->value : outputGradient.value);
+    const float* large = pointer(up ? outputGradient.value : input_->value);
+    cpu::convWeightGradient(*context_.pool, g, rows, small, large, pointer(partial_),
+                            pointer(weightGradient_));
+    const int64_t pixels = up ? g.largeHeight * g.largeWidth : g.places();
+    cpu::sumChannels(*context_.pool, pointer(outputGradient.value), rows, pixels,
+                     up ? g.largeChannels : g.smallChannels, pointer(partial_), pointer(biasGradient_));
+    return;
+  }
+  const std::array<int64_t, 2> extra{up ? outputPadding(g, g.largeHeight, g.smallHeight) : 0,
+                                     up ? outputPadding(g, g.largeWidth, g.smallWidth) : 0};
+  const std::array<int64_t, 1> biasSize{bias_.size(0)};
+  const auto [_, dw, db] = at::convolution_backward(
+      asImages(outputGradient.value, rows, up), asImages(input_->value, rows, !up),
+      weight_.permute({0, 3, 1, 2}), at::OptionalIntArrayRef(biasSize), {g.stride, g.stride},
+      {g.padding, g.padding}, {1, 1}, up, extra, 1, {false, true, true});
+  weightGradient_.permute({0, 3, 1, 2}).copy_(dw);
+  biasGradient_.copy_(db);
+}
+
+Layer::Range Conv::parameterRange() const {
+  return {slots_.weight.offset, slots_.bias.offset + bias_.numel() - slots_.weight.offset};
+}
+
+}  // namespace torchvae
