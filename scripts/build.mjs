@@ -2,6 +2,7 @@
 //   node scripts/build.mjs                    against the libtorch that is found, fetched first if there is none
 //   node scripts/build.mjs --libtorch DIR     against this one; each version has an engine file of its own
 //   node scripts/build.mjs --debug            with assertions and without optimisation
+//   node scripts/build.mjs --verbose          saying what it compiles; else it says so only where that fails or warns
 // cmake-js passes on what CMakeLists.txt reads: TORCHVAE_LIBTORCH (the folder of lib/ and include/) and TORCHVAE_MINOR.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -15,15 +16,22 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'build');
 
 const { values: flags } = parseArgs({
-  options: { libtorch: { type: 'string' }, debug: { type: 'boolean', default: false } },
+  options: {
+    libtorch: { type: 'string' },
+    debug: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+  },
 });
 
-/** Runs a Node program of this package; ends this one where it fails. */
-function run(program, args) {
-  const { status } = spawnSync(process.execPath, [join(root, program), ...args], {
+/** Runs a Node program of this package; ends this one where it fails. Quietly: its words show only if they are of trouble. */
+function run(program, args, quietly = false) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, program), ...args], {
     cwd: root,
-    stdio: 'inherit',
+    stdio: quietly ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
   });
+  if (quietly && (status !== 0 || /\bwarning:/i.test(stdout + stderr))) process.stderr.write(stdout + stderr);
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -59,14 +67,15 @@ function build(libtorch) {
   const common = ['--out', out, '--config', type, '--log-level', 'warn'];
   if (!isConfigured({ ...settings, CMAKE_BUILD_TYPE: type })) {
     const definitions = Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`);
-    run(cmakeJs, ['configure', ...common, ...definitions]);
+    run(cmakeJs, ['configure', ...common, ...definitions], !flags.verbose);
   }
-  run(cmakeJs, ['build', ...common, '--parallel', String(availableParallelism())]);
+  run(cmakeJs, ['build', ...common, '--parallel', String(availableParallelism())], !flags.verbose);
 }
 
 try {
   const libtorch = libtorchToUse();
-  console.error(`Building against libtorch ${libtorch.version} (${libtorch.build}) in ${libtorch.root}`);
+  const what = `libtorch ${libtorch.version} (${libtorch.build}) in ${libtorch.root}`;
+  console.error(`Building against ${what}; the first time takes a minute or two`);
   build(libtorch);
 } catch (error) {
   console.error(error.message);
