@@ -14,7 +14,7 @@ export class ProgressBar {
     const text =
       `epoch ${epoch}/${lastEpoch} ${bar} ${terms(progress)}  ` +
       `${Math.round(stepsPerSecond)} steps/s  ${duration(secondsLeft)} left`;
-    process.stderr.write(`\r\x1b[2K${text.slice(0, process.stderr.columns ?? 120)}`);
+    process.stderr.write(`\r\x1b[2K${text.slice(0, process.stderr.columns || 120)}`);
   }
 
   epochDone({ epoch, seconds, train, validation }: EpochResult): void {

@@ -99,7 +99,8 @@ async function train(flags: Flags): Promise<void> {
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   await recordEpochs(vae, epochs, run, bar, interruption);
   const pictures = isImage(data) ? await writePictures(vae, test ?? data, run) : [];
-  process.stderr.write(`Wrote ${[run.checkpoint, ...pictures].join(', ')}\n`);
+  process.stderr.write(`Checkpoint: ${run.checkpoint}\n`);
+  if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
 }
 
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
