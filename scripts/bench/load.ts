@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Foreign work above this share of one core makes a measurement worthless. */
 const FOREIGN_LIMIT = 0.12;
@@ -46,14 +47,20 @@ function readTicks(pid: number): Ticks {
 
 let bestSpin = Number.POSITIVE_INFINITY;
 
-/** How much slower than ever before a few milliseconds of arithmetic run. */
+/**
+ * How much slower than ever before half a millisecond of arithmetic runs, at the best of several tries. Integers, since
+ * V8's code for floating-point loops changes as it gathers what it knows of them.
+ */
 function spin(): number {
-  const started = performance.now();
-  let x = 1;
-  for (let i = 0; i < 4e6; i++) x = x * 0.999999 + 1e-6;
-  const time = performance.now() - started + (x > 2 ? 1 : 0);
-  bestSpin = Math.min(bestSpin, time);
-  return time / bestSpin;
+  let best = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const started = performance.now();
+    let x = 1;
+    for (let i = 0; i < 500_000; i++) x = (Math.imul(x, 1664525) + 1013904223) | 0;
+    best = Math.min(best, performance.now() - started + (x === 0 ? 1 : 0));
+  }
+  bestSpin = Math.min(bestSpin, best);
+  return best / bestSpin;
 }
 
 for (let i = 0; i < 20; i++) spin();
@@ -73,4 +80,15 @@ export async function observe<T>(
   const foreign = Math.max(0, (after.machine - before.machine) * rate - cores);
   const quiet = foreign < FOREIGN_LIMIT && slowdown < SLOWDOWN_LIMIT;
   return { result, disturbance: { foreign, cores, slowdown, quiet } };
+}
+
+/** Waits until the machine idles, at most `limit` seconds; resolves to the seconds it took. */
+export async function waitForQuiet(limit: number): Promise<number> {
+  const started = performance.now();
+  const waited = () => (performance.now() - started) / 1000;
+  while (waited() < limit) {
+    const { disturbance } = await observe(process.pid, () => sleep(200));
+    if (disturbance.quiet) break;
+  }
+  return waited();
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { mnist } from '../../lib/data/mnist.ts';
+import { waitForQuiet } from './load.ts';
 import { describeMachine, measurePeaks } from './machine.ts';
 import { runManners } from './manners.ts';
 import { findPrograms, PYTORCH_EAGER, TORCHVAE } from './programs.ts';
@@ -61,6 +62,7 @@ function commandsFor(workload: Workload) {
 
 async function bench(workloads: readonly Workload[]): Promise<void> {
   const date = new Date().toISOString();
+  await waitForQuiet(30);
   const peaks = measurePeaks(ROOT, workloads);
   if (!peaks) say('left out: the floor, as peak.c cannot be compiled here');
   const results: WorkloadResult[] = [];

@@ -30,6 +30,12 @@ export interface Stretch {
 const START_LIMIT = 300_000;
 const STRETCH_LIMIT = 120_000;
 
+/** None outlives this process. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A running program. */
 export class Program {
   /** Seconds from the start of the process to the end of its first step. */
@@ -59,9 +65,8 @@ export class Program {
     child.stdin!.on('error', () => {}); // it ended; the missing answer tells
     const spawned = new Promise<never>((_, reject) => child.once('error', reject));
     const program = new Program(child, createInterface({ input: child.stdout! }));
-    const kill = () => child.kill('SIGKILL');
-    process.once('exit', kill);
-    child.once('close', () => process.off('exit', kill));
+    running.add(child);
+    child.once('close', () => running.delete(child));
     try {
       const ready = await Promise.race([program.#answer(START_LIMIT), spawned]);
       if (typeof ready.error === 'string') throw new Error(ready.error);
@@ -71,7 +76,7 @@ export class Program {
         info: ready.info,
       });
     } catch (error) {
-      kill();
+      child.kill('SIGKILL');
       throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
     }
   }

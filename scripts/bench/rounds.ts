@@ -1,13 +1,19 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { observe } from './load.ts';
+import { observe, waitForQuiet } from './load.ts';
 import { type Command, Program } from './program.ts';
 import { type ProgramResult, stepTime, type Turn } from './results.ts';
 
-/** How often a disturbed turn is taken again, each time after a longer wait. */
-const TRIES = 4;
+/** How often a disturbed turn is taken again. */
+const TRIES = 3;
+
+/** Seconds, in all, to wait for the machine to idle before turns. */
+const PATIENCE = 240;
 
 /** Seconds of training before the first round: compilers, caches and clocks settle. */
 const WARM_UP = 1;
+
+interface Patience {
+  seconds: number;
+}
 
 interface Entry {
   command: Command;
@@ -26,14 +32,15 @@ export async function runRounds(
   say: (line: string) => void,
 ): Promise<ProgramResult[]> {
   const entries: Entry[] = [];
+  const patience = { seconds: PATIENCE };
   try {
     for (const command of commands) {
-      const program = await startWarm(command, say);
+      const program = await startWarm(command, patience, say);
       if (program) entries.push({ command, program, turns: [] });
     }
     for (const { program } of entries) await program.train(WARM_UP);
     for (let round = 1; round <= rounds; round++) {
-      for (const { program, turns } of entries) turns.push(await takeTurn(program, seconds));
+      for (const { program, turns } of entries) turns.push(await takeTurn(program, seconds, patience));
       const disturbed = entries.filter(({ turns }) => !turns.at(-1)!.quiet).length;
       say(
         `round ${round} of ${rounds}${disturbed ? `: ${disturbed} of ${entries.length} turns disturbed` : ''}`,
@@ -46,10 +53,15 @@ export async function runRounds(
 }
 
 /** The second process of its kind: the first has read the files from the disk and filled the compilers' caches. */
-async function startWarm(command: Command, say: (line: string) => void): Promise<Program | undefined> {
+async function startWarm(
+  command: Command,
+  patience: Patience,
+  say: (line: string) => void,
+): Promise<Program | undefined> {
   try {
     const cold = await Program.start(command);
     await cold.stop();
+    await idle(patience);
     const program = await Program.start(command);
     say(`${command.name}: first step after ${program.firstStep.toFixed(2)} s`);
     return program;
@@ -59,15 +71,19 @@ async function startWarm(command: Command, say: (line: string) => void): Promise
   }
 }
 
-async function takeTurn(program: Program, seconds: number): Promise<Turn> {
+async function takeTurn(program: Program, seconds: number, patience: Patience): Promise<Turn> {
   const turns: Turn[] = [];
   for (let attempt = 0; attempt < TRIES; attempt++) {
-    await sleep(1000 * attempt);
+    await idle(patience);
     const { result, disturbance } = await observe(program.pid, () => program.train(seconds));
     turns.push({ ...result, ...disturbance });
     if (disturbance.quiet) break;
   }
   return turns.reduce((best, turn) => (severity(turn) < severity(best) ? turn : best));
+}
+
+async function idle(patience: Patience): Promise<void> {
+  patience.seconds -= await waitForQuiet(patience.seconds);
 }
 
 function severity({ quiet, foreign, slowdown }: Turn): number {
