@@ -96,7 +96,8 @@ function showLine(): Show {
   let last: SetupProgress | undefined;
   return (progress) => {
     if (last && last.message !== progress?.message) process.stderr.write('\n');
-    if (progress) process.stderr.write(`\r\x1b[K${describe(progress).slice(0, (process.stderr.columns || 120) - 1)}`);
+    if (progress)
+      process.stderr.write(`\r\x1b[K${describe(progress).slice(0, (process.stderr.columns || 120) - 1)}`);
     last = progress;
   };
 }
