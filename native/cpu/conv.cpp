@@ -11,9 +11,11 @@ namespace torchvae::cpu {
 namespace {
 
 // Memory of the calling thread that one image's work uses and the next one's uses again.
-float* scratch(int which, int64_t count) {
-  thread_local std::vector<float> buffers[2];
-  std::vector<float>& buffer = buffers[which];
+enum class Scratch : uint8_t { kPatches, kTransposed, kPadded };
+
+float* scratch(Scratch use, int64_t count) {
+  thread_local std::vector<float> buffers[3];
+  std::vector<float>& buffer = buffers[static_cast<size_t>(use)];
   if (buffer.size() < static_cast<size_t>(count)) buffer.resize(static_cast<size_t>(count));
   return buffer.data();
 }
@@ -31,40 +33,79 @@ Span spanAt(const ConvGeometry& g, int64_t smallColumn) {
   return {first, last, start + first};
 }
 
-// Calls body(patch row, offset in the patch, offset in the image, count) for every run of neighbouring values
-// that a patch and the image share; a kernel's row of pixels is such a run, as their channels lie one after
-// another.
-template <class Body>
-TORCHVAE_INLINE void forRuns(const ConvGeometry& g, const Body& body) {
+TORCHVAE_VECTORISED void gatherRuns(const ConvGeometry& g, const float* large, float* patches) {
   const int64_t channels = g.largeChannels;
+  const int64_t rowSize = g.kernel * channels;
+  float* to = patches;
   for (int64_t i = 0; i < g.smallHeight; ++i) {
     for (int64_t j = 0; j < g.smallWidth; ++j) {
       const Span span = spanAt(g, j);
-      for (int64_t k = 0; k < g.kernel; ++k) {
+      for (int64_t k = 0; k < g.kernel; ++k, to += rowSize) {
         const int64_t row = i * g.stride - g.padding + k;
-        if (row < 0 || row >= g.largeHeight) continue;
-        body(i * g.smallWidth + j, (k * g.kernel + span.first) * channels,
-             (row * g.largeWidth + span.column) * channels, (span.last - span.first) * channels);
+        const bool inside = row >= 0 && row < g.largeHeight;
+        const int64_t first = inside ? span.first * channels : rowSize;
+        const int64_t last = inside ? span.last * channels : rowSize;
+        const float* from = inside ? large + (row * g.largeWidth + span.column) * channels : large;
+        for (int64_t c = 0; c < first; ++c) to[c] = 0;
+        for (int64_t c = first; c < last; ++c) to[c] = from[c - first];
+        for (int64_t c = last; c < rowSize; ++c) to[c] = 0;
       }
     }
   }
 }
 
-TORCHVAE_VECTORISED void gatherPatches(const ConvGeometry& g, const float* large, float* patches) {
-  const int64_t size = g.patchSize();
-  if (g.padding > 0) std::fill_n(patches, g.places() * size, 0.0f);
-  forRuns(g, [&](int64_t place, int64_t within, int64_t from, int64_t count) {
-    float* to = patches + place * size + within;
-    for (int64_t c = 0; c < count; ++c) to[c] = large[from + c];
-  });
+TORCHVAE_VECTORISED void scatterRuns(const ConvGeometry& g, const float* patches, float* large) {
+  const int64_t channels = g.largeChannels;
+  const int64_t rowSize = g.kernel * channels;
+  const float* from = patches;
+  for (int64_t i = 0; i < g.smallHeight; ++i) {
+    for (int64_t j = 0; j < g.smallWidth; ++j) {
+      const Span span = spanAt(g, j);
+      for (int64_t k = 0; k < g.kernel; ++k, from += rowSize) {
+        const int64_t row = i * g.stride - g.padding + k;
+        if (row < 0 || row >= g.largeHeight) continue;
+        float* to = large + (row * g.largeWidth + span.column) * channels;
+        const float* run = from + span.first * channels;
+        const int64_t count = (span.last - span.first) * channels;
+        for (int64_t c = 0; c < count; ++c) to[c] += run[c];
+      }
+    }
+  }
 }
 
-TORCHVAE_VECTORISED void scatterPatches(const ConvGeometry& g, const float* patches, float* large) {
-  const int64_t size = g.patchSize();
-  forRuns(g, [&](int64_t place, int64_t within, int64_t to, int64_t count) {
-    const float* from = patches + place * size + within;
-    for (int64_t c = 0; c < count; ++c) large[to + c] += from[c];
-  });
+// One channel, through the table: `padded` has a zero behind the image's last pixel.
+TORCHVAE_VECTORISED void gatherPixels(const std::vector<int32_t>& pixels, const float* padded,
+                                      float* patches) {
+  const auto count = static_cast<int64_t>(pixels.size());
+  const int32_t* pixel = pixels.data();
+  for (int64_t i = 0; i < count; ++i) patches[i] = padded[pixel[i]];
+}
+
+void scatterPixels(const std::vector<int32_t>& pixels, const float* patches, float* padded) {
+  const auto count = static_cast<int64_t>(pixels.size());
+  for (int64_t i = 0; i < count; ++i) padded[pixels[static_cast<size_t>(i)]] += patches[i];
+}
+
+void gatherPatches(const ConvPatches& p, const float* large, float* patches) {
+  if (p.pixels.empty()) return gatherRuns(p.geometry, large, patches);
+  const int64_t size = p.geometry.largeSize();
+  float* padded = scratch(Scratch::kPadded, size + 1);
+  std::copy_n(large, size, padded);
+  padded[size] = 0;
+  gatherPixels(p.pixels, padded, patches);
+}
+
+// large = 0, then the patches added where they lie.
+void scatterPatches(const ConvPatches& p, const float* patches, float* large) {
+  const int64_t size = p.geometry.largeSize();
+  if (p.pixels.empty()) {
+    std::fill_n(large, size, 0.0f);
+    return scatterRuns(p.geometry, patches, large);
+  }
+  float* padded = scratch(Scratch::kPadded, size + 1);
+  std::fill_n(padded, size + 1, 0.0f);
+  scatterPixels(p.pixels, patches, padded);
+  std::copy_n(padded, size, large);
 }
 
 template <ActivationKind kind>
@@ -109,14 +150,34 @@ TORCHVAE_VECTORISED void sumPixels(const float* values, int64_t pixels, int64_t 
 
 }  // namespace
 
-void patchesToSmall(Pool& pool, const ConvGeometry& g, int64_t images, const float* large,
+std::vector<int32_t> patchPixels(const ConvGeometry& g) {
+  std::vector<int32_t> pixels;
+  pixels.reserve(static_cast<size_t>(g.places() * g.kernel * g.kernel));
+  for (int64_t place = 0; place < g.places(); ++place) {
+    for (int64_t tap = 0; tap < g.kernel * g.kernel; ++tap) {
+      const int64_t row = place / g.smallWidth * g.stride - g.padding + tap / g.kernel;
+      const int64_t column = place % g.smallWidth * g.stride - g.padding + tap % g.kernel;
+      const bool inside = row >= 0 && row < g.largeHeight && column >= 0 && column < g.largeWidth;
+      pixels.push_back(
+          static_cast<int32_t>(inside ? row * g.largeWidth + column : g.largeHeight * g.largeWidth));
+    }
+  }
+  return pixels;
+}
+
+ConvPatches makeConvPatches(const ConvGeometry& geometry) {
+  return {geometry, geometry.largeChannels == 1 ? patchPixels(geometry) : std::vector<int32_t>{}};
+}
+
+void patchesToSmall(Pool& pool, const ConvPatches& p, int64_t images, const float* large,
                     const float* weightsT, const ConvFinish& finish, float* small, Magnitude& magnitude) {
+  const ConvGeometry& g = p.geometry;
   magnitude.reset();
   withActivation(finish.activation, [&](auto kind) {
     pool.run(images, [&](int64_t image) {
-      float* patches = scratch(0, g.places() * g.patchSize());
+      float* patches = scratch(Scratch::kPatches, g.places() * g.patchSize());
       float* out = small + image * g.smallSize();
-      gatherPatches(g, large + image * g.largeSize(), patches);
+      gatherPatches(p, large + image * g.largeSize(), patches);
       multiply(g.places(), g.smallChannels, g.patchSize(), patches, g.patchSize(), weightsT, g.smallChannels,
                out, g.smallChannels);
       finishImage<kind.value>(finish, image, out, g.places(), g.smallChannels, magnitude);
@@ -124,38 +185,46 @@ void patchesToSmall(Pool& pool, const ConvGeometry& g, int64_t images, const flo
   });
 }
 
-void smallToLarge(Pool& pool, const ConvGeometry& g, int64_t images, const float* small, const float* weights,
+void smallToLarge(Pool& pool, const ConvPatches& p, int64_t images, const float* small, const float* weights,
                   const ConvFinish& finish, float* large, Magnitude& magnitude) {
+  const ConvGeometry& g = p.geometry;
   magnitude.reset();
   withActivation(finish.activation, [&](auto kind) {
     pool.run(images, [&](int64_t image) {
-      float* patches = scratch(0, g.places() * g.patchSize());
+      float* patches = scratch(Scratch::kPatches, g.places() * g.patchSize());
       float* out = large + image * g.largeSize();
       multiply(g.places(), g.patchSize(), g.smallChannels, small + image * g.smallSize(), g.smallChannels,
                weights, g.patchSize(), patches, g.patchSize());
-      std::fill_n(out, g.largeSize(), 0.0f);
-      scatterPatches(g, patches, out);
+      scatterPatches(p, patches, out);
       finishImage<kind.value>(finish, image, out, g.largeHeight * g.largeWidth, g.largeChannels, magnitude);
     });
   });
 }
 
-void convWeightGradient(Pool& pool, const ConvGeometry& g, int64_t images, const float* small,
+void convWeightGradient(Pool& pool, const ConvPatches& p, int64_t images, const float* small,
                         const float* large, float* partial, float* dweights) {
+  const ConvGeometry& g = p.geometry;
+  // Several images a product: with one alone, loading and storing the sum would take as long as the
+  // multiplication.
+  constexpr int64_t kTogether = 4;
+  const int64_t places = g.places();
   const int64_t size = g.smallChannels * g.patchSize();
   const int64_t sums = std::min(images, kPartialSums);
   pool.run(sums, [&](int64_t run) {
-    float* patches = scratch(0, g.places() * g.patchSize());
-    float* smallT = scratch(1, g.smallSize());
-    float* sum = partial + run * size;
+    float* patches = scratch(Scratch::kPatches, kTogether * places * g.patchSize());
+    float* smallT = scratch(Scratch::kTransposed, kTogether * g.smallSize());
     const int64_t first = images * run / sums;
     const int64_t last = images * (run + 1) / sums;
-    for (int64_t image = first; image < last; ++image) {
-      gatherPatches(g, large + image * g.largeSize(), patches);
-      transpose(small + image * g.smallSize(), g.smallChannels, g.places(), g.smallChannels, smallT,
-                g.places());
-      at::native::cpublas::brgemm(g.smallChannels, g.patchSize(), g.places(), g.places(), g.patchSize(),
-                                  g.patchSize(), image > first, smallT, patches, sum);
+    for (int64_t image = first; image < last; image += kTogether) {
+      const int64_t count = std::min(kTogether, last - image);
+      for (int64_t i = 0; i < count; ++i) {
+        gatherPatches(p, large + (image + i) * g.largeSize(), patches + i * places * g.patchSize());
+      }
+      transpose(small + image * g.smallSize(), g.smallChannels, count * places, g.smallChannels, smallT,
+                kTogether * places);
+      at::native::cpublas::brgemm(g.smallChannels, g.patchSize(), count * places, kTogether * places,
+                                  g.patchSize(), g.patchSize(), image > first, smallT, patches,
+                                  partial + run * size);
     }
   });
   constexpr int64_t kRange = 4096;

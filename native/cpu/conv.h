@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "cpu/magnitude.h"
 #include "cpu/pool.h"
@@ -27,6 +28,17 @@ struct ConvGeometry {
   int64_t patchSize() const { return kernel * kernel * largeChannels; }
 };
 
+// For every place and tap the pixel of the large image, or the number of its pixels where the tap lies
+// outside. For images of few channels, whose runs of neighbouring values are too short to be copied as such.
+std::vector<int32_t> patchPixels(const ConvGeometry& geometry);
+
+// A geometry, with the table of its patches where it has one.
+struct ConvPatches {
+  ConvGeometry geometry;
+  std::vector<int32_t> pixels;  // empty where patches are gathered run by run
+};
+ConvPatches makeConvPatches(const ConvGeometry& geometry);
+
 // What follows a product, element by element: a bias (by channel) and an activation, or, where `made` is
 // given, the slope of the activation that made that image.
 struct ConvFinish {
@@ -36,17 +48,17 @@ struct ConvFinish {
 };
 
 // small = patches(large) weights^T; weightsT [patchSize, smallChannels].
-void patchesToSmall(Pool& pool, const ConvGeometry& geometry, int64_t images, const float* large,
+void patchesToSmall(Pool& pool, const ConvPatches& patches, int64_t images, const float* large,
                     const float* weightsT, const ConvFinish& finish, float* small, Magnitude& magnitude);
 
 // large = the sum, at every pixel, of what small weights says of the patches that cover it.
-void smallToLarge(Pool& pool, const ConvGeometry& geometry, int64_t images, const float* small,
+void smallToLarge(Pool& pool, const ConvPatches& patches, int64_t images, const float* small,
                   const float* weights, const ConvFinish& finish, float* large, Magnitude& magnitude);
 
 // dweights = sum over images of small^T patches(large). `partial` holds kPartialSums matrices of the weights'
 // size: the images are cut into as many runs whatever the number of threads, and added up in order.
 constexpr int64_t kPartialSums = 16;
-void convWeightGradient(Pool& pool, const ConvGeometry& geometry, int64_t images, const float* small,
+void convWeightGradient(Pool& pool, const ConvPatches& patches, int64_t images, const float* small,
                         const float* large, float* partial, float* dweights);
 
 // sums[c] = sum of channel c over `images` images of `pixels` pixels of `channels` each; `partial` as above.

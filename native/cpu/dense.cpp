@@ -63,7 +63,11 @@ void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   const auto [rows, in, out, capacity] = shape;
   magnitude.reset();
   withActivation(madeX, [&](auto kind) {
-    forTiles(pool, balancedTiles(in, rows, pool.threads()), rows * in * out, [&](const Tile& t) {
+    // Tiles of the transposed matrix: rows of the batch along the first dimension, for the sake of the
+    // threads' caches.
+    const Tiles wanted = balancedTiles(in, rows, pool.threads());
+    forTiles(pool, {rows, in, wanted.tileN, wanted.tileM}, rows * in * out, [&](const Tile& batchMajor) {
+      const Tile t{batchMajor.n0, batchMajor.n1, batchMajor.m0, batchMajor.m1};
       multiply(t.rows(), t.columns(), out, w + t.m0 * out, out, dyT + t.n0, capacity,
                dxT + t.m0 * capacity + t.n0, capacity);
       magnitude.include(finishInputGradient<kind.value>(t, xT, dxT, capacity));

@@ -15,26 +15,23 @@ constexpr uint64_t kIndexMask = (uint64_t{1} << kIndexBits) - 1;
 // About 50 us: longer than any gap between two regions of a step, shorter than anybody notices.
 constexpr int kSpins = 2000;
 
-uint64_t nextOf(uint64_t state) {
+uint64_t beginOf(uint64_t state) {
   return state & kIndexMask;
 }
-uint64_t tilesOf(uint64_t state) {
+uint64_t endOf(uint64_t state) {
   return (state >> kIndexBits) & kIndexMask;
-}
-uint64_t generationOf(uint64_t state) {
-  return state >> (2 * kIndexBits);
 }
 
 }  // namespace
 
-Pool::Pool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+Pool::Pool(int threads) : shares_(static_cast<size_t>(threads < 1 ? 1 : threads)) {
+  for (size_t self = 1; self < shares_.size(); ++self) workers_.emplace_back([this, self] { work(self); });
 }
 
 Pool::~Pool() {
   stop_ = true;
-  state_.fetch_add(uint64_t{1} << (2 * kIndexBits));
-  state_.notify_all();
+  generation_.fetch_add(1);
+  generation_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -43,11 +40,18 @@ void Pool::runShared(int64_t tiles, Call call, const void* context) {
   call_.store(call, std::memory_order_relaxed);
   context_.store(context, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
-  const uint64_t generation = generationOf(state_.load(std::memory_order_relaxed)) + 1;
-  state_.store(generation << (2 * kIndexBits) | static_cast<uint64_t>(tiles) << kIndexBits);
-  if (sleeping_.load() > 0) state_.notify_all();
+  const uint64_t generation = generation_.load(std::memory_order_relaxed) + 1;
+  const auto total = static_cast<uint64_t>(tiles);
+  for (size_t share = 0; share < shares_.size(); ++share) {
+    const uint64_t begin = total * share / shares_.size();
+    const uint64_t end = total * (share + 1) / shares_.size();
+    shares_[share].state.store(generation << (2 * kIndexBits) | end << kIndexBits | begin,
+                               std::memory_order_release);
+  }
+  generation_.store(generation);
+  if (sleeping_.load() > 0) generation_.notify_all();
 
-  while (takeTile()) {
+  while (takeTile(0)) {
   }
   for (int spin = 0; done_.load(std::memory_order_acquire) < tiles; ++spin) {
     if (spin < kSpins) {
@@ -58,36 +62,45 @@ void Pool::runShared(int64_t tiles, Call call, const void* context) {
   }
 }
 
-bool Pool::takeTile() {
-  uint64_t state = state_.load(std::memory_order_acquire);
+bool Pool::takeTile(size_t self) {
+  if (takeFrom(self, End::kFront)) return true;
+  for (size_t other = 1; other < shares_.size(); ++other) {
+    if (takeFrom((self + other) % shares_.size(), End::kBack)) return true;
+  }
+  return false;
+}
+
+bool Pool::takeFrom(size_t share, End end) {
+  std::atomic<uint64_t>& left = shares_[share].state;
+  uint64_t state = left.load(std::memory_order_acquire);
   for (;;) {
-    if (nextOf(state) >= tilesOf(state)) return false;
+    if (beginOf(state) >= endOf(state)) return false;
     // Read before the tile is claimed: the claim fails if the region has changed since.
     const Call call = call_.load(std::memory_order_relaxed);
     const void* context = context_.load(std::memory_order_relaxed);
-    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel,
-                                     std::memory_order_acquire)) {
-      call(context, static_cast<int64_t>(nextOf(state)));
+    const bool front = end == End::kFront;
+    const uint64_t rest = front ? state + 1 : state - (uint64_t{1} << kIndexBits);
+    if (left.compare_exchange_weak(state, rest, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      call(context, static_cast<int64_t>(front ? beginOf(state) : endOf(rest)));
       done_.fetch_add(1, std::memory_order_release);
       return true;
     }
   }
 }
 
-void Pool::work() {
+void Pool::work(size_t self) {
   for (;;) {
-    while (takeTile()) {
+    const uint64_t seen = generation_.load(std::memory_order_acquire);
+    while (takeTile(self)) {
     }
-    const uint64_t seen = state_.load(std::memory_order_acquire);
-    if (nextOf(seen) < tilesOf(seen)) continue;
     bool changed = false;
     for (int spin = 0; spin < kSpins && !changed; ++spin) {
       _mm_pause();
-      changed = generationOf(state_.load(std::memory_order_acquire)) != generationOf(seen);
+      changed = generation_.load(std::memory_order_acquire) != seen;
     }
     if (!changed) {
       sleeping_.fetch_add(1);
-      state_.wait(seen);
+      generation_.wait(seen);
       sleeping_.fetch_sub(1);
     }
     if (stop_.load()) return;

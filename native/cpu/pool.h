@@ -35,16 +35,22 @@ class Pool {
 
  private:
   using Call = void (*)(const void*, int64_t);
+  enum class End : uint8_t { kFront, kBack };
 
   void runShared(int64_t tiles, Call call, const void* context);
-  bool takeTile();
-  void work();
+  bool takeTile(size_t self);
+  bool takeFrom(size_t share, End end);
+  void work(size_t self);
 
-  // generation << 40 | tiles << 20 | next, so that a late thread can never take a tile of a region it did not
-  // see begin.
-  alignas(64) std::atomic<uint64_t> state_{0};
+  // generation << 40 | end << 20 | begin of the tiles left, so that a late thread can never take a tile of a
+  // region it did not see begin.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> state{0};
+  };
+  std::vector<Share> shares_;
   alignas(64) std::atomic<int64_t> done_{0};
-  alignas(64) std::atomic<Call> call_{nullptr};
+  alignas(64) std::atomic<uint64_t> generation_{0};
+  std::atomic<Call> call_{nullptr};
   std::atomic<const void*> context_{nullptr};
   std::atomic<int> sleeping_{0};
   std::atomic<bool> stop_{false};

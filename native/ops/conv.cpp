@@ -29,7 +29,7 @@ Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots
     : context_(context),
       slots_(slots),
       direction_(direction),
-      geometry_(geometry),
+      patches_(cpu::makeConvPatches(geometry)),
       weight_(parameters.value(slots.weight)),
       bias_(parameters.value(slots.bias)) {
   activation = kind;
@@ -47,7 +47,7 @@ Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots
 
 // [rows, height, width, channels] seen as PyTorch's [rows, channels, height, width].
 at::Tensor Conv::asImages(const at::Tensor& values, int64_t rows, bool large) const {
-  const cpu::ConvGeometry& g = geometry_;
+  const cpu::ConvGeometry& g = patches_.geometry;
   const at::Tensor images = values.narrow(0, 0, rows);
   return (large ? images.view({rows, g.largeHeight, g.largeWidth, g.largeChannels})
                 : images.view({rows, g.smallHeight, g.smallWidth, g.smallChannels}))
@@ -55,8 +55,9 @@ at::Tensor Conv::asImages(const at::Tensor& values, int64_t rows, bool large) co
 }
 
 void Conv::prepareTransposedWeight() {
-  transpose(pointer(weight_), geometry_.patchSize(), geometry_.smallChannels, geometry_.patchSize(),
-            pointer(weightTransposed_), geometry_.smallChannels);
+  const cpu::ConvGeometry& g = patches_.geometry;
+  transpose(pointer(weight_), g.patchSize(), g.smallChannels, g.patchSize(), pointer(weightTransposed_),
+            g.smallChannels);
 }
 
 // The transpose of a batch that a dense layer is to read.
@@ -76,15 +77,15 @@ void Conv::finishTransposed(Activations& activations, int64_t rows) const {
 
 void Conv::forward(const Activations& x, int64_t rows) {
   input_ = &x;
-  const cpu::ConvGeometry& g = geometry_;
+  const cpu::ConvGeometry& g = patches_.geometry;
   if (context_.tiled()) {
     const cpu::ConvFinish finish{pointer(bias_), nullptr, activation};
     if (direction_ == ConvDirection::kDown) {
       prepareTransposedWeight();
-      cpu::patchesToSmall(*context_.pool, g, rows, pointer(x.value), pointer(weightTransposed_), finish,
-                          pointer(output.value), output.magnitude);
+      cpu::patchesToSmall(*context_.pool, patches_, rows, pointer(x.value), pointer(weightTransposed_),
+                          finish, pointer(output.value), output.magnitude);
     } else {
-      cpu::smallToLarge(*context_.pool, g, rows, pointer(x.value), pointer(weight_), finish,
+      cpu::smallToLarge(*context_.pool, patches_, rows, pointer(x.value), pointer(weight_), finish,
                         pointer(output.value), output.magnitude);
     }
     finishTransposed(output, rows);
@@ -100,17 +101,17 @@ void Conv::forward(const Activations& x, int64_t rows) {
 }
 
 void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
-  const cpu::ConvGeometry& g = geometry_;
+  const cpu::ConvGeometry& g = patches_.geometry;
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
     const cpu::ConvFinish finish{nullptr, pointer(input_->value), madeX};
     if (up) {
       prepareTransposedWeight();
-      cpu::patchesToSmall(*context_.pool, g, rows, pointer(outputGradient.value), pointer(weightTransposed_),
-                          finish, pointer(gradient.value), gradient.magnitude);
+      cpu::patchesToSmall(*context_.pool, patches_, rows, pointer(outputGradient.value),
+                          pointer(weightTransposed_), finish, pointer(gradient.value), gradient.magnitude);
     } else {
-      cpu::smallToLarge(*context_.pool, g, rows, pointer(outputGradient.value), pointer(weight_), finish,
-                        pointer(gradient.value), gradient.magnitude);
+      cpu::smallToLarge(*context_.pool, patches_, rows, pointer(outputGradient.value), pointer(weight_),
+                        finish, pointer(gradient.value), gradient.magnitude);
     }
     finishTransposed(gradient, rows);
     return;
@@ -127,12 +128,12 @@ void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t ro
 }
 
 void Conv::weightGradient(int64_t rows) {
-  const cpu::ConvGeometry& g = geometry_;
+  const cpu::ConvGeometry& g = patches_.geometry;
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
     const float* small = pointer(up ? input_->value : outputGradient.value);
     const float* large = pointer(up ? outputGradient.value : input_->value);
-    cpu::convWeightGradient(*context_.pool, g, rows, small, large, pointer(partial_),
+    cpu::convWeightGradient(*context_.pool, patches_, rows, small, large, pointer(partial_),
                             pointer(weightGradient_));
     const int64_t pixels = up ? g.largeHeight * g.largeWidth : g.places();
     cpu::sumChannels(*context_.pool, pointer(outputGradient.value), rows, pixels,

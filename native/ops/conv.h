@@ -32,7 +32,7 @@ class Conv : public Layer {
   Context context_;
   ConvSlots slots_;
   ConvDirection direction_;
-  cpu::ConvGeometry geometry_;
+  cpu::ConvPatches patches_;
   at::Tensor weight_, bias_, weightGradient_, biasGradient_;
   at::Tensor weightTransposed_;  // [patchSize, smallChannels], made anew in each pass that reads it
   at::Tensor partial_;           // sums over runs of images
