@@ -171,6 +171,33 @@ describe('a spec that cannot be built', () => {
     ),
     ...bad('objective', 5, { type: 'elbow' }),
     ...bad('objective.beta', -1, Number.NaN, Infinity, '1', 1e9),
+    ...[
+      { channels: 32 },
+      { channels: [] },
+      { channels: [0] },
+      { channels: ['32'] },
+      { channels: [2 ** 25] },
+      { kernel: 0 },
+      { kernel: 2.5 },
+      { kernel: 99 },
+      { stride: 0 },
+      { stride: '2' },
+      { activation: 'gelu9' },
+      { hidden: [5] },
+    ].map(
+      (change): Case => [
+        `a convolution of ${JSON.stringify(change)}`,
+        'ERR_SPEC',
+        [Object.keys(change)[0]!],
+        () => create({ spec: { encoder: { type: 'conv', channels: [4], kernel: 3, stride: 2, ...change } } }),
+      ],
+    ),
+    [
+      'a convolution over vectors',
+      'ERR_SPEC',
+      ['conv', 'inputShape'],
+      () => withSpec({ encoder: { type: 'conv', channels: [4] } }),
+    ],
     [
       'more weights than any machine has',
       'ERR_SPEC',
