@@ -19,9 +19,9 @@ ModelHandle& liveModel(const Info& info) {
   return handle;
 }
 
-Napi::Object objectArgument(const Info& info, size_t index) {
-  if (!info[index].IsObject()) throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected an object");
-  return info[index].As<Napi::Object>();
+Napi::Object objectArgument(const Napi::Value& value) {
+  if (!value.IsObject()) throw toJavaScriptError(value.Env(), "ERR_TYPE", "Expected an object");
+  return value.As<Napi::Object>();
 }
 
 // Noise given as an array of one row an example, or as a seed.
@@ -41,25 +41,30 @@ OwnedNoise toNoise(const Napi::Value& value, int64_t rows, int64_t latentSize) {
   return {values, 0};
 }
 
+using ArrayPair = std::pair<std::vector<float>, std::vector<float>>;
+
+Napi::Value pairToObject(Napi::Env env, const ArrayPair& arrays, const char* first, const char* second) {
+  auto object = Napi::Object::New(env);
+  object.Set(first, toFloat32Array(env, arrays.first));
+  object.Set(second, toFloat32Array(env, arrays.second));
+  return object;
+}
+
 // open({ libtorch: string[], engine: string, cudaPart?: string }): EngineInfo
 Napi::Value open(const Info& info) {
-  return guarded(info.Env(), [&] {
-    const Napi::Object options = objectArgument(info, 0);
-    LibraryPaths paths;
-    const auto libraries = options.Get("libtorch").As<Napi::Array>();
-    for (uint32_t i = 0; i < libraries.Length(); ++i) paths.libtorch.push_back(libraries.Get(i).ToString());
-    paths.engine = stringProperty(options, "engine");
-    if (options.Has("cudaPart")) paths.cudaPart = stringProperty(options, "cudaPart");
-    return toObject(info.Env(), openEngine(paths).info());
-  });
+  const Napi::Object options = objectArgument(info[0]);
+  LibraryPaths paths;
+  const auto libraries = options.Get("libtorch").As<Napi::Array>();
+  for (uint32_t i = 0; i < libraries.Length(); ++i) paths.libtorch.push_back(libraries.Get(i).ToString());
+  paths.engine = stringProperty(options, "engine");
+  if (options.Has("cudaPart")) paths.cudaPart = stringProperty(options, "cudaPart");
+  return toObject(info.Env(), openEngine(paths).info());
 }
 
 // device(name: string, threads: number): Device
 Napi::Value device(const Info& info) {
-  return guarded(info.Env(), [&] {
-    const std::string name = info[0].ToString();
-    return wrapHandle(info.Env(), DeviceHandle{engine().device(name, info[1].ToNumber().Int32Value())});
-  });
+  const std::string name = info[0].ToString();
+  return wrapHandle(info.Env(), DeviceHandle{engine().device(name, info[1].ToNumber().Int32Value())});
 }
 
 // createDataset(device, values, columns): Promise<Dataset>
@@ -78,7 +83,7 @@ Napi::Value createDataset(const Info& info) {
 // createModel(device, spec, seed, precision): Promise<Model>
 Napi::Value createModel(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
-  const ModelSpec spec = toModelSpec(objectArgument(info, 1));
+  const ModelSpec spec = toModelSpec(objectArgument(info[1]));
   const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
   const std::string precision = info[3].ToString();
   return Environment::of(info.Env())
@@ -130,7 +135,7 @@ Napi::Value abort(const Info& info) {
 // train(model, chunk): Promise<TrainResult>
 Napi::Value train(const Info& info) {
   ModelHandle& handle = liveModel(info);
-  const Napi::Object options = objectArgument(info, 1);
+  const Napi::Object options = objectArgument(info[1]);
   TrainChunk chunk;
   chunk.data = unwrapHandle<DatasetHandle>(options.Get("data")).dataset;
   if (!chunk.data) throw toJavaScriptError(info.Env(), "ERR_STATE", "The data set was disposed");
@@ -140,6 +145,9 @@ Napi::Value train(const Info& info) {
   chunk.steps = integerProperty(options, "steps");
   chunk.batchSize = integerProperty(options, "batchSize");
   chunk.shuffle = booleanProperty(options, "shuffle");
+  const Napi::Object sums = objectArgument(options.Get("sums"));
+  chunk.sums = {numberProperty(sums, "reconstruction"), numberProperty(sums, "kl"),
+                integerProperty(sums, "examples")};
   chunk.beta = numberProperty(options, "beta");
   chunk.optimiser.learningRate = numberProperty(options, "learningRate");
   chunk.optimiser.beta1 = numberProperty(options, "beta1");
@@ -147,7 +155,8 @@ Napi::Value train(const Info& info) {
   chunk.optimiser.epsilon = numberProperty(options, "epsilon");
   const int64_t rows = chunk.data->rows();
   const int64_t batches = chunk.batchSize < 1 ? 0 : (rows + chunk.batchSize - 1) / chunk.batchSize;
-  if (chunk.firstStep < 0 || chunk.steps < 0 || chunk.firstStep + chunk.steps > batches) {
+  if (chunk.firstStep < 0 || chunk.steps < 0 || chunk.firstStep > batches ||
+      chunk.steps > batches - chunk.firstStep) {
     throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected steps within one epoch of the data");
   }
   handle.abort->store(false);
@@ -182,21 +191,15 @@ Napi::Value encode(const Info& info) {
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
   const auto count = static_cast<size_t>(x->rows * handle.latentSize);
   auto model = handle.model;
-  using Pair = std::pair<std::vector<float>, std::vector<float>>;
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, nullptr,
           [=] {
-            Pair head{std::vector<float>(count), std::vector<float>(count)};
+            ArrayPair head{std::vector<float>(count), std::vector<float>(count)};
             model->encode(x->view(), head.first.data(), head.second.data());
             return head;
           },
-          [](Napi::Env env, Pair& head) {
-            auto object = Napi::Object::New(env);
-            object.Set("mean", toFloat32Array(env, head.first));
-            object.Set("logVariance", toFloat32Array(env, head.second));
-            return object;
-          });
+          [](Napi::Env env, ArrayPair& head) { return pairToObject(env, head, "mean", "logVariance"); });
 }
 
 // decode(model, z): Promise<Float32Array>
@@ -242,22 +245,16 @@ Napi::Value losses(const Info& info) {
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
   const OwnedNoise noise = toNoise(info[2], x->rows, handle.latentSize);
   auto model = handle.model;
-  using Pair = std::pair<std::vector<float>, std::vector<float>>;
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, nullptr,
           [=] {
             const auto count = static_cast<size_t>(x->rows);
-            Pair terms{std::vector<float>(count), std::vector<float>(count)};
+            ArrayPair terms{std::vector<float>(count), std::vector<float>(count)};
             model->losses(x->view(), noise.view(), terms.first.data(), terms.second.data());
             return terms;
           },
-          [](Napi::Env env, Pair& terms) {
-            auto object = Napi::Object::New(env);
-            object.Set("reconstruction", toFloat32Array(env, terms.first));
-            object.Set("kl", toFloat32Array(env, terms.second));
-            return object;
-          });
+          [](Napi::Env env, ArrayPair& terms) { return pairToObject(env, terms, "reconstruction", "kl"); });
 }
 
 // gradients(model, x, noise | seed, beta): Promise<LossSums & { gradients: Float32Array[] }>
@@ -334,7 +331,7 @@ Napi::Value readState(const Info& info) {
 // stay.
 Napi::Value writeState(const Info& info) {
   ModelHandle& handle = liveModel(info);
-  const Napi::Object state = objectArgument(info, 1);
+  const Napi::Object state = objectArgument(info[1]);
   const int64_t step = integerProperty(state, "step");
   auto tensors = std::make_shared<std::vector<std::pair<std::string, OwnedArray>>>();
   const auto named = state.Get("tensors").As<Napi::Object>();
@@ -364,7 +361,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
   exports.Set("version", TORCHVAE_VERSION);
   const auto add = [&](const char* name, Napi::Value (*function)(const Info&)) {
-    exports.Set(name, Napi::Function::New(env, function, name));
+    const auto safe = [function](const Info& info) {
+      return guarded(info.Env(), [&] { return function(info); });
+    };
+    exports.Set(name, Napi::Function::New(env, safe, name));
   };
   add("open", open);
   add("device", device);

@@ -1,5 +1,8 @@
 #include "environment.h"
 
+#include <new>
+#include <stdexcept>
+
 namespace torchvae::binding {
 
 struct Environment::Pending {
@@ -7,8 +10,7 @@ struct Environment::Pending {
   AbortFlag abort;
   std::function<void()> work;
   Finish finish;
-  std::string code;  // of the error that work() threw; empty if it returned
-  std::string message;
+  Failure failure;  // what work() threw; without a code if it returned
 };
 
 Environment::Environment(Napi::Env env) {
@@ -37,7 +39,7 @@ void Environment::close() {
 Napi::Value Environment::enqueue(Napi::Env env, Device& device, const AbortFlag& abort,
                                  std::function<void()> work, Finish finish) {
   auto* pending =
-      new Pending{Napi::Promise::Deferred::New(env), abort, std::move(work), std::move(finish), {}, {}};
+      new Pending{Napi::Promise::Deferred::New(env), abort, std::move(work), std::move(finish), {}};
   const Napi::Promise promise = pending->deferred.Promise();
   if (unsettled_++ == 0) toJavaScript_.Ref(env);
   {
@@ -53,12 +55,8 @@ Napi::Value Environment::enqueue(Napi::Env env, Device& device, const AbortFlag&
     if (!closing) {
       try {
         pending->work();
-      } catch (const Error& error) {
-        pending->code = error.code();
-        pending->message = error.what();
-      } catch (const std::exception& error) {
-        pending->code = "ERR_INTERNAL";
-        pending->message = error.what();
+      } catch (...) {
+        pending->failure = currentFailure();
       }
     }
     pending->work = nullptr;  // what the work holds is released on the device's thread
@@ -79,14 +77,30 @@ Napi::Value Environment::enqueue(Napi::Env env, Device& device, const AbortFlag&
 void Environment::settle(Napi::Env env, Pending& pending) {
   if (--unsettled_ == 0) toJavaScript_.Unref(env);
   const Napi::HandleScope scope(env);
-  if (!pending.code.empty()) {
-    pending.deferred.Reject(toJavaScriptError(env, pending.code, pending.message).Value());
+  if (!pending.failure.code.empty()) {
+    const auto& [code, message] = pending.failure;
+    pending.deferred.Reject(toJavaScriptError(env, code, message).Value());
     return;
   }
   try {
-    pending.deferred.Resolve(pending.finish(env));
+    pending.deferred.Resolve(guarded(env, [&] { return pending.finish(env); }));
   } catch (const Napi::Error& error) {
     pending.deferred.Reject(error.Value());
+  }
+}
+
+Failure currentFailure() {
+  static const char* const kNoMemory = "The host has no memory left; use a smaller model, batch or data set";
+  try {
+    throw;
+  } catch (const Error& error) {
+    return {error.code(), error.what()};
+  } catch (const std::bad_alloc&) {
+    return {"ERR_OUT_OF_MEMORY", kNoMemory};
+  } catch (const std::length_error&) {
+    return {"ERR_OUT_OF_MEMORY", kNoMemory};
+  } catch (const std::exception& error) {
+    return {"ERR_INTERNAL", error.what()};
   }
 }
 

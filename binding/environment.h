@@ -57,15 +57,23 @@ class Environment {
 // The JavaScript form of an engine's error: an Error with a `code`.
 Napi::Error toJavaScriptError(Napi::Env env, const std::string& code, const std::string& message);
 
-// Calls body(), turning an engine's error into a JavaScript exception.
+// The code and message of the exception that is being handled, for JavaScript.
+struct Failure {
+  std::string code;
+  std::string message;
+};
+Failure currentFailure();
+
+// Calls body() on the JavaScript thread, where no exception but node-addon-api's own may leave.
 template <class Body>
 auto guarded(Napi::Env env, const Body& body) -> decltype(body()) {
   try {
     return body();
-  } catch (const Error& error) {
-    throw toJavaScriptError(env, error.code(), error.what());
-  } catch (const std::bad_alloc&) {
-    throw toJavaScriptError(env, "ERR_OUT_OF_MEMORY", "The host has no memory left");
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    const Failure failure = currentFailure();
+    throw toJavaScriptError(env, failure.code, failure.message);
   }
 }
 

@@ -43,6 +43,8 @@ export interface TrainChunk {
   steps: number;
   batchSize: number;
   shuffle: boolean;
+  /** What the result's sums go on from. */
+  sums: LossSums;
   beta: number;
   learningRate: number;
   beta1: number;

@@ -1,7 +1,7 @@
 import { checkInteger, checkNumber, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { Core } from '../model/core.ts';
+import type { Core, Position } from '../model/core.ts';
 import { checkDataset } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums, TrainResult } from '../runtime/native.ts';
@@ -171,25 +171,24 @@ async function runEpoch(
   const { batchSize, shuffle, signal, validation } = settings;
   const { beta } = core.spec.objective;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
-  core.position.partial ??= {
+  const partial = core.position.partial ?? {
     sums: { reconstruction: 0, kl: 0, examples: 0 },
     batchSize,
     examples: train.length,
     shuffle,
   };
-  const { sums } = core.position.partial;
+  core.position.partial = partial;
   const pace = new Pace();
   while (core.position.stepInEpoch < stepsPerEpoch) {
     throwIfAborted(signal);
     const steps = Math.min(pace.nextStretch(), stepsPerEpoch - core.position.stepInEpoch);
-    const result = await runStretch(core, data, settings, steps);
-    addSums(sums, result);
+    const result = await runStretch(core, partial, data, settings, steps);
     pace.note(result);
     if (result.reason === 'aborted') throwIfAborted(signal, core);
     if (result.reason === 'nonfinite') throwNonFinite(core, settings);
     const { stepInEpoch, epoch, step } = core.position;
     settings.onProgress?.({
-      ...toLosses(sums, beta, core.dimensions),
+      ...toLosses(partial.sums, beta, core.dimensions),
       epoch: epoch + 1,
       lastEpoch,
       stepInEpoch,
@@ -206,7 +205,7 @@ async function runEpoch(
     epoch: core.position.epoch,
     step: core.position.step,
     seconds: (performance.now() - started) / 1000,
-    train: toLosses(sums, beta, core.dimensions),
+    train: toLosses(partial.sums, beta, core.dimensions),
     ...(validated && { validation: validated }),
   };
 }
@@ -214,6 +213,7 @@ async function runEpoch(
 /** A stretch of steps on the engine, and the note of it in the model's position. */
 function runStretch(
   core: Core,
+  partial: NonNullable<Position['partial']>,
   data: DatasetHandle,
   settings: Settings,
   steps: number,
@@ -221,11 +221,14 @@ function runStretch(
   const { batchSize, shuffle, learningRate, beta1, beta2, epsilon } = settings;
   return core.exclusive(async () => {
     const { epoch, stepInEpoch } = core.position;
-    const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle };
+    const { sums } = partial;
+    const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle, sums };
     const optimiser = { learningRate, beta1, beta2, epsilon, beta: core.spec.objective.beta };
     const result = await core.call((addon, handle) => addon.train(handle, { data, ...chunk, ...optimiser }));
     core.position.stepInEpoch += result.steps;
     core.position.step += result.steps;
+    const { reconstruction, kl, examples } = result;
+    partial.sums = { reconstruction, kl, examples };
     return result;
   });
 }
@@ -255,12 +258,6 @@ export async function evaluate(
     `The mean loss over ${data.name} is ${losses.loss} (reconstruction ${losses.reconstruction}, kl ${losses.kl}); ` +
       "check the weights and the data's scale",
   );
-}
-
-function addSums(sums: LossSums, more: LossSums): void {
-  sums.reconstruction += more.reconstruction;
-  sums.kl += more.kl;
-  sums.examples += more.examples;
 }
 
 function throwIfAborted(signal: AbortSignal | undefined, core?: Core): void {

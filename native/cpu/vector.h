@@ -30,10 +30,8 @@ TORCHVAE_INLINE float exp(float x) {
   return p * std::bit_cast<float>((n + 127) << 23);
 }
 
-// ln(1 + x) to 2 ulp for x in [0, 1]: halves the interval at sqrt(2) - 1, then a polynomial (Cephes logf).
-TORCHVAE_INLINE float log1p(float x) {
-  const bool large = x > 0.41421356237f;
-  const float r = large ? (x - 1.0f) * 0.5f : x;
+// (ln(1 + r) - r + r^2 / 2) / r^3 for r in [sqrt(1/2) - 1, sqrt(2) - 1] (Cephes logf).
+TORCHVAE_INLINE float logSeries(float r) {
   float p = 7.0376836292e-2f;
   p = p * r - 1.1514610310e-1f;
   p = p * r + 1.1676998740e-1f;
@@ -43,8 +41,15 @@ TORCHVAE_INLINE float log1p(float x) {
   p = p * r + 2.0000714765e-1f;
   p = p * r - 2.4999993993e-1f;
   p = p * r + 3.3333331174e-1f;
+  return p;
+}
+
+// ln(1 + x) to 2 ulp for x in [0, 1]: halves the interval at sqrt(2) - 1, then a polynomial (Cephes logf).
+TORCHVAE_INLINE float log1p(float x) {
+  const bool large = x > 0.41421356237f;
+  const float r = large ? (x - 1.0f) * 0.5f : x;
   const float square = r * r;
-  const float tail = p * r * square - 0.5f * square;
+  const float tail = logSeries(r) * r * square - 0.5f * square;
   return large ? 0.69314718056f + (r + tail) : r + tail;
 }
 
@@ -57,17 +62,8 @@ TORCHVAE_INLINE float log(float x) {
   exponent -= small ? 1 : 0;
   m = small ? m + m - 1.0f : m - 1.0f;
   const float e = static_cast<float>(exponent);
-  float p = 7.0376836292e-2f;
-  p = p * m - 1.1514610310e-1f;
-  p = p * m + 1.1676998740e-1f;
-  p = p * m - 1.2420140846e-1f;
-  p = p * m + 1.4249322787e-1f;
-  p = p * m - 1.6668057665e-1f;
-  p = p * m + 2.0000714765e-1f;
-  p = p * m - 2.4999993993e-1f;
-  p = p * m + 3.3333331174e-1f;
   const float square = m * m;
-  float y = p * m * square + e * -2.12194440e-4f - 0.5f * square;
+  float y = logSeries(m) * m * square + e * -2.12194440e-4f - 0.5f * square;
   return m + y + e * 0.693359375f;
 }
 

@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 2;
+inline constexpr int kEngineInterface = 3;
 
 struct DeviceInfo {
   std::string name;
@@ -81,6 +81,7 @@ struct TrainChunk {
   int64_t batchSize = 0;
   bool shuffle = true;
   double beta = 1;
+  LossSums sums;  // what the result's sums go on from, so that they do not depend on how an epoch is cut
   OptimiserSettings optimiser;
   std::shared_ptr<std::atomic<bool>> abort;
 };

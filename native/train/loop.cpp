@@ -29,6 +29,7 @@ TrainResult runLoop(const Context& context, Vae& vae, Parameters& parameters, co
                     const ResidentDataset& data, const at::Tensor& order, uint64_t seed, int64_t& step) {
   const auto start = std::chrono::steady_clock::now();
   TrainResult result;
+  result.sums = chunk.sums;
   for (; result.steps < chunk.steps; ++result.steps) {
     if (chunk.abort != nullptr && chunk.abort->load(std::memory_order_relaxed)) {
       result.reason = StopReason::kAborted;
