@@ -8,7 +8,14 @@ import { waitForQuiet } from './load.ts';
 import { describeMachine, measurePeaks } from './machine.ts';
 import { runManners } from './manners.ts';
 import { findPrograms, PYTORCH_EAGER, TORCHVAE } from './programs.ts';
-import { floor, type ProgramResult, type Report, type WorkloadResult } from './results.ts';
+import {
+  floor,
+  highestPeaks,
+  isUnreliable,
+  type ProgramResult,
+  type Report,
+  type WorkloadResult,
+} from './results.ts';
 import { runRounds } from './rounds.ts';
 import { insertTable, markdown } from './table.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
@@ -63,16 +70,17 @@ function commandsFor(workload: Workload) {
 async function bench(workloads: readonly Workload[]): Promise<void> {
   const date = new Date().toISOString();
   await waitForQuiet(30);
-  const peaks = measurePeaks(ROOT, workloads);
+  let peaks = measurePeaks(ROOT, workloads);
   if (!peaks) say('left out: the floor, as peak.c cannot be compiled here');
   const results: WorkloadResult[] = [];
-  for (const [index, workload] of workloads.entries()) {
+  for (const workload of workloads) {
     say(`\n${workload.name}: ${workload.title}`);
     const programs = await runRounds(commandsFor(workload), { rounds, seconds }, say);
-    const { name, title } = workload;
-    const limit = peaks && floor(workload, peaks.at(-1)!, index);
-    results.push({ workload: name, title, programs, ...(limit && { floor: limit }) });
+    results.push({ workload: workload.name, title: workload.title, programs });
+    if (peaks) peaks = highestPeaks(peaks, measurePeaks(ROOT, workloads)!);
   }
+  if (peaks)
+    for (const [i, result] of results.entries()) result.floor = floor(workloads[i]!, peaks.at(-1)!, i);
   const report: Report = {
     date,
     machine: describeMachine(),
@@ -84,6 +92,11 @@ async function bench(workloads: readonly Workload[]): Promise<void> {
   const table = markdown(report);
   console.log(table);
   if (!flags.readme) return;
+  if (results.some(({ programs }) => programs.some(isUnreliable))) {
+    say('README.md stays as it is: the machine was too busy. Run this again on an idle one.');
+    process.exitCode = 1;
+    return;
+  }
   const readme = join(ROOT, 'README.md');
   writeFileSync(readme, insertTable(readFileSync(readme, 'utf8'), table));
 }
@@ -93,10 +106,12 @@ function loadNote(programs: readonly ProgramResult[]): string {
   const turns = programs.flatMap((program) => program.turns);
   const quiet = turns.filter((turn) => turn.quiet).length;
   const foreign = Math.max(0, ...turns.map((turn) => turn.foreign));
-  return (
-    `${quiet} of ${turns.length} turns undisturbed; in the others, which count only where a program has no undisturbed one, ` +
-    `up to ${foreign.toFixed(1)} cores were busy with something else. ${rounds} rounds of ${seconds} s.`
-  );
+  const disturbances =
+    quiet === turns.length
+      ? ''
+      : `; in the others, which count only where a program has no undisturbed one, up to ${foreign.toFixed(1)} cores ` +
+        'were busy with something else';
+  return `${rounds} rounds of ${seconds} s; ${quiet} of ${turns.length} turns undisturbed${disturbances}`;
 }
 
 async function manners(): Promise<void> {

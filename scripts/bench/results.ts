@@ -89,7 +89,15 @@ export function timesAsFast(program: ProgramResult, other: ProgramResult): Sprea
   return spread((quiet.length > 0 ? quiet : pairs).map(([a, b]) => b.mean_ms / a.mean_ms));
 }
 
-/** The fastest of those in this precision that are not `except`. */
+/** Whether no turn of the program was undisturbed, so that its times say little. */
+export function isUnreliable({ turns }: ProgramResult): boolean {
+  return !turns.some((turn) => turn.quiet);
+}
+
+/**
+ * The fastest of those in this precision that are not `except`, by their lowest rounds: a disturbance raises these least,
+ * and must not decide who is the best.
+ */
 export function bestPeer(
   programs: readonly ProgramResult[],
   precision: Command['precision'],
@@ -97,7 +105,20 @@ export function bestPeer(
 ): ProgramResult | undefined {
   return programs
     .filter((program) => program.precision === precision && !except(program.name))
-    .sort((a, b) => a.milliseconds.median - b.milliseconds.median)[0];
+    .sort((a, b) => a.milliseconds.low - b.milliseconds.low)[0];
+}
+
+/** The higher of each two, of measurements taken one after the other: only a disturbance makes a peak lower. */
+export function highestPeaks(some: readonly Peaks[], others: readonly Peaks[]): Peaks[] {
+  return some.map((peaks, i) => {
+    const other = others[i]!;
+    return {
+      ...peaks,
+      float32: Math.max(peaks.float32, other.float32),
+      ...(peaks.bf16 !== undefined && { bf16: Math.max(peaks.bf16, other.bf16!) }),
+      traffic: peaks.traffic.map((value, j) => Math.max(value, other.traffic[j]!)),
+    };
+  });
 }
 
 /** The layers' arithmetic at the cores' peak, then Adam's 28 bytes a parameter at the caches' or the memory's. */

@@ -1,6 +1,7 @@
 import { PLAIN, PYTORCH_EAGER, TORCHVAE } from './programs.ts';
 import {
   bestPeer,
+  isUnreliable,
   type ProgramResult,
   type Report,
   type Spread,
@@ -10,6 +11,9 @@ import {
 
 const BEGIN = '<!-- bench:begin -->';
 const END = '<!-- bench:end -->';
+
+/** Follows what was measured on a busy machine. */
+const MARK = ' (!)';
 
 /** `text` with `table` in place of what stands between the two markers. */
 export function insertTable(text: string, table: string): string {
@@ -21,6 +25,7 @@ export function insertTable(text: string, table: string): string {
 /** The report in Markdown: milliseconds a step of every program, then how torchvae compares. */
 export function markdown(report: Report): string {
   const { machine, date, workloads } = report;
+  const anyUnreliable = workloads.some(({ programs }) => programs.some(isUnreliable));
   const extensions = machine.flags.length > 0 ? ` (${machine.flags.join(', ')})` : '';
   return [
     `Milliseconds a training step on ${machine.cpu}, ${machine.cores} cores${extensions}, ${date.slice(0, 10)}: the ` +
@@ -31,6 +36,7 @@ export function markdown(report: Report): string {
     ...comparisonTable(workloads),
     '',
     ...workloads.map(({ workload, title }) => `- ${workload}: ${title}`),
+    ...(anyUnreliable ? [`-${MARK}: the machine was busy in every round; not to be relied on`] : []),
     ...report.notes.map((note) => `- ${note}`),
     '',
   ].join('\n');
@@ -49,7 +55,8 @@ function timesTable(workloads: readonly WorkloadResult[]): string[] {
   const lines = [...names].map((name) => {
     const cells = workloads.map(({ programs }) => {
       const program = find(programs, name);
-      return program ? withRange(program.milliseconds, (value) => digits(value)) : '';
+      if (!program) return '';
+      return withRange(program.milliseconds, (value) => digits(value)) + (isUnreliable(program) ? MARK : '');
     });
     return row([name.startsWith(TORCHVAE) ? `**${name}**` : name, ...cells]);
   });
@@ -86,7 +93,9 @@ function comparison(own: ProgramResult, { programs, floor }: WorkloadResult): st
   const best = bestPeer(programs, 'float32', (name) => name.startsWith(TORCHVAE) || name === PLAIN);
   const plain = find(programs, PLAIN);
   const eager = find(programs, PYTORCH_EAGER);
-  const times = (other: ProgramResult) => withRange(timesAsFast(own, other), (value) => digits(value, 2));
+  const times = (other: ProgramResult) =>
+    withRange(timesAsFast(own, other), (value) => digits(value, 2)) +
+    (isUnreliable(own) || isUnreliable(other) ? MARK : '');
   const beside = (mine: string, theirs: string | undefined) => (theirs ? `${mine} (${theirs})` : mine);
   return [
     best ? `${times(best)}, ${best.name}` : '',
