@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, Program } from './program.ts';
+import { observe, waitForQuiet } from './load.ts';
+import { type Command, Program, type Stretch } from './program.ts';
 import { type Spread, spread } from './results.ts';
 
 /** How a program gets along with others. */
@@ -15,6 +16,8 @@ export interface Manners {
 }
 
 const TURNS = 5;
+/** How often a disturbed turn alone is taken again. */
+const TRIES = 5;
 const MEMORY_STEPS = [1000, 10_000];
 
 /** Measures each program in turn. */
@@ -25,43 +28,57 @@ export async function runManners(
 ): Promise<Manners[]> {
   const found: Manners[] = [];
   for (const command of commands) {
-    const program = await Program.start(command);
-    try {
-      const manners = await measure(command.name, program, seconds);
-      say(describe(manners));
-      found.push(manners);
-    } finally {
-      await program.stop();
-    }
+    const memory = await withProgram(command, memoryGrowth);
+    const speed = await withProgram(command, (program) => speedBesideLoop(program, seconds));
+    const manners = { name: command.name, ...speed, ...memory };
+    say(describe(manners));
+    found.push(manners);
   }
   return found;
 }
 
-async function measure(name: string, program: Program, seconds: number): Promise<Manners> {
+/** A process of its own for each measurement, as what one leaves behind would count in the next. */
+async function withProgram<T>(command: Command, measure: (program: Program) => Promise<T>): Promise<T> {
+  const program = await Program.start(command);
+  try {
+    return await measure(program);
+  } finally {
+    await program.stop();
+  }
+}
+
+async function speedBesideLoop(program: Program, seconds: number) {
   await program.train(1);
-  const alone = await turns(program, seconds);
+  const alone = await turns(() => measureAlone(program, seconds));
   const loop = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
   const kill = () => loop.kill('SIGKILL');
   process.once('exit', kill);
   try {
     await sleep(500);
-    const besideBusyLoop = await turns(program, seconds);
-    kill();
-    const { memory, memoryAt } = await memoryGrowth(program);
-    return { name, alone, besideBusyLoop, memory, memoryAt };
+    const besideBusyLoop = await turns(() => program.train(seconds));
+    return { alone, besideBusyLoop };
   } finally {
     kill();
     process.off('exit', kill);
   }
 }
 
-async function turns(program: Program, seconds: number): Promise<Spread> {
+/** Once the machine idles, and again where it did not stay so. */
+async function measureAlone(program: Program, seconds: number): Promise<Stretch> {
+  for (let attempt = 1; ; attempt++) {
+    await waitForQuiet(20);
+    const { result, disturbance } = await observe(program.pid, () => program.train(seconds));
+    if (disturbance.quiet || attempt === TRIES) return result;
+  }
+}
+
+async function turns(train: () => Promise<Stretch>): Promise<Spread> {
   const times: number[] = [];
-  for (let turn = 0; turn < TURNS; turn++) times.push((await program.train(seconds)).mean_ms);
+  for (let turn = 0; turn < TURNS; turn++) times.push((await train()).mean_ms);
   return spread(times);
 }
 
-async function memoryGrowth(program: Program): Promise<{ memory: number[]; memoryAt: number[] }> {
+async function memoryGrowth(program: Program): Promise<Pick<Manners, 'memory' | 'memoryAt'>> {
   const memory: number[] = [];
   const memoryAt: number[] = [];
   let steps = 0;
