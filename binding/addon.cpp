@@ -146,13 +146,9 @@ Napi::Value train(const Info& info) {
   chunk.batchSize = integerProperty(options, "batchSize");
   chunk.shuffle = booleanProperty(options, "shuffle");
   const Napi::Object sums = objectArgument(options.Get("sums"));
-  chunk.sums = {numberProperty(sums, "reconstruction"), numberProperty(sums, "kl"),
-                integerProperty(sums, "examples")};
-  chunk.beta = numberProperty(options, "beta");
-  chunk.optimiser.learningRate = numberProperty(options, "learningRate");
-  chunk.optimiser.beta1 = numberProperty(options, "beta1");
-  chunk.optimiser.beta2 = numberProperty(options, "beta2");
-  chunk.optimiser.epsilon = numberProperty(options, "epsilon");
+  chunk.sums = toLossSums(sums);
+  chunk.schedule = toSchedule(options.Get("schedule"), chunk.steps);
+  chunk.optimiser = toOptimiser(objectArgument(options.Get("optimiser")));
   const int64_t rows = chunk.data->rows();
   const int64_t batches = chunk.batchSize < 1 ? 0 : (rows + chunk.batchSize - 1) / chunk.batchSize;
   if (chunk.firstStep < 0 || chunk.steps < 0 || chunk.firstStep > batches ||

@@ -1,6 +1,7 @@
 #include "convert.h"
 
 #include <cstring>
+#include <map>
 
 #include "environment.h"
 
@@ -98,6 +99,60 @@ ModelSpec toModelSpec(const Napi::Object& object) {
   return spec;
 }
 
+std::vector<StepSchedule> toSchedule(const Napi::Value& value, int64_t steps) {
+  constexpr int64_t kFields = 4;
+  const bool isArray =
+      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
+  if (!isArray || static_cast<int64_t>(value.As<Napi::TypedArray>().ElementLength()) != kFields * steps) {
+    refuse(value.Env(), "a Float64Array of " + std::to_string(kFields) + " values a step", "schedule");
+  }
+  const auto array = value.As<Napi::Float64Array>();
+  std::vector<StepSchedule> schedule;
+  for (int64_t i = 0; i < steps; ++i) {
+    const double* at = array.Data() + i * kFields;
+    schedule.push_back({at[0], at[1], at[2], at[3]});
+  }
+  return schedule;
+}
+
+OptimiserSettings toOptimiser(const Napi::Object& object) {
+  static const std::map<std::string, OptimiserKind> kKinds{
+      {"sgd", OptimiserKind::kSgd},         {"adam", OptimiserKind::kAdam},
+      {"adamw", OptimiserKind::kAdamW},     {"adamax", OptimiserKind::kAdamax},
+      {"rmsprop", OptimiserKind::kRmsProp}, {"adagrad", OptimiserKind::kAdaGrad}};
+  const auto kind = kKinds.find(stringProperty(object, "type"));
+  if (kind == kKinds.end()) refuse(object.Env(), "a known optimiser", "type");
+  OptimiserSettings settings;
+  settings.kind = kind->second;
+  settings.beta1 = numberProperty(object, "beta1");
+  settings.beta2 = numberProperty(object, "beta2");
+  settings.epsilon = numberProperty(object, "epsilon");
+  settings.momentum = numberProperty(object, "momentum");
+  settings.nesterov = booleanProperty(object, "nesterov");
+  settings.weightDecay = numberProperty(object, "weightDecay");
+  settings.l1 = numberProperty(object, "l1");
+  settings.clipNorm = numberProperty(object, "clipNorm");
+  settings.clipValue = numberProperty(object, "clipValue");
+  settings.accumulate = integerProperty(object, "accumulate");
+  settings.averageDecay = numberProperty(object, "averageDecay");
+  settings.skipNonFinite = booleanProperty(object, "skipNonFinite");
+  if (settings.accumulate < 1) refuse(object.Env(), "a positive integer", "accumulate");
+  return settings;
+}
+
+LossSums toLossSums(const Napi::Object& object) {
+  LossSums sums;
+  sums.reconstruction = numberProperty(object, "reconstruction");
+  sums.kl = numberProperty(object, "kl");
+  const Napi::Value terms = object.Get("terms");
+  if (!terms.IsArray()) refuse(object.Env(), "an array of numbers", "terms");
+  for (uint32_t i = 0; i < terms.As<Napi::Array>().Length(); ++i) {
+    sums.terms.push_back(terms.As<Napi::Array>().Get(i).ToNumber().DoubleValue());
+  }
+  sums.examples = integerProperty(object, "examples");
+  return sums;
+}
+
 OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns) {
   if (!value.IsTypedArray()) refuse(value.Env(), "a Float32Array or Uint8Array", "values");
   const auto array = value.As<Napi::TypedArray>();
@@ -128,6 +183,9 @@ Napi::Value toObject(Napi::Env env, const LossSums& sums) {
   auto object = Napi::Object::New(env);
   object.Set("reconstruction", sums.reconstruction);
   object.Set("kl", sums.kl);
+  auto terms = Napi::Array::New(env, sums.terms.size());
+  for (size_t i = 0; i < sums.terms.size(); ++i) terms.Set(static_cast<uint32_t>(i), sums.terms[i]);
+  object.Set("terms", terms);
   object.Set("examples", static_cast<double>(sums.examples));
   return object;
 }
@@ -136,6 +194,7 @@ Napi::Value toObject(Napi::Env env, const TrainResult& result) {
   static constexpr const char* kReasons[] = {"done", "aborted", "nonfinite"};
   auto object = toObject(env, result.sums).As<Napi::Object>();
   object.Set("steps", static_cast<double>(result.steps));
+  object.Set("skipped", static_cast<double>(result.skipped));
   object.Set("seconds", result.seconds);
   object.Set("reason", kReasons[static_cast<int>(result.reason)]);
   return object;

@@ -31,6 +31,10 @@ struct OwnedArray {
 };
 
 // From a Float32Array or Uint8Array whose length is a multiple of `columns`.
+// Float64Array of `steps` times the fields of StepSchedule, in their order.
+std::vector<StepSchedule> toSchedule(const Napi::Value& value, int64_t steps);
+OptimiserSettings toOptimiser(const Napi::Object& object);
+LossSums toLossSums(const Napi::Object& object);
 OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns);
 
 Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values);

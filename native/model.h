@@ -5,8 +5,8 @@
 
 #include "data/resident.h"
 #include "engine.h"
+#include "fused/vae.h"
 #include "parameters.h"
-#include "vae.h"
 
 namespace torchvae {
 

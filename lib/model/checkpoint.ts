@@ -136,14 +136,18 @@ function readTraining(
 
 function readPartial(path: string, value: unknown): NonNullable<Position['partial']> {
   const { sums, batchSize, examples, shuffle } = (value ?? {}) as Record<string, unknown>;
-  const { reconstruction, kl, examples: seen } = (sums ?? {}) as Record<string, unknown>;
-  if (!Number.isFinite(reconstruction) || !Number.isFinite(kl) || typeof shuffle !== 'boolean') {
+  const { reconstruction, kl, terms = [], examples: seen } = (sums ?? {}) as Record<string, unknown>;
+  const finite = [reconstruction, kl, ...(Array.isArray(terms) ? terms : [Number.NaN])].every(
+    Number.isFinite,
+  );
+  if (!finite || typeof shuffle !== 'boolean') {
     throw damaged(path, expected('an epoch under way', 'training.position.partial', value));
   }
   return {
     sums: {
       reconstruction: Number(reconstruction),
       kl: Number(kl),
+      terms: terms as number[],
       examples: count(path, 'position.partial.sums.examples', seen),
     },
     batchSize: count(path, 'position.partial.batchSize', batchSize),

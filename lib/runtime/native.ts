@@ -31,6 +31,8 @@ export interface EngineInfo {
 export interface LossSums {
   reconstruction: number;
   kl: number;
+  /** The objective's further terms, in the order of `termNames`. */
+  terms: number[];
   examples: number;
 }
 
@@ -45,17 +47,34 @@ export interface TrainChunk {
   shuffle: boolean;
   /** What the result's sums go on from. */
   sums: LossSums;
-  beta: number;
-  learningRate: number;
+  /** For each step learning rate, beta, capacity and temperature. */
+  schedule: Float64Array;
+  optimiser: NativeOptimiser;
+}
+
+/** An optimiser's settings, in the meanings of torch.optim; limits of 0 are none. */
+export interface NativeOptimiser {
+  type: 'sgd' | 'adam' | 'adamw' | 'adamax' | 'rmsprop' | 'adagrad';
   beta1: number;
   beta2: number;
   epsilon: number;
+  momentum: number;
+  nesterov: boolean;
+  weightDecay: number;
+  l1: number;
+  clipNorm: number;
+  clipValue: number;
+  accumulate: number;
+  averageDecay: number;
+  skipNonFinite: boolean;
 }
 
 /** What a stretch came to. */
 export interface TrainResult extends LossSums {
   /** Whole steps taken. */
   steps: number;
+  /** Of these, updates left out since their gradient was not finite. */
+  skipped: number;
   seconds: number;
   reason: 'done' | 'aborted' | 'nonfinite';
 }

@@ -58,6 +58,19 @@ export interface EpochResult {
 /** Aimed-at length of a stretch of steps, in seconds: often enough to show, seldom enough to cost nothing. */
 const STRETCH_SECONDS = 0.05;
 
+const PLAIN_ADAM = {
+  type: 'adam',
+  momentum: 0,
+  nesterov: false,
+  weightDecay: 0,
+  l1: 0,
+  clipNorm: 0,
+  clipValue: 0,
+  accumulate: 1,
+  averageDecay: 0,
+  skipNonFinite: false,
+} as const;
+
 type Settings = ReturnType<typeof checkFitOptions>;
 
 function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
@@ -172,7 +185,7 @@ async function runEpoch(
   const { beta } = core.spec.objective;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   const partial = core.position.partial ?? {
-    sums: { reconstruction: 0, kl: 0, examples: 0 },
+    sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 },
     batchSize,
     examples: train.length,
     shuffle,
@@ -223,12 +236,16 @@ function runStretch(
     const { epoch, stepInEpoch } = core.position;
     const { sums } = partial;
     const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle, sums };
-    const optimiser = { learningRate, beta1, beta2, epsilon, beta: core.spec.objective.beta };
-    const result = await core.call((addon, handle) => addon.train(handle, { data, ...chunk, ...optimiser }));
+    const schedule = new Float64Array(4 * steps);
+    for (let i = 0; i < steps; i++) schedule.set([learningRate, core.spec.objective.beta, 0, 1], 4 * i);
+    const optimiser = { ...PLAIN_ADAM, beta1, beta2, epsilon };
+    const result = await core.call((addon, handle) =>
+      addon.train(handle, { data, ...chunk, schedule, optimiser }),
+    );
     core.position.stepInEpoch += result.steps;
     core.position.step += result.steps;
-    const { reconstruction, kl, examples } = result;
-    partial.sums = { reconstruction, kl, examples };
+    const { reconstruction, kl, terms, examples } = result;
+    partial.sums = { reconstruction, kl, terms, examples };
     return result;
   });
 }

@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 3;
+inline constexpr int kEngineInterface = 4;
 
 struct DeviceInfo {
   std::string name;
@@ -57,18 +57,39 @@ struct StateTensor {
   std::vector<int64_t> shape;
 };
 
-// Sums over examples of the terms of SPEC's loss, in nats.
+// Sums over examples of the terms of the loss, in nats.
 struct LossSums {
   double reconstruction = 0;
   double kl = 0;
+  std::vector<double> terms;  // the objective's further terms, in the order of Model::termNames()
   int64_t examples = 0;
 };
 
+enum class OptimiserKind : uint8_t { kSgd, kAdam, kAdamW, kAdamax, kRmsProp, kAdaGrad };
+
+// In the meanings of torch.optim.
 struct OptimiserSettings {
-  double learningRate = 1e-3;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
+  OptimiserKind kind = OptimiserKind::kAdam;
+  double beta1 = 0.9;    // Adam's family
+  double beta2 = 0.999;  // Adam's family; RMSprop's alpha
   double epsilon = 1e-8;
+  double momentum = 0;         // SGD and RMSprop
+  bool nesterov = false;       // SGD
+  double weightDecay = 0;      // AdamW: decoupled; else added to the gradient, as an L2 penalty is
+  double l1 = 0;               // adds l1 sign(weight) to the gradient
+  double clipNorm = 0;         // the norm that the whole gradient is scaled down to; 0 for no limit
+  double clipValue = 0;        // the magnitude that each gradient is cut to; 0 for no limit
+  int64_t accumulate = 1;      // batches whose gradients are averaged for one update
+  double averageDecay = 0;     // of the weights' moving average; 0 keeps none
+  bool skipNonFinite = false;  // leaves out an update whose gradient is not finite, and goes on
+};
+
+// What changes from step to step. It lies on the device: a captured graph of steps reads it there.
+struct StepSchedule {
+  double learningRate = 1e-3;
+  double beta = 1;         // weight of the KL divergence
+  double capacity = 0;     // nats that the KL divergence is held to, where the objective has a capacity
+  double temperature = 1;  // of relaxed categorical posteriors
 };
 
 // A stretch of optimiser steps over one epoch's order.
@@ -80,7 +101,7 @@ struct TrainChunk {
   int64_t steps = 0;
   int64_t batchSize = 0;
   bool shuffle = true;
-  double beta = 1;
+  std::vector<StepSchedule> schedule;  // one a step
   LossSums sums;  // what the result's sums go on from, so that they do not depend on how an epoch is cut
   OptimiserSettings optimiser;
   std::shared_ptr<std::atomic<bool>> abort;
@@ -89,7 +110,8 @@ struct TrainChunk {
 enum class StopReason : uint8_t { kDone, kAborted, kNonFinite };
 
 struct TrainResult {
-  int64_t steps = 0;  // whole steps taken
+  int64_t steps = 0;    // whole steps taken
+  int64_t skipped = 0;  // of these, updates left out since their gradient was not finite
   LossSums sums;
   double seconds = 0;
   StopReason reason = StopReason::kDone;
@@ -108,6 +130,9 @@ class Model {
 
   virtual int64_t step() const = 0;  // optimiser steps taken since the weights were drawn
   virtual void setStep(int64_t step) = 0;
+
+  // The terms of the loss beside reconstruction and kl, which LossSums::terms holds.
+  virtual std::vector<std::string> termNames() const { return {}; }
 
   // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq.
   // Linear weights have PyTorch's layout [out, in]. Values are float32.

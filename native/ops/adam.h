@@ -9,10 +9,10 @@
 namespace torchvae {
 
 // What a step's number makes of the settings; `step` counts from 1.
-cpu::AdamCoefficients adamCoefficients(const OptimiserSettings& settings, int64_t step);
+cpu::AdamCoefficients adamCoefficients(const OptimiserSettings& settings, double learningRate, int64_t step);
 
 // One update from parameters.gradients; `step` counts from 1.
 void adamStep(const Context& context, Parameters& parameters, const OptimiserSettings& settings,
-              int64_t step);
+              double learningRate, int64_t step);
 
 }  // namespace torchvae

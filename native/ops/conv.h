@@ -4,7 +4,7 @@
 
 #include "context.h"
 #include "cpu/conv.h"
-#include "net/layer.h"
+#include "fused/net/layer.h"
 #include "parameters.h"
 
 namespace torchvae {

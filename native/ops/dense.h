@@ -2,7 +2,7 @@
 #pragma once
 
 #include "context.h"
-#include "net/layer.h"
+#include "fused/net/layer.h"
 #include "parameters.h"
 
 namespace torchvae {

@@ -36,12 +36,14 @@ TrainResult runLoop(const Context& context, Vae& vae, Parameters& parameters, co
       break;
     }
     const int64_t first = (chunk.firstStep + result.steps) * chunk.batchSize;
-    const StepInput input{data, order, first, std::min(chunk.batchSize, data.rows() - first), chunk.beta};
+    const StepInput input{data, order, first, std::min(chunk.batchSize, data.rows() - first),
+                          chunk.schedule[static_cast<size_t>(result.steps)]};
     forwardAndBackward(context, vae, input, seed, step);
     LossSums sums = result.sums;
     addLosses(context, vae, input.rows, sums);
     if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl) ||
-        !update(context, vae, parameters, input.rows, chunk.optimiser, step + 1)) {
+        !update(context, vae, parameters, input.rows, chunk.optimiser, input.schedule.learningRate,
+                step + 1)) {
       result.reason = StopReason::kNonFinite;
       break;
     }

@@ -33,14 +33,14 @@ void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input
   vae.sample(input.rows);
   vae.decode(input.rows);
   vae.reconstruct(input.rows, true);
-  vae.backward(input.rows, input.beta);
+  vae.backward(input.rows, input.schedule.beta);
 }
 
 bool update(const Context& context, Vae& vae, Parameters& parameters, int64_t rows,
-            const OptimiserSettings& settings, int64_t step) {
-  if (vae.updateWeights(parameters, rows, adamCoefficients(settings, step))) return true;
+            const OptimiserSettings& settings, double learningRate, int64_t step) {
+  if (vae.updateWeights(parameters, rows, adamCoefficients(settings, learningRate, step))) return true;
   if (!vae.weightGradients(parameters, rows)) return false;
-  adamStep(context, parameters, settings, step);
+  adamStep(context, parameters, settings, learningRate, step);
   return true;
 }
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "data/resident.h"
+#include "fused/vae.h"
 #include "ops/adam.h"
-#include "vae.h"
 
 namespace torchvae {
 
@@ -13,7 +13,7 @@ struct StepInput {
   const at::Tensor& order;  // int64 on the device: a permutation of the examples
   int64_t first;            // the batch is order[first], ..., order[first + rows - 1]
   int64_t rows;
-  double beta;
+  StepSchedule schedule;
 };
 
 // Forward and backward: leaves the losses in vae.reconstruction and vae.kl, and the gradients of the
@@ -24,7 +24,7 @@ void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input
 // The weights' gradients and Adam; `step` counts from 1. Returns false, with the weights untouched, where a
 // gradient is not finite.
 bool update(const Context& context, Vae& vae, Parameters& parameters, int64_t rows,
-            const OptimiserSettings& settings, int64_t step);
+            const OptimiserSettings& settings, double learningRate, int64_t step);
 
 // noise[0 .. rows) ~ N(0, I), a function of (seed, step) alone.
 void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows, at::Tensor& noise);

@@ -1,4 +1,4 @@
-#include "net/conv.h"
+#include "fused/net/conv.h"
 
 #include "error.h"
 

@@ -1,4 +1,4 @@
-#include "likelihood/bernoulli.h"
+#include "fused/likelihood/bernoulli.h"
 
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softplus.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "cpu/vector.h"
-#include "likelihood/rows.h"
+#include "fused/likelihood/rows.h"
 
 namespace torchvae {
 namespace {

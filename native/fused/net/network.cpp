@@ -1,8 +1,8 @@
-#include "net/network.h"
+#include "fused/net/network.h"
 
 #include "error.h"
-#include "net/conv.h"
-#include "net/mlp.h"
+#include "fused/net/conv.h"
+#include "fused/net/mlp.h"
 #include "ops/dense.h"
 
 namespace torchvae {

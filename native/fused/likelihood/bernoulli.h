@@ -5,7 +5,7 @@
 // Cunningham 2019).
 #pragma once
 
-#include "likelihood/likelihood.h"
+#include "fused/likelihood/likelihood.h"
 
 namespace torchvae {
 

@@ -3,7 +3,7 @@
 //   z = mu + exp(logVariance / 2) noise,  KL = 1/2 sum (mu^2 + exp(logVariance) - 1 - logVariance).
 #pragma once
 
-#include "posterior/posterior.h"
+#include "fused/posterior/posterior.h"
 
 namespace torchvae {
 

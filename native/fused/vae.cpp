@@ -1,4 +1,4 @@
-#include "vae.h"
+#include "fused/vae.h"
 
 #include <ATen/ops/square.h>
 #include <ATen/ops/sum.h>

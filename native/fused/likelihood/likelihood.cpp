@@ -1,8 +1,8 @@
-#include "likelihood/likelihood.h"
+#include "fused/likelihood/likelihood.h"
 
 #include "error.h"
-#include "likelihood/bernoulli.h"
-#include "likelihood/gaussian.h"
+#include "fused/likelihood/bernoulli.h"
+#include "fused/likelihood/gaussian.h"
 
 namespace torchvae {
 namespace {

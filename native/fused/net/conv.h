@@ -4,7 +4,7 @@
 // decoder's undo the same sequence.
 #pragma once
 
-#include "net/network.h"
+#include "fused/net/network.h"
 
 namespace torchvae {
 

@@ -1,4 +1,4 @@
-#include "posterior/diagonal_gaussian.h"
+#include "fused/posterior/diagonal_gaussian.h"
 
 #include <ATen/ops/sum.h>
 

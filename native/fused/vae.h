@@ -3,11 +3,11 @@
 
 #include <memory>
 
-#include "likelihood/likelihood.h"
-#include "net/network.h"
+#include "fused/likelihood/likelihood.h"
+#include "fused/net/network.h"
+#include "fused/posterior/posterior.h"
 #include "ops/dense.h"
 #include "parameters.h"
-#include "posterior/posterior.h"
 #include "spec.h"
 
 namespace torchvae {

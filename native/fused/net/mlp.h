@@ -1,7 +1,7 @@
 // The multilayer perceptron: dense layers of the widths in NetworkSpec::hidden.
 #pragma once
 
-#include "net/network.h"
+#include "fused/net/network.h"
 
 namespace torchvae {
 

@@ -1,4 +1,4 @@
-#include "net/mlp.h"
+#include "fused/net/mlp.h"
 
 namespace torchvae {
 namespace {

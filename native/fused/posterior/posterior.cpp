@@ -1,7 +1,7 @@
-#include "posterior/posterior.h"
+#include "fused/posterior/posterior.h"
 
 #include "error.h"
-#include "posterior/diagonal_gaussian.h"
+#include "fused/posterior/diagonal_gaussian.h"
 
 namespace torchvae {
 namespace {

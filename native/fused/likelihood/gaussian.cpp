@@ -1,11 +1,11 @@
-#include "likelihood/gaussian.h"
+#include "fused/likelihood/gaussian.h"
 
 #include <ATen/ops/sum.h>
 
 #include <numbers>
 
 #include "cpu/vector.h"
-#include "likelihood/rows.h"
+#include "fused/likelihood/rows.h"
 
 namespace torchvae {
 namespace {

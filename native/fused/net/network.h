@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cpu/conv.h"
-#include "net/layer.h"
+#include "fused/net/layer.h"
 #include "ops/conv.h"
 #include "parameters.h"
 #include "spec.h"

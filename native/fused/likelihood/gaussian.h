@@ -2,7 +2,7 @@
 //   -log p(x|y) = sum over dimensions of (x - y)^2 / (2 sigma^2) + log(sigma sqrt(2 pi)).
 #pragma once
 
-#include "likelihood/likelihood.h"
+#include "fused/likelihood/likelihood.h"
 
 namespace torchvae {
 
