@@ -13,6 +13,7 @@ ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, CudaPart*
   if (device.is_cuda() && cuda == nullptr) {
     throw Error("ERR_DEVICE", "The engine's CUDA part is not loaded; use device 'cpu'");
   }
+  if (cuda != nullptr && device.is_cuda() != cuda->onHost()) kernels_ = std::make_unique<Kernels>(*cuda);
   if (device.is_cpu()) pool_ = std::make_unique<Pool>(threads);
   thread_ = std::thread([this] { work(); });
 }
@@ -64,7 +65,10 @@ std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64
                                                    const std::string& precision) {
   return translated([&] {
     const auto dtype = precision == "float64" ? c10::kDouble : c10::kFloat;
-    return owned<Model>(new VaeModel({device_, dtype, pool_.get()}, spec, seed));
+    Context context{device_, dtype, pool_.get(), kernels_.get()};
+    context.bf16 = precision == "bf16";
+    context.tf32 = precision == "tf32";
+    return owned<Model>(new VaeModel(context, spec, seed));
   });
 }
 

@@ -1,7 +1,9 @@
 #include "model.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
@@ -21,6 +23,13 @@ void copyOut(const at::Tensor& tensor, float* to) {
   at::from_blob(to, tensor.sizes(), kHostFloat).copy_(tensor);
 }
 
+// libtorch keeps this for the whole process, so each piece of work sets it.
+void choosePrecision(const Context& context) {
+  if (!context.device.is_cuda()) return;
+  at::globalContext().setAllowTF32CuBLAS(context.tf32);
+  at::globalContext().setAllowTF32CuDNN(context.tf32);
+}
+
 // Calls body(first, rows) for stretches of at most kEvaluationRows.
 template <class Body>
 void forStretches(int64_t total, const Body& body) {
@@ -37,7 +46,9 @@ VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed)
 }
 
 Vae& VaeModel::trainingPass(int64_t capacity) {
+  choosePrecision(context_);
   if (!training_ || training_->capacity() != capacity) {
+    executor_.reset();
     training_.reset();
     training_ = std::make_unique<Vae>(context_, parameters_, plan_, spec_, capacity, true);
   }
@@ -45,6 +56,7 @@ Vae& VaeModel::trainingPass(int64_t capacity) {
 }
 
 Vae& VaeModel::evaluationPass(int64_t capacity) {
+  choosePrecision(context_);
   if (!evaluation_ || evaluation_->capacity() < capacity) {
     evaluation_ = std::make_unique<Vae>(context_, parameters_, plan_, spec_, capacity, false);
   }
@@ -85,6 +97,7 @@ void VaeModel::writeState(const std::string& name, const float* values, int64_t 
                                         " values but received " + std::to_string(count));
     }
     tensor.copy_(at::from_blob(const_cast<float*>(values), tensor.sizes(), kHostFloat));
+    parameters_.refreshShadow();
   });
 }
 
@@ -92,6 +105,14 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
   return translated([&] {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     Vae& vae = trainingPass(std::min(chunk.batchSize, data.rows()));
+    if (GraphExecutor::serves(context_, chunk.optimiser)) {
+      if (!executor_ || !executor_->fits(vae, data, chunk.batchSize, chunk.optimiser)) {
+        executor_.reset();
+        executor_ = std::make_unique<GraphExecutor>(context_, vae, parameters_, data, chunk.batchSize,
+                                                    chunk.optimiser, seed_);
+      }
+      return executor_->run(chunk, data, orderOf(chunk), step_);
+    }
     return runLoop(context_, vae, parameters_, chunk, data, orderOf(chunk), seed_, step_);
   });
 }
@@ -105,16 +126,28 @@ LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed
     const at::Tensor order =
         at::arange(data.rows(), c10::TensorOptions().dtype(c10::kLong).device(context_.device));
     LossSums sums;
+    at::Tensor onDevice;  // sums that are read once, at the end
+    if (context_.kernels != nullptr)
+      onDevice = at::zeros({2}, c10::TensorOptions().dtype(c10::kDouble).device(context_.device));
     int64_t batch = 0;
     for (int64_t first = 0; first < data.rows() && !abort.load(); first += capacity, ++batch) {
       const int64_t rows = std::min(capacity, data.rows() - first);
-      resident.gather(context_, order, first, rows, vae.x);
-      drawNoise(context_, noiseSeed, batch, rows, vae.noise);
+      loadBatch(context_, vae, {resident, order, first, rows, {}, {}}, noiseSeed, batch);
       vae.encode(rows);
       vae.sample(rows);
       vae.decode(rows);
       vae.reconstruct(rows, false);
-      addLosses(context_, vae, rows, sums);
+      if (onDevice.defined()) {
+        context_.kernels->addLosses(vae.reconstruction, vae.kl, rows, onDevice);
+        sums.examples += rows;
+      } else {
+        addLosses(context_, vae, rows, sums);
+      }
+    }
+    if (onDevice.defined()) {
+      const at::Tensor read = onDevice.cpu();
+      sums.reconstruction = read.const_data_ptr<double>()[0];
+      sums.kl = read.const_data_ptr<double>()[1];
     }
     return sums;
   });
@@ -186,6 +219,7 @@ void VaeModel::losses(const HostArray& x, const NoiseSource& noise, float* recon
 LossSums VaeModel::gradients(const HostArray& x, const NoiseSource& noise, double beta,
                              std::vector<std::vector<float>>& gradients) {
   return translated([&] {
+    choosePrecision(context_);
     Vae vae(context_, parameters_, plan_, spec_, x.rows, true);
     load(vae, x, noise, 0, x.rows);
     vae.encode(x.rows);

@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "fused/vae.h"
 #include "parameters.h"
+#include "train/graph.h"
 
 namespace torchvae {
 
@@ -43,6 +44,7 @@ class VaeModel : public Model {
   Parameters parameters_;
   VaePlan plan_;
   std::unique_ptr<Vae> training_;
+  std::unique_ptr<GraphExecutor> executor_;  // on a device with fused kernels
   std::unique_ptr<Vae> evaluation_;
 
   struct Order {

@@ -96,6 +96,16 @@ void Parameters::allocate(const Context& context, uint64_t seed) {
     fillUniform({seed, Stream::kWeights, index++}, drawn.data_ptr<float>(), drawn.numel());
     value(entry.slot).copy_(drawn.mul_(2 * entry.bound).sub_(entry.bound));
   }
+  if (context.computeType() != context.dtype) {
+    Context own = context;
+    own.dtype = context.computeType();
+    shadow = zeroed(own, {size_});
+    refreshShadow();
+  }
+}
+
+void Parameters::refreshShadow() {
+  if (shadow.defined()) shadow.copy_(values);
 }
 
 at::Tensor Parameters::view(const at::Tensor& flat, const Slot& slot) {

@@ -70,12 +70,17 @@ class Parameters {
 
   at::Tensor value(const Slot& slot) const { return view(values, slot); }
   at::Tensor gradient(const Slot& slot) const { return view(gradients, slot); }
+  // The values as matrix products read them: in the context's compute type.
+  at::Tensor computeValue(const Slot& slot) const { return view(shadow.defined() ? shadow : values, slot); }
+  // To be called when values were written by other hands than the optimiser's.
+  void refreshShadow();
 
   // State by its public name: parameters and the optimiser's moments.
   std::vector<StateTensor> stateTensors() const;
   at::Tensor state(const std::string& name) const;
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
+  at::Tensor shadow;  // [size]: the values in bf16, where that is the compute type
 
  private:
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);

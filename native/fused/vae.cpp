@@ -2,6 +2,7 @@
 
 #include <ATen/ops/square.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
 
@@ -36,7 +37,11 @@ Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& pl
       encoder_(context, parameters, plan.encoder, capacity, {training, true}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity, {training, false}),
       decoder_(context, parameters, plan.decoder, capacity, {training, false}) {
-  if (training) zGradient_ = makeActivations(context, capacity, spec.latentSize, true);
+  if (!training) return;
+  zGradient_ = makeActivations(context, capacity, spec.latentSize, true);
+  if (context.kernels == nullptr) return;
+  const int64_t blocks = Kernels::gradientBlocks(gradientParts(capacity));
+  partials_ = at::zeros({blocks}, c10::TensorOptions().dtype(c10::kDouble).device(context.device));
 }
 
 void Vae::encode(int64_t rows) {
@@ -57,7 +62,7 @@ void Vae::reconstruct(int64_t rows, bool withGradient) {
                                withGradient ? &decoder_.outputGradient() : nullptr);
 }
 
-void Vae::backward(int64_t rows, double beta) {
+void Vae::backward(int64_t rows, const KlWeight& beta) {
   decoder_.backward(&zGradient_, rows);
   posterior_->backward(context_, head(), noise, zGradient_.value, beta, rows, head_.outputGradient);
   if (encoder_.empty()) return;
@@ -80,7 +85,31 @@ std::vector<cpu::WeightProduct> Vae::weightProducts() {
   return products;
 }
 
+std::vector<GradientPart> Vae::gradientParts(int64_t rows) {
+  std::vector<GradientPart> parts;
+  forLayers([&](const Layer& layer) { layer.gradientParts(rows, parts); });
+  return parts;
+}
+
+void Vae::finishGradients(Parameters& parameters, int64_t rows, const OptimiserSettings& settings,
+                          StepState* state) {
+  forLayers([&](Layer& layer) { layer.weightGradient(rows); });
+  context_.kernels->finishGradients(gradientParts(rows), rows, parameters.gradients, partials_, reconstruction,
+                                    kl, settings, state);
+}
+
+void Vae::optimise(Parameters& parameters, int64_t rows, const OptimiserSettings& settings, StepState* state,
+                   const ScheduleRow* schedule) {
+  context_.kernels->optimise(parameters.values, parameters.gradients, parameters.firstMoments,
+                             parameters.secondMoments, parameters.shadow, partials_, partials_.size(0), rows,
+                             settings, state, schedule);
+}
+
 bool Vae::weightGradients(Parameters& parameters, int64_t rows) {
+  if (context_.kernels != nullptr) {
+    finishGradients(parameters, rows, {}, nullptr);
+    return std::isfinite(partials_.sum().item<double>());
+  }
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
   });

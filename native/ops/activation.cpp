@@ -13,7 +13,9 @@ namespace torchvae {
 
 Activations makeActivations(const Context& context, int64_t capacity, int64_t features, bool transposed) {
   Activations made;
-  made.value = zeroed(context, {capacity, features});
+  Context own = context;
+  own.dtype = context.computeType();
+  made.value = zeroed(own, {capacity, features});
   if (transposed && context.tiled()) made.transposed = zeroed(context, {features, capacity});
   return made;
 }

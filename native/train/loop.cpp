@@ -37,7 +37,7 @@ TrainResult runLoop(const Context& context, Vae& vae, Parameters& parameters, co
     }
     const int64_t first = (chunk.firstStep + result.steps) * chunk.batchSize;
     const StepInput input{data, order, first, std::min(chunk.batchSize, data.rows() - first),
-                          chunk.schedule[static_cast<size_t>(result.steps)]};
+                          chunk.schedule[static_cast<size_t>(result.steps)], {}};
     forwardAndBackward(context, vae, input, seed, step);
     LossSums sums = result.sums;
     addLosses(context, vae, input.rows, sums);

@@ -25,15 +25,29 @@ void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows
   });
 }
 
-void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input, uint64_t seed,
-                        int64_t step) {
+void loadBatch(const Context& context, Vae& vae, const StepInput& input, uint64_t seed, int64_t step) {
+  if (context.kernels != nullptr) {
+    BatchSource source{input.data.values(), input.order, input.first, 0, seed, step, nullptr};
+    if (input.clock) {
+      source.state = input.clock->state;
+      source.batchSize = input.clock->batchSize;
+    }
+    context.kernels->loadBatch(source, input.rows, vae.x.value, vae.noise);
+    return;
+  }
   input.data.gather(context, input.order, input.first, input.rows, vae.x);
   drawNoise(context, seed, step, input.rows, vae.noise);
+}
+
+void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input, uint64_t seed,
+                        int64_t step) {
+  loadBatch(context, vae, input, seed, step);
   vae.encode(input.rows);
   vae.sample(input.rows);
   vae.decode(input.rows);
   vae.reconstruct(input.rows, true);
-  vae.backward(input.rows, input.schedule.beta);
+  vae.backward(input.rows, input.clock ? KlWeight(input.clock->state, input.clock->schedule)
+                                       : KlWeight(input.schedule.beta));
 }
 
 bool update(const Context& context, Vae& vae, Parameters& parameters, int64_t rows,
@@ -41,6 +55,7 @@ bool update(const Context& context, Vae& vae, Parameters& parameters, int64_t ro
   if (vae.updateWeights(parameters, rows, adamCoefficients(settings, learningRate, step))) return true;
   if (!vae.weightGradients(parameters, rows)) return false;
   adamStep(context, parameters, settings, learningRate, step);
+  parameters.refreshShadow();
   return true;
 }
 

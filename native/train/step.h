@@ -5,8 +5,18 @@
 #include "data/resident.h"
 #include "fused/vae.h"
 #include "ops/adam.h"
+#include "ops/kernels.h"
+
+#include <optional>
 
 namespace torchvae {
+
+// Where a device with fused kernels reads which step it is at.
+struct DeviceClock {
+  const StepState* state;
+  const ScheduleRow* schedule;
+  int64_t batchSize;
+};
 
 struct StepInput {
   const ResidentDataset& data;
@@ -14,7 +24,11 @@ struct StepInput {
   int64_t first;            // the batch is order[first], ..., order[first + rows - 1]
   int64_t rows;
   StepSchedule schedule;
+  std::optional<DeviceClock> clock;  // in place of `first`, `schedule`, and the step's number
 };
+
+// Puts a batch's examples and its noise, a function of (seed, step) alone, into `vae`.
+void loadBatch(const Context& context, Vae& vae, const StepInput& input, uint64_t seed, int64_t step);
 
 // Forward and backward: leaves the losses in vae.reconstruction and vae.kl, and the gradients of the
 // activations.

@@ -6,6 +6,7 @@
 
 #include "cpu/vector.h"
 #include "fused/likelihood/rows.h"
+#include "ops/kernels.h"
 
 namespace torchvae {
 namespace {
@@ -29,6 +30,10 @@ TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t 
 
 void Gaussian::negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                                at::Tensor& loss, Activations* gradient) const {
+  if (context.kernels != nullptr) {
+    context.kernels->gaussian(sigma_, x, y, rows, loss, gradient == nullptr ? at::Tensor() : gradient->value);
+    return;
+  }
   const double precision = 1 / (sigma_ * sigma_);
   const double constant = static_cast<double>(y.size(1)) * std::log(sigma_ * std::sqrt(2 * std::numbers::pi));
   if (context.tiled()) {

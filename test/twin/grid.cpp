@@ -1,0 +1,126 @@
+#include "grid.h"
+
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace torchvae::twin {
+
+Dim threadIdx, blockIdx, blockDim, gridDim;
+
+namespace {
+
+constexpr unsigned kMostThreads = 1024;
+constexpr size_t kStack = size_t{64} << 10;
+
+// Counts who has come; the last one lets all go.
+struct Barrier {
+  unsigned expected = 0, arrived = 0, generation = 0;
+};
+
+// Fibers are made once and then used for block after block: making a context costs a system call, a long jump does
+// not.
+struct Fiber {
+  std::unique_ptr<char[]> stack;
+  ucontext_t context;
+  jmp_buf place;
+  bool made = false;
+  bool done = false;
+};
+
+Fiber fibers[kMostThreads];
+Barrier ofBlock, ofWarp[kMostThreads / 32];
+uint64_t slots[kMostThreads];
+const std::function<void()>* work = nullptr;
+unsigned current = 0;
+jmp_buf scheduler;
+ucontext_t first;
+
+// Back to the scheduler, until it comes round again.
+void yield() {
+  const Dim mine = threadIdx;
+  if (_setjmp(fibers[current].place) == 0) _longjmp(scheduler, 1);
+  threadIdx = mine;
+}
+
+void fiberMain() {
+  for (;;) {
+    (*work)();
+    fibers[current].done = true;
+    // A thread that has returned takes part in no barrier any more.
+    for (Barrier* barrier : {&ofBlock, &ofWarp[current / 32]}) {
+      --barrier->expected;
+      if (barrier->expected > 0 && barrier->arrived == barrier->expected) {
+        barrier->arrived = 0;
+        ++barrier->generation;
+      }
+    }
+    yield();
+  }
+}
+
+void wait(Barrier& barrier) {
+  if (++barrier.arrived == barrier.expected) {
+    barrier.arrived = 0;
+    ++barrier.generation;
+    return;
+  }
+  const unsigned before = barrier.generation;
+  while (barrier.generation == before) yield();
+}
+
+// Lets fiber `index` run until it yields.
+void resume(unsigned index) {
+  current = index;
+  threadIdx = {index, 0, 0};
+  if (_setjmp(scheduler) != 0) return;
+  Fiber& fiber = fibers[index];
+  if (fiber.made) _longjmp(fiber.place, 1);
+  fiber.made = true;
+  fiber.stack = std::make_unique<char[]>(kStack);
+  getcontext(&fiber.context);
+  fiber.context.uc_stack.ss_sp = fiber.stack.get();
+  fiber.context.uc_stack.ss_size = kStack;
+  fiber.context.uc_link = nullptr;
+  makecontext(&fiber.context, fiberMain, 0);
+  swapcontext(&first, &fiber.context);
+}
+
+void runBlock(unsigned threads) {
+  ofBlock = {threads, 0, 0};
+  for (unsigned w = 0; w * 32 < threads; ++w) ofWarp[w] = {std::min(32u, threads - w * 32), 0, 0};
+  for (unsigned i = 0; i < threads; ++i) fibers[i].done = false;
+  for (bool left = true; left;) {
+    left = false;
+    for (unsigned i = 0; i < threads; ++i) {
+      if (fibers[i].done) continue;
+      resume(i);
+      left = left || !fibers[i].done;
+    }
+  }
+}
+
+}  // namespace
+
+void runGrid(unsigned blocks, unsigned threads, const std::function<void()>& kernel) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  work = &kernel;
+  gridDim = {blocks, 1, 1};
+  blockDim = {threads, 1, 1};
+  for (unsigned b = 0; b < blocks; ++b) {
+    blockIdx = {b, 0, 0};
+    runBlock(threads);
+  }
+}
+
+void blockBarrier() { wait(ofBlock); }
+void warpBarrier() { wait(ofWarp[threadIdx.x / 32]); }
+void* exchangeSlot(unsigned thread) { return &slots[thread]; }
+
+}  // namespace torchvae::twin
