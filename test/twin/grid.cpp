@@ -1,13 +1,13 @@
 #include "grid.h"
 
 #include <setjmp.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
+#include <cstdlib>
 #include <mutex>
-#include <vector>
 
 namespace torchvae::twin {
 
@@ -16,7 +16,7 @@ Dim threadIdx, blockIdx, blockDim, gridDim;
 namespace {
 
 constexpr unsigned kMostThreads = 1024;
-constexpr size_t kStack = size_t{64} << 10;
+constexpr size_t kStack = size_t{32} << 10;
 
 // Counts who has come; the last one lets all go.
 struct Barrier {
@@ -26,8 +26,6 @@ struct Barrier {
 // Fibers are made once and then used for block after block: making a context costs a system call, a long jump does
 // not.
 struct Fiber {
-  std::unique_ptr<char[]> stack;
-  ucontext_t context;
   jmp_buf place;
   bool made = false;
   bool done = false;
@@ -35,11 +33,23 @@ struct Fiber {
 
 Fiber fibers[kMostThreads];
 Barrier ofBlock, ofWarp[kMostThreads / 32];
-uint64_t slots[kMostThreads];
+uint64_t slots[2 * kMostThreads];
 const std::function<void()>* work = nullptr;
 unsigned current = 0;
 jmp_buf scheduler;
 ucontext_t first;
+
+// All stacks in huge pages, their tops spread over the cache's sets.
+char* stackOf(unsigned index, size_t& size) {
+  static char* const all = [] {
+    constexpr size_t kAll = kStack * kMostThreads;
+    void* memory = std::aligned_alloc(size_t{2} << 20, kAll);
+    madvise(memory, kAll, MADV_HUGEPAGE);
+    return static_cast<char*>(memory);
+  }();
+  size = kStack - index % 32 * 128;
+  return all + index * kStack;
+}
 
 // Back to the scheduler, until it comes round again.
 void yield() {
@@ -82,13 +92,12 @@ void resume(unsigned index) {
   Fiber& fiber = fibers[index];
   if (fiber.made) _longjmp(fiber.place, 1);
   fiber.made = true;
-  fiber.stack = std::make_unique<char[]>(kStack);
-  getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = fiber.stack.get();
-  fiber.context.uc_stack.ss_size = kStack;
-  fiber.context.uc_link = nullptr;
-  makecontext(&fiber.context, fiberMain, 0);
-  swapcontext(&first, &fiber.context);
+  static ucontext_t context;
+  getcontext(&context);
+  context.uc_stack.ss_sp = stackOf(index, context.uc_stack.ss_size);
+  context.uc_link = nullptr;
+  makecontext(&context, fiberMain, 0);
+  swapcontext(&first, &context);
 }
 
 void runBlock(unsigned threads) {
@@ -97,10 +106,17 @@ void runBlock(unsigned threads) {
   for (unsigned i = 0; i < threads; ++i) fibers[i].done = false;
   for (bool left = true; left;) {
     left = false;
-    for (unsigned i = 0; i < threads; ++i) {
-      if (fibers[i].done) continue;
-      resume(i);
-      left = left || !fibers[i].done;
+    for (unsigned begin = 0; begin < threads; begin += 32) {
+      // A warp runs on while its own barriers let it.
+      const Barrier& barrier = ofWarp[begin / 32];
+      unsigned before;
+      do {
+        before = barrier.generation;
+        for (unsigned i = begin; i < std::min(threads, begin + 32); ++i) {
+          if (!fibers[i].done) resume(i);
+        }
+      } while (barrier.generation != before);
+      for (unsigned i = begin; i < std::min(threads, begin + 32); ++i) left = left || !fibers[i].done;
     }
   }
 }
@@ -121,6 +137,7 @@ void runGrid(unsigned blocks, unsigned threads, const std::function<void()>& ker
 
 void blockBarrier() { wait(ofBlock); }
 void warpBarrier() { wait(ofWarp[threadIdx.x / 32]); }
-void* exchangeSlot(unsigned thread) { return &slots[thread]; }
+unsigned warpGeneration() { return ofWarp[threadIdx.x / 32].generation; }
+void* exchangeSlot(unsigned thread, unsigned side) { return &slots[2 * thread + side % 2]; }
 
 }  // namespace torchvae::twin

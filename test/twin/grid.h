@@ -18,7 +18,9 @@ void runGrid(unsigned blocks, unsigned threads, const std::function<void()>& ker
 // All threads of the block; all of the warp.
 void blockBarrier();
 void warpBarrier();
-// One slot of 8 bytes for each thread of the block, through which the lanes of a warp exchange values.
-void* exchangeSlot(unsigned thread);
+// How many of the warp's barriers were passed.
+unsigned warpGeneration();
+// Two slots of 8 bytes for each thread of the block, through which the lanes of a warp exchange values.
+void* exchangeSlot(unsigned thread, unsigned side);
 
 }  // namespace torchvae::twin

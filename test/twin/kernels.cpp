@@ -25,11 +25,12 @@ template <class T>
 T __shfl_xor_sync(unsigned /*mask*/, T value, int lanes) {
   namespace twin = torchvae::twin;
   static_assert(sizeof(T) <= 8);
-  std::memcpy(twin::exchangeSlot(threadIdx.x), &value, sizeof value);
+  // Sides take turns, so that a lane which is ahead does not write what another has yet to read.
+  const unsigned side = twin::warpGeneration();
+  std::memcpy(twin::exchangeSlot(threadIdx.x, side), &value, sizeof value);
   twin::warpBarrier();
   T other;
-  std::memcpy(&other, twin::exchangeSlot(threadIdx.x ^ static_cast<unsigned>(lanes)), sizeof other);
-  twin::warpBarrier();
+  std::memcpy(&other, twin::exchangeSlot(threadIdx.x ^ static_cast<unsigned>(lanes), side), sizeof other);
   return other;
 }
 
