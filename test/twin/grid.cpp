@@ -1,8 +1,6 @@
 #include "grid.h"
 
-#include <setjmp.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -23,38 +21,59 @@ struct Barrier {
   unsigned expected = 0, arrived = 0, generation = 0;
 };
 
-// Fibers are made once and then used for block after block: making a context costs a system call, a long jump does
-// not.
 struct Fiber {
-  jmp_buf place;
-  bool made = false;
+  void* place = nullptr;  // its stack pointer while it does not run
   bool done = false;
 };
+
+// Saves the registers that a call keeps and the stack pointer, goes on where `to` was saved. Library functions that do
+// this save the signal mask as well, which takes longer than most threads run.
+extern "C" void twinSwitch(void** from, void* to);
+asm(R"(
+.text
+.globl twinSwitch
+.type twinSwitch, @function
+twinSwitch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size twinSwitch, .-twinSwitch
+)");
 
 Fiber fibers[kMostThreads];
 Barrier ofBlock, ofWarp[kMostThreads / 32];
 uint64_t slots[2 * kMostThreads];
 const std::function<void()>* work = nullptr;
 unsigned current = 0;
-jmp_buf scheduler;
-ucontext_t first;
+void* scheduler = nullptr;
 
-// All stacks in huge pages, their tops spread over the cache's sets.
-char* stackOf(unsigned index, size_t& size) {
+// The end of a fiber's stack. All lie in huge pages, their ends spread over the cache's sets.
+char* stackEnd(unsigned index) {
   static char* const all = [] {
     constexpr size_t kAll = kStack * kMostThreads;
     void* memory = std::aligned_alloc(size_t{2} << 20, kAll);
     madvise(memory, kAll, MADV_HUGEPAGE);
     return static_cast<char*>(memory);
   }();
-  size = kStack - index % 32 * 128;
-  return all + index * kStack;
+  return all + (index + 1) * kStack - index % 32 * 128;
 }
 
 // Back to the scheduler, until it comes round again.
 void yield() {
   const Dim mine = threadIdx;
-  if (_setjmp(fibers[current].place) == 0) _longjmp(scheduler, 1);
+  twinSwitch(&fibers[current].place, scheduler);
   threadIdx = mine;
 }
 
@@ -88,16 +107,16 @@ void wait(Barrier& barrier) {
 void resume(unsigned index) {
   current = index;
   threadIdx = {index, 0, 0};
-  if (_setjmp(scheduler) != 0) return;
   Fiber& fiber = fibers[index];
-  if (fiber.made) _longjmp(fiber.place, 1);
-  fiber.made = true;
-  static ucontext_t context;
-  getcontext(&context);
-  context.uc_stack.ss_sp = stackOf(index, context.uc_stack.ss_size);
-  context.uc_link = nullptr;
-  makecontext(&context, fiberMain, 0);
-  swapcontext(&first, &context);
+  if (fiber.place == nullptr) {
+    // As twinSwitch() leaves a stack: six registers, the address to return to, and a word that keeps the stack
+    // aligned as after a call.
+    void** top = reinterpret_cast<void**>(stackEnd(index)) - 8;
+    std::fill_n(top, 8, nullptr);
+    top[6] = reinterpret_cast<void*>(&fiberMain);
+    fiber.place = top;
+  }
+  twinSwitch(&scheduler, fiber.place);
 }
 
 void runBlock(unsigned threads) {

@@ -1,5 +1,6 @@
 // Every fused kernel on random numbers against a reference written out in double here or taken from the engine's CPU
 // path, and the graph executor's manners against the plain loop's. Prints "ok NAME" or "not ok NAME: why" for each.
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/BFloat16.h>
 
@@ -609,6 +610,7 @@ void testBf16Training() {
 int main() {
   using namespace torchvae;
   const c10::InferenceMode inference;
+  at::set_num_threads(1);
   test("a batch is gathered and scaled, its noise the engine's own", testBatch);
   test("noise is standard normal", testNoiseIsStandardNormal);
   test("bf16 rounds to nearest even", testBf16Rounding);
