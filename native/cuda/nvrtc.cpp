@@ -69,7 +69,7 @@ struct Nvrtc {
 
 }  // namespace
 
-std::vector<char> compileKernels(int capability) {
+std::vector<char> compileKernels(int capability, const std::string& suffix) {
   static const Nvrtc nvrtc;
   std::vector<const char*> names, texts;
   for (const KernelSource& source : kKernelHeaders) {
@@ -80,8 +80,11 @@ std::vector<char> compileKernels(int capability) {
   nvrtc.check(nvrtc.createProgram(&program, kKernelProgram, "torchvae.cu", static_cast<int>(names.size()),
                                   texts.data(), names.data()));
   const std::string architecture = "--gpu-architecture=sm_" + std::to_string(capability);
-  const char* options[] = {architecture.c_str(), "--std=c++17"};
-  const nvrtcResult status = nvrtc.compileProgram(program, 2, options);
+  const std::string named = "-DTORCHVAE_SUFFIX=" + suffix;
+  const std::string typed =
+      std::string("-DTORCHVAE_TYPE=") + (suffix == "_f32" ? "float" : suffix == "_bf16" ? "Bf16" : "double");
+  const char* options[] = {architecture.c_str(), "--std=c++17", named.c_str(), typed.c_str()};
+  const nvrtcResult status = nvrtc.compileProgram(program, 4, options);
   std::vector<char> image;
   std::string log;
   size_t size = 0;

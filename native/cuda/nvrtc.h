@@ -26,7 +26,8 @@ class Driver {
   decltype(&cuGetErrorString) getErrorString_;
 };
 
-// The kernels' machine code for a capability such as 90. Throws ERR_DEVICE with the compiler's words.
-std::vector<char> compileKernels(int capability);
+// The machine code of the kernels of one suffix (_f32, _bf16, _f64) for a capability such as 90. Throws ERR_DEVICE
+// with the compiler's words.
+std::vector<char> compileKernels(int capability, const std::string& suffix);
 
 }  // namespace torchvae

@@ -34,21 +34,22 @@ class Modules {
   CUfunction kernel(int device, const std::string& name) {
     const std::lock_guard lock(mutex_);
     if (!driver_) driver_.emplace();
-    CUmodule& module = modules_[device];
+    const std::string suffix = name.substr(name.rfind('_'));
+    CUmodule& module = modules_[{device, suffix}];
     if (module == nullptr) {
       int major = 0, minor = 0;
       check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "Asking the device");
       check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "Asking the device");
-      module = driver_->load(compileKernels(10 * major + minor));
+      module = driver_->load(compileKernels(10 * major + minor, suffix));
     }
     return driver_->function(module, name);
   }
-  const Driver& driver() const { return *driver_; }
+  const Driver& driver() const { return *driver_; }  // there once a kernel is
 
  private:
   std::mutex mutex_;
   std::optional<Driver> driver_;
-  std::map<int, CUmodule> modules_;
+  std::map<std::pair<int, std::string>, CUmodule> modules_;
 };
 
 // A CUDA graph, with events that keep the host from running far ahead of the device.
