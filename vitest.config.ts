@@ -6,7 +6,9 @@ const twin = {
   name: 'torchvae-twin',
   enforce: 'pre' as const,
   resolveId: (id: string) =>
-    id.endsWith('/binaries.ts') ? fileURLToPath(new URL('test/twin/binaries.ts', import.meta.url)) : undefined,
+    id.endsWith('/binaries.ts')
+      ? fileURLToPath(new URL('test/twin/binaries.ts', import.meta.url))
+      : undefined,
 };
 
 export default defineConfig({
