@@ -1,8 +1,9 @@
 #include "device.h"
 
-#include <c10/core/InferenceMode.h>
+#include <c10/core/GradMode.h>
 
 #include "data/resident.h"
+#include "fused/fused_model.h"
 #include "model.h"
 #include "translate.h"
 
@@ -35,8 +36,8 @@ void ThreadedDevice::submit(std::function<void()> job) {
 }
 
 void ThreadedDevice::work() {
-  // Gradients are written out by hand, so autograd's bookkeeping is off for everything this thread does.
-  const c10::InferenceMode inference;
+  // Off for everything but the step that asks for derivatives.
+  const c10::NoGradGuard noGrad;
   if (device_.is_cuda()) cuda_->enterThread(device_.index());
   for (;;) {
     std::function<void()> job;
@@ -61,10 +62,12 @@ std::shared_ptr<Dataset> ThreadedDevice::createDataset(const HostArray& values) 
 }
 
 std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64_t seed,
-                                                   const std::string& precision) {
+                                                   const std::string& precision, bool reference) {
   return translated([&] {
     const auto dtype = precision == "float64" ? c10::kDouble : c10::kFloat;
-    return owned<Model>(new VaeModel({device_, dtype, pool_.get()}, spec, seed));
+    const Context context{device_, dtype, pool_.get()};
+    if (!reference && fused::isFusable(spec)) return owned<Model>(new fused::FusedModel(context, spec, seed));
+    return owned<Model>(new VaeModel(context, spec, seed));
   });
 }
 

@@ -11,6 +11,7 @@
 #include "cpu/pool.h"
 #include "cuda_part.h"
 #include "device.h"
+#include "model.h"
 #include "translate.h"
 
 namespace torchvae {
@@ -37,6 +38,10 @@ class LibtorchEngine : public Engine {
       }
       return info;
     });
+  }
+
+  std::vector<StateTensor> plan(const ModelSpec& spec) override {
+    return translated([&] { return planModel(spec); });
   }
 
   std::shared_ptr<Device> device(const std::string& name, int threads) override {

@@ -44,28 +44,28 @@ DenseSlots Parameters::addDenseFromImage(const std::vector<std::string>& names, 
                                          int64_t outEach) {
   const int64_t out = outEach * static_cast<int64_t>(names.size());
   const DenseSlots slots = reserveDense(in.size(), out);
-  const double bound = 1 / std::sqrt(static_cast<double>(in.size()));
+  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in.size())));
   for (size_t i = 0; i < names.size(); ++i) {
     const int64_t first = static_cast<int64_t>(i) * outEach;
     const Slot weight{{outEach, in.channels, in.height, in.width},
                       {1, out, in.width * in.channels * out, in.channels * out},
                       slots.weight.offset + first};
-    entries_.push_back({names[i] + ".weight", {outEach, in.size()}, weight, bound});
-    entries_.push_back({names[i] + ".bias", {outEach}, {{outEach}, {1}, slots.bias.offset + first}, bound});
+    entries_.push_back({names[i] + ".weight", {outEach, in.size()}, weight, init});
+    entries_.push_back({names[i] + ".bias", {outEach}, {{outEach}, {1}, slots.bias.offset + first}, init});
   }
   return slots;
 }
 
 DenseSlots Parameters::addDenseToImage(const std::string& name, int64_t in, const ImageFeatures& out) {
   const DenseSlots slots = reserveDense(in, out.size());
-  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in)));
   const std::vector<int64_t> sizes{out.channels, out.height, out.width};
   const std::vector<int64_t> strides{1, out.width * out.channels, out.channels};
   Slot weight{sizes, strides, slots.weight.offset};
   weight.sizes.push_back(in);
   weight.strides.push_back(out.size());
-  entries_.push_back({name + ".weight", {out.size(), in}, weight, bound});
-  entries_.push_back({name + ".bias", {out.size()}, {sizes, strides, slots.bias.offset}, bound});
+  entries_.push_back({name + ".weight", {out.size(), in}, weight, init});
+  entries_.push_back({name + ".bias", {out.size()}, {sizes, strides, slots.bias.offset}, init});
   return slots;
 }
 
@@ -74,15 +74,33 @@ ConvSlots Parameters::addConv(const std::string& name, int64_t smallChannels, in
   const int64_t patch = kernel * kernel * largeChannels;
   const int64_t weight = reserve(smallChannels * patch);
   const int64_t bias = reserve(biasSize);
-  const double bound = 1 / std::sqrt(static_cast<double>(patch));
+  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(patch)));
   const std::vector<int64_t> shape{smallChannels, largeChannels, kernel, kernel};
   entries_.push_back(
-      {name + ".weight", shape, {shape, {patch, 1, kernel * largeChannels, largeChannels}, weight}, bound});
-  entries_.push_back({name + ".bias", {biasSize}, {{biasSize}, {1}, bias}, bound});
+      {name + ".weight", shape, {shape, {patch, 1, kernel * largeChannels, largeChannels}, weight}, init});
+  entries_.push_back({name + ".bias", {biasSize}, {{biasSize}, {1}, bias}, init});
   return {{{smallChannels, kernel, kernel, largeChannels},
            {patch, kernel * largeChannels, largeChannels, 1},
            weight},
           {{biasSize}, {1}, bias}};
+}
+
+void Parameters::add(const std::string& name, const std::vector<int64_t>& shape, const Init& init) {
+  if (const ParameterEntry* known = find(name)) {
+    if (known->shape == shape) return;
+    throw Error("ERR_SPEC", "Two parts of the model declare a tensor " + name + " of different shapes");
+  }
+  Slot slot{shape, std::vector<int64_t>(shape.size(), 1), 0};
+  for (size_t i = shape.size(); i-- > 1;) slot.strides[i - 1] = slot.strides[i] * shape[i];
+  slot.offset = reserve(shape.empty() ? 1 : slot.strides[0] * shape[0]);
+  entries_.push_back({name, shape, slot, init});
+}
+
+const ParameterEntry* Parameters::find(const std::string& name) const {
+  for (const ParameterEntry& entry : entries_) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
 }
 
 void Parameters::allocate(const Context& context, uint64_t seed) {
@@ -93,8 +111,22 @@ void Parameters::allocate(const Context& context, uint64_t seed) {
   uint64_t index = 0;
   for (const ParameterEntry& entry : entries_) {
     at::Tensor drawn = at::empty(entry.slot.sizes, c10::TensorOptions().dtype(c10::kFloat));
-    fillUniform({seed, Stream::kWeights, index++}, drawn.data_ptr<float>(), drawn.numel());
-    value(entry.slot).copy_(drawn.mul_(2 * entry.bound).sub_(entry.bound));
+    const Draw draw{seed, Stream::kWeights, index++};
+    const double scale = entry.init.scale;
+    switch (entry.init.kind) {
+      case Init::Kind::kConstant:
+        drawn.fill_(scale);
+        break;
+      case Init::Kind::kUniform:
+        fillUniform(draw, drawn.data_ptr<float>(), drawn.numel());
+        drawn.mul_(2 * scale).sub_(scale);
+        break;
+      case Init::Kind::kNormal:
+        fillNormal(draw, drawn.data_ptr<float>(), drawn.numel());
+        drawn.mul_(scale);
+        break;
+    }
+    value(entry.slot).copy_(drawn);
   }
 }
 
@@ -102,14 +134,11 @@ at::Tensor Parameters::view(const at::Tensor& flat, const Slot& slot) {
   return flat.as_strided(slot.sizes, slot.strides, slot.offset);
 }
 
-std::vector<StateTensor> Parameters::stateTensors() const {
-  std::vector<StateTensor> all;
-  for (const ParameterEntry& entry : entries_) all.push_back({entry.name, entry.shape});
+void Parameters::addMoments(std::vector<StateTensor>& list) const {
   for (const ParameterEntry& entry : entries_) {
-    all.push_back({kPrefix + entry.name + kFirst, entry.shape});
-    all.push_back({kPrefix + entry.name + kSecond, entry.shape});
+    list.push_back({kPrefix + entry.name + kFirst, entry.shape, false});
+    list.push_back({kPrefix + entry.name + kSecond, entry.shape, false});
   }
-  return all;
 }
 
 at::Tensor Parameters::state(const std::string& name) const {
@@ -118,11 +147,10 @@ at::Tensor Parameters::state(const std::string& name) const {
   const size_t cut = moment ? (second ? kSecond : kFirst).size() : 0;
   const std::string parameter =
       moment ? name.substr(kPrefix.size(), name.size() - kPrefix.size() - cut) : name;
-  for (const ParameterEntry& entry : entries_) {
-    if (entry.name == parameter)
-      return view(!moment ? values : second ? secondMoments : firstMoments, entry.slot);
+  if (const ParameterEntry* entry = find(parameter)) {
+    return view(!moment ? values : second ? secondMoments : firstMoments, entry->slot);
   }
-  throw Error("ERR_CHECKPOINT", "The model has no tensor named " + name);
+  return {};
 }
 
 }  // namespace torchvae

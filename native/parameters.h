@@ -20,12 +20,23 @@ struct Slot {
   int64_t offset = 0;
 };
 
+// How a parameter's values are drawn.
+struct Init {
+  enum class Kind : uint8_t { kConstant, kUniform, kNormal };
+  Kind kind = Kind::kConstant;
+  double scale = 0;  // the constant, the bound of U(-scale, scale), the standard deviation of N(0, scale^2)
+
+  static Init constant(double value) { return {Kind::kConstant, value}; }
+  static Init uniform(double bound) { return {Kind::kUniform, bound}; }
+  static Init normal(double deviation) { return {Kind::kNormal, deviation}; }
+};
+
 struct ParameterEntry {
   std::string name;
   std::vector<int64_t>
-      shape;         // PyTorch's: a linear weight is [out, in], a convolution's [out, in, height, width]
-  Slot slot;         // as many values in the same order, perhaps with more dimensions
-  double bound = 0;  // drawn from U(-bound, bound); zero for zeros
+      shape;  // PyTorch's: a linear weight is [out, in], a convolution's [out, in, height, width]
+  Slot slot;  // as many values in the same order, perhaps with more dimensions
+  Init init;
 };
 
 // Weights of one dense layer as its kernels want them.
@@ -62,6 +73,9 @@ class Parameters {
   ConvSlots addConv(const std::string& name, int64_t smallChannels, int64_t largeChannels, int64_t kernel,
                     int64_t biasSize);
 
+  // Declares a tensor in PyTorch's layout. One that is declared already, of the same shape, is left as it is.
+  void add(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
+
   // Allocates what was declared and draws the weights. Called once, after the last declaration.
   void allocate(const Context& context, uint64_t seed);
 
@@ -71,9 +85,12 @@ class Parameters {
   at::Tensor value(const Slot& slot) const { return view(values, slot); }
   at::Tensor gradient(const Slot& slot) const { return view(gradients, slot); }
 
-  // State by its public name: parameters and the optimiser's moments.
-  std::vector<StateTensor> stateTensors() const;
+  // Lists the optimiser's moments by their public names.
+  void addMoments(std::vector<StateTensor>& list) const;
+  // A parameter, or a moment, by its public name; undefined if there is none.
   at::Tensor state(const std::string& name) const;
+  // The entry of this name, or null.
+  const ParameterEntry* find(const std::string& name) const;
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
 

@@ -5,6 +5,7 @@ import type { Core, Position } from '../model/core.ts';
 import { checkDataset } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums, TrainResult } from '../runtime/native.ts';
+import { betaAt, capacityAt, temperatureAt } from './schedule.ts';
 
 /** How to train. */
 export interface FitOptions {
@@ -182,7 +183,6 @@ async function runEpoch(
 ): Promise<EpochResult> {
   const started = performance.now();
   const { batchSize, shuffle, signal, validation } = settings;
-  const { beta } = core.spec.objective;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   const partial = core.position.partial ?? {
     sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 },
@@ -201,7 +201,7 @@ async function runEpoch(
     if (result.reason === 'nonfinite') throwNonFinite(core, settings);
     const { stepInEpoch, epoch, step } = core.position;
     settings.onProgress?.({
-      ...toLosses(partial.sums, beta, core.dimensions),
+      ...toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames),
       epoch: epoch + 1,
       lastEpoch,
       stepInEpoch,
@@ -218,9 +218,14 @@ async function runEpoch(
     epoch: core.position.epoch,
     step: core.position.step,
     seconds: (performance.now() - started) / 1000,
-    train: toLosses(partial.sums, beta, core.dimensions),
+    train: toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames),
     ...(validated && { validation: validated }),
   };
+}
+
+/** The weight of the divergence in the step that was taken last. */
+function betaNow({ spec, position }: Core): number {
+  return betaAt(spec.objective, Math.max(0, position.step - 1));
 }
 
 /** A stretch of steps on the engine, and the note of it in the model's position. */
@@ -236,8 +241,13 @@ function runStretch(
     const { epoch, stepInEpoch } = core.position;
     const { sums } = partial;
     const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle, sums };
+    const { objective, posterior } = core.spec;
     const schedule = new Float64Array(4 * steps);
-    for (let i = 0; i < steps; i++) schedule.set([learningRate, core.spec.objective.beta, 0, 1], 4 * i);
+    for (let i = 0; i < steps; i++) {
+      const at = core.position.step + i;
+      const weights = [betaAt(objective, at), capacityAt(objective, at), temperatureAt(posterior, at)];
+      schedule.set([learningRate, ...weights], 4 * i);
+    }
     const optimiser = { ...PLAIN_ADAM, beta1, beta2, epsilon };
     const result = await core.call((addon, handle) =>
       addon.train(handle, { data, ...chunk, schedule, optimiser }),
@@ -268,7 +278,7 @@ export async function evaluate(
     sums = await core.call((addon, model) => addon.evaluate(model, handle, 256, seed));
     // An abort that was meant for a fit() under way has cut an evaluation beside it short: it is done again.
   } while (sums.examples < data.length);
-  const losses = toLosses(sums, core.spec.objective.beta, core.dimensions);
+  const losses = toLosses(sums, betaNow(core), core.dimensions);
   if (Number.isFinite(losses.loss)) return losses;
   throw new TorchvaeError(
     'ERR_NONFINITE',

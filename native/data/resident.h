@@ -13,14 +13,22 @@ class ResidentDataset : public Dataset {
   ResidentDataset(const c10::Device& device, const HostArray& values);
 
   int64_t rows() const override { return values_.size(0); }
+  bool hasLabels() const override { return labels_.defined(); }
   int64_t columns() const { return values_.size(1); }
 
   // x[i] = row order[first + i], pixels scaled by 1/255; `order` is int64 on the device.
   void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
               Activations& x) const;
 
+  // The same as a new tensor [rows, columns] of the context's type.
+  at::Tensor rowsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows) const;
+  // Their labels, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels.
+  at::Tensor labelsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
+                      int64_t classes) const;
+
  private:
   at::Tensor values_;
+  at::Tensor labels_;    // int64 [rows]; undefined for none
   float magnitude_ = 1;  // the largest in the data
 };
 

@@ -8,7 +8,7 @@
 #include "error.h"
 #include "memory.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
   VaePlan plan;
@@ -31,7 +31,7 @@ Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& pl
       kl(zeroed(context, {capacity})),
       context_(context),
       capacity_(capacity),
-      posterior_(makePosterior(spec.posterior, spec.prior)),
+      posterior_(makePosterior(spec.posterior.type, spec.prior.type)),
       likelihood_(makeLikelihood(spec.likelihood)),
       encoder_(context, parameters, plan.encoder, capacity, {training, true}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity, {training, false}),
@@ -116,4 +116,4 @@ bool Vae::updateWeights(Parameters& parameters, int64_t rows, const cpu::AdamCoe
   return true;
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

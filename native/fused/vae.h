@@ -10,7 +10,7 @@
 #include "parameters.h"
 #include "spec.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 // The layers of a VAE, with the places of their weights in its Parameters.
 struct VaePlan {
@@ -67,4 +67,4 @@ class Vae {
   const Activations* decoded_ = nullptr;
 };
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -35,7 +35,7 @@ void activateInPlace(ActivationKind kind, at::Tensor& y) {
     case ActivationKind::kSoftplus:
       at::softplus_out(y, y);
       return;
-    case ActivationKind::kIdentity:
+    default:
       return;
   }
 }
@@ -57,7 +57,7 @@ void scaleBySlope(ActivationKind kind, const at::Tensor& y, at::Tensor& gradient
     case ActivationKind::kSoftplus:
       gradient.mul_(y.neg().expm1().neg_());
       return;
-    case ActivationKind::kIdentity:
+    default:
       return;
   }
 }

@@ -34,10 +34,9 @@ TORCHVAE_INLINE float activate(float x) {
       return x > 0 ? x : vec::exp(x < 0 ? x : 0) - 1;
     case ActivationKind::kSoftplus:
       return vec::softplus(x);
-    case ActivationKind::kIdentity:
+    default:
       return x;
   }
-  return x;
 }
 
 // d activate(x) / dx, given y = activate(x).
@@ -54,10 +53,9 @@ TORCHVAE_INLINE float activationSlope(float y) {
       return y > 0 ? 1 : y + 1;
     case ActivationKind::kSoftplus:
       return 1 - vec::exp(-y);
-    case ActivationKind::kIdentity:
+    default:
       return 1;
   }
-  return 1;
 }
 
 // y = activate(y), by plain ATen operations.
@@ -80,7 +78,7 @@ auto withActivation(ActivationKind kind, const F& f) {
       return f(std::integral_constant<ActivationKind, ActivationKind::kElu>{});
     case ActivationKind::kSoftplus:
       return f(std::integral_constant<ActivationKind, ActivationKind::kSoftplus>{});
-    case ActivationKind::kIdentity:
+    default:
       break;
   }
   return f(std::integral_constant<ActivationKind, ActivationKind::kIdentity>{});

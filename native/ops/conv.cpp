@@ -25,7 +25,7 @@ int64_t outputPadding(const cpu::ConvGeometry& g, int64_t large, int64_t small) 
 
 Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots& slots,
            ConvDirection direction, const cpu::ConvGeometry& geometry, ActivationKind kind, int64_t capacity,
-           const LayerUse& use)
+           const fused::LayerUse& use)
     : context_(context),
       slots_(slots),
       direction_(direction),
@@ -151,7 +151,7 @@ void Conv::weightGradient(int64_t rows) {
   biasGradient_.copy_(db);
 }
 
-Layer::Range Conv::parameterRange() const {
+fused::Layer::Range Conv::parameterRange() const {
   return {slots_.weight.offset, slots_.bias.offset + bias_.numel() - slots_.weight.offset};
 }
 

@@ -16,7 +16,7 @@ float* pointer(const at::Tensor& tensor) {
 }  // namespace
 
 Dense::Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots,
-             ActivationKind kind, int64_t capacity, const LayerUse& use)
+             ActivationKind kind, int64_t capacity, const fused::LayerUse& use)
     : context_(context),
       slots_(slots),
       in_(slots.weight.sizes[0]),

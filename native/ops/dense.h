@@ -7,11 +7,11 @@
 
 namespace torchvae {
 
-class Dense : public Layer {
+class Dense : public fused::Layer {
  public:
   // Buffers for up to `capacity` rows.
   Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots, ActivationKind kind,
-        int64_t capacity, const LayerUse& use);
+        int64_t capacity, const fused::LayerUse& use);
 
   void forward(const Activations& x, int64_t rows) override;
   void inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) override;

@@ -1,12 +1,30 @@
 #include "train/step.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/sum.h>
 
 #include <algorithm>
 
 #include "random/philox.h"
 
 namespace torchvae {
+namespace {
+
+double sumOf(const Context& context, const at::Tensor& losses, int64_t rows) {
+  if (!context.tiled()) return losses.narrow(0, 0, rows).sum(c10::kDouble).item<double>();
+  const float* values = losses.data_ptr<float>();
+  double sum = 0;
+  for (int64_t i = 0; i < rows; ++i) sum += values[i];
+  return sum;
+}
+
+}  // namespace
+
+void addLosses(const Context& context, const fused::Vae& vae, int64_t rows, LossSums& sums) {
+  sums.reconstruction += sumOf(context, vae.reconstruction, rows);
+  sums.kl += sumOf(context, vae.kl, rows);
+  sums.examples += rows;
+}
 
 void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows, at::Tensor& noise) {
   const Draw draw{seed, Stream::kNoise, static_cast<uint64_t>(step)};
@@ -25,7 +43,7 @@ void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows
   });
 }
 
-void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input, uint64_t seed,
+void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed,
                         int64_t step) {
   input.data.gather(context, input.order, input.first, input.rows, vae.x);
   drawNoise(context, seed, step, input.rows, vae.noise);
@@ -36,7 +54,7 @@ void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input
   vae.backward(input.rows, input.schedule.beta);
 }
 
-bool update(const Context& context, Vae& vae, Parameters& parameters, int64_t rows,
+bool update(const Context& context, fused::Vae& vae, Parameters& parameters, int64_t rows,
             const OptimiserSettings& settings, double learningRate, int64_t step) {
   if (vae.updateWeights(parameters, rows, adamCoefficients(settings, learningRate, step))) return true;
   if (!vae.weightGradients(parameters, rows)) return false;

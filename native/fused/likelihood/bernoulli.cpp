@@ -9,7 +9,7 @@
 #include "cpu/vector.h"
 #include "fused/likelihood/rows.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 // Sums in sixteen lanes the terms of the loss, max(y, 0) - x y + log(1 + exp(-|y|)). The logarithms of up to
@@ -88,4 +88,4 @@ at::Tensor Bernoulli::mean(const at::Tensor& y) const {
   return at::sigmoid(y);
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -7,7 +7,7 @@
 #include "cpu/vector.h"
 #include "fused/likelihood/rows.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t columns, float scale,
@@ -49,4 +49,4 @@ void Gaussian::negativeLogProb(const Context& context, const at::Tensor& x, cons
   }
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -12,7 +12,7 @@
 #include "cpu/transpose.h"
 #include "ops/activation.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 // For each row, loss = rowLoss(x row, y row, columns, gradient row or null); the gradient's transpose
 // follows.
@@ -42,4 +42,4 @@ void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Te
   });
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

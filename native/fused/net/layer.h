@@ -6,7 +6,7 @@
 #include "cpu/weights.h"
 #include "ops/activation.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 // Which of a layer's buffers somebody reads.
 struct LayerUse {
@@ -45,4 +45,4 @@ class Layer {
   Activations outputGradient;
 };
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -5,7 +5,7 @@
 #include "cpu/transpose.h"
 #include "cpu/vector.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 TORCHVAE_VECTORISED void sampleRows(const float* head, const float* noise, int64_t rows, int64_t latent,
@@ -91,4 +91,4 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
                  .mul_(0.5));
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

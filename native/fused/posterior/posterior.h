@@ -7,7 +7,7 @@
 #include "context.h"
 #include "ops/activation.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 class Posterior {
  public:
@@ -27,4 +27,4 @@ class Posterior {
 // Throws ERR_SPEC for a pair of names that the table does not hold.
 std::unique_ptr<Posterior> makePosterior(const std::string& posterior, const std::string& prior);
 
-}  // namespace torchvae
+}  // namespace torchvae::fused
