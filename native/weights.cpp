@@ -9,9 +9,10 @@ Weight Weights::find(Parameters& parameters, const std::string& name, const std:
     return {};
   }
   const Slot& slot = parameters.find(name)->slot;
-  Tensor leaf = parameters.value(slot);
+  // With a count of its changes of its own: what one part writes in place is not what another one saved.
+  Tensor leaf = parameters.value(slot).variable_data();
   if (trained) {
-    leaf = leaf.detach().requires_grad_(true);
+    leaf.requires_grad_(true);
     // backward() adds to what is there: the gradients land in their flat buffer.
     leaf.mutable_grad() = parameters.gradient(slot);
   }

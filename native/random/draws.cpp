@@ -32,8 +32,10 @@ Tensor Draws::normal(at::IntArrayRef sizes) {
 }
 
 Tensor Draws::uniform(at::IntArrayRef sizes) {
+  const Draw draw = next();
+  if (given_.defined()) return std::exchange(given_, Tensor()).view(sizes);
   const Tensor host = at::empty(sizes, kHostFloat);
-  fillUniform(next(), host.data_ptr<float>(), host.numel());
+  fillUniform(draw, host.data_ptr<float>(), host.numel());
   // Away from 0 and 1, so that logarithms are finite.
   return upload(host.mul_(1 - 0x1p-24).add_(0x1p-25));
 }

@@ -12,7 +12,7 @@ class Draws {
  public:
   Draws(const Context& context, const Draw& first) : context_(context), draw_(first) {}
 
-  // The first call of normal() returns `values`.
+  // The first request is answered with `values`.
   void give(Tensor values) { given_ = std::move(values); }
 
   Tensor normal(at::IntArrayRef sizes);   // N(0, 1)
