@@ -32,4 +32,5 @@ export { type GridOptions, imageGrid, reconstructionGrid } from './report/grid.t
 export { encodePng, type Picture } from './report/png.ts';
 export type { DeviceName } from './runtime/device.ts';
 export type { EpochResult, FitOptions, StepProgress } from './training/fit.ts';
+export type { Optimizer, OptimizerType } from './training/optimiser.ts';
 export { type CreateOptions, type Encoding, type Precision, VAE } from './vae.ts';

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
 import type { Dataset } from './data/dataset.ts';
 import { TorchvaeError } from './errors.ts';
-import { type Checkpoint, damaged, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
+import { type Checkpoint, damaged, isWeight, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
 import { Core } from './model/core.ts';
 import { checkCodes, checkDataset, checkExamples, type Examples, type Tensor } from './model/input.ts';
 import type { Losses } from './model/losses.ts';
@@ -276,6 +276,22 @@ export class VAE {
   }
 
   /**
+   * The moving average of the weights that `averageWeights` of {@link fit} keeps, by the names of {@link parameters}. To
+   * use it: `await vae.setParameters(await vae.averagedParameters())`.
+   *
+   * @throws TorchvaeError ERR_STATE where none is kept
+   */
+  async averagedParameters(): Promise<Map<string, Tensor>> {
+    const { tensors } = await this.#state();
+    const found = [...tensors].filter(([name]) => name.startsWith(AVERAGE));
+    if (found.length > 0) return new Map(found.map(([name, tensor]) => [name.slice(AVERAGE.length), tensor]));
+    throw new TorchvaeError(
+      'ERR_STATE',
+      'This VAE keeps no average of its weights; train it with averageWeights, such as fit(data, { averageWeights: 0.999 })',
+    );
+  }
+
+  /**
    * Replaces weights by name; the optimiser's state and the step count stay.
    *
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE for a name that the model does not have or a size that does not fit,
@@ -331,6 +347,9 @@ export class VAE {
   }
 }
 
+/** What the names of averaged weights begin with. */
+const AVERAGE = 'average.';
+
 function checkSpecObject(spec: ModelSpecInput): ModelSpecInput {
   if (typeof spec === 'object' && spec !== null && !Array.isArray(spec)) return spec;
   throw new TorchvaeError('ERR_SPEC', expected('an object', 'spec', spec));
@@ -341,7 +360,7 @@ function isTensor(value: unknown): value is Tensor {
 }
 
 function isParameter({ name }: { name: string }): boolean {
-  return !name.startsWith('optimizer.');
+  return isWeight(name);
 }
 
 function checkTensorShape(name: string, { shape }: Tensor, wanted: readonly number[]): void {
@@ -387,7 +406,10 @@ function tensorsFor(
   path: string,
 ): Record<string, Float32Array> {
   const values: Record<string, Float32Array> = Object.create(null);
-  for (const { name, shape } of named) {
+  const weights = named.filter(isParameter);
+  const isAveraged = weights.some(({ name }) => tensors.has(AVERAGE + name));
+  const averages = isAveraged ? weights.map(({ name, shape }) => ({ name: AVERAGE + name, shape })) : [];
+  for (const { name, shape } of [...named, ...averages]) {
     const tensor = tensors.get(name);
     if (tensor?.shape.join() !== shape.join()) {
       const came = tensor ? `it has shape ${tensor.shape.join(' x ')}` : 'there is none';

@@ -79,6 +79,7 @@ std::vector<float> VaeModel::readState(const std::string& name) const {
 
 void VaeModel::writeState(const std::string& name, const float* values, int64_t count) {
   translated([&] {
+    if (Parameters::isAverage(name)) parameters_.keepAverage(context_);
     at::Tensor tensor = parameters_.state(name);
     if (tensor.numel() != count) {
       throw Error("ERR_CHECKPOINT", "The model's tensor " + name + " has " + std::to_string(tensor.numel()) +

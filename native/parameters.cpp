@@ -17,6 +17,7 @@ constexpr int64_t kAlignment = 16;  // floats: one cache line
 const std::string kPrefix = "optimizer.";
 const std::string kFirst = ".exp_avg";
 const std::string kSecond = ".exp_avg_sq";
+const std::string kAverage = "average.";
 
 bool endsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -109,18 +110,32 @@ std::vector<StateTensor> Parameters::stateTensors() const {
     all.push_back({kPrefix + entry.name + kFirst, entry.shape});
     all.push_back({kPrefix + entry.name + kSecond, entry.shape});
   }
+  if (averaged) {
+    for (const ParameterEntry& entry : entries_) all.push_back({kAverage + entry.name, entry.shape});
+  }
   return all;
+}
+
+void Parameters::keepAverage(const Context& context) {
+  if (averaged) return;
+  average = zeroed(context, {size_});
+  averaged = true;
+}
+
+bool Parameters::isAverage(const std::string& name) {
+  return name.compare(0, kAverage.size(), kAverage) == 0;
 }
 
 at::Tensor Parameters::state(const std::string& name) const {
   const bool moment = name.compare(0, kPrefix.size(), kPrefix) == 0;
   const bool second = moment && endsWith(name, kSecond);
+  const bool ofAverage = isAverage(name) && averaged;
   const size_t cut = moment ? (second ? kSecond : kFirst).size() : 0;
-  const std::string parameter =
-      moment ? name.substr(kPrefix.size(), name.size() - kPrefix.size() - cut) : name;
+  const size_t prefix = moment ? kPrefix.size() : ofAverage ? kAverage.size() : 0;
+  const std::string parameter = name.substr(prefix, name.size() - prefix - cut);
   for (const ParameterEntry& entry : entries_) {
-    if (entry.name == parameter)
-      return view(!moment ? values : second ? secondMoments : firstMoments, entry.slot);
+    if (entry.name != parameter) continue;
+    return view(ofAverage ? average : !moment ? values : second ? secondMoments : firstMoments, entry.slot);
   }
   throw Error("ERR_CHECKPOINT", "The model has no tensor named " + name);
 }

@@ -1,9 +1,10 @@
-// The weights of a model in one flat buffer, with their gradients and Adam's moments in three more of the
-// same layout: the optimiser is one loop, and a clipping norm one reduction.
+// The weights of a model in one flat buffer, with their gradients and the optimiser's moments in three more
+// of the same layout: the optimiser is one loop, and a clipping norm one reduction.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -71,11 +72,18 @@ class Parameters {
   at::Tensor value(const Slot& slot) const { return view(values, slot); }
   at::Tensor gradient(const Slot& slot) const { return view(gradients, slot); }
 
-  // State by its public name: parameters and the optimiser's moments.
+  // State by its public name: parameters, the optimiser's moments, and average.NAME where it is kept.
   std::vector<StateTensor> stateTensors() const;
   at::Tensor state(const std::string& name) const;
+  static bool isAverage(const std::string& name);
+
+  // Makes room for the weights' moving average: from here on it is part of the state.
+  void keepAverage(const Context& context);
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
+  at::Tensor average;                                         // [size], once `averaged`
+  std::atomic<bool> averaged{false};                          // read on other threads too
+  at::Tensor accumulated;  // [size], the sum of several batches' gradients; made when first needed
 
  private:
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);

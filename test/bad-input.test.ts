@@ -348,6 +348,18 @@ describe('fit', () => {
     ...bad('adam.beta1', 'ERR_RANGE', 1, -0.1, Number.NaN),
     ...bad('adam.beta2', 'ERR_RANGE', 1, 2),
     ...bad('adam.epsilon', 'ERR_RANGE', -1, 2),
+    ...bad('optimizer', 'ERR_TYPE', 'adam', null, 5),
+    ...bad('optimizer.type', 'ERR_RANGE', 'lion'),
+    ...bad('optimizer', 'ERR_RANGE', { type: 'sgd', beta1: 0.9 }, { type: 'adam', alpha: 0.9 }),
+    ...bad('clip', 'ERR_TYPE', 1, null),
+    ...bad('clip', 'ERR_RANGE', { norms: 1 }),
+    ...bad('clip.norm', 'ERR_RANGE', 0, -1, Number.NaN),
+    ...bad('clip.value', 'ERR_TYPE', '1'),
+    ...bad('penalty.l1', 'ERR_RANGE', -1, Infinity),
+    ...bad('penalty.l2', 'ERR_RANGE', -1),
+    ...bad('accumulate', 'ERR_RANGE', 0, 1.5),
+    ...bad('averageWeights', 'ERR_RANGE', 1, -0.1),
+    ...bad('onNonFinite', 'ERR_RANGE', 'ignore'),
     ...bad('shuffle', 'ERR_TYPE', 'yes', 1, null),
     ...bad('validation', 'ERR_TYPE', 0.1, new Float32Array(6)),
     ...bad('signal', 'ERR_TYPE', {}, 5),
@@ -1042,6 +1054,10 @@ describe('the native half', () => {
   function torchvaeLibtorch(): { minor: string } {
     return { minor: vae.versions.libtorch.split('.').slice(0, 2).join('.') };
   }
+});
+
+test('averagedParameters: a model that keeps none', async () => {
+  await refuses('ERR_STATE', ['averageWeights'], () => vae.averagedParameters());
 });
 
 test('every public function appears above', () => {

@@ -2,17 +2,21 @@ import { TorchvaeError } from '../errors.ts';
 import { callAddon } from '../runtime/addon.ts';
 import type { Device } from '../runtime/device.ts';
 import { availableMemory } from '../runtime/memory.ts';
-import type { Addon, LossSums, ModelHandle } from '../runtime/native.ts';
+import type { Addon, LossSums, ModelHandle, NativeOptimiser } from '../runtime/native.ts';
 import { inputSize, type ModelSpec, parameterCount } from './spec.ts';
+
+type OptimizerType = NativeOptimiser['type'];
 
 /** How far training has come; with the tensors, all that a checkpoint needs to go on with the same bits. */
 export interface Position {
   /** Whole epochs done. */
   epoch: number;
-  /** Steps done in the epoch under way. */
+  /** Batches done in the epoch under way. */
   stepInEpoch: number;
-  /** Optimiser steps done in all. */
+  /** Optimiser steps done in all: one for every batch, unless gradients of several are averaged. */
   step: number;
+  /** The optimiser that the moments are of; `adam` where it is missing. */
+  optimizer?: OptimizerType;
   /** The epoch under way: sums of its losses so far, and the batches that its order was cut into. */
   partial?: { sums: LossSums; batchSize: number; examples: number; shuffle: boolean };
 }

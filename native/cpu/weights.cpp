@@ -65,20 +65,21 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int
 }
 
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                   const AdamCoefficients& coefficients, const AdamState& state) {
+                   const OptimiserCoefficients& coefficients, const OptimiserState& state) {
   forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
     alignas(64) float gradient[kTileRows * kTileColumns];
     const int64_t offset = p.weight + t.m0 * p.out + t.n0;
     multiplyTile(p, t, rows, gradient, t.columns());
     for (int64_t i = 0; i < t.rows(); ++i) {
       const int64_t at = offset + i * p.out;
-      adamUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
-                 state.values + at, t.columns());
+      optimiserUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
+                      state.values + at, t.columns());
     }
     if (t.m0 == 0) {
       const int64_t at = p.bias + t.n0;
       sumColumns(p, t, rows, gradient);
-      adamUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at, t.columns());
+      optimiserUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
+                      t.columns());
     }
   });
 }

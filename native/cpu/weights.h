@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/adam.h"
+#include "cpu/optimiser.h"
 #include "cpu/pool.h"
 
 namespace torchvae::cpu {
@@ -25,15 +25,15 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int
 // Of rows of `columns` values, `stride` apart; finite only if all of them are.
 double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride);
 
-// The flat buffers that Adam changes.
-struct AdamState {
+// The flat buffers that an optimiser changes.
+struct OptimiserState {
   float* values;
   float* first;
   float* second;
 };
 
-// The same products, each tile given to Adam while it is in cache: the gradients never reach memory.
+// The same products, each tile given to the optimiser while it is in cache: the gradients never reach memory.
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                   const AdamCoefficients& coefficients, const AdamState& state);
+                   const OptimiserCoefficients& coefficients, const OptimiserState& state);
 
 }  // namespace torchvae::cpu

@@ -1,8 +1,5 @@
 #include "fused/vae.h"
 
-#include <ATen/ops/square.h>
-#include <ATen/ops/sum.h>
-
 #include <cmath>
 
 #include "error.h"
@@ -80,21 +77,22 @@ std::vector<cpu::WeightProduct> Vae::weightProducts() {
   return products;
 }
 
-bool Vae::weightGradients(Parameters& parameters, int64_t rows) {
+void Vae::weightGradients(Parameters& parameters, int64_t rows) {
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
   });
   if (context_.tiled()) {
     cpu::weightGradients(*context_.pool, weightProducts(), rows, parameters.gradients.data_ptr<float>());
   }
-  return std::isfinite(parameters.gradients.square().sum().item<double>());
 }
 
-bool Vae::updateWeights(Parameters& parameters, int64_t rows, const cpu::AdamCoefficients& coefficients) {
+bool Vae::updateWeights(Parameters& parameters, int64_t rows,
+                        const cpu::OptimiserCoefficients& coefficients) {
   if (!context_.tiled()) return false;
   float* gradients = parameters.gradients.data_ptr<float>();
-  const cpu::AdamState state{parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
-                             parameters.secondMoments.data_ptr<float>()};
+  const cpu::OptimiserState state{parameters.values.data_ptr<float>(),
+                                  parameters.firstMoments.data_ptr<float>(),
+                                  parameters.secondMoments.data_ptr<float>()};
   bool finite = true;
   std::vector<Layer::Range> ranges;  // of the layers that make their gradients by themselves
   forLayers([&](Layer& layer) {
@@ -110,8 +108,8 @@ bool Vae::updateWeights(Parameters& parameters, int64_t rows, const cpu::AdamCoe
   if (!finite) return false;
   cpu::updateWeights(*context_.pool, weightProducts(), rows, coefficients, state);
   for (const auto [first, count] : ranges) {
-    cpu::adamUpdate(coefficients, gradients + first, state.first + first, state.second + first,
-                    state.values + first, count);
+    cpu::optimiserUpdate(coefficients, gradients + first, state.first + first, state.second + first,
+                         state.values + first, count);
   }
   return true;
 }

@@ -134,8 +134,9 @@ class Model {
   // The terms of the loss beside reconstruction and kl, which LossSums::terms holds.
   virtual std::vector<std::string> termNames() const { return {}; }
 
-  // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq.
-  // Linear weights have PyTorch's layout [out, in]. Values are float32.
+  // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq,
+  // then, where one is kept or was written, the weights' moving average named average.NAME. Linear weights
+  // have PyTorch's layout [out, in]. Values are float32.
   virtual std::vector<StateTensor> stateTensors() const = 0;
   virtual std::vector<float> readState(const std::string& name) const = 0;
   virtual void writeState(const std::string& name, const float* values, int64_t count) = 0;

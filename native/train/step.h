@@ -4,7 +4,7 @@
 
 #include "data/resident.h"
 #include "fused/vae.h"
-#include "ops/adam.h"
+#include "ops/optimiser.h"
 
 namespace torchvae {
 
@@ -21,10 +21,21 @@ struct StepInput {
 void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input, uint64_t seed,
                         int64_t step);
 
-// The weights' gradients and Adam; `step` counts from 1. Returns false, with the weights untouched, where a
+// What a batch leaves of an update.
+enum class UpdateOutcome : uint8_t { kDone, kPending, kNonFinite };
+
+// Where a batch stands in its update.
+struct UpdateGroup {
+  int64_t batches = 0;  // of the group whose gradients are summed already
+  bool last = true;     // of its group: the update follows
+};
+
+// The weights' gradients and, after the last batch of a group, the optimiser and the weights' average; `step`
+// counts updates from 1. kPending where the group goes on; kNonFinite, with the weights untouched, where a
 // gradient is not finite.
-bool update(const Context& context, Vae& vae, Parameters& parameters, int64_t rows,
-            const OptimiserSettings& settings, double learningRate, int64_t step);
+UpdateOutcome update(const Context& context, Vae& vae, Parameters& parameters, int64_t rows,
+                     const OptimiserSettings& settings, double learningRate, int64_t step,
+                     const UpdateGroup& group = {});
 
 // noise[0 .. rows) ~ N(0, I), a function of (seed, step) alone.
 void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows, at::Tensor& noise);
