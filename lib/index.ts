@@ -16,6 +16,7 @@ export {
 export { type ErrorCode, TorchvaeError } from './errors.ts';
 export type { Examples, Tensor } from './model/input.ts';
 export type { Losses } from './model/losses.ts';
+export type { Precision } from './model/precision.ts';
 export { type Preset, type PresetName, preset, presetNames } from './model/presets.ts';
 export type {
   Activation,
@@ -33,4 +34,4 @@ export { encodePng, type Picture } from './report/png.ts';
 export type { DeviceName } from './runtime/device.ts';
 export type { EpochResult, FitOptions, StepProgress } from './training/fit.ts';
 export type { Optimizer, OptimizerType } from './training/optimiser.ts';
-export { type CreateOptions, type Encoding, type Precision, VAE } from './vae.ts';
+export { type CreateOptions, type Encoding, VAE } from './vae.ts';

@@ -7,13 +7,11 @@ import { Core } from './model/core.ts';
 import { checkCodes, checkDataset, checkExamples, type Examples, type Tensor } from './model/input.ts';
 import type { Losses } from './model/losses.ts';
 import { checkFinite, checkOutputSize } from './model/output.ts';
+import { PRECISIONS, type Precision } from './model/precision.ts';
 import { type PresetName, preset } from './model/presets.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, parameterCount } from './model/spec.ts';
 import { Device, type DeviceName } from './runtime/device.ts';
 import { type EpochResult, evaluate, type FitOptions, fit } from './training/fit.ts';
-
-/** Arithmetic of the engine; `float64` serves to check derivatives and is slow. */
-export type Precision = 'float32' | 'float64';
 
 /** How to make a {@link VAE}: from a preset, from a spec, or from a preset with parts of its spec replaced. */
 export interface CreateOptions {
@@ -55,7 +53,8 @@ export class VAE {
   /**
    * A new model with weights drawn from `seed`, as `torch.nn.Linear` draws them.
    *
-   * @throws TorchvaeError ERR_SPEC for a model that cannot be built, ERR_DEVICE, ERR_LIBTORCH, ERR_ADDON,
+   * @throws TorchvaeError ERR_SPEC for a model that cannot be built, ERR_DEVICE also for a precision that the device does not
+   * have, ERR_LIBTORCH, ERR_ADDON,
    * ERR_OUT_OF_MEMORY
    */
   static async create(options: CreateOptions = {}): Promise<VAE> {
@@ -77,7 +76,7 @@ export class VAE {
     const base = name === undefined ? {} : preset(name).spec;
     const spec = completeSpec({ ...base, ...checkSpecObject(replaced) });
     checkInteger('seed', seed, 0);
-    checkOneOf('precision', precision, ['float32', 'float64']);
+    checkOneOf('precision', precision, PRECISIONS);
     return new VAE(await Core.create(spec, Device.open(device, libtorch), seed, precision));
   }
 

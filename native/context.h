@@ -14,6 +14,7 @@ struct Context {
   c10::Device device = c10::Device(c10::kCPU);
   c10::ScalarType dtype = c10::kFloat;
   Pool* pool = nullptr;  // of the device's thread; set for the CPU
+  bool bf16 = false;     // whether matrix products take factors rounded to bfloat16; all else is of `dtype`
 
   // The hand-tiled kernels of cpu/ serve float32 on the CPU; all else runs on plain ATen operations.
   bool tiled() const { return device.is_cpu() && dtype == c10::kFloat; }

@@ -2,11 +2,26 @@
 
 #include <c10/core/InferenceMode.h>
 
+#include "cpu/bf16.h"
 #include "data/resident.h"
 #include "model.h"
 #include "translate.h"
 
 namespace torchvae {
+namespace {
+
+void checkCpuPrecision(const std::string& precision) {
+  std::string reason;
+  if (precision == "tf32") {
+    throw Error("ERR_DEVICE", "precision 'tf32' is of CUDA devices; use 'float32' or 'bf16' on the CPU");
+  }
+  if (precision == "bf16" && !cpu::hasBf16Products(reason)) {
+    throw Error("ERR_DEVICE",
+                "precision 'bf16' does not run on this processor: " + reason + "; use 'float32'");
+  }
+}
+
+}  // namespace
 
 ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, CudaPart* cuda)
     : device_(device), cuda_(cuda) {
@@ -64,7 +79,8 @@ std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64
                                                    const std::string& precision) {
   return translated([&] {
     const auto dtype = precision == "float64" ? c10::kDouble : c10::kFloat;
-    return owned<Model>(new VaeModel({device_, dtype, pool_.get()}, spec, seed));
+    if (device_.is_cpu()) checkCpuPrecision(precision);
+    return owned<Model>(new VaeModel({device_, dtype, pool_.get(), precision == "bf16"}, spec, seed));
   });
 }
 

@@ -37,6 +37,7 @@ VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed)
 }
 
 Vae& VaeModel::trainingPass(int64_t capacity) {
+  parameters_.freshenRounded(context_);
   if (!training_ || training_->capacity() != capacity) {
     training_.reset();
     training_ = std::make_unique<Vae>(context_, parameters_, plan_, spec_, capacity, true);
@@ -45,6 +46,7 @@ Vae& VaeModel::trainingPass(int64_t capacity) {
 }
 
 Vae& VaeModel::evaluationPass(int64_t capacity) {
+  parameters_.freshenRounded(context_);
   if (!evaluation_ || evaluation_->capacity() < capacity) {
     evaluation_ = std::make_unique<Vae>(context_, parameters_, plan_, spec_, capacity, false);
   }
@@ -86,6 +88,7 @@ void VaeModel::writeState(const std::string& name, const float* values, int64_t 
                                         " values but received " + std::to_string(count));
     }
     tensor.copy_(at::from_blob(const_cast<float*>(values), tensor.sizes(), kHostFloat));
+    parameters_.roundedStale = parameters_.roundedWeights.defined();
   });
 }
 
@@ -130,7 +133,7 @@ void VaeModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, int6
   at::Tensor target = vae.x.value.narrow(0, 0, rows);
   target.copy_(host);
   if (x.isUint8) target.div_(255);
-  if (vae.x.transposed.defined()) vae.x.transposed.narrow(1, 0, rows).copy_(target.t());
+  if (context_.tiled()) vae.x.finishRows(0, rows);
   if (noise.values != nullptr) {
     float* values = const_cast<float*>(noise.values) + first * spec_.latentSize;
     vae.noise.narrow(0, 0, rows).copy_(at::from_blob(values, {rows, spec_.latentSize}, kHostFloat));
@@ -159,6 +162,7 @@ void VaeModel::decode(const float* z, int64_t total, float* mean) {
     forStretches(total, [&](int64_t first, int64_t rows) {
       float* from = const_cast<float*>(z) + first * spec_.latentSize;
       vae.z.value.narrow(0, 0, rows).copy_(at::from_blob(from, {rows, spec_.latentSize}, kHostFloat));
+      if (context_.tiled()) vae.z.finishRows(0, rows);
       vae.decode(rows);
       copyOut(vae.decodedMean(rows), mean + first * spec_.inputSize());
     });
@@ -187,6 +191,7 @@ void VaeModel::losses(const HostArray& x, const NoiseSource& noise, float* recon
 LossSums VaeModel::gradients(const HostArray& x, const NoiseSource& noise, double beta,
                              std::vector<std::vector<float>>& gradients) {
   return translated([&] {
+    parameters_.freshenRounded(context_);
     Vae vae(context_, parameters_, plan_, spec_, x.rows, true);
     load(vae, x, noise, 0, x.rows);
     vae.encode(x.rows);

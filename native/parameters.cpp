@@ -4,8 +4,11 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "cpu/bf16.h"
 #include "error.h"
 #include "memory.h"
 #include "random/philox.h"
@@ -34,7 +37,8 @@ int64_t Parameters::reserve(int64_t count) {
 DenseSlots Parameters::reserveDense(int64_t in, int64_t out) {
   const int64_t weight = reserve(in * out);
   const int64_t bias = reserve(out);
-  return {{{in, out}, {out, 1}, weight}, {{out}, {1}, bias}};
+  denses_.push_back({{in, out}, {out, 1}, weight});
+  return {denses_.back(), {{out}, {1}, bias}};
 }
 
 DenseSlots Parameters::addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach) {
@@ -96,6 +100,31 @@ void Parameters::allocate(const Context& context, uint64_t seed) {
     at::Tensor drawn = at::empty(entry.slot.sizes, c10::TensorOptions().dtype(c10::kFloat));
     fillUniform({seed, Stream::kWeights, index++}, drawn.data_ptr<float>(), drawn.numel());
     value(entry.slot).copy_(drawn.mul_(2 * entry.bound).sub_(entry.bound));
+  }
+  if (!context.bf16 || !context.tiled()) return;
+  Context rounded = context;
+  rounded.dtype = c10::kBFloat16;
+  roundedWeights = zeroed(rounded, {size_ + kAlignment});
+  // An odd last row of weights is paired with zeros, which reach into the place of the bias.
+  pairedWeights = zeroed(rounded, {size_ + kAlignment});
+  roundedStale = true;
+}
+
+void Parameters::freshenRounded(const Context& context) {
+  if (!roundedStale) return;
+  roundedStale = false;
+  constexpr int64_t kRows = 16;
+  for (const Slot& slot : denses_) {
+    const auto [in, out] = std::pair{slot.sizes[0], slot.sizes[1]};
+    const float* from = values.data_ptr<float>() + slot.offset;
+    const cpu::Bf16Places all{{roundedWeights.data_ptr<cpu::Bf16>() + slot.offset, out},
+                              {pairedWeights.data_ptr<cpu::Bf16>() + slot.offset, 2 * out},
+                              {},
+                              {}};
+    context.pool->run((in + kRows - 1) / kRows, [&, in = in, out = out](int64_t tile) {
+      const int64_t first = tile * kRows;
+      cpu::roundTile(from + first * out, out, std::min(kRows, in - first), out, cpu::placesAt(all, first, 0));
+    });
   }
 }
 

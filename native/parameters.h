@@ -81,9 +81,16 @@ class Parameters {
   void keepAverage(const Context& context);
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
-  at::Tensor average;                                         // [size], once `averaged`
-  std::atomic<bool> averaged{false};                          // read on other threads too
-  at::Tensor accumulated;  // [size], the sum of several batches' gradients; made when first needed
+  // The dense layers' weights in bf16, in both forms, at the same offsets: [in, out], and with rows in pairs.
+  // Kept where the context multiplies in bf16: by the optimiser as it goes, by freshenRounded() after all
+  // else.
+  at::Tensor roundedWeights, pairedWeights;
+  bool roundedStale = false;
+  void freshenRounded(const Context& context);
+
+  at::Tensor average;                 // [size], once `averaged`
+  std::atomic<bool> averaged{false};  // read on other threads too
+  at::Tensor accumulated;             // [size], the sum of several batches' gradients; made when first needed
 
  private:
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);
@@ -91,6 +98,7 @@ class Parameters {
   DenseSlots reserveDense(int64_t in, int64_t out);
 
   std::vector<ParameterEntry> entries_;
+  std::vector<Slot> denses_;  // the dense layers' weights [in, out]
   int64_t size_ = 0;
 };
 

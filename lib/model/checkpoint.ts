@@ -3,6 +3,7 @@ import { expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, writeFileAtomic } from '../files.ts';
 import type { Position } from './core.ts';
+import { PRECISIONS, type Precision } from './precision.ts';
 import { decodeSafetensors, encodeSafetensors, type HostTensor } from './safetensors.ts';
 import { completeSpec, type ModelSpec, parameterCount } from './spec.ts';
 
@@ -16,7 +17,7 @@ const FORMAT = 'torchvae-checkpoint-1';
 export interface Checkpoint {
   spec: ModelSpec;
   seed: number;
-  precision: 'float32' | 'float64';
+  precision: Precision;
   position: Position;
   tensors: Map<string, { shape: readonly number[]; data: Float32Array }>;
 }
@@ -122,9 +123,10 @@ function readTraining(
   path: string,
   text: string | undefined,
 ): Pick<Checkpoint, 'seed' | 'precision' | 'position'> {
-  const { seed, precision, position } = parseObject(path, 'training', text);
-  if (precision !== 'float32' && precision !== 'float64') {
-    throw damaged(path, expected('float32 or float64', 'training.precision', precision));
+  const { seed, precision: named, position } = parseObject(path, 'training', text);
+  const precision = PRECISIONS.find((known) => known === named);
+  if (precision === undefined) {
+    throw damaged(path, expected(`one of ${PRECISIONS.join(', ')}`, 'training.precision', named));
   }
   if (typeof position !== 'object' || position === null) {
     throw damaged(path, expected('an object', 'training.position', position));

@@ -3,6 +3,7 @@ import { callAddon } from '../runtime/addon.ts';
 import type { Device } from '../runtime/device.ts';
 import { availableMemory } from '../runtime/memory.ts';
 import type { Addon, LossSums, ModelHandle, NativeOptimiser } from '../runtime/native.ts';
+import type { Precision } from './precision.ts';
 import { inputSize, type ModelSpec, parameterCount } from './spec.ts';
 
 type OptimizerType = NativeOptimiser['type'];
@@ -26,7 +27,7 @@ export class Core {
   readonly spec: ModelSpec;
   readonly device: Device;
   readonly seed: number;
-  readonly precision: 'float32' | 'float64';
+  readonly precision: Precision;
   /** Values in one example. */
   readonly dimensions: number;
   position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
@@ -39,7 +40,7 @@ export class Core {
     spec: ModelSpec,
     device: Device,
     seed: number,
-    precision: 'float32' | 'float64',
+    precision: Precision,
     handle: ModelHandle,
   ) {
     this.spec = spec;
@@ -50,12 +51,7 @@ export class Core {
     this.#handle = handle;
   }
 
-  static async create(
-    spec: ModelSpec,
-    device: Device,
-    seed: number,
-    precision: 'float32' | 'float64',
-  ): Promise<Core> {
+  static async create(spec: ModelSpec, device: Device, seed: number, precision: Precision): Promise<Core> {
     checkMemory(spec, device, precision);
     const { objective: _, ...native } = spec;
     const handle = await callAddon(() => device.addon.createModel(device.handle, native, seed, precision));
@@ -97,7 +93,7 @@ export class Core {
 }
 
 /** Systems promise memory that they do not have, and end the process that then uses it. */
-function checkMemory(spec: ModelSpec, device: Device, precision: 'float32' | 'float64'): void {
+function checkMemory(spec: ModelSpec, device: Device, precision: Precision): void {
   if (device.name !== 'cpu') return;
   // A weight has a gradient and two moments.
   const bytes = 4 * (precision === 'float64' ? 8 : 4) * parameterCount(spec);

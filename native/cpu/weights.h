@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cpu/bf16.h"
 #include "cpu/optimiser.h"
 #include "cpu/pool.h"
 
@@ -17,6 +18,8 @@ struct WeightProduct {
   int64_t in, out, capacity;
   int64_t weight;  // where dw begins in the flat buffer of parameters
   int64_t bias;    // where dbias does
+  // The factors in bf16, which take the place of the others: x^T row-major and dy with its rows in pairs.
+  Bf16Place xTRounded, dyPairs;
 };
 
 // Writes the gradients into the flat buffer.
@@ -30,6 +33,9 @@ struct OptimiserState {
   float* values;
   float* first;
   float* second;
+  // The weights in bf16, in both forms; null where there are none.
+  Bf16* rounded = nullptr;
+  Bf16* paired = nullptr;
 };
 
 // The same products, each tile given to the optimiser while it is in cache: the gradients never reach memory.

@@ -19,11 +19,19 @@ VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
   return plan;
 }
 
+namespace {
+
+ProductRole inputRole(bool training) {
+  return training ? ProductRole::kTrainingInput : ProductRole::kInput;
+}
+
+}  // namespace
+
 Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
          int64_t capacity, bool training)
-    : x(makeActivations(context, capacity, spec.inputSize(), training)),
+    : x(makeActivations(context, capacity, spec.inputSize(), inputRole(training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
-      z(makeActivations(context, capacity, spec.latentSize, training)),
+      z(makeActivations(context, capacity, spec.latentSize, inputRole(training))),
       reconstruction(zeroed(context, {capacity})),
       kl(zeroed(context, {capacity})),
       context_(context),
@@ -33,7 +41,7 @@ Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& pl
       encoder_(context, parameters, plan.encoder, capacity, {training, true}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity, {training, false}),
       decoder_(context, parameters, plan.decoder, capacity, {training, false}) {
-  if (training) zGradient_ = makeActivations(context, capacity, spec.latentSize, true);
+  if (training) zGradient_ = makeActivations(context, capacity, spec.latentSize, ProductRole::kResult);
 }
 
 void Vae::encode(int64_t rows) {
@@ -90,9 +98,12 @@ bool Vae::updateWeights(Parameters& parameters, int64_t rows,
                         const cpu::OptimiserCoefficients& coefficients) {
   if (!context_.tiled()) return false;
   float* gradients = parameters.gradients.data_ptr<float>();
-  const cpu::OptimiserState state{parameters.values.data_ptr<float>(),
-                                  parameters.firstMoments.data_ptr<float>(),
-                                  parameters.secondMoments.data_ptr<float>()};
+  cpu::OptimiserState state{parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
+                            parameters.secondMoments.data_ptr<float>()};
+  if (context_.bf16) {
+    state.rounded = parameters.roundedWeights.data_ptr<cpu::Bf16>();
+    state.paired = parameters.pairedWeights.data_ptr<cpu::Bf16>();
+  }
   bool finite = true;
   std::vector<Layer::Range> ranges;  // of the layers that make their gradients by themselves
   forLayers([&](Layer& layer) {

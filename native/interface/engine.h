@@ -167,7 +167,8 @@ class Device {
   // Queues a job on the device's thread. Jobs run in order and must not throw.
   virtual void submit(std::function<void()> job) = 0;
   virtual std::shared_ptr<Dataset> createDataset(const HostArray& values) = 0;
-  // `precision` is 'float32' or 'float64'; weights are drawn from `seed`.
+  // `precision` is 'float32', 'float64', 'bf16' or 'tf32', the last two of matrix products alone; weights are
+  // drawn from `seed`.
   virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed,
                                              const std::string& precision) = 0;
 };

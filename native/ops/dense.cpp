@@ -25,9 +25,13 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
       weight_(parameters.value(slots.weight)),
       bias_(parameters.value(slots.bias)) {
   activation = kind;
-  output = makeActivations(context, capacity, out_, use.training && use.feedsProduct);
+  output = makeActivations(context, capacity, out_, inputRole(use));
+  if (context.tiled() && context.bf16) {
+    rounded_ = parameters.roundedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
+    paired_ = parameters.pairedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
+  }
   if (!use.training) return;
-  outputGradient = makeActivations(context, capacity, out_, true);
+  outputGradient = makeActivations(context, capacity, out_, ProductRole::kGradient);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
 }
@@ -35,9 +39,21 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
 void Dense::forward(const Activations& x, int64_t rows) {
   input_ = &x;
   if (context_.tiled()) {
-    product_ = {
-        pointer(x.transposed), pointer(outputGradient.value), in_, out_, capacity_, slots_.weight.offset,
-        slots_.bias.offset};
+    product_ = {pointer(x.transposed),
+                pointer(outputGradient.value),
+                in_,
+                out_,
+                capacity_,
+                slots_.weight.offset,
+                slots_.bias.offset,
+                x.rounded.transposed,
+                outputGradient.rounded.pairs};
+    if (context_.bf16) {
+      cpu::denseForwardBf16(*context_.pool, {rows, in_, out_, capacity_}, activation, x.rounded.rowMajor,
+                            paired_, pointer(bias_), output.memory.empty() ? pointer(output.value) : nullptr,
+                            output.rounded, output.magnitude);
+      return;
+    }
     cpu::denseForward(*context_.pool, {rows, in_, out_, capacity_}, activation, pointer(x.value),
                       pointer(weight_), pointer(bias_), pointer(output.value), pointer(output.transposed),
                       output.magnitude);
@@ -49,6 +65,13 @@ void Dense::forward(const Activations& x, int64_t rows) {
 }
 
 void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
+  if (context_.tiled() && context_.bf16) {
+    cpu::denseInputGradientBf16(*context_.pool, {rows, in_, out_, capacity_}, madeX, rounded_,
+                                outputGradient.rounded.transposedPairs, input_->rounded.transposed,
+                                gradient.memory.empty() ? pointer(gradient.value) : nullptr, gradient.rounded,
+                                gradient.magnitude);
+    return;
+  }
   if (context_.tiled()) {
     cpu::denseInputGradient(*context_.pool, {rows, in_, out_, capacity_}, madeX, pointer(weight_),
                             pointer(outputGradient.transposed), pointer(input_->transposed),

@@ -24,6 +24,8 @@ class Dense : public Layer {
   DenseSlots slots_;
   int64_t in_, out_, capacity_;
   at::Tensor weight_, bias_, weightGradient_, biasGradient_;
+  const cpu::Bf16* rounded_ = nullptr;  // the weights in bf16, [in, out]
+  const cpu::Bf16* paired_ = nullptr;   // the same with its rows in pairs
   const Activations* input_ = nullptr;
   cpu::WeightProduct product_{};
 };

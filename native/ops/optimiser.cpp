@@ -171,6 +171,8 @@ void optimiserStep(const Context& context, Parameters& parameters, const Optimis
   forRanges(context, parameters.size(), [&](int64_t from, int64_t length) {
     cpu::optimiserUpdate(c, gradients + from, first + from, second + from, values + from, length);
   });
+  parameters.roundedStale = context.bf16;
+  parameters.freshenRounded(context);
 }
 
 void averageWeights(const Context& context, Parameters& parameters, double decay) {
