@@ -80,7 +80,10 @@ std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64
   return translated([&] {
     const auto dtype = precision == "float64" ? c10::kDouble : c10::kFloat;
     if (device_.is_cpu()) checkCpuPrecision(precision);
-    return owned<Model>(new VaeModel({device_, dtype, pool_.get(), precision == "bf16"}, spec, seed));
+    Context context{device_, dtype, pool_.get()};
+    context.bf16 = precision == "bf16";
+    if (context.tiled()) context.gemm = cpu::chooseGemm();
+    return owned<Model>(new VaeModel(context, spec, seed));
   });
 }
 

@@ -1,5 +1,6 @@
 #include "fused/vae.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "error.h"
@@ -20,6 +21,9 @@ VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
 }
 
 namespace {
+
+// Values that one tile of the optimiser takes.
+constexpr int64_t kPiece = 8192;
 
 ProductRole inputRole(bool training) {
   return training ? ProductRole::kTrainingInput : ProductRole::kInput;
@@ -77,12 +81,12 @@ void Vae::forLayers(const F& f) {
   for (const auto& layer : encoder_.layers()) f(*layer);
 }
 
-std::vector<cpu::WeightProduct> Vae::weightProducts() {
-  std::vector<cpu::WeightProduct> products;
+const std::vector<cpu::WeightProduct>& Vae::weightProducts() {
+  products_.clear();
   forLayers([&](const Layer& layer) {
-    if (layer.weightProduct() != nullptr) products.push_back(*layer.weightProduct());
+    if (layer.weightProduct() != nullptr) products_.push_back(*layer.weightProduct());
   });
-  return products;
+  return products_;
 }
 
 void Vae::weightGradients(Parameters& parameters, int64_t rows) {
@@ -105,23 +109,28 @@ bool Vae::updateWeights(Parameters& parameters, int64_t rows,
     state.paired = parameters.pairedWeights.data_ptr<cpu::Bf16>();
   }
   bool finite = true;
-  std::vector<Layer::Range> ranges;  // of the layers that make their gradients by themselves
+  pieces_.clear();
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() != nullptr) {
       finite = finite && layer.weightGradientBounded(rows);
       return;
     }
     layer.weightGradient(rows);
-    ranges.push_back(layer.parameterRange());
-    const auto [first, count] = ranges.back();
-    finite = finite && std::isfinite(cpu::sumSquares(gradients + first, 1, count, 0));
+    const auto [first, count] = layer.parameterRange();
+    for (int64_t from = 0; from < count; from += kPiece) {
+      pieces_.push_back({first + from, std::min(kPiece, count - from)});
+    }
   });
+  for (const auto [first, count] : pieces_) {
+    finite = finite && std::isfinite(cpu::sumSquares(gradients + first, 1, count, 0));
+  }
   if (!finite) return false;
   cpu::updateWeights(*context_.pool, weightProducts(), rows, coefficients, state);
-  for (const auto [first, count] : ranges) {
+  context_.pool->run(static_cast<int64_t>(pieces_.size()), [&](int64_t piece) {
+    const auto [first, count] = pieces_[static_cast<size_t>(piece)];
     cpu::optimiserUpdate(coefficients, gradients + first, state.first + first, state.second + first,
                          state.values + first, count);
-  }
+  });
   return true;
 }
 

@@ -53,7 +53,7 @@ class Vae {
  private:
   template <class F>
   void forLayers(const F& f);
-  std::vector<cpu::WeightProduct> weightProducts();
+  const std::vector<cpu::WeightProduct>& weightProducts();
 
   Context context_;
   int64_t capacity_;
@@ -65,6 +65,9 @@ class Vae {
   Activations zGradient_;
   const Activations* encoded_ = nullptr;
   const Activations* decoded_ = nullptr;
+  // Of the present step; kept for their memory.
+  std::vector<cpu::WeightProduct> products_;
+  std::vector<Layer::Range> pieces_;  // of the parameters whose layers make their gradients by themselves
 };
 
 }  // namespace torchvae

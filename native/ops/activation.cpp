@@ -31,7 +31,7 @@ Activations makeActivations(const Context& context, int64_t capacity, int64_t fe
   if (!context.tiled()) return made;
   const bool isInput = role == ProductRole::kInput || role == ProductRole::kTrainingInput;
   if (!context.bf16) {
-    const bool reads = role != ProductRole::kNone && role != ProductRole::kInput;
+    const bool reads = context.tiledProducts() && role != ProductRole::kNone && role != ProductRole::kInput;
     if (reads) made.transposed = zeroed(context, {features, capacity});
     return made;
   }

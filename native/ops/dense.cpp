@@ -1,7 +1,6 @@
 #include "ops/dense.h"
 
 #include <ATen/ops/addmm.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 
 #include "cpu/dense.h"
@@ -38,7 +37,7 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
 
 void Dense::forward(const Activations& x, int64_t rows) {
   input_ = &x;
-  if (context_.tiled()) {
+  if (context_.tiledProducts()) {
     product_ = {pointer(x.transposed),
                 pointer(outputGradient.value),
                 in_,
@@ -60,7 +59,12 @@ void Dense::forward(const Activations& x, int64_t rows) {
     return;
   }
   at::Tensor y = output.value.narrow(0, 0, rows);
-  at::addmm_out(y, bias_, x.value.narrow(0, 0, rows), weight_);
+  if (context_.gemm == cpu::Gemm::kOneDnn) {
+    cpu::multiplyWhole(context_.gemm, x.value.narrow(0, 0, rows), weight_, y);
+    y.add_(bias_);
+  } else {
+    at::addmm_out(y, bias_, x.value.narrow(0, 0, rows), weight_);
+  }
   activateInPlace(activation, y);
 }
 
@@ -72,25 +76,29 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
                                 gradient.magnitude);
     return;
   }
-  if (context_.tiled()) {
+  if (context_.tiledProducts()) {
     cpu::denseInputGradient(*context_.pool, {rows, in_, out_, capacity_}, madeX, pointer(weight_),
                             pointer(outputGradient.transposed), pointer(input_->transposed),
                             pointer(gradient.value), pointer(gradient.transposed), gradient.magnitude);
     return;
   }
   at::Tensor dx = gradient.value.narrow(0, 0, rows);
-  at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
+  cpu::multiplyWhole(context_.gemm, outputGradient.value.narrow(0, 0, rows), weight_.t(), dx);
   scaleBySlope(madeX, input_->value.narrow(0, 0, rows), dx);
 }
 
 void Dense::weightGradient(int64_t rows) {
   const at::Tensor gradient = outputGradient.value.narrow(0, 0, rows);
-  at::mm_out(weightGradient_, input_->value.narrow(0, 0, rows).t(), gradient);
+  cpu::multiplyWhole(context_.gemm, input_->value.narrow(0, 0, rows).t(), gradient, weightGradient_);
   at::sum_out(biasGradient_, gradient, {0});
 }
 
 const cpu::WeightProduct* Dense::weightProduct() const {
-  return context_.tiled() ? &product_ : nullptr;
+  return context_.tiledProducts() ? &product_ : nullptr;
+}
+
+Layer::Range Dense::parameterRange() const {
+  return {slots_.weight.offset, slots_.bias.offset + out_ - slots_.weight.offset};
 }
 
 bool Dense::weightGradientBounded(int64_t rows) const {

@@ -18,6 +18,7 @@ class Dense : public Layer {
   void weightGradient(int64_t rows) override;
   const cpu::WeightProduct* weightProduct() const override;
   bool weightGradientBounded(int64_t rows) const override;
+  Range parameterRange() const override;
 
  private:
   Context context_;
