@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
 import { Dataset } from './data/dataset.ts';
 import { TorchvaeError } from './errors.ts';
-import { type Checkpoint, damaged, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
+import { type Checkpoint, damaged, isWeight, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
 import { Core } from './model/core.ts';
 import {
   checkCodes,
@@ -15,15 +15,13 @@ import {
 import type { Losses } from './model/losses.ts';
 import { checkFinite, checkOutputSize } from './model/output.ts';
 import { betaOf } from './model/parts/objectives.ts';
+import { PRECISIONS, type Precision } from './model/precision.ts';
 import { type PresetName, preset } from './model/presets.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
 import { callAddon } from './runtime/addon.ts';
 import { Device, type DeviceName } from './runtime/device.ts';
 import type { StateTensor } from './runtime/native.ts';
 import { type EpochResult, evaluate, type FitOptions, fit } from './training/fit.ts';
-
-/** Arithmetic of the engine; `float64` serves to check derivatives and is slow. */
-export type Precision = 'float32' | 'float64';
 
 /** How to make a {@link VAE}: from a preset, from a spec, or from a preset with parts of its spec replaced. */
 export interface CreateOptions {
@@ -76,7 +74,8 @@ export class VAE {
   /**
    * A new model with weights drawn from `seed`, as `torch.nn.Linear` draws them.
    *
-   * @throws TorchvaeError ERR_SPEC for a model that cannot be built, ERR_DEVICE, ERR_LIBTORCH, ERR_ADDON,
+   * @throws TorchvaeError ERR_SPEC for a model that cannot be built, ERR_DEVICE also for a precision that the device does not
+   * have, ERR_LIBTORCH, ERR_ADDON,
    * ERR_OUT_OF_MEMORY
    */
   static async create(options: CreateOptions = {}): Promise<VAE> {
@@ -100,7 +99,7 @@ export class VAE {
     const base = name === undefined ? {} : preset(name).spec;
     const spec = completeSpec({ ...base, ...checkSpecObject(replaced) });
     checkInteger('seed', seed, 0);
-    checkOneOf('precision', precision, ['float32', 'float64']);
+    checkOneOf('precision', precision, PRECISIONS);
     const reference = checkOneOf('kernels', kernels, ['auto', 'reference']) === 'reference';
     return new VAE(await Core.create(spec, Device.open(device, libtorch), seed, precision, reference));
   }
@@ -374,6 +373,22 @@ export class VAE {
   }
 
   /**
+   * The moving average of the weights that `averageWeights` of {@link fit} keeps, by the names of {@link parameters}. To
+   * use it: `await vae.setParameters(await vae.averagedParameters())`.
+   *
+   * @throws TorchvaeError ERR_STATE where none is kept
+   */
+  async averagedParameters(): Promise<Map<string, Tensor>> {
+    const { tensors } = await this.#state();
+    const found = [...tensors].filter(([name]) => name.startsWith(AVERAGE));
+    if (found.length > 0) return new Map(found.map(([name, tensor]) => [name.slice(AVERAGE.length), tensor]));
+    throw new TorchvaeError(
+      'ERR_STATE',
+      'This VAE keeps no average of its weights; train it with averageWeights, such as fit(data, { averageWeights: 0.999 })',
+    );
+  }
+
+  /**
    * Replaces weights by name; the optimiser's state and the step count stay.
    *
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE for a name that the model does not have or a size that does not fit,
@@ -429,6 +444,9 @@ export class VAE {
   }
 }
 
+/** What the names of averaged weights begin with. */
+const AVERAGE = 'average.';
+
 function checkSpecObject(spec: ModelSpecInput): ModelSpecInput {
   if (typeof spec === 'object' && spec !== null && !Array.isArray(spec)) return spec;
   throw new TorchvaeError('ERR_SPEC', expected('an object', 'spec', spec));
@@ -439,7 +457,7 @@ function isTensor(value: unknown): value is Tensor {
 }
 
 function isParameter({ name }: { name: string }): boolean {
-  return !name.startsWith('optimizer.');
+  return isWeight(name);
 }
 
 function checkTensorShape(name: string, { shape }: Tensor, wanted: readonly number[]): void {
@@ -494,7 +512,10 @@ function tensorsFor(
   path: string,
 ): Record<string, Float32Array> {
   const values: Record<string, Float32Array> = Object.create(null);
-  for (const { name, shape } of named) {
+  const weights = named.filter(isParameter);
+  const isAveraged = weights.some(({ name }) => tensors.has(AVERAGE + name));
+  const averages = isAveraged ? weights.map(({ name, shape }) => ({ name: AVERAGE + name, shape })) : [];
+  for (const { name, shape } of [...named, ...averages]) {
     const tensor = tensors.get(name);
     if (tensor?.shape.join() !== shape.join()) {
       const came = tensor ? `it has shape ${tensor.shape.join(' x ')}` : 'there is none';

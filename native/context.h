@@ -6,6 +6,7 @@
 #include <c10/core/ScalarType.h>
 #include <c10/core/TensorOptions.h>
 
+#include "cpu/gemm.h"
 #include "cpu/pool.h"
 
 namespace torchvae {
@@ -13,10 +14,14 @@ namespace torchvae {
 struct Context {
   c10::Device device = c10::Device(c10::kCPU);
   c10::ScalarType dtype = c10::kFloat;
-  Pool* pool = nullptr;  // of the device's thread; set for the CPU
+  Pool* pool = nullptr;                 // of the device's thread; set for the CPU
+  cpu::Gemm gemm = cpu::Gemm::kBrgemm;  // of dense layers in float32, on the CPU
+  bool bf16 = false;  // whether matrix products take factors rounded to bfloat16; all else is of `dtype`
 
   // The hand-tiled kernels of cpu/ serve float32 on the CPU; all else runs on plain ATen operations.
   bool tiled() const { return device.is_cpu() && dtype == c10::kFloat; }
+  // Whether dense layers do so too: their products may be faster a whole matrix at a time.
+  bool tiledProducts() const { return tiled() && (bf16 || gemm == cpu::Gemm::kBrgemm); }
   c10::TensorOptions options() const { return c10::TensorOptions().device(device).dtype(dtype); }
 };
 

@@ -2,12 +2,27 @@
 
 #include <c10/core/GradMode.h>
 
+#include "cpu/bf16.h"
 #include "data/resident.h"
 #include "fused/fused_model.h"
 #include "model.h"
 #include "translate.h"
 
 namespace torchvae {
+namespace {
+
+void checkCpuPrecision(const std::string& precision) {
+  std::string reason;
+  if (precision == "tf32") {
+    throw Error("ERR_DEVICE", "precision 'tf32' is of CUDA devices; use 'float32' or 'bf16' on the CPU");
+  }
+  if (precision == "bf16" && !cpu::hasBf16Products(reason)) {
+    throw Error("ERR_DEVICE",
+                "precision 'bf16' does not run on this processor: " + reason + "; use 'float32'");
+  }
+}
+
+}  // namespace
 
 ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, CudaPart* cuda)
     : device_(device), cuda_(cuda) {
@@ -65,8 +80,15 @@ std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64
                                                    const std::string& precision, bool reference) {
   return translated([&] {
     const auto dtype = precision == "float64" ? c10::kDouble : c10::kFloat;
-    const Context context{device_, dtype, pool_.get()};
+    if (device_.is_cpu()) checkCpuPrecision(precision);
+    Context context{device_, dtype, pool_.get()};
+    context.bf16 = precision == "bf16";
+    if (context.tiled()) context.gemm = cpu::chooseGemm();
     if (!reference && fused::isFusable(spec)) return owned<Model>(new fused::FusedModel(context, spec, seed));
+    if (context.bf16) {
+      throw Error("ERR_SPEC",
+                  "precision 'bf16' is for models whose parts all have fused kernels; use 'float32'");
+    }
     return owned<Model>(new VaeModel(context, spec, seed));
   });
 }

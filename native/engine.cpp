@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 
+#include "cpu/gemm.h"
 #include "cpu/pool.h"
 #include "cuda_part.h"
 #include "device.h"
@@ -27,7 +28,7 @@ class LibtorchEngine : public Engine {
       info.engineVersion = TORCHVAE_VERSION;
       info.torchVersion = TORCH_VERSION;
       info.cpuCapability = at::get_cpu_capability();
-      info.gemm = "oneDNN brgemm";
+      info.gemm = cpu::describeGemm();
       info.threads = defaultThreads();
       info.cudaReason =
           "the engine's CUDA part is not loaded: libtorch is a CPU build, or no NVIDIA driver was found";

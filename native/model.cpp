@@ -12,7 +12,7 @@
 #include <cmath>
 
 #include "objective/importance.h"
-#include "ops/adam.h"
+#include "ops/optimiser.h"
 #include "random/philox.h"
 #include "train/loop.h"
 #include "translate.h"
@@ -45,10 +45,6 @@ void addTerms(const Terms& terms, int64_t rows, LossSums& sums) {
     sums.terms[i] += terms.extra[i].item<double>() * static_cast<double>(rows);
   }
   sums.examples += rows;
-}
-
-bool isFinite(const Parameters& parameters) {
-  return parameters.size() == 0 || std::isfinite(parameters.gradients.square().sum().item<double>());
 }
 
 }  // namespace
@@ -116,12 +112,14 @@ std::vector<float> VaeModel::readState(const std::string& name) const {
 
 void VaeModel::writeState(const std::string& name, const float* values, int64_t count) {
   translated([&] {
+    if (Parameters::isAverage(name)) store_.model.keepAverage(context_);
     at::Tensor tensor = state(name);
     if (tensor.numel() != count) {
       throw Error("ERR_CHECKPOINT", "The model's tensor " + name + " has " + std::to_string(tensor.numel()) +
                                         " values but received " + std::to_string(count));
     }
     tensor.copy_(at::from_blob(const_cast<float*>(values), tensor.sizes(), kHostFloat));
+    store_.model.roundedStale = store_.model.roundedWeights.defined();
   });
 }
 
@@ -180,8 +178,9 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
   return translated([&] {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     const at::Tensor& order = orderOf(chunk);
+    const bool hasAdversary = store_.adversary.size() > 0;
     return runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
-      Draws draws(context_, {seed_, Stream::kNoise, static_cast<uint64_t>(step_)});
+      Draws draws(context_, {seed_, Stream::kNoise, static_cast<uint64_t>(batch.noise)});
       Pass own = pass(draws, batch.schedule, true);
       const Tensor x = data.rowsOf(context_, order, batch.first, batch.rows);
       if (spec_.condition.classes > 0) {
@@ -189,13 +188,21 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
       }
       const Terms terms = differentiate(x, data.rows(), own);
       addTerms(terms, batch.rows, sums);
-      if (!std::isfinite(terms.loss.item<double>()) || !isFinite(store_.model) ||
-          !isFinite(store_.adversary)) {
-        return false;
+      if (!std::isfinite(terms.loss.item<double>())) return false;
+      accumulateGradients(context_, store_.model, batch.group.batches == 0, batch.group.last);
+      if (hasAdversary) {
+        accumulateGradients(context_, store_.adversary, batch.group.batches == 0, batch.group.last);
       }
-      adamStep(context_, store_.model, chunk.optimiser, batch.schedule.learningRate, step_ + 1);
-      if (store_.adversary.size() > 0) {
-        adamStep(context_, store_.adversary, {}, objective_->adversaryLearningRate(), step_ + 1);
+      if (!batch.group.last) return true;
+      UpdatePoint point{batch.schedule.learningRate, step_ + 1, batch.group.batches + 1, 0};
+      point.squares = sumOfSquares(context_, store_.model);
+      UpdatePoint opponent{objective_->adversaryLearningRate(), step_ + 1, batch.group.batches + 1, 0};
+      if (hasAdversary) opponent.squares = sumOfSquares(context_, store_.adversary);
+      if (!std::isfinite(point.squares) || !std::isfinite(opponent.squares)) return false;
+      optimiserStep(context_, store_.model, chunk.optimiser, point);
+      if (hasAdversary) optimiserStep(context_, store_.adversary, {}, opponent);
+      if (chunk.optimiser.averageDecay > 0) {
+        averageWeights(context_, store_.model, chunk.optimiser.averageDecay);
       }
       return true;
     });

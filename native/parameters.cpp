@@ -4,8 +4,11 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "cpu/bf16.h"
 #include "error.h"
 #include "memory.h"
 #include "random/philox.h"
@@ -17,6 +20,7 @@ constexpr int64_t kAlignment = 16;  // floats: one cache line
 const std::string kPrefix = "optimizer.";
 const std::string kFirst = ".exp_avg";
 const std::string kSecond = ".exp_avg_sq";
+const std::string kAverage = "average.";
 
 bool endsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -33,7 +37,8 @@ int64_t Parameters::reserve(int64_t count) {
 DenseSlots Parameters::reserveDense(int64_t in, int64_t out) {
   const int64_t weight = reserve(in * out);
   const int64_t bias = reserve(out);
-  return {{{in, out}, {out, 1}, weight}, {{out}, {1}, bias}};
+  denses_.push_back({{in, out}, {out, 1}, weight});
+  return {denses_.back(), {{out}, {1}, bias}};
 }
 
 DenseSlots Parameters::addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach) {
@@ -128,6 +133,31 @@ void Parameters::allocate(const Context& context, uint64_t seed) {
     }
     value(entry.slot).copy_(drawn);
   }
+  if (!context.bf16 || !context.tiled()) return;
+  Context rounded = context;
+  rounded.dtype = c10::kBFloat16;
+  roundedWeights = zeroed(rounded, {size_ + kAlignment});
+  // An odd last row of weights is paired with zeros, which reach into the place of the bias.
+  pairedWeights = zeroed(rounded, {size_ + kAlignment});
+  roundedStale = true;
+}
+
+void Parameters::freshenRounded(const Context& context) {
+  if (!roundedStale) return;
+  roundedStale = false;
+  constexpr int64_t kRows = 16;
+  for (const Slot& slot : denses_) {
+    const auto [in, out] = std::pair{slot.sizes[0], slot.sizes[1]};
+    const float* from = values.data_ptr<float>() + slot.offset;
+    const cpu::Bf16Places all{{roundedWeights.data_ptr<cpu::Bf16>() + slot.offset, out},
+                              {pairedWeights.data_ptr<cpu::Bf16>() + slot.offset, 2 * out},
+                              {},
+                              {}};
+    context.pool->run((in + kRows - 1) / kRows, [&, in = in, out = out](int64_t tile) {
+      const int64_t first = tile * kRows;
+      cpu::roundTile(from + first * out, out, std::min(kRows, in - first), out, cpu::placesAt(all, first, 0));
+    });
+  }
 }
 
 at::Tensor Parameters::view(const at::Tensor& flat, const Slot& slot) {
@@ -139,16 +169,30 @@ void Parameters::addMoments(std::vector<StateTensor>& list) const {
     list.push_back({kPrefix + entry.name + kFirst, entry.shape, false});
     list.push_back({kPrefix + entry.name + kSecond, entry.shape, false});
   }
+  if (averaged) {
+    for (const ParameterEntry& entry : entries_) list.push_back({kAverage + entry.name, entry.shape, false});
+  }
+}
+
+void Parameters::keepAverage(const Context& context) {
+  if (averaged) return;
+  average = zeroed(context, {size_});
+  averaged = true;
+}
+
+bool Parameters::isAverage(const std::string& name) {
+  return name.compare(0, kAverage.size(), kAverage) == 0;
 }
 
 at::Tensor Parameters::state(const std::string& name) const {
   const bool moment = name.compare(0, kPrefix.size(), kPrefix) == 0;
   const bool second = moment && endsWith(name, kSecond);
+  const bool ofAverage = isAverage(name) && averaged;
   const size_t cut = moment ? (second ? kSecond : kFirst).size() : 0;
-  const std::string parameter =
-      moment ? name.substr(kPrefix.size(), name.size() - kPrefix.size() - cut) : name;
+  const size_t prefix = moment ? kPrefix.size() : ofAverage ? kAverage.size() : 0;
+  const std::string parameter = name.substr(prefix, name.size() - prefix - cut);
   if (const ParameterEntry* entry = find(parameter)) {
-    return view(!moment ? values : second ? secondMoments : firstMoments, entry->slot);
+    return view(ofAverage ? average : !moment ? values : second ? secondMoments : firstMoments, entry->slot);
   }
   return {};
 }

@@ -1,9 +1,10 @@
-// The weights of a model in one flat buffer, with their gradients and Adam's moments in three more of the
-// same layout: the optimiser is one loop, and a clipping norm one reduction.
+// The weights of a model in one flat buffer, with their gradients and the optimiser's moments in three more
+// of the same layout: the optimiser is one loop, and a clipping norm one reduction.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -85,14 +86,28 @@ class Parameters {
   at::Tensor value(const Slot& slot) const { return view(values, slot); }
   at::Tensor gradient(const Slot& slot) const { return view(gradients, slot); }
 
-  // Lists the optimiser's moments by their public names.
+  // Lists the optimiser's moments, and average.NAME where that is kept, by their public names.
   void addMoments(std::vector<StateTensor>& list) const;
-  // A parameter, or a moment, by its public name; undefined if there is none.
+  // A parameter, a moment or an average, by its public name; undefined if there is none.
   at::Tensor state(const std::string& name) const;
   // The entry of this name, or null.
   const ParameterEntry* find(const std::string& name) const;
+  static bool isAverage(const std::string& name);
+
+  // Makes room for the weights' moving average: from here on it is part of the state.
+  void keepAverage(const Context& context);
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
+  // The dense layers' weights in bf16, in both forms, at the same offsets: [in, out], and with rows in pairs.
+  // Kept where the context multiplies in bf16: by the optimiser as it goes, by freshenRounded() after all
+  // else.
+  at::Tensor roundedWeights, pairedWeights;
+  bool roundedStale = false;
+  void freshenRounded(const Context& context);
+
+  at::Tensor average;                 // [size], once `averaged`
+  std::atomic<bool> averaged{false};  // read on other threads too
+  at::Tensor accumulated;             // [size], the sum of several batches' gradients; made when first needed
 
  private:
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);
@@ -100,6 +115,7 @@ class Parameters {
   DenseSlots reserveDense(int64_t in, int64_t out);
 
   std::vector<ParameterEntry> entries_;
+  std::vector<Slot> denses_;  // the dense layers' weights [in, out]
   int64_t size_ = 0;
 };
 

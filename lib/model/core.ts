@@ -2,17 +2,22 @@ import { TorchvaeError } from '../errors.ts';
 import { callAddon } from '../runtime/addon.ts';
 import type { Device } from '../runtime/device.ts';
 import { availableMemory } from '../runtime/memory.ts';
-import type { Addon, LossSums, ModelHandle, StateTensor } from '../runtime/native.ts';
+import type { Addon, LossSums, ModelHandle, NativeOptimiser, StateTensor } from '../runtime/native.ts';
+import type { Precision } from './precision.ts';
 import { inputSize, latentCodeSize, type ModelSpec, nativeSpec } from './spec.ts';
+
+type OptimizerType = NativeOptimiser['type'];
 
 /** How far training has come; with the tensors, all that a checkpoint needs to go on with the same bits. */
 export interface Position {
   /** Whole epochs done. */
   epoch: number;
-  /** Steps done in the epoch under way. */
+  /** Batches done in the epoch under way. */
   stepInEpoch: number;
-  /** Optimiser steps done in all. */
+  /** Optimiser steps done in all: one for every batch, unless gradients of several are averaged. */
   step: number;
+  /** The optimiser that the moments are of; `adam` where it is missing. */
+  optimizer?: OptimizerType;
   /** The epoch under way: sums of its losses so far, and the batches that its order was cut into. */
   partial?: { sums: LossSums; batchSize: number; examples: number; shuffle: boolean };
 }
@@ -22,7 +27,7 @@ export class Core {
   readonly spec: ModelSpec;
   readonly device: Device;
   readonly seed: number;
-  readonly precision: 'float32' | 'float64';
+  readonly precision: Precision;
   /** Values in one example. */
   readonly dimensions: number;
   /** Values in one code z. */
@@ -41,7 +46,7 @@ export class Core {
     spec: ModelSpec,
     device: Device,
     seed: number,
-    precision: 'float32' | 'float64',
+    precision: Precision,
     handle: ModelHandle,
     plan: readonly StateTensor[],
   ) {
@@ -60,7 +65,7 @@ export class Core {
     spec: ModelSpec,
     device: Device,
     seed: number,
-    precision: 'float32' | 'float64',
+    precision: Precision,
     reference = false,
   ): Promise<Core> {
     const native = nativeSpec(spec);
@@ -117,7 +122,7 @@ export function trainedValues(plan: readonly StateTensor[]): number {
 const MAX_PARAMETERS = 4e9;
 
 /** Systems promise memory that they do not have, and end the process that then uses it. */
-function checkMemory(parameters: number, device: Device, precision: 'float32' | 'float64'): void {
+function checkMemory(parameters: number, device: Device, precision: Precision): void {
   if (parameters > MAX_PARAMETERS) {
     throw new TorchvaeError(
       'ERR_SPEC',

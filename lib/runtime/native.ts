@@ -15,7 +15,7 @@ export interface EngineInfo {
   torchVersion: string;
   /** The instruction set that libtorch uses, such as `AVX512`. */
   cpuCapability: string;
-  /** The library behind the CPU's dense layers. */
+  /** The library behind the CPU's dense layers, chosen by measuring when the first model is made. */
   gemm: string;
   /** Threads that CPU work is spread over unless told otherwise: one a core. */
   threads: number;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "cpu/transpose.h"
 #include "cpu/vector.h"
 #include "error.h"
 #include "memory.h"
@@ -64,7 +63,6 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
   const bool bytes = values_.scalar_type() == c10::kByte;
   const int64_t* index = order.data_ptr<int64_t>() + first;
   float* to = x.value.data_ptr<float>();
-  float* toT = x.transposed.defined() ? x.transposed.data_ptr<float>() : nullptr;
   x.magnitude.set(magnitude_);
   context.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
     const int64_t begin = tile * kTileRows;
@@ -76,8 +74,7 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
         std::copy_n(values_.const_data_ptr<float>() + index[i] * width, width, to + i * width);
       }
     }
-    if (toT != nullptr)
-      transpose(to + begin * width, width, end - begin, width, toT + begin, x.transposed.size(1));
+    x.finishRows(begin, end);
   });
 }
 

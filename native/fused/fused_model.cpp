@@ -57,6 +57,7 @@ FusedModel::FusedModel(const Context& context, const ModelSpec& spec, uint64_t s
 }
 
 Vae& FusedModel::trainingPass(int64_t capacity) {
+  store_.model.freshenRounded(context_);
   if (!training_ || training_->capacity() != capacity) {
     training_.reset();
     training_ = std::make_unique<Vae>(context_, store_.model, plan_, spec_, capacity, true);
@@ -65,6 +66,7 @@ Vae& FusedModel::trainingPass(int64_t capacity) {
 }
 
 Vae& FusedModel::evaluationPass(int64_t capacity) {
+  store_.model.freshenRounded(context_);
   if (!evaluation_ || evaluation_->capacity() < capacity) {
     evaluation_ = std::make_unique<Vae>(context_, store_.model, plan_, spec_, capacity, false);
   }
@@ -78,11 +80,11 @@ TrainResult FusedModel::train(const TrainChunk& chunk) {
     const at::Tensor& order = orderOf(chunk);
     return runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
       const StepInput input{data, order, batch.first, batch.rows, batch.schedule};
-      forwardAndBackward(context_, vae, input, seed_, step_);
+      forwardAndBackward(context_, vae, input, seed_, batch.noise);
       addLosses(context_, vae, batch.rows, sums);
       if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl)) return false;
       return update(context_, vae, store_.model, batch.rows, chunk.optimiser, batch.schedule.learningRate,
-                    step_ + 1);
+                    step_ + 1, batch.group) != UpdateOutcome::kNonFinite;
     });
   });
 }
@@ -120,7 +122,7 @@ void FusedModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, in
   at::Tensor target = vae.x.value.narrow(0, 0, rows);
   target.copy_(host);
   if (x.isUint8) target.div_(255);
-  if (vae.x.transposed.defined()) vae.x.transposed.narrow(1, 0, rows).copy_(target.t());
+  if (context_.tiled()) vae.x.finishRows(0, rows);
   if (noise.values != nullptr) {
     float* values = const_cast<float*>(noise.values) + first * spec_.latentSize;
     vae.noise.narrow(0, 0, rows).copy_(at::from_blob(values, {rows, spec_.latentSize}, kHostFloat));
@@ -161,6 +163,7 @@ void FusedModel::losses(const HostArray& x, const NoiseSource& noise, float* rec
 LossSums FusedModel::gradients(const HostArray& x, const NoiseSource& noise, double beta,
                                std::vector<std::vector<float>>& gradients) {
   return translated([&] {
+    store_.model.freshenRounded(context_);
     Vae vae(context_, store_.model, plan_, spec_, x.rows, true);
     load(vae, x, noise, 0, x.rows);
     vae.encode(x.rows);

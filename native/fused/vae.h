@@ -34,11 +34,11 @@ class Vae {
   void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
   // The gradients of mean(reconstruction + beta kl) in every layer's output; after reconstruct(rows, true).
   void backward(int64_t rows, double beta);
-  // From these, the weights' gradients, into the Parameters. Returns whether all are finite.
-  bool weightGradients(Parameters& parameters, int64_t rows);
-  // weightGradients() and Adam in one, on the CPU. Returns false, having done nothing, where the gradients
-  // are not sure to be finite.
-  bool updateWeights(Parameters& parameters, int64_t rows, const cpu::AdamCoefficients& coefficients);
+  // From these, the weights' gradients, into the Parameters.
+  void weightGradients(Parameters& parameters, int64_t rows);
+  // weightGradients() and an elementwise optimiser in one, on the CPU. Returns false, with the weights as
+  // they were, where the gradients are not sure to be finite.
+  bool updateWeights(Parameters& parameters, int64_t rows, const cpu::OptimiserCoefficients& coefficients);
 
   int64_t capacity() const { return capacity_; }
   const at::Tensor& head() const { return head_.output.value; }
@@ -53,7 +53,7 @@ class Vae {
  private:
   template <class F>
   void forLayers(const F& f);
-  std::vector<cpu::WeightProduct> weightProducts();
+  const std::vector<cpu::WeightProduct>& weightProducts();
 
   Context context_;
   int64_t capacity_;
@@ -65,6 +65,9 @@ class Vae {
   Activations zGradient_;
   const Activations* encoded_ = nullptr;
   const Activations* decoded_ = nullptr;
+  // Of the present step; kept for their memory.
+  std::vector<cpu::WeightProduct> products_;
+  std::vector<Layer::Range> pieces_;  // of the parameters whose layers make their gradients by themselves
 };
 
 }  // namespace torchvae::fused

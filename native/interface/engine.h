@@ -140,8 +140,9 @@ class Model {
   // The terms of the loss beside reconstruction and kl, which LossSums::terms holds.
   virtual std::vector<std::string> termNames() const { return {}; }
 
-  // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq.
-  // Linear weights have PyTorch's layout [out, in]. Values are float32.
+  // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq,
+  // then, where one is kept or was written, the weights' moving average named average.NAME. Linear weights
+  // have PyTorch's layout [out, in]. Values are float32.
   virtual std::vector<StateTensor> stateTensors() const = 0;
   virtual std::vector<float> readState(const std::string& name) const = 0;
   virtual void writeState(const std::string& name, const float* values, int64_t count) = 0;
@@ -181,8 +182,8 @@ class Device {
   // Queues a job on the device's thread. Jobs run in order and must not throw.
   virtual void submit(std::function<void()> job) = 0;
   virtual std::shared_ptr<Dataset> createDataset(const HostArray& values) = 0;
-  // `precision` is 'float32' or 'float64'; weights are drawn from `seed`. `reference` keeps to libtorch's
-  // operations and derivatives where there are fused ones.
+  // `precision` is 'float32', 'float64', 'bf16' or 'tf32', the last two of matrix products alone; weights are
+  // drawn from `seed`. `reference` keeps to libtorch's operations and derivatives where there are fused ones.
   virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed,
                                              const std::string& precision, bool reference) = 0;
 };

@@ -34,11 +34,11 @@ Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots
       bias_(parameters.value(slots.bias)) {
   activation = kind;
   const int64_t size = direction == ConvDirection::kDown ? geometry.smallSize() : geometry.largeSize();
-  output = makeActivations(context, capacity, size, use.training && use.feedsProduct);
+  output = makeActivations(context, capacity, size, inputRole(use));
   if (context.tiled()) weightTransposed_ = zeroed(context, {geometry.patchSize(), geometry.smallChannels});
   if (!use.training) return;
-  // A dense layer makes its input's gradient transposed first.
-  outputGradient = makeActivations(context, capacity, size, use.feedsProduct);
+  outputGradient =
+      makeActivations(context, capacity, size, use.feedsProduct ? ProductRole::kResult : ProductRole::kNone);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
   const int64_t largest = std::max(weight_.numel(), bias_.numel());
@@ -60,18 +60,12 @@ void Conv::prepareTransposedWeight() {
             g.smallChannels);
 }
 
-// The transpose of a batch that a dense layer is to read.
-void Conv::finishTransposed(Activations& activations, int64_t rows) const {
-  if (!activations.transposed.defined()) return;
+// The forms of a batch that a dense layer is to read.
+void Conv::finishForms(Activations& activations, int64_t rows) const {
+  if (!activations.transposed.defined() && activations.memory.empty()) return;
   constexpr int64_t kTileRows = 16;
-  const int64_t features = activations.value.size(1);
-  const int64_t capacity = activations.value.size(0);
-  const float* from = pointer(activations.value);
-  float* to = pointer(activations.transposed);
   context_.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
-    const int64_t first = tile * kTileRows;
-    transpose(from + first * features, features, std::min(kTileRows, rows - first), features, to + first,
-              capacity);
+    activations.finishRows(tile * kTileRows, std::min(rows, (tile + 1) * kTileRows));
   });
 }
 
@@ -88,7 +82,7 @@ void Conv::forward(const Activations& x, int64_t rows) {
       cpu::smallToLarge(*context_.pool, patches_, rows, pointer(x.value), pointer(weight_), finish,
                         pointer(output.value), output.magnitude);
     }
-    finishTransposed(output, rows);
+    finishForms(output, rows);
     return;
   }
   const bool up = direction_ == ConvDirection::kUp;
@@ -113,7 +107,7 @@ void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t ro
       cpu::smallToLarge(*context_.pool, patches_, rows, pointer(outputGradient.value), pointer(weight_),
                         finish, pointer(gradient.value), gradient.magnitude);
     }
-    finishTransposed(gradient, rows);
+    finishForms(gradient, rows);
     return;
   }
   const std::array<int64_t, 2> extra{up ? outputPadding(g, g.largeHeight, g.smallHeight) : 0,

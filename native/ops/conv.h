@@ -27,7 +27,7 @@ class Conv : public fused::Layer {
  private:
   at::Tensor asImages(const at::Tensor& values, int64_t rows, bool large) const;
   void prepareTransposedWeight();
-  void finishTransposed(Activations& activations, int64_t rows) const;
+  void finishForms(Activations& activations, int64_t rows) const;
 
   Context context_;
   ConvSlots slots_;

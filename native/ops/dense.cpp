@@ -1,7 +1,6 @@
 #include "ops/dense.h"
 
 #include <ATen/ops/addmm.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 
 #include "cpu/dense.h"
@@ -25,49 +24,81 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
       weight_(parameters.value(slots.weight)),
       bias_(parameters.value(slots.bias)) {
   activation = kind;
-  output = makeActivations(context, capacity, out_, use.training && use.feedsProduct);
+  output = makeActivations(context, capacity, out_, inputRole(use));
+  if (context.tiled() && context.bf16) {
+    rounded_ = parameters.roundedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
+    paired_ = parameters.pairedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
+  }
   if (!use.training) return;
-  outputGradient = makeActivations(context, capacity, out_, true);
+  outputGradient = makeActivations(context, capacity, out_, ProductRole::kGradient);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
 }
 
 void Dense::forward(const Activations& x, int64_t rows) {
   input_ = &x;
-  if (context_.tiled()) {
-    product_ = {
-        pointer(x.transposed), pointer(outputGradient.value), in_, out_, capacity_, slots_.weight.offset,
-        slots_.bias.offset};
+  if (context_.tiledProducts()) {
+    product_ = {pointer(x.transposed),
+                pointer(outputGradient.value),
+                in_,
+                out_,
+                capacity_,
+                slots_.weight.offset,
+                slots_.bias.offset,
+                x.rounded.transposed,
+                outputGradient.rounded.pairs};
+    if (context_.bf16) {
+      cpu::denseForwardBf16(*context_.pool, {rows, in_, out_, capacity_}, activation, x.rounded.rowMajor,
+                            paired_, pointer(bias_), output.memory.empty() ? pointer(output.value) : nullptr,
+                            output.rounded, output.magnitude);
+      return;
+    }
     cpu::denseForward(*context_.pool, {rows, in_, out_, capacity_}, activation, pointer(x.value),
                       pointer(weight_), pointer(bias_), pointer(output.value), pointer(output.transposed),
                       output.magnitude);
     return;
   }
   at::Tensor y = output.value.narrow(0, 0, rows);
-  at::addmm_out(y, bias_, x.value.narrow(0, 0, rows), weight_);
+  if (context_.gemm == cpu::Gemm::kOneDnn) {
+    cpu::multiplyWhole(context_.gemm, x.value.narrow(0, 0, rows), weight_, y);
+    y.add_(bias_);
+  } else {
+    at::addmm_out(y, bias_, x.value.narrow(0, 0, rows), weight_);
+  }
   activateInPlace(activation, y);
 }
 
 void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
-  if (context_.tiled()) {
+  if (context_.tiled() && context_.bf16) {
+    cpu::denseInputGradientBf16(*context_.pool, {rows, in_, out_, capacity_}, madeX, rounded_,
+                                outputGradient.rounded.transposedPairs, input_->rounded.transposed,
+                                gradient.memory.empty() ? pointer(gradient.value) : nullptr, gradient.rounded,
+                                gradient.magnitude);
+    return;
+  }
+  if (context_.tiledProducts()) {
     cpu::denseInputGradient(*context_.pool, {rows, in_, out_, capacity_}, madeX, pointer(weight_),
                             pointer(outputGradient.transposed), pointer(input_->transposed),
                             pointer(gradient.value), pointer(gradient.transposed), gradient.magnitude);
     return;
   }
   at::Tensor dx = gradient.value.narrow(0, 0, rows);
-  at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
+  cpu::multiplyWhole(context_.gemm, outputGradient.value.narrow(0, 0, rows), weight_.t(), dx);
   scaleBySlope(madeX, input_->value.narrow(0, 0, rows), dx);
 }
 
 void Dense::weightGradient(int64_t rows) {
   const at::Tensor gradient = outputGradient.value.narrow(0, 0, rows);
-  at::mm_out(weightGradient_, input_->value.narrow(0, 0, rows).t(), gradient);
+  cpu::multiplyWhole(context_.gemm, input_->value.narrow(0, 0, rows).t(), gradient, weightGradient_);
   at::sum_out(biasGradient_, gradient, {0});
 }
 
 const cpu::WeightProduct* Dense::weightProduct() const {
-  return context_.tiled() ? &product_ : nullptr;
+  return context_.tiledProducts() ? &product_ : nullptr;
+}
+
+fused::Layer::Range Dense::parameterRange() const {
+  return {slots_.weight.offset, slots_.bias.offset + out_ - slots_.weight.offset};
 }
 
 bool Dense::weightGradientBounded(int64_t rows) const {

@@ -18,12 +18,15 @@ class Dense : public fused::Layer {
   void weightGradient(int64_t rows) override;
   const cpu::WeightProduct* weightProduct() const override;
   bool weightGradientBounded(int64_t rows) const override;
+  Range parameterRange() const override;
 
  private:
   Context context_;
   DenseSlots slots_;
   int64_t in_, out_, capacity_;
   at::Tensor weight_, bias_, weightGradient_, biasGradient_;
+  const cpu::Bf16* rounded_ = nullptr;  // the weights in bf16, [in, out]
+  const cpu::Bf16* paired_ = nullptr;   // the same with its rows in pairs
   const Activations* input_ = nullptr;
   cpu::WeightProduct product_{};
 };

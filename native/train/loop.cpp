@@ -4,25 +4,48 @@
 #include <chrono>
 
 namespace torchvae {
+namespace {
+
+// The batches from the chunk's `first` on to the end of their group, of the epoch or of the chunk.
+int64_t batchesFrom(const TrainChunk& chunk, int64_t first, int64_t inEpoch) {
+  const int64_t position = chunk.firstStep + first;
+  const int64_t every = chunk.optimiser.accumulate;
+  return std::min({every - position % every, inEpoch - position, chunk.steps - first});
+}
+
+}  // namespace
 
 TrainResult runLoop(const TrainChunk& chunk, int64_t rows, int64_t& step, const Step& take) {
   const auto start = std::chrono::steady_clock::now();
+  const int64_t inEpoch = (rows + chunk.batchSize - 1) / chunk.batchSize;
   TrainResult result;
   result.sums = chunk.sums;
-  for (; result.steps < chunk.steps; ++result.steps) {
+  while (result.steps < chunk.steps) {
     if (chunk.abort != nullptr && chunk.abort->load(std::memory_order_relaxed)) {
       result.reason = StopReason::kAborted;
       break;
     }
-    const int64_t first = (chunk.firstStep + result.steps) * chunk.batchSize;
-    const Batch batch{first, std::min(chunk.batchSize, rows - first),
-                      chunk.schedule[static_cast<size_t>(result.steps)]};
+    const int64_t batches = batchesFrom(chunk, result.steps, inEpoch);
     LossSums sums = result.sums;
-    if (!take(batch, sums)) {
+    bool finite = true;
+    for (int64_t i = 0; i < batches && finite; ++i) {
+      const int64_t first = (chunk.firstStep + result.steps + i) * chunk.batchSize;
+      finite = take({first,
+                     std::min(chunk.batchSize, rows - first),
+                     chunk.schedule[static_cast<size_t>(result.steps + i)],
+                     step * chunk.optimiser.accumulate + i,
+                     {i, i + 1 == batches}},
+                    sums);
+    }
+    if (finite) {
+      result.sums = std::move(sums);
+    } else if (chunk.optimiser.skipNonFinite) {
+      ++result.skipped;
+    } else {
       result.reason = StopReason::kNonFinite;
       break;
     }
-    result.sums = std::move(sums);
+    result.steps += batches;
     ++step;
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -4,6 +4,7 @@
 #include <ATen/ops/sum.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "random/philox.h"
 
@@ -54,12 +55,34 @@ void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput
   vae.backward(input.rows, input.schedule.beta);
 }
 
-bool update(const Context& context, fused::Vae& vae, Parameters& parameters, int64_t rows,
-            const OptimiserSettings& settings, double learningRate, int64_t step) {
-  if (vae.updateWeights(parameters, rows, adamCoefficients(settings, learningRate, step))) return true;
-  if (!vae.weightGradients(parameters, rows)) return false;
-  adamStep(context, parameters, settings, learningRate, step);
-  return true;
+namespace {
+
+UpdateOutcome applyGradients(const Context& context, Parameters& parameters,
+                             const OptimiserSettings& settings, UpdatePoint point) {
+  point.squares = sumOfSquares(context, parameters);
+  if (!std::isfinite(point.squares)) return UpdateOutcome::kNonFinite;
+  optimiserStep(context, parameters, settings, point);
+  return UpdateOutcome::kDone;
+}
+
+}  // namespace
+
+UpdateOutcome update(const Context& context, fused::Vae& vae, Parameters& parameters, int64_t rows,
+                     const OptimiserSettings& settings, double learningRate, int64_t step,
+                     const UpdateGroup& group) {
+  UpdateOutcome outcome = UpdateOutcome::kDone;
+  const bool fused = isElementwise(settings) &&
+                     vae.updateWeights(parameters, rows, optimiserCoefficients(settings, learningRate, step));
+  if (!fused) {
+    vae.weightGradients(parameters, rows);
+    accumulateGradients(context, parameters, group.batches == 0, group.last);
+    if (!group.last) return UpdateOutcome::kPending;
+    outcome = applyGradients(context, parameters, settings, {learningRate, step, group.batches + 1});
+  }
+  if (outcome == UpdateOutcome::kDone && settings.averageDecay > 0) {
+    averageWeights(context, parameters, settings.averageDecay);
+  }
+  return outcome;
 }
 
 }  // namespace torchvae

@@ -4,7 +4,8 @@
 
 #include "data/resident.h"
 #include "fused/vae.h"
-#include "ops/adam.h"
+#include "ops/optimiser.h"
+#include "train/loop.h"
 
 namespace torchvae {
 
@@ -21,10 +22,15 @@ struct StepInput {
 void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed,
                         int64_t step);
 
-// The weights' gradients and Adam; `step` counts from 1. Returns false, with the weights untouched, where a
+// What a batch leaves of an update.
+enum class UpdateOutcome : uint8_t { kDone, kPending, kNonFinite };
+
+// The weights' gradients and, after the last batch of a group, the optimiser and the weights' average; `step`
+// counts updates from 1. kPending where the group goes on; kNonFinite, with the weights untouched, where a
 // gradient is not finite.
-bool update(const Context& context, fused::Vae& vae, Parameters& parameters, int64_t rows,
-            const OptimiserSettings& settings, double learningRate, int64_t step);
+UpdateOutcome update(const Context& context, fused::Vae& vae, Parameters& parameters, int64_t rows,
+                     const OptimiserSettings& settings, double learningRate, int64_t step,
+                     const UpdateGroup& group = {});
 
 // Adds the losses of `rows` examples that `vae` holds.
 void addLosses(const Context& context, const fused::Vae& vae, int64_t rows, LossSums& sums);

@@ -68,13 +68,16 @@ export type NetworkSpecInput =
 
 /** A decoder that is not given is its encoder mirrored, and one of the same type takes from it what it leaves out. */
 export function completeNetwork(name: string, input: NetworkSpecInput, encoder?: NetworkSpec): NetworkSpec {
+  if (typeof input !== 'string' && (typeof input !== 'object' || input === null || Array.isArray(input))) {
+    throw new TorchvaeError('ERR_TYPE', expected('an object', name, input));
+  }
   const given: Record<string, unknown> = typeof input === 'string' ? { type: input } : { ...input };
   const type = checkOneOf(
     `${name}.type`,
     (given.type ?? encoder?.type ?? 'mlp') as keyof typeof NETWORKS,
     Object.keys(NETWORKS) as (keyof typeof NETWORKS)[],
   );
-  const shared = encoder?.type === type ? mirrored(encoder) : encoder && common && pick(encoder);
+  const shared = encoder?.type === type ? mirrored(encoder) : encoder && pick(encoder);
   return completePart(name, { ...shared, ...definedOf(given), type } as never, NETWORKS);
 }
 

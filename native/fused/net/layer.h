@@ -14,6 +14,12 @@ struct LayerUse {
   bool feedsProduct = true;  // the output is multiplied by another dense layer's weights
 };
 
+// The role of a layer's output.
+inline ProductRole inputRole(const LayerUse& use) {
+  if (!use.feedsProduct) return ProductRole::kNone;
+  return use.training ? ProductRole::kTrainingInput : ProductRole::kInput;
+}
+
 class Layer {
  public:
   virtual ~Layer() = default;

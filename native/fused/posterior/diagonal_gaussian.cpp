@@ -2,7 +2,6 @@
 
 #include <ATen/ops/sum.h>
 
-#include "cpu/transpose.h"
 #include "cpu/vector.h"
 
 namespace torchvae::fused {
@@ -50,10 +49,7 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
                kl.data_ptr<float>());
     z.magnitude.reset();
     z.magnitude.include(largestMagnitudeBits(z.value.data_ptr<float>(), rows, latent, latent));
-    if (z.transposed.defined()) {
-      transpose(z.value.data_ptr<float>(), latent, rows, latent, z.transposed.data_ptr<float>(),
-                z.transposed.size(1));
-    }
+    z.finishRows(0, rows);
     return;
   }
   const at::Tensor mean = head.narrow(0, 0, rows).narrow(1, 0, latent);
@@ -75,8 +71,7 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
                  static_cast<float>(klScale), rows, latent, gradient);
     headGradient.magnitude.reset();
     headGradient.magnitude.include(largestMagnitudeBits(gradient, rows, 2 * latent, 2 * latent));
-    transpose(gradient, 2 * latent, rows, 2 * latent, headGradient.transposed.data_ptr<float>(),
-              headGradient.transposed.size(1));
+    headGradient.finishRows(0, rows);
     return;
   }
   const at::Tensor mean = head.narrow(0, 0, rows).narrow(1, 0, latent);
