@@ -24,7 +24,15 @@ export default defineConfig({
       {
         extends: true,
         plugins: [twin],
-        test: { name: 'twin', include: ['test/twin/*.test.ts', 'test/numerics.test.ts', 'test/vae.test.ts'] },
+        test: {
+          name: 'twin',
+          include: [
+            'test/twin/*.test.ts',
+            'test/numerics.test.ts',
+            'test/optimiser.test.ts',
+            'test/vae.test.ts',
+          ],
+        },
       },
     ],
   },

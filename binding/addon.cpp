@@ -31,14 +31,28 @@ struct OwnedNoise {
   NoiseSource view() const { return {values ? values->floats() : nullptr, seed}; }
 };
 
-OwnedNoise toNoise(const Napi::Value& value, int64_t rows, int64_t latentSize) {
+OwnedNoise toNoise(const Napi::Value& value, int64_t rows, int64_t codeSize) {
   if (value.IsNumber()) return {nullptr, static_cast<uint64_t>(value.As<Napi::Number>().Int64Value())};
-  auto values = std::make_shared<OwnedArray>(toOwnedArray(value, latentSize));
+  auto values = std::make_shared<OwnedArray>(toOwnedArray(value, codeSize));
   if (values->isUint8 || values->rows != rows) {
     throw toJavaScriptError(value.Env(), "ERR_SHAPE",
                             "Expected a Float32Array of one row an example for noise");
   }
   return {values, 0};
+}
+
+Napi::Array toArray(Napi::Env env, const std::vector<StateTensor>& tensors) {
+  auto list = Napi::Array::New(env, tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    auto shape = Napi::Array::New(env);
+    for (int64_t n : tensors[i].shape) shape.Set(shape.Length(), static_cast<double>(n));
+    auto entry = Napi::Object::New(env);
+    entry.Set("name", tensors[i].name);
+    entry.Set("shape", shape);
+    entry.Set("isTrained", tensors[i].isTrained);
+    list.Set(static_cast<uint32_t>(i), entry);
+  }
+  return list;
 }
 
 using ArrayPair = std::pair<std::vector<float>, std::vector<float>>;
@@ -67,10 +81,17 @@ Napi::Value device(const Info& info) {
   return wrapHandle(info.Env(), DeviceHandle{engine().device(name, info[1].ToNumber().Int32Value())});
 }
 
-// createDataset(device, values, columns): Promise<Dataset>
+// plan(spec): { name: string, shape: number[], isTrained: boolean }[]; the tensors of a model, without making
+// it.
+Napi::Value plan(const Info& info) {
+  return toArray(info.Env(), engine().plan(toModelSpec(objectArgument(info[0]))));
+}
+
+// createDataset(device, values, columns, labels?): Promise<Dataset>
 Napi::Value createDataset(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
   auto values = std::make_shared<OwnedArray>(toOwnedArray(info[1], info[2].ToNumber().Int64Value()));
+  addLabels(*values, info[3]);
   const auto bytes = static_cast<int64_t>(values->storage.size());
   return Environment::of(info.Env())
       .promise(
@@ -80,15 +101,16 @@ Napi::Value createDataset(const Info& info) {
           });
 }
 
-// createModel(device, spec, seed, precision): Promise<Model>
+// createModel(device, spec, seed, precision, reference): Promise<Model>
 Napi::Value createModel(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
   const ModelSpec spec = toModelSpec(objectArgument(info[1]));
   const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
   const std::string precision = info[3].ToString();
+  const bool reference = info[4].ToBoolean();
   return Environment::of(info.Env())
       .promise(
-          info.Env(), *device, nullptr, [=] { return device->createModel(spec, seed, precision); },
+          info.Env(), *device, nullptr, [=] { return device->createModel(spec, seed, precision, reference); },
           [device, spec](Napi::Env env, std::shared_ptr<Model>& model) {
             int64_t bytes = 0;
             for (const StateTensor& tensor : model->stateTensors()) {
@@ -98,9 +120,9 @@ Napi::Value createModel(const Info& info) {
             }
             ModelHandle handle;
             handle.device = device;
+            handle.codeSize = model->codeSize();
             handle.model = std::move(model);
             handle.inputSize = spec.inputSize();
-            handle.latentSize = spec.latentSize;
             handle.bytes = bytes;
             return wrapHandle(env, std::move(handle));
           });
@@ -181,11 +203,12 @@ Napi::Value evaluate(const Info& info) {
           [](Napi::Env env, LossSums& sums) { return toObject(env, sums); });
 }
 
-// encode(model, x): Promise<{ mean, logVariance }>
+// encode(model, x, labels?): Promise<{ mean, logVariance }>
 Napi::Value encode(const Info& info) {
   ModelHandle& handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  const auto count = static_cast<size_t>(x->rows * handle.latentSize);
+  addLabels(*x, info[2]);
+  const auto count = static_cast<size_t>(x->rows * handle.codeSize);
   auto model = handle.model;
   return Environment::of(info.Env())
       .promise(
@@ -198,11 +221,22 @@ Napi::Value encode(const Info& info) {
           [](Napi::Env env, ArrayPair& head) { return pairToObject(env, head, "mean", "logVariance"); });
 }
 
-// decode(model, z): Promise<Float32Array>
+DecodeKind toDecodeKind(const Napi::Value& value) {
+  const std::string name = value.ToString();
+  if (name == "mean") return DecodeKind::kMean;
+  if (name == "mode") return DecodeKind::kMode;
+  if (name == "sample") return DecodeKind::kSample;
+  throw toJavaScriptError(value.Env(), "ERR_RANGE", "Expected 'mean', 'mode' or 'sample' for kind");
+}
+
+// decode(model, z, kind, seed, labels?): Promise<Float32Array>
 Napi::Value decode(const Info& info) {
   ModelHandle& handle = liveModel(info);
-  auto z = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.latentSize));
+  auto z = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.codeSize));
   if (z->isUint8) throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected a Float32Array for z");
+  const DecodeKind kind = toDecodeKind(info[2]);
+  const auto seed = static_cast<uint64_t>(info[3].ToNumber().Int64Value());
+  addLabels(*z, info[4]);
   const auto count = static_cast<size_t>(z->rows * handle.inputSize);
   auto model = handle.model;
   return Environment::of(info.Env())
@@ -210,36 +244,86 @@ Napi::Value decode(const Info& info) {
           info.Env(), *handle.device, nullptr,
           [=] {
             std::vector<float> mean(count);
-            model->decode(z->floats(), z->rows, mean.data());
+            model->decode(z->floats(), z->view().labels, z->rows, kind, seed, mean.data());
             return mean;
           },
           [](Napi::Env env, std::vector<float>& mean) { return toFloat32Array(env, mean); });
 }
 
-// samplePrior(model, rows, seed): Promise<Float32Array>
+// samplePrior(model, rows, seed, labels?): Promise<Float32Array>
 Napi::Value samplePrior(const Info& info) {
   ModelHandle& handle = liveModel(info);
-  const int64_t rows = info[1].ToNumber().Int64Value();
-  if (rows < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive number of rows");
+  auto rows = std::make_shared<OwnedArray>();
+  rows->rows = info[1].ToNumber().Int64Value();
+  if (rows->rows < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive number of rows");
+  addLabels(*rows, info[3]);
   const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
-  const auto count = static_cast<size_t>(rows * handle.latentSize);
+  const auto count = static_cast<size_t>(rows->rows * handle.codeSize);
   auto model = handle.model;
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, nullptr,
           [=] {
             std::vector<float> z(count);
-            model->samplePrior(rows, seed, z.data());
+            model->samplePrior(rows->view().labels, rows->rows, seed, z.data());
             return z;
           },
           [](Napi::Env env, std::vector<float>& z) { return toFloat32Array(env, z); });
 }
 
-// losses(model, x, noise | seed): Promise<{ reconstruction, kl }>
+// importance(model, x, samples, seed, labels?): Promise<Float32Array>, -log p(x) for each example
+Napi::Value importance(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
+  const int64_t samples = info[2].ToNumber().Int64Value();
+  if (samples < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive number of samples");
+  const auto seed = static_cast<uint64_t>(info[3].ToNumber().Int64Value());
+  addLabels(*x, info[4]);
+  handle.abort->store(false);
+  auto flag = handle.abort;
+  auto model = handle.model;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, flag,
+          [=] {
+            std::vector<float> values(static_cast<size_t>(x->rows));
+            model->importance(x->view(), samples, seed, *flag, values.data());
+            return values;
+          },
+          [](Napi::Env env, std::vector<float>& values) { return toFloat32Array(env, values); });
+}
+
+// divergences(model, x, seed, labels?): Promise<{ values: Float32Array, groups: number }>, KL of each example
+// and dimension
+Napi::Value divergences(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
+  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
+  addLabels(*x, info[3]);
+  auto model = handle.model;
+  using Result = std::pair<std::vector<float>, int64_t>;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr,
+          [=] {
+            Result result;
+            result.first = model->divergences(x->view(), seed, result.second);
+            return result;
+          },
+          [](Napi::Env env, Result& result) {
+            auto object = Napi::Object::New(env);
+            object.Set("values", toFloat32Array(env, result.first));
+            object.Set("groups", static_cast<double>(result.second));
+            return object;
+          });
+}
+
+// losses(model, x, noise | seed, labels?): Promise<{ reconstruction, kl }>
 Napi::Value losses(const Info& info) {
   ModelHandle& handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  const OwnedNoise noise = toNoise(info[2], x->rows, handle.latentSize);
+  const OwnedNoise noise = toNoise(info[2], x->rows, handle.codeSize);
+  addLabels(*x, info[3]);
   auto model = handle.model;
   return Environment::of(info.Env())
       .promise(
@@ -253,13 +337,14 @@ Napi::Value losses(const Info& info) {
           [](Napi::Env env, ArrayPair& terms) { return pairToObject(env, terms, "reconstruction", "kl"); });
 }
 
-// gradients(model, x, noise | seed, beta): Promise<LossSums & { gradients: Float32Array[] }>
+// gradients(model, x, noise | seed, beta, labels?): Promise<LossSums & { gradients: Float32Array[] }>
 Napi::Value gradients(const Info& info) {
   ModelHandle& handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
   if (x->rows < 1) throw toJavaScriptError(info.Env(), "ERR_SHAPE", "Expected at least one example");
-  const OwnedNoise noise = toNoise(info[2], x->rows, handle.latentSize);
+  const OwnedNoise noise = toNoise(info[2], x->rows, handle.codeSize);
   const double beta = info[3].ToNumber().DoubleValue();
+  addLabels(*x, info[4]);
   auto model = handle.model;
   using Result = std::pair<LossSums, std::vector<std::vector<float>>>;
   return Environment::of(info.Env())
@@ -281,18 +366,15 @@ Napi::Value gradients(const Info& info) {
           });
 }
 
-// stateTensors(model): { name: string, shape: number[] }[]
+// stateTensors(model): { name: string, shape: number[], isTrained: boolean }[]
 Napi::Value stateTensors(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  return toArray(info.Env(), liveModel(info).model->stateTensors());
+}
+
+// termNames(model): string[]; of the terms that the losses' sums have beside reconstruction and kl
+Napi::Value termNames(const Info& info) {
   auto list = Napi::Array::New(info.Env());
-  for (const StateTensor& tensor : handle.model->stateTensors()) {
-    auto shape = Napi::Array::New(info.Env());
-    for (int64_t n : tensor.shape) shape.Set(shape.Length(), static_cast<double>(n));
-    auto entry = Napi::Object::New(info.Env());
-    entry.Set("name", tensor.name);
-    entry.Set("shape", shape);
-    list.Set(list.Length(), entry);
-  }
+  for (const std::string& name : liveModel(info).model->termNames()) list.Set(list.Length(), name);
   return list;
 }
 
@@ -364,6 +446,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   };
   add("open", open);
   add("device", device);
+  add("plan", plan);
   add("createDataset", createDataset);
   add("createModel", createModel);
   add("dispose", dispose);
@@ -373,9 +456,12 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("encode", encode);
   add("decode", decode);
   add("samplePrior", samplePrior);
+  add("importance", importance);
+  add("divergences", divergences);
   add("losses", losses);
   add("gradients", gradients);
   add("stateTensors", stateTensors);
+  add("termNames", termNames);
   add("readState", readState);
   add("writeState", writeState);
   return exports;

@@ -41,13 +41,55 @@ ActivationKind toActivation(const Napi::Object& object) {
   if (name == "sigmoid") return ActivationKind::kSigmoid;
   if (name == "elu") return ActivationKind::kElu;
   if (name == "softplus") return ActivationKind::kSoftplus;
+  if (name == "leaky-relu") return ActivationKind::kLeakyRelu;
+  if (name == "gelu") return ActivationKind::kGelu;
+  if (name == "silu") return ActivationKind::kSilu;
   refuse(object.Env(), "a known activation", "activation");
+}
+
+NormKind toNorm(const Napi::Object& object) {
+  const std::string name = stringProperty(object, "norm");
+  if (name == "none") return NormKind::kNone;
+  if (name == "batch") return NormKind::kBatch;
+  if (name == "layer") return NormKind::kLayer;
+  refuse(object.Env(), "a known normalisation", "norm");
+}
+
+// An object of settings: numbers, booleans, strings and arrays of integers, each by its name.
+PartSpec toPartSpec(const Napi::Object& object) {
+  PartSpec part;
+  part.type = stringProperty(object, "type");
+  const Napi::Array names = object.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = names.Get(i).ToString();
+    const Napi::Value value = object.Get(name);
+    if (value.IsNumber()) {
+      part.numbers[name] = value.As<Napi::Number>().DoubleValue();
+    } else if (value.IsBoolean()) {
+      part.numbers[name] = value.As<Napi::Boolean>().Value() ? 1 : 0;
+    } else if (value.IsString()) {
+      part.words[name] = value.As<Napi::String>().Utf8Value();
+    } else {
+      part.lists[name] = toIntegers(object, name.c_str());
+    }
+  }
+  return part;
+}
+
+ConditionSpec toCondition(const Napi::Object& object) {
+  ConditionSpec condition;
+  condition.classes = integerProperty(object, "classes");
+  condition.encoder = booleanProperty(object, "encoder");
+  condition.decoder = booleanProperty(object, "decoder");
+  condition.prior = booleanProperty(object, "prior");
+  if (condition.classes < 1) refuse(object.Env(), "a positive integer", "classes");
+  return condition;
 }
 
 NetworkSpec toNetworkSpec(const Napi::Object& object) {
   NetworkSpec network;
   network.type = stringProperty(object, "type");
-  if (network.type == "conv") {
+  if (object.Has("channels")) {
     network.channels = toIntegers(object, "channels");
     network.kernel = integerProperty(object, "kernel");
     network.stride = integerProperty(object, "stride");
@@ -55,6 +97,8 @@ NetworkSpec toNetworkSpec(const Napi::Object& object) {
     network.hidden = toIntegers(object, "hidden");
   }
   network.activation = toActivation(object);
+  network.norm = toNorm(object);
+  network.dropout = numberProperty(object, "dropout");
   return network;
 }
 
@@ -90,12 +134,12 @@ ModelSpec toModelSpec(const Napi::Object& object) {
   spec.encoder = toNetworkSpec(objectProperty(object, "encoder"));
   spec.latentSize = integerProperty(object, "latentSize");
   if (spec.latentSize < 1) refuse(object.Env(), "a positive integer", "latentSize");
-  spec.posterior = stringProperty(object, "posterior");
-  spec.prior = stringProperty(object, "prior");
+  spec.posterior = toPartSpec(objectProperty(object, "posterior"));
+  spec.prior = toPartSpec(objectProperty(object, "prior"));
   spec.decoder = toNetworkSpec(objectProperty(object, "decoder"));
-  const Napi::Object likelihood = objectProperty(object, "likelihood");
-  spec.likelihood.type = stringProperty(likelihood, "type");
-  if (spec.likelihood.type == "gaussian") spec.likelihood.sigma = numberProperty(likelihood, "sigma");
+  spec.likelihood = toPartSpec(objectProperty(object, "likelihood"));
+  spec.objective = toPartSpec(objectProperty(object, "objective"));
+  if (object.Has("condition")) spec.condition = toCondition(objectProperty(object, "condition"));
   return spec;
 }
 
@@ -171,6 +215,17 @@ OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns) {
   owned.rows = length / columns;
   owned.columns = columns;
   return owned;
+}
+
+void addLabels(OwnedArray& array, const Napi::Value& labels) {
+  if (labels.IsUndefined()) return;
+  const bool isArray =
+      labels.IsTypedArray() && labels.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array;
+  if (!isArray || static_cast<int64_t>(labels.As<Napi::TypedArray>().ElementLength()) != array.rows) {
+    refuse(labels.Env(), "an Int32Array of one label an example", "labels");
+  }
+  const auto typed = labels.As<Napi::Int32Array>();
+  array.labels.assign(typed.Data(), typed.Data() + array.rows);
 }
 
 Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values) {

@@ -25,17 +25,23 @@ struct OwnedArray {
   bool isUint8 = false;
   int64_t rows = 0;
   int64_t columns = 0;
+  std::vector<int32_t> labels;  // of the rows, or empty
 
-  HostArray view() const { return {storage.data(), isUint8, rows, columns}; }
+  HostArray view() const {
+    return {storage.data(), isUint8, rows, columns, labels.empty() ? nullptr : labels.data()};
+  }
   const float* floats() const { return reinterpret_cast<const float*>(storage.data()); }
 };
 
-// From a Float32Array or Uint8Array whose length is a multiple of `columns`.
 // Float64Array of `steps` times the fields of StepSchedule, in their order.
 std::vector<StepSchedule> toSchedule(const Napi::Value& value, int64_t steps);
 OptimiserSettings toOptimiser(const Napi::Object& object);
 LossSums toLossSums(const Napi::Object& object);
+// From a Float32Array or Uint8Array whose length is a multiple of `columns`.
 OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns);
+
+// An Int32Array with a label for each row, or undefined for none.
+void addLabels(OwnedArray& array, const Napi::Value& labels);
 
 Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values);
 Napi::Value toObject(Napi::Env env, const LossSums& sums);

@@ -32,7 +32,7 @@ struct ModelHandle {
   std::shared_ptr<Model> model;
   AbortFlag abort = std::make_shared<std::atomic<bool>>(false);
   int64_t inputSize = 0;
-  int64_t latentSize = 0;
+  int64_t codeSize = 0;
   int64_t bytes = 0;  // of memory outside JavaScript's heap, told to its collector
 };
 

@@ -16,20 +16,17 @@ export {
 export { type ErrorCode, TorchvaeError } from './errors.ts';
 export type { Examples, Tensor } from './model/input.ts';
 export type { Losses } from './model/losses.ts';
+export type { LikelihoodInput, LikelihoodSpec } from './model/parts/likelihoods.ts';
+export type { Activation, NetworkSpec, NetworkSpecInput } from './model/parts/networks.ts';
+export type { Capacity, ObjectiveInput, ObjectiveSpec, Warmup } from './model/parts/objectives.ts';
+export type { PosteriorInput, PosteriorSpec } from './model/parts/posteriors.ts';
+export type { PriorInput, PriorSpec } from './model/parts/priors.ts';
+export type { Precision } from './model/precision.ts';
 export { type Preset, type PresetName, preset, presetNames } from './model/presets.ts';
-export type {
-  Activation,
-  ConvSpec,
-  LikelihoodSpec,
-  MlpSpec,
-  ModelSpec,
-  ModelSpecInput,
-  NetworkSpec,
-  NetworkSpecInput,
-  ObjectiveSpec,
-} from './model/spec.ts';
+export type { ConditionSpec, ModelSpec, ModelSpecInput } from './model/spec.ts';
 export { type GridOptions, imageGrid, reconstructionGrid } from './report/grid.ts';
 export { encodePng, type Picture } from './report/png.ts';
 export type { DeviceName } from './runtime/device.ts';
 export type { EpochResult, FitOptions, StepProgress } from './training/fit.ts';
-export { type CreateOptions, type Encoding, type Precision, VAE } from './vae.ts';
+export type { Optimizer, OptimizerType } from './training/optimiser.ts';
+export { type CreateOptions, type Encoding, type Labelled, VAE } from './vae.ts';

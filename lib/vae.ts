@@ -1,19 +1,27 @@
 import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
-import type { Dataset } from './data/dataset.ts';
+import { Dataset } from './data/dataset.ts';
 import { TorchvaeError } from './errors.ts';
-import { type Checkpoint, damaged, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
+import { type Checkpoint, damaged, isWeight, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
 import { Core } from './model/core.ts';
-import { checkCodes, checkDataset, checkExamples, type Examples, type Tensor } from './model/input.ts';
+import {
+  checkCodes,
+  checkDataset,
+  checkExamples,
+  checkLabels,
+  type Examples,
+  type Tensor,
+} from './model/input.ts';
 import type { Losses } from './model/losses.ts';
 import { checkFinite, checkOutputSize } from './model/output.ts';
+import { betaOf } from './model/parts/objectives.ts';
+import { PRECISIONS, type Precision } from './model/precision.ts';
 import { type PresetName, preset } from './model/presets.ts';
-import { completeSpec, type ModelSpec, type ModelSpecInput, parameterCount } from './model/spec.ts';
+import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
+import { callAddon } from './runtime/addon.ts';
 import { Device, type DeviceName } from './runtime/device.ts';
+import type { StateTensor } from './runtime/native.ts';
 import { type EpochResult, evaluate, type FitOptions, fit } from './training/fit.ts';
-
-/** Arithmetic of the engine; `float64` serves to check derivatives and is slow. */
-export type Precision = 'float32' | 'float64';
 
 /** How to make a {@link VAE}: from a preset, from a spec, or from a preset with parts of its spec replaced. */
 export interface CreateOptions {
@@ -27,14 +35,25 @@ export interface CreateOptions {
   seed?: number;
   /** Default `float32`. */
   precision?: Precision;
+  /**
+   * `reference` computes with libtorch's own operations and derivatives where `auto` (default) has fused ones: slower, and
+   * what those can be compared with.
+   */
+  kernels?: 'auto' | 'reference';
   /** Folder of libtorch; found by itself if not given. Only the first call of a process can choose. */
   libtorch?: string;
 }
 
-/** The posterior's parameters: each [examples, latentSize]. */
+/** Moments of the posterior: each [examples, size of z]. */
 export interface Encoding {
   mean: Tensor;
+  /** Minus infinity where the posterior is a point. */
   logVariance: Tensor;
+}
+
+/** Labels for a model that is conditioned on them, one for each example; those of a Dataset need not be given again. */
+export interface Labelled {
+  labels?: Int32Array | readonly number[];
 }
 
 /**
@@ -55,7 +74,8 @@ export class VAE {
   /**
    * A new model with weights drawn from `seed`, as `torch.nn.Linear` draws them.
    *
-   * @throws TorchvaeError ERR_SPEC for a model that cannot be built, ERR_DEVICE, ERR_LIBTORCH, ERR_ADDON,
+   * @throws TorchvaeError ERR_SPEC for a model that cannot be built, ERR_DEVICE also for a precision that the device does not
+   * have, ERR_LIBTORCH, ERR_ADDON,
    * ERR_OUT_OF_MEMORY
    */
   static async create(options: CreateOptions = {}): Promise<VAE> {
@@ -65,6 +85,7 @@ export class VAE {
       device = 'auto',
       seed = 0,
       precision = 'float32',
+      kernels = 'auto',
       libtorch,
     } = checkOptions('options of VAE.create', options, [
       'preset',
@@ -72,13 +93,15 @@ export class VAE {
       'device',
       'seed',
       'precision',
+      'kernels',
       'libtorch',
     ]);
     const base = name === undefined ? {} : preset(name).spec;
     const spec = completeSpec({ ...base, ...checkSpecObject(replaced) });
     checkInteger('seed', seed, 0);
-    checkOneOf('precision', precision, ['float32', 'float64']);
-    return new VAE(await Core.create(spec, Device.open(device, libtorch), seed, precision));
+    checkOneOf('precision', precision, PRECISIONS);
+    const reference = checkOneOf('kernels', kernels, ['auto', 'reference']) === 'reference';
+    return new VAE(await Core.create(spec, Device.open(device, libtorch), seed, precision, reference));
   }
 
   /**
@@ -91,7 +114,14 @@ export class VAE {
     const { device = 'auto', libtorch } = checkOptions('options of VAE.load', options, known);
     const checkpoint = await readCheckpoint(checkPath('path', path));
     const { spec, seed, precision, position } = checkpoint;
-    const core = await Core.create(spec, Device.open(device, libtorch), seed, precision);
+    const opened = Device.open(device, libtorch);
+    // Before a model is made: a spec that says more than the file holds must not allocate it.
+    checkWeights(
+      path,
+      callAddon(() => opened.addon.plan(nativeSpec(spec))),
+      checkpoint.tensors,
+    );
+    const core = await Core.create(spec, opened, seed, precision);
     try {
       const named = core.call((addon, handle) => addon.stateTensors(handle));
       const state = { step: position.step, tensors: tensorsFor(named, checkpoint.tensors, path) };
@@ -131,7 +161,7 @@ export class VAE {
 
   /** Trained weights. */
   get parameterCount(): number {
-    return parameterCount(this.#core.spec);
+    return this.#core.parameterCount;
   }
 
   /**
@@ -145,55 +175,119 @@ export class VAE {
   }
 
   /**
-   * Mean and log-variance of q(z|x).
+   * Mean and log-variance of q(z|x). For the flow `iaf`, which has no moments in closed form, the mean of the normal that it
+   * starts from, carried through it, and that normal's variance.
    *
    * @param x [n, ...inputShape]
-   * @returns each [n, latentSize]
+   * @returns each [n, size of z]
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for x, ERR_STATE after dispose()
    */
-  async encode(x: Examples): Promise<Encoding> {
-    const values = checkExamples('x', x, this.spec);
-    const { mean, logVariance } = await this.#core.call((addon, handle) => addon.encode(handle, values));
+  async encode(x: Examples, options: Labelled = {}): Promise<Encoding> {
+    const { values, labels, rows } = this.#examples('x', x, options);
+    const { mean, logVariance } = await this.#core.call((addon, handle) =>
+      addon.encode(handle, values, labels),
+    );
     checkFinite('mean of q(z|x)', mean);
-    checkFinite('logVariance of q(z|x)', logVariance);
-    const shape = [values.length / this.#core.dimensions, this.spec.latentSize];
+    checkFinite('logVariance of q(z|x)', logVariance, -Infinity);
+    const shape = [rows, this.#core.codeSize];
     return { mean: { data: mean, shape }, logVariance: { data: logVariance, shape: [...shape] } };
   }
 
   /**
-   * The mean of p(x|z).
+   * The mean of p(x|z), its mode, or a draw from it.
    *
-   * @param z [n, latentSize]
-   * @returns [n, ...inputShape]; for the Bernoulli likelihood the probabilities
+   * @param z [n, size of z]
+   * @param options.kind default `mean`; for the Bernoulli likelihood that is the probabilities
+   * @param options.seed of the draws; default 0
+   * @returns [n, ...inputShape]
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for z, ERR_STATE after dispose()
    */
-  async decode(z: Float32Array | Tensor): Promise<Tensor> {
+  async decode(
+    z: Float32Array | Tensor,
+    options: Labelled & { kind?: 'mean' | 'mode' | 'sample'; seed?: number } = {},
+  ): Promise<Tensor> {
+    const known = ['labels', 'kind', 'seed'];
+    const { labels: given, kind = 'mean', seed = 0 } = checkOptions('options of decode', options, known);
     const values = checkCodes('z', isTensor(z) ? z.data : z, this.spec);
-    const shape = [values.length / this.spec.latentSize, ...this.spec.inputShape];
-    if (isTensor(z)) checkTensorShape('z', z, [shape[0]!, this.spec.latentSize]);
-    checkOutputSize('z', shape[0]!, this.#core.dimensions);
-    const data = await this.#core.call((addon, handle) => addon.decode(handle, values));
-    checkFinite('mean of p(x|z)', data);
-    return { data, shape };
+    const rows = values.length / this.#core.codeSize;
+    if (isTensor(z)) checkTensorShape('z', z, [rows, this.#core.codeSize]);
+    checkOutputSize('z', rows, this.#core.dimensions);
+    checkOneOf('kind', kind, ['mean', 'mode', 'sample']);
+    checkInteger('seed', seed, 0);
+    const labels = this.spec.condition?.decoder ? checkLabels('z', given, this.spec, rows) : undefined;
+    const data = await this.#core.call((addon, handle) => addon.decode(handle, values, kind, seed, labels));
+    checkFinite(`${kind} of p(x|z)`, data);
+    return { data, shape: [rows, ...this.spec.inputShape] };
   }
 
   /** decode(mean of q(z|x)): [n, ...inputShape]. Throws as {@link encode} does. */
-  async reconstruct(x: Examples): Promise<Tensor> {
-    return this.decode((await this.encode(x)).mean);
+  async reconstruct(x: Examples, options: Labelled = {}): Promise<Tensor> {
+    const { labels } = this.#examples('x', x, options);
+    return this.decode((await this.encode(x, options)).mean, labels && { labels });
   }
 
   /**
-   * `count` draws of z from the prior, decoded: [count, ...inputShape].
+   * `count` draws of z from the prior, decoded to the mean of p(x|z): [count, ...inputShape].
    *
    * @param options.seed the same seed gives the same draws; default 0
-   * @throws TorchvaeError ERR_TYPE, ERR_RANGE, ERR_STATE after dispose()
+   * @param options.labels of what is to be drawn, for a conditioned model
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE, ERR_STATE after dispose()
    */
-  async sample(count: number, options: { seed?: number } = {}): Promise<Tensor> {
+  async sample(count: number, options: Labelled & { seed?: number } = {}): Promise<Tensor> {
     checkInteger('count', count, 1);
     checkOutputSize('count', count, this.#core.dimensions);
-    const { seed = 0 } = checkOptions('options of sample', options, ['seed']);
+    const { seed = 0, labels: given } = checkOptions('options of sample', options, ['seed', 'labels']);
     checkInteger('seed', seed, 0);
-    return this.decode(await this.#core.call((addon, handle) => addon.samplePrior(handle, count, seed)));
+    const labels = checkLabels('what is to be drawn', given, this.spec, count);
+    const z = await this.#core.call((addon, handle) => addon.samplePrior(handle, count, seed, labels));
+    return this.decode(z, labels && { labels });
+  }
+
+  /**
+   * -log p(x) for each example, [n], by importance weighting: -log of the mean over `samples` draws of z from q(z|x) of
+   * p(x, z) / q(z|x) (Burda et al. 2016, eq. 8). An upper bound in expectation, closer the more draws there are.
+   *
+   * @param options.samples draws for each example; default 5000
+   * @param options.seed of the draws; default 0
+   * @throws TorchvaeError ERR_STATE for a posterior without a density, and what {@link losses} throws
+   */
+  async negativeLogLikelihood(
+    x: Examples,
+    options: Labelled & { samples?: number; seed?: number } = {},
+  ): Promise<Float32Array> {
+    const known = ['labels', 'samples', 'seed'];
+    const { samples = 5000, seed = 0 } = checkOptions('options of negativeLogLikelihood', options, known);
+    const { values, labels } = this.#examples('x', x, options);
+    checkInteger('samples', samples, 1, 1 << 24);
+    checkInteger('seed', seed, 0);
+    const result = await this.#core.call((addon, handle) =>
+      addon.importance(handle, values, samples, seed, labels),
+    );
+    checkFinite('the likelihood', result);
+    return result;
+  }
+
+  /**
+   * KL(q(z|x) || p(z)) for each example and dimension of z, [n, dimensions], in nats; for a prior or posterior without a
+   * closed form, from one draw and for all dimensions together, [n, 1].
+   *
+   * @param options.seed of that draw; default 0
+   */
+  async divergences(x: Examples, options: Labelled & { seed?: number } = {}): Promise<Tensor> {
+    const { seed = 0 } = checkOptions('options of divergences', options, ['labels', 'seed']);
+    const { values, labels, rows } = this.#examples('x', x, options);
+    checkInteger('seed', seed, 0);
+    const result = await this.#core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
+    checkFinite('the divergence', result.values);
+    return { data: result.values, shape: [rows, result.groups] };
+  }
+
+  /** What the addon takes for `x`, with the labels that the model needs. */
+  #examples(name: string, x: Examples, options: Labelled) {
+    const values = checkExamples(name, x, this.spec);
+    const rows = values.length / this.#core.dimensions;
+    const given = options.labels ?? (x instanceof Dataset ? x.labels : undefined);
+    return { values, rows, labels: checkLabels(name, given, this.spec, rows) };
   }
 
   /**
@@ -216,10 +310,10 @@ export class VAE {
    */
   async losses(
     x: Examples,
-    options: { noise?: Float32Array; seed?: number } = {},
+    options: Labelled & { noise?: Float32Array; seed?: number } = {},
   ): Promise<{ reconstruction: Float32Array; kl: Float32Array }> {
-    const { values, noise } = this.#lossInput(x, options);
-    const terms = await this.#core.call((addon, handle) => addon.losses(handle, values, noise));
+    const { values, noise, labels } = this.#lossInput(x, options);
+    const terms = await this.#core.call((addon, handle) => addon.losses(handle, values, noise, labels));
     checkFinite('reconstruction', terms.reconstruction);
     checkFinite('kl', terms.kl);
     return terms;
@@ -235,11 +329,13 @@ export class VAE {
    */
   async gradients(
     x: Examples,
-    options: { noise?: Float32Array; seed?: number } = {},
+    options: Labelled & { noise?: Float32Array; seed?: number } = {},
   ): Promise<{ reconstruction: number; kl: number; gradients: Map<string, Tensor> }> {
-    const { values, noise } = this.#lossInput(x, options);
-    const { beta } = this.spec.objective;
-    const result = await this.#core.call((addon, handle) => addon.gradients(handle, values, noise, beta));
+    const { values, noise, labels } = this.#lossInput(x, options);
+    const beta = betaOf(this.spec.objective);
+    const result = await this.#core.call((addon, handle) =>
+      addon.gradients(handle, values, noise, beta, labels),
+    );
     const named = this.#core.call((addon, handle) => addon.stateTensors(handle));
     result.gradients.forEach((gradient, i) => {
       checkFinite(`gradient of ${named[i]!.name}`, gradient);
@@ -253,26 +349,43 @@ export class VAE {
     };
   }
 
-  #lossInput(x: Examples, options: { noise?: Float32Array; seed?: number }) {
-    const { noise: given, seed = 0 } = checkOptions('options', options, ['noise', 'seed']);
-    const values = checkExamples('x', x, this.spec);
+  #lossInput(x: Examples, options: Labelled & { noise?: Float32Array; seed?: number }) {
+    const known = ['noise', 'seed', 'labels'];
+    const { noise: given, seed = 0 } = checkOptions('options', options, known);
+    const { values, labels, rows } = this.#examples('x', x, options);
     checkInteger('seed', seed, 0);
-    if (given === undefined) return { values, noise: seed };
+    if (given === undefined) return { values, noise: seed, labels };
     const noise = checkCodes('noise', given, this.spec);
-    const wanted = (values.length / this.#core.dimensions) * this.spec.latentSize;
+    const wanted = rows * this.#core.codeSize;
     if (noise.length !== wanted) {
       throw new TorchvaeError(
         'ERR_SHAPE',
         expected(`${wanted} values, latentSize for each example,`, 'noise', noise),
       );
     }
-    return { values, noise };
+    return { values, noise, labels };
   }
 
   /** The weights by name; linear weights are [out, in], as in PyTorch. */
   async parameters(): Promise<Map<string, Tensor>> {
     const { tensors } = await this.#state();
     return new Map([...tensors].filter(([name]) => isParameter({ name })));
+  }
+
+  /**
+   * The moving average of the weights that `averageWeights` of {@link fit} keeps, by the names of {@link parameters}. To
+   * use it: `await vae.setParameters(await vae.averagedParameters())`.
+   *
+   * @throws TorchvaeError ERR_STATE where none is kept
+   */
+  async averagedParameters(): Promise<Map<string, Tensor>> {
+    const { tensors } = await this.#state();
+    const found = [...tensors].filter(([name]) => name.startsWith(AVERAGE));
+    if (found.length > 0) return new Map(found.map(([name, tensor]) => [name.slice(AVERAGE.length), tensor]));
+    throw new TorchvaeError(
+      'ERR_STATE',
+      'This VAE keeps no average of its weights; train it with averageWeights, such as fit(data, { averageWeights: 0.999 })',
+    );
   }
 
   /**
@@ -331,6 +444,9 @@ export class VAE {
   }
 }
 
+/** What the names of averaged weights begin with. */
+const AVERAGE = 'average.';
+
 function checkSpecObject(spec: ModelSpecInput): ModelSpecInput {
   if (typeof spec === 'object' && spec !== null && !Array.isArray(spec)) return spec;
   throw new TorchvaeError('ERR_SPEC', expected('an object', 'spec', spec));
@@ -341,7 +457,7 @@ function isTensor(value: unknown): value is Tensor {
 }
 
 function isParameter({ name }: { name: string }): boolean {
-  return !name.startsWith('optimizer.');
+  return isWeight(name);
 }
 
 function checkTensorShape(name: string, { shape }: Tensor, wanted: readonly number[]): void {
@@ -380,6 +496,15 @@ function parameterValues(
   throw new TorchvaeError('ERR_RANGE', expected('finite values', `${argument} at ${bad}`, copy[bad]));
 }
 
+function checkWeights(path: string, plan: readonly StateTensor[], tensors: Checkpoint['tensors']): void {
+  const size = (shape: readonly number[]) => shape.reduce((product, n) => product * n, 1);
+  const wanted = plan.reduce((sum, { shape }) => sum + size(shape), 0);
+  let weights = 0;
+  for (const [name, { data }] of tensors) if (isParameter({ name })) weights += data.length;
+  if (weights === wanted) return;
+  throw damaged(path, `Expected ${wanted} weights, as its spec says, but its tensors have ${weights}`);
+}
+
 /** The checkpoint's tensors as the model wants them: these names, these shapes, and no others. */
 function tensorsFor(
   named: readonly { name: string; shape: number[] }[],
@@ -387,7 +512,10 @@ function tensorsFor(
   path: string,
 ): Record<string, Float32Array> {
   const values: Record<string, Float32Array> = Object.create(null);
-  for (const { name, shape } of named) {
+  const weights = named.filter(isParameter);
+  const isAveraged = weights.some(({ name }) => tensors.has(AVERAGE + name));
+  const averages = isAveraged ? weights.map(({ name, shape }) => ({ name: AVERAGE + name, shape })) : [];
+  for (const { name, shape } of [...named, ...averages]) {
     const tensor = tensors.get(name);
     if (tensor?.shape.join() !== shape.join()) {
       const came = tensor ? `it has shape ${tensor.shape.join(' x ')}` : 'there is none';

@@ -1,12 +1,44 @@
 #include "device.h"
 
-#include <c10/core/InferenceMode.h>
+#include <c10/core/GradMode.h>
 
+#include <cstdlib>
+
+#include "cpu/bf16.h"
 #include "data/resident.h"
+#include "fused/fused_model.h"
 #include "model.h"
 #include "translate.h"
 
 namespace torchvae {
+namespace {
+
+// The first generation of NVIDIA's devices whose matrix units take bfloat16 and TF32 factors.
+constexpr int kFirstWithRoundedProducts = 8;
+
+void checkCudaPrecision(const std::string& precision, CudaPart& part, int index) {
+  if (precision != "bf16" && precision != "tf32") return;
+  std::string reason;
+  const DeviceInfo info = part.devices(reason).at(static_cast<size_t>(index));
+  if (std::atoi(info.capability.c_str()) < kFirstWithRoundedProducts) {
+    throw Error("ERR_DEVICE", "precision '" + precision +
+                                  "' needs a GPU of compute capability 8.0 or newer; " + info.name + " has " +
+                                  info.capability + "; use 'float32'");
+  }
+}
+
+void checkCpuPrecision(const std::string& precision) {
+  std::string reason;
+  if (precision == "tf32") {
+    throw Error("ERR_DEVICE", "precision 'tf32' is of CUDA devices; use 'float32' or 'bf16' on the CPU");
+  }
+  if (precision == "bf16" && !cpu::hasBf16Products(reason)) {
+    throw Error("ERR_DEVICE",
+                "precision 'bf16' does not run on this processor: " + reason + "; use 'float32'");
+  }
+}
+
+}  // namespace
 
 ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, CudaPart* cuda)
     : device_(device), cuda_(cuda) {
@@ -36,8 +68,8 @@ void ThreadedDevice::submit(std::function<void()> job) {
 }
 
 void ThreadedDevice::work() {
-  // Gradients are written out by hand, so autograd's bookkeeping is off for everything this thread does.
-  const c10::InferenceMode inference;
+  // Off for everything but the step that asks for derivatives.
+  const c10::NoGradGuard noGrad;
   if (device_.is_cuda()) cuda_->enterThread(device_.index());
   for (;;) {
     std::function<void()> job;
@@ -62,12 +94,20 @@ std::shared_ptr<Dataset> ThreadedDevice::createDataset(const HostArray& values) 
 }
 
 std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64_t seed,
-                                                   const std::string& precision) {
+                                                   const std::string& precision, bool reference) {
   return translated([&] {
     const auto dtype = precision == "float64" ? c10::kDouble : c10::kFloat;
+    if (device_.is_cuda()) checkCudaPrecision(precision, *cuda_, device_.index());
+    if (device_.is_cpu() && kernels_ == nullptr) checkCpuPrecision(precision);
     Context context{device_, dtype, pool_.get(), kernels_.get()};
     context.bf16 = precision == "bf16";
     context.tf32 = precision == "tf32";
+    if (context.tiled()) context.gemm = cpu::chooseGemm();
+    if (!reference && fused::isFusable(spec)) return owned<Model>(new fused::FusedModel(context, spec, seed));
+    if (context.bf16) {
+      throw Error("ERR_SPEC",
+                  "precision 'bf16' is for models whose parts all have fused kernels; use 'float32'");
+    }
     return owned<Model>(new VaeModel(context, spec, seed));
   });
 }

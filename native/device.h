@@ -23,8 +23,8 @@ class ThreadedDevice : public Device {
 
   void submit(std::function<void()> job) override;
   std::shared_ptr<Dataset> createDataset(const HostArray& values) override;
-  std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed,
-                                     const std::string& precision) override;
+  std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed, const std::string& precision,
+                                     bool reference) override;
 
  private:
   void work();

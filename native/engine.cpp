@@ -8,9 +8,11 @@
 #include <map>
 #include <mutex>
 
+#include "cpu/gemm.h"
 #include "cpu/pool.h"
 #include "cuda_part.h"
 #include "device.h"
+#include "model.h"
 #include "translate.h"
 
 namespace torchvae {
@@ -26,7 +28,7 @@ class LibtorchEngine : public Engine {
       info.engineVersion = TORCHVAE_VERSION;
       info.torchVersion = TORCH_VERSION;
       info.cpuCapability = at::get_cpu_capability();
-      info.gemm = "oneDNN brgemm";
+      info.gemm = cpu::describeGemm();
       info.threads = defaultThreads();
       info.cudaReason =
           "the engine's CUDA part is not loaded: libtorch is a CPU build, or no NVIDIA driver was found";
@@ -37,6 +39,10 @@ class LibtorchEngine : public Engine {
       }
       return info;
     });
+  }
+
+  std::vector<StateTensor> plan(const ModelSpec& spec) override {
+    return translated([&] { return planModel(spec); });
   }
 
   std::shared_ptr<Device> device(const std::string& name, int threads) override {

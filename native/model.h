@@ -1,51 +1,77 @@
-// The engine's Model: a Vae's parameters, its optimiser's state, and the buffers to train and to evaluate it.
+// The engine's Model: the tensors of a composition and of its optimiser, and what can be done with them. All
+// of it is here on libtorch's own operations and derivatives; fused/model.h replaces what is done most.
 #pragma once
 
+#include <functional>
 #include <memory>
 
+#include "composition.h"
 #include "data/resident.h"
 #include "engine.h"
-#include "fused/vae.h"
-#include "parameters.h"
-#include "train/graph.h"
+#include "objective/objective.h"
+#include "translate.h"
+#include "weights.h"
 
 namespace torchvae {
 
 class VaeModel : public Model {
  public:
-  VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed);
+  // `declareFirst` may give the model's tensors a place and a layout of its own.
+  VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
+           const std::function<void(Parameters&)>& declareFirst = {});
 
   int64_t step() const override { return step_; }
   void setStep(int64_t step) override { step_ = step; }
-  std::vector<StateTensor> stateTensors() const override { return parameters_.stateTensors(); }
+  std::vector<std::string> termNames() const override { return objective_->termNames(); }
+  std::vector<StateTensor> stateTensors() const override;
   std::vector<float> readState(const std::string& name) const override;
   void writeState(const std::string& name, const float* values, int64_t count) override;
   TrainResult train(const TrainChunk& chunk) override;
   LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
                     const std::atomic<bool>& abort) override;
+  int64_t codeSize() const override { return composition_->posterior().codeSize(); }
   void encode(const HostArray& x, float* mean, float* logVariance) override;
-  void decode(const float* z, int64_t rows, float* mean) override;
-  void samplePrior(int64_t rows, uint64_t seed, float* z) override;
+  void decode(const float* z, const int32_t* labels, int64_t rows, DecodeKind kind, uint64_t seed,
+              float* x) override;
+  void samplePrior(const int32_t* labels, int64_t rows, uint64_t seed, float* z) override;
+  void importance(const HostArray& x, int64_t samples, uint64_t seed, const std::atomic<bool>& abort,
+                  float* negativeLogLikelihood) override;
+  std::vector<float> divergences(const HostArray& x, uint64_t seed, int64_t& groups) override;
   void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) override;
   LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
                      std::vector<std::vector<float>>& gradients) override;
 
- private:
-  Vae& trainingPass(int64_t capacity);
-  Vae& evaluationPass(int64_t capacity);
+ protected:
+  // Calls `work` as its caller may see it fail, and with this model's precision: libtorch keeps that for the
+  // whole process, so each piece of work sets it.
+  template <class Work>
+  auto computed(const Work& work) const {
+    return translated([&] {
+      choosePrecision();
+      return work();
+    });
+  }
   const at::Tensor& orderOf(const TrainChunk& chunk);
-  // Puts rows [first, first + rows) of `x` and their noise into a pass.
-  void load(Vae& vae, const HostArray& x, const NoiseSource& noise, int64_t first, int64_t rows) const;
 
   Context context_;
   ModelSpec spec_;
   uint64_t seed_;
   int64_t step_ = 0;
-  Parameters parameters_;
-  VaePlan plan_;
-  std::unique_ptr<Vae> training_;
-  std::unique_ptr<GraphExecutor> executor_;  // on a device with fused kernels
-  std::unique_ptr<Vae> evaluation_;
+  Store store_;
+
+ private:
+  void choosePrecision() const;
+  Pass pass(Draws& draws, const StepSchedule& schedule, bool training) const;
+  // Rows [first, first + rows) of host values on the device, and their labels where the model is conditioned.
+  Tensor load(const HostArray& x, int64_t first, int64_t rows, Pass& pass) const;
+  Tensor loadLabels(const int32_t* labels, int64_t rows) const;
+  void prepare(Draws& draws, const NoiseSource& noise, int64_t first, int64_t rows) const;
+  // Forward and backward: leaves the gradients in the store.
+  Terms differentiate(const Tensor& x, int64_t examples, Pass& pass);
+  at::Tensor state(const std::string& name) const;
+
+  std::unique_ptr<Composition> composition_;
+  std::unique_ptr<Objective> objective_;
 
   struct Order {
     uint64_t seed = 0;
@@ -54,5 +80,8 @@ class VaeModel : public Model {
     at::Tensor indices;
   } order_;
 };
+
+// The tensors that a model of this `spec` has, moments left out.
+std::vector<StateTensor> planModel(const ModelSpec& spec);
 
 }  // namespace torchvae

@@ -4,8 +4,11 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "cpu/bf16.h"
 #include "error.h"
 #include "memory.h"
 #include "random/philox.h"
@@ -17,6 +20,7 @@ constexpr int64_t kAlignment = 16;  // floats: one cache line
 const std::string kPrefix = "optimizer.";
 const std::string kFirst = ".exp_avg";
 const std::string kSecond = ".exp_avg_sq";
+const std::string kAverage = "average.";
 
 bool endsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -33,7 +37,8 @@ int64_t Parameters::reserve(int64_t count) {
 DenseSlots Parameters::reserveDense(int64_t in, int64_t out) {
   const int64_t weight = reserve(in * out);
   const int64_t bias = reserve(out);
-  return {{{in, out}, {out, 1}, weight}, {{out}, {1}, bias}};
+  denses_.push_back({{in, out}, {out, 1}, weight});
+  return {denses_.back(), {{out}, {1}, bias}};
 }
 
 DenseSlots Parameters::addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach) {
@@ -44,28 +49,28 @@ DenseSlots Parameters::addDenseFromImage(const std::vector<std::string>& names, 
                                          int64_t outEach) {
   const int64_t out = outEach * static_cast<int64_t>(names.size());
   const DenseSlots slots = reserveDense(in.size(), out);
-  const double bound = 1 / std::sqrt(static_cast<double>(in.size()));
+  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in.size())));
   for (size_t i = 0; i < names.size(); ++i) {
     const int64_t first = static_cast<int64_t>(i) * outEach;
     const Slot weight{{outEach, in.channels, in.height, in.width},
                       {1, out, in.width * in.channels * out, in.channels * out},
                       slots.weight.offset + first};
-    entries_.push_back({names[i] + ".weight", {outEach, in.size()}, weight, bound});
-    entries_.push_back({names[i] + ".bias", {outEach}, {{outEach}, {1}, slots.bias.offset + first}, bound});
+    entries_.push_back({names[i] + ".weight", {outEach, in.size()}, weight, init});
+    entries_.push_back({names[i] + ".bias", {outEach}, {{outEach}, {1}, slots.bias.offset + first}, init});
   }
   return slots;
 }
 
 DenseSlots Parameters::addDenseToImage(const std::string& name, int64_t in, const ImageFeatures& out) {
   const DenseSlots slots = reserveDense(in, out.size());
-  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in)));
   const std::vector<int64_t> sizes{out.channels, out.height, out.width};
   const std::vector<int64_t> strides{1, out.width * out.channels, out.channels};
   Slot weight{sizes, strides, slots.weight.offset};
   weight.sizes.push_back(in);
   weight.strides.push_back(out.size());
-  entries_.push_back({name + ".weight", {out.size(), in}, weight, bound});
-  entries_.push_back({name + ".bias", {out.size()}, {sizes, strides, slots.bias.offset}, bound});
+  entries_.push_back({name + ".weight", {out.size(), in}, weight, init});
+  entries_.push_back({name + ".bias", {out.size()}, {sizes, strides, slots.bias.offset}, init});
   return slots;
 }
 
@@ -74,15 +79,33 @@ ConvSlots Parameters::addConv(const std::string& name, int64_t smallChannels, in
   const int64_t patch = kernel * kernel * largeChannels;
   const int64_t weight = reserve(smallChannels * patch);
   const int64_t bias = reserve(biasSize);
-  const double bound = 1 / std::sqrt(static_cast<double>(patch));
+  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(patch)));
   const std::vector<int64_t> shape{smallChannels, largeChannels, kernel, kernel};
   entries_.push_back(
-      {name + ".weight", shape, {shape, {patch, 1, kernel * largeChannels, largeChannels}, weight}, bound});
-  entries_.push_back({name + ".bias", {biasSize}, {{biasSize}, {1}, bias}, bound});
+      {name + ".weight", shape, {shape, {patch, 1, kernel * largeChannels, largeChannels}, weight}, init});
+  entries_.push_back({name + ".bias", {biasSize}, {{biasSize}, {1}, bias}, init});
   return {{{smallChannels, kernel, kernel, largeChannels},
            {patch, kernel * largeChannels, largeChannels, 1},
            weight},
           {{biasSize}, {1}, bias}};
+}
+
+void Parameters::add(const std::string& name, const std::vector<int64_t>& shape, const Init& init) {
+  if (const ParameterEntry* known = find(name)) {
+    if (known->shape == shape) return;
+    throw Error("ERR_SPEC", "Two parts of the model declare a tensor " + name + " of different shapes");
+  }
+  Slot slot{shape, std::vector<int64_t>(shape.size(), 1), 0};
+  for (size_t i = shape.size(); i-- > 1;) slot.strides[i - 1] = slot.strides[i] * shape[i];
+  slot.offset = reserve(shape.empty() ? 1 : slot.strides[0] * shape[0]);
+  entries_.push_back({name, shape, slot, init});
+}
+
+const ParameterEntry* Parameters::find(const std::string& name) const {
+  for (const ParameterEntry& entry : entries_) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
 }
 
 void Parameters::allocate(const Context& context, uint64_t seed) {
@@ -93,46 +116,90 @@ void Parameters::allocate(const Context& context, uint64_t seed) {
   uint64_t index = 0;
   for (const ParameterEntry& entry : entries_) {
     at::Tensor drawn = at::empty(entry.slot.sizes, c10::TensorOptions().dtype(c10::kFloat));
-    fillUniform({seed, Stream::kWeights, index++}, drawn.data_ptr<float>(), drawn.numel());
-    value(entry.slot).copy_(drawn.mul_(2 * entry.bound).sub_(entry.bound));
+    const Draw draw{seed, Stream::kWeights, index++};
+    const double scale = entry.init.scale;
+    switch (entry.init.kind) {
+      case Init::Kind::kConstant:
+        drawn.fill_(scale);
+        break;
+      case Init::Kind::kUniform:
+        fillUniform(draw, drawn.data_ptr<float>(), drawn.numel());
+        drawn.mul_(2 * scale).sub_(scale);
+        break;
+      case Init::Kind::kNormal:
+        fillNormal(draw, drawn.data_ptr<float>(), drawn.numel());
+        drawn.mul_(scale);
+        break;
+    }
+    value(entry.slot).copy_(drawn);
   }
-  if (context.computeType() != context.dtype) {
-    Context own = context;
-    own.dtype = context.computeType();
-    shadow = zeroed(own, {size_});
-    refreshShadow();
-  }
+  if (!context.bf16 || (!context.tiled() && context.kernels == nullptr)) return;
+  Context rounded = context;
+  rounded.dtype = c10::kBFloat16;
+  roundedWeights = zeroed(rounded, {size_ + kAlignment});
+  roundedStale = true;
+  if (context.kernels != nullptr) return;
+  // An odd last row of weights is paired with zeros, which reach into the place of the bias.
+  pairedWeights = zeroed(rounded, {size_ + kAlignment});
 }
 
-void Parameters::refreshShadow() {
-  if (shadow.defined()) shadow.copy_(values);
+void Parameters::freshenRounded(const Context& context) {
+  if (!roundedStale) return;
+  roundedStale = false;
+  if (context.kernels != nullptr) {
+    roundedWeights.narrow(0, 0, size_).copy_(values);
+    return;
+  }
+  constexpr int64_t kRows = 16;
+  for (const Slot& slot : denses_) {
+    const auto [in, out] = std::pair{slot.sizes[0], slot.sizes[1]};
+    const float* from = values.data_ptr<float>() + slot.offset;
+    const cpu::Bf16Places all{{roundedWeights.data_ptr<cpu::Bf16>() + slot.offset, out},
+                              {pairedWeights.data_ptr<cpu::Bf16>() + slot.offset, 2 * out},
+                              {},
+                              {}};
+    context.pool->run((in + kRows - 1) / kRows, [&, in = in, out = out](int64_t tile) {
+      const int64_t first = tile * kRows;
+      cpu::roundTile(from + first * out, out, std::min(kRows, in - first), out, cpu::placesAt(all, first, 0));
+    });
+  }
 }
 
 at::Tensor Parameters::view(const at::Tensor& flat, const Slot& slot) {
   return flat.as_strided(slot.sizes, slot.strides, slot.offset);
 }
 
-std::vector<StateTensor> Parameters::stateTensors() const {
-  std::vector<StateTensor> all;
-  for (const ParameterEntry& entry : entries_) all.push_back({entry.name, entry.shape});
+void Parameters::addMoments(std::vector<StateTensor>& list) const {
   for (const ParameterEntry& entry : entries_) {
-    all.push_back({kPrefix + entry.name + kFirst, entry.shape});
-    all.push_back({kPrefix + entry.name + kSecond, entry.shape});
+    list.push_back({kPrefix + entry.name + kFirst, entry.shape, false});
+    list.push_back({kPrefix + entry.name + kSecond, entry.shape, false});
   }
-  return all;
+  if (averaged) {
+    for (const ParameterEntry& entry : entries_) list.push_back({kAverage + entry.name, entry.shape, false});
+  }
+}
+
+void Parameters::keepAverage(const Context& context) {
+  if (averaged) return;
+  average = zeroed(context, {size_});
+  averaged = true;
+}
+
+bool Parameters::isAverage(const std::string& name) {
+  return name.compare(0, kAverage.size(), kAverage) == 0;
 }
 
 at::Tensor Parameters::state(const std::string& name) const {
   const bool moment = name.compare(0, kPrefix.size(), kPrefix) == 0;
   const bool second = moment && endsWith(name, kSecond);
+  const bool ofAverage = isAverage(name) && averaged;
   const size_t cut = moment ? (second ? kSecond : kFirst).size() : 0;
-  const std::string parameter =
-      moment ? name.substr(kPrefix.size(), name.size() - kPrefix.size() - cut) : name;
-  for (const ParameterEntry& entry : entries_) {
-    if (entry.name == parameter)
-      return view(!moment ? values : second ? secondMoments : firstMoments, entry.slot);
+  const size_t prefix = moment ? kPrefix.size() : ofAverage ? kAverage.size() : 0;
+  const std::string parameter = name.substr(prefix, name.size() - prefix - cut);
+  if (const ParameterEntry* entry = find(parameter)) {
+    return view(ofAverage ? average : !moment ? values : second ? secondMoments : firstMoments, entry->slot);
   }
-  throw Error("ERR_CHECKPOINT", "The model has no tensor named " + name);
+  return {};
 }
 
 }  // namespace torchvae

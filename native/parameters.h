@@ -1,9 +1,10 @@
-// The weights of a model in one flat buffer, with their gradients and Adam's moments in three more of the
-// same layout: the optimiser is one loop, and a clipping norm one reduction.
+// The weights of a model in one flat buffer, with their gradients and the optimiser's moments in three more
+// of the same layout: the optimiser is one loop, and a clipping norm one reduction.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,12 +21,23 @@ struct Slot {
   int64_t offset = 0;
 };
 
+// How a parameter's values are drawn.
+struct Init {
+  enum class Kind : uint8_t { kConstant, kUniform, kNormal };
+  Kind kind = Kind::kConstant;
+  double scale = 0;  // the constant, the bound of U(-scale, scale), the standard deviation of N(0, scale^2)
+
+  static Init constant(double value) { return {Kind::kConstant, value}; }
+  static Init uniform(double bound) { return {Kind::kUniform, bound}; }
+  static Init normal(double deviation) { return {Kind::kNormal, deviation}; }
+};
+
 struct ParameterEntry {
   std::string name;
   std::vector<int64_t>
-      shape;         // PyTorch's: a linear weight is [out, in], a convolution's [out, in, height, width]
-  Slot slot;         // as many values in the same order, perhaps with more dimensions
-  double bound = 0;  // drawn from U(-bound, bound); zero for zeros
+      shape;  // PyTorch's: a linear weight is [out, in], a convolution's [out, in, height, width]
+  Slot slot;  // as many values in the same order, perhaps with more dimensions
+  Init init;
 };
 
 // Weights of one dense layer as its kernels want them.
@@ -62,6 +74,9 @@ class Parameters {
   ConvSlots addConv(const std::string& name, int64_t smallChannels, int64_t largeChannels, int64_t kernel,
                     int64_t biasSize);
 
+  // Declares a tensor in PyTorch's layout. One that is declared already, of the same shape, is left as it is.
+  void add(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
+
   // Allocates what was declared and draws the weights. Called once, after the last declaration.
   void allocate(const Context& context, uint64_t seed);
 
@@ -70,17 +85,33 @@ class Parameters {
 
   at::Tensor value(const Slot& slot) const { return view(values, slot); }
   at::Tensor gradient(const Slot& slot) const { return view(gradients, slot); }
-  // The values as matrix products read them: in the context's compute type.
-  at::Tensor computeValue(const Slot& slot) const { return view(shadow.defined() ? shadow : values, slot); }
-  // To be called when values were written by other hands than the optimiser's.
-  void refreshShadow();
+  // The value as the layers' operations read it: in the context's compute type.
+  at::Tensor computeValue(const Context& context, const Slot& slot) const {
+    return view(context.computeType() == context.dtype ? values : roundedWeights, slot);
+  }
 
-  // State by its public name: parameters and the optimiser's moments.
-  std::vector<StateTensor> stateTensors() const;
+  // Lists the optimiser's moments, and average.NAME where that is kept, by their public names.
+  void addMoments(std::vector<StateTensor>& list) const;
+  // A parameter, a moment or an average, by its public name; undefined if there is none.
   at::Tensor state(const std::string& name) const;
+  // The entry of this name, or null.
+  const ParameterEntry* find(const std::string& name) const;
+  static bool isAverage(const std::string& name);
+
+  // Makes room for the weights' moving average: from here on it is part of the state.
+  void keepAverage(const Context& context);
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
-  at::Tensor shadow;  // [size]: the values in bf16, where that is the compute type
+  // The dense layers' weights in bf16, in both forms, at the same offsets: [in, out], and with rows in pairs.
+  // Kept where the context multiplies in bf16: by the optimiser as it goes, by freshenRounded() after all
+  // else. With a device's kernels, `roundedWeights` holds all values, and there are no pairs.
+  at::Tensor roundedWeights, pairedWeights;
+  bool roundedStale = false;
+  void freshenRounded(const Context& context);
+
+  at::Tensor average;                 // [size], once `averaged`
+  std::atomic<bool> averaged{false};  // read on other threads too
+  at::Tensor accumulated;             // [size], the sum of several batches' gradients; made when first needed
 
  private:
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);
@@ -88,6 +119,7 @@ class Parameters {
   DenseSlots reserveDense(int64_t in, int64_t out);
 
   std::vector<ParameterEntry> entries_;
+  std::vector<Slot> denses_;  // the dense layers' weights [in, out]
   int64_t size_ = 0;
 };
 

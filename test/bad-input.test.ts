@@ -153,14 +153,14 @@ describe('a spec that cannot be built', () => {
     ...bad('latentSize', 0, -1, 2.5, '20', 2 ** 25, Number.NaN, Infinity, []),
     ...bad('posterior', 'laplace', 5, {}),
     ...bad('prior', 'flow', 5, []),
-    ...bad('encoder', 5, 'mlp', [], { depth: 3 }),
+    ...bad('encoder', 5, 'rnn', [], { depth: 3 }),
     ...bad('encoder.type', 'transformer', 5),
     ...bad('encoder.hidden', 400, [0], [-1], ['400'], [1.5], [null], [2 ** 25], new Array(1001).fill(1)),
     ...bad('encoder.activation', 'gelu9', 5, 'toString'),
     ...bad('decoder', 5, { depth: 3 }),
     ...bad('decoder.hidden', 400, [0]),
     ...bad('decoder.activation', 'gelu9'),
-    ...bad('likelihood', 5, 'bernoulli', {}, { type: 'poisson' }, { type: 'bernoulli', sigma: 1 }),
+    ...bad('likelihood', 5, 'poisson', {}, { type: 'poisson' }, { type: 'bernoulli', sigma: 1 }),
     ...[0, -1, 1e-9, Infinity, Number.NaN, '1'].map(
       (sigma): Case => [
         `likelihood.sigma: ${sigma}`,
@@ -214,8 +214,15 @@ describe('a spec that cannot be built', () => {
   ]);
 });
 
-describe('encode, reconstruct, losses and gradients', () => {
-  const methods = ['encode', 'reconstruct', 'losses', 'gradients'] as const;
+describe('encode, reconstruct, losses, gradients, likelihoods and divergences', () => {
+  const methods = [
+    'encode',
+    'reconstruct',
+    'losses',
+    'gradients',
+    'negativeLogLikelihood',
+    'divergences',
+  ] as const;
   each(
     methods.flatMap((method): Case[] => {
       const call = (x: Anything) => () => vae[method](x);
@@ -348,6 +355,18 @@ describe('fit', () => {
     ...bad('adam.beta1', 'ERR_RANGE', 1, -0.1, Number.NaN),
     ...bad('adam.beta2', 'ERR_RANGE', 1, 2),
     ...bad('adam.epsilon', 'ERR_RANGE', -1, 2),
+    ...bad('optimizer', 'ERR_TYPE', 'adam', null, 5),
+    ...bad('optimizer.type', 'ERR_RANGE', 'lion'),
+    ...bad('optimizer', 'ERR_RANGE', { type: 'sgd', beta1: 0.9 }, { type: 'adam', alpha: 0.9 }),
+    ...bad('clip', 'ERR_TYPE', 1, null),
+    ...bad('clip', 'ERR_RANGE', { norms: 1 }),
+    ...bad('clip.norm', 'ERR_RANGE', 0, -1, Number.NaN),
+    ...bad('clip.value', 'ERR_TYPE', '1'),
+    ...bad('penalty.l1', 'ERR_RANGE', -1, Infinity),
+    ...bad('penalty.l2', 'ERR_RANGE', -1),
+    ...bad('accumulate', 'ERR_RANGE', 0, 1.5),
+    ...bad('averageWeights', 'ERR_RANGE', 1, -0.1),
+    ...bad('onNonFinite', 'ERR_RANGE', 'ignore'),
     ...bad('shuffle', 'ERR_TYPE', 'yes', 1, null),
     ...bad('validation', 'ERR_TYPE', 0.1, new Float32Array(6)),
     ...bad('signal', 'ERR_TYPE', {}, 5),
@@ -1042,6 +1061,10 @@ describe('the native half', () => {
   function torchvaeLibtorch(): { minor: string } {
     return { minor: vae.versions.libtorch.split('.').slice(0, 2).join('.') };
   }
+});
+
+test('averagedParameters: a model that keeps none', async () => {
+  await refuses('ERR_STATE', ['averageWeights'], () => vae.averagedParameters());
 });
 
 test('every public function appears above', () => {

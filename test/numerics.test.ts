@@ -59,7 +59,7 @@ describe.each(CASES)('against PyTorch: %s', (name) => {
 
 test.each(CASES)('gradients are those of finite differences in float64: %s', async (name) => {
   const { vae, spec, values, group } = await modelOf(name, 'float64');
-  const beta = spec.objective!.beta!;
+  const { beta } = spec.objective as { beta: number };
   const x = values('x');
   const noise = values('noise');
   const loss = async () => {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { expected } from '../check.ts';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
+import type { Precision } from '../model/precision.ts';
 import { type PresetName, presetNames } from '../model/presets.ts';
 import type { RunDirectory } from '../report/run-directory.ts';
 
@@ -13,6 +14,7 @@ export interface RunSettings {
   count?: number;
   size?: number;
   seed: number;
+  precision: Precision;
   epochs: number;
   batchSize: number;
   learningRate: number;
@@ -38,14 +40,20 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
       `Expected a run to resume in ${run.path} but ${what}; leave --resume out to start one`,
     );
   }
-  const { preset, seed, data, training } = (await run.readConfig()) as Record<string, never>;
+  const {
+    preset,
+    seed,
+    precision = 'float32',
+    data,
+    training,
+  } = (await run.readConfig()) as Record<string, never>;
   const { name, directory, count, size, examples, shape } = (data ?? {}) as Record<string, unknown>;
   const { epochs, batchSize, learningRate } = (training ?? {}) as Record<string, unknown>;
-  const settings = { preset, data: name, seed, epochs, batchSize, learningRate };
+  const settings = { preset, data: name, seed, precision, epochs, batchSize, learningRate };
   const optional = { dataDir: directory, count, size };
   for (const [key, value] of Object.entries({ ...settings, ...optional })) {
     if (key in optional && value === undefined) continue;
-    const isText = ['preset', 'data', 'dataDir'].includes(key);
+    const isText = ['preset', 'data', 'dataDir', 'precision'].includes(key);
     const fits = isText ? typeof value === 'string' : typeof value === 'number';
     if (fits && (key !== 'preset' || presetNames.includes(value as PresetName))) continue;
     const what = key === 'preset' ? `one of ${presetNames.join(', ')}` : isText ? 'a string' : 'a number';
@@ -65,6 +73,7 @@ const FIXED = {
   count: '--count',
   size: '--size',
   seed: '--seed',
+  precision: '--precision',
 } as const;
 
 /** @throws TorchvaeError ERR_STATE for a flag that says otherwise than the run was started with */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
+import { PRECISIONS } from '../model/precision.ts';
 import { preset, presetNames } from '../model/presets.ts';
 import { imageGrid, reconstructionGrid } from '../report/grid.ts';
 import { RunDirectory } from '../report/run-directory.ts';
@@ -45,6 +46,12 @@ export function register(program: Command): void {
     .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
     .option('--learning-rate <x>', "Adam's step size; default the preset's", nonNegative(1000))
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .addOption(
+      new Option(
+        '--precision <name>',
+        'of matrix products: float32 (default); bf16, faster where the processor or GPU has it; tf32 (CUDA); float64',
+      ).choices(PRECISIONS),
+    )
     .option('--seed <n>', 'of the weights, the noise and the order of the data; default 0', integer(0))
     .option('--out <dir>', 'run directory; default runs/PRESET-DATA-TIME')
     .option('--resume', 'go on from the checkpoint in --out, as that run was started, to --epochs in all')
@@ -106,7 +113,13 @@ async function train(flags: Flags): Promise<void> {
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
   const { device: _device, out: _out, resume: _resume, ...given } = flags;
   const name = given.preset ?? saved?.preset ?? 'mlp-400';
-  const defaults = { preset: name, data: 'sprites', seed: 0, ...preset(name).training };
+  const defaults = {
+    preset: name,
+    data: 'sprites',
+    seed: 0,
+    precision: 'float32' as const,
+    ...preset(name).training,
+  };
   return { ...defaults, ...saved, ...given };
 }
 
@@ -125,17 +138,17 @@ function checkNoRun(run: RunDirectory): void {
 }
 
 function openModel(
-  { preset: name, seed }: RunSettings,
+  { preset: name, seed, precision }: RunSettings,
   { device, resume }: Flags,
   run: RunDirectory,
   data: Dataset,
 ): Promise<VAE> {
   if (resume) return VAE.load(run.checkpoint, { device });
-  return VAE.create({ preset: name, spec: { inputShape: data.shape }, device, seed });
+  return VAE.create({ preset: name, spec: { inputShape: data.shape }, device, seed, precision });
 }
 
 function describeRun(settings: RunSettings, vae: VAE, data: Dataset): object {
-  const { preset: name, data: dataName, dataDir, count, size, seed, ...training } = settings;
+  const { preset: name, data: dataName, dataDir, count, size, seed, precision, ...training } = settings;
   return {
     preset: name,
     data: {
@@ -149,6 +162,7 @@ function describeRun(settings: RunSettings, vae: VAE, data: Dataset): object {
     },
     training,
     seed,
+    precision,
     device: vae.device,
     spec: vae.spec,
     versions: { torchvae: vae.versions.torchvae, libtorch: vae.versions.libtorch, node: process.version },

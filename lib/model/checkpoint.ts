@@ -3,17 +3,21 @@ import { expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, writeFileAtomic } from '../files.ts';
 import type { Position } from './core.ts';
+import { PRECISIONS, type Precision } from './precision.ts';
 import { decodeSafetensors, encodeSafetensors, type HostTensor } from './safetensors.ts';
-import { completeSpec, type ModelSpec, parameterCount } from './spec.ts';
+import { completeSpec, type ModelSpec } from './spec.ts';
 
 /** What `metadata.format` says in every checkpoint. */
 const FORMAT = 'torchvae-checkpoint-1';
 
-/** A model at rest. Tensor names: the parameters', and `optimizer.NAME.exp_avg` and `.exp_avg_sq` for Adam's moments. */
+/**
+ * A model at rest. Tensor names: the parameters', `optimizer.NAME.exp_avg` and `.exp_avg_sq` for the optimiser's
+ * moments, and `average.NAME` where a moving average of the weights is kept.
+ */
 export interface Checkpoint {
   spec: ModelSpec;
   seed: number;
-  precision: 'float32' | 'float64';
+  precision: Precision;
   position: Position;
   tensors: Map<string, { shape: readonly number[]; data: Float32Array }>;
 }
@@ -59,9 +63,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     if (name.endsWith('.exp_avg_sq')) checkNotNegative(path, name, tensor.data);
     named.set(name, tensor);
   }
-  const spec = readSpec(path, metadata.spec);
-  checkWeights(path, spec, named);
-  return { spec, ...readTraining(path, metadata.training), tensors: named };
+  return { spec: readSpec(path, metadata.spec), ...readTraining(path, metadata.training), tensors: named };
 }
 
 /** What every checkpoint that cannot be used is refused with. */
@@ -82,13 +84,9 @@ function checkNotNegative(path: string, name: string, data: Float32Array): void 
     throw damaged(path, `Expected no negative value but the tensor ${name} has ${data[index]} at ${index}`);
 }
 
-/** Before a model is made: a spec that says more than the file holds must not allocate it. */
-function checkWeights(path: string, spec: ModelSpec, tensors: Checkpoint['tensors']): void {
-  let weights = 0;
-  for (const [name, { data }] of tensors) if (!name.startsWith('optimizer.')) weights += data.length;
-  const wanted = parameterCount(spec);
-  if (weights === wanted) return;
-  throw damaged(path, `Expected ${wanted} weights, as its spec says, but its tensors have ${weights}`);
+/** Whether a tensor of this name is a weight, not the optimiser's or the average of one. */
+export function isWeight(name: string): boolean {
+  return !name.startsWith('optimizer.') && !name.startsWith('average.');
 }
 
 function parseObject(path: string, field: string, text: string | undefined): Record<string, unknown> {
@@ -114,24 +112,33 @@ function readTraining(
   path: string,
   text: string | undefined,
 ): Pick<Checkpoint, 'seed' | 'precision' | 'position'> {
-  const { seed, precision, position } = parseObject(path, 'training', text);
-  if (precision !== 'float32' && precision !== 'float64') {
-    throw damaged(path, expected('float32 or float64', 'training.precision', precision));
+  const { seed, precision: named, position } = parseObject(path, 'training', text);
+  const precision = PRECISIONS.find((known) => known === named);
+  if (precision === undefined) {
+    throw damaged(path, expected(`one of ${PRECISIONS.join(', ')}`, 'training.precision', named));
   }
   if (typeof position !== 'object' || position === null) {
     throw damaged(path, expected('an object', 'training.position', position));
   }
-  const { epoch, stepInEpoch, step, partial } = position as Record<string, unknown>;
+  const { epoch, stepInEpoch, step, optimizer, partial } = position as Record<string, unknown>;
   const whole: Position = {
     epoch: count(path, 'position.epoch', epoch),
     stepInEpoch: count(path, 'position.stepInEpoch', stepInEpoch),
     step: count(path, 'position.step', step),
   };
+  if (optimizer !== undefined) whole.optimizer = readOptimizer(path, optimizer);
   if (partial !== undefined) whole.partial = readPartial(path, partial);
   else if (whole.stepInEpoch > 0) {
     throw damaged(path, expected('the epoch under way', 'training.position.partial', partial));
   }
   return { seed: count(path, 'seed', seed), precision, position: whole };
+}
+
+function readOptimizer(path: string, value: unknown): NonNullable<Position['optimizer']> {
+  const known = ['sgd', 'adam', 'adamw', 'adamax', 'rmsprop', 'adagrad'] as const;
+  const found = known.find((type) => type === value);
+  if (found) return found;
+  throw damaged(path, expected(`one of ${known.join(', ')}`, 'training.position.optimizer', value));
 }
 
 function readPartial(path: string, value: unknown): NonNullable<Position['partial']> {

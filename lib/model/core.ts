@@ -2,17 +2,22 @@ import { TorchvaeError } from '../errors.ts';
 import { callAddon } from '../runtime/addon.ts';
 import type { Device } from '../runtime/device.ts';
 import { availableMemory } from '../runtime/memory.ts';
-import type { Addon, LossSums, ModelHandle } from '../runtime/native.ts';
-import { inputSize, type ModelSpec, parameterCount } from './spec.ts';
+import type { Addon, LossSums, ModelHandle, NativeOptimiser, StateTensor } from '../runtime/native.ts';
+import type { Precision } from './precision.ts';
+import { inputSize, latentCodeSize, type ModelSpec, nativeSpec } from './spec.ts';
+
+type OptimizerType = NativeOptimiser['type'];
 
 /** How far training has come; with the tensors, all that a checkpoint needs to go on with the same bits. */
 export interface Position {
   /** Whole epochs done. */
   epoch: number;
-  /** Steps done in the epoch under way. */
+  /** Batches done in the epoch under way. */
   stepInEpoch: number;
-  /** Optimiser steps done in all. */
+  /** Optimiser steps done in all: one for every batch, unless gradients of several are averaged. */
   step: number;
+  /** The optimiser that the moments are of; `adam` where it is missing. */
+  optimizer?: OptimizerType;
   /** The epoch under way: sums of its losses so far, and the batches that its order was cut into. */
   partial?: { sums: LossSums; batchSize: number; examples: number; shuffle: boolean };
 }
@@ -22,9 +27,15 @@ export class Core {
   readonly spec: ModelSpec;
   readonly device: Device;
   readonly seed: number;
-  readonly precision: 'float32' | 'float64';
+  readonly precision: Precision;
   /** Values in one example. */
   readonly dimensions: number;
+  /** Values in one code z. */
+  readonly codeSize: number;
+  /** Weights that training changes. */
+  readonly parameterCount: number;
+  /** The objective's terms beside reconstruction and kl. */
+  readonly termNames: readonly string[];
   position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
   /** Set while fit() runs. */
   training = false;
@@ -35,14 +46,18 @@ export class Core {
     spec: ModelSpec,
     device: Device,
     seed: number,
-    precision: 'float32' | 'float64',
+    precision: Precision,
     handle: ModelHandle,
+    plan: readonly StateTensor[],
   ) {
     this.spec = spec;
     this.device = device;
     this.seed = seed;
     this.precision = precision;
     this.dimensions = inputSize(spec);
+    this.codeSize = latentCodeSize(spec);
+    this.parameterCount = trainedValues(plan);
+    this.termNames = callAddon(() => device.addon.termNames(handle));
     this.#handle = handle;
   }
 
@@ -50,12 +65,16 @@ export class Core {
     spec: ModelSpec,
     device: Device,
     seed: number,
-    precision: 'float32' | 'float64',
+    precision: Precision,
+    reference = false,
   ): Promise<Core> {
-    checkMemory(spec, device, precision);
-    const { objective: _, ...native } = spec;
-    const handle = await callAddon(() => device.addon.createModel(device.handle, native, seed, precision));
-    return new Core(spec, device, seed, precision, handle);
+    const native = nativeSpec(spec);
+    const plan = callAddon(() => device.addon.plan(native));
+    checkMemory(trainedValues(plan), device, precision);
+    const handle = await callAddon(() =>
+      device.addon.createModel(device.handle, native, seed, precision, reference),
+    );
+    return new Core(spec, device, seed, precision, handle, plan);
   }
 
   /** @throws TorchvaeError ERR_STATE after dispose() */
@@ -92,16 +111,32 @@ export class Core {
   }
 }
 
+/** The number of weights that training changes. */
+export function trainedValues(plan: readonly StateTensor[]): number {
+  return plan
+    .filter(({ isTrained }) => isTrained)
+    .reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
+}
+
+/** A typing mistake in a width should not end as an allocation of all memory. */
+const MAX_PARAMETERS = 4e9;
+
 /** Systems promise memory that they do not have, and end the process that then uses it. */
-function checkMemory(spec: ModelSpec, device: Device, precision: 'float32' | 'float64'): void {
+function checkMemory(parameters: number, device: Device, precision: Precision): void {
+  if (parameters > MAX_PARAMETERS) {
+    throw new TorchvaeError(
+      'ERR_SPEC',
+      `Expected at most ${MAX_PARAMETERS} parameters for spec but its layers come to ${parameters}; make them narrower`,
+    );
+  }
   if (device.name !== 'cpu') return;
   // A weight has a gradient and two moments.
-  const bytes = 4 * (precision === 'float64' ? 8 : 4) * parameterCount(spec);
+  const bytes = 4 * (precision === 'float64' ? 8 : 4) * parameters;
   const available = availableMemory();
   if (bytes <= available) return;
   throw new TorchvaeError(
     'ERR_OUT_OF_MEMORY',
-    `Expected a model that fits into ${(available / 1e9).toFixed(1)} GB but training the ${parameterCount(spec)} ` +
+    `Expected a model that fits into ${(available / 1e9).toFixed(1)} GB but training the ${parameters} ` +
       `parameters of this spec takes ${(bytes / 1e9).toFixed(1)} GB; make its layers narrower`,
   );
 }

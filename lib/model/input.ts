@@ -1,9 +1,10 @@
 import { types } from 'node:util';
-import { expected } from '../check.ts';
+import { checkInteger, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { unshared } from '../runtime/memory.ts';
-import { inputSize, type ModelSpec } from './spec.ts';
+import { support } from './parts/likelihoods.ts';
+import { inputSize, latentCodeSize, type ModelSpec } from './spec.ts';
 
 /** Values with their shape: row-major, the first extent counts the examples. */
 export interface Tensor {
@@ -13,12 +14,6 @@ export interface Tensor {
 
 /** Examples as callers have them: a data set, or flat row-major values; a byte b of a Uint8Array means b/255. */
 export type Examples = Dataset | Float32Array | Uint8Array;
-
-/** What a likelihood can be asked about. */
-const SUPPORT = {
-  bernoulli: { kinds: ['binary', 'unit'], range: '[0, 1]' },
-  gaussian: { kinds: ['binary', 'unit', 'real'], range: 'the finite numbers' },
-} as const;
 
 /** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
 export function checkDataset(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
@@ -37,8 +32,9 @@ export function checkDataset(name: string, data: unknown, spec: ModelSpec): asse
         `examples of ${data.size} (shape ${data.shape.join(' x ')}); give the model this inputShape, or other data`,
     );
   }
-  const { kinds, range } = SUPPORT[spec.likelihood.type];
-  if (!(kinds as readonly string[]).includes(data.kind)) {
+  checkLabels(name, data.labels, spec, data.length);
+  const { isUnit, range } = support(spec.likelihood);
+  if (isUnit && data.kind === 'real') {
     throw new TorchvaeError(
       'ERR_RANGE',
       `Expected data in ${range} for ${name}, as the ${spec.likelihood.type} likelihood needs, but received ` +
@@ -63,23 +59,45 @@ export function checkExamples(name: string, x: unknown, spec: ModelSpec): Float3
   const values = unshared(x);
   checkRows(name, values, inputSize(spec), 'inputShape', spec.inputShape);
   if (types.isFloat32Array(values)) {
-    checkValues(
-      name,
-      values,
-      spec.likelihood.type === 'bernoulli' ? 1 : Infinity,
-      SUPPORT[spec.likelihood.type].range,
-    );
+    const { isUnit, range } = support(spec.likelihood);
+    checkValues(name, values, isUnit ? 1 : Infinity, range);
   }
   return values;
 }
 
-/** @throws TorchvaeError as {@link checkExamples}; z has rows of latentSize finite values */
+/** @throws TorchvaeError as {@link checkExamples}; z has rows of finite values */
 export function checkCodes(name: string, z: unknown, spec: ModelSpec): Float32Array {
   if (!types.isFloat32Array(z)) throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', name, z));
   const values = unshared(z);
-  checkRows(name, values, spec.latentSize, 'latentSize', [spec.latentSize]);
-  checkValues(name, values, Infinity, SUPPORT.gaussian.range);
+  const size = latentCodeSize(spec);
+  checkRows(name, values, size, 'latentSize', [size]);
+  checkValues(name, values, Infinity, 'the finite numbers');
   return values;
+}
+
+/**
+ * The labels that a conditioned model needs, one for each of `rows`; none for any other model.
+ *
+ * @throws TorchvaeError ERR_SHAPE or ERR_TYPE where they are missing or too few, ERR_RANGE for labels that are no class
+ */
+export function checkLabels(
+  name: string,
+  labels: unknown,
+  { condition }: ModelSpec,
+  rows: number,
+): Int32Array | undefined {
+  if (!condition) return undefined;
+  const argument = `the labels of ${name}`;
+  const what = `${rows} labels, as the model is conditioned on them,`;
+  if (labels === undefined) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
+  if (!types.isInt32Array(labels) && !Array.isArray(labels)) {
+    throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', argument, labels));
+  }
+  if (labels.length !== rows) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
+  labels.forEach((label: unknown, i: number) => {
+    checkInteger(`${argument} at ${i}`, label, 0, condition.classes - 1);
+  });
+  return Int32Array.from(labels);
 }
 
 function checkRows(

@@ -16,10 +16,17 @@ export interface Losses {
   beta: number;
   /** -elbo divided by the dimensions of x. */
   natsPerDimension: number;
+  /** The objective's further terms, by their names. */
+  terms?: Record<string, number>;
 }
 
 /** Averages of sums over examples. */
-export function toLosses(sums: LossSums, beta: number, dimensions: number): Losses {
+export function toLosses(
+  sums: LossSums,
+  beta: number,
+  dimensions: number,
+  termNames: readonly string[] = [],
+): Losses {
   const reconstruction = sums.reconstruction / sums.examples;
   const kl = sums.kl / sums.examples;
   const elbo = -(reconstruction + kl);
@@ -30,5 +37,9 @@ export function toLosses(sums: LossSums, beta: number, dimensions: number): Loss
     elbo,
     beta,
     natsPerDimension: -elbo / dimensions,
+    ...(termNames.length > 0 &&
+      sums.terms.length > 0 && {
+        terms: Object.fromEntries(termNames.map((name, i) => [name, sums.terms[i]! / sums.examples])),
+      }),
   };
 }

@@ -4,9 +4,9 @@ import { TorchvaeError } from '../errors.ts';
 const MAX_VALUES = 2 ** 30;
 
 /** @throws TorchvaeError ERR_NONFINITE for a result that holds NaN or an infinity, so that none is handed on in silence */
-export function checkFinite(name: string, values: Float32Array): void {
+export function checkFinite(name: string, values: Float32Array, allowed?: number): void {
   for (let i = 0; i < values.length; i++) {
-    if (Number.isFinite(values[i])) continue;
+    if (Number.isFinite(values[i]) || values[i] === allowed) continue;
     throw new TorchvaeError(
       'ERR_NONFINITE',
       `The ${name} has ${values[i]} at index ${i}: the weights or the input are too large, or training has diverged`,

@@ -1,55 +1,23 @@
-import { checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkInteger, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import type { NativePart, NativeSpec } from '../runtime/native.ts';
+import { completePart, MAX_WIDTH } from './parts/fields.ts';
+import { LIKELIHOODS, type LikelihoodInput, type LikelihoodSpec } from './parts/likelihoods.ts';
+import { completeNetwork, type NetworkSpec, type NetworkSpecInput } from './parts/networks.ts';
+import { completeObjective, type ObjectiveInput, type ObjectiveSpec } from './parts/objectives.ts';
+import { codeSize, POSTERIORS, type PosteriorInput, type PosteriorSpec } from './parts/posteriors.ts';
+import { PRIORS, type PriorInput, type PriorSpec } from './parts/priors.ts';
 
-/** Elementwise nonlinearities. */
-export type Activation = 'identity' | 'relu' | 'tanh' | 'sigmoid' | 'elu' | 'softplus';
-
-/** A multilayer perceptron. */
-export interface MlpSpec {
-  type: 'mlp';
-  /** Widths of the hidden layers, in the order of computation; none makes the network linear. */
-  hidden: number[];
-  /** After every hidden layer. */
-  activation: Activation;
-}
-
-/**
- * Convolutions of one kernel and stride; for images of one channel. Padding is (kernel - 1) / 2, so n pixels become
- * floor((n - 1) / stride) + 1. As a decoder it is a dense layer to the smallest image and transposed convolutions, which
- * undo the same sequence of sizes whatever the size of x.
- */
-export interface ConvSpec {
-  type: 'conv';
-  /** Channels of the small image of each (transposed) convolution, in the order of computation. */
-  channels: number[];
-  /** Odd, in pixels. */
-  kernel: number;
-  /** In pixels. */
-  stride: number;
-  /** After every layer, but for a decoder's last. */
-  activation: Activation;
-}
-
-/** A network. */
-export type NetworkSpec = MlpSpec | ConvSpec;
-
-/** A {@link NetworkSpec} as a caller writes it. */
-export type NetworkSpecInput =
-  | { type?: 'mlp'; hidden?: readonly number[]; activation?: Activation }
-  | { type: 'conv'; channels?: readonly number[]; kernel?: number; stride?: number; activation?: Activation };
-
-/** p(x|z). */
-export type LikelihoodSpec =
-  /** Cross-entropy with logits; for x in [0, 1]. */
-  | { type: 'bernoulli' }
-  /** A normal density of fixed standard deviation; for real x. */
-  | { type: 'gaussian'; sigma: number };
-
-/** loss = reconstruction + beta KL. */
-export interface ObjectiveSpec {
-  type: 'elbo';
-  /** Weight of the KL divergence; 1 is the evidence lower bound, more a beta-VAE (Higgins et al. 2017). */
-  beta: number;
+/** Labels that a model is conditioned on (CVAE, Sohn et al. 2015). */
+export interface ConditionSpec {
+  /** Labels are 0, ..., classes - 1. */
+  classes: number;
+  /** Whether the encoder sees the label. */
+  encoder: boolean;
+  /** Whether the decoder sees it. */
+  decoder: boolean;
+  /** Whether each label has a prior of its own. */
+  prior: boolean;
 }
 
 /** A model, described whole: what a checkpoint carries. */
@@ -58,16 +26,15 @@ export interface ModelSpec {
   inputShape: number[];
   /** x to the features that the posterior's parameters are linear in. */
   encoder: NetworkSpec;
-  /** Dimensions of z. */
+  /** Dimensions of z, or its variables. */
   latentSize: number;
-  /** q(z|x): `gaussian` is the diagonal normal, with mean and log-variance linear in the encoder's output. */
-  posterior: 'gaussian';
-  /** p(z): `standard-normal` is N(0, I). */
-  prior: 'standard-normal';
+  posterior: PosteriorSpec;
+  prior: PriorSpec;
   /** z to the features that the likelihood's parameters are linear in. */
   decoder: NetworkSpec;
   likelihood: LikelihoodSpec;
   objective: ObjectiveSpec;
+  condition?: ConditionSpec;
 }
 
 /** A {@link ModelSpec} as a caller writes it: what is not given has a default. */
@@ -79,21 +46,18 @@ export interface ModelSpecInput {
   /** Default 20. */
   latentSize?: number;
   /** Default `gaussian`. */
-  posterior?: 'gaussian';
-  /** Default `standard-normal`. */
-  prior?: 'standard-normal';
+  posterior?: PosteriorInput;
+  /** Default `standard-normal`, or `categorical` for a posterior of categories. */
+  prior?: PriorInput;
   /** Default: the encoder mirrored. */
   decoder?: NetworkSpecInput;
   /** Default Bernoulli. */
-  likelihood?: { type: 'bernoulli' } | { type: 'gaussian'; sigma?: number };
+  likelihood?: LikelihoodInput;
   /** Default the ELBO, beta 1. */
-  objective?: { type?: 'elbo'; beta?: number };
+  objective?: ObjectiveInput;
+  /** Default: no labels. Encoder and decoder see them unless told otherwise, the prior does not. */
+  condition?: { classes: number; encoder?: boolean; decoder?: boolean; prior?: boolean };
 }
-
-const ACTIVATIONS: readonly Activation[] = ['identity', 'relu', 'tanh', 'sigmoid', 'elu', 'softplus'];
-
-/** Far above any sensible layer, far below what overflows an index. */
-const MAX_WIDTH = 1 << 24;
 
 /**
  * Fills in the defaults and checks every field.
@@ -111,8 +75,8 @@ export function completeSpec(input: ModelSpecInput): ModelSpec {
   }
 }
 
-function complete(input: ModelSpecInput): ModelSpec {
-  checkOptions('spec', input, [
+function complete(given: ModelSpecInput): ModelSpec {
+  const input = checkOptions('spec', given, [
     'inputShape',
     'encoder',
     'latentSize',
@@ -121,20 +85,27 @@ function complete(input: ModelSpecInput): ModelSpec {
     'decoder',
     'likelihood',
     'objective',
+    'condition',
   ]);
   const encoder = completeNetwork('spec.encoder', input.encoder ?? {});
+  const posterior = completePart('spec.posterior', input.posterior ?? 'gaussian', POSTERIORS);
+  const isCategorical = posterior.type === 'gumbel-softmax' || posterior.type === 'vector-quantised';
   const spec: ModelSpec = {
     inputShape: completeShape(input.inputShape ?? [1, 28, 28]),
     encoder,
     latentSize: checkInteger('spec.latentSize', input.latentSize ?? 20, 1, MAX_WIDTH),
-    posterior: checkOneOf('spec.posterior', input.posterior ?? 'gaussian', ['gaussian']),
-    prior: checkOneOf('spec.prior', input.prior ?? 'standard-normal', ['standard-normal']),
+    posterior,
+    prior: completePart(
+      'spec.prior',
+      input.prior ?? (isCategorical ? 'categorical' : 'standard-normal'),
+      PRIORS,
+    ),
     decoder: completeNetwork('spec.decoder', input.decoder ?? {}, encoder),
-    likelihood: completeLikelihood(input.likelihood ?? { type: 'bernoulli' }),
-    objective: completeObjective(input.objective ?? {}),
+    likelihood: completePart('spec.likelihood', input.likelihood ?? 'bernoulli', LIKELIHOODS),
+    objective: completeObjective('spec.objective', input.objective ?? {}),
   };
-  checkImages(spec);
-  checkSize(spec);
+  if (input.condition !== undefined) spec.condition = completeCondition(input.condition);
+  checkInteger('the size of z in spec', latentCodeSize(spec), 1, MAX_WIDTH);
   return spec;
 }
 
@@ -142,112 +113,24 @@ function completeShape(shape: readonly number[]): number[] {
   if (!Array.isArray(shape) || shape.length === 0 || shape.length > 4) {
     throw new TorchvaeError('ERR_SPEC', expected('one to four positive integers', 'spec.inputShape', shape));
   }
-  return shape.map((n, i) => checkInteger(`spec.inputShape[${i}]`, n, 1, MAX_WIDTH));
+  const complete = shape.map((n, i) => checkInteger(`spec.inputShape[${i}]`, n, 1, MAX_WIDTH));
+  checkInteger('the size of x in spec', inputSize({ inputShape: complete }), 1, MAX_WIDTH);
+  return complete;
 }
 
-/** A decoder that is not given is its encoder mirrored, and one of the same type takes from it what it leaves out. */
-function completeNetwork(name: string, input: NetworkSpecInput, encoder?: NetworkSpec): NetworkSpec {
-  const type = checkOneOf(`${name}.type`, input.type ?? encoder?.type ?? 'mlp', ['mlp', 'conv']);
-  const activation = checkOneOf(
-    `${name}.activation`,
-    input.activation ?? encoder?.activation ?? 'relu',
-    ACTIVATIONS,
-  );
-  return type === 'conv'
-    ? completeConv(
-        name,
-        input as { channels?: number[] },
-        activation,
-        encoder?.type === 'conv' ? encoder : undefined,
-      )
-    : completeMlp(
-        name,
-        input as { hidden?: number[] },
-        activation,
-        encoder?.type === 'mlp' ? encoder : undefined,
-      );
-}
-
-function completeMlp(
-  name: string,
-  input: { hidden?: readonly number[] },
-  activation: Activation,
-  mirrored?: MlpSpec,
-): MlpSpec {
-  checkOptions(name, input, ['type', 'hidden', 'activation']);
-  const hidden = input.hidden ?? (mirrored ? [...mirrored.hidden].reverse() : [400]);
-  return { type: 'mlp', hidden: completeWidths(`${name}.hidden`, hidden), activation };
-}
-
-function completeConv(
-  name: string,
-  input: { channels?: readonly number[]; kernel?: number; stride?: number },
-  activation: Activation,
-  mirrored?: ConvSpec,
-): ConvSpec {
-  checkOptions(name, input, ['type', 'channels', 'kernel', 'stride', 'activation']);
-  const channels = input.channels ?? (mirrored ? [...mirrored.channels].reverse() : [32, 64]);
-  const kernel = checkInteger(`${name}.kernel`, input.kernel ?? mirrored?.kernel ?? 3, 1, 31);
-  if (kernel % 2 === 0)
-    throw new TorchvaeError('ERR_SPEC', expected('an odd integer', `${name}.kernel`, kernel));
-  const widths = completeWidths(`${name}.channels`, channels);
-  if (widths.length === 0) {
-    throw new TorchvaeError('ERR_SPEC', expected('at least one layer', `${name}.channels`, channels));
+function completeCondition(input: NonNullable<ModelSpecInput['condition']>): ConditionSpec {
+  const known = ['classes', 'encoder', 'decoder', 'prior'];
+  const {
+    classes,
+    encoder = true,
+    decoder = true,
+    prior = false,
+  } = checkOptions('spec.condition', input, known);
+  for (const [name, value] of Object.entries({ encoder, decoder, prior })) {
+    if (typeof value === 'boolean') continue;
+    throw new TorchvaeError('ERR_SPEC', expected('a boolean', `spec.condition.${name}`, value));
   }
-  const stride = checkInteger(`${name}.stride`, input.stride ?? mirrored?.stride ?? 2, 1, 16);
-  return { type: 'conv', channels: widths, kernel, stride, activation };
-}
-
-function completeWidths(name: string, widths: readonly number[]): number[] {
-  if (!Array.isArray(widths) || widths.length > 1000) {
-    throw new TorchvaeError('ERR_SPEC', expected('an array of layer widths', name, widths));
-  }
-  return widths.map((n, i) => checkInteger(`${name}[${i}]`, n, 1, MAX_WIDTH));
-}
-
-function checkImages({ inputShape, encoder, decoder }: ModelSpec): void {
-  if (encoder.type !== 'conv' && decoder.type !== 'conv') return;
-  if (inputShape.length === 3 && inputShape[0] === 1) return;
-  throw new TorchvaeError(
-    'ERR_SPEC',
-    expected('[1, height, width], as a conv network needs,', 'spec.inputShape', inputShape),
-  );
-}
-
-function completeLikelihood(input: NonNullable<ModelSpecInput['likelihood']>): LikelihoodSpec {
-  checkOptions('spec.likelihood', input, ['type', 'sigma']);
-  const type = checkOneOf('spec.likelihood.type', input.type, ['bernoulli', 'gaussian']);
-  if (type === 'gaussian') {
-    const sigma = (input as { sigma?: number }).sigma ?? 1;
-    return { type, sigma: checkNumber('spec.likelihood.sigma', sigma, 1e-6, 1e6) };
-  }
-  if ('sigma' in input) {
-    throw new TorchvaeError(
-      'ERR_SPEC',
-      'spec.likelihood.sigma belongs to the gaussian likelihood; leave it out',
-    );
-  }
-  return { type };
-}
-
-function completeObjective(input: NonNullable<ModelSpecInput['objective']>): ObjectiveSpec {
-  checkOptions('spec.objective', input, ['type', 'beta']);
-  return {
-    type: checkOneOf('spec.objective.type', input.type ?? 'elbo', ['elbo']),
-    beta: checkNumber('spec.objective.beta', input.beta ?? 1, 0, 1e6),
-  };
-}
-
-/** A typing mistake in a width should not end as an allocation of all memory. */
-function checkSize(spec: ModelSpec): void {
-  const count = parameterCount(spec);
-  const limit = 4e9;
-  if (count > limit) {
-    throw new TorchvaeError(
-      'ERR_SPEC',
-      `Expected at most ${limit} parameters for spec but its layers come to ${count}; make them narrower`,
-    );
-  }
+  return { classes: checkInteger('spec.condition.classes', classes, 2, 1 << 20), encoder, decoder, prior };
 }
 
 /** The number of values in one example. */
@@ -255,44 +138,31 @@ export function inputSize(spec: Pick<ModelSpec, 'inputShape'>): number {
   return spec.inputShape.reduce((product, n) => product * n, 1);
 }
 
-/** The number of trained weights. */
-export function parameterCount(spec: ModelSpec): number {
-  const x = inputSize(spec);
-  const { latentSize } = spec;
-  const chain = (widths: readonly number[]) =>
-    widths.slice(1).reduce((sum, width, i) => sum + (widths[i]! + 1) * width, 0);
-  const encoder =
-    spec.encoder.type === 'mlp'
-      ? chain([x, ...spec.encoder.hidden, 2 * latentSize])
-      : convCount(spec.encoder, spec.inputShape, false) +
-        chain([smallestSize(spec.encoder, spec.inputShape, spec.encoder.channels.at(-1)!), 2 * latentSize]);
-  const decoder =
-    spec.decoder.type === 'mlp'
-      ? chain([latentSize, ...spec.decoder.hidden, x])
-      : chain([latentSize, smallestSize(spec.decoder, spec.inputShape, spec.decoder.channels[0]!)]) +
-        convCount(spec.decoder, spec.inputShape, true);
-  return encoder + decoder;
+/** The number of values in a code z. */
+export function latentCodeSize({ posterior, latentSize }: ModelSpec): number {
+  return codeSize(posterior, latentSize);
 }
 
-/** Channels from x's down to the smallest image's. */
-function downwards({ channels }: ConvSpec, [inputChannels]: readonly number[], isDecoder: boolean): number[] {
-  return [inputChannels!, ...(isDecoder ? [...channels].reverse() : channels)];
+/** What the engine is told of a model: schedules go with each stretch of steps. */
+export function nativeSpec(spec: ModelSpec): NativeSpec {
+  const { inputShape, encoder, latentSize, posterior, prior, decoder, likelihood, objective, condition } =
+    spec;
+  const hasCapacity = 'capacity' in objective && objective.capacity !== null;
+  return {
+    inputShape,
+    encoder,
+    latentSize,
+    posterior: nativePart(posterior),
+    prior: nativePart(prior),
+    decoder,
+    likelihood: nativePart(likelihood),
+    objective: { ...nativePart(objective), hasCapacity },
+    ...(condition && { condition }),
+  };
 }
 
-/** The weights of the convolutions; a bias goes with the image that a layer makes. */
-function convCount(network: ConvSpec, inputShape: readonly number[], isDecoder: boolean): number {
-  const down = downwards(network, inputShape, isDecoder);
-  return down
-    .slice(1)
-    .reduce(
-      (sum, small, i) => sum + small * down[i]! * network.kernel ** 2 + (isDecoder ? down[i]! : small),
-      0,
-    );
-}
-
-/** Values in the smallest image, of `channels` channels. */
-function smallestSize(network: ConvSpec, [, height, width]: readonly number[], channels: number): number {
-  const shrink = (n: number) =>
-    network.channels.reduce((size) => Math.floor((size - 1) / network.stride) + 1, n);
-  return channels * shrink(height!) * shrink(width!);
+/** Without what is an object: that is told step by step. */
+function nativePart(part: { type: string }): NativePart {
+  const isPlain = (value: unknown) => typeof value !== 'object' || Array.isArray(value);
+  return Object.fromEntries(Object.entries(part).filter(([, value]) => isPlain(value))) as NativePart;
 }

@@ -11,6 +11,8 @@ import type { Addon, EngineInfo } from './native.ts';
 export interface LoadedEngine {
   addon: Addon;
   info: EngineInfo;
+  /** What the engine says by now: `gemm` is known when there is a model. */
+  describe(): EngineInfo;
   libtorch: Libtorch;
   /** Folder that holds the addon and the engines. */
   binaries: string;
@@ -46,14 +48,13 @@ export function loadEngine(options: LoadOptions = {}): LoadedEngine {
   const wantsCuda =
     options.device !== 'cpu' && libtorch.hasCuda && !libtorch.minimal && findNvidiaDriver() !== undefined;
   const cudaPart = join(binaries, `libtorchvae_cuda-${libtorch.minor}.so`);
-  const info = callAddon(() =>
+  const describe = () =>
     addon.open({
       libtorch: [...libtorch.cpuLibraries, ...(wantsCuda ? libtorch.cudaLibraries : [])],
       engine: join(binaries, `libtorchvae-${libtorch.minor}.so`),
       ...(wantsCuda && existsSync(cudaPart) && { cudaPart }),
-    }),
-  );
-  loaded = { addon, info, libtorch, binaries };
+    });
+  loaded = { addon, info: callAddon(describe), describe, libtorch, binaries };
   return loaded;
 }
 

@@ -49,7 +49,9 @@ export class Device {
   upload(data: Dataset): Promise<DatasetHandle> {
     const known = this.#resident.get(data);
     if (known) return known;
-    const made = callAddon(() => this.addon.createDataset(this.handle, unshared(data.data), data.size));
+    const made = callAddon(() =>
+      this.addon.createDataset(this.handle, unshared(data.data), data.size, data.labels),
+    );
     this.#resident.set(data, made);
     made.catch(() => this.#resident.delete(data));
     return made;

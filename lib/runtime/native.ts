@@ -15,7 +15,7 @@ export interface EngineInfo {
   torchVersion: string;
   /** The instruction set that libtorch uses, such as `AVX512`. */
   cpuCapability: string;
-  /** The library behind the CPU's dense layers. */
+  /** The library behind the CPU's dense layers, chosen by measuring when the first model is made. */
   gemm: string;
   /** Threads that CPU work is spread over unless told otherwise: one a core. */
   threads: number;
@@ -86,12 +86,21 @@ export interface Addon {
   readonly version: string;
   open(options: { libtorch: string[]; engine: string; cudaPart?: string }): EngineInfo;
   device(name: string, threads: number): DeviceHandle;
+  /** The tensors of a model, without making it. */
+  plan(spec: NativeSpec): StateTensor[];
   createDataset(
     device: DeviceHandle,
     values: Float32Array | Uint8Array,
     columns: number,
+    labels?: Int32Array,
   ): Promise<DatasetHandle>;
-  createModel(device: DeviceHandle, spec: NativeSpec, seed: number, precision: string): Promise<ModelHandle>;
+  createModel(
+    device: DeviceHandle,
+    spec: NativeSpec,
+    seed: number,
+    precision: string,
+    reference: boolean,
+  ): Promise<ModelHandle>;
   dispose(handle: ModelHandle | DatasetHandle): void;
   abort(model: ModelHandle): void;
   train(model: ModelHandle, chunk: TrainChunk): Promise<TrainResult>;
@@ -99,21 +108,47 @@ export interface Addon {
   encode(
     model: ModelHandle,
     x: Float32Array | Uint8Array,
+    labels?: Int32Array,
   ): Promise<{ mean: Float32Array; logVariance: Float32Array }>;
-  decode(model: ModelHandle, z: Float32Array): Promise<Float32Array>;
-  samplePrior(model: ModelHandle, rows: number, seed: number): Promise<Float32Array>;
+  decode(
+    model: ModelHandle,
+    z: Float32Array,
+    kind: 'mean' | 'mode' | 'sample',
+    seed: number,
+    labels?: Int32Array,
+  ): Promise<Float32Array>;
+  samplePrior(model: ModelHandle, rows: number, seed: number, labels?: Int32Array): Promise<Float32Array>;
+  /** The importance-weighted estimate of -log p(x) for each example. */
+  importance(
+    model: ModelHandle,
+    x: Float32Array | Uint8Array,
+    samples: number,
+    seed: number,
+    labels?: Int32Array,
+  ): Promise<Float32Array>;
+  /** KL(q(z|x) || p(z)) for each example and dimension. */
+  divergences(
+    model: ModelHandle,
+    x: Float32Array | Uint8Array,
+    seed: number,
+    labels?: Int32Array,
+  ): Promise<{ values: Float32Array; groups: number }>;
   losses(
     model: ModelHandle,
     x: Float32Array | Uint8Array,
     noise: Noise,
+    labels?: Int32Array,
   ): Promise<{ reconstruction: Float32Array; kl: Float32Array }>;
   gradients(
     model: ModelHandle,
     x: Float32Array | Uint8Array,
     noise: Noise,
     beta: number,
+    labels?: Int32Array,
   ): Promise<LossSums & { gradients: Float32Array[] }>;
-  stateTensors(model: ModelHandle): { name: string; shape: number[] }[];
+  stateTensors(model: ModelHandle): StateTensor[];
+  /** Of the terms that the losses' sums have beside reconstruction and kl. */
+  termNames(model: ModelHandle): string[];
   readState(model: ModelHandle): Promise<{ step: number; tensors: Float32Array[] }>;
   writeState(
     model: ModelHandle,
@@ -121,18 +156,41 @@ export interface Addon {
   ): Promise<void>;
 }
 
-/** A network as the engine builds it. */
-export type NativeNetwork =
-  | { type: 'mlp'; hidden: readonly number[]; activation: string }
-  | { type: 'conv'; channels: readonly number[]; kernel: number; stride: number; activation: string };
+/** A part of a model by its name in the engine's table, with its settings. */
+export interface NativePart {
+  type: string;
+  [setting: string]: string | number | boolean | readonly number[];
+}
 
-/** The part of a model's description that the engine builds; the objective's weights go with each chunk of steps. */
+/** A network as the engine builds it. */
+export interface NativeNetwork {
+  type: string;
+  hidden?: readonly number[];
+  channels?: readonly number[];
+  kernel?: number;
+  stride?: number;
+  activation: string;
+  norm: string;
+  dropout: number;
+}
+
+/** A model's description as the engine builds it. */
 export interface NativeSpec {
   inputShape: readonly number[];
   encoder: NativeNetwork;
   latentSize: number;
-  posterior: string;
-  prior: string;
+  posterior: NativePart;
+  prior: NativePart;
   decoder: NativeNetwork;
-  likelihood: { type: string; sigma?: number };
+  likelihood: NativePart;
+  objective: NativePart;
+  condition?: { classes: number; encoder: boolean; decoder: boolean; prior: boolean };
+}
+
+/** A tensor of a model's state. */
+export interface StateTensor {
+  name: string;
+  shape: number[];
+  /** Whether the optimiser changes it. */
+  isTrained: boolean;
 }

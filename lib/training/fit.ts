@@ -1,21 +1,25 @@
-import { checkInteger, checkNumber, checkOptions, expected } from '../check.ts';
+import { checkInteger, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Core, Position } from '../model/core.ts';
 import { checkDataset } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums, TrainResult } from '../runtime/native.ts';
+import {
+  checkOptimiser,
+  checkSameOptimiser,
+  OPTIMISER_OPTIONS,
+  type OptimiserOptions,
+  updatesIn,
+} from './optimiser.ts';
+import { betaAt, capacityAt, temperatureAt } from './schedule.ts';
 
 /** How to train. */
-export interface FitOptions {
+export interface FitOptions extends OptimiserOptions {
   /** Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default 10. */
   epochs?: number;
   /** Examples a step; the last batch of an epoch may be smaller. Default 128. */
   batchSize?: number;
-  /** Adam's step size. Default 1e-3. */
-  learningRate?: number;
-  /** Adam's remaining settings. Defaults as in PyTorch: beta1 0.9, beta2 0.999, epsilon 1e-8. */
-  adam?: { beta1?: number; beta2?: number; epsilon?: number };
   /** Whether each epoch has an order of its own, a function of the seed and the epoch's number. Default true. */
   shuffle?: boolean;
   /** Evaluated after every epoch. */
@@ -53,23 +57,12 @@ export interface EpochResult {
   /** Averages over the epoch's batches, each taken before its update. */
   train: Losses;
   validation?: Losses;
+  /** Updates that this call left out since a loss or gradient was not finite; missing where there were none. */
+  skipped?: number;
 }
 
 /** Aimed-at length of a stretch of steps, in seconds: often enough to show, seldom enough to cost nothing. */
 const STRETCH_SECONDS = 0.05;
-
-const PLAIN_ADAM = {
-  type: 'adam',
-  momentum: 0,
-  nesterov: false,
-  weightDecay: 0,
-  l1: 0,
-  clipNorm: 0,
-  clipValue: 0,
-  accumulate: 1,
-  averageDecay: 0,
-  skipNonFinite: false,
-} as const;
 
 type Settings = ReturnType<typeof checkFitOptions>;
 
@@ -77,24 +70,20 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
   const {
     epochs = 10,
     batchSize = 128,
-    learningRate = 1e-3,
-    adam = {},
     shuffle = true,
     validation,
     signal,
     onProgress,
+    ...ofOptimiser
   } = checkOptions('options of fit', options, [
     'epochs',
     'batchSize',
-    'learningRate',
-    'adam',
     'shuffle',
     'validation',
     'signal',
     'onProgress',
+    ...OPTIMISER_OPTIONS,
   ]);
-  const known = ['beta1', 'beta2', 'epsilon'];
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = checkOptions('options.adam of fit', adam, known);
   if (typeof shuffle !== 'boolean')
     throw new TorchvaeError('ERR_TYPE', expected('a boolean', 'shuffle', shuffle));
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -108,10 +97,7 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
   return {
     epochs: checkInteger('epochs', epochs, 0),
     batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20),
-    learningRate: checkNumber('learningRate', learningRate, 0, 1e3),
-    beta1: checkNumber('adam.beta1', beta1, 0, 1 - 1e-12),
-    beta2: checkNumber('adam.beta2', beta2, 0, 1 - 1e-12),
-    epsilon: checkNumber('adam.epsilon', epsilon, 0, 1),
+    optimiser: checkOptimiser(ofOptimiser),
     shuffle,
     validation,
     signal,
@@ -157,8 +143,9 @@ async function* runEpochs(
 }
 
 /** An interrupted epoch can go on only over the batches that it began with. */
-function checkResumable({ position }: Core, train: Dataset, settings: Settings): void {
-  const { partial, stepInEpoch } = position;
+function checkResumable(core: Core, train: Dataset, settings: Settings): void {
+  checkSameOptimiser(core, settings.optimiser);
+  const { partial, stepInEpoch } = core.position;
   if (!partial) return;
   const same =
     partial.batchSize === settings.batchSize &&
@@ -182,7 +169,6 @@ async function runEpoch(
 ): Promise<EpochResult> {
   const started = performance.now();
   const { batchSize, shuffle, signal, validation } = settings;
-  const { beta } = core.spec.objective;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   const partial = core.position.partial ?? {
     sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 },
@@ -192,16 +178,23 @@ async function runEpoch(
   };
   core.position.partial = partial;
   const pace = new Pace();
+  const { accumulate } = settings.optimiser.native;
+  let skipped = 0;
   while (core.position.stepInEpoch < stepsPerEpoch) {
     throwIfAborted(signal);
-    const steps = Math.min(pace.nextStretch(), stepsPerEpoch - core.position.stepInEpoch);
+    const steps = Math.min(
+      // Whole updates: a pause comes between two of them.
+      Math.ceil(pace.nextStretch() / accumulate) * accumulate - (core.position.stepInEpoch % accumulate),
+      stepsPerEpoch - core.position.stepInEpoch,
+    );
     const result = await runStretch(core, partial, data, settings, steps);
     pace.note(result);
+    skipped += result.skipped;
     if (result.reason === 'aborted') throwIfAborted(signal, core);
     if (result.reason === 'nonfinite') throwNonFinite(core, settings);
     const { stepInEpoch, epoch, step } = core.position;
     settings.onProgress?.({
-      ...toLosses(partial.sums, beta, core.dimensions),
+      ...toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames),
       epoch: epoch + 1,
       lastEpoch,
       stepInEpoch,
@@ -211,16 +204,24 @@ async function runEpoch(
       secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
     });
   }
+  if (partial.sums.examples === 0) throwNonFinite(core, settings);
   // Before the epoch counts as done: an abort in the midst of it is made up for by the next fit().
   const validated = validation && (await evaluate(core, validation, 0, signal));
-  core.position = { epoch: core.position.epoch + 1, stepInEpoch: 0, step: core.position.step };
+  const { epoch, step, optimizer } = core.position;
+  core.position = { epoch: epoch + 1, stepInEpoch: 0, step, ...(optimizer && { optimizer }) };
   return {
     epoch: core.position.epoch,
     step: core.position.step,
     seconds: (performance.now() - started) / 1000,
-    train: toLosses(partial.sums, beta, core.dimensions),
+    train: toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames),
     ...(validated && { validation: validated }),
+    ...(skipped > 0 && { skipped }),
   };
+}
+
+/** The weight of the divergence in the step that was taken last. */
+function betaNow({ spec, position }: Core): number {
+  return betaAt(spec.objective, Math.max(0, position.step - 1));
 }
 
 /** A stretch of steps on the engine, and the note of it in the model's position. */
@@ -231,19 +232,26 @@ function runStretch(
   settings: Settings,
   steps: number,
 ): Promise<TrainResult> {
-  const { batchSize, shuffle, learningRate, beta1, beta2, epsilon } = settings;
+  const { batchSize, shuffle } = settings;
+  const { learningRate, native: optimiser } = settings.optimiser;
   return core.exclusive(async () => {
     const { epoch, stepInEpoch } = core.position;
     const { sums } = partial;
     const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle, sums };
+    const { objective, posterior } = core.spec;
     const schedule = new Float64Array(4 * steps);
-    for (let i = 0; i < steps; i++) schedule.set([learningRate, core.spec.objective.beta, 0, 1], 4 * i);
-    const optimiser = { ...PLAIN_ADAM, beta1, beta2, epsilon };
+    for (let i = 0; i < steps; i++) {
+      const at = core.position.step + i;
+      const weights = [betaAt(objective, at), capacityAt(objective, at), temperatureAt(posterior, at)];
+      schedule.set([learningRate, ...weights], 4 * i);
+    }
     const result = await core.call((addon, handle) =>
       addon.train(handle, { data, ...chunk, schedule, optimiser }),
     );
+    const stepsPerEpoch = Math.ceil(partial.examples / batchSize);
+    core.position.step += updatesIn(stepInEpoch, result.steps, stepsPerEpoch, optimiser.accumulate);
     core.position.stepInEpoch += result.steps;
-    core.position.step += result.steps;
+    if (optimiser.type !== 'adam') core.position.optimizer = optimiser.type;
     const { reconstruction, kl, terms, examples } = result;
     partial.sums = { reconstruction, kl, terms, examples };
     return result;
@@ -268,7 +276,7 @@ export async function evaluate(
     sums = await core.call((addon, model) => addon.evaluate(model, handle, 256, seed));
     // An abort that was meant for a fit() under way has cut an evaluation beside it short: it is done again.
   } while (sums.examples < data.length);
-  const losses = toLosses(sums, core.spec.objective.beta, core.dimensions);
+  const losses = toLosses(sums, betaNow(core), core.dimensions);
   if (Number.isFinite(losses.loss)) return losses;
   throw new TorchvaeError(
     'ERR_NONFINITE',
@@ -288,7 +296,7 @@ function throwNonFinite(core: Core, settings: Settings): never {
   throw new TorchvaeError(
     'ERR_NONFINITE',
     `The loss or a gradient became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
-      `Lower the learning rate (now ${settings.learningRate}) or check the data's scale`,
+      `Lower the learning rate (now ${settings.optimiser.learningRate}) or check the data's scale`,
   );
 }
 

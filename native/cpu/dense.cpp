@@ -7,17 +7,27 @@
 namespace torchvae::cpu {
 namespace {
 
-// Both return the largest magnitude that they leave.
+// The larger of the dimensions of a tile from balancedTiles().
+constexpr int64_t kTileSide = 64;
+
+TORCHVAE_INLINE float widened(float x) {
+  return x;
+}
+TORCHVAE_INLINE float widened(uint16_t x) {
+  return std::bit_cast<float>(static_cast<uint32_t>(x) << 16);
+}
+
+// Both take a tile whose first value is at `y` or `dxT`, and return the largest magnitude that they leave.
 
 template <ActivationKind kind>
-TORCHVAE_VECTORISED uint32_t finishForward(const Tile& tile, const float* __restrict bias,
+TORCHVAE_VECTORISED uint32_t finishForward(int64_t rows, int64_t columns, const float* __restrict bias,
                                            float* __restrict y, int64_t ldy) {
   uint32_t largest = 0;
-  for (int64_t i = tile.m0; i < tile.m1; ++i) {
+  for (int64_t i = 0; i < rows; ++i) {
     float* row = y + i * ldy;
-    for (int64_t j = tile.n0; j < tile.n1; ++j) row[j] = activate<kind>(row[j] + bias[j]);
+    for (int64_t j = 0; j < columns; ++j) row[j] = activate<kind>(row[j] + bias[j]);
     // A loop of its own: in one with an activation that branches, the compiler vectorises neither.
-    for (int64_t j = tile.n0; j < tile.n1; ++j) {
+    for (int64_t j = 0; j < columns; ++j) {
       const uint32_t bits = magnitudeBits(row[j]);
       largest = bits > largest ? bits : largest;
     }
@@ -25,20 +35,31 @@ TORCHVAE_VECTORISED uint32_t finishForward(const Tile& tile, const float* __rest
   return largest;
 }
 
-template <ActivationKind kind>
-TORCHVAE_VECTORISED uint32_t finishInputGradient(const Tile& tile, const float* __restrict xT,
-                                                 float* __restrict dxT, int64_t stride) {
+template <ActivationKind kind, class T>
+TORCHVAE_VECTORISED uint32_t finishInputGradient(int64_t rows, int64_t columns, const T* __restrict xT,
+                                                 int64_t ldx, float* __restrict dxT, int64_t lddx) {
   uint32_t largest = 0;
-  for (int64_t i = tile.m0; i < tile.m1; ++i) {
-    const float* x = xT + i * stride;
-    float* gradient = dxT + i * stride;
-    for (int64_t j = tile.n0; j < tile.n1; ++j) gradient[j] *= activationSlope<kind>(x[j]);
-    for (int64_t j = tile.n0; j < tile.n1; ++j) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const T* x = xT + i * ldx;
+    float* gradient = dxT + i * lddx;
+    for (int64_t j = 0; j < columns; ++j) gradient[j] *= activationSlope<kind>(widened(x[j]));
+    for (int64_t j = 0; j < columns; ++j) {
       const uint32_t bits = magnitudeBits(gradient[j]);
       largest = bits > largest ? bits : largest;
     }
   }
   return largest;
+}
+
+// Tiles of the transposed gradient in x: rows of the batch along the first dimension, for the sake of the
+// threads' caches.
+template <class Body>
+void forInputGradientTiles(Pool& pool, const DenseShape& shape, const Body& body) {
+  const Tiles wanted = balancedTiles(shape.in, shape.rows, pool.threads());
+  forTiles(pool, {shape.rows, shape.in, wanted.tileN, wanted.tileM}, shape.rows * shape.in * shape.out,
+           [&](const Tile& batchMajor) {
+             body(Tile{batchMajor.n0, batchMajor.n1, batchMajor.m0, batchMajor.m1});
+           });
 }
 
 }  // namespace
@@ -49,11 +70,10 @@ void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation
   magnitude.reset();
   withActivation(activation, [&](auto kind) {
     forTiles(pool, balancedTiles(rows, out, pool.threads()), rows * in * out, [&](const Tile& t) {
-      multiply(t.rows(), t.columns(), in, x + t.m0 * in, in, w + t.n0, out, y + t.m0 * out + t.n0, out);
-      magnitude.include(finishForward<kind.value>(t, bias, y, out));
-      if (yT != nullptr) {
-        transpose(y + t.m0 * out + t.n0, out, t.rows(), t.columns(), yT + t.n0 * capacity + t.m0, capacity);
-      }
+      float* tile = y + t.m0 * out + t.n0;
+      multiply(t.rows(), t.columns(), in, x + t.m0 * in, in, w + t.n0, out, tile, out);
+      magnitude.include(finishForward<kind.value>(t.rows(), t.columns(), bias + t.n0, tile, out));
+      if (yT != nullptr) transpose(tile, out, t.rows(), t.columns(), yT + t.n0 * capacity + t.m0, capacity);
     });
   });
 }
@@ -63,15 +83,49 @@ void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   const auto [rows, in, out, capacity] = shape;
   magnitude.reset();
   withActivation(madeX, [&](auto kind) {
-    // Tiles of the transposed matrix: rows of the batch along the first dimension, for the sake of the
-    // threads' caches.
-    const Tiles wanted = balancedTiles(in, rows, pool.threads());
-    forTiles(pool, {rows, in, wanted.tileN, wanted.tileM}, rows * in * out, [&](const Tile& batchMajor) {
-      const Tile t{batchMajor.n0, batchMajor.n1, batchMajor.m0, batchMajor.m1};
-      multiply(t.rows(), t.columns(), out, w + t.m0 * out, out, dyT + t.n0, capacity,
-               dxT + t.m0 * capacity + t.n0, capacity);
-      magnitude.include(finishInputGradient<kind.value>(t, xT, dxT, capacity));
-      transpose(dxT + t.m0 * capacity + t.n0, capacity, t.rows(), t.columns(), dx + t.n0 * in + t.m0, in);
+    forInputGradientTiles(pool, shape, [&](const Tile& t) {
+      const int64_t at = t.m0 * capacity + t.n0;
+      multiply(t.rows(), t.columns(), out, w + t.m0 * out, out, dyT + t.n0, capacity, dxT + at, capacity);
+      magnitude.include(
+          finishInputGradient<kind.value>(t.rows(), t.columns(), xT + at, capacity, dxT + at, capacity));
+      transpose(dxT + at, capacity, t.rows(), t.columns(), dx + t.n0 * in + t.m0, in);
+    });
+  });
+}
+
+void denseForwardBf16(Pool& pool, const DenseShape& shape, ActivationKind activation, const Bf16Place& x,
+                      const Bf16* w, const float* bias, float* y, const Bf16Places& rounded,
+                      Magnitude& magnitude) {
+  const auto [rows, in, out, capacity] = shape;
+  magnitude.reset();
+  withActivation(activation, [&](auto kind) {
+    forTiles(pool, balancedTiles(rows, out, pool.threads()), rows * in * out, [&](const Tile& t) {
+      alignas(64) float scratch[kTileSide * kTileSide];
+      float* tile = y == nullptr ? scratch : y + t.m0 * out + t.n0;
+      const int64_t stride = y == nullptr ? kTileSide : out;
+      multiplyBf16(t.rows(), t.columns(), even(in), x.to + t.m0 * x.stride, x.stride, w + 2 * t.n0, out, tile,
+                   stride);
+      magnitude.include(finishForward<kind.value>(t.rows(), t.columns(), bias + t.n0, tile, stride));
+      roundTile(tile, stride, t.rows(), t.columns(), placesAt(rounded, t.m0, t.n0));
+    });
+  });
+}
+
+void denseInputGradientBf16(Pool& pool, const DenseShape& shape, ActivationKind madeX, const Bf16* w,
+                            const Bf16Place& dyT, const Bf16Place& xT, float* dx, const Bf16Places& rounded,
+                            Magnitude& magnitude) {
+  const auto [rows, in, out, capacity] = shape;
+  magnitude.reset();
+  withActivation(madeX, [&](auto kind) {
+    forInputGradientTiles(pool, shape, [&](const Tile& t) {
+      alignas(64) float tile[kTileSide * kTileSide];
+      multiplyBf16(t.rows(), t.columns(), even(out), w + t.m0 * out, out, dyT.to + 2 * t.n0, capacity, tile,
+                   kTileSide);
+      const auto* x = reinterpret_cast<const uint16_t*>(xT.to) + t.m0 * xT.stride + t.n0;
+      magnitude.include(
+          finishInputGradient<kind.value>(t.rows(), t.columns(), x, xT.stride, tile, kTileSide));
+      roundTile(tile, kTileSide, t.rows(), t.columns(), placesAt(ofTranspose(rounded), t.m0, t.n0));
+      if (dx != nullptr) transpose(tile, kTileSide, t.rows(), t.columns(), dx + t.n0 * in + t.m0, in);
     });
   });
 }

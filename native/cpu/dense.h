@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "cpu/bf16.h"
 #include "cpu/magnitude.h"
 #include "cpu/pool.h"
 #include "spec.h"
@@ -27,5 +28,18 @@ void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation
 // [rows, in], and dxT [in, capacity].
 void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
                         const float* dyT, const float* xT, float* dx, float* dxT, Magnitude& magnitude);
+
+// The same two from factors in bf16, for a tile of results that is rounded while it is in cache.
+
+// x row-major, w with its rows in pairs. y goes to `y` unless null, and to `rounded`.
+void denseForwardBf16(Pool& pool, const DenseShape& shape, ActivationKind activation, const Bf16Place& x,
+                      const Bf16* w, const float* bias, float* y, const Bf16Places& rounded,
+                      Magnitude& magnitude);
+
+// w row-major, dyT [out, capacity] with its rows in pairs, xT [in, capacity] row-major. dx goes to `dx`
+// unless null, and to `rounded`.
+void denseInputGradientBf16(Pool& pool, const DenseShape& shape, ActivationKind madeX, const Bf16* w,
+                            const Bf16Place& dyT, const Bf16Place& xT, float* dx, const Bf16Places& rounded,
+                            Magnitude& magnitude);
 
 }  // namespace torchvae::cpu

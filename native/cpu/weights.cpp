@@ -29,16 +29,29 @@ void forWeightTiles(Pool& pool, const std::vector<WeightProduct>& products, cons
 }
 
 void multiplyTile(const WeightProduct& p, const Tile& t, int64_t rows, float* dw, int64_t stride) {
+  if (p.dyPairs.to != nullptr) {
+    multiplyBf16(t.rows(), t.columns(), even(rows), p.xTRounded.to + t.m0 * p.xTRounded.stride,
+                 p.xTRounded.stride, p.dyPairs.to + 2 * t.n0, p.out, dw, stride);
+    return;
+  }
   multiply(t.rows(), t.columns(), rows, p.xT + t.m0 * p.capacity, p.capacity, p.dy + t.n0, p.out, dw, stride);
 }
 
 // sums[j] for columns n0 <= j < n1 of dy, the first at sums[0].
-TORCHVAE_VECTORISED void sumColumns(const WeightProduct& p, const Tile& t, int64_t rows, float* sums) {
+TORCHVAE_VECTORISED void sumValues(const WeightProduct& p, const Tile& t, int64_t rows, float* sums) {
   const int64_t columns = t.columns();
   for (int64_t j = 0; j < columns; ++j) sums[j] = 0;
   for (int64_t i = 0; i < rows; ++i) {
     const float* row = p.dy + i * p.out + t.n0;
     for (int64_t j = 0; j < columns; ++j) sums[j] += row[j];
+  }
+}
+
+void sumColumns(const WeightProduct& p, const Tile& t, int64_t rows, float* sums) {
+  if (p.dyPairs.to != nullptr) {
+    sumPairedColumns(p.dyPairs.to + 2 * t.n0, p.dyPairs.stride, rows, t.columns(), sums);
+  } else {
+    sumValues(p, t, rows, sums);
   }
 }
 
@@ -65,20 +78,26 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int
 }
 
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                   const AdamCoefficients& coefficients, const AdamState& state) {
+                   const OptimiserCoefficients& coefficients, const OptimiserState& state) {
   forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
     alignas(64) float gradient[kTileRows * kTileColumns];
     const int64_t offset = p.weight + t.m0 * p.out + t.n0;
     multiplyTile(p, t, rows, gradient, t.columns());
     for (int64_t i = 0; i < t.rows(); ++i) {
       const int64_t at = offset + i * p.out;
-      adamUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
-                 state.values + at, t.columns());
+      optimiserUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
+                      state.values + at, t.columns());
+    }
+    if (state.rounded != nullptr) {
+      const Bf16Places places{
+          {state.rounded + p.weight, p.out}, {state.paired + p.weight, 2 * p.out}, {}, {}};
+      roundTile(state.values + offset, p.out, t.rows(), t.columns(), placesAt(places, t.m0, t.n0));
     }
     if (t.m0 == 0) {
       const int64_t at = p.bias + t.n0;
       sumColumns(p, t, rows, gradient);
-      adamUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at, t.columns());
+      optimiserUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
+                      t.columns());
     }
   });
 }

@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/adam.h"
+#include "cpu/bf16.h"
+#include "cpu/optimiser.h"
 #include "cpu/pool.h"
 
 namespace torchvae::cpu {
@@ -17,6 +18,8 @@ struct WeightProduct {
   int64_t in, out, capacity;
   int64_t weight;  // where dw begins in the flat buffer of parameters
   int64_t bias;    // where dbias does
+  // The factors in bf16, which take the place of the others: x^T row-major and dy with its rows in pairs.
+  Bf16Place xTRounded, dyPairs;
 };
 
 // Writes the gradients into the flat buffer.
@@ -25,15 +28,18 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int
 // Of rows of `columns` values, `stride` apart; finite only if all of them are.
 double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride);
 
-// The flat buffers that Adam changes.
-struct AdamState {
+// The flat buffers that an optimiser changes.
+struct OptimiserState {
   float* values;
   float* first;
   float* second;
+  // The weights in bf16, in both forms; null where there are none.
+  Bf16* rounded = nullptr;
+  Bf16* paired = nullptr;
 };
 
-// The same products, each tile given to Adam while it is in cache: the gradients never reach memory.
+// The same products, each tile given to the optimiser while it is in cache: the gradients never reach memory.
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                   const AdamCoefficients& coefficients, const AdamState& state);
+                   const OptimiserCoefficients& coefficients, const OptimiserState& state);
 
 }  // namespace torchvae::cpu

@@ -36,7 +36,9 @@ void* openNvrtc() {
     }
   }
   if (void* open = dlopen(name.c_str(), RTLD_NOW)) return open;
-  throw Error("ERR_DEVICE", "Expected " + name + " among libtorch's libraries but did not find it; run: torchvae setup --build cuda");
+  throw Error("ERR_DEVICE",
+              "Expected " + name +
+                  " among libtorch's libraries but did not find it; run: torchvae setup --build cuda");
 }
 
 struct Nvrtc {
@@ -81,8 +83,9 @@ std::vector<char> compileKernels(int capability, const std::string& suffix) {
                                   texts.data(), names.data()));
   const std::string architecture = "--gpu-architecture=sm_" + std::to_string(capability);
   const std::string named = "-DTORCHVAE_SUFFIX=" + suffix;
-  const std::string typed =
-      std::string("-DTORCHVAE_TYPE=") + (suffix == "_f32" ? "float" : suffix == "_bf16" ? "Bf16" : "double");
+  const std::string typed = std::string("-DTORCHVAE_TYPE=") + (suffix == "_f32"    ? "float"
+                                                               : suffix == "_bf16" ? "Bf16"
+                                                                                   : "double");
   const char* options[] = {architecture.c_str(), "--std=c++17", named.c_str(), typed.c_str()};
   const nvrtcResult status = nvrtc.compileProgram(program, 4, options);
   std::vector<char> image;

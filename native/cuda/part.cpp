@@ -69,7 +69,8 @@ class Graph : public CapturedWork {
     check(cudaGraphGetNodes(graph_.raw_cuda_graph(), nullptr, &nodes_), "Counting a graph's nodes");
     graph_.instantiate();
     for (cudaEvent_t& event : events_)
-      check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync), "Making an event");
+      check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync),
+            "Making an event");
   }
   ~Graph() override {
     for (cudaEvent_t event : events_) {

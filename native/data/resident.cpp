@@ -2,11 +2,12 @@
 
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/one_hot.h>
 
 #include <algorithm>
 
-#include "cpu/transpose.h"
 #include "cpu/vector.h"
+#include "error.h"
 #include "memory.h"
 
 namespace torchvae {
@@ -24,6 +25,11 @@ ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& val
   values_ = zeroed(context, {values.rows, values.columns});
   values_.copy_(at::from_blob(const_cast<void*>(values.data), {values.rows, values.columns},
                               c10::TensorOptions().dtype(context.dtype)));
+  if (values.labels != nullptr) {
+    const at::Tensor host = at::from_blob(const_cast<int32_t*>(values.labels), {values.rows},
+                                          c10::TensorOptions().dtype(c10::kInt));
+    labels_ = host.to(c10::kLong).to(device);
+  }
   if (!values.isUint8) {
     const auto* floats = static_cast<const float*>(values.data);
     magnitude_ =
@@ -31,11 +37,25 @@ ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& val
   }
 }
 
+at::Tensor ResidentDataset::rowsOf(const Context& context, const at::Tensor& order, int64_t first,
+                                   int64_t rows) const {
+  const at::Tensor batch = at::index_select(values_, 0, order.narrow(0, first, rows)).to(context.dtype);
+  return values_.scalar_type() == c10::kByte ? batch.div(255) : batch;
+}
+
+at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& order, int64_t first,
+                                     int64_t rows, int64_t classes) const {
+  if (!labels_.defined()) {
+    throw Error("ERR_SHAPE", "This model is conditioned on labels, and the data set has none");
+  }
+  return at::one_hot(at::index_select(labels_, 0, order.narrow(0, first, rows)), classes)
+      .to(context.options());
+}
+
 void ResidentDataset::gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
                              Activations& x) const {
   if (!context.tiled()) {
-    const at::Tensor batch = at::index_select(values_, 0, order.narrow(0, first, rows)).to(context.dtype);
-    x.value.narrow(0, 0, rows).copy_(values_.scalar_type() == c10::kByte ? batch.div(255) : batch);
+    x.value.narrow(0, 0, rows).copy_(rowsOf(context, order, first, rows));
     return;
   }
   constexpr int64_t kTileRows = 16;
@@ -43,7 +63,6 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
   const bool bytes = values_.scalar_type() == c10::kByte;
   const int64_t* index = order.data_ptr<int64_t>() + first;
   float* to = x.value.data_ptr<float>();
-  float* toT = x.transposed.defined() ? x.transposed.data_ptr<float>() : nullptr;
   x.magnitude.set(magnitude_);
   context.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
     const int64_t begin = tile * kTileRows;
@@ -55,8 +74,7 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
         std::copy_n(values_.const_data_ptr<float>() + index[i] * width, width, to + i * width);
       }
     }
-    if (toT != nullptr)
-      transpose(to + begin * width, width, end - begin, width, toT + begin, x.transposed.size(1));
+    x.finishRows(begin, end);
   });
 }
 

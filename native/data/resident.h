@@ -13,6 +13,7 @@ class ResidentDataset : public Dataset {
   ResidentDataset(const c10::Device& device, const HostArray& values);
 
   int64_t rows() const override { return values_.size(0); }
+  bool hasLabels() const override { return labels_.defined(); }
   int64_t columns() const { return values_.size(1); }
 
   const at::Tensor& values() const { return values_; }  // [rows, columns], uint8 or float32
@@ -21,8 +22,15 @@ class ResidentDataset : public Dataset {
   void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
               Activations& x) const;
 
+  // The same as a new tensor [rows, columns] of the context's type.
+  at::Tensor rowsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows) const;
+  // Their labels, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels.
+  at::Tensor labelsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
+                      int64_t classes) const;
+
  private:
   at::Tensor values_;
+  at::Tensor labels_;    // int64 [rows]; undefined for none
   float magnitude_ = 1;  // the largest in the data
 };
 

@@ -1,15 +1,14 @@
 #include "fused/vae.h"
 
-#include <ATen/ops/square.h>
-#include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "error.h"
 #include "memory.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
   VaePlan plan;
@@ -23,22 +22,33 @@ VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
   return plan;
 }
 
+namespace {
+
+// Values that one tile of the optimiser takes.
+constexpr int64_t kPiece = 8192;
+
+ProductRole inputRole(bool training) {
+  return training ? ProductRole::kTrainingInput : ProductRole::kInput;
+}
+
+}  // namespace
+
 Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
          int64_t capacity, bool training)
-    : x(makeActivations(context, capacity, spec.inputSize(), training)),
+    : x(makeActivations(context, capacity, spec.inputSize(), inputRole(training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
-      z(makeActivations(context, capacity, spec.latentSize, training)),
+      z(makeActivations(context, capacity, spec.latentSize, inputRole(training))),
       reconstruction(zeroed(context, {capacity})),
       kl(zeroed(context, {capacity})),
       context_(context),
       capacity_(capacity),
-      posterior_(makePosterior(spec.posterior, spec.prior)),
+      posterior_(makePosterior(spec.posterior.type, spec.prior.type)),
       likelihood_(makeLikelihood(spec.likelihood)),
       encoder_(context, parameters, plan.encoder, capacity, {training, true}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity, {training, false}),
       decoder_(context, parameters, plan.decoder, capacity, {training, false}) {
   if (!training) return;
-  zGradient_ = makeActivations(context, capacity, spec.latentSize, true);
+  zGradient_ = makeActivations(context, capacity, spec.latentSize, ProductRole::kResult);
   if (context.kernels == nullptr) return;
   const int64_t blocks = Kernels::gradientBlocks(gradientParts(capacity));
   partials_ = at::zeros({blocks}, c10::TensorOptions().dtype(c10::kDouble).device(context.device));
@@ -77,12 +87,12 @@ void Vae::forLayers(const F& f) {
   for (const auto& layer : encoder_.layers()) f(*layer);
 }
 
-std::vector<cpu::WeightProduct> Vae::weightProducts() {
-  std::vector<cpu::WeightProduct> products;
+const std::vector<cpu::WeightProduct>& Vae::weightProducts() {
+  products_.clear();
   forLayers([&](const Layer& layer) {
-    if (layer.weightProduct() != nullptr) products.push_back(*layer.weightProduct());
+    if (layer.weightProduct() != nullptr) products_.push_back(*layer.weightProduct());
   });
-  return products;
+  return products_;
 }
 
 std::vector<GradientPart> Vae::gradientParts(int64_t rows) {
@@ -94,21 +104,22 @@ std::vector<GradientPart> Vae::gradientParts(int64_t rows) {
 void Vae::finishGradients(Parameters& parameters, int64_t rows, const OptimiserSettings& settings,
                           StepState* state) {
   forLayers([&](Layer& layer) { layer.weightGradient(rows); });
-  context_.kernels->finishGradients(gradientParts(rows), rows, parameters.gradients, partials_, reconstruction,
-                                    kl, settings, state);
+  context_.kernels->finishGradients(gradientParts(rows), rows, parameters.gradients, partials_,
+                                    reconstruction, kl, settings, state);
 }
 
 void Vae::optimise(Parameters& parameters, int64_t rows, const OptimiserSettings& settings, StepState* state,
                    const ScheduleRow* schedule) {
+  const at::Tensor rounded = context_.bf16 ? parameters.roundedWeights : at::Tensor();
   context_.kernels->optimise(parameters.values, parameters.gradients, parameters.firstMoments,
-                             parameters.secondMoments, parameters.shadow, partials_, partials_.size(0), rows,
-                             settings, state, schedule);
+                             parameters.secondMoments, rounded, partials_, partials_.size(0), rows, settings,
+                             state, schedule);
 }
 
-bool Vae::weightGradients(Parameters& parameters, int64_t rows) {
+void Vae::weightGradients(Parameters& parameters, int64_t rows) {
   if (context_.kernels != nullptr) {
     finishGradients(parameters, rows, {}, nullptr);
-    return std::isfinite(partials_.sum().item<double>());
+    return;
   }
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
@@ -116,33 +127,42 @@ bool Vae::weightGradients(Parameters& parameters, int64_t rows) {
   if (context_.tiled()) {
     cpu::weightGradients(*context_.pool, weightProducts(), rows, parameters.gradients.data_ptr<float>());
   }
-  return std::isfinite(parameters.gradients.square().sum().item<double>());
 }
 
-bool Vae::updateWeights(Parameters& parameters, int64_t rows, const cpu::AdamCoefficients& coefficients) {
+bool Vae::updateWeights(Parameters& parameters, int64_t rows,
+                        const cpu::OptimiserCoefficients& coefficients) {
   if (!context_.tiled()) return false;
   float* gradients = parameters.gradients.data_ptr<float>();
-  const cpu::AdamState state{parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
-                             parameters.secondMoments.data_ptr<float>()};
+  cpu::OptimiserState state{parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
+                            parameters.secondMoments.data_ptr<float>()};
+  if (context_.bf16) {
+    state.rounded = parameters.roundedWeights.data_ptr<cpu::Bf16>();
+    state.paired = parameters.pairedWeights.data_ptr<cpu::Bf16>();
+  }
   bool finite = true;
-  std::vector<Layer::Range> ranges;  // of the layers that make their gradients by themselves
+  pieces_.clear();
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() != nullptr) {
       finite = finite && layer.weightGradientBounded(rows);
       return;
     }
     layer.weightGradient(rows);
-    ranges.push_back(layer.parameterRange());
-    const auto [first, count] = ranges.back();
-    finite = finite && std::isfinite(cpu::sumSquares(gradients + first, 1, count, 0));
+    const auto [first, count] = layer.parameterRange();
+    for (int64_t from = 0; from < count; from += kPiece) {
+      pieces_.push_back({first + from, std::min(kPiece, count - from)});
+    }
   });
+  for (const auto [first, count] : pieces_) {
+    finite = finite && std::isfinite(cpu::sumSquares(gradients + first, 1, count, 0));
+  }
   if (!finite) return false;
   cpu::updateWeights(*context_.pool, weightProducts(), rows, coefficients, state);
-  for (const auto [first, count] : ranges) {
-    cpu::adamUpdate(coefficients, gradients + first, state.first + first, state.second + first,
-                    state.values + first, count);
-  }
+  context_.pool->run(static_cast<int64_t>(pieces_.size()), [&](int64_t piece) {
+    const auto [first, count] = pieces_[static_cast<size_t>(piece)];
+    cpu::optimiserUpdate(coefficients, gradients + first, state.first + first, state.second + first,
+                         state.values + first, count);
+  });
   return true;
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -10,7 +10,7 @@
 #include "parameters.h"
 #include "spec.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 // The layers of a VAE, with the places of their weights in its Parameters.
 struct VaePlan {
@@ -34,15 +34,16 @@ class Vae {
   void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
   // The gradients of mean(reconstruction + beta kl) in every layer's output; after reconstruct(rows, true).
   void backward(int64_t rows, const KlWeight& beta);
-  // From these, the weights' gradients, into the Parameters. Returns whether all are finite.
-  bool weightGradients(Parameters& parameters, int64_t rows);
-  // weightGradients() and Adam in one, on the CPU. Returns false, having done nothing, where the gradients
-  // are not sure to be finite.
-  bool updateWeights(Parameters& parameters, int64_t rows, const cpu::AdamCoefficients& coefficients);
+  // From these, the weights' gradients, into the Parameters.
+  void weightGradients(Parameters& parameters, int64_t rows);
+  // weightGradients() and an elementwise optimiser in one, on the CPU. Returns false, with the weights as
+  // they were, where the gradients are not sure to be finite.
+  bool updateWeights(Parameters& parameters, int64_t rows, const cpu::OptimiserCoefficients& coefficients);
 
-  // On a device with fused kernels, and without waiting for it: the weights' gradients, judged on the device. With
-  // a state, the step's sums and corrections go there.
-  void finishGradients(Parameters& parameters, int64_t rows, const OptimiserSettings& settings, StepState* state);
+  // On a device with fused kernels, and without waiting for it: the weights' gradients, judged on the device.
+  // With a state, the step's sums and corrections go there.
+  void finishGradients(Parameters& parameters, int64_t rows, const OptimiserSettings& settings,
+                       StepState* state);
   // From these the update, unless the device finds something that is not finite, and the end of the step.
   void optimise(Parameters& parameters, int64_t rows, const OptimiserSettings& settings, StepState* state,
                 const ScheduleRow* schedule);
@@ -60,7 +61,7 @@ class Vae {
  private:
   template <class F>
   void forLayers(const F& f);
-  std::vector<cpu::WeightProduct> weightProducts();
+  const std::vector<cpu::WeightProduct>& weightProducts();
   std::vector<GradientPart> gradientParts(int64_t rows);
 
   Context context_;
@@ -74,6 +75,9 @@ class Vae {
   at::Tensor partials_;  // sums of squares of blocks of gradients, with fused kernels
   const Activations* encoded_ = nullptr;
   const Activations* decoded_ = nullptr;
+  // Of the present step; kept for their memory.
+  std::vector<cpu::WeightProduct> products_;
+  std::vector<Layer::Range> pieces_;  // of the parameters whose layers make their gradients by themselves
 };
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -13,7 +13,7 @@
 namespace torchvae {
 
 // Raised whenever this file or cuda/kernels/arguments.h changes; both sides must agree.
-inline constexpr int kCudaInterface = 2;
+inline constexpr int kCudaInterface = 3;
 
 // What the caching allocator holds of a device, in bytes.
 struct CudaMemory {
@@ -26,7 +26,8 @@ struct CudaMemory {
 class CapturedWork {
  public:
   virtual ~CapturedWork() = default;
-  // Queues the work; waits only while several earlier replays are still to run, so that an abort is not far off.
+  // Queues the work; waits only while several earlier replays are still to run, so that an abort is not far
+  // off.
   virtual void replay() = 0;
   // Kernels and copies in it.
   virtual int64_t nodes() const = 0;

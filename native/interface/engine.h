@@ -43,18 +43,21 @@ struct HostArray {
   bool isUint8 = false;
   int64_t rows = 0;
   int64_t columns = 0;
+  const int32_t* labels = nullptr;  // [rows], or null
 };
 
 class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual int64_t rows() const = 0;
+  virtual bool hasLabels() const = 0;
 };
 
-// A named tensor of a model's state: a parameter, or an optimiser moment.
+// A named tensor of a model's state: a parameter, something that follows training, an optimiser's moment.
 struct StateTensor {
   std::string name;
   std::vector<int64_t> shape;
+  bool isTrained = true;  // whether the optimiser changes it
 };
 
 // Sums over examples of the terms of the loss, in nats.
@@ -124,6 +127,9 @@ struct NoiseSource {
   uint64_t seed = 0;
 };
 
+// What decode() gives of p(x|z).
+enum class DecodeKind : uint8_t { kMean, kMode, kSample };
+
 class Model {
  public:
   virtual ~Model() = default;
@@ -134,8 +140,9 @@ class Model {
   // The terms of the loss beside reconstruction and kl, which LossSums::terms holds.
   virtual std::vector<std::string> termNames() const { return {}; }
 
-  // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq.
-  // Linear weights have PyTorch's layout [out, in]. Values are float32.
+  // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq,
+  // then, where one is kept or was written, the weights' moving average named average.NAME. Linear weights
+  // have PyTorch's layout [out, in]. Values are float32.
   virtual std::vector<StateTensor> stateTensors() const = 0;
   virtual std::vector<float> readState(const std::string& name) const = 0;
   virtual void writeState(const std::string& name, const float* values, int64_t count) = 0;
@@ -146,12 +153,21 @@ class Model {
   virtual LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
                             const std::atomic<bool>& abort) = 0;
 
-  // mean and logVariance: [rows, latentSize].
+  // Values in a code z.
+  virtual int64_t codeSize() const = 0;
+  // Moments of q(z|x), each [rows, codeSize]; the log-variance of a point is minus infinity.
   virtual void encode(const HostArray& x, float* mean, float* logVariance) = 0;
-  // mean of p(x|z): [rows, inputSize] from z [rows, latentSize].
-  virtual void decode(const float* z, int64_t rows, float* mean) = 0;
-  // z ~ p(z): [rows, latentSize].
-  virtual void samplePrior(int64_t rows, uint64_t seed, float* z) = 0;
+  // Of p(x|z): [rows, inputSize] from z [rows, codeSize]; `labels` [rows] or null, `seed` for samples.
+  virtual void decode(const float* z, const int32_t* labels, int64_t rows, DecodeKind kind, uint64_t seed,
+                      float* x) = 0;
+  // z ~ p(z): [rows, codeSize].
+  virtual void samplePrior(const int32_t* labels, int64_t rows, uint64_t seed, float* z) = 0;
+  // The importance-weighted estimate of -log p(x) with `samples` draws from q(z|x) (Burda et al. 2016, eq.
+  // 8), [rows].
+  virtual void importance(const HostArray& x, int64_t samples, uint64_t seed, const std::atomic<bool>& abort,
+                          float* negativeLogLikelihood) = 0;
+  // KL(q(z|x) || p(z)) for each example and dimension (or group), [rows, groups].
+  virtual std::vector<float> divergences(const HostArray& x, uint64_t seed, int64_t& groups) = 0;
   // Per-example -log p(x|z) and KL(q||p), each [rows].
   virtual void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) = 0;
   // The gradients of the batch's mean loss, one vector a parameter in stateTensors() order, beside the
@@ -166,9 +182,10 @@ class Device {
   // Queues a job on the device's thread. Jobs run in order and must not throw.
   virtual void submit(std::function<void()> job) = 0;
   virtual std::shared_ptr<Dataset> createDataset(const HostArray& values) = 0;
-  // `precision` is 'float32' or 'float64'; weights are drawn from `seed`.
+  // `precision` is 'float32', 'float64', 'bf16' or 'tf32', the last two of matrix products alone; weights are
+  // drawn from `seed`. `reference` keeps to libtorch's operations and derivatives where there are fused ones.
   virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed,
-                                             const std::string& precision) = 0;
+                                             const std::string& precision, bool reference) = 0;
 };
 
 class CudaPart;  // cuda_part.h
@@ -179,6 +196,9 @@ class Engine {
   // Gives the engine its CUDA part, which outlives it; before any device is asked for.
   virtual void attach(CudaPart* part) = 0;
   virtual EngineInfo info() = 0;
+  // The tensors of a model of this `spec`, without making it, moments left out. Throws ERR_SPEC for parts
+  // that do not go together.
+  virtual std::vector<StateTensor> plan(const ModelSpec& spec) = 0;
   // `name` is 'cpu' or 'cuda:N'. One Device per name and process, shared by all who ask; the first to ask
   // sets the number of the CPU's threads, 0 for one a core.
   virtual std::shared_ptr<Device> device(const std::string& name, int threads) = 0;

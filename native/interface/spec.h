@@ -2,35 +2,70 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace torchvae {
 
-enum class ActivationKind : uint8_t { kIdentity, kRelu, kTanh, kSigmoid, kElu, kSoftplus };
+enum class ActivationKind : uint8_t {
+  kIdentity,
+  kRelu,
+  kTanh,
+  kSigmoid,
+  kElu,
+  kSoftplus,
+  kLeakyRelu,
+  kGelu,
+  kSilu
+};
+
+// A part of a model by its name in its table, with its settings under the names that the description has.
+struct PartSpec {
+  std::string type;
+  std::map<std::string, double> numbers;  // true and false are 1 and 0
+  std::map<std::string, std::string> words;
+  std::map<std::string, std::vector<int64_t>> lists;
+
+  double number(const std::string& name) const { return numbers.at(name); }
+  int64_t integer(const std::string& name) const { return static_cast<int64_t>(numbers.at(name)); }
+  bool flag(const std::string& name) const { return numbers.at(name) != 0; }
+  const std::string& word(const std::string& name) const { return words.at(name); }
+  const std::vector<int64_t>& list(const std::string& name) const { return lists.at(name); }
+};
+
+enum class NormKind : uint8_t { kNone, kBatch, kLayer };
 
 struct NetworkSpec {
   std::string type = "mlp";
-  std::vector<int64_t> hidden;    // mlp: widths of the hidden layers, in order of computation
-  std::vector<int64_t> channels;  // conv: of the small image of each convolution, in order of computation
+  std::vector<int64_t> hidden;  // mlp: widths of the hidden layers, in order of computation
+  std::vector<int64_t>
+      channels;  // conv, residual: of each convolution's small image, in order of computation
   int64_t kernel = 3;
   int64_t stride = 2;
   ActivationKind activation = ActivationKind::kRelu;
+  NormKind norm = NormKind::kNone;  // before every activation
+  double dropout = 0;               // after every activation
 };
 
-struct LikelihoodSpec {
-  std::string type = "bernoulli";
-  double sigma = 1;  // standard deviation of the Gaussian likelihood
+// Labels that a model is conditioned on.
+struct ConditionSpec {
+  int64_t classes = 0;  // 0 for none
+  bool encoder = false;
+  bool decoder = false;
+  bool prior = false;
 };
 
 struct ModelSpec {
   std::vector<int64_t> inputShape;  // of one example
   NetworkSpec encoder;
   int64_t latentSize = 0;
-  std::string posterior = "gaussian";
-  std::string prior = "standard-normal";
+  PartSpec posterior;
+  PartSpec prior;
   NetworkSpec decoder;
-  LikelihoodSpec likelihood;
+  PartSpec likelihood;
+  PartSpec objective;
+  ConditionSpec condition;
 
   int64_t inputSize() const {
     int64_t size = 1;

@@ -7,17 +7,59 @@
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/where.h>
 
+#include "cpu/transpose.h"
 #include "memory.h"
 
 namespace torchvae {
 
-Activations makeActivations(const Context& context, int64_t capacity, int64_t features, bool transposed) {
+namespace {
+
+// A zeroed form of `lines` rows, or pairs of rows, of `stride` bfloat16s.
+cpu::Bf16Place makePlace(const Context& context, int64_t lines, int64_t stride,
+                         std::vector<at::Tensor>& memory) {
+  Context rounded = context;
+  rounded.dtype = c10::kBFloat16;
+  memory.push_back(zeroed(rounded, {lines * stride}));
+  return {memory.back().data_ptr<cpu::Bf16>(), stride};
+}
+
+}  // namespace
+
+Activations makeActivations(const Context& context, int64_t capacity, int64_t features, ProductRole role) {
   Activations made;
   Context own = context;
   own.dtype = context.computeType();
   made.value = zeroed(own, {capacity, features});
-  if (transposed && context.tiled()) made.transposed = zeroed(context, {features, capacity});
+  if (!context.tiled()) return made;
+  const bool isInput = role == ProductRole::kInput || role == ProductRole::kTrainingInput;
+  if (!context.bf16) {
+    const bool reads = context.tiledProducts() && role != ProductRole::kNone && role != ProductRole::kInput;
+    if (reads) made.transposed = zeroed(context, {features, capacity});
+    return made;
+  }
+  const int64_t rows = cpu::even(capacity);
+  const int64_t columns = cpu::even(features);
+  if (isInput) made.rounded.rowMajor = makePlace(context, rows, columns, made.memory);
+  if (role == ProductRole::kTrainingInput) {
+    made.rounded.transposed = makePlace(context, features, rows, made.memory);
+  }
+  if (role == ProductRole::kGradient) {
+    made.rounded.pairs = makePlace(context, rows / 2, 2 * features, made.memory);
+    made.rounded.transposedPairs = makePlace(context, columns / 2, 2 * capacity, made.memory);
+  }
   return made;
+}
+
+void Activations::finishRows(int64_t first, int64_t last) {
+  const int64_t features = value.size(1);
+  const float* from = value.data_ptr<float>() + first * features;
+  if (transposed.defined()) {
+    transpose(from, features, last - first, features, transposed.data_ptr<float>() + first,
+              transposed.size(1));
+  }
+  if (!memory.empty()) {
+    cpu::roundTile(from, features, last - first, features, cpu::placesAt(rounded, first, 0));
+  }
 }
 
 void activateInPlace(ActivationKind kind, at::Tensor& y) {
@@ -37,7 +79,7 @@ void activateInPlace(ActivationKind kind, at::Tensor& y) {
     case ActivationKind::kSoftplus:
       at::softplus_out(y, y);
       return;
-    case ActivationKind::kIdentity:
+    default:
       return;
   }
 }
@@ -59,7 +101,7 @@ void scaleBySlope(ActivationKind kind, const at::Tensor& y, at::Tensor& gradient
     case ActivationKind::kSoftplus:
       gradient.mul_(y.neg().expm1().neg_());
       return;
-    case ActivationKind::kIdentity:
+    default:
       return;
   }
 }

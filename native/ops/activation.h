@@ -3,23 +3,41 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "context.h"
+#include "cpu/bf16.h"
 #include "cpu/magnitude.h"
 #include "cpu/vector.h"
 #include "spec.h"
 
 namespace torchvae {
 
-// What a layer hands on. The CPU's kernels multiply by a matrix from the left and from the right, and keep
-// both forms.
-struct Activations {
-  at::Tensor value;       // [capacity, features]
-  at::Tensor transposed;  // [features, capacity]; undefined where nobody needs it
-  Magnitude magnitude;    // of the present batch, kept by the CPU's kernels
+// What dense layers do with a batch of values.
+enum class ProductRole : uint8_t {
+  kNone,           // nothing
+  kInput,          // multiply it by their weights
+  kTrainingInput,  // that, and by the gradients of what comes of it
+  kGradient,       // it is the gradient in a dense layer's output
+  kResult,         // write it, for others: the gradient in a dense layer's input
 };
 
-// Zeroed buffers of `features` columns; `transposed` ones too where the context's kernels read them.
-Activations makeActivations(const Context& context, int64_t capacity, int64_t features, bool transposed);
+// What a layer hands on. The CPU's kernels multiply by a matrix from the left and from the right, and keep
+// the forms that they need for it.
+struct Activations {
+  // Brings the other forms of rows [first, last) of `value` up to date; `first` is even. May be called from
+  // several threads for different rows.
+  void finishRows(int64_t first, int64_t last);
+
+  at::Tensor value;                // [capacity, features]
+  at::Tensor transposed;           // [features, capacity]; undefined where nobody needs it
+  cpu::Bf16Places rounded;         // of [capacity, features]; nowhere where nobody needs it
+  Magnitude magnitude;             // of the present batch, kept by the CPU's kernels
+  std::vector<at::Tensor> memory;  // of `rounded`
+};
+
+// Zeroed buffers of `features` columns, in the forms that the context's kernels read or write.
+Activations makeActivations(const Context& context, int64_t capacity, int64_t features, ProductRole role);
 
 template <ActivationKind kind>
 TORCHVAE_INLINE float activate(float x) {
@@ -34,10 +52,9 @@ TORCHVAE_INLINE float activate(float x) {
       return x > 0 ? x : vec::exp(x < 0 ? x : 0) - 1;
     case ActivationKind::kSoftplus:
       return vec::softplus(x);
-    case ActivationKind::kIdentity:
+    default:
       return x;
   }
-  return x;
 }
 
 // d activate(x) / dx, given y = activate(x).
@@ -54,10 +71,9 @@ TORCHVAE_INLINE float activationSlope(float y) {
       return y > 0 ? 1 : y + 1;
     case ActivationKind::kSoftplus:
       return 1 - vec::exp(-y);
-    case ActivationKind::kIdentity:
+    default:
       return 1;
   }
-  return 1;
 }
 
 // y = activate(y), by plain ATen operations.
@@ -80,7 +96,7 @@ auto withActivation(ActivationKind kind, const F& f) {
       return f(std::integral_constant<ActivationKind, ActivationKind::kElu>{});
     case ActivationKind::kSoftplus:
       return f(std::integral_constant<ActivationKind, ActivationKind::kSoftplus>{});
-    case ActivationKind::kIdentity:
+    default:
       break;
   }
   return f(std::integral_constant<ActivationKind, ActivationKind::kIdentity>{});

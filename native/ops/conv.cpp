@@ -26,20 +26,20 @@ int64_t outputPadding(const cpu::ConvGeometry& g, int64_t large, int64_t small) 
 
 Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots& slots,
            ConvDirection direction, const cpu::ConvGeometry& geometry, ActivationKind kind, int64_t capacity,
-           const LayerUse& use)
+           const fused::LayerUse& use)
     : context_(context),
       slots_(slots),
       direction_(direction),
       patches_(cpu::makeConvPatches(geometry)),
-      weight_(parameters.computeValue(slots.weight)),
-      bias_(parameters.computeValue(slots.bias)) {
+      weight_(parameters.computeValue(context, slots.weight)),
+      bias_(parameters.computeValue(context, slots.bias)) {
   activation = kind;
   const int64_t size = direction == ConvDirection::kDown ? geometry.smallSize() : geometry.largeSize();
-  output = makeActivations(context, capacity, size, use.training && use.feedsProduct);
+  output = makeActivations(context, capacity, size, inputRole(use));
   if (context.tiled()) weightTransposed_ = zeroed(context, {geometry.patchSize(), geometry.smallChannels});
   if (!use.training) return;
-  // A dense layer makes its input's gradient transposed first.
-  outputGradient = makeActivations(context, capacity, size, use.feedsProduct);
+  outputGradient =
+      makeActivations(context, capacity, size, use.feedsProduct ? ProductRole::kResult : ProductRole::kNone);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
   const int64_t largest = std::max(weight_.numel(), bias_.numel());
@@ -66,18 +66,12 @@ void Conv::prepareTransposedWeight() {
             g.smallChannels);
 }
 
-// The transpose of a batch that a dense layer is to read.
-void Conv::finishTransposed(Activations& activations, int64_t rows) const {
-  if (!activations.transposed.defined()) return;
+// The forms of a batch that a dense layer is to read.
+void Conv::finishForms(Activations& activations, int64_t rows) const {
+  if (!activations.transposed.defined() && activations.memory.empty()) return;
   constexpr int64_t kTileRows = 16;
-  const int64_t features = activations.value.size(1);
-  const int64_t capacity = activations.value.size(0);
-  const float* from = pointer(activations.value);
-  float* to = pointer(activations.transposed);
   context_.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
-    const int64_t first = tile * kTileRows;
-    transpose(from + first * features, features, std::min(kTileRows, rows - first), features, to + first,
-              capacity);
+    activations.finishRows(tile * kTileRows, std::min(rows, (tile + 1) * kTileRows));
   });
 }
 
@@ -94,7 +88,7 @@ void Conv::forward(const Activations& x, int64_t rows) {
       cpu::smallToLarge(*context_.pool, patches_, rows, pointer(x.value), pointer(weight_), finish,
                         pointer(output.value), output.magnitude);
     }
-    finishTransposed(output, rows);
+    finishForms(output, rows);
     return;
   }
   const bool up = direction_ == ConvDirection::kUp;
@@ -127,7 +121,7 @@ void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t ro
       cpu::smallToLarge(*context_.pool, patches_, rows, pointer(outputGradient.value), pointer(weight_),
                         finish, pointer(gradient.value), gradient.magnitude);
     }
-    finishTransposed(gradient, rows);
+    finishForms(gradient, rows);
     return;
   }
   const std::array<int64_t, 2> extra{up ? outputPadding(g, g.largeHeight, g.smallHeight) : 0,
@@ -169,7 +163,7 @@ void Conv::weightGradient(int64_t rows) {
   biasGradient_.copy_(db);
 }
 
-Layer::Range Conv::parameterRange() const {
+fused::Layer::Range Conv::parameterRange() const {
   return {slots_.weight.offset, slots_.bias.offset + bias_.numel() - slots_.weight.offset};
 }
 

@@ -12,12 +12,12 @@ namespace torchvae {
 // Which of the two images is the input.
 enum class ConvDirection : uint8_t { kDown, kUp };
 
-class Conv : public Layer {
+class Conv : public fused::Layer {
  public:
   // kDown is a convolution, from the large image to the small; kUp a transposed one. Buffers for up to
   // `capacity` rows.
   Conv(const Context& context, const Parameters& parameters, const ConvSlots& slots, ConvDirection direction,
-       const cpu::ConvGeometry& geometry, ActivationKind kind, int64_t capacity, const LayerUse& use);
+       const cpu::ConvGeometry& geometry, ActivationKind kind, int64_t capacity, const fused::LayerUse& use);
 
   void forward(const Activations& x, int64_t rows) override;
   void inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) override;
@@ -28,7 +28,7 @@ class Conv : public Layer {
   at::Tensor asImages(const at::Tensor& values, int64_t rows, bool large) const;
   static at::Tensor asRows(const at::Tensor& images);
   void prepareTransposedWeight();
-  void finishTransposed(Activations& activations, int64_t rows) const;
+  void finishForms(Activations& activations, int64_t rows) const;
 
   Context context_;
   ConvSlots slots_;

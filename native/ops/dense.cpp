@@ -18,28 +18,44 @@ float* pointer(const at::Tensor& tensor) {
 }  // namespace
 
 Dense::Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots,
-             ActivationKind kind, int64_t capacity, const LayerUse& use)
+             ActivationKind kind, int64_t capacity, const fused::LayerUse& use)
     : context_(context),
       slots_(slots),
       in_(slots.weight.sizes[0]),
       out_(slots.weight.sizes[1]),
       capacity_(capacity),
-      weight_(parameters.computeValue(slots.weight)),
-      bias_(parameters.computeValue(slots.bias)) {
+      weight_(parameters.computeValue(context, slots.weight)),
+      bias_(parameters.computeValue(context, slots.bias)) {
   activation = kind;
-  output = makeActivations(context, capacity, out_, use.training && use.feedsProduct);
+  output = makeActivations(context, capacity, out_, inputRole(use));
+  if (context.tiled() && context.bf16) {
+    rounded_ = parameters.roundedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
+    paired_ = parameters.pairedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
+  }
   if (!use.training) return;
-  outputGradient = makeActivations(context, capacity, out_, true);
+  outputGradient = makeActivations(context, capacity, out_, ProductRole::kGradient);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
 }
 
 void Dense::forward(const Activations& x, int64_t rows) {
   input_ = &x;
-  if (context_.tiled()) {
-    product_ = {
-        pointer(x.transposed), pointer(outputGradient.value), in_, out_, capacity_, slots_.weight.offset,
-        slots_.bias.offset};
+  if (context_.tiledProducts()) {
+    product_ = {pointer(x.transposed),
+                pointer(outputGradient.value),
+                in_,
+                out_,
+                capacity_,
+                slots_.weight.offset,
+                slots_.bias.offset,
+                x.rounded.transposed,
+                outputGradient.rounded.pairs};
+    if (context_.bf16) {
+      cpu::denseForwardBf16(*context_.pool, {rows, in_, out_, capacity_}, activation, x.rounded.rowMajor,
+                            paired_, pointer(bias_), output.memory.empty() ? pointer(output.value) : nullptr,
+                            output.rounded, output.magnitude);
+      return;
+    }
     cpu::denseForward(*context_.pool, {rows, in_, out_, capacity_}, activation, pointer(x.value),
                       pointer(weight_), pointer(bias_), pointer(output.value), pointer(output.transposed),
                       output.magnitude);
@@ -57,24 +73,38 @@ void Dense::forward(const Activations& x, int64_t rows) {
     }
     return;
   }
-  at::addmm_out(y, bias_, x.value.narrow(0, 0, rows), weight_);
+  if (context_.gemm == cpu::Gemm::kOneDnn) {
+    cpu::multiplyWhole(context_.gemm, x.value.narrow(0, 0, rows), weight_, y);
+    y.add_(bias_);
+  } else {
+    at::addmm_out(y, bias_, x.value.narrow(0, 0, rows), weight_);
+  }
   activateInPlace(activation, y);
 }
 
 void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
-  if (context_.tiled()) {
+  if (context_.tiled() && context_.bf16) {
+    cpu::denseInputGradientBf16(*context_.pool, {rows, in_, out_, capacity_}, madeX, rounded_,
+                                outputGradient.rounded.transposedPairs, input_->rounded.transposed,
+                                gradient.memory.empty() ? pointer(gradient.value) : nullptr, gradient.rounded,
+                                gradient.magnitude);
+    return;
+  }
+  if (context_.tiledProducts()) {
     cpu::denseInputGradient(*context_.pool, {rows, in_, out_, capacity_}, madeX, pointer(weight_),
                             pointer(outputGradient.transposed), pointer(input_->transposed),
                             pointer(gradient.value), pointer(gradient.transposed), gradient.magnitude);
     return;
   }
   at::Tensor dx = gradient.value.narrow(0, 0, rows);
-  at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
   if (context_.kernels != nullptr) {
-    if (madeX != ActivationKind::kIdentity)
+    at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
+    if (madeX != ActivationKind::kIdentity) {
       context_.kernels->scaleBySlope(madeX, input_->value, dx, dx, rows);
+    }
     return;
   }
+  cpu::multiplyWhole(context_.gemm, outputGradient.value.narrow(0, 0, rows), weight_.t(), dx);
   scaleBySlope(madeX, input_->value.narrow(0, 0, rows), dx);
 }
 
@@ -83,18 +113,22 @@ void Dense::weightGradient(int64_t rows) {
   const at::Tensor xT = input_->value.narrow(0, 0, rows).t();
   if (context_.kernels != nullptr) {
     // The biases' gradients follow for all layers at once, in Kernels::finishGradients().
-    if (gradient.scalar_type() == weightGradient_.scalar_type()) {
+    const c10::ScalarType type = weightGradient_.scalar_type();
+    if (gradient.scalar_type() == type) {
       at::mm_out(weightGradient_, xT, gradient);
     } else if (context_.device.is_cuda()) {
-      at::mm_out(weightGradient_, xT, gradient, weightGradient_.scalar_type());
+      at::mm_out(weightGradient_, xT, gradient, type);
     } else {
-      at::mm_out(weightGradient_, xT.to(weightGradient_.scalar_type()),
-                 gradient.to(weightGradient_.scalar_type()));
+      at::mm_out(weightGradient_, xT.to(type), gradient.to(type));
     }
     return;
   }
-  at::mm_out(weightGradient_, xT, gradient);
+  cpu::multiplyWhole(context_.gemm, xT, gradient, weightGradient_);
   at::sum_out(biasGradient_, gradient, {0});
+}
+
+const cpu::WeightProduct* Dense::weightProduct() const {
+  return context_.tiledProducts() ? &product_ : nullptr;
 }
 
 void Dense::gradientParts(int64_t rows, std::vector<GradientPart>& parts) const {
@@ -102,8 +136,8 @@ void Dense::gradientParts(int64_t rows, std::vector<GradientPart>& parts) const 
   parts.push_back({slots_.bias.offset, out_, outputGradient.value.narrow(0, 0, rows)});
 }
 
-const cpu::WeightProduct* Dense::weightProduct() const {
-  return context_.tiled() ? &product_ : nullptr;
+fused::Layer::Range Dense::parameterRange() const {
+  return {slots_.weight.offset, slots_.bias.offset + out_ - slots_.weight.offset};
 }
 
 bool Dense::weightGradientBounded(int64_t rows) const {

@@ -7,17 +7,18 @@
 
 namespace torchvae {
 
-class Dense : public Layer {
+class Dense : public fused::Layer {
  public:
   // Buffers for up to `capacity` rows.
   Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots, ActivationKind kind,
-        int64_t capacity, const LayerUse& use);
+        int64_t capacity, const fused::LayerUse& use);
 
   void forward(const Activations& x, int64_t rows) override;
   void inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) override;
   void weightGradient(int64_t rows) override;
   const cpu::WeightProduct* weightProduct() const override;
   bool weightGradientBounded(int64_t rows) const override;
+  Range parameterRange() const override;
   void gradientParts(int64_t rows, std::vector<GradientPart>& parts) const override;
 
  private:
@@ -25,6 +26,8 @@ class Dense : public Layer {
   DenseSlots slots_;
   int64_t in_, out_, capacity_;
   at::Tensor weight_, bias_, weightGradient_, biasGradient_;
+  const cpu::Bf16* rounded_ = nullptr;  // the weights in bf16, [in, out]
+  const cpu::Bf16* paired_ = nullptr;   // the same with its rows in pairs
   const Activations* input_ = nullptr;
   cpu::WeightProduct product_{};
 };

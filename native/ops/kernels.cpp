@@ -117,15 +117,9 @@ void Kernels::sampleBackward(const at::Tensor& head, const at::Tensor& noise, co
 
 void Kernels::bernoulli(const at::Tensor& x, const at::Tensor& y, int64_t rows, const at::Tensor& loss,
                         const at::Tensor& gradient) {
-  const LikelihoodArguments a{pointer(x),
-                              pointer(y),
-                              mutablePointer(loss),
-                              mutablePointer(gradient),
-                              1 / static_cast<double>(rows),
-                              0,
-                              0,
-                              narrow(rows),
-                              narrow(y.size(1))};
+  const LikelihoodArguments a{
+      pointer(x), pointer(y), mutablePointer(loss), mutablePointer(gradient), 1 / static_cast<double>(rows),
+      0,          0,          narrow(rows),         narrow(y.size(1))};
   launch(k_bernoulli, y.scalar_type(), rows, a);
 }
 

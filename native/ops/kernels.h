@@ -1,5 +1,5 @@
-// The fused kernels of cuda/kernels, as operations on tensors. They are what a CUDA device's models run between
-// their matrix products.
+// The fused kernels of cuda/kernels, as operations on tensors. They are what a CUDA device's models run
+// between their matrix products.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -53,7 +53,8 @@ class Kernels {
 
   // x [rows, columns] of type T, noise [rows, latent].
   void loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise);
-  // y = activate(from + bias), over the first `rows` rows; `bias` [columns] may be undefined, `from` may be y.
+  // y = activate(from + bias), over the first `rows` rows; `bias` [columns] may be undefined, `from` may be
+  // y.
   void activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias, const at::Tensor& y,
                 int64_t rows);
   // to = from * slope(made), over the first `rows` rows.
@@ -69,7 +70,8 @@ class Kernels {
   void gaussian(double sigma, const at::Tensor& x, const at::Tensor& y, int64_t rows, const at::Tensor& loss,
                 const at::Tensor& gradient);
   // sums [2], double: adds the sums of `reconstruction` and `kl`.
-  void addLosses(const at::Tensor& reconstruction, const at::Tensor& kl, int64_t rows, const at::Tensor& sums);
+  void addLosses(const at::Tensor& reconstruction, const at::Tensor& kl, int64_t rows,
+                 const at::Tensor& sums);
 
   // Blocks that finishGradients() leaves a sum of squares of.
   static int64_t gradientBlocks(const std::vector<GradientPart>& parts);
@@ -80,8 +82,8 @@ class Kernels {
                        const OptimiserSettings& settings, StepState* state);
   // The update, and the end of the step; `shadow` may be undefined.
   void optimise(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
-                const at::Tensor& second, const at::Tensor& shadow, const at::Tensor& partials, int64_t blocks,
-                int64_t rows, const OptimiserSettings& settings, StepState* state,
+                const at::Tensor& second, const at::Tensor& shadow, const at::Tensor& partials,
+                int64_t blocks, int64_t rows, const OptimiserSettings& settings, StepState* state,
                 const ScheduleRow* schedule);
 
  private:

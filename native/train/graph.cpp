@@ -31,7 +31,7 @@ bool GraphExecutor::serves(const Context& context, const OptimiserSettings& sett
   return context.kernels != nullptr && settings.accumulate <= 1 && settings.averageDecay == 0;
 }
 
-GraphExecutor::GraphExecutor(const Context& context, Vae& vae, Parameters& parameters,
+GraphExecutor::GraphExecutor(const Context& context, fused::Vae& vae, Parameters& parameters,
                              const ResidentDataset& data, int64_t batchSize,
                              const OptimiserSettings& settings, uint64_t seed)
     : context_(context),
@@ -53,7 +53,7 @@ GraphExecutor::GraphExecutor(const Context& context, Vae& vae, Parameters& param
   last_.rows = data.rows() % batchSize;
 }
 
-bool GraphExecutor::fits(const Vae& vae, const ResidentDataset& data, int64_t batchSize,
+bool GraphExecutor::fits(const fused::Vae& vae, const ResidentDataset& data, int64_t batchSize,
                          const OptimiserSettings& settings) const {
   return &vae == &vae_ && data.values().const_data_ptr() == values_ && data.rows() == rows_ &&
          data.columns() == columns_ && data.values().scalar_type() == type_ && batchSize == batchSize_ &&

@@ -27,14 +27,15 @@ class GraphExecutor {
   static bool serves(const Context& context, const OptimiserSettings& settings);
 
   // All that a captured graph refers to; another batch size or data set takes another executor.
-  GraphExecutor(const Context& context, Vae& vae, Parameters& parameters, const ResidentDataset& data,
+  GraphExecutor(const Context& context, fused::Vae& vae, Parameters& parameters, const ResidentDataset& data,
                 int64_t batchSize, const OptimiserSettings& settings, uint64_t seed);
-  bool fits(const Vae& vae, const ResidentDataset& data, int64_t batchSize,
+  bool fits(const fused::Vae& vae, const ResidentDataset& data, int64_t batchSize,
             const OptimiserSettings& settings) const;
 
-  // Runs `chunk` over `order` and moves `step` along. From the first step whose loss or gradient is not finite,
-  // the device leaves the weights as they are.
-  TrainResult run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order, int64_t& step);
+  // Runs `chunk` over `order` and moves `step` along. From the first step whose loss or gradient is not
+  // finite, the device leaves the weights as they are.
+  TrainResult run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,
+                  int64_t& step);
 
  private:
   // Batches of one number of rows: the epoch's whole ones, or its last.
@@ -50,7 +51,7 @@ class GraphExecutor {
   const ScheduleRow* schedule() const;
 
   Context context_;
-  Vae& vae_;
+  fused::Vae& vae_;
   Parameters& parameters_;
   const ResidentDataset* data_;  // of the present run(); a graph reads its values where they lie
   const void* values_;

@@ -1,53 +1,51 @@
 #include "train/loop.h"
 
-#include <ATen/ops/sum.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 namespace torchvae {
 namespace {
 
-double sumOf(const Context& context, const at::Tensor& losses, int64_t rows) {
-  if (!context.tiled()) return losses.narrow(0, 0, rows).sum(c10::kDouble).item<double>();
-  const float* values = losses.data_ptr<float>();
-  double sum = 0;
-  for (int64_t i = 0; i < rows; ++i) sum += values[i];
-  return sum;
+// The batches from the chunk's `first` on to the end of their group, of the epoch or of the chunk.
+int64_t batchesFrom(const TrainChunk& chunk, int64_t first, int64_t inEpoch) {
+  const int64_t position = chunk.firstStep + first;
+  const int64_t every = chunk.optimiser.accumulate;
+  return std::min({every - position % every, inEpoch - position, chunk.steps - first});
 }
 
 }  // namespace
 
-void addLosses(const Context& context, const Vae& vae, int64_t rows, LossSums& sums) {
-  sums.reconstruction += sumOf(context, vae.reconstruction, rows);
-  sums.kl += sumOf(context, vae.kl, rows);
-  sums.examples += rows;
-}
-
-TrainResult runLoop(const Context& context, Vae& vae, Parameters& parameters, const TrainChunk& chunk,
-                    const ResidentDataset& data, const at::Tensor& order, uint64_t seed, int64_t& step) {
+TrainResult runLoop(const TrainChunk& chunk, int64_t rows, int64_t& step, const Step& take) {
   const auto start = std::chrono::steady_clock::now();
+  const int64_t inEpoch = (rows + chunk.batchSize - 1) / chunk.batchSize;
   TrainResult result;
   result.sums = chunk.sums;
-  for (; result.steps < chunk.steps; ++result.steps) {
+  while (result.steps < chunk.steps) {
     if (chunk.abort != nullptr && chunk.abort->load(std::memory_order_relaxed)) {
       result.reason = StopReason::kAborted;
       break;
     }
-    const int64_t first = (chunk.firstStep + result.steps) * chunk.batchSize;
-    const StepInput input{data, order, first, std::min(chunk.batchSize, data.rows() - first),
-                          chunk.schedule[static_cast<size_t>(result.steps)], {}};
-    forwardAndBackward(context, vae, input, seed, step);
+    const int64_t batches = batchesFrom(chunk, result.steps, inEpoch);
     LossSums sums = result.sums;
-    addLosses(context, vae, input.rows, sums);
-    if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl) ||
-        !update(context, vae, parameters, input.rows, chunk.optimiser, input.schedule.learningRate,
-                step + 1)) {
+    bool finite = true;
+    for (int64_t i = 0; i < batches && finite; ++i) {
+      const int64_t first = (chunk.firstStep + result.steps + i) * chunk.batchSize;
+      finite = take({first,
+                     std::min(chunk.batchSize, rows - first),
+                     chunk.schedule[static_cast<size_t>(result.steps + i)],
+                     step * chunk.optimiser.accumulate + i,
+                     {i, i + 1 == batches}},
+                    sums);
+    }
+    if (finite) {
+      result.sums = std::move(sums);
+    } else if (chunk.optimiser.skipNonFinite) {
+      ++result.skipped;
+    } else {
       result.reason = StopReason::kNonFinite;
       break;
     }
-    result.sums = sums;
+    result.steps += batches;
     ++step;
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -1,17 +1,35 @@
 // The plain executor: one step after another, with a look at the abort flag and at the loss between them.
 #pragma once
 
+#include <functional>
+
 #include "engine.h"
-#include "train/step.h"
 
 namespace torchvae {
 
-// Runs `chunk` over `order` and moves `step`, the count of updates, along. A step whose loss or gradient is
-// not finite is not applied: the weights stay as they were before it.
-TrainResult runLoop(const Context& context, Vae& vae, Parameters& parameters, const TrainChunk& chunk,
-                    const ResidentDataset& data, const at::Tensor& order, uint64_t seed, int64_t& step);
+// Where a batch stands in its update.
+struct UpdateGroup {
+  int64_t batches = 0;  // of the group whose gradients are summed already
+  bool last = true;     // of its group: the update follows
+};
 
-// Adds the losses of `rows` examples that `vae` holds.
-void addLosses(const Context& context, const Vae& vae, int64_t rows, LossSums& sums);
+// The examples order[first], ..., order[first + rows - 1].
+struct Batch {
+  int64_t first;
+  int64_t rows;
+  StepSchedule schedule;
+  int64_t noise;  // the place of its noise: each batch of a group has noise of its own
+  UpdateGroup group;
+};
+
+// Takes a batch, with the update after the last of a group, adds its losses to `sums`, and returns whether
+// all was finite. If not, the weights are as they were before.
+using Step = std::function<bool(const Batch& batch, LossSums& sums)>;
+
+// Runs `chunk` over a data set of `rows` examples and moves `step`, the count of updates, along. The
+// batches that an update averages are taken whole or not at all, so that a pause never finds half a sum.
+// Where one was not finite the chunk ends, or the update counts as skipped, with its examples left out of the
+// sums.
+TrainResult runLoop(const TrainChunk& chunk, int64_t rows, int64_t& step, const Step& take);
 
 }  // namespace torchvae

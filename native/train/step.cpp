@@ -1,12 +1,31 @@
 #include "train/step.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/sum.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "random/philox.h"
 
 namespace torchvae {
+namespace {
+
+double sumOf(const Context& context, const at::Tensor& losses, int64_t rows) {
+  if (!context.tiled()) return losses.narrow(0, 0, rows).sum(c10::kDouble).item<double>();
+  const float* values = losses.data_ptr<float>();
+  double sum = 0;
+  for (int64_t i = 0; i < rows; ++i) sum += values[i];
+  return sum;
+}
+
+}  // namespace
+
+void addLosses(const Context& context, const fused::Vae& vae, int64_t rows, LossSums& sums) {
+  sums.reconstruction += sumOf(context, vae.reconstruction, rows);
+  sums.kl += sumOf(context, vae.kl, rows);
+  sums.examples += rows;
+}
 
 void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows, at::Tensor& noise) {
   const Draw draw{seed, Stream::kNoise, static_cast<uint64_t>(step)};
@@ -25,7 +44,7 @@ void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows
   });
 }
 
-void loadBatch(const Context& context, Vae& vae, const StepInput& input, uint64_t seed, int64_t step) {
+void loadBatch(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed, int64_t step) {
   if (context.kernels != nullptr) {
     BatchSource source{input.data.values(), input.order, input.first, 0, seed, step, nullptr};
     if (input.clock) {
@@ -39,7 +58,7 @@ void loadBatch(const Context& context, Vae& vae, const StepInput& input, uint64_
   drawNoise(context, seed, step, input.rows, vae.noise);
 }
 
-void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input, uint64_t seed,
+void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed,
                         int64_t step) {
   loadBatch(context, vae, input, seed, step);
   vae.encode(input.rows);
@@ -50,13 +69,34 @@ void forwardAndBackward(const Context& context, Vae& vae, const StepInput& input
                                        : KlWeight(input.schedule.beta));
 }
 
-bool update(const Context& context, Vae& vae, Parameters& parameters, int64_t rows,
-            const OptimiserSettings& settings, double learningRate, int64_t step) {
-  if (vae.updateWeights(parameters, rows, adamCoefficients(settings, learningRate, step))) return true;
-  if (!vae.weightGradients(parameters, rows)) return false;
-  adamStep(context, parameters, settings, learningRate, step);
-  parameters.refreshShadow();
-  return true;
+namespace {
+
+UpdateOutcome applyGradients(const Context& context, Parameters& parameters,
+                             const OptimiserSettings& settings, UpdatePoint point) {
+  point.squares = sumOfSquares(context, parameters);
+  if (!std::isfinite(point.squares)) return UpdateOutcome::kNonFinite;
+  optimiserStep(context, parameters, settings, point);
+  return UpdateOutcome::kDone;
+}
+
+}  // namespace
+
+UpdateOutcome update(const Context& context, fused::Vae& vae, Parameters& parameters, int64_t rows,
+                     const OptimiserSettings& settings, double learningRate, int64_t step,
+                     const UpdateGroup& group) {
+  UpdateOutcome outcome = UpdateOutcome::kDone;
+  const bool fused = isElementwise(settings) &&
+                     vae.updateWeights(parameters, rows, optimiserCoefficients(settings, learningRate, step));
+  if (!fused) {
+    vae.weightGradients(parameters, rows);
+    accumulateGradients(context, parameters, group.batches == 0, group.last);
+    if (!group.last) return UpdateOutcome::kPending;
+    outcome = applyGradients(context, parameters, settings, {learningRate, step, group.batches + 1});
+  }
+  if (outcome == UpdateOutcome::kDone && settings.averageDecay > 0) {
+    averageWeights(context, parameters, settings.averageDecay);
+  }
+  return outcome;
 }
 
 }  // namespace torchvae

@@ -1,6 +1,6 @@
 // Checks of a device's numbers, for scripts/gpu-verify. Prints one line of JSON: {ok, ...}.
 //   node scripts/gpu/check.mjs DEVICE fixtures|cpu|replays|epochs
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Dataset, mnist, sprites, VAE } from '../../dist/index.js';
 import { decodeSafetensors } from '../../dist/model/safetensors.js';
@@ -59,11 +59,17 @@ async function againstFixtures() {
         const vae = await VAE.create({ spec, seed: Number(metadata.seed), precision, device });
         await vae.setParameters(group('parameter'));
         const own = await vae.losses(values('x'), { noise: values('noise') });
-        verdict.add(`${label} reconstruction`, relativeError(own.reconstruction, values('reconstruction')), 2e-5);
+        verdict.add(
+          `${label} reconstruction`,
+          relativeError(own.reconstruction, values('reconstruction')),
+          2e-5,
+        );
         verdict.add(`${label} kl`, relativeError(own.kl, values('kl')), 2e-5);
         const { gradients } = await vae.gradients(values('x'), { noise: values('noise') });
         const wanted = group('gradient');
-        const worst = Math.max(...[...gradients].map(([key, { data }]) => relativeError(data, wanted.get(key))));
+        const worst = Math.max(
+          ...[...gradients].map(([key, { data }]) => relativeError(data, wanted.get(key))),
+        );
         verdict.add(`${label} gradients`, worst, 2e-5);
         const data = Dataset.from(values('data'), { shape: spec.inputShape, kind: 'unit' });
         await losses(vae, data, { epochs: 25, batchSize: Number(metadata.batchSize), shuffle: false });
@@ -96,7 +102,11 @@ async function againstCpu() {
         runs.push(await losses(vae, pictures(), { ...training, epochs: preset === 'conv' ? 1 : 3 }));
         vae.dispose();
       }
-      verdict.add(`${preset} ${precision}`, relativeError(runs[0], runs[1]), precision === 'float32' ? 1e-3 : 1e-6);
+      verdict.add(
+        `${preset} ${precision}`,
+        relativeError(runs[0], runs[1]),
+        precision === 'float32' ? 1e-3 : 1e-6,
+      );
     }
   }
   return verdict;
@@ -121,7 +131,11 @@ async function replays() {
     const stop = new AbortController();
     try {
       const left = { ...training, epochs: training.epochs - pieces.length };
-      for await (const { train } of cut.fit(data, { ...left, signal: stop.signal, onProgress: () => stop.abort() })) {
+      for await (const { train } of cut.fit(data, {
+        ...left,
+        signal: stop.signal,
+        onProgress: () => stop.abort(),
+      })) {
         pieces.push(train.loss);
       }
     } catch (error) {

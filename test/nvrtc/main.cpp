@@ -33,11 +33,12 @@ bool compile(const std::string& capability, const std::string& suffix, const std
     texts.push_back(source.text);
   }
   Program program = nullptr;
-  call("nvrtcCreateProgram", &program, torchvae::kKernelProgram, "torchvae.cu", static_cast<int>(names.size()),
-       texts.data(), names.data());
+  call("nvrtcCreateProgram", &program, torchvae::kKernelProgram, "torchvae.cu",
+       static_cast<int>(names.size()), texts.data(), names.data());
   const std::string architecture = "--gpu-architecture=sm_" + capability;
   const std::string named = "-DTORCHVAE_SUFFIX=" + suffix, typed = "-DTORCHVAE_TYPE=" + type;
-  const char* options[] = {architecture.c_str(), "--std=c++17", named.c_str(), typed.c_str(), "--ptxas-options=-v"};
+  const char* options[] = {architecture.c_str(), "--std=c++17", named.c_str(), typed.c_str(),
+                           "--ptxas-options=-v"};
   const int status = call("nvrtcCompileProgram", program, 5, static_cast<const char* const*>(options));
   size_t size = 0;
   call("nvrtcGetProgramLogSize", program, &size);

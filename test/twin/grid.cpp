@@ -26,8 +26,8 @@ struct Fiber {
   bool done = false;
 };
 
-// Saves the registers that a call keeps and the stack pointer, goes on where `to` was saved. Library functions that do
-// this save the signal mask as well, which takes longer than most threads run.
+// Saves the registers that a call keeps and the stack pointer, goes on where `to` was saved. Library
+// functions that do this save the signal mask as well, which takes longer than most threads run.
 extern "C" void twinSwitch(void** from, void* to);
 asm(R"(
 .text
@@ -109,8 +109,8 @@ void resume(unsigned index) {
   threadIdx = {index, 0, 0};
   Fiber& fiber = fibers[index];
   if (fiber.place == nullptr) {
-    // As twinSwitch() leaves a stack: six registers, the address to return to, and a word that keeps the stack
-    // aligned as after a call.
+    // As twinSwitch() leaves a stack: six registers, the address to return to, and a word that keeps the
+    // stack aligned as after a call.
     void** top = reinterpret_cast<void**>(stackEnd(index)) - 8;
     std::fill_n(top, 8, nullptr);
     top[6] = reinterpret_cast<void*>(&fiberMain);
@@ -154,9 +154,17 @@ void runGrid(unsigned blocks, unsigned threads, const std::function<void()>& ker
   }
 }
 
-void blockBarrier() { wait(ofBlock); }
-void warpBarrier() { wait(ofWarp[threadIdx.x / 32]); }
-unsigned warpGeneration() { return ofWarp[threadIdx.x / 32].generation; }
-void* exchangeSlot(unsigned thread, unsigned side) { return &slots[2 * thread + side % 2]; }
+void blockBarrier() {
+  wait(ofBlock);
+}
+void warpBarrier() {
+  wait(ofWarp[threadIdx.x / 32]);
+}
+unsigned warpGeneration() {
+  return ofWarp[threadIdx.x / 32].generation;
+}
+void* exchangeSlot(unsigned thread, unsigned side) {
+  return &slots[2 * thread + side % 2];
+}
 
 }  // namespace torchvae::twin

@@ -1,5 +1,5 @@
-// A grid of CUDA threads on one thread of the CPU: each is a fiber that runs until a barrier and then lets the
-// others go on. Blocks run one after another, so that __shared__ may be static.
+// A grid of CUDA threads on one thread of the CPU: each is a fiber that runs until a barrier and then lets
+// the others go on. Blocks run one after another, so that __shared__ may be static.
 #pragma once
 
 #include <functional>

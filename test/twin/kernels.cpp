@@ -1,10 +1,11 @@
 // The kernels' source as NVRTC compiles it, compiled for the CPU: CUDA's words are given meanings here.
+#include "kernels.h"
+
 #include <bit>
 #include <cmath>
 #include <cstring>
 
 #include "grid.h"
-#include "kernels.h"
 
 using torchvae::twin::blockDim;
 using torchvae::twin::blockIdx;
@@ -18,7 +19,9 @@ using torchvae::twin::threadIdx;
 
 namespace {
 
-void __syncthreads() { torchvae::twin::blockBarrier(); }
+void __syncthreads() {
+  torchvae::twin::blockBarrier();
+}
 void __threadfence() {}
 
 template <class T>
@@ -40,10 +43,18 @@ unsigned atomicAdd(unsigned* at, unsigned more) {
   return before;
 }
 
-float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
-unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
-float sinpif(float x) { return static_cast<float>(std::sin(3.14159265358979323846 * x)); }
-float cospif(float x) { return static_cast<float>(std::cos(3.14159265358979323846 * x)); }
+float __uint_as_float(unsigned bits) {
+  return std::bit_cast<float>(bits);
+}
+unsigned __float_as_uint(float value) {
+  return std::bit_cast<unsigned>(value);
+}
+float sinpif(float x) {
+  return static_cast<float>(std::sin(3.14159265358979323846 * x));
+}
+float cospif(float x) {
+  return static_cast<float>(std::cos(3.14159265358979323846 * x));
+}
 
 }  // namespace
 
@@ -52,9 +63,9 @@ float cospif(float x) { return static_cast<float>(std::cos(3.1415926535897932384
 namespace torchvae::twin {
 
 #undef TORCHVAE_KERNEL
-#define TORCHVAE_KERNEL(name, Arguments, threads)                                                       \
-  {#name "_f32", [](const void* a) { name##_f32(*static_cast<const Arguments*>(a)); }},                   \
-      {#name "_bf16", [](const void* a) { name##_bf16(*static_cast<const Arguments*>(a)); }},             \
+#define TORCHVAE_KERNEL(name, Arguments, threads)                                             \
+  {#name "_f32", [](const void* a) { name##_f32(*static_cast<const Arguments*>(a)); }},       \
+      {#name "_bf16", [](const void* a) { name##_bf16(*static_cast<const Arguments*>(a)); }}, \
       {#name "_f64", [](const void* a) { name##_f64(*static_cast<const Arguments*>(a)); }},
 
 const std::map<std::string, TwinKernel> kTwinKernels = {

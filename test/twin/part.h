@@ -1,6 +1,6 @@
-// A CUDA part that computes on the CPU: the device 'cpu' of an engine that it is attached to runs the kernels, the
-// executor and its graphs as a GPU would, with libtorch's CPU for the products between them. A captured graph is
-// its steps' own code, run again for every replay.
+// A CUDA part that computes on the CPU: the device 'cpu' of an engine that it is attached to runs the
+// kernels, the executor and its graphs as a GPU would, with libtorch's CPU for the products between them. A
+// captured graph is its steps' own code, run again for every replay.
 #pragma once
 
 #include "cuda_part.h"

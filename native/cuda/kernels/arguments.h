@@ -1,8 +1,9 @@
-// What the fused kernels take: one plain struct each, read by three compilers (the engine's, NVRTC, and g++ for the
-// kernels' twin on the CPU), so that a kernel and its caller cannot disagree. Pointers are to device memory.
+// What the fused kernels take: one plain struct each, read by three compilers (the engine's, NVRTC, and g++
+// for the kernels' twin on the CPU), so that a kernel and its caller cannot disagree. Pointers are to device
+// memory.
 //
-// T is the type of activations (float, bf16 or double), P that of parameters and losses (float, or double beside
-// double). Matrices are row-major. A null `state` means that the values beside it hold.
+// T is the type of activations (float, bf16 or double), P that of parameters and losses (float, or double
+// beside double). Matrices are row-major. A null `state` means that the values beside it hold.
 #pragma once
 
 #ifdef __CUDACC_RTC__
@@ -26,8 +27,8 @@ struct ScheduleRow {
   double temperature;
 };
 
-// Where training stands, on the device. Kernels read it in place of arguments, so that one captured graph serves every
-// step; the last block of the optimiser's kernel moves it on.
+// Where training stands, on the device. Kernels read it in place of arguments, so that one captured graph
+// serves every step; the last block of the optimiser's kernel moves it on.
 struct StepState {
   int64_t step;   // updates since the weights were drawn: the position in the noise
   int64_t index;  // steps of this stretch so far: the row of the schedule
@@ -87,9 +88,9 @@ struct SampleArguments {
 struct SampleBackwardArguments {
   const void* head;
   const void* noise;
-  const void* dz;                   // T [rows, latent]
-  void* gradient;                   // T [rows, 2 latent]
-  const StepState* state;           // gives the row of `schedule` to take beta from
+  const void* dz;          // T [rows, latent]
+  void* gradient;          // T [rows, 2 latent]
+  const StepState* state;  // gives the row of `schedule` to take beta from
   const ScheduleRow* schedule;
   double beta;
   int32_t rows, latent;
@@ -125,8 +126,8 @@ constexpr int kMaxRanges = 64;        // the argument must fit in 4 KB
 constexpr int kColumnsPerBlock = 32;  // of column sums
 constexpr int kValuesPerBlock = 8192;
 
-// Fills in the biases' gradients, and leaves of every block the sum of its gradients' squares. Block 0 also sums the
-// batch's losses and works out the step's bias corrections, where there is a state.
+// Fills in the biases' gradients, and leaves of every block the sum of its gradients' squares. Block 0 also
+// sums the batch's losses and works out the step's bias corrections, where there is a state.
 struct GradientArguments {
   void* gradients;   // P [...]
   double* partials;  // [blocks]

@@ -1,5 +1,5 @@
-// Likelihoods: the loss of each row and the gradient in the decoder's output, in one pass over it. A block for each
-// row.
+// Likelihoods: the loss of each row and the gradient in the decoder's output, in one pass over it. A block
+// for each row.
 #pragma once
 
 #include "numbers.cuh"

@@ -21,8 +21,12 @@ struct Types<Bf16> {
 template <class T>
 using Compute = typename Types<T>::Compute;
 
-__device__ inline float load(const float* p, int64_t i) { return p[i]; }
-__device__ inline double load(const double* p, int64_t i) { return p[i]; }
+__device__ inline float load(const float* p, int64_t i) {
+  return p[i];
+}
+__device__ inline double load(const double* p, int64_t i) {
+  return p[i];
+}
 __device__ inline float load(const Bf16* p, int64_t i) {
   return __uint_as_float(static_cast<uint32_t>(p[i].bits) << 16);
 }
@@ -34,11 +38,19 @@ __device__ inline Bf16 toBf16(float value) {
   return {static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16)};
 }
 
-__device__ inline void store(float* p, int64_t i, float value) { p[i] = value; }
-__device__ inline void store(double* p, int64_t i, double value) { p[i] = value; }
-__device__ inline void store(Bf16* p, int64_t i, float value) { p[i] = toBf16(value); }
+__device__ inline void store(float* p, int64_t i, float value) {
+  p[i] = value;
+}
+__device__ inline void store(double* p, int64_t i, double value) {
+  p[i] = value;
+}
+__device__ inline void store(Bf16* p, int64_t i, float value) {
+  p[i] = toBf16(value);
+}
 
-__device__ inline bool finite(double value) { return value - value == 0; }
+__device__ inline bool finite(double value) {
+  return value - value == 0;
+}
 
 // The same sum in every lane, by a fixed tree.
 template <class T>

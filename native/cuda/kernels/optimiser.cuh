@@ -1,4 +1,5 @@
-// The end of a step: the biases' gradients, the judgement whether all is finite, the update, the sums, the counters.
+// The end of a step: the biases' gradients, the judgement whether all is finite, the update, the sums, the
+// counters.
 #pragma once
 
 #include "numbers.cuh"
@@ -7,8 +8,8 @@ namespace torchvae::kernels {
 
 // The sums of two vectors of losses, in every thread.
 template <class C>
-__device__ inline void sumLosses(const void* reconstruction, const void* kl, int rows, double& ofReconstruction,
-                                 double& ofKl) {
+__device__ inline void sumLosses(const void* reconstruction, const void* kl, int rows,
+                                 double& ofReconstruction, double& ofKl) {
   double first = 0, second = 0;
   for (int i = threadIdx.x; i < rows; i += blockDim.x) {
     first += static_cast<const C*>(reconstruction)[i];
@@ -28,7 +29,8 @@ __device__ inline void addLosses(const AddLossesArguments& a) {
   a.sums[1] += kl;
 }
 
-// Column sums of 32 columns of dy by 1,024 threads: 32 rows at a time. Returns this thread's share of their squares.
+// Column sums of 32 columns of dy by 1,024 threads: 32 rows at a time. Returns this thread's share of their
+// squares.
 template <class T>
 __device__ inline double columnSums(const GradientRange& range, int rows, int block, Compute<T>* gradients) {
   using C = Compute<T>;
@@ -94,7 +96,7 @@ template <class C>
 struct Update {
   C learningRate, stepSize, inverseRoot, clip;
   C keepFirst, keepSecond, beta2, epsilon, momentum, weightDecay, l1, clipValue;
-  int32_t kind, nesterov, isFirst;
+  int32_t kind, nesterov;
 };
 
 // The new value from the old one; m and v are the element's two moments. torch.optim's arithmetic.
@@ -110,8 +112,7 @@ __device__ inline C updated(const Update<C>& u, C value, C g, C& m, C& v) {
   }
   switch (u.kind) {
     case kSgd:
-      if (u.momentum == 0) return value - u.learningRate * g;
-      m = u.isFirst != 0 ? g : u.momentum * m + g;
+      m = u.momentum * m + g;
       return value - u.learningRate * (u.nesterov != 0 ? g + u.momentum * m : m);
     case kAdamax: {
       m += (g - m) * u.keepFirst;
@@ -122,9 +123,7 @@ __device__ inline C updated(const Update<C>& u, C value, C g, C& m, C& v) {
     }
     case kRmsProp: {
       v += (g * g - v) * u.keepSecond;
-      const C step = g / (sqrt(v) + u.epsilon);
-      if (u.momentum == 0) return value - u.learningRate * step;
-      m = u.momentum * m + step;
+      m = u.momentum * m + g / (sqrt(v) + u.epsilon);
       return value - u.learningRate * m;
     }
     case kAdaGrad:
@@ -138,7 +137,7 @@ __device__ inline C updated(const Update<C>& u, C value, C g, C& m, C& v) {
 }
 
 // Moves the counters on. Run by one thread, once all blocks have read what they need.
-__device__ inline void endStep(const OptimiseArguments& a, bool isFinite, bool lossFinite) {
+__device__ inline void endStep(const OptimiseArguments& a, bool isFinite) {
   StepState& s = *a.state;
   s.ticket = 0;
   if (s.stopped != 0) return;
@@ -146,8 +145,9 @@ __device__ inline void endStep(const OptimiseArguments& a, bool isFinite, bool l
     s.stopped = 1;
     return;
   }
-  if (!isFinite) ++s.skipped;
-  if (lossFinite) {
+  if (!isFinite) {
+    ++s.skipped;
+  } else {
     s.reconstruction += s.batchReconstruction;
     s.kl += s.batchKl;
     s.examples += a.rows;
@@ -165,8 +165,7 @@ __device__ inline void optimise(const OptimiseArguments& a) {
   double mine = 0;
   for (int i = threadIdx.x; i < a.partialCount; i += blockDim.x) mine += a.partials[i];
   const double squares = blockSum(mine);
-  const bool lossFinite = finite(a.state->batchReconstruction) && finite(a.state->batchKl);
-  const bool isFinite = finite(squares) && lossFinite;
+  const bool isFinite = finite(squares) && finite(a.state->batchReconstruction) && finite(a.state->batchKl);
   if (isFinite && a.state->stopped == 0) {
     if (threadIdx.x == 0) {
       const double learningRate = a.schedule[a.state->index].learningRate;
@@ -174,7 +173,9 @@ __device__ inline void optimise(const OptimiseArguments& a) {
       shared.learningRate = static_cast<C>(learningRate);
       shared.stepSize = static_cast<C>(learningRate / a.state->firstCorrection);
       shared.inverseRoot = static_cast<C>(1 / sqrt(a.state->secondCorrection));
-      shared.clip = static_cast<C>(a.clipNorm > 0 && norm > a.clipNorm ? a.clipNorm / (norm + 1e-6) : 1.0);
+      // torch.nn.utils.clip_grad_norm_ adds this to the norm before it divides.
+      const double within = a.clipNorm / (norm + 1e-6);
+      shared.clip = static_cast<C>(a.clipNorm > 0 && within < 1 ? within : 1.0);
       shared.keepFirst = static_cast<C>(1 - a.beta1);
       shared.keepSecond = static_cast<C>(1 - a.beta2);
       shared.beta2 = static_cast<C>(a.beta2);
@@ -185,7 +186,6 @@ __device__ inline void optimise(const OptimiseArguments& a) {
       shared.clipValue = static_cast<C>(a.clipValue);
       shared.kind = a.kind;
       shared.nesterov = a.nesterov;
-      shared.isFirst = a.state->step == 0 ? 1 : 0;
     }
     __syncthreads();
     const Update<C> u = shared;
@@ -207,7 +207,7 @@ __device__ inline void optimise(const OptimiseArguments& a) {
   __syncthreads();
   if (threadIdx.x != 0) return;
   __threadfence();
-  if (atomicAdd(&a.state->ticket, 1u) == gridDim.x - 1) endStep(a, isFinite, lossFinite);
+  if (atomicAdd(&a.state->ticket, 1u) == gridDim.x - 1) endStep(a, isFinite);
 }
 
 }  // namespace torchvae::kernels

@@ -1,5 +1,6 @@
-// The engine's Philox4x32-10 (native/random/philox.h) on the device: the same numbers from the same (seed, stream,
-// step, index), so that a captured graph draws new noise in every replay, and what the CPU would draw.
+// The engine's Philox4x32-10 (native/random/philox.h) on the device: the same numbers from the same (seed,
+// stream, step, index), so that a captured graph draws new noise in every replay, and what the CPU would
+// draw.
 #pragma once
 
 #include "numbers.cuh"

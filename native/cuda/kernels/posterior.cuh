@@ -40,7 +40,8 @@ __device__ inline void sampleBackward(const SampleBackwardArguments& a) {
   const C d = load(static_cast<const T*>(a.dz), i);
   store(gradient, mean, d + klScale * load(head, mean));
   store(gradient, mean + a.latent,
-        C(0.5) * (d * static_cast<const C*>(a.noise)[i] * deviation + klScale * (deviation * deviation - C(1))));
+        C(0.5) *
+            (d * static_cast<const C*>(a.noise)[i] * deviation + klScale * (deviation * deviation - C(1))));
 }
 
 }  // namespace torchvae::kernels

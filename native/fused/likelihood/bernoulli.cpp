@@ -10,7 +10,7 @@
 #include "fused/likelihood/rows.h"
 #include "ops/kernels.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 // Sums in sixteen lanes the terms of the loss, max(y, 0) - x y + log(1 + exp(-|y|)). The logarithms of up to
@@ -93,4 +93,4 @@ at::Tensor Bernoulli::mean(const at::Tensor& y) const {
   return at::sigmoid(y);
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

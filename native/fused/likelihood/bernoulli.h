@@ -7,7 +7,7 @@
 
 #include "fused/likelihood/likelihood.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 class Bernoulli : public Likelihood {
  public:
@@ -16,4 +16,4 @@ class Bernoulli : public Likelihood {
   at::Tensor mean(const at::Tensor& y) const override;
 };
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -8,7 +8,7 @@
 #include "fused/likelihood/rows.h"
 #include "ops/kernels.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t columns, float scale,
@@ -54,4 +54,4 @@ void Gaussian::negativeLogProb(const Context& context, const at::Tensor& x, cons
   }
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

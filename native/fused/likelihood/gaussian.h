@@ -4,7 +4,7 @@
 
 #include "fused/likelihood/likelihood.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 class Gaussian : public Likelihood {
  public:
@@ -17,4 +17,4 @@ class Gaussian : public Likelihood {
   double sigma_;
 };
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

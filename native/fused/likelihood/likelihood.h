@@ -7,7 +7,7 @@
 #include "ops/activation.h"
 #include "spec.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 class Likelihood {
  public:
@@ -26,6 +26,6 @@ class Likelihood {
 };
 
 // Throws ERR_SPEC for a name that the table does not hold.
-std::unique_ptr<Likelihood> makeLikelihood(const LikelihoodSpec& spec);
+std::unique_ptr<Likelihood> makeLikelihood(const PartSpec& spec);
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

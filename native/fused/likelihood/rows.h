@@ -9,13 +9,12 @@
 
 #include "context.h"
 #include "cpu/lane_sum.h"
-#include "cpu/transpose.h"
 #include "ops/activation.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
-// For each row, loss = rowLoss(x row, y row, columns, gradient row or null); the gradient's transpose
-// follows.
+// For each row, loss = rowLoss(x row, y row, columns, gradient row or null); the gradient's other
+// forms follow.
 template <class RowLoss>
 void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                        at::Tensor& loss, Activations* gradient, const RowLoss& rowLoss) {
@@ -25,9 +24,6 @@ void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Te
   const float* ys = y.data_ptr<float>();
   float* losses = loss.data_ptr<float>();
   float* g = gradient == nullptr ? nullptr : gradient->value.data_ptr<float>();
-  float* gT = gradient != nullptr && gradient->transposed.defined() ? gradient->transposed.data_ptr<float>()
-                                                                    : nullptr;
-  const int64_t capacity = gradient == nullptr ? 0 : gradient->value.size(0);
   if (gradient != nullptr) gradient->magnitude.reset();
   context.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
     const int64_t first = tile * kTileRows;
@@ -36,10 +32,10 @@ void forLikelihoodRows(const Context& context, const at::Tensor& x, const at::Te
       losses[i] =
           rowLoss(xs + i * columns, ys + i * columns, columns, g == nullptr ? nullptr : g + i * columns);
     }
-    if (g == nullptr) return;
-    if (gT != nullptr) transpose(g + first * columns, columns, last - first, columns, gT + first, capacity);
+    if (gradient == nullptr) return;
+    gradient->finishRows(first, last);
     gradient->magnitude.include(largestMagnitudeBits(g + first * columns, last - first, columns, columns));
   });
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

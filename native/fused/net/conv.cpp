@@ -2,7 +2,7 @@
 
 #include "error.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 ImageFeatures imageOf(const ModelSpec& spec) {
@@ -65,4 +65,4 @@ NetworkPlan declareConvDecoder(Parameters& parameters, const ModelSpec& spec, in
   return plan;
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

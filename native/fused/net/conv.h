@@ -6,9 +6,9 @@
 
 #include "fused/net/network.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 NetworkPlan declareConvEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded);
 NetworkPlan declareConvDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize);
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

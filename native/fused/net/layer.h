@@ -7,13 +7,19 @@
 #include "ops/activation.h"
 #include "ops/kernels.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 // Which of a layer's buffers somebody reads.
 struct LayerUse {
   bool training = false;     // the backward pass
   bool feedsProduct = true;  // the output is multiplied by another dense layer's weights
 };
+
+// The role of a layer's output.
+inline ProductRole inputRole(const LayerUse& use) {
+  if (!use.feedsProduct) return ProductRole::kNone;
+  return use.training ? ProductRole::kTrainingInput : ProductRole::kInput;
+}
 
 class Layer {
  public:
@@ -40,8 +46,8 @@ class Layer {
     int64_t count = 0;
   };
   virtual Range parameterRange() const { return {}; }
-  // On a device with fused kernels: this layer's stretches of the flat gradient. A bias's that names its columns is
-  // not yet made by weightGradient().
+  // On a device with fused kernels: this layer's stretches of the flat gradient. A bias's that names its
+  // columns is not yet made by weightGradient().
   virtual void gradientParts(int64_t /*rows*/, std::vector<GradientPart>& parts) const {
     const Range range = parameterRange();
     parts.push_back({range.first, range.count, {}});
@@ -52,4 +58,4 @@ class Layer {
   Activations outputGradient;
 };
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -1,6 +1,6 @@
 #include "fused/net/mlp.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 NetworkPlan declareLayers(Parameters& parameters, const std::string& name, int64_t in,
@@ -29,4 +29,4 @@ NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec, int
   return plan;
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -3,9 +3,9 @@
 
 #include "fused/net/network.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 NetworkPlan declareMlpEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded);
 NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize);
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -5,7 +5,7 @@
 #include "fused/net/mlp.h"
 #include "ops/dense.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 struct Row {
@@ -74,4 +74,4 @@ void Network::backward(Activations* inputGradient, int64_t rows) {
   }
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

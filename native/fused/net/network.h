@@ -12,7 +12,7 @@
 #include "parameters.h"
 #include "spec.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 // A layer whose weights have their place.
 struct DensePlan {
@@ -64,4 +64,4 @@ class Network {
   std::vector<std::unique_ptr<Layer>> layers_;
 };
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

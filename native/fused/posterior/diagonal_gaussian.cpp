@@ -2,10 +2,9 @@
 
 #include <ATen/ops/sum.h>
 
-#include "cpu/transpose.h"
 #include "cpu/vector.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 TORCHVAE_VECTORISED void sampleRows(const float* head, const float* noise, int64_t rows, int64_t latent,
@@ -50,10 +49,7 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
                kl.data_ptr<float>());
     z.magnitude.reset();
     z.magnitude.include(largestMagnitudeBits(z.value.data_ptr<float>(), rows, latent, latent));
-    if (z.transposed.defined()) {
-      transpose(z.value.data_ptr<float>(), latent, rows, latent, z.transposed.data_ptr<float>(),
-                z.transposed.size(1));
-    }
+    z.finishRows(0, rows);
     return;
   }
   if (context.kernels != nullptr) {
@@ -83,8 +79,7 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
                  static_cast<float>(klScale), rows, latent, gradient);
     headGradient.magnitude.reset();
     headGradient.magnitude.include(largestMagnitudeBits(gradient, rows, 2 * latent, 2 * latent));
-    transpose(gradient, 2 * latent, rows, 2 * latent, headGradient.transposed.data_ptr<float>(),
-              headGradient.transposed.size(1));
+    headGradient.finishRows(0, rows);
     return;
   }
   const at::Tensor mean = head.narrow(0, 0, rows).narrow(1, 0, latent);
@@ -99,4 +94,4 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
                  .mul_(0.5));
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -5,7 +5,7 @@
 
 #include "fused/posterior/posterior.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 class DiagonalGaussian : public Posterior {
  public:
@@ -15,4 +15,4 @@ class DiagonalGaussian : public Posterior {
                 const KlWeight& beta, int64_t rows, Activations& headGradient) const override;
 };
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

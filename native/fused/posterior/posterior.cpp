@@ -3,7 +3,7 @@
 #include "error.h"
 #include "fused/posterior/diagonal_gaussian.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 namespace {
 
 struct Row {
@@ -26,4 +26,4 @@ std::unique_ptr<Posterior> makePosterior(const std::string& posterior, const std
   throw Error("ERR_SPEC", "The engine has no posterior " + posterior + " with the prior " + prior);
 }
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -8,7 +8,7 @@
 #include "ops/activation.h"
 #include "ops/kernels.h"
 
-namespace torchvae {
+namespace torchvae::fused {
 
 class Posterior {
  public:
@@ -22,10 +22,11 @@ class Posterior {
   // From dz, the gradient of the mean reconstruction loss, the gradient of mean(reconstruction + beta kl) in
   // `head`.
   virtual void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                        const at::Tensor& dz, const KlWeight& beta, int64_t rows, Activations& headGradient) const = 0;
+                        const at::Tensor& dz, const KlWeight& beta, int64_t rows,
+                        Activations& headGradient) const = 0;
 };
 
 // Throws ERR_SPEC for a pair of names that the table does not hold.
 std::unique_ptr<Posterior> makePosterior(const std::string& posterior, const std::string& prior);
 
-}  // namespace torchvae
+}  // namespace torchvae::fused

@@ -1,0 +1,184 @@
+import { checkOptions, expected } from '../../check.ts';
+import { TorchvaeError } from '../../errors.ts';
+import {
+  completePart,
+  type Field,
+  integer,
+  number,
+  oneOf,
+  type PartInput,
+  type PartOf,
+  widths,
+} from './fields.ts';
+
+/** How beta comes to its full size. */
+export interface Warmup {
+  /**
+   * `linear` rises evenly, `sigmoid` along a logistic curve (Bowman et al. 2016), `cyclical` rises evenly over the first
+   * half of each cycle (Fu et al. 2019).
+   */
+  shape: 'linear' | 'sigmoid' | 'cyclical';
+  /** Optimiser steps that it takes. */
+  steps: number;
+  /** Of a cyclical warm-up. Default 4. */
+  cycles: number;
+}
+
+/** The nats that the divergence is held to (Burgess et al. 2018). */
+export interface Capacity {
+  /** At the first step. Default 0. */
+  from: number;
+  /** In the end. */
+  to: number;
+  /** Optimiser steps in which it rises evenly. */
+  steps: number;
+}
+
+const warmup: Field<Warmup | null> = (name, value) => {
+  if (value === undefined || value === null) return null;
+  const { shape, steps, cycles } = settingsOf(name, value, ['shape', 'steps', 'cycles']);
+  return {
+    shape: oneOf<Warmup['shape']>('linear', 'sigmoid', 'cyclical')(`${name}.shape`, shape),
+    steps: required(integer(1, 1, 2 ** 40))(`${name}.steps`, steps),
+    cycles: integer(4, 1, 1e6)(`${name}.cycles`, cycles),
+  };
+};
+
+const capacity: Field<Capacity | null> = (name, value) => {
+  if (value === undefined || value === null) return null;
+  const { from, to, steps } = settingsOf(name, value, ['from', 'to', 'steps']);
+  return {
+    from: number(0, 0, 1e6)(`${name}.from`, from),
+    to: required(number(0, 0, 1e6))(`${name}.to`, to),
+    steps: required(integer(1, 1, 2 ** 40))(`${name}.steps`, steps),
+  };
+};
+
+const weighted = {
+  /** Weight of the KL divergence; 1 is the evidence lower bound, more a beta-VAE (Higgins et al. 2017). */
+  beta: number(1, 0, 1e6),
+  /** Makes beta grow from 0 to its full size over the first steps. Default none. */
+  warmup,
+} as const;
+
+const opponent = {
+  /** Widths of the discriminator's hidden layers, leaky relu. Default [256, 256]. */
+  hidden: widths([256, 256], 1),
+  /** Of the discriminator's own Adam. Default 1e-4. */
+  learningRate: number(1e-4, 0, 1e3),
+} as const;
+
+const kernel = oneOf('imq', 'rbf');
+
+export const OBJECTIVES = {
+  /** The evidence lower bound, with its weight beta. */
+  elbo: {
+    ...weighted,
+    /** Nats of divergence that each dimension may have at no cost (Kingma et al. 2016). Default 0. */
+    freeBits: number(0, 0, 1e3),
+    /** Holds the divergence to so many nats, with beta as the strictness. Default none. */
+    capacity,
+  },
+  /** The importance-weighted bound (Burda et al. 2016). */
+  iwae: {
+    /** Draws of z for each x. Default 5. */
+    samples: integer(5, 1, 1 << 16),
+  },
+  /** The same bound with the doubly reparameterised gradient for the encoder (Tucker et al. 2019). */
+  dreg: {
+    /** Draws of z for each x. Default 5. */
+    samples: integer(5, 1, 1 << 16),
+  },
+  /** The divergence in three parts, with beta on the total correlation (Chen et al. 2018). */
+  'beta-tc': {
+    ...weighted,
+    /** Weight of the mutual information between x and z. Default 1. */
+    alpha: number(1, 0, 1e6),
+    /** Weight of the dimension-wise divergence. Default 1. */
+    gamma: number(1, 0, 1e6),
+    /** How q(z) is estimated from a batch. Default stratified. */
+    estimator: oneOf('stratified', 'weighted'),
+  },
+  /** The total correlation by a discriminator (Kim and Mnih 2018). */
+  factor: {
+    ...weighted,
+    /** Weight of the total correlation. Default 10. */
+    gamma: number(10, 0, 1e6),
+    ...opponent,
+  },
+  /** Codes whose covariance is pressed to the identity (Kumar et al. 2018). */
+  dip: {
+    ...weighted,
+    /** 1 for the covariance of the means, 2 for that of the codes. Default 1. */
+    variant: integer(1, 1, 2),
+    /** Weight of the squares off the diagonal. Default 10. */
+    offDiagonal: number(10, 0, 1e6),
+    /** Weight of the squared distances of the diagonal from 1. Default 5. */
+    diagonal: number(5, 0, 1e6),
+  },
+  /** InfoVAE: reconstruction + (1 - alpha) KL + (alpha + lambda - 1) MMD (Zhao et al. 2019). */
+  info: {
+    ...weighted,
+    /** Default 0. */
+    alpha: number(0, -1e6, 1e6),
+    /** Default 100. */
+    lambda: number(100, 0, 1e6),
+    /** Default imq. */
+    kernel,
+  },
+  /** The Wasserstein autoencoder with the maximum mean discrepancy (Tolstikhin et al. 2018). */
+  'wae-mmd': {
+    /** Weight of the discrepancy. Default 10. */
+    lambda: number(10, 0, 1e6),
+    /** Default imq. */
+    kernel,
+  },
+  /** A VAE with a discriminator of images, whose features measure likeness (Larsen et al. 2016). */
+  'vae-gan': {
+    ...weighted,
+    /** Weight of the likelihood of x. Default 1. */
+    pixels: number(1, 0, 1e6),
+    /** Weight of the likeness of the discriminator's features. Default 1. */
+    features: number(1, 0, 1e6),
+    /** Weight of the game in the decoder's loss. Default 1. */
+    adversarial: number(1, 0, 1e6),
+    ...opponent,
+  },
+  /** The regularised autoencoder (Ghosh et al. 2020), with beta on half the code's squared norm. */
+  rae: {
+    ...weighted,
+    /** Weight of the squared norm of the decoder's derivative. Default 0. */
+    gradientPenalty: number(0, 0, 1e6),
+    /** Weight of the sum of the decoder's squared weights. Default 0. */
+    weightPenalty: number(0, 0, 1e6),
+  },
+} as const;
+
+/** What training minimises. */
+export type ObjectiveSpec = PartOf<typeof OBJECTIVES>;
+/** An {@link ObjectiveSpec} as a caller writes it. */
+export type ObjectiveInput = PartInput<typeof OBJECTIVES> | Omit<ElboInput, 'type'>;
+type ElboInput = Extract<PartInput<typeof OBJECTIVES>, { type: 'elbo' }>;
+
+/** Without a type it is the elbo. */
+export function completeObjective(name: string, input: ObjectiveInput): ObjectiveSpec {
+  const given = typeof input === 'object' && input !== null ? { type: 'elbo', ...input } : input;
+  return completePart(name, given as PartInput<typeof OBJECTIVES>, OBJECTIVES);
+}
+
+/** The full weight of the divergence in an objective; 1 where it has none to choose. */
+export function betaOf(objective: ObjectiveSpec): number {
+  return 'beta' in objective ? objective.beta : 1;
+}
+
+function settingsOf(name: string, value: unknown, known: string[]): Record<string, unknown> {
+  if (typeof value !== 'object') throw new TorchvaeError('ERR_TYPE', expected('an object', name, value));
+  return checkOptions(name, value as Record<string, unknown>, known);
+}
+
+function required<T>(read: Field<T>): Field<T> {
+  return (name, value) => {
+    if (value !== undefined) return read(name, value);
+    throw new TorchvaeError('ERR_TYPE', expected('a number', name, value));
+  };
+}

@@ -1,0 +1,37 @@
+import { betaOf, type ObjectiveSpec, type Warmup } from '../model/parts/objectives.ts';
+import type { PosteriorSpec } from '../model/parts/posteriors.ts';
+
+/** beta at an optimiser step, counted from 0. */
+export function betaAt(objective: ObjectiveSpec, step: number): number {
+  const warmup = 'warmup' in objective ? objective.warmup : null;
+  return betaOf(objective) * (warmup ? warmupAt(warmup, step) : 1);
+}
+
+function warmupAt({ shape, steps, cycles }: Warmup, step: number): number {
+  switch (shape) {
+    case 'linear':
+      return Math.min(1, step / steps);
+    case 'sigmoid':
+      // From 0.7% at the first step over a half in the middle to 99.3% at the last.
+      return step >= steps ? 1 : 1 / (1 + Math.exp(5 - (10 * step) / steps));
+    case 'cyclical': {
+      if (step >= steps) return 1;
+      const position = ((step * cycles) / steps) % 1;
+      return Math.min(1, 2 * position);
+    }
+  }
+}
+
+/** The nats that the divergence is held to at an optimiser step; 0 where the objective has no capacity. */
+export function capacityAt(objective: ObjectiveSpec, step: number): number {
+  const capacity = 'capacity' in objective ? objective.capacity : null;
+  if (!capacity) return 0;
+  return capacity.from + (capacity.to - capacity.from) * Math.min(1, step / capacity.steps);
+}
+
+/** The temperature of a relaxed posterior at an optimiser step. */
+export function temperatureAt(posterior: PosteriorSpec, step: number): number {
+  if (posterior.type !== 'gumbel-softmax') return 1;
+  const { temperature, finalTemperature, temperatureSteps } = posterior;
+  return temperature * (finalTemperature / temperature) ** Math.min(1, step / temperatureSteps);
+}

@@ -1,0 +1,28 @@
+#include "composition.h"
+
+#include "error.h"
+
+namespace torchvae {
+
+Composition::Composition(Weights& weights, const ModelSpec& spec) : spec_(spec) {
+  encoder_ = makeEncoder(weights, spec_);
+  posterior_ = makePosterior(weights, spec_, encoder_->outputSize());
+  likelihood_ = makeLikelihood(weights, spec_);
+  decoder_ = makeDecoder(weights, spec_, posterior_->codeSize(),
+                         spec_.inputSize() * likelihood_->parametersPerValue());
+  prior_ = makePrior(weights, spec_, *posterior_,
+                     [this](const Tensor& x, Pass& pass) { return *posterior_->gaussian(encode(x, pass)); });
+  if (spec_.condition.prior && spec_.prior.type != "standard-normal") {
+    throw Error("ERR_SPEC", "The prior " + spec_.prior.type +
+                                " takes no labels: leave condition.prior false or use 'standard-normal'");
+  }
+}
+
+Tensor Composition::divergence(const Latent& latent, Pass& pass) const {
+  if (latent.ownDivergence.defined()) return latent.ownDivergence;
+  const auto p = prior_->gaussian(pass);
+  if (latent.gaussian && p) return gaussianKl(*latent.gaussian, *p);
+  return (latent.logQ - prior_->logProb(latent.z, pass)).unsqueeze(1);
+}
+
+}  // namespace torchvae

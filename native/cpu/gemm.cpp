@@ -1,0 +1,149 @@
+#include "cpu/gemm.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <string_view>
+
+#include "cpu/tiles.h"
+#include "error.h"
+
+namespace torchvae::cpu {
+namespace {
+
+struct Candidate {
+  Gemm gemm;
+  const char* name;
+  const char* title;
+};
+
+constexpr std::array<Candidate, 3> kCandidates{{{Gemm::kBrgemm, "brgemm", "oneDNN brgemm, in tiles"},
+                                                {Gemm::kOneDnn, "onednn", "oneDNN, whole matrices"},
+                                                {Gemm::kMkl, "mkl", "ATen (MKL), whole matrices"}}};
+
+// A whole-matrix product leaves the steps around it to passes of their own: it must win by more than this.
+constexpr double kWorthIt = 0.75;
+
+std::mutex mutex;
+std::optional<Gemm> chosen;
+std::string description = "measured when the first model is made";
+
+using LinearPointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                                   std::string_view, c10::List<std::optional<at::Scalar>>,
+                                   std::optional<std::string_view>);
+
+// x w^T by oneDNN; not every build of libtorch has it.
+std::optional<c10::TypedOperatorHandle<LinearPointwise>> findOneDnnLinear() {
+  const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+  if (!found || !found->hasKernelForDispatchKey(c10::DispatchKey::CPU)) return std::nullopt;
+  return found->typed<LinearPointwise>();
+}
+
+const auto& oneDnnLinear() {
+  static const auto kLinear = findOneDnnLinear();
+  return kLinear;
+}
+
+// Of processor time, which other processes take nothing of: a chance that decided here would change the bits
+// of a run from one process to the next.
+double threadSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// The shortest of several products on this thread alone.
+double secondsOf(Gemm gemm) {
+  constexpr int64_t kRows = 128, kIn = 256, kOut = 256;
+  constexpr int kTimes = 6;
+  const auto options = c10::TensorOptions().dtype(c10::kFloat);
+  const at::Tensor x = at::ones({kRows, kIn}, options);
+  const at::Tensor w = at::ones({kIn, kOut}, options);
+  at::Tensor y = at::zeros({kRows, kOut}, options);
+  const auto once = [&] {
+    if (gemm != Gemm::kBrgemm) return multiplyWhole(gemm, x, w, y);
+    const Tiles tiles = balancedTiles(kRows, kOut, 1);
+    for (int64_t i = 0; i < tiles.count(); ++i) {
+      const Tile t = tileAt(tiles, i);
+      multiply(t.rows(), t.columns(), kIn, x.const_data_ptr<float>() + t.m0 * kIn, kIn,
+               w.const_data_ptr<float>() + t.n0, kOut, y.mutable_data_ptr<float>() + t.m0 * kOut + t.n0,
+               kOut);
+    }
+  };
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < kTimes; ++i) {
+    const double start = threadSeconds();
+    once();
+    best = std::min(best, threadSeconds() - start);
+  }
+  return best;
+}
+
+const Candidate& measured() {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const Candidate* best = kCandidates.data();
+  double seconds = secondsOf(Gemm::kBrgemm) * kWorthIt;
+  for (const Candidate& candidate : kCandidates) {
+    if (candidate.gemm == Gemm::kBrgemm || (candidate.gemm == Gemm::kOneDnn && !oneDnnLinear())) continue;
+    const double taken = secondsOf(candidate.gemm);
+    if (taken >= seconds) continue;
+    seconds = taken;
+    best = &candidate;
+  }
+  at::set_num_threads(threads);
+  return *best;
+}
+
+const Candidate& named(const std::string& name) {
+  for (const Candidate& candidate : kCandidates) {
+    if (name != candidate.name) continue;
+    if (candidate.gemm == Gemm::kOneDnn && !oneDnnLinear()) {
+      throw Error("ERR_RANGE",
+                  "This libtorch has no oneDNN for TORCHVAE_GEMM=onednn; leave TORCHVAE_GEMM out");
+    }
+    return candidate;
+  }
+  throw Error("ERR_RANGE", "Expected brgemm, onednn or mkl for TORCHVAE_GEMM but received \"" + name +
+                               "\"; leave it out to measure");
+}
+
+}  // namespace
+
+Gemm chooseGemm() {
+  const std::lock_guard lock(mutex);
+  if (!chosen) {
+    const char* wanted = std::getenv("TORCHVAE_GEMM");
+    const bool isGiven = wanted != nullptr && *wanted != '\0';
+    const Candidate& candidate = isGiven ? named(wanted) : measured();
+    chosen = candidate.gemm;
+    description = std::string(candidate.title) + (isGiven ? " (TORCHVAE_GEMM)" : " (the fastest here)");
+  }
+  return *chosen;
+}
+
+std::string describeGemm() {
+  const std::lock_guard lock(mutex);
+  return description;
+}
+
+void multiplyWhole(Gemm gemm, const at::Tensor& a, const at::Tensor& b, at::Tensor& c) {
+  if (gemm == Gemm::kOneDnn) {
+    const c10::List<std::optional<at::Scalar>> none;
+    c.copy_(oneDnnLinear()->call(a, b.t(), std::nullopt, "none", none, std::nullopt));
+  } else {
+    at::mm_out(c, a, b);
+  }
+}
+
+}  // namespace torchvae::cpu

@@ -1,0 +1,209 @@
+#include "fused/fused_model.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "train/loop.h"
+#include "train/step.h"
+
+namespace torchvae::fused {
+namespace {
+
+// Examples that methods other than train() take at a time.
+constexpr int64_t kEvaluationRows = 256;
+
+const c10::TensorOptions kHostFloat = c10::TensorOptions().dtype(c10::kFloat);
+
+void copyOut(const at::Tensor& tensor, float* to) {
+  at::from_blob(to, tensor.sizes(), kHostFloat).copy_(tensor);
+}
+
+// Calls body(first, rows) for stretches of at most kEvaluationRows.
+template <class Body>
+void forStretches(int64_t total, const Body& body) {
+  for (int64_t first = 0; first < total; first += kEvaluationRows)
+    body(first, std::min(kEvaluationRows, total - first));
+}
+
+}  // namespace
+
+bool isFusable(const ModelSpec& spec) {
+  const auto plainNetwork = [&](const NetworkSpec& network) {
+    const bool hasKernels = network.type == "mlp" || (network.type == "conv" && spec.inputShape.size() == 3 &&
+                                                      spec.inputShape[0] == 1);
+    return hasKernels && network.norm == NormKind::kNone && network.dropout == 0 &&
+           network.activation <= ActivationKind::kSoftplus;
+  };
+  const PartSpec& likelihood = spec.likelihood;
+  const bool fusedLikelihood = likelihood.type == "bernoulli" ||
+                               (likelihood.type == "gaussian" && likelihood.word("scale") == "fixed" &&
+                                likelihood.word("link") == "identity");
+  const bool plainObjective = spec.objective.type == "elbo" && spec.objective.number("freeBits") == 0 &&
+                              !spec.objective.flag("hasCapacity");
+  return plainNetwork(spec.encoder) && plainNetwork(spec.decoder) && spec.posterior.type == "gaussian" &&
+         spec.prior.type == "standard-normal" && fusedLikelihood && plainObjective &&
+         spec.condition.classes == 0;
+}
+
+FusedModel::FusedModel(const Context& context, const ModelSpec& spec, uint64_t seed)
+    : VaeModel(context, spec, seed, [&](Parameters& parameters) { declareVae(parameters, spec); }) {
+  // The same declarations give the same places.
+  Parameters same;
+  plan_ = declareVae(same, spec);
+}
+
+Vae& FusedModel::trainingPass(int64_t capacity) {
+  store_.model.freshenRounded(context_);
+  if (!training_ || training_->capacity() != capacity) {
+    executor_.reset();
+    training_.reset();
+    training_ = std::make_unique<Vae>(context_, store_.model, plan_, spec_, capacity, true);
+  }
+  return *training_;
+}
+
+Vae& FusedModel::evaluationPass(int64_t capacity) {
+  store_.model.freshenRounded(context_);
+  if (!evaluation_ || evaluation_->capacity() < capacity) {
+    evaluation_ = std::make_unique<Vae>(context_, store_.model, plan_, spec_, capacity, false);
+  }
+  return *evaluation_;
+}
+
+TrainResult FusedModel::train(const TrainChunk& chunk) {
+  return computed([&] {
+    const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
+    Vae& vae = trainingPass(std::min(chunk.batchSize, data.rows()));
+    const at::Tensor& order = orderOf(chunk);
+    if (GraphExecutor::serves(context_, chunk.optimiser)) {
+      if (!executor_ || !executor_->fits(vae, data, chunk.batchSize, chunk.optimiser)) {
+        executor_.reset();
+        executor_ = std::make_unique<GraphExecutor>(context_, vae, store_.model, data, chunk.batchSize,
+                                                    chunk.optimiser, seed_);
+      }
+      return executor_->run(chunk, data, order, step_);
+    }
+    return runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
+      const StepInput input{data, order, batch.first, batch.rows, batch.schedule, {}};
+      forwardAndBackward(context_, vae, input, seed_, batch.noise);
+      addLosses(context_, vae, batch.rows, sums);
+      if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl)) return false;
+      return update(context_, vae, store_.model, batch.rows, chunk.optimiser, batch.schedule.learningRate,
+                    step_ + 1, batch.group) != UpdateOutcome::kNonFinite;
+    });
+  });
+}
+
+LossSums FusedModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
+                              const std::atomic<bool>& abort) {
+  return computed([&] {
+    const auto& resident = static_cast<const ResidentDataset&>(data);
+    const int64_t capacity = std::min(batchSize, data.rows());
+    Vae& vae = evaluationPass(capacity);
+    const at::Tensor order =
+        at::arange(data.rows(), c10::TensorOptions().dtype(c10::kLong).device(context_.device));
+    LossSums sums;
+    at::Tensor onDevice;  // sums that are read once, at the end
+    if (context_.kernels != nullptr) {
+      onDevice = at::zeros({2}, c10::TensorOptions().dtype(c10::kDouble).device(context_.device));
+    }
+    int64_t batch = 0;
+    for (int64_t first = 0; first < data.rows() && !abort.load(); first += capacity, ++batch) {
+      const int64_t rows = std::min(capacity, data.rows() - first);
+      loadBatch(context_, vae, {resident, order, first, rows, {}, {}}, noiseSeed, batch);
+      vae.encode(rows);
+      vae.sample(rows);
+      vae.decode(rows);
+      vae.reconstruct(rows, false);
+      if (onDevice.defined()) {
+        context_.kernels->addLosses(vae.reconstruction, vae.kl, rows, onDevice);
+        sums.examples += rows;
+      } else {
+        addLosses(context_, vae, rows, sums);
+      }
+    }
+    if (onDevice.defined()) {
+      const at::Tensor read = onDevice.cpu();
+      sums.reconstruction = read.const_data_ptr<double>()[0];
+      sums.kl = read.const_data_ptr<double>()[1];
+    }
+    return sums;
+  });
+}
+
+void FusedModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, int64_t first,
+                      int64_t rows) const {
+  const auto* bytes = static_cast<const uint8_t*>(x.data);
+  const int64_t width = x.columns * (x.isUint8 ? 1 : static_cast<int64_t>(sizeof(float)));
+  const at::Tensor host = at::from_blob(const_cast<uint8_t*>(bytes + first * width), {rows, x.columns},
+                                        c10::TensorOptions().dtype(x.isUint8 ? c10::kByte : c10::kFloat));
+  at::Tensor target = vae.x.value.narrow(0, 0, rows);
+  target.copy_(host);
+  if (x.isUint8) target.div_(255);
+  if (context_.tiled()) vae.x.finishRows(0, rows);
+  if (noise.values != nullptr) {
+    float* values = const_cast<float*>(noise.values) + first * spec_.latentSize;
+    vae.noise.narrow(0, 0, rows).copy_(at::from_blob(values, {rows, spec_.latentSize}, kHostFloat));
+  } else {
+    drawNoise(context_, noise.seed, first, rows, vae.noise);
+  }
+}
+
+void FusedModel::encode(const HostArray& x, float* mean, float* logVariance) {
+  computed([&] {
+    const int64_t latent = spec_.latentSize;
+    Vae& vae = evaluationPass(std::min(kEvaluationRows, x.rows));
+    forStretches(x.rows, [&](int64_t first, int64_t rows) {
+      load(vae, x, {}, first, rows);
+      vae.encode(rows);
+      const at::Tensor head = vae.head().narrow(0, 0, rows);
+      copyOut(head.narrow(1, 0, latent), mean + first * latent);
+      copyOut(head.narrow(1, latent, latent), logVariance + first * latent);
+    });
+  });
+}
+
+void FusedModel::losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) {
+  computed([&] {
+    Vae& vae = evaluationPass(std::min(kEvaluationRows, x.rows));
+    forStretches(x.rows, [&](int64_t first, int64_t rows) {
+      load(vae, x, noise, first, rows);
+      vae.encode(rows);
+      vae.sample(rows);
+      vae.decode(rows);
+      vae.reconstruct(rows, false);
+      copyOut(vae.reconstruction.narrow(0, 0, rows), reconstruction + first);
+      copyOut(vae.kl.narrow(0, 0, rows), kl + first);
+    });
+  });
+}
+
+LossSums FusedModel::gradients(const HostArray& x, const NoiseSource& noise, double beta,
+                               std::vector<std::vector<float>>& gradients) {
+  return computed([&] {
+    store_.model.freshenRounded(context_);
+    Vae vae(context_, store_.model, plan_, spec_, x.rows, true);
+    load(vae, x, noise, 0, x.rows);
+    vae.encode(x.rows);
+    vae.sample(x.rows);
+    vae.decode(x.rows);
+    vae.reconstruct(x.rows, true);
+    vae.backward(x.rows, beta);
+    vae.weightGradients(store_.model, x.rows);
+    gradients.clear();
+    for (const ParameterEntry& entry : store_.model.entries()) {
+      const at::Tensor gradient = store_.model.gradient(entry.slot);
+      gradients.emplace_back(static_cast<size_t>(gradient.numel()));
+      copyOut(gradient, gradients.back().data());
+    }
+    LossSums sums;
+    addLosses(context_, vae, x.rows, sums);
+    return sums;
+  });
+}
+
+}  // namespace torchvae::fused

@@ -1,0 +1,123 @@
+// Convolutions of one kernel and stride down to a small image, and a dense layer with transposed convolutions
+// back up to exactly the size of x. Labels become a further channel of x, and further values of z.
+
+#include "net/conv.h"
+
+#include <ATen/ops/cat.h>
+
+#include "net/tables.h"
+
+namespace torchvae {
+
+std::vector<ConvShape> downwardShapes(const ImageShape& image, const std::vector<int64_t>& channels,
+                                      const NetworkSpec& spec) {
+  std::vector<ConvShape> shapes;
+  ImageShape large = image;
+  for (const int64_t small : channels) {
+    shapes.push_back({large.channels, large.height, large.width, small, spec.kernel, spec.stride});
+    large = {small, shapes.back().smallHeight(), shapes.back().smallWidth()};
+  }
+  return shapes;
+}
+
+ImageShape smallestImage(const std::vector<ConvShape>& shapes) {
+  return {shapes.back().smallChannels, shapes.back().smallHeight(), shapes.back().smallWidth()};
+}
+
+LabelPlane::LabelPlane(Weights& weights, const ModelSpec& spec, const ImageShape& image) : image_(image) {
+  if (!spec.condition.encoder) return;
+  toPlane_ = Linear(weights, "encoder.label", spec.condition.classes, image.height * image.width);
+  conditioned_ = true;
+}
+
+Tensor LabelPlane::operator()(const Tensor& x, const Pass& pass) const {
+  const Tensor images = x.view({x.size(0), image_.channels, image_.height, image_.width});
+  if (!conditioned_) return images;
+  const Tensor plane = toPlane_(pass.labels).view({x.size(0), 1, image_.height, image_.width});
+  return at::cat({images, plane}, 1);
+}
+
+namespace {
+
+class ConvEncoder : public Network {
+ public:
+  ConvEncoder(Weights& weights, const ModelSpec& spec)
+      : spec_(spec.encoder), toImage_(weights, spec, imageShape(spec, "conv")) {
+    ImageShape image = imageShape(spec, "conv");
+    if (spec.condition.encoder) ++image.channels;
+    const auto shapes = downwardShapes(image, spec_.channels, spec_);
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      const std::string layer = "encoder." + std::to_string(i);
+      layers_.emplace_back(weights, layer, shapes[i]);
+      norms_.emplace_back(weights, layer + ".norm", spec_.norm, shapes[i].smallChannels);
+    }
+    outputSize_ = smallestImage(shapes).size();
+  }
+
+  Tensor forward(const Tensor& x, Pass& pass) const override {
+    Tensor h = toImage_(x, pass);
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      h = dropout(activate(spec_.activation, norms_[i](layers_[i](h), pass)), spec_.dropout, pass);
+    }
+    return h.flatten(1);
+  }
+
+ private:
+  NetworkSpec spec_;
+  LabelPlane toImage_;
+  std::vector<Convolution> layers_;
+  std::vector<Norm> norms_;
+};
+
+class ConvDecoder : public Network {
+ public:
+  ConvDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize, int64_t outputSize)
+      : spec_(spec.decoder), conditioned_(spec.condition.decoder) {
+    ImageShape image = imageShape(spec, "conv");
+    // One channel for each parameter that the likelihood has for a value of x.
+    image.channels *= outputSize / spec.inputSize();
+    const std::vector<int64_t> down(spec_.channels.rbegin(), spec_.channels.rend());
+    const auto shapes = downwardShapes(image, down, spec_);
+    small_ = smallestImage(shapes);
+    const int64_t in = codeSize + (conditioned_ ? spec.condition.classes : 0);
+    dense_ = Linear(weights, "decoder.0", in, small_.size());
+    norms_.emplace_back(weights, "decoder.0.norm", spec_.norm, small_.channels);
+    for (size_t i = shapes.size(); i-- > 0;) {
+      const std::string layer = "decoder." + std::to_string(shapes.size() - i);
+      layers_.emplace_back(weights, layer, shapes[i]);
+      if (i > 0) norms_.emplace_back(weights, layer + ".norm", spec_.norm, shapes[i].largeChannels);
+    }
+    outputSize_ = outputSize;
+  }
+
+  Tensor forward(const Tensor& z, Pass& pass) const override {
+    Tensor h = dense_(conditioned_ ? at::cat({z, pass.labels}, 1) : z);
+    h = h.view({z.size(0), small_.channels, small_.height, small_.width});
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      h = dropout(activate(spec_.activation, norms_[i](h, pass)), spec_.dropout, pass);
+      h = layers_[i](h);
+    }
+    return h.flatten(1);
+  }
+
+ private:
+  NetworkSpec spec_;
+  bool conditioned_;
+  ImageShape small_{};
+  Linear dense_;
+  std::vector<TransposedConvolution> layers_;
+  std::vector<Norm> norms_;
+};
+
+}  // namespace
+
+std::unique_ptr<Network> makeConvEncoder(Weights& weights, const ModelSpec& spec) {
+  return std::make_unique<ConvEncoder>(weights, spec);
+}
+
+std::unique_ptr<Network> makeConvDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize,
+                                         int64_t outputSize) {
+  return std::make_unique<ConvDecoder>(weights, spec, codeSize, outputSize);
+}
+
+}  // namespace torchvae

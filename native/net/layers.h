@@ -1,0 +1,75 @@
+// The layers that networks are strung from, in PyTorch's layouts, names and initial values.
+#pragma once
+
+#include <string>
+
+#include "pass.h"
+#include "spec.h"
+#include "weights.h"
+
+namespace torchvae {
+
+// Called with the activations' values before them.
+Tensor activate(ActivationKind kind, const Tensor& x);
+
+// y = x W^T + b; NAME.weight [out, in], NAME.bias [out].
+class Linear {
+ public:
+  Linear() = default;
+  Linear(Weights& weights, const std::string& name, int64_t in, int64_t out);
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  Weight weight_, bias_;
+};
+
+// A convolution that divides the image by `stride`, or its transpose, which restores the image that such a
+// convolution took: n to floor((n - 1) / stride) + 1 and back. NAME.weight has the small image's channels
+// first: torch.nn.Conv2d's layout and ConvTranspose2d's.
+struct ConvShape {
+  int64_t largeChannels, largeHeight, largeWidth;
+  int64_t smallChannels;
+  int64_t kernel, stride;
+
+  int64_t smallHeight() const { return (largeHeight - 1) / stride + 1; }
+  int64_t smallWidth() const { return (largeWidth - 1) / stride + 1; }
+};
+
+class Convolution {
+ public:
+  Convolution(Weights& weights, const std::string& name, const ConvShape& shape);
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  ConvShape shape_;
+  Weight weight_, bias_;
+};
+
+class TransposedConvolution {
+ public:
+  TransposedConvolution(Weights& weights, const std::string& name, const ConvShape& shape);
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  ConvShape shape_;
+  Weight weight_, bias_;
+};
+
+// Batch normalisation (Ioffe and Szegedy 2015) or layer normalisation (Ba et al. 2016) over the features of
+// [B, features] or the channels of [B, channels, height, width]; NAME.weight and NAME.bias [features].
+class Norm {
+ public:
+  Norm() = default;
+  Norm(Weights& weights, const std::string& name, NormKind kind, int64_t features);
+  Tensor operator()(const Tensor& x, const Pass& pass) const;
+
+ private:
+  NormKind kind_ = NormKind::kNone;
+  Weight weight_, bias_, runningMean_, runningVariance_;
+};
+
+// Zeroes each value with probability p and scales the others by 1 / (1 - p), while training (Srivastava et
+// al. 2014).
+Tensor dropout(const Tensor& x, double p, Pass& pass);
+
+}  // namespace torchvae

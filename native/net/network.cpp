@@ -1,0 +1,64 @@
+#include "net/network.h"
+
+#include "error.h"
+#include "net/tables.h"
+
+namespace torchvae {
+namespace {
+
+struct Row {
+  const char* name;
+  std::unique_ptr<Network> (*encoder)(Weights&, const ModelSpec&);
+  std::unique_ptr<Network> (*decoder)(Weights&, const ModelSpec&, int64_t codeSize, int64_t outputSize);
+};
+
+constexpr Row kTable[] = {
+    {"mlp", makeMlpEncoder, makeMlpDecoder},
+    {"conv", makeConvEncoder, makeConvDecoder},
+    {"residual", makeResidualEncoder, makeResidualDecoder},
+};
+
+const Row& rowOf(const std::string& type) {
+  for (const Row& row : kTable) {
+    if (type == row.name) return row;
+  }
+  throw Error("ERR_SPEC", "The engine has no network of type " + type);
+}
+
+}  // namespace
+
+std::unique_ptr<Network> makeEncoder(Weights& weights, const ModelSpec& spec) {
+  return rowOf(spec.encoder.type).encoder(weights, spec);
+}
+
+std::unique_ptr<Network> makeDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize,
+                                     int64_t outputSize) {
+  return rowOf(spec.decoder.type).decoder(weights, spec, codeSize, outputSize);
+}
+
+Perceptron::Perceptron(Weights& weights, const std::string& name, int64_t in,
+                       const std::vector<int64_t>& widths, ActivationKind activation)
+    : activation_(activation) {
+  for (size_t i = 0; i < widths.size(); ++i) {
+    layers_.emplace_back(weights, name + "." + std::to_string(i), i == 0 ? in : widths[i - 1], widths[i]);
+  }
+}
+
+Tensor Perceptron::operator()(const Tensor& x) const {
+  Tensor h = x;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    h = layers_[i](h);
+    if (i + 1 < layers_.size()) h = activate(activation_, h);
+  }
+  return h;
+}
+
+ImageShape imageShape(const ModelSpec& spec, const std::string& type) {
+  const auto& shape = spec.inputShape;
+  if (shape.size() == 3) return {shape[0], shape[1], shape[2]};
+  if (shape.size() == 2) return {1, shape[0], shape[1]};
+  throw Error("ERR_SPEC", "Expected inputShape [channels, height, width] for a " + type +
+                              " network; use an mlp for other data");
+}
+
+}  // namespace torchvae

@@ -1,0 +1,119 @@
+// Convolutions with residual blocks (He et al. 2016, in the pre-activation form) between the changes of size:
+// each block adds norm - activation - convolution 3x3, twice, to what it takes.
+
+#include <ATen/ops/cat.h>
+
+#include "net/conv.h"
+#include "net/tables.h"
+
+namespace torchvae {
+namespace {
+
+class Block {
+ public:
+  Block(Weights& weights, const std::string& name, const NetworkSpec& spec, const ImageShape& image)
+      : spec_(spec),
+        firstNorm_(weights, name + ".0.norm", spec.norm, image.channels),
+        first_(weights, name + ".0", shapeOf(image)),
+        secondNorm_(weights, name + ".1.norm", spec.norm, image.channels),
+        second_(weights, name + ".1", shapeOf(image)) {}
+
+  Tensor operator()(const Tensor& x, Pass& pass) const {
+    Tensor h = first_(activate(spec_.activation, firstNorm_(x, pass)));
+    h = dropout(activate(spec_.activation, secondNorm_(h, pass)), spec_.dropout, pass);
+    return x + second_(h);
+  }
+
+ private:
+  static ConvShape shapeOf(const ImageShape& image) {
+    return {image.channels, image.height, image.width, image.channels, 3, 1};
+  }
+
+  NetworkSpec spec_;
+  Norm firstNorm_;
+  Convolution first_;
+  Norm secondNorm_;
+  Convolution second_;
+};
+
+class ResidualEncoder : public Network {
+ public:
+  ResidualEncoder(Weights& weights, const ModelSpec& spec)
+      : spec_(spec.encoder), toImage_(weights, spec, imageShape(spec, "residual")) {
+    ImageShape image = imageShape(spec, "residual");
+    if (spec.condition.encoder) ++image.channels;
+    const auto shapes = downwardShapes(image, spec_.channels, spec_);
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      const std::string layer = "encoder." + std::to_string(i);
+      layers_.emplace_back(weights, layer, shapes[i]);
+      blocks_.emplace_back(
+          weights, layer + ".block", spec_,
+          ImageShape{shapes[i].smallChannels, shapes[i].smallHeight(), shapes[i].smallWidth()});
+    }
+    outputSize_ = smallestImage(shapes).size();
+  }
+
+  Tensor forward(const Tensor& x, Pass& pass) const override {
+    Tensor h = toImage_(x, pass);
+    for (size_t i = 0; i < layers_.size(); ++i) h = blocks_[i](layers_[i](h), pass);
+    return activate(spec_.activation, h).flatten(1);
+  }
+
+ private:
+  NetworkSpec spec_;
+  LabelPlane toImage_;
+  std::vector<Convolution> layers_;
+  std::vector<Block> blocks_;
+};
+
+class ResidualDecoder : public Network {
+ public:
+  ResidualDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize, int64_t outputSize)
+      : spec_(spec.decoder), conditioned_(spec.condition.decoder) {
+    ImageShape image = imageShape(spec, "residual");
+    image.channels *= outputSize / spec.inputSize();
+    const std::vector<int64_t> down(spec_.channels.rbegin(), spec_.channels.rend());
+    const auto shapes = downwardShapes(image, down, spec_);
+    small_ = smallestImage(shapes);
+    dense_ =
+        Linear(weights, "decoder.0", codeSize + (conditioned_ ? spec.condition.classes : 0), small_.size());
+    for (size_t i = shapes.size(); i-- > 0;) {
+      const ConvShape& shape = shapes[i];
+      const std::string layer = "decoder." + std::to_string(shapes.size() - i);
+      blocks_.emplace_back(weights, layer + ".block", spec_,
+                           ImageShape{shape.smallChannels, shape.smallHeight(), shape.smallWidth()});
+      layers_.emplace_back(weights, layer, shape);
+    }
+    outputSize_ = outputSize;
+  }
+
+  Tensor forward(const Tensor& z, Pass& pass) const override {
+    Tensor h = dense_(conditioned_ ? at::cat({z, pass.labels}, 1) : z);
+    h = h.view({z.size(0), small_.channels, small_.height, small_.width});
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      h = layers_[i](activate(spec_.activation, blocks_[i](h, pass)));
+    }
+    return h.flatten(1);
+  }
+
+ private:
+  NetworkSpec spec_;
+  bool conditioned_;
+  ImageShape small_{};
+  Linear dense_;
+  std::vector<Block> blocks_;
+  std::vector<TransposedConvolution> layers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Network> makeResidualEncoder(Weights& weights, const ModelSpec& spec) {
+  return std::make_unique<ResidualEncoder>(weights, spec);
+}
+
+std::unique_ptr<Network> makeResidualDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize,
+                                             int64_t outputSize) {
+  return std::make_unique<ResidualDecoder>(weights, spec, codeSize, outputSize);
+}
+
+}  // namespace torchvae

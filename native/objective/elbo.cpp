@@ -1,0 +1,38 @@
+// The evidence lower bound (Kingma and Welling 2014) with the weight beta on its divergence (Higgins et al.
+// 2017). With a capacity C the divergence is held to C nats instead, beta |KL - C| (Burgess et al. 2018);
+// with free bits each dimension's divergence, averaged over the batch, costs nothing below lambda (Kingma et
+// al. 2016).
+
+#include "objective/tables.h"
+
+namespace torchvae {
+namespace {
+
+class Elbo : public Objective {
+ public:
+  explicit Elbo(const PartSpec& spec)
+      : freeBits_(spec.number("freeBits")), hasCapacity_(spec.flag("hasCapacity")) {}
+
+  Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
+    const Draft d = draft(vae, x, pass);
+    return {meanReconstruction(d) + pass.beta * cost(d, pass), d.reconstruction, d.kl, {}, {}};
+  }
+
+ private:
+  Tensor cost(const Draft& d, const Pass& pass) const {
+    if (hasCapacity_) return (d.kl.mean() - pass.capacity).abs();
+    if (freeBits_ > 0) return d.divergence.mean(0).clamp_min(freeBits_).sum();
+    return d.kl.mean();
+  }
+
+  double freeBits_;
+  bool hasCapacity_;
+};
+
+}  // namespace
+
+std::unique_ptr<Objective> makeElbo(Weights& /*weights*/, const ModelSpec& spec, const Composition& /*vae*/) {
+  return std::make_unique<Elbo>(spec.objective);
+}
+
+}  // namespace torchvae

@@ -1,0 +1,44 @@
+// What training minimises, as named terms.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "composition.h"
+
+namespace torchvae {
+
+struct Terms {
+  Tensor loss;                // of the batch, without dimensions
+  Tensor reconstruction, kl;  // -log p(x|z) and KL(q || p), [B]
+  std::vector<Tensor> extra;  // means over the batch of the terms in termNames()
+  Tensor adversaryLoss;       // what the adversary minimises; undefined without one
+};
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+  // `examples` is the size of the data set that the batch x is from.
+  virtual Terms evaluate(const Composition& vae, const Tensor& x, int64_t examples, Pass& pass) const = 0;
+  virtual std::vector<std::string> termNames() const { return {}; }
+  // Of the adversary's own Adam; 0 where there is none.
+  virtual double adversaryLearningRate() const { return 0; }
+};
+
+// Throws ERR_SPEC for a type that the table does not hold, or one that does not go with the model's parts.
+std::unique_ptr<Objective> makeObjective(Weights& weights, const ModelSpec& spec, const Composition& vae);
+
+// A draw of z with what it costs: the beginning of most objectives.
+struct Draft {
+  Latent latent;
+  Tensor y;                   // the likelihood's parameters
+  Tensor reconstruction, kl;  // [B]
+  Tensor divergence;          // [B, groups]
+};
+Draft draft(const Composition& vae, const Tensor& x, Pass& pass);
+
+// Mean over the batch of the reconstruction and of what the posterior adds by itself.
+Tensor meanReconstruction(const Draft& draft);
+
+}  // namespace torchvae

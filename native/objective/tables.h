@@ -1,0 +1,14 @@
+// The makers that the table of objectives lists.
+#pragma once
+
+#include "objective/objective.h"
+
+namespace torchvae {
+
+using MakeObjective = std::unique_ptr<Objective>(Weights& weights, const ModelSpec& spec,
+                                                 const Composition& vae);
+
+MakeObjective makeElbo, makeImportanceWeighted, makeDoublyReparameterised, makeBetaTc, makeFactor, makeDip,
+    makeInfo, makeWasserstein, makeAdversarial, makeRegularised;
+
+}  // namespace torchvae

@@ -1,0 +1,119 @@
+// Objectives that weigh the parts of the divergence apart, or press the codes' distribution to factorise:
+// beta-TC (Chen et al. 2018), with q(z) estimated from the batch by minibatch weighting or stratified
+// sampling (appendix C), and DIP-VAE (Kumar et al. 2018).
+
+#include <ATen/ops/diag.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/logsumexp.h>
+
+#include <cmath>
+
+#include "error.h"
+#include "objective/tables.h"
+
+namespace torchvae {
+namespace {
+
+void requireGaussian(const ModelSpec& spec, const Composition& vae) {
+  if (vae.posterior().isGaussian()) return;
+  throw Error("ERR_SPEC", "The objective " + spec.objective.type +
+                              " needs a Gaussian q(z|x), which the posterior " + spec.posterior.type +
+                              " is not: use posterior 'gaussian'");
+}
+
+class BetaTc : public Objective {
+ public:
+  explicit BetaTc(const PartSpec& spec)
+      : alpha_(spec.number("alpha")),
+        gamma_(spec.number("gamma")),
+        stratified_(spec.word("estimator") == "stratified") {}
+
+  std::vector<std::string> termNames() const override {
+    return {"mutualInformation", "totalCorrelation", "dimensionwiseKl"};
+  }
+
+  Terms evaluate(const Composition& vae, const Tensor& x, int64_t examples, Pass& pass) const override {
+    const Draft d = draft(vae, x, pass);
+    const Gaussian& q = *d.latent.gaussian;
+    const int64_t rows = x.size(0);
+    // [i, j, d] = log q(z_i,d | x_j).
+    const Tensor pairs =
+        gaussianLogProb(d.latent.z.unsqueeze(1), q.mean.unsqueeze(0), q.logVariance.unsqueeze(0));
+    Tensor joint, product;  // log q(z) and log prod_d q(z_d), [B]
+    if (stratified_ && rows > 1) {
+      const Tensor weight = stratifiedWeights(rows, examples, x.options());
+      joint = at::logsumexp(weight + pairs.sum(2), {1});
+      product = at::logsumexp(weight.unsqueeze(2) + pairs, {1}).sum(1);
+    } else {
+      const double size = std::log(static_cast<double>(rows) * static_cast<double>(examples));
+      joint = at::logsumexp(pairs.sum(2), {1}) - size;
+      product = (at::logsumexp(pairs, {1}) - size).sum(1);
+    }
+    const Tensor logPrior = vae.prior().logProb(d.latent.z, pass);
+    const Tensor information = (d.latent.logQ - joint).mean();
+    const Tensor correlation = (joint - product).mean();
+    const Tensor dimensionwise = (product - logPrior).mean();
+    return {meanReconstruction(d) + information * alpha_ + correlation * pass.beta + dimensionwise * gamma_,
+            d.reconstruction,
+            d.kl,
+            {information, correlation, dimensionwise},
+            {}};
+  }
+
+ private:
+  // log of the weight of example j in the estimate of q(z_i).
+  static Tensor stratifiedWeights(int64_t rows, int64_t examples, const c10::TensorOptions& options) {
+    const auto n = static_cast<double>(examples);
+    const auto m = static_cast<double>(rows - 1);
+    Tensor weight = at::full({rows, rows}, 1 / m, options);
+    weight.diagonal().fill_(1 / n);
+    // One other example stands for all that are not in the batch.
+    const double rest = (n - m) / (n * m);
+    weight.diagonal(-1).fill_(rest);
+    weight.select(0, 0).select(0, rows - 1).fill_(rest);
+    return weight.log();
+  }
+
+  double alpha_, gamma_;
+  bool stratified_;
+};
+
+class Dip : public Objective {
+ public:
+  explicit Dip(const PartSpec& spec)
+      : offDiagonal_(spec.number("offDiagonal")),
+        diagonal_(spec.number("diagonal")),
+        second_(spec.integer("variant") == 2) {}
+
+  std::vector<std::string> termNames() const override { return {"covariancePenalty"}; }
+
+  Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
+    const Draft d = draft(vae, x, pass);
+    const Gaussian& q = *d.latent.gaussian;
+    const Tensor centred = q.mean - q.mean.mean(0, true);
+    Tensor covariance = centred.t().matmul(centred) / static_cast<double>(x.size(0));
+    if (second_) covariance = covariance + at::diag(q.logVariance.exp().mean(0));
+    const Tensor own = covariance.diagonal();
+    const Tensor off = covariance.square().sum() - own.square().sum();
+    const Tensor penalty = off * offDiagonal_ + (own - 1.0).square().sum() * diagonal_;
+    return {meanReconstruction(d) + pass.beta * d.kl.mean() + penalty, d.reconstruction, d.kl, {penalty}, {}};
+  }
+
+ private:
+  double offDiagonal_, diagonal_;
+  bool second_;
+};
+
+}  // namespace
+
+std::unique_ptr<Objective> makeBetaTc(Weights& /*weights*/, const ModelSpec& spec, const Composition& vae) {
+  requireGaussian(spec, vae);
+  return std::make_unique<BetaTc>(spec.objective);
+}
+
+std::unique_ptr<Objective> makeDip(Weights& /*weights*/, const ModelSpec& spec, const Composition& vae) {
+  requireGaussian(spec, vae);
+  return std::make_unique<Dip>(spec.objective);
+}
+
+}  // namespace torchvae

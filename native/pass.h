@@ -1,0 +1,17 @@
+// What one pass over a batch brings along, beside the batch.
+#pragma once
+
+#include "random/draws.h"
+#include "tensor.h"
+
+namespace torchvae {
+
+struct Pass {
+  Draws& draws;
+  bool training = false;  // dropout acts, and running statistics follow the batch
+  Tensor labels;          // one-hot [B, classes]; undefined where the model is not conditioned
+  // StepSchedule's fields as tensors without dimensions on the model's device.
+  Tensor beta, capacity, temperature;
+};
+
+}  // namespace torchvae

@@ -1,0 +1,113 @@
+// The inverse autoregressive flow (Kingma et al. 2016, algorithm 1): a diagonal Gaussian draw, carried
+// through masked perceptrons that each make gate and shift of a dimension from those before it, and from a
+// context h:
+//   z <- s z + (1 - s) m with s = sigmoid(gate),  log q decreases by sum log s.
+// The order of the dimensions is reversed between the steps.
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/log_sigmoid.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "posterior/tables.h"
+
+namespace torchvae {
+namespace {
+
+// A masked autoencoder (Germain et al. 2015) of one hidden layer: output i of each of the two blocks of D
+// depends on inputs 0, ..., i - 1 and on the context.
+class MaskedStep {
+ public:
+  MaskedStep(Weights& weights, const std::string& name, int64_t size, int64_t hidden, int64_t context) {
+    const auto bound = [](int64_t in) { return Init::uniform(1 / std::sqrt(static_cast<double>(in))); };
+    firstWeight_ = weights.parameter(name + ".0.weight", {hidden, size}, bound(size));
+    firstBias_ = weights.parameter(name + ".0.bias", {hidden}, bound(size));
+    context_ = Linear(weights, name + ".context", context, hidden);
+    // Small, and the gates open: each step begins close to the identity.
+    secondWeight_ = weights.parameter(name + ".1.weight", {2 * size, hidden}, Init::normal(1e-2));
+    secondBias_ = weights.parameter(name + ".1.bias", {2 * size}, Init::constant(0));
+    if (weights.declaring()) return;
+    const auto options = secondBias_.leaf().options().requires_grad(false);
+    // Degrees 1 .. D of the dimensions, and 1 .. D - 1 in turn of the hidden units.
+    const Tensor in = at::arange(1, size + 1, options);
+    const Tensor unit = at::arange(0, hidden, options).remainder(std::max<int64_t>(1, size - 1)) + 1;
+    firstMask_ = unit.unsqueeze(1).ge(in.unsqueeze(0)).to(options.dtype());
+    const Tensor second = in.unsqueeze(1).gt(unit.unsqueeze(0)).to(options.dtype());
+    secondMask_ = second.repeat({2, 1});
+  }
+
+  // Shift and gate, each [B, D].
+  std::pair<Tensor, Tensor> operator()(const Tensor& z, const Tensor& context) const {
+    const Tensor h = activate(ActivationKind::kElu,
+                              at::linear(z, *firstWeight_ * firstMask_, *firstBias_) + context_(context));
+    const auto parts = at::linear(h, *secondWeight_ * secondMask_, *secondBias_).chunk(2, 1);
+    return {parts[0], parts[1] + 2.0};
+  }
+
+ private:
+  Weight firstWeight_, firstBias_, secondWeight_, secondBias_;
+  Linear context_;
+  Tensor firstMask_, secondMask_;
+};
+
+class InverseAutoregressiveFlow : public Posterior {
+ public:
+  InverseAutoregressiveFlow(Weights& weights, const ModelSpec& spec, int64_t features)
+      : latentSize_(spec.latentSize),
+        mean_(weights, "posterior.mean", features, spec.latentSize),
+        logVariance_(weights, "posterior.logVariance", features, spec.latentSize) {
+    const int64_t context = spec.posterior.integer("context");
+    context_ = Linear(weights, "posterior.context", features, context);
+    for (int64_t i = 0; i < spec.posterior.integer("steps"); ++i) {
+      steps_.emplace_back(weights, "posterior.flow." + std::to_string(i), spec.latentSize,
+                          spec.posterior.integer("hidden"), context);
+    }
+  }
+
+  int64_t codeSize() const override { return latentSize_; }
+  bool hasDensity() const override { return true; }
+
+  Latent rsample(const Tensor& features, Pass& pass) const override {
+    const Gaussian base{mean_(features), logVariance_(features)};
+    Latent latent;
+    latent.z = base.rsample(pass.draws.normal(base.mean.sizes()));
+    latent.logQ = gaussianLogProb(latent.z, base.mean, base.logVariance).sum(1);
+    flow(latent.z, &latent.logQ, features);
+    return latent;
+  }
+
+  // The flow has no moments in closed form: the base's mean is carried through it, and the base's variance is
+  // given as it is.
+  Gaussian moments(const Tensor& features, Pass& /*pass*/) const override {
+    Gaussian base{mean_(features), logVariance_(features)};
+    flow(base.mean, nullptr, features);
+    return base;
+  }
+
+ private:
+  void flow(Tensor& z, Tensor* logQ, const Tensor& features) const {
+    const Tensor context = activate(ActivationKind::kElu, context_(features));
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      if (i > 0) z = z.flip({1});
+      const auto [shift, gate] = steps_[i](z, context);
+      const Tensor s = gate.sigmoid();
+      z = s * z + (1.0 - s) * shift;
+      if (logQ != nullptr) *logQ = *logQ - at::log_sigmoid(gate).sum(1);
+    }
+  }
+
+  int64_t latentSize_;
+  Linear mean_, logVariance_, context_;
+  std::vector<MaskedStep> steps_;
+};
+
+}  // namespace
+
+std::unique_ptr<Posterior> makeInverseAutoregressiveFlow(Weights& weights, const ModelSpec& spec,
+                                                         int64_t features) {
+  return std::make_unique<InverseAutoregressiveFlow>(weights, spec, features);
+}
+
+}  // namespace torchvae

@@ -1,0 +1,45 @@
+#include "posterior/posterior.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "error.h"
+#include "posterior/tables.h"
+
+namespace torchvae {
+namespace {
+
+struct Row {
+  const char* name;
+  std::unique_ptr<Posterior> (*make)(Weights&, const ModelSpec&, int64_t features);
+};
+
+constexpr Row kTable[] = {
+    {"gaussian", makeGaussianPosterior},       {"sampling-network", makeSamplingNetwork},
+    {"iaf", makeInverseAutoregressiveFlow},    {"bernoulli-mixed", makeBernoulliMixed},
+    {"uniform-noise", makeUniformNoise},       {"gumbel-softmax", makeGumbelSoftmax},
+    {"vector-quantised", makeVectorQuantised}, {"deterministic", makeDeterministic},
+};
+
+}  // namespace
+
+std::unique_ptr<Posterior> makePosterior(Weights& weights, const ModelSpec& spec, int64_t features) {
+  for (const Row& row : kTable) {
+    if (spec.posterior.type == row.name) return row.make(weights, spec, features);
+  }
+  throw Error("ERR_SPEC", "The engine has no posterior named " + spec.posterior.type);
+}
+
+Tensor gaussianLogProb(const Tensor& z, const Tensor& mean, const Tensor& logVariance) {
+  const double constant = std::log(2 * std::numbers::pi);
+  return ((z - mean).square() * (-logVariance).exp() + logVariance + constant) * -0.5;
+}
+
+Tensor gaussianKl(const Gaussian& a, const Gaussian& b) {
+  const Tensor difference = a.mean - b.mean;
+  return ((a.logVariance - b.logVariance).exp() + difference.square() * (-b.logVariance).exp() - 1.0 +
+          b.logVariance - a.logVariance) *
+         0.5;
+}
+
+}  // namespace torchvae

@@ -1,0 +1,54 @@
+// q(z|x): draws of z from the encoder's features, and what is known of their distribution.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "net/network.h"
+
+namespace torchvae {
+
+// A diagonal normal distribution: each [B, D].
+struct Gaussian {
+  Tensor mean, logVariance;
+
+  Tensor rsample(const Tensor& noise) const { return mean + (logVariance * 0.5).exp() * noise; }
+};
+
+// log N(z; mean, exp(logVariance)) for each dimension, [B, D] (or what the shapes broadcast to).
+Tensor gaussianLogProb(const Tensor& z, const Tensor& mean, const Tensor& logVariance);
+// KL(N(a) || N(b)) for each dimension, [B, D].
+Tensor gaussianKl(const Gaussian& a, const Gaussian& b);
+
+// A draw of z, [B, codeSize], differentiable in the features.
+struct Latent {
+  Tensor z;
+  std::optional<Gaussian> gaussian;  // q itself, where it is one
+  Tensor logQ;                       // log q(z|x), [B]; undefined where q has no density
+  // The divergence, for each dimension or group, [B, groups], where the posterior knows it by itself.
+  Tensor ownDivergence;
+  Tensor penalty;  // what the posterior adds to the loss, [B]; undefined for nothing
+};
+
+class Posterior {
+ public:
+  virtual ~Posterior() = default;
+  // Values in a code z.
+  virtual int64_t codeSize() const = 0;
+  virtual Latent rsample(const Tensor& features, Pass& pass) const = 0;
+  // The mean of q(z|x) and its logarithmic variance, [B, codeSize]; minus infinity for a point.
+  virtual Gaussian moments(const Tensor& features, Pass& pass) const = 0;
+  // q(z|x) where it is a diagonal normal.
+  virtual std::optional<Gaussian> gaussian(const Tensor& /*features*/) const { return std::nullopt; }
+  // Whether a draw comes with its density, and whether that is a normal.
+  virtual bool hasDensity() const { return false; }
+  virtual bool isGaussian() const { return false; }
+  // What the divergence is from, where the posterior knows it by itself.
+  enum class Own : uint8_t { kNone, kStandardNormal, kCategorical };
+  virtual Own ownDivergence() const { return Own::kNone; }
+};
+
+// Throws ERR_SPEC for a type that the table does not hold.
+std::unique_ptr<Posterior> makePosterior(Weights& weights, const ModelSpec& spec, int64_t features);
+
+}  // namespace torchvae

@@ -1,0 +1,89 @@
+// Vector-quantised codes (van den Oord et al. 2017): `positions` vectors of latentSize values, each replaced
+// by the nearest of `codes` entries of a codebook; gradients pass straight through. The codebook follows the
+// vectors by exponential moving averages (appendix A.1), and the vectors are drawn to it by the commitment
+// term. Against the uniform prior over codes the divergence is the constant positions log(codes).
+
+#include <ATen/ops/argmin.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/one_hot.h>
+#include <c10/core/GradMode.h>
+
+#include <cmath>
+#include <limits>
+
+#include "posterior/tables.h"
+
+namespace torchvae {
+namespace {
+
+constexpr double kEpsilon = 1e-5;  // Laplace smoothing of the counts
+
+class VectorQuantised : public Posterior {
+ public:
+  VectorQuantised(Weights& weights, const ModelSpec& spec, int64_t features)
+      : size_(spec.latentSize),
+        positions_(spec.posterior.integer("positions")),
+        codes_(spec.posterior.integer("codes")),
+        commitment_(spec.posterior.number("commitment")),
+        decay_(spec.posterior.number("decay")),
+        vectors_(weights, "posterior.code", features, positions_ * size_),
+        codebook_(weights.buffer("posterior.codebook", {codes_, size_}, Init::normal(1))),
+        counts_(weights.buffer("posterior.codebook.counts", {codes_}, Init::constant(1))),
+        // The codebook that sums and counts stand for is the one above only once they have followed it.
+        sums_(weights.buffer("posterior.codebook.sums", {codes_, size_}, Init::constant(0))) {}
+
+  int64_t codeSize() const override { return positions_ * size_; }
+  Own ownDivergence() const override { return Own::kCategorical; }
+
+  Latent rsample(const Tensor& features, Pass& pass) const override {
+    const Tensor vectors = vectors_(features).view({-1, size_});
+    const Tensor nearest = nearestOf(vectors);
+    const Tensor chosen = (*codebook_).index_select(0, nearest);
+    if (pass.training) follow(vectors.detach(), nearest);
+    Latent latent;
+    latent.z = (vectors + (chosen - vectors).detach()).view({features.size(0), codeSize()});
+    latent.ownDivergence =
+        at::full({features.size(0), positions_}, std::log(static_cast<double>(codes_)), vectors.options());
+    latent.penalty = (vectors - chosen).square().view({features.size(0), codeSize()}).sum(1) * commitment_;
+    return latent;
+  }
+
+  Gaussian moments(const Tensor& features, Pass& /*pass*/) const override {
+    const Tensor vectors = vectors_(features).view({-1, size_});
+    const Tensor z = (*codebook_).index_select(0, nearestOf(vectors)).view({features.size(0), codeSize()});
+    return {z, at::full_like(z, -std::numeric_limits<double>::infinity())};
+  }
+
+ private:
+  Tensor nearestOf(const Tensor& vectors) const {
+    const Tensor entries = *codebook_;
+    return at::argmin(entries.square().sum(1) - vectors.detach().matmul(entries.t()) * 2.0, 1);
+  }
+
+  void follow(const Tensor& vectors, const Tensor& nearest) const {
+    const c10::NoGradGuard noGrad;
+    const Tensor oneHot = at::one_hot(nearest, codes_).to(vectors.scalar_type());
+    Tensor counts = *counts_, sums = *sums_, codebook = *codebook_;
+    // Sums begin as the drawn codebook, at a count of one each.
+    sums.copy_(sums.where(sums.abs().sum(1, true).gt(0), codebook));
+    counts.mul_(decay_).add_(oneHot.sum(0), 1 - decay_);
+    sums.mul_(decay_).add_(oneHot.t().matmul(vectors), 1 - decay_);
+    const Tensor total = counts.sum();
+    const Tensor smoothed = (counts + kEpsilon) / (total + kEpsilon * static_cast<double>(codes_)) * total;
+    codebook.copy_(sums / smoothed.unsqueeze(1));
+  }
+
+  int64_t size_, positions_, codes_;
+  double commitment_, decay_;
+  Linear vectors_;
+  Weight codebook_, counts_, sums_;
+};
+
+}  // namespace
+
+std::unique_ptr<Posterior> makeVectorQuantised(Weights& weights, const ModelSpec& spec, int64_t features) {
+  return std::make_unique<VectorQuantised>(weights, spec, features);
+}
+
+}  // namespace torchvae

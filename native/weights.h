@@ -1,0 +1,60 @@
+// A model's named tensors, as its parts ask for them. The parts are built twice: once to declare what they
+// need, and, when that has its place in the flat buffers, once more to be used.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "parameters.h"
+#include "tensor.h"
+
+namespace torchvae {
+
+// A tensor in PyTorch's layout.
+class Weight {
+ public:
+  Weight() = default;
+  Weight(Tensor leaf, std::vector<int64_t> shape) : leaf_(std::move(leaf)), shape_(std::move(shape)) {}
+
+  // The fused kernels' layouts have more dimensions than PyTorch's shape where images become features.
+  Tensor operator*() const { return leaf_.sizes() == shape_ ? leaf_ : leaf_.reshape(shape_); }
+  bool defined() const { return leaf_.defined(); }
+  const Tensor& leaf() const { return leaf_; }
+
+ private:
+  Tensor leaf_;
+  std::vector<int64_t> shape_;
+};
+
+// Where a model's tensors lie.
+struct Store {
+  Parameters model;
+  Parameters adversary;  // of an objective's opponent, which is trained against the model
+  Parameters buffers;    // not trained: running statistics, codebooks
+};
+
+class Weights {
+ public:
+  enum class Phase : uint8_t { kDeclare, kUse };
+  Weights(Store& store, Phase phase) : store_(store), phase_(phase) {}
+
+  Weight parameter(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
+  Weight buffer(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
+  // The same, for tensors of the adversary.
+  Weights adversary() const;
+
+  // The model's parameters whose names begin with `prefix`.
+  std::vector<Weight> parametersOf(const std::string& prefix) const;
+
+  bool declaring() const { return phase_ == Phase::kDeclare; }
+
+ private:
+  Weight find(Parameters& parameters, const std::string& name, const std::vector<int64_t>& shape,
+              const Init& init, bool trained) const;
+
+  Store& store_;
+  Phase phase_;
+  bool isAdversary_ = false;
+};
+
+}  // namespace torchvae

@@ -1,0 +1,152 @@
+/** The optimisers against torch.optim, and what stands around them: clipping, accumulation, averages, bad gradients. */
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { Dataset, type FitOptions, type Precision, sprites, VAE } from '../lib/index.ts';
+import { readFixture, relativeError } from './support/fixture.ts';
+
+const fixture = readFixture('pytorch-optimisers');
+const fits: Record<string, FitOptions> = JSON.parse(fixture.metadata.fits!);
+const spec = JSON.parse(fixture.metadata.spec!);
+const data = Dataset.from(fixture.values('data'), { shape: spec.inputShape, kind: 'unit' });
+const batchSize = Number(fixture.metadata.batchSize);
+
+async function create(precision: Precision = 'float32') {
+  const vae = await VAE.create({ spec, seed: Number(fixture.metadata.seed), precision, device: 'cpu' });
+  await vae.setParameters(fixture.group('parameter'));
+  return vae;
+}
+
+async function train(vae: VAE, options: FitOptions, epochs = 10, on = data) {
+  const results = [];
+  for await (const result of vae.fit(on, { epochs, batchSize, shuffle: false, ...options }))
+    results.push(result);
+  return results;
+}
+
+async function bitsOf(vae: VAE) {
+  const all = [...(await vae.parameters())];
+  return all.map(([name, { data }]) => [name, Buffer.from(data.buffer).toString('base64')]);
+}
+
+describe.each(Object.entries(fits))('fifty batches as torch.optim takes them: %s', (name, options) => {
+  test.each([
+    ['float32', 3e-5],
+    ['float64', 3e-7],
+  ] as const)('%s', async (precision, tolerance) => {
+    using vae = await create(precision);
+    await train(vae, options);
+    expect(vae.step).toBe(10 * Math.ceil(5 / (options.accumulate ?? 1)));
+    const parameters = await vae.parameters();
+    for (const [key, trained] of fixture.group(name)) {
+      expect(relativeError(parameters.get(key)!.data, trained), key).toBeLessThan(tolerance);
+    }
+    if (!options.averageWeights) return;
+    const averages = await vae.averagedParameters();
+    for (const [key, average] of fixture.group(`${name}-of`)) {
+      expect(relativeError(averages.get(key)!.data, average), key).toBeLessThan(tolerance);
+    }
+  });
+});
+
+test('an update is the same in the tile that made the gradient and over the whole gradient', async () => {
+  // A limit that no gradient reaches takes the second way.
+  for (const optimizer of [{ type: 'adam' }, { type: 'adamw' }, { type: 'sgd', momentum: 0.9 }] as const) {
+    using tiled = await create();
+    using whole = await create();
+    await train(tiled, { optimizer }, 2);
+    await train(whole, { optimizer, clip: { norm: 1e9 } }, 2);
+    const wanted = await whole.parameters();
+    for (const [key, { data }] of await tiled.parameters()) {
+      expect(relativeError(data, wanted.get(key)!.data), key).toBeLessThan(1e-6);
+    }
+  }
+});
+
+test.each([
+  ['a momentum', { optimizer: { type: 'rmsprop', momentum: 0.5 } }],
+  ['several batches an update', { accumulate: 3 }],
+  ['an average of the weights', { averageWeights: 0.95 }],
+] as const)('a checkpoint carries %s: the parts of a run are the whole, to the bit', async (_, options) => {
+  const path = join(await mkdtemp(join(tmpdir(), 'torchvae-')), 'vae.safetensors');
+  using whole = await create();
+  await train(whole, options, 4);
+  using half = await create();
+  await train(half, options, 1);
+  // Stopped somewhere within the second epoch.
+  const stop = new AbortController();
+  await train(half, { ...options, signal: stop.signal, onProgress: () => stop.abort() }, 1).catch(() => {});
+  await half.save(path);
+  using resumed = await VAE.load(path, { device: 'cpu' });
+  await train(resumed, options, 4 - resumed.epoch);
+  expect(resumed.step).toBe(whole.step);
+  expect(await bitsOf(resumed)).toEqual(await bitsOf(whole));
+  if (!('averageWeights' in options)) return;
+  const [came, wanted] = [await resumed.averagedParameters(), await whole.averagedParameters()];
+  for (const [key, { data }] of wanted) expect(came.get(key)!.data, key).toEqual(data);
+});
+
+test('batches of a quarter, four an update, are batches of the whole', async () => {
+  const images = sprites({ count: 256, seed: 1 });
+  const made = async (options: FitOptions) => {
+    // Without noise in z the two are the same sum: a latent space that the decoder is blind to.
+    using vae = await VAE.create({
+      spec: { encoder: { hidden: [20] }, latentSize: 2 },
+      device: 'cpu',
+      seed: 1,
+    });
+    const zeros = [...(await vae.parameters())].filter(([name]) => name === 'decoder.0.weight');
+    await vae.setParameters(new Map(zeros.map(([name, { data }]) => [name, new Float32Array(data.length)])));
+    await train(vae, { ...options, optimizer: { type: 'sgd' }, learningRate: 1e-4 }, 1, images);
+    return await vae.parameters();
+  };
+  const [whole, parts] = [await made({ batchSize: 256 }), await made({ batchSize: 64, accumulate: 4 })];
+  for (const name of ['posterior.mean.weight', 'decoder.1.bias', 'encoder.0.weight']) {
+    expect(relativeError(parts.get(name)!.data, whole.get(name)!.data), name).toBeLessThan(1e-5);
+  }
+});
+
+test('skip leaves out the updates of bad batches, and says how many; stop does not go on', async () => {
+  const rows = Float32Array.from({ length: 40 * 20 }, (_, i) => ((i * 7919) % 1009) / 1009);
+  rows.fill(3e38, 9 * 20, 10 * 20); // in the second batch of eight
+  const gaussian = { ...spec, likelihood: { type: 'gaussian' } };
+  const spoilt = Dataset.from(rows, { shape: [20] });
+  for (const options of [{}, { clip: { norm: 1 } }] as FitOptions[]) {
+    using vae = await VAE.create({ spec: gaussian, device: 'cpu' });
+    const [result] = await train(vae, { ...options, onNonFinite: 'skip' }, 1, spoilt);
+    expect(result!.skipped).toBe(1);
+    expect(Number.isFinite(result!.train.loss)).toBe(true);
+    expect(vae.step).toBe(5);
+    for (const { data } of (await vae.parameters()).values()) expect(data.every(Number.isFinite)).toBe(true);
+    using other = await VAE.create({ spec: gaussian, device: 'cpu' });
+    await expect(train(other, options, 1, spoilt)).rejects.toMatchObject({ code: 'ERR_NONFINITE' });
+    expect(other.step).toBe(1);
+  }
+});
+
+test('a model whose every batch is bad says so', async () => {
+  const rows = new Float32Array(16 * 20).fill(3e38);
+  using vae = await VAE.create({ spec: { ...spec, likelihood: { type: 'gaussian' } }, device: 'cpu' });
+  const training = train(vae, { onNonFinite: 'skip' }, 1, Dataset.from(rows, { shape: [20] }));
+  await expect(training).rejects.toMatchObject({ code: 'ERR_NONFINITE' });
+});
+
+test('a model goes on with the optimiser it began with', async () => {
+  const path = join(await mkdtemp(join(tmpdir(), 'torchvae-')), 'vae.safetensors');
+  using vae = await create();
+  await train(vae, { optimizer: { type: 'sgd', momentum: 0.9 } }, 1);
+  await vae.save(path);
+  using loaded = await VAE.load(path, { device: 'cpu' });
+  await expect(train(loaded, {}, 1)).rejects.toMatchObject({
+    code: 'ERR_STATE',
+    message: expect.stringContaining('sgd'),
+  });
+  await train(loaded, { optimizer: { type: 'sgd' } }, 1);
+});
+
+test('no average where none was asked for', async () => {
+  using vae = await create();
+  await train(vae, {}, 1);
+  await expect(vae.averagedParameters()).rejects.toMatchObject({ code: 'ERR_STATE' });
+});
