@@ -26,6 +26,7 @@ export default defineConfig({
         plugins: [twin],
         test: {
           name: 'twin',
+          env: { TORCHVAE_TWIN: '1' },
           include: [
             'test/twin/*.test.ts',
             'test/numerics.test.ts',

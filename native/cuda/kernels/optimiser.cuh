@@ -51,10 +51,11 @@ __device__ inline double columnSums(const GradientRange& range, int rows, int bl
   const int64_t mine = static_cast<int64_t>(block) * kColumnsPerBlock + line;
   if (lane != 0 || mine >= range.count) return 0;
   gradients[range.offset + mine] = total;
-  return static_cast<double>(total) * static_cast<double>(total);
+  return static_cast<double>(total * total);
 }
 
-// Blocks of 1,024 threads. Grid: those of each range, in turn.
+// Blocks of 1,024 threads. Grid: those of each range, in turn. Squares are taken in the gradients' own type,
+// as the update takes them: one that overflows must count as not finite here.
 template <class T>
 __device__ inline void finishGradients(const GradientArguments& a) {
   using C = Compute<T>;
@@ -71,8 +72,8 @@ __device__ inline void finishGradients(const GradientArguments& a) {
     const int64_t first = static_cast<int64_t>(own) * kValuesPerBlock;
     const int64_t last = first + kValuesPerBlock < range.count ? first + kValuesPerBlock : range.count;
     for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) {
-      const double g = gradients[range.offset + i];
-      squares += g * g;
+      const C g = gradients[range.offset + i];
+      squares += static_cast<double>(g * g);
     }
   }
   squares = blockSum(squares);
