@@ -103,7 +103,8 @@ std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64
     context.bf16 = precision == "bf16";
     context.tf32 = precision == "tf32";
     if (context.tiled()) context.gemm = cpu::chooseGemm();
-    if (!reference && fused::isFusable(spec)) return owned<Model>(new fused::FusedModel(context, spec, seed));
+    if (!reference && fused::isFusable(context, spec))
+      return owned<Model>(new fused::FusedModel(context, spec, seed));
     if (context.bf16) {
       throw Error("ERR_SPEC",
                   "precision 'bf16' is for models whose parts all have fused kernels; use 'float32'");

@@ -105,6 +105,27 @@ class Graph : public CapturedWork {
   size_t replays_ = 0;
 };
 
+class Mark : public TimeMark {
+ public:
+  Mark() {
+    check(cudaEventCreateWithFlags(&event_, cudaEventBlockingSync), "Making an event");
+    check(cudaEventRecord(event_, c10::cuda::getCurrentCUDAStream()), "Recording an event");
+  }
+  Mark(const Mark&) = delete;
+  ~Mark() override { cudaEventDestroy(event_); }
+
+  double since(const TimeMark& earlier) const override {
+    float milliseconds = 0;
+    check(cudaEventSynchronize(event_), "Waiting for an event");
+    check(cudaEventElapsedTime(&milliseconds, static_cast<const Mark&>(earlier).event_, event_),
+          "Timing two events");
+    return 1e-3 * static_cast<double>(milliseconds);
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 class Part : public CudaPart {
  public:
   std::vector<DeviceInfo> devices(std::string& reason) override {
@@ -147,6 +168,10 @@ class Part : public CudaPart {
 
   std::unique_ptr<CapturedWork> capture(std::function<void()> body) override {
     return translated([&]() -> std::unique_ptr<CapturedWork> { return std::make_unique<Graph>(body); });
+  }
+
+  std::unique_ptr<TimeMark> mark() override {
+    return translated([&]() -> std::unique_ptr<TimeMark> { return std::make_unique<Mark>(); });
   }
 
   CudaMemory memory() override {

@@ -31,10 +31,13 @@ void forStretches(int64_t total, const Body& body) {
 
 }  // namespace
 
-bool isFusable(const ModelSpec& spec) {
+bool isFusable(const Context& context, const ModelSpec& spec) {
+  // The CPU's convolutions are of one channel's images. Of several channels, both networks must have the
+  // pixels in one order.
+  const bool alike = spec.encoder.type == spec.decoder.type && context.kernels != nullptr;
+  const bool takesImages = spec.inputShape.size() == 3 && (spec.inputShape[0] == 1 || alike);
   const auto plainNetwork = [&](const NetworkSpec& network) {
-    const bool hasKernels = network.type == "mlp" || (network.type == "conv" && spec.inputShape.size() == 3 &&
-                                                      spec.inputShape[0] == 1);
+    const bool hasKernels = network.type == "mlp" || (network.type == "conv" && takesImages);
     return hasKernels && network.norm == NormKind::kNone && network.dropout == 0 &&
            network.activation <= ActivationKind::kSoftplus;
   };
@@ -142,7 +145,9 @@ void FusedModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, in
   const at::Tensor host = at::from_blob(const_cast<uint8_t*>(bytes + first * width), {rows, x.columns},
                                         c10::TensorOptions().dtype(x.isUint8 ? c10::kByte : c10::kFloat));
   at::Tensor target = vae.x.value.narrow(0, 0, rows);
-  target.copy_(host);
+  const int64_t channels = vae.channels;
+  const int64_t pixels = x.columns / channels;
+  target.view({rows, pixels, channels}).copy_(host.view({rows, channels, pixels}).transpose(1, 2));
   if (x.isUint8) target.div_(255);
   if (context_.tiled()) vae.x.finishRows(0, rows);
   if (noise.values != nullptr) {

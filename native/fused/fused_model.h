@@ -10,8 +10,8 @@
 
 namespace torchvae::fused {
 
-// Whether there are fused kernels for all parts of this model.
-bool isFusable(const ModelSpec& spec);
+// Whether there are fused kernels for all parts of this model where the context computes.
+bool isFusable(const Context& context, const ModelSpec& spec);
 
 class FusedModel : public VaeModel {
  public:

@@ -35,7 +35,8 @@ ProductRole inputRole(bool training) {
 
 Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
          int64_t capacity, bool training)
-    : x(makeActivations(context, capacity, spec.inputSize(), inputRole(training))),
+    : channels(spec.encoder.type == "conv" ? spec.inputShape[0] : 1),
+      x(makeActivations(context, capacity, spec.inputSize(), inputRole(training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
       z(makeActivations(context, capacity, spec.latentSize, inputRole(training))),
       reconstruction(zeroed(context, {capacity})),

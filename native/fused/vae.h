@@ -53,6 +53,9 @@ class Vae {
   // E[x|z] of what decode() left: [rows, inputSize].
   at::Tensor decodedMean(int64_t rows) const { return likelihood_->mean(decoded_->value.narrow(0, 0, rows)); }
 
+  // Of x's images, whose values lie pixel by pixel, as convolutions take them; 1 where x is taken as it
+  // comes.
+  const int64_t channels;
   Activations x;                  // [capacity, inputSize]
   at::Tensor noise;               // [capacity, latentSize]
   Activations z;                  // [capacity, latentSize]

@@ -33,6 +33,14 @@ class CapturedWork {
   virtual int64_t nodes() const = 0;
 };
 
+// A point in a stream's work, of which the device notes the time.
+class TimeMark {
+ public:
+  virtual ~TimeMark() = default;
+  // Seconds of the device from `earlier` to here; waits until the work before both is done.
+  virtual double since(const TimeMark& earlier) const = 0;
+};
+
 class CudaPart {
  public:
   virtual ~CudaPart() = default;
@@ -58,6 +66,9 @@ class CudaPart {
   // Records what `body` queues, without running it. What it allocates stays allocated as long as the record.
   // `body` may be run again for each replay, so it must own what it refers to.
   virtual std::unique_ptr<CapturedWork> capture(std::function<void()> body) = 0;
+
+  // Marks what was queued last.
+  virtual std::unique_ptr<TimeMark> mark() = 0;
 
   virtual CudaMemory memory() = 0;
 };

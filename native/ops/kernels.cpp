@@ -79,7 +79,8 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         narrow(rows),
                         narrow(source.data.size(1)),
                         narrow(latent),
-                        narrow(source.batchSize)};
+                        narrow(source.batchSize),
+                        narrow(source.channels)};
   launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a);
 }
 

@@ -43,6 +43,7 @@ struct BatchSource {
   uint64_t seed = 0;        // of the noise
   int64_t step = 0;
   const StepState* state = nullptr;
+  int64_t channels = 1;  // of images, which lie channel by channel in `data` and pixel by pixel in x
 };
 
 class Kernels {

@@ -4,13 +4,13 @@
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 namespace torchvae {
 namespace {
 
-constexpr int64_t kScheduleRows = 4096;
+// Steps between two readings of the state, at most: with small models, what lib/training asks for at a time.
+constexpr int64_t kScheduleRows = 1024;
 
 bool sameSettings(const OptimiserSettings& a, const OptimiserSettings& b) {
   return a.kind == b.kind && a.beta1 == b.beta1 && a.beta2 == b.beta2 && a.epsilon == b.epsilon &&
@@ -111,7 +111,8 @@ void GraphExecutor::start(const TrainChunk& chunk, const at::Tensor& order, int6
 TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,
                                int64_t& step) {
   data_ = &data;
-  const auto begin = std::chrono::steady_clock::now();
+  CudaPart& part = context_.kernels->part();
+  const std::unique_ptr<TimeMark> begin = part.mark();
   const int64_t wholeBatches = rows_ / batchSize_;
   TrainResult result;
   StepState now{};
@@ -144,7 +145,7 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   result.sums.reconstruction = now.reconstruction;
   result.sums.kl = now.kl;
   result.sums.examples = now.examples;
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  result.seconds = part.mark()->since(*begin);
   return result;
 }
 

@@ -46,7 +46,7 @@ void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows
 
 void loadBatch(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed, int64_t step) {
   if (context.kernels != nullptr) {
-    BatchSource source{input.data.values(), input.order, input.first, 0, seed, step, nullptr};
+    BatchSource source{input.data.values(), input.order, input.first, 0, seed, step, nullptr, vae.channels};
     if (input.clock) {
       source.state = input.clock->state;
       source.batchSize = input.clock->batchSize;

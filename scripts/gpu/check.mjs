@@ -1,5 +1,5 @@
 // Checks of a device's numbers, for scripts/gpu-verify. Prints one line of JSON: {ok, ...}.
-//   node scripts/gpu/check.mjs DEVICE fixtures|cpu|replays|epochs
+//   node scripts/gpu/check.mjs DEVICE fixtures|optimisers|cpu|precisions|replays|epochs|refusal
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Dataset, mnist, sprites, VAE } from '../../dist/index.js';
@@ -39,19 +39,26 @@ async function losses(vae, data, options) {
   return came;
 }
 
+function readFixture(name) {
+  const { tensors, metadata } = decodeSafetensors(readFileSync(`${fixtures}/${name}.safetensors`), name);
+  const values = (key) => tensors.get(key).data;
+  const group = (prefix) =>
+    new Map(
+      [...tensors]
+        .filter(([key]) => key.startsWith(`${prefix}.`))
+        .map(([key, { data }]) => [key.slice(prefix.length + 1), data]),
+    );
+  return { metadata, values, group };
+}
+
 /** What PyTorch computed: forward, gradients, fifty Adam steps. */
 async function againstFixtures() {
   const verdict = new Verdict();
-  for (const file of readdirSync(fixtures).filter((name) => name.startsWith('pytorch-'))) {
-    const name = file.replace('.safetensors', '');
-    const { tensors, metadata } = decodeSafetensors(readFileSync(`${fixtures}/${file}`), name);
-    const values = (key) => tensors.get(key).data;
-    const group = (prefix) =>
-      new Map(
-        [...tensors]
-          .filter(([key]) => key.startsWith(`${prefix}.`))
-          .map(([key, { data }]) => [key.slice(prefix.length + 1), data]),
-      );
+  const names = readdirSync(fixtures)
+    .map((file) => file.replace('.safetensors', ''))
+    .filter((name) => name.startsWith('pytorch-') && name !== 'pytorch-optimisers');
+  for (const name of names) {
+    const { metadata, values, group } = readFixture(name);
     const spec = JSON.parse(metadata.spec);
     for (const precision of ['float32', 'float64']) {
       const label = `${name} ${precision}`;
@@ -88,12 +95,54 @@ async function againstFixtures() {
   return verdict;
 }
 
+/** torch.optim's fifty batches by every optimiser, with clipping, penalties, accumulation and averages. */
+async function optimisers() {
+  const verdict = new Verdict();
+  const { metadata, values, group } = readFixture('pytorch-optimisers');
+  const spec = JSON.parse(metadata.spec);
+  const data = Dataset.from(values('data'), { shape: spec.inputShape, kind: 'unit' });
+  const batchSize = Number(metadata.batchSize);
+  for (const [name, options] of Object.entries(JSON.parse(metadata.fits))) {
+    const vae = await VAE.create({ spec, seed: Number(metadata.seed), device });
+    await vae.setParameters(group('parameter'));
+    await losses(vae, data, { epochs: 10, batchSize, shuffle: false, ...options });
+    const parameters = await vae.parameters();
+    const errors = [...group(name)].map(([key, wanted]) => relativeError(parameters.get(key).data, wanted));
+    verdict.add(name, Math.max(...errors), 1e-4);
+    vae.dispose();
+  }
+  return verdict;
+}
+
 const training = { epochs: 3, batchSize: 32 };
 const pictures = () => sprites({ count: device === 'cpu' ? 500 : 4000 });
+
+/** Models on libtorch's own operations, one for each kind of part that draws or keeps something. */
+const GENERAL = {
+  'reference mlp': { kernels: 'reference' },
+  iwae: { spec: { objective: { type: 'iwae', samples: 3 } } },
+  'residual conv, batch norm, dropout': {
+    spec: { encoder: { type: 'residual', channels: [8, 16], norm: 'batch', dropout: 0.1 }, latentSize: 8 },
+  },
+  'gumbel-softmax': { spec: { posterior: { type: 'gumbel-softmax' }, prior: 'categorical' } },
+  'iaf, predicted scale': {
+    spec: { posterior: 'iaf', likelihood: { type: 'gaussian', scale: 'predicted' } },
+  },
+  'vae-gan': { spec: { objective: { type: 'vae-gan' } } },
+};
 
 /** The same seeds on both devices: the same noise, the same order, so nearly the same losses. */
 async function againstCpu() {
   const verdict = new Verdict();
+  for (const [name, options] of Object.entries(GENERAL)) {
+    const runs = [];
+    for (const where of [device, 'cpu']) {
+      const vae = await VAE.create({ seed: 4, ...options, device: where });
+      runs.push(await losses(vae, pictures().take(320), { epochs: 2, batchSize: 32 }));
+      vae.dispose();
+    }
+    verdict.add(name, relativeError(runs[0], runs[1]), 5e-3);
+  }
   for (const preset of ['mlp-400', 'conv']) {
     for (const precision of ['float32', 'float64']) {
       const runs = [];
@@ -112,6 +161,39 @@ async function againstCpu() {
   return verdict;
 }
 
+/** What rounded products cost: three epochs against float32's. Refused where the device does not have them. */
+async function precisions() {
+  const verdict = new Verdict();
+  for (const preset of ['mlp-400', 'conv']) {
+    const runs = {};
+    for (const precision of ['float32', 'tf32', 'bf16']) {
+      try {
+        const vae = await VAE.create({ preset, seed: 4, precision, device });
+        runs[precision] = await losses(vae, pictures(), { ...training, epochs: preset === 'conv' ? 1 : 3 });
+        vae.dispose();
+      } catch (error) {
+        if (error.code !== 'ERR_DEVICE') throw error;
+        verdict.refused = { ...verdict.refused, [precision]: error.message };
+      }
+    }
+    for (const precision of ['tf32', 'bf16']) {
+      if (!runs[precision]) continue;
+      verdict.add(`${preset} ${precision}`, relativeError(runs[precision], runs.float32), 2e-2);
+    }
+  }
+  return verdict;
+}
+
+/** What asking for a GPU comes to where there is none. */
+async function refusal() {
+  try {
+    (await VAE.create({ device: 'cuda' })).dispose();
+    return { ok: false, error: 'a model was made on a GPU where there is none' };
+  } catch (error) {
+    return { ok: error.code === 'ERR_DEVICE', code: error.code, message: error.message };
+  }
+}
+
 /** Replays draw new noise each time; a run gives the same bits again, and however it is cut by aborts. */
 async function replays() {
   const verdict = new Verdict();
@@ -125,6 +207,10 @@ async function replays() {
   const straight = await losses(whole, data, training);
   const again = await create();
   verdict.add('the same bits again', relativeError(await losses(again, data, training), straight), 1e-300);
+  // Weights' averages are not kept by the captured steps, so that a run with one is the loop's.
+  const loop = await create();
+  const looped = await losses(loop, data, { ...training, averageWeights: 0.9 });
+  verdict.add("the loop's losses", relativeError(straight, looped), 1e-4);
   const cut = await create();
   const pieces = [];
   while (pieces.length < training.epochs) {
@@ -163,5 +249,13 @@ async function epochs() {
   };
 }
 
-const checks = { fixtures: againstFixtures, cpu: againstCpu, replays, epochs };
+const checks = {
+  fixtures: againstFixtures,
+  optimisers,
+  cpu: againstCpu,
+  precisions,
+  replays,
+  epochs,
+  refusal,
+};
 console.log(JSON.stringify(await checks[what]()));

@@ -1,4 +1,4 @@
-"""PyTorch as a program of scripts/gpu-verify: torch_peer.py DEVICE mlp|conv BATCH PRECISION eager|compiled
+"""PyTorch as a program of scripts/gpu-verify: torch_peer.py DEVICE mlp|conv|conv64 BATCH PRECISION eager|compiled
 
 For each line "run SECONDS" it trains that long and answers {"wall_ms", "device_ms", "steps"}, milliseconds a step. The data
 lies on the device; the loss is read once a round.
@@ -14,27 +14,43 @@ from torch.nn import functional as F
 device, workload, batch, precision, mode = sys.argv[1:]
 batch = int(batch)
 on_gpu = device != 'cpu'
-examples = 60000 if on_gpu else 2000
+examples = (4096 if workload == 'conv64' else 60000) if on_gpu else (64 if workload == 'conv64' else 2000)
 torch.manual_seed(0)
 if precision == 'tf32':
     torch.set_float32_matmul_precision('high')
 torch.backends.cudnn.allow_tf32 = precision == 'tf32'
 torch.backends.cudnn.benchmark = True
-latent = 16 if workload == 'conv' else 20
+latent = {'mlp': 20, 'conv': 16, 'conv64': 128}[workload]
+# Channels of the images, from x down.
+channels = {'conv': [1, 32, 64], 'conv64': [3, 32, 64, 128, 256]}.get(workload, [])
+side = {'conv': 28, 'conv64': 64}.get(workload, 0)
+small = side >> (len(channels) - 1) if channels else 0
+
+
+def down():
+    for inputs, outputs in zip(channels, channels[1:]):
+        yield from (nn.Conv2d(inputs, outputs, 3, 2, 1), nn.ReLU())
+
+
+def up():
+    upwards = channels[::-1]
+    for i, (inputs, outputs) in enumerate(zip(upwards, upwards[1:])):
+        yield nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, output_padding=1)
+        if i < len(upwards) - 2:
+            yield nn.ReLU()
 
 
 class Vae(nn.Module):
     def __init__(self):
         super().__init__()
-        if workload == 'conv':
-            self.encoder = nn.Sequential(nn.Conv2d(1, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(), nn.Flatten())
-            self.decoder = nn.Sequential(nn.Linear(latent, 3136), nn.ReLU(), nn.Unflatten(1, (64, 7, 7)),
-                                         nn.ConvTranspose2d(64, 32, 3, 2, 1, output_padding=1), nn.ReLU(),
-                                         nn.ConvTranspose2d(32, 1, 3, 2, 1, output_padding=1))
+        if channels:
+            width = channels[-1] * small * small
+            self.encoder = nn.Sequential(*down(), nn.Flatten())
+            self.decoder = nn.Sequential(nn.Linear(latent, width), nn.ReLU(), nn.Unflatten(1, (channels[-1], small, small)), *up())
         else:
             self.encoder = nn.Sequential(nn.Linear(784, 400), nn.ReLU())
             self.decoder = nn.Sequential(nn.Linear(latent, 400), nn.ReLU(), nn.Linear(400, 784))
-        self.head = nn.Linear(3136 if workload == 'conv' else 400, 2 * latent)
+        self.head = nn.Linear(width if channels else 400, 2 * latent)
 
     def forward(self, x):
         mean, log_variance = self.head(self.encoder(x)).chunk(2, 1)
@@ -43,8 +59,10 @@ class Vae(nn.Module):
 
 
 model = Vae().to(device)
+if workload == 'conv64':
+    model = model.to(memory_format=torch.channels_last)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if on_gpu else None)
-shape = (1, 28, 28) if workload == 'conv' else (784,)
+shape = (channels[0], side, side) if channels else (784,)
 data = torch.randint(0, 256, (examples, *shape), dtype=torch.uint8, device=device)
 
 

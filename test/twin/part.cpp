@@ -1,5 +1,6 @@
 #include "part.h"
 
+#include <chrono>
 #include <cstring>
 
 #include "error.h"
@@ -26,7 +27,21 @@ class Recorded : public CapturedWork {
   int64_t nodes_ = 0;
 };
 
+class HostMark : public TimeMark {
+ public:
+  double since(const TimeMark& earlier) const override {
+    return std::chrono::duration<double>(at_ - static_cast<const HostMark&>(earlier).at_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point at_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
+
+std::unique_ptr<TimeMark> TwinPart::mark() {
+  return std::make_unique<HostMark>();
+}
 
 std::vector<DeviceInfo> TwinPart::devices(std::string& reason) {
   reason = "this engine computes a GPU's kernels on the CPU";

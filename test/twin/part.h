@@ -16,6 +16,7 @@ class TwinPart : public CudaPart {
   void* kernel(const std::string& name) override;
   void launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t size) override;
   std::unique_ptr<CapturedWork> capture(std::function<void()> body) override;
+  std::unique_ptr<TimeMark> mark() override;
   CudaMemory memory() override { return {}; }
 
   int64_t launches = 0;  // of kernels

@@ -43,7 +43,8 @@ struct StepState {
   uint32_t ticket;  // blocks of the optimiser's kernel that are done
 };
 
-// x[i] = data[order[first + i]], and noise ~ N(0, 1) by the draws of (seed, stream, step).
+// x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, and
+// noise ~ N(0, 1) by the draws of (seed, stream, step).
 struct LoadArguments {
   const void* data;      // [examples, columns], uint8 (scaled by 1/255) or float
   const int64_t* order;  // [examples]
@@ -54,7 +55,7 @@ struct LoadArguments {
   uint64_t seed;
   uint32_t stream;
   int32_t isUint8;
-  int32_t rows, columns, latent, batchSize;
+  int32_t rows, columns, latent, batchSize, channels;
 };
 
 // y = activate(y + bias of the column), or without a bias where that is null; `from` may be y.

@@ -8,12 +8,14 @@ namespace torchvae::kernels {
 constexpr int kNoisePerBlock = 256;
 
 template <class T, class From>
-__device__ inline void copyRow(const From* from, T* to, int columns) {
+__device__ inline void copyRow(const From* from, T* to, int columns, int channels) {
+  const int pixels = columns / channels;
   for (int j = threadIdx.x; j < columns; j += blockDim.x) {
+    const int place = channels == 1 ? j : j % pixels * channels + j / pixels;
     if constexpr (sizeof(From) == 1) {
-      store(to, j, static_cast<Compute<T>>(from[j]) / Compute<T>(255));
+      store(to, place, static_cast<Compute<T>>(from[j]) / Compute<T>(255));
     } else {
-      store(to, j, static_cast<Compute<T>>(from[j]));
+      store(to, place, static_cast<Compute<T>>(from[j]));
     }
   }
 }
@@ -27,9 +29,9 @@ __device__ inline void loadBatch(const LoadArguments& a) {
     const int64_t row = a.order[first + block];
     T* to = static_cast<T*>(a.x) + static_cast<int64_t>(block) * a.columns;
     if (a.isUint8 != 0) {
-      copyRow(static_cast<const uint8_t*>(a.data) + row * a.columns, to, a.columns);
+      copyRow(static_cast<const uint8_t*>(a.data) + row * a.columns, to, a.columns, a.channels);
     } else {
-      copyRow(static_cast<const float*>(a.data) + row * a.columns, to, a.columns);
+      copyRow(static_cast<const float*>(a.data) + row * a.columns, to, a.columns, a.channels);
     }
     return;
   }
