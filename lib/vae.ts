@@ -2,6 +2,8 @@ import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
 import { Dataset } from './data/dataset.ts';
 import { TorchvaeError } from './errors.ts';
+import { type LatentHealth, surveyLatents } from './evaluation/collapse.ts';
+import { LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
 import { type Checkpoint, damaged, isWeight, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
 import { Core } from './model/core.ts';
 import {
@@ -282,9 +284,42 @@ export class VAE {
     return { data: result.values, shape: [rows, result.groups] };
   }
 
+  /**
+   * How much of z the model uses over a data set: active units, KL divergence of each dimension, mutual information. Time
+   * and memory grow with the square of the examples; a thousand or two will do.
+   *
+   * @param options.seed of the codes that are drawn; default 0
+   */
+  async latentHealth(data: Dataset, options: { seed?: number } = {}): Promise<LatentHealth> {
+    checkDataset('data', data, this.spec);
+    const { seed = 0 } = checkOptions('options of latentHealth', options, ['seed']);
+    return surveyLatents(this.#core, data, checkInteger('seed', seed, 0));
+  }
+
+  /**
+   * Fits a mixture of normals to the codes of `data` (means of q(z|x)); `decode(mixture.sample(n))` then draws examples.
+   *
+   * @throws TorchvaeError ERR_SHAPE for fewer examples than components, and what {@link encode} throws
+   */
+  async fitMixture(data: Examples, options: Labelled & MixtureOptions = {}): Promise<LatentMixture> {
+    const known = ['labels', 'components', 'iterations', 'seed'];
+    const given = checkOptions('options of fitMixture', options, known);
+    const { components = 10, iterations = 100, seed = 0 } = given;
+    checkInteger('components', components, 1, 1 << 12);
+    checkInteger('iterations', iterations, 1);
+    checkInteger('seed', seed, 0);
+    const { mean } = await this.encode(data, given.labels && { labels: given.labels });
+    const { device } = this.#core;
+    const fitted = await this.#core.call((addon) =>
+      addon.fitMixture(device.handle, mean.data, this.#core.codeSize, components, iterations, seed),
+    );
+    return new LatentMixture(fitted);
+  }
+
   /** What the addon takes for `x`, with the labels that the model needs. */
-  #examples(name: string, x: Examples, options: Labelled) {
-    const values = checkExamples(name, x, this.spec);
+  #examples(name: string, x: Examples, options: Labelled & { seed?: number }) {
+    const seed = checkInteger('seed', options.seed ?? 0, 0);
+    const values = checkExamples(name, x, this.spec, seed);
     const rows = values.length / this.#core.dimensions;
     const given = options.labels ?? (x instanceof Dataset ? x.labels : undefined);
     return { values, rows, labels: checkLabels(name, given, this.spec, rows) };

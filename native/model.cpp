@@ -11,10 +11,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/latent.h"
 #include "objective/importance.h"
 #include "ops/optimiser.h"
 #include "random/philox.h"
 #include "train/loop.h"
+#include "train/observer.h"
 #include "translate.h"
 
 namespace torchvae {
@@ -179,16 +181,25 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     const at::Tensor& order = orderOf(chunk);
     const bool hasAdversary = store_.adversary.size() > 0;
-    return runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
+    StepObserver observer(store_.model);
+    std::vector<std::string> faults;
+    TrainResult result = runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
       Draws draws(context_, {seed_, Stream::kNoise, static_cast<uint64_t>(batch.noise)});
       Pass own = pass(draws, batch.schedule, true);
-      const Tensor x = data.rowsOf(context_, order, batch.first, batch.rows);
+      const Tensor x = data.rowsOf(context_, order, batch.first, batch.rows,
+                                   {seed_, Stream::kBinary, static_cast<uint64_t>(batch.noise)});
       if (spec_.condition.classes > 0) {
         own.labels = data.labelsOf(context_, order, batch.first, batch.rows, spec_.condition.classes);
       }
+      const LossSums before = sums;
       const Terms terms = differentiate(x, data.rows(), own);
       addTerms(terms, batch.rows, sums);
-      if (!std::isfinite(terms.loss.item<double>())) return false;
+      const auto refuse = [&] {
+        if (faults.empty()) faults = faultsOf(before, sums, store_.model);
+        return false;
+      };
+      if (!std::isfinite(terms.loss.item<double>())) return refuse();
+      if (batch.isObserved) observer.begin();
       accumulateGradients(context_, store_.model, batch.group.batches == 0, batch.group.last);
       if (hasAdversary) {
         accumulateGradients(context_, store_.adversary, batch.group.batches == 0, batch.group.last);
@@ -198,14 +209,18 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
       point.squares = sumOfSquares(context_, store_.model);
       UpdatePoint opponent{objective_->adversaryLearningRate(), step_ + 1, batch.group.batches + 1, 0};
       if (hasAdversary) opponent.squares = sumOfSquares(context_, store_.adversary);
-      if (!std::isfinite(point.squares) || !std::isfinite(opponent.squares)) return false;
+      if (!std::isfinite(point.squares) || !std::isfinite(opponent.squares)) return refuse();
       optimiserStep(context_, store_.model, chunk.optimiser, point);
       if (hasAdversary) optimiserStep(context_, store_.adversary, {}, opponent);
       if (chunk.optimiser.averageDecay > 0) {
         averageWeights(context_, store_.model, chunk.optimiser.averageDecay);
       }
+      if (batch.isObserved) observer.end();
       return true;
     });
+    result.norms = observer.take();
+    result.faults = std::move(faults);
+    return result;
   });
 }
 
@@ -224,7 +239,8 @@ LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed
       if (spec_.condition.classes > 0) {
         own.labels = resident.labelsOf(context_, order, first, rows, spec_.condition.classes);
       }
-      const Draft d = draft(*composition_, resident.rowsOf(context_, order, first, rows), own);
+      const Draw binary{noiseSeed, Stream::kBinary, static_cast<uint64_t>(batch)};
+      const Draft d = draft(*composition_, resident.rowsOf(context_, order, first, rows, binary), own);
       sums.reconstruction += d.reconstruction.sum(c10::kDouble).item<double>();
       sums.kl += d.kl.sum(c10::kDouble).item<double>();
       sums.examples += rows;
@@ -315,6 +331,21 @@ std::vector<float> VaeModel::divergences(const HostArray& x, uint64_t seed, int6
       copyOut(each, all.data() + first * groups);
     });
     return all;
+  });
+}
+
+LatentStatistics VaeModel::latentStatistics(const HostArray& x, uint64_t seed) {
+  return translated([&] {
+    LatentSurvey survey;
+    forStretches(x.rows, kEvaluationRows, [&](int64_t first, int64_t rows) {
+      Draws draws(context_, {seed, Stream::kNoise, static_cast<uint64_t>(first)});
+      Pass own = pass(draws, {}, false);
+      const Tensor features = composition_->encode(load(x, first, rows, own), own);
+      const Latent latent = composition_->posterior().rsample(features, own);
+      survey.add(composition_->posterior().moments(features, own).mean, composition_->divergence(latent, own),
+                 latent.gaussian, latent.z);
+    });
+    return survey.finish();
   });
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "train/loop.h"
+#include "train/observer.h"
 #include "train/step.h"
 #include "translate.h"
 
@@ -39,9 +40,8 @@ bool isFusable(const ModelSpec& spec) {
            network.activation <= ActivationKind::kSoftplus;
   };
   const PartSpec& likelihood = spec.likelihood;
-  const bool fusedLikelihood = likelihood.type == "bernoulli" ||
-                               (likelihood.type == "gaussian" && likelihood.word("scale") == "fixed" &&
-                                likelihood.word("link") == "identity");
+  const bool fusedLikelihood = likelihood.type == "bernoulli" || likelihood.type == "squared-error" ||
+                               (likelihood.type == "gaussian" && likelihood.word("scale") == "fixed");
   const bool plainObjective = spec.objective.type == "elbo" && spec.objective.number("freeBits") == 0 &&
                               !spec.objective.flag("hasCapacity");
   return plainNetwork(spec.encoder) && plainNetwork(spec.decoder) && spec.posterior.type == "gaussian" &&
@@ -78,14 +78,34 @@ TrainResult FusedModel::train(const TrainChunk& chunk) {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     Vae& vae = trainingPass(std::min(chunk.batchSize, data.rows()));
     const at::Tensor& order = orderOf(chunk);
-    return runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
+    StepObserver observer(store_.model);
+    std::vector<std::string> faults;
+    TrainResult result = runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
+      const LossSums before = sums;
       const StepInput input{data, order, batch.first, batch.rows, batch.schedule};
       forwardAndBackward(context_, vae, input, seed_, batch.noise);
       addLosses(context_, vae, batch.rows, sums);
-      if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl)) return false;
-      return update(context_, vae, store_.model, batch.rows, chunk.optimiser, batch.schedule.learningRate,
-                    step_ + 1, batch.group) != UpdateOutcome::kNonFinite;
+      const auto refuse = [&] {
+        if (faults.empty()) {
+          vae.weightGradients(store_.model, batch.rows);
+          faults = faultsOf(before, sums, store_.model);
+        }
+        return false;
+      };
+      if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl)) return refuse();
+      if (batch.isObserved) {
+        vae.weightGradients(store_.model, batch.rows);
+        observer.begin();
+      }
+      const UpdateOutcome outcome = update(context_, vae, store_.model, batch.rows, chunk.optimiser,
+                                           batch.schedule.learningRate, step_ + 1, batch.group);
+      if (outcome == UpdateOutcome::kNonFinite) return refuse();
+      if (batch.isObserved) observer.end();
+      return true;
     });
+    result.norms = observer.take();
+    result.faults = std::move(faults);
+    return result;
   });
 }
 
@@ -101,7 +121,8 @@ LossSums FusedModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSe
     int64_t batch = 0;
     for (int64_t first = 0; first < data.rows() && !abort.load(); first += capacity, ++batch) {
       const int64_t rows = std::min(capacity, data.rows() - first);
-      resident.gather(context_, order, first, rows, vae.x);
+      resident.gather(context_, order, first, rows,
+                      {noiseSeed, Stream::kBinary, static_cast<uint64_t>(batch)}, vae.x);
       drawNoise(context_, noiseSeed, batch, rows, vae.noise);
       vae.encode(rows);
       vae.sample(rows);

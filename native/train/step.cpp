@@ -46,7 +46,8 @@ void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows
 
 void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed,
                         int64_t step) {
-  input.data.gather(context, input.order, input.first, input.rows, vae.x);
+  input.data.gather(context, input.order, input.first, input.rows,
+                    {seed, Stream::kBinary, static_cast<uint64_t>(step)}, vae.x);
   drawNoise(context, seed, step, input.rows, vae.noise);
   vae.encode(input.rows);
   vae.sample(input.rows);
