@@ -17,6 +17,8 @@ export {
 } from './data/index.ts';
 export { type ErrorCode, TorchvaeError } from './errors.ts';
 export type { CollapseAlarm, LatentHealth } from './evaluation/collapse.ts';
+export { type MutualInformationGap, mutualInformationGap } from './evaluation/disentanglement.ts';
+export { type FrechetOptions, frechetDistance } from './evaluation/frechet.ts';
 export { LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
 export type { Examples, Tensor } from './model/input.ts';
 export type { Losses } from './model/losses.ts';
