@@ -37,8 +37,7 @@ class VaeModel : public Model {
                   float* negativeLogLikelihood) override;
   std::vector<float> divergences(const HostArray& x, uint64_t seed, int64_t& groups) override;
   void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) override;
-  LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                     std::vector<std::vector<float>>& gradients) override;
+  Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) override;
 
  protected:
   const at::Tensor& orderOf(const TrainChunk& chunk);

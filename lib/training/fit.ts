@@ -12,7 +12,7 @@ import {
   type OptimiserOptions,
   updatesIn,
 } from './optimiser.ts';
-import { betaAt, capacityAt, temperatureAt } from './schedule.ts';
+import { betaAt, weightsAt } from './schedule.ts';
 
 /** How to train. */
 export interface FitOptions extends OptimiserOptions {
@@ -234,22 +234,20 @@ function runStretch(
 ): Promise<TrainResult> {
   const { batchSize, shuffle } = settings;
   const { learningRate, native: optimiser } = settings.optimiser;
+  const stepsPerEpoch = Math.ceil(partial.examples / batchSize);
   return core.exclusive(async () => {
     const { epoch, stepInEpoch } = core.position;
+    const updates = (batches: number) => updatesIn(stepInEpoch, batches, stepsPerEpoch, optimiser.accumulate);
     const { sums } = partial;
     const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle, sums };
-    const { objective, posterior } = core.spec;
     const schedule = new Float64Array(4 * steps);
     for (let i = 0; i < steps; i++) {
-      const at = core.position.step + i;
-      const weights = [betaAt(objective, at), capacityAt(objective, at), temperatureAt(posterior, at)];
-      schedule.set([learningRate, ...weights], 4 * i);
+      schedule.set([learningRate, ...weightsAt(core.spec, core.position.step + updates(i))], 4 * i);
     }
     const result = await core.call((addon, handle) =>
       addon.train(handle, { data, ...chunk, schedule, optimiser }),
     );
-    const stepsPerEpoch = Math.ceil(partial.examples / batchSize);
-    core.position.step += updatesIn(stepInEpoch, result.steps, stepsPerEpoch, optimiser.accumulate);
+    core.position.step += updates(result.steps);
     core.position.stepInEpoch += result.steps;
     if (optimiser.type !== 'adam') core.position.optimizer = optimiser.type;
     const { reconstruction, kl, terms, examples } = result;

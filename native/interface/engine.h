@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 4;
+inline constexpr int kEngineInterface = 5;
 
 struct DeviceInfo {
   std::string name;
@@ -127,6 +127,13 @@ struct NoiseSource {
   uint64_t seed = 0;
 };
 
+// Of one batch.
+struct Gradients {
+  double loss = 0;                       // what they are the derivatives of
+  LossSums sums;                         // of its terms
+  std::vector<std::vector<float>> each;  // one vector a trained parameter, in stateTensors() order
+};
+
 // What decode() gives of p(x|z).
 enum class DecodeKind : uint8_t { kMean, kMode, kSample };
 
@@ -170,10 +177,8 @@ class Model {
   virtual std::vector<float> divergences(const HostArray& x, uint64_t seed, int64_t& groups) = 0;
   // Per-example -log p(x|z) and KL(q||p), each [rows].
   virtual void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) = 0;
-  // The gradients of the batch's mean loss, one vector a parameter in stateTensors() order, beside the
-  // batch's sums.
-  virtual LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                             std::vector<std::vector<float>>& gradients) = 0;
+  // The gradients of the batch's mean loss, as a step of training takes them. The model stays as it is.
+  virtual Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) = 0;
 };
 
 class Device {
