@@ -45,6 +45,7 @@ export async function priorAlone(
   const vae = await VAE.create({ spec, precision: 'float64', device: 'cpu', seed: 3 });
   const wide = 'condition' in more ? size + more.condition!.classes : size;
   const decoder = { 'decoder.0.weight': identity(size, wide) };
-  await setWeights(vae, { 'posterior.code.weight': identity(size, wide), ...decoder });
+  const code = more.posterior === 'gaussian' ? 'posterior.mean.weight' : 'posterior.code.weight';
+  await setWeights(vae, { [code]: identity(size, wide), ...decoder });
   return vae;
 }
