@@ -399,30 +399,27 @@ Napi::Value losses(const Info& info) {
           [](Napi::Env env, ArrayPair& terms) { return pairToObject(env, terms, "reconstruction", "kl"); });
 }
 
-// gradients(model, x, noise | seed, beta, labels?): Promise<LossSums & { gradients: Float32Array[] }>
+// gradients(model, x, noise | seed, schedule of one step, labels?):
+//   Promise<LossSums & { loss: number, gradients: Float32Array[] }>
 Napi::Value gradients(const Info& info) {
   ModelHandle& handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
   if (x->rows < 1) throw toJavaScriptError(info.Env(), "ERR_SHAPE", "Expected at least one example");
   const OwnedNoise noise = toNoise(info[2], x->rows, handle.codeSize);
-  const double beta = info[3].ToNumber().DoubleValue();
+  const StepSchedule schedule = toSchedule(info[3], 1).front();
   addLabels(*x, info[4]);
   auto model = handle.model;
-  using Result = std::pair<LossSums, std::vector<std::vector<float>>>;
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, nullptr,
-          [=] {
-            Result result;
-            result.first = model->gradients(x->view(), noise.view(), beta, result.second);
-            return result;
-          },
-          [](Napi::Env env, Result& result) {
-            auto object = toObject(env, result.first).As<Napi::Object>();
-            auto arrays = Napi::Array::New(env, result.second.size());
-            for (size_t i = 0; i < result.second.size(); ++i) {
-              arrays.Set(static_cast<uint32_t>(i), toFloat32Array(env, result.second[i]));
+          [=] { return model->gradients(x->view(), noise.view(), schedule); },
+          [](Napi::Env env, Gradients& result) {
+            auto object = toObject(env, result.sums).As<Napi::Object>();
+            auto arrays = Napi::Array::New(env, result.each.size());
+            for (size_t i = 0; i < result.each.size(); ++i) {
+              arrays.Set(static_cast<uint32_t>(i), toFloat32Array(env, result.each[i]));
             }
+            object.Set("loss", result.loss);
             object.Set("gradients", arrays);
             return object;
           });

@@ -16,7 +16,6 @@ import {
 } from './model/input.ts';
 import type { Losses } from './model/losses.ts';
 import { checkFinite, checkOutputSize } from './model/output.ts';
-import { betaOf } from './model/parts/objectives.ts';
 import { PRECISIONS, type Precision } from './model/precision.ts';
 import { type PresetName, preset } from './model/presets.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
@@ -24,6 +23,7 @@ import { callAddon } from './runtime/addon.ts';
 import { Device, type DeviceName } from './runtime/device.ts';
 import type { StateTensor } from './runtime/native.ts';
 import { type EpochResult, evaluate, type FitOptions, fit } from './training/fit.ts';
+import { weightsAt } from './training/schedule.ts';
 
 /** How to make a {@link VAE}: from a preset, from a spec, or from a preset with parts of its spec replaced. */
 export interface CreateOptions {
@@ -232,7 +232,7 @@ export class VAE {
    * `count` draws of z from the prior, decoded to the mean of p(x|z): [count, ...inputShape].
    *
    * @param options.seed the same seed gives the same draws; default 0
-   * @param options.labels of what is to be drawn, for a conditioned model
+   * @param options.labels of what is to be drawn, for a model whose prior or decoder is conditioned
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE, ERR_STATE after dispose()
    */
   async sample(count: number, options: Labelled & { seed?: number } = {}): Promise<Tensor> {
@@ -240,7 +240,9 @@ export class VAE {
     checkOutputSize('count', count, this.#core.dimensions);
     const { seed = 0, labels: given } = checkOptions('options of sample', options, ['seed', 'labels']);
     checkInteger('seed', seed, 0);
-    const labels = checkLabels('what is to be drawn', given, this.spec, count);
+    const { condition } = this.spec;
+    const isLabelled = condition?.decoder || condition?.prior;
+    const labels = isLabelled ? checkLabels('what is to be drawn', given, this.spec, count) : undefined;
     const z = await this.#core.call((addon, handle) => addon.samplePrior(handle, count, seed, labels));
     return this.decode(z, labels && { labels });
   }
@@ -356,28 +358,39 @@ export class VAE {
 
   /**
    * The gradients of one batch's mean loss, by parameter name, as a study of the model or a test of its derivatives needs
-   * them; training does not pass through here.
+   * them; training does not pass through here. The batch is taken as training takes it, at the end of all schedules: with
+   * the full beta, the capacity `to`, the final temperature. The model stays as it is.
    *
    * @param x [n, ...inputShape], one batch
    * @param options as for {@link losses}
-   * @returns the mean losses, and for each parameter a gradient of its shape
+   * @returns the mean losses, where `loss` is what the objective minimises and `terms` has its further terms, and for each
+   * parameter a gradient of its shape
    */
   async gradients(
     x: Examples,
     options: Labelled & { noise?: Float32Array; seed?: number } = {},
-  ): Promise<{ reconstruction: number; kl: number; gradients: Map<string, Tensor> }> {
+  ): Promise<{
+    loss: number;
+    reconstruction: number;
+    kl: number;
+    terms: Record<string, number>;
+    gradients: Map<string, Tensor>;
+  }> {
     const { values, noise, labels } = this.#lossInput(x, options);
-    const beta = betaOf(this.spec.objective);
+    const schedule = Float64Array.from([0, ...weightsAt(this.spec, Infinity)]);
     const result = await this.#core.call((addon, handle) =>
-      addon.gradients(handle, values, noise, beta, labels),
+      addon.gradients(handle, values, noise, schedule, labels),
     );
     const named = this.#core.call((addon, handle) => addon.stateTensors(handle));
     result.gradients.forEach((gradient, i) => {
       checkFinite(`gradient of ${named[i]!.name}`, gradient);
     });
+    const { termNames } = this.#core;
     return {
+      loss: result.loss,
       reconstruction: result.reconstruction / result.examples,
       kl: result.kl / result.examples,
+      terms: Object.fromEntries(termNames.map((name, i) => [name, result.terms[i]! / result.examples])),
       gradients: new Map(
         result.gradients.map((data, i) => [named[i]!.name, { data, shape: named[i]!.shape }] as const),
       ),

@@ -268,7 +268,9 @@ void VaeModel::decode(const float* z, const int32_t* labels, int64_t total, Deco
     forStretches(total, kEvaluationRows, [&](int64_t first, int64_t rows) {
       Draws draws(context_, {seed, Stream::kPrior, static_cast<uint64_t>(first) + 1});
       Pass own = pass(draws, {}, false);
-      own.labels = loadLabels(labels == nullptr ? nullptr : labels + first, rows);
+      if (spec_.condition.decoder) {
+        own.labels = loadLabels(labels == nullptr ? nullptr : labels + first, rows);
+      }
       float* from = const_cast<float*>(z) + first * codeSize();
       const Tensor codes = at::from_blob(from, {rows, codeSize()}, kHostFloat).to(context_.options());
       const Tensor y = composition_->decode(codes, own);
@@ -362,26 +364,27 @@ void VaeModel::losses(const HostArray& x, const NoiseSource& noise, float* recon
   });
 }
 
-LossSums VaeModel::gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                             std::vector<std::vector<float>>& gradients) {
+Gradients VaeModel::gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) {
   return translated([&] {
     Draws draws(context_, {noise.seed, Stream::kNoise, 0});
-    StepSchedule schedule;
-    schedule.beta = beta;
     Pass own = pass(draws, schedule, true);
     prepare(draws, noise, 0, x.rows);
+    // Running statistics and codebooks follow a batch that the model is trained on, not one that it is asked
+    // about.
+    const Tensor buffers = store_.buffers.values.clone();
     const Terms terms = differentiate(load(x, 0, x.rows, own), x.rows, own);
-    gradients.clear();
+    store_.buffers.values.copy_(buffers);
+    Gradients gradients;
+    gradients.loss = terms.loss.item<double>();
     for (const Parameters* parameters : {&store_.model, &store_.adversary}) {
       for (const ParameterEntry& entry : parameters->entries()) {
         const at::Tensor gradient = parameters->gradient(entry.slot);
-        gradients.emplace_back(static_cast<size_t>(gradient.numel()));
-        copyOut(gradient, gradients.back().data());
+        gradients.each.emplace_back(static_cast<size_t>(gradient.numel()));
+        copyOut(gradient, gradients.each.back().data());
       }
     }
-    LossSums sums;
-    addTerms(terms, x.rows, sums);
-    return sums;
+    addTerms(terms, x.rows, gradients.sums);
+    return gradients;
   });
 }
 

@@ -38,8 +38,7 @@ class VaeModel : public Model {
   std::vector<float> divergences(const HostArray& x, uint64_t seed, int64_t& groups) override;
   LatentStatistics latentStatistics(const HostArray& x, uint64_t seed) override;
   void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) override;
-  LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                     std::vector<std::vector<float>>& gradients) override;
+  Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) override;
 
  protected:
   const at::Tensor& orderOf(const TrainChunk& chunk);

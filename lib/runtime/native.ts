@@ -197,9 +197,9 @@ export interface Addon {
     model: ModelHandle,
     x: Float32Array | Uint8Array,
     noise: Noise,
-    beta: number,
+    schedule: Float64Array,
     labels?: Int32Array,
-  ): Promise<LossSums & { gradients: Float32Array[] }>;
+  ): Promise<LossSums & { loss: number; gradients: Float32Array[] }>;
   stateTensors(model: ModelHandle): StateTensor[];
   /** Of the terms that the losses' sums have beside reconstruction and kl. */
   termNames(model: ModelHandle): string[];

@@ -15,7 +15,7 @@ import {
   type OptimiserOptions,
   updatesIn,
 } from './optimiser.ts';
-import { betaAt, capacityAt, temperatureAt } from './schedule.ts';
+import { betaAt, weightsAt } from './schedule.ts';
 
 /** How to train. */
 export interface FitOptions extends OptimiserOptions {
@@ -238,7 +238,7 @@ async function runEpoch(
       stepsPerEpoch,
       step,
       stepsPerSecond: pace.stepsPerSecond,
-      learningRate: learningRateOf(core, settings, stepInEpoch, stepsPerEpoch),
+      learningRate: learningRateOf(core, settings, { stepInEpoch, stepsPerEpoch, step }),
       ...(settings.gradientHealth === 'live' && gradientHealth && { gradientHealth }),
       secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
     });
@@ -250,7 +250,8 @@ async function runEpoch(
   const latentHealth = settings.latentHealth
     ? await surveyLatents(core, surveyed.take(Math.min(SURVEYED, surveyed.length)), 0)
     : undefined;
-  const learningRate = learningRateOf(core, settings, stepsPerEpoch - 1, stepsPerEpoch);
+  const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
+  const learningRate = learningRateOf(core, settings, last);
   const losses = toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames);
   const { epoch, step, optimizer } = core.position;
   const plateau = notePlateau(settings.schedule, core.position.plateau, (validated ?? losses).loss);
@@ -278,15 +279,10 @@ async function runEpoch(
 function learningRateOf(
   { position }: Core,
   { optimiser, schedule }: Settings,
-  stepInEpoch: number,
-  stepsPerEpoch: number,
+  place: { stepInEpoch: number; stepsPerEpoch: number; step: number },
 ): number {
-  const { epoch, step: done, stepInEpoch: at } = position;
-  const { accumulate } = optimiser.native;
-  // Steps of the optimiser that lie between where training stands and that batch.
-  const step = done + Math.floor(stepInEpoch / accumulate) - Math.floor(at / accumulate);
-  const place = { epoch, stepInEpoch, stepsPerEpoch, step: Math.max(0, step) };
-  return learningRateAt(schedule, optimiser.learningRate, place, position.plateau);
+  const { epoch, plateau } = position;
+  return learningRateAt(schedule, optimiser.learningRate, { epoch, ...place }, plateau);
 }
 
 /** The weight of the divergence in the step that was taken last. */
@@ -307,22 +303,25 @@ function runStretch(
   const stepsPerEpoch = Math.ceil(partial.examples / batchSize);
   return core.exclusive(async () => {
     const { epoch, stepInEpoch } = core.position;
+    const updates = (batches: number) => updatesIn(stepInEpoch, batches, stepsPerEpoch, optimiser.accumulate);
     const { sums } = partial;
     const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle, sums };
     const isLast = stepInEpoch + steps === stepsPerEpoch;
     const observe = settings.gradientHealth === 'live' || (settings.gradientHealth === 'epoch' && isLast);
-    const { objective, posterior } = core.spec;
     const schedule = new Float64Array(4 * steps);
     for (let i = 0; i < steps; i++) {
-      const at = core.position.step + i;
-      const learningRate = learningRateOf(core, settings, stepInEpoch + i, stepsPerEpoch);
-      const weights = [betaAt(objective, at), capacityAt(objective, at), temperatureAt(posterior, at)];
-      schedule.set([learningRate, ...weights], 4 * i);
+      const step = core.position.step + updates(i);
+      const learningRate = learningRateOf(core, settings, {
+        stepInEpoch: stepInEpoch + i,
+        stepsPerEpoch,
+        step,
+      });
+      schedule.set([learningRate, ...weightsAt(core.spec, step)], 4 * i);
     }
     const result = await core.call((addon, handle) =>
       addon.train(handle, { data, ...chunk, schedule, optimiser, observe }),
     );
-    core.position.step += updatesIn(stepInEpoch, result.steps, stepsPerEpoch, optimiser.accumulate);
+    core.position.step += updates(result.steps);
     core.position.stepInEpoch += result.steps;
     if (optimiser.type !== 'adam') core.position.optimizer = optimiser.type;
     const { reconstruction, kl, terms, examples } = result;

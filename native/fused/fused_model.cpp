@@ -181,8 +181,7 @@ void FusedModel::losses(const HostArray& x, const NoiseSource& noise, float* rec
   });
 }
 
-LossSums FusedModel::gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                               std::vector<std::vector<float>>& gradients) {
+Gradients FusedModel::gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) {
   return translated([&] {
     store_.model.freshenRounded(context_);
     Vae vae(context_, store_.model, plan_, spec_, x.rows, true);
@@ -191,17 +190,18 @@ LossSums FusedModel::gradients(const HostArray& x, const NoiseSource& noise, dou
     vae.sample(x.rows);
     vae.decode(x.rows);
     vae.reconstruct(x.rows, true);
-    vae.backward(x.rows, beta);
+    vae.backward(x.rows, schedule.beta);
     vae.weightGradients(store_.model, x.rows);
-    gradients.clear();
+    Gradients gradients;
     for (const ParameterEntry& entry : store_.model.entries()) {
       const at::Tensor gradient = store_.model.gradient(entry.slot);
-      gradients.emplace_back(static_cast<size_t>(gradient.numel()));
-      copyOut(gradient, gradients.back().data());
+      gradients.each.emplace_back(static_cast<size_t>(gradient.numel()));
+      copyOut(gradient, gradients.each.back().data());
     }
-    LossSums sums;
+    LossSums& sums = gradients.sums;
     addLosses(context_, vae, x.rows, sums);
-    return sums;
+    gradients.loss = (sums.reconstruction + schedule.beta * sums.kl) / static_cast<double>(x.rows);
+    return gradients;
   });
 }
 

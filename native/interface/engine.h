@@ -160,6 +160,13 @@ struct NoiseSource {
   uint64_t seed = 0;
 };
 
+// Of one batch.
+struct Gradients {
+  double loss = 0;                       // what they are the derivatives of
+  LossSums sums;                         // of its terms
+  std::vector<std::vector<float>> each;  // one vector a trained parameter, in stateTensors() order
+};
+
 // What decode() gives of p(x|z).
 enum class DecodeKind : uint8_t { kMean, kMode, kSample };
 
@@ -204,10 +211,8 @@ class Model {
   virtual LatentStatistics latentStatistics(const HostArray& x, uint64_t seed) = 0;
   // Per-example -log p(x|z) and KL(q||p), each [rows].
   virtual void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) = 0;
-  // The gradients of the batch's mean loss, one vector a parameter in stateTensors() order, beside the
-  // batch's sums.
-  virtual LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                             std::vector<std::vector<float>>& gradients) = 0;
+  // The gradients of the batch's mean loss, as a step of training takes them. The model stays as it is.
+  virtual Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) = 0;
 };
 
 class Device {
