@@ -87,11 +87,12 @@ Napi::Value plan(const Info& info) {
   return toArray(info.Env(), engine().plan(toModelSpec(objectArgument(info[0]))));
 }
 
-// createDataset(device, values, columns, labels?): Promise<Dataset>
+// createDataset(device, values, columns, isDrawn, labels?): Promise<Dataset>
 Napi::Value createDataset(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
   auto values = std::make_shared<OwnedArray>(toOwnedArray(info[1], info[2].ToNumber().Int64Value()));
-  addLabels(*values, info[3]);
+  values->isDrawn = info[3].ToBoolean();
+  addLabels(*values, info[4]);
   const auto bytes = static_cast<int64_t>(values->storage.size());
   return Environment::of(info.Env())
       .promise(
@@ -171,6 +172,7 @@ Napi::Value train(const Info& info) {
   chunk.sums = toLossSums(sums);
   chunk.schedule = toSchedule(options.Get("schedule"), chunk.steps);
   chunk.optimiser = toOptimiser(objectArgument(options.Get("optimiser")));
+  chunk.observe = booleanProperty(options, "observe");
   const int64_t rows = chunk.data->rows();
   const int64_t batches = chunk.batchSize < 1 ? 0 : (rows + chunk.batchSize - 1) / chunk.batchSize;
   if (chunk.firstStep < 0 || chunk.steps < 0 || chunk.firstStep > batches ||
@@ -318,6 +320,66 @@ Napi::Value divergences(const Info& info) {
           });
 }
 
+// latentStatistics(model, x, seed, labels?): Promise<{ meanVariance, divergence, mutualInformation }>
+Napi::Value latentStatistics(const Info& info) {
+  ModelHandle& handle = liveModel(info);
+  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
+  if (x->rows < 1) throw toJavaScriptError(info.Env(), "ERR_SHAPE", "Expected at least one example");
+  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
+  addLabels(*x, info[3]);
+  auto model = handle.model;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr, [=] { return model->latentStatistics(x->view(), seed); },
+          [](Napi::Env env, LatentStatistics& statistics) {
+            auto object = Napi::Object::New(env);
+            object.Set("meanVariance", toFloat32Array(env, statistics.meanVariance));
+            object.Set("divergence", toFloat32Array(env, statistics.divergence));
+            object.Set("mutualInformation", statistics.mutualInformation);
+            return object;
+          });
+}
+
+// fitMixture(device, points, columns, components, iterations, seed):
+// Promise<{ weights, means, factors, logLikelihood, iterations }>
+Napi::Value fitMixture(const Info& info) {
+  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  auto points = std::make_shared<OwnedArray>(toOwnedArray(info[1], info[2].ToNumber().Int64Value()));
+  const int64_t components = info[3].ToNumber().Int64Value();
+  const int64_t iterations = info[4].ToNumber().Int64Value();
+  if (components < 1 || iterations < 1) {
+    throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected positive components and iterations");
+  }
+  const auto seed = static_cast<uint64_t>(info[5].ToNumber().Int64Value());
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *device, nullptr,
+          [=] { return device->fitMixture(points->view(), components, iterations, seed); },
+          [](Napi::Env env, MixtureFit& fit) {
+            auto object = Napi::Object::New(env);
+            object.Set("weights", toFloat64Array(env, fit.weights));
+            object.Set("means", toFloat64Array(env, fit.means));
+            object.Set("factors", toFloat64Array(env, fit.factors));
+            object.Set("logLikelihood", fit.logLikelihood);
+            object.Set("iterations", static_cast<double>(fit.iterations));
+            return object;
+          });
+}
+
+// frechetDistance(device, a, b, columns, components): Promise<number>
+Napi::Value frechetDistance(const Info& info) {
+  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  const int64_t columns = info[3].ToNumber().Int64Value();
+  auto a = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
+  auto b = std::make_shared<OwnedArray>(toOwnedArray(info[2], columns));
+  const int64_t components = info[4].ToNumber().Int64Value();
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *device, nullptr,
+          [=] { return device->frechetDistance(a->view(), b->view(), components); },
+          [](Napi::Env env, double& distance) { return Napi::Number::New(env, distance); });
+}
+
 // losses(model, x, noise | seed, labels?): Promise<{ reconstruction, kl }>
 Napi::Value losses(const Info& info) {
   ModelHandle& handle = liveModel(info);
@@ -337,30 +399,27 @@ Napi::Value losses(const Info& info) {
           [](Napi::Env env, ArrayPair& terms) { return pairToObject(env, terms, "reconstruction", "kl"); });
 }
 
-// gradients(model, x, noise | seed, beta, labels?): Promise<LossSums & { gradients: Float32Array[] }>
+// gradients(model, x, noise | seed, schedule of one step, labels?):
+//   Promise<LossSums & { loss: number, gradients: Float32Array[] }>
 Napi::Value gradients(const Info& info) {
   ModelHandle& handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
   if (x->rows < 1) throw toJavaScriptError(info.Env(), "ERR_SHAPE", "Expected at least one example");
   const OwnedNoise noise = toNoise(info[2], x->rows, handle.codeSize);
-  const double beta = info[3].ToNumber().DoubleValue();
+  const StepSchedule schedule = toSchedule(info[3], 1).front();
   addLabels(*x, info[4]);
   auto model = handle.model;
-  using Result = std::pair<LossSums, std::vector<std::vector<float>>>;
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, nullptr,
-          [=] {
-            Result result;
-            result.first = model->gradients(x->view(), noise.view(), beta, result.second);
-            return result;
-          },
-          [](Napi::Env env, Result& result) {
-            auto object = toObject(env, result.first).As<Napi::Object>();
-            auto arrays = Napi::Array::New(env, result.second.size());
-            for (size_t i = 0; i < result.second.size(); ++i) {
-              arrays.Set(static_cast<uint32_t>(i), toFloat32Array(env, result.second[i]));
+          [=] { return model->gradients(x->view(), noise.view(), schedule); },
+          [](Napi::Env env, Gradients& result) {
+            auto object = toObject(env, result.sums).As<Napi::Object>();
+            auto arrays = Napi::Array::New(env, result.each.size());
+            for (size_t i = 0; i < result.each.size(); ++i) {
+              arrays.Set(static_cast<uint32_t>(i), toFloat32Array(env, result.each[i]));
             }
+            object.Set("loss", result.loss);
             object.Set("gradients", arrays);
             return object;
           });
@@ -458,6 +517,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("samplePrior", samplePrior);
   add("importance", importance);
   add("divergences", divergences);
+  add("latentStatistics", latentStatistics);
+  add("fitMixture", fitMixture);
+  add("frechetDistance", frechetDistance);
   add("losses", losses);
   add("gradients", gradients);
   add("stateTensors", stateTensors);

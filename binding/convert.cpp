@@ -102,6 +102,22 @@ NetworkSpec toNetworkSpec(const Napi::Object& object) {
   return network;
 }
 
+Napi::Object toObject(Napi::Env env, const TensorNorms& norms) {
+  auto object = Napi::Object::New(env);
+  object.Set("name", norms.name);
+  object.Set("gradient", norms.gradient);
+  object.Set("update", norms.update);
+  object.Set("weight", norms.weight);
+  return object;
+}
+
+template <class Array, class T>
+Napi::Value toTypedArray(Napi::Env env, const std::vector<T>& values) {
+  auto array = Array::New(env, values.size());
+  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(T));
+  return array;
+}
+
 }  // namespace
 
 std::string stringProperty(const Napi::Object& object, const char* name) {
@@ -229,9 +245,11 @@ void addLabels(OwnedArray& array, const Napi::Value& labels) {
 }
 
 Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values) {
-  auto array = Napi::Float32Array::New(env, values.size());
-  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(float));
-  return array;
+  return toTypedArray<Napi::Float32Array>(env, values);
+}
+
+Napi::Value toFloat64Array(Napi::Env env, const std::vector<double>& values) {
+  return toTypedArray<Napi::Float64Array>(env, values);
 }
 
 Napi::Value toObject(Napi::Env env, const LossSums& sums) {
@@ -252,6 +270,12 @@ Napi::Value toObject(Napi::Env env, const TrainResult& result) {
   object.Set("skipped", static_cast<double>(result.skipped));
   object.Set("seconds", result.seconds);
   object.Set("reason", kReasons[static_cast<int>(result.reason)]);
+  auto norms = Napi::Array::New(env, result.norms.size());
+  for (uint32_t i = 0; i < norms.Length(); ++i) norms.Set(i, toObject(env, result.norms[i]));
+  object.Set("norms", norms);
+  auto faults = Napi::Array::New(env, result.faults.size());
+  for (uint32_t i = 0; i < faults.Length(); ++i) faults.Set(i, result.faults[i]);
+  object.Set("faults", faults);
   return object;
 }
 

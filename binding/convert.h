@@ -23,12 +23,13 @@ ModelSpec toModelSpec(const Napi::Object& object);
 struct OwnedArray {
   std::vector<uint8_t> storage;
   bool isUint8 = false;
+  bool isDrawn = false;
   int64_t rows = 0;
   int64_t columns = 0;
   std::vector<int32_t> labels;  // of the rows, or empty
 
   HostArray view() const {
-    return {storage.data(), isUint8, rows, columns, labels.empty() ? nullptr : labels.data()};
+    return {storage.data(), isUint8, rows, columns, labels.empty() ? nullptr : labels.data(), isDrawn};
   }
   const float* floats() const { return reinterpret_cast<const float*>(storage.data()); }
 };
@@ -44,6 +45,7 @@ OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns);
 void addLabels(OwnedArray& array, const Napi::Value& labels);
 
 Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values);
+Napi::Value toFloat64Array(Napi::Env env, const std::vector<double>& values);
 Napi::Value toObject(Napi::Env env, const LossSums& sums);
 Napi::Value toObject(Napi::Env env, const TrainResult& result);
 Napi::Value toObject(Napi::Env env, const EngineInfo& info);

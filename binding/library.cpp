@@ -1,6 +1,7 @@
 #include "library.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 
 #include <mutex>
 
@@ -41,6 +42,25 @@ T* make(const std::string& path, const char* factoryName, int interfaceNumber) {
                                " but it is of another torchvae version; reinstall torchvae");
 }
 
+// The threads of libtorch's OpenMP spin while they wait for each other. Beside another busy process the one
+// that is waited for has no core to run on, and a step takes a hundred times as long; asleep, they lose a
+// few microseconds. OpenMP reads this when it is loaded. What the user has set stays.
+class PatientOpenMp {
+ public:
+  PatientOpenMp() {
+    if (getenv("OMP_WAIT_POLICY") != nullptr || getenv("GOMP_SPINCOUNT") != nullptr) return;
+    ours_ = setenv("OMP_WAIT_POLICY", "PASSIVE", 0) == 0;
+  }
+  ~PatientOpenMp() {
+    if (ours_) unsetenv("OMP_WAIT_POLICY");  // child processes shall not inherit it
+  }
+  PatientOpenMp(const PatientOpenMp&) = delete;
+  PatientOpenMp& operator=(const PatientOpenMp&) = delete;
+
+ private:
+  bool ours_ = false;
+};
+
 }  // namespace
 
 Engine& openEngine(const LibraryPaths& paths) {
@@ -51,6 +71,7 @@ Engine& openEngine(const LibraryPaths& paths) {
                                  " beside it; start another process for another libtorch");
   }
   keepThisLibrary();
+  const PatientOpenMp patience;
   for (const std::string& path : paths.libtorch) {
     open(path, "ERR_LIBTORCH",
          "Run `npx torchvae doctor` to see what is wrong, `npx torchvae setup --force` to install it anew");

@@ -1,4 +1,6 @@
 export {
+  type Binarisation,
+  type BinariseOptions,
   type DataKind,
   Dataset,
   type DatasetOptions,
@@ -14,6 +16,10 @@ export {
   sprites,
 } from './data/index.ts';
 export { type ErrorCode, TorchvaeError } from './errors.ts';
+export type { CollapseAlarm, LatentHealth } from './evaluation/collapse.ts';
+export { type MutualInformationGap, mutualInformationGap } from './evaluation/disentanglement.ts';
+export { type FrechetOptions, frechetDistance } from './evaluation/frechet.ts';
+export { LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
 export type { Examples, Tensor } from './model/input.ts';
 export type { Losses } from './model/losses.ts';
 export type { LikelihoodInput, LikelihoodSpec } from './model/parts/likelihoods.ts';
@@ -28,5 +34,7 @@ export { type GridOptions, imageGrid, reconstructionGrid } from './report/grid.t
 export { encodePng, type Picture } from './report/png.ts';
 export type { DeviceName } from './runtime/device.ts';
 export type { EpochResult, FitOptions, StepProgress } from './training/fit.ts';
+export type { GradientHealth, LayerHealth } from './training/gradient-health.ts';
+export type { LearningRateSchedule } from './training/learning-rate.ts';
 export type { Optimizer, OptimizerType } from './training/optimiser.ts';
 export { type CreateOptions, type Encoding, type Labelled, VAE } from './vae.ts';

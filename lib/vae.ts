@@ -2,6 +2,8 @@ import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
 import { Dataset } from './data/dataset.ts';
 import { TorchvaeError } from './errors.ts';
+import { type LatentHealth, surveyLatents } from './evaluation/collapse.ts';
+import { LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
 import { type Checkpoint, damaged, isWeight, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
 import { Core } from './model/core.ts';
 import {
@@ -14,7 +16,6 @@ import {
 } from './model/input.ts';
 import type { Losses } from './model/losses.ts';
 import { checkFinite, checkOutputSize } from './model/output.ts';
-import { betaOf } from './model/parts/objectives.ts';
 import { PRECISIONS, type Precision } from './model/precision.ts';
 import { type PresetName, preset } from './model/presets.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
@@ -22,6 +23,7 @@ import { callAddon } from './runtime/addon.ts';
 import { Device, type DeviceName } from './runtime/device.ts';
 import type { StateTensor } from './runtime/native.ts';
 import { type EpochResult, evaluate, type FitOptions, fit } from './training/fit.ts';
+import { weightsAt } from './training/schedule.ts';
 
 /** How to make a {@link VAE}: from a preset, from a spec, or from a preset with parts of its spec replaced. */
 export interface CreateOptions {
@@ -230,7 +232,7 @@ export class VAE {
    * `count` draws of z from the prior, decoded to the mean of p(x|z): [count, ...inputShape].
    *
    * @param options.seed the same seed gives the same draws; default 0
-   * @param options.labels of what is to be drawn, for a conditioned model
+   * @param options.labels of what is to be drawn, for a model whose prior or decoder is conditioned
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE, ERR_STATE after dispose()
    */
   async sample(count: number, options: Labelled & { seed?: number } = {}): Promise<Tensor> {
@@ -238,7 +240,9 @@ export class VAE {
     checkOutputSize('count', count, this.#core.dimensions);
     const { seed = 0, labels: given } = checkOptions('options of sample', options, ['seed', 'labels']);
     checkInteger('seed', seed, 0);
-    const labels = checkLabels('what is to be drawn', given, this.spec, count);
+    const { condition } = this.spec;
+    const isLabelled = condition?.decoder || condition?.prior;
+    const labels = isLabelled ? checkLabels('what is to be drawn', given, this.spec, count) : undefined;
     const z = await this.#core.call((addon, handle) => addon.samplePrior(handle, count, seed, labels));
     return this.decode(z, labels && { labels });
   }
@@ -282,9 +286,42 @@ export class VAE {
     return { data: result.values, shape: [rows, result.groups] };
   }
 
+  /**
+   * How much of z the model uses over a data set: active units, KL divergence of each dimension, mutual information. Time
+   * and memory grow with the square of the examples; a thousand or two will do.
+   *
+   * @param options.seed of the codes that are drawn; default 0
+   */
+  async latentHealth(data: Dataset, options: { seed?: number } = {}): Promise<LatentHealth> {
+    checkDataset('data', data, this.spec);
+    const { seed = 0 } = checkOptions('options of latentHealth', options, ['seed']);
+    return surveyLatents(this.#core, data, checkInteger('seed', seed, 0));
+  }
+
+  /**
+   * Fits a mixture of normals to the codes of `data` (means of q(z|x)); `decode(mixture.sample(n))` then draws examples.
+   *
+   * @throws TorchvaeError ERR_SHAPE for fewer examples than components, and what {@link encode} throws
+   */
+  async fitMixture(data: Examples, options: Labelled & MixtureOptions = {}): Promise<LatentMixture> {
+    const known = ['labels', 'components', 'iterations', 'seed'];
+    const given = checkOptions('options of fitMixture', options, known);
+    const { components = 10, iterations = 100, seed = 0 } = given;
+    checkInteger('components', components, 1, 1 << 12);
+    checkInteger('iterations', iterations, 1);
+    checkInteger('seed', seed, 0);
+    const { mean } = await this.encode(data, given.labels && { labels: given.labels });
+    const { device } = this.#core;
+    const fitted = await this.#core.call((addon) =>
+      addon.fitMixture(device.handle, mean.data, this.#core.codeSize, components, iterations, seed),
+    );
+    return new LatentMixture(fitted);
+  }
+
   /** What the addon takes for `x`, with the labels that the model needs. */
-  #examples(name: string, x: Examples, options: Labelled) {
-    const values = checkExamples(name, x, this.spec);
+  #examples(name: string, x: Examples, options: Labelled & { seed?: number }) {
+    const seed = checkInteger('seed', options.seed ?? 0, 0);
+    const values = checkExamples(name, x, this.spec, seed);
     const rows = values.length / this.#core.dimensions;
     const given = options.labels ?? (x instanceof Dataset ? x.labels : undefined);
     return { values, rows, labels: checkLabels(name, given, this.spec, rows) };
@@ -321,28 +358,39 @@ export class VAE {
 
   /**
    * The gradients of one batch's mean loss, by parameter name, as a study of the model or a test of its derivatives needs
-   * them; training does not pass through here.
+   * them; training does not pass through here. The batch is taken as training takes it, at the end of all schedules: with
+   * the full beta, the capacity `to`, the final temperature. The model stays as it is.
    *
    * @param x [n, ...inputShape], one batch
    * @param options as for {@link losses}
-   * @returns the mean losses, and for each parameter a gradient of its shape
+   * @returns the mean losses, where `loss` is what the objective minimises and `terms` has its further terms, and for each
+   * parameter a gradient of its shape
    */
   async gradients(
     x: Examples,
     options: Labelled & { noise?: Float32Array; seed?: number } = {},
-  ): Promise<{ reconstruction: number; kl: number; gradients: Map<string, Tensor> }> {
+  ): Promise<{
+    loss: number;
+    reconstruction: number;
+    kl: number;
+    terms: Record<string, number>;
+    gradients: Map<string, Tensor>;
+  }> {
     const { values, noise, labels } = this.#lossInput(x, options);
-    const beta = betaOf(this.spec.objective);
+    const schedule = Float64Array.from([0, ...weightsAt(this.spec, Infinity)]);
     const result = await this.#core.call((addon, handle) =>
-      addon.gradients(handle, values, noise, beta, labels),
+      addon.gradients(handle, values, noise, schedule, labels),
     );
     const named = this.#core.call((addon, handle) => addon.stateTensors(handle));
     result.gradients.forEach((gradient, i) => {
       checkFinite(`gradient of ${named[i]!.name}`, gradient);
     });
+    const { termNames } = this.#core;
     return {
+      loss: result.loss,
       reconstruction: result.reconstruction / result.examples,
       kl: result.kl / result.examples,
+      terms: Object.fromEntries(termNames.map((name, i) => [name, result.terms[i]! / result.examples])),
       gradients: new Map(
         result.gradients.map((data, i) => [named[i]!.name, { data, shape: named[i]!.shape }] as const),
       ),

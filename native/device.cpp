@@ -6,6 +6,8 @@
 
 #include "cpu/bf16.h"
 #include "data/resident.h"
+#include "eval/frechet.h"
+#include "eval/mixture.h"
 #include "fused/fused_model.h"
 #include "model.h"
 #include "translate.h"
@@ -111,6 +113,15 @@ std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64
     }
     return owned<Model>(new VaeModel(context, spec, seed));
   });
+}
+
+MixtureFit ThreadedDevice::fitMixture(const HostArray& points, int64_t components, int64_t iterations,
+                                      uint64_t seed) {
+  return translated([&] { return torchvae::fitMixture(points, components, iterations, seed); });
+}
+
+double ThreadedDevice::frechetDistance(const HostArray& a, const HostArray& b, int64_t components) {
+  return translated([&] { return torchvae::frechetDistance(a, b, components); });
 }
 
 }  // namespace torchvae

@@ -25,6 +25,9 @@ class ThreadedDevice : public Device {
   std::shared_ptr<Dataset> createDataset(const HostArray& values) override;
   std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed, const std::string& precision,
                                      bool reference) override;
+  MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t iterations,
+                        uint64_t seed) override;
+  double frechetDistance(const HostArray& a, const HostArray& b, int64_t components) override;
 
  private:
   void work();

@@ -12,10 +12,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/latent.h"
 #include "objective/importance.h"
 #include "ops/optimiser.h"
 #include "random/philox.h"
 #include "train/loop.h"
+#include "train/observer.h"
 
 namespace torchvae {
 namespace {
@@ -185,16 +187,25 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     const at::Tensor& order = orderOf(chunk);
     const bool hasAdversary = store_.adversary.size() > 0;
-    return runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
+    StepObserver observer(store_.model);
+    std::vector<std::string> faults;
+    TrainResult result = runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
       Draws draws(context_, {seed_, Stream::kNoise, static_cast<uint64_t>(batch.noise)});
       Pass own = pass(draws, batch.schedule, true);
-      const Tensor x = data.rowsOf(context_, order, batch.first, batch.rows);
+      const Tensor x = data.rowsOf(context_, order, batch.first, batch.rows,
+                                   {seed_, Stream::kBinary, static_cast<uint64_t>(batch.noise)});
       if (spec_.condition.classes > 0) {
         own.labels = data.labelsOf(context_, order, batch.first, batch.rows, spec_.condition.classes);
       }
+      const LossSums before = sums;
       const Terms terms = differentiate(x, data.rows(), own);
       addTerms(terms, batch.rows, sums);
-      if (!std::isfinite(terms.loss.item<double>())) return false;
+      const auto refuse = [&] {
+        if (faults.empty()) faults = faultsOf(before, sums, store_.model);
+        return false;
+      };
+      if (!std::isfinite(terms.loss.item<double>())) return refuse();
+      if (batch.isObserved) observer.begin();
       accumulateGradients(context_, store_.model, batch.group.batches == 0, batch.group.last);
       if (hasAdversary) {
         accumulateGradients(context_, store_.adversary, batch.group.batches == 0, batch.group.last);
@@ -204,14 +215,18 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
       point.squares = sumOfSquares(context_, store_.model);
       UpdatePoint opponent{objective_->adversaryLearningRate(), step_ + 1, batch.group.batches + 1, 0};
       if (hasAdversary) opponent.squares = sumOfSquares(context_, store_.adversary);
-      if (!std::isfinite(point.squares) || !std::isfinite(opponent.squares)) return false;
+      if (!std::isfinite(point.squares) || !std::isfinite(opponent.squares)) return refuse();
       optimiserStep(context_, store_.model, chunk.optimiser, point);
       if (hasAdversary) optimiserStep(context_, store_.adversary, {}, opponent);
       if (chunk.optimiser.averageDecay > 0) {
         averageWeights(context_, store_.model, chunk.optimiser.averageDecay);
       }
+      if (batch.isObserved) observer.end();
       return true;
     });
+    result.norms = observer.take();
+    result.faults = std::move(faults);
+    return result;
   });
 }
 
@@ -230,7 +245,8 @@ LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed
       if (spec_.condition.classes > 0) {
         own.labels = resident.labelsOf(context_, order, first, rows, spec_.condition.classes);
       }
-      const Draft d = draft(*composition_, resident.rowsOf(context_, order, first, rows), own);
+      const Draw binary{noiseSeed, Stream::kBinary, static_cast<uint64_t>(batch)};
+      const Draft d = draft(*composition_, resident.rowsOf(context_, order, first, rows, binary), own);
       sums.reconstruction += d.reconstruction.sum(c10::kDouble).item<double>();
       sums.kl += d.kl.sum(c10::kDouble).item<double>();
       sums.examples += rows;
@@ -258,7 +274,9 @@ void VaeModel::decode(const float* z, const int32_t* labels, int64_t total, Deco
     forStretches(total, kEvaluationRows, [&](int64_t first, int64_t rows) {
       Draws draws(context_, {seed, Stream::kPrior, static_cast<uint64_t>(first) + 1});
       Pass own = pass(draws, {}, false);
-      own.labels = loadLabels(labels == nullptr ? nullptr : labels + first, rows);
+      if (spec_.condition.decoder) {
+        own.labels = loadLabels(labels == nullptr ? nullptr : labels + first, rows);
+      }
       float* from = const_cast<float*>(z) + first * codeSize();
       const Tensor codes = at::from_blob(from, {rows, codeSize()}, kHostFloat).to(context_.options());
       const Tensor y = composition_->decode(codes, own);
@@ -324,6 +342,21 @@ std::vector<float> VaeModel::divergences(const HostArray& x, uint64_t seed, int6
   });
 }
 
+LatentStatistics VaeModel::latentStatistics(const HostArray& x, uint64_t seed) {
+  return computed([&] {
+    LatentSurvey survey;
+    forStretches(x.rows, kEvaluationRows, [&](int64_t first, int64_t rows) {
+      Draws draws(context_, {seed, Stream::kNoise, static_cast<uint64_t>(first)});
+      Pass own = pass(draws, {}, false);
+      const Tensor features = composition_->encode(load(x, first, rows, own), own);
+      const Latent latent = composition_->posterior().rsample(features, own);
+      survey.add(composition_->posterior().moments(features, own).mean, composition_->divergence(latent, own),
+                 latent.gaussian, latent.z);
+    });
+    return survey.finish();
+  });
+}
+
 void VaeModel::losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) {
   computed([&] {
     forStretches(x.rows, kEvaluationRows, [&](int64_t first, int64_t rows) {
@@ -337,26 +370,27 @@ void VaeModel::losses(const HostArray& x, const NoiseSource& noise, float* recon
   });
 }
 
-LossSums VaeModel::gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                             std::vector<std::vector<float>>& gradients) {
+Gradients VaeModel::gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) {
   return computed([&] {
     Draws draws(context_, {noise.seed, Stream::kNoise, 0});
-    StepSchedule schedule;
-    schedule.beta = beta;
     Pass own = pass(draws, schedule, true);
     prepare(draws, noise, 0, x.rows);
+    // Running statistics and codebooks follow a batch that the model is trained on, not one that it is asked
+    // about.
+    const Tensor buffers = store_.buffers.values.clone();
     const Terms terms = differentiate(load(x, 0, x.rows, own), x.rows, own);
-    gradients.clear();
+    store_.buffers.values.copy_(buffers);
+    Gradients gradients;
+    gradients.loss = terms.loss.item<double>();
     for (const Parameters* parameters : {&store_.model, &store_.adversary}) {
       for (const ParameterEntry& entry : parameters->entries()) {
         const at::Tensor gradient = parameters->gradient(entry.slot);
-        gradients.emplace_back(static_cast<size_t>(gradient.numel()));
-        copyOut(gradient, gradients.back().data());
+        gradients.each.emplace_back(static_cast<size_t>(gradient.numel()));
+        copyOut(gradient, gradients.each.back().data());
       }
     }
-    LossSums sums;
-    addTerms(terms, x.rows, sums);
-    return sums;
+    addTerms(terms, x.rows, gradients.sums);
+    return gradients;
   });
 }
 

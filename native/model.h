@@ -37,9 +37,9 @@ class VaeModel : public Model {
   void importance(const HostArray& x, int64_t samples, uint64_t seed, const std::atomic<bool>& abort,
                   float* negativeLogLikelihood) override;
   std::vector<float> divergences(const HostArray& x, uint64_t seed, int64_t& groups) override;
+  LatentStatistics latentStatistics(const HostArray& x, uint64_t seed) override;
   void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) override;
-  LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                     std::vector<std::vector<float>>& gradients) override;
+  Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) override;
 
  protected:
   // Calls `work` as its caller may see it fail, and with this model's precision: libtorch keeps that for the

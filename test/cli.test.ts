@@ -130,9 +130,14 @@ describe('train', () => {
     });
     const terms = { reconstruction: expect.any(Number), kl: expect.any(Number), loss: expect.any(Number) };
     const losses = expect.objectContaining({ ...terms, elbo: expect.any(Number), beta: 1 });
+    const health = {
+      gradientHealth: expect.objectContaining({ verdict: 'healthy', norm: expect.any(Number) }),
+      latentHealth: expect.objectContaining({ activeUnits: expect.any(Number), examples: 1000 }),
+    };
+    const line = { seconds: expect.any(Number), train: losses, test: losses, learningRate: 1e-3, ...health };
     expect(metricsOf(run)).toEqual([
-      { epoch: 1, step: 10, seconds: expect.any(Number), train: losses, test: losses },
-      { epoch: 2, step: 20, seconds: expect.any(Number), train: losses, test: losses },
+      { epoch: 1, step: 10, ...line },
+      { epoch: 2, step: 20, ...line },
     ]);
     expect(pictureOf(join(run, 'reconstructions.png'))).toMatchObject({
       width: 8 * 58 + 2,
@@ -272,7 +277,7 @@ describe('train refuses', () => {
   });
 
   test.each([
-    [['--preset', 'mlp-4000'], /'mlp-4000' is invalid.*Allowed choices are mlp-400/],
+    [['--preset', 'mlp-4000'], /'mlp-4000' is invalid.*Allowed choices are mlp-128, .*, mlp-400, conv/],
     [['--data', 'spirtes'], /"spirtes".*does not exist.*ERR_RANGE/],
     [['--data', '.'], /which is no file.*ERR_RANGE/],
     [['--data', 'mnist', '--data-dir', '.'], /Could not find train-images.*ERR_IO/s],

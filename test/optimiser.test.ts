@@ -50,6 +50,18 @@ describe.each(Object.entries(fits))('fifty batches as torch.optim takes them: %s
   });
 });
 
+test('batches that are taken together share one point of a schedule', async () => {
+  // One update of five batches, all of them at the warm-up's beginning.
+  const trained = [];
+  for (const objective of [{ warmup: { shape: 'linear', steps: 5 } } as const, { beta: 0 }]) {
+    using vae = await VAE.create({ spec: { ...spec, objective }, seed: 7, device: 'cpu' });
+    await train(vae, { accumulate: 5 }, 1);
+    expect(vae.step).toBe(1);
+    trained.push(await bitsOf(vae));
+  }
+  expect(trained[0]).toEqual(trained[1]);
+});
+
 test('an update is the same in the tile that made the gradient and over the whole gradient', async () => {
   // A limit that no gradient reaches takes the second way.
   for (const optimizer of [{ type: 'adam' }, { type: 'adamw' }, { type: 'sgd', momentum: 0.9 }] as const) {

@@ -24,6 +24,18 @@ export function nonNegative(max: number): (text: string) => number {
   };
 }
 
+/** A commander parser for a share: above 0 and below 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value > 0 && value < 1) return value;
+  throw new InvalidArgumentError('Expected a number above 0 and below 1.');
+}
+
+/** A commander parser for an option that may be repeated. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
 /** What `--data` and its companions say. */
 export interface DataOptions {
   data: string;

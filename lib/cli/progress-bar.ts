@@ -5,6 +5,7 @@ const BAR_WIDTH = 24;
 /** Shows training: a bar that is drawn over itself on a terminal, a line an epoch elsewhere. */
 export class ProgressBar {
   readonly #terminal = process.stderr.isTTY === true;
+  #warned = '';
 
   update(progress: StepProgress): void {
     if (!this.#terminal) return;
@@ -17,11 +18,29 @@ export class ProgressBar {
     process.stderr.write(`\r\x1b[2K${text.slice(0, process.stderr.columns || 120)}`);
   }
 
-  epochDone({ epoch, seconds, train, validation }: EpochResult): void {
-    const test = validation ? `  |  test ${terms(validation)}` : '';
+  epochDone(result: EpochResult, judge: 'test' | 'validation'): void {
+    const { epoch, seconds, train, validation, latentHealth } = result;
+    const judged = validation ? `  |  ${judge} ${terms(validation)}` : '';
+    const used = latentHealth ? `  |  z ${latentHealth.activeUnits}/${latentHealth.meanVariance.length}` : '';
     process.stderr.write(
-      `${this.#terminal ? '\r\x1b[2K' : ''}epoch ${epoch}  ${seconds.toFixed(1)} s  train ${terms(train)}${test}\n`,
+      `${this.#terminal ? '\r\x1b[2K' : ''}epoch ${epoch}  ${seconds.toFixed(1)} s  train ${terms(train)}${judged}${used}\n`,
     );
+    this.#warn(result);
+  }
+
+  /** Says once what is wrong with gradients and codes, until it changes. */
+  #warn({ gradientHealth, latentHealth }: EpochResult): void {
+    const warnings = [];
+    if (gradientHealth?.advice) {
+      const { verdict, layer, norm, advice } = gradientHealth;
+      warnings.push(
+        `gradients are ${verdict} at ${layer} (norm of the whole ${norm.toPrecision(3)}); ${advice}`,
+      );
+    }
+    if (latentHealth?.alarm) warnings.push(latentHealth.alarm.message);
+    const about = `${gradientHealth?.verdict} ${gradientHealth?.layer} ${latentHealth?.alarm?.degree}`;
+    if (about !== this.#warned) for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+    this.#warned = about;
   }
 
   /** Leaves the line, so that what is printed next stands on its own. */

@@ -18,6 +18,11 @@ export interface RunSettings {
   epochs: number;
   batchSize: number;
   learningRate: number;
+  /** Share of the training data that is held out. */
+  holdout?: number;
+  binarise?: 'threshold' | 'fixed' | 'dynamic';
+  /** Assignments to parts of the model and of training. */
+  set?: string[];
 }
 
 /** What config.json says beyond the settings, which a resume holds against what it finds. */
@@ -47,16 +52,26 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
     data,
     training,
   } = (await run.readConfig()) as Record<string, never>;
-  const { name, directory, count, size, examples, shape } = (data ?? {}) as Record<string, unknown>;
-  const { epochs, batchSize, learningRate } = (training ?? {}) as Record<string, unknown>;
+  const { name, directory, count, size, binarise, examples, shape } = (data ?? {}) as Record<string, unknown>;
+  const { epochs, batchSize, learningRate, holdout, set } = (training ?? {}) as Record<string, unknown>;
   const settings = { preset, data: name, seed, precision, epochs, batchSize, learningRate };
-  const optional = { dataDir: directory, count, size };
+  const optional = { dataDir: directory, count, size, binarise, holdout, set };
   for (const [key, value] of Object.entries({ ...settings, ...optional })) {
     if (key in optional && value === undefined) continue;
-    const isText = ['preset', 'data', 'dataDir', 'precision'].includes(key);
-    const fits = isText ? typeof value === 'string' : typeof value === 'number';
+    const isText = ['preset', 'data', 'dataDir', 'precision', 'binarise'].includes(key);
+    const isList = key === 'set';
+    const fits = isList
+      ? Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+      : typeof value === (isText ? 'string' : 'number');
     if (fits && (key !== 'preset' || presetNames.includes(value as PresetName))) continue;
-    const what = key === 'preset' ? `one of ${presetNames.join(', ')}` : isText ? 'a string' : 'a number';
+    const what =
+      key === 'preset'
+        ? `one of ${presetNames.join(', ')}`
+        : isList
+          ? 'strings'
+          : isText
+            ? 'a string'
+            : 'a number';
     throw new TorchvaeError(
       'ERR_CHECKPOINT',
       `${run.path} has a damaged config.json: ${expected(what, key, value)}`,
@@ -74,12 +89,15 @@ const FIXED = {
   size: '--size',
   seed: '--seed',
   precision: '--precision',
+  binarise: '--binarise',
+  holdout: '--holdout',
+  set: '--set',
 } as const;
 
 /** @throws TorchvaeError ERR_STATE for a flag that says otherwise than the run was started with */
 export function checkSameRun(run: RunDirectory, saved: RunSettings, given: Partial<RunSettings>): void {
   for (const [key, flag] of Object.entries(FIXED) as [keyof typeof FIXED, string][]) {
-    if (given[key] === undefined || given[key] === saved[key]) continue;
+    if (given[key] === undefined || String(given[key]) === String(saved[key])) continue;
     throw new TorchvaeError(
       'ERR_STATE',
       `The run in ${run.path} was started with ${flag} ${saved[key] ?? '(not given)'} and cannot be resumed with ` +

@@ -5,12 +5,14 @@ import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { PRECISIONS } from '../model/precision.ts';
 import { preset, presetNames } from '../model/presets.ts';
+import type { ModelSpecInput } from '../model/spec.ts';
 import { imageGrid, reconstructionGrid } from '../report/grid.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import type { EpochResult } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
-import { DATA_HELP, hasTestSplit, integer, nonNegative, openData } from './options.ts';
+import { collect, DATA_HELP, hasTestSplit, integer, nonNegative, openData, share } from './options.ts';
+import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, type RunSettings, readRun } from './resume.ts';
 
@@ -44,7 +46,15 @@ export function register(program: Command): void {
     .option('--size <pixels>', 'sprites: 28, 32 or 64', integer(1))
     .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
     .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
-    .option('--learning-rate <x>', "Adam's step size; default the preset's", nonNegative(1000))
+    .option('--learning-rate <x>', "the optimiser's step size; default the preset's", nonNegative(1000))
+    .option('--set <key=value>', SET_HELP, collect)
+    .addOption(
+      new Option(
+        '--binarise <mode>',
+        'make 0 and 1 of the data: cut, drawn once, or drawn for every batch',
+      ).choices(['threshold', 'fixed', 'dynamic']),
+    )
+    .option('--holdout <share>', "of the training data, for validation; default the preset's", share)
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
     .addOption(
       new Option(
@@ -62,6 +72,8 @@ Examples:
   torchvae train --preset mlp-400 --data mnist --epochs 10 --seed 1
   torchvae train --data sprites --size 32 --count 50000 --out runs/sprites
   torchvae train --out runs/sprites --resume --epochs 20
+  torchvae train --data mnist --binarise dynamic --set objective.type=iwae --set objective.samples=5
+  torchvae train --data mnist --set condition.classes=10 --set 'schedule={"type":"cosine","epochs":10}'
 
 The run directory holds config.json, metrics.jsonl (a line an epoch), reconstructions.png (originals above, their
 reconstructions below), samples.png (draws from the prior) and checkpoint.safetensors. The checkpoint is written after
@@ -82,32 +94,45 @@ async function train(flags: Flags): Promise<void> {
   const run = new RunDirectory(flags.out ?? defaultRun(settings));
   if (saved) checkSameRun(run, saved.settings, flags);
   else checkNoRun(run);
-  const data = await openData(settings, 'train');
-  if (saved) checkSameData(run, saved, data);
-  const test = hasTestSplit(settings.data) ? await openData(settings, 'test') : undefined;
-  using vae = await openModel(settings, flags, run, data);
+  const whole = binarised(await openData(settings, 'train'), settings.binarise);
+  if (saved) checkSameData(run, saved, whole);
+  const { seed, holdout = 0 } = settings;
+  const { train: data, validation } =
+    holdout > 0 ? whole.split({ validation: holdout, seed }) : { train: whole };
+  const test = hasTestSplit(settings.data)
+    ? binarised(await openData(settings, 'test'), settings.binarise)
+    : undefined;
+  const judge = validation ?? test;
+  const { spec, fit } = applyOverrides(preset(settings.preset).spec, settings.set ?? []);
+  using vae = await openModel(settings, flags, run, { ...spec, inputShape: data.shape });
   const bar = new ProgressBar();
   const interruption = new AbortController();
   const epochs = vae.fit(data, {
     epochs: Math.max(0, settings.epochs - vae.epoch),
     batchSize: settings.batchSize,
     learningRate: settings.learningRate,
-    ...(test && { validation: test }),
+    ...(judge && { validation: judge }),
+    latentHealth: true,
+    ...fit,
     signal: interruption.signal,
     onProgress: (progress) => bar.update(progress),
   });
   // Only now, when nothing can be refused any more, is the directory touched.
   await run.create();
   await run.keepMetrics(vae.epoch);
-  await run.writeConfig(describeRun(settings, vae, data));
+  await run.writeConfig(describeRun(settings, vae, whole));
   process.stderr.write(
-    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
+    `${settings.preset} on ${whole.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
   );
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
-  await recordEpochs(vae, epochs, run, bar, interruption);
+  await recordEpochs(vae, epochs, run, bar, interruption, validation ? 'validation' : 'test');
   const pictures = isImage(data) ? await writePictures(vae, test ?? data, run) : [];
   process.stderr.write(`Checkpoint: ${run.checkpoint}\n`);
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
+}
+
+function binarised(data: Dataset, mode: RunSettings['binarise']): Dataset {
+  return mode ? data.binarise({ mode }) : data;
 }
 
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
@@ -138,17 +163,27 @@ function checkNoRun(run: RunDirectory): void {
 }
 
 function openModel(
-  { preset: name, seed, precision }: RunSettings,
+  { seed, precision }: RunSettings,
   { device, resume }: Flags,
   run: RunDirectory,
-  data: Dataset,
+  spec: ModelSpecInput,
 ): Promise<VAE> {
   if (resume) return VAE.load(run.checkpoint, { device });
-  return VAE.create({ preset: name, spec: { inputShape: data.shape }, device, seed, precision });
+  return VAE.create({ spec, device, seed, precision });
 }
 
 function describeRun(settings: RunSettings, vae: VAE, data: Dataset): object {
-  const { preset: name, data: dataName, dataDir, count, size, seed, precision, ...training } = settings;
+  const {
+    preset: name,
+    data: dataName,
+    dataDir,
+    count,
+    size,
+    binarise,
+    seed,
+    precision,
+    ...training
+  } = settings;
   return {
     preset: name,
     data: {
@@ -159,6 +194,7 @@ function describeRun(settings: RunSettings, vae: VAE, data: Dataset): object {
       examples: data.length,
       shape: data.shape,
       kind: data.kind,
+      binarise,
     },
     training,
     seed,
@@ -176,14 +212,15 @@ async function recordEpochs(
   run: RunDirectory,
   bar: ProgressBar,
   interruption: AbortController,
+  judge: 'test' | 'validation',
 ): Promise<void> {
   const interrupt = () => interruption.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     for await (const result of epochs) {
-      bar.epochDone(result);
+      bar.epochDone(result, judge);
       const { validation, ...line } = result;
-      await run.appendMetrics({ ...line, ...(validation && { test: validation }) });
+      await run.appendMetrics({ ...line, ...(validation && { [judge]: validation }) });
       await vae.save(run.checkpoint);
     }
   } catch (error) {
@@ -207,10 +244,14 @@ function isImage({ shape, kind }: Dataset): boolean {
 /** Returns the paths of the pictures. */
 async function writePictures(vae: VAE, data: Dataset, run: RunDirectory): Promise<string[]> {
   const shown = Array.from({ length: Math.min(RECONSTRUCTIONS, data.length) }, (_, i) => i);
-  const originals = data.batch(shown);
-  const reconstructions = await vae.reconstruct(originals);
+  const some = data.subset(shown);
+  const originals = some.batch(shown);
+  const reconstructions = await vae.reconstruct(originals, some.labels && { labels: some.labels });
   const pairs = reconstructionGrid(originals, reconstructions.data, data.shape, { columns: 8, scale: 2 });
-  const samples = await vae.sample(SAMPLES);
+  const classes = vae.spec.condition?.classes;
+  // A column for each class, as far as the columns go.
+  const labels = classes && Int32Array.from({ length: SAMPLES }, (_, i) => (i % 8) % classes);
+  const samples = await vae.sample(SAMPLES, labels ? { labels } : {});
   return [
     await run.writePicture('reconstructions.png', pairs),
     await run.writePicture('samples.png', imageGrid(samples.data, data.shape, { columns: 8, scale: 2 })),

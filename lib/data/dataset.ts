@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { type Binarisation, type BinariseOptions, checkBinarise, drawn, thresholded } from './binarise.ts';
 import {
   checkFactors,
   checkLabels,
@@ -12,7 +13,7 @@ import {
 import { convertValues, inferKind, type Values } from './dataset-values.ts';
 import { checkFractions, splitIndices } from './split.ts';
 
-export type { DataKind, Factor };
+export type { Binarisation, BinariseOptions, DataKind, Factor };
 
 /** What describes a {@link Dataset}. */
 export interface DatasetOptions {
@@ -35,6 +36,8 @@ export interface DatasetOptions {
   factors?: readonly Factor[];
   /** [examples, factors], row-major. */
   factorValues?: Int32Array | Float32Array;
+  /** How the values became 0 and 1, or `dynamic` if every batch is to draw them; default `none`. See {@link Dataset.binarise}. */
+  binarisation?: Binarisation;
 }
 
 /** How {@link Dataset.from} reads its values. */
@@ -84,6 +87,8 @@ export class Dataset {
   readonly factors: readonly Factor[];
   /** [length, factors], row-major, or undefined. */
   readonly factorValues: Int32Array | Float32Array | undefined;
+  /** How the values became 0 and 1; `dynamic` means that they are chances, and that every batch draws its own. */
+  readonly binarisation: Binarisation;
 
   /**
    * @throws TorchvaeError ERR_TYPE for arrays of another type, ERR_SHAPE where lengths do not fit together, ERR_RANGE
@@ -91,6 +96,7 @@ export class Dataset {
    */
   constructor(options: DatasetOptions) {
     const known = ['name', 'shape', 'kind', 'data', 'labels', 'classes', 'factors', 'factorValues'];
+    known.push('binarisation');
     // A Dataset that is spread out, to change a part of it, brings what follows from the others along.
     known.push('length', 'size');
     const {
@@ -102,6 +108,7 @@ export class Dataset {
       classes,
       factors = [],
       factorValues,
+      binarisation = 'none',
     } = checkOptions('options of Dataset', options, known);
     if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
     this.name = name;
@@ -117,6 +124,7 @@ export class Dataset {
     checkFactors(factors, factorValues, this.length);
     this.factors = Object.freeze(factors.map((factor) => Object.freeze({ ...factor })));
     this.factorValues = factorValues;
+    this.binarisation = checkOneOf('binarisation', binarisation, ['none', 'threshold', 'fixed', 'dynamic']);
   }
 
   /**
@@ -216,6 +224,33 @@ export class Dataset {
   }
 
   /**
+   * A data set of 0 and 1 from one of values in [0, 1]. With `dynamic` the values stay: training and evaluation draw from
+   * them, and methods that take examples one by one (`VAE.losses` and the like) draw once, from their own seed.
+   *
+   * @throws TorchvaeError ERR_STATE for values that are not in [0, 1] or are binarised already
+   */
+  binarise(options: BinariseOptions): Dataset {
+    const known = ['mode', 'threshold', 'seed'];
+    const { mode, threshold, seed } = checkBinarise(checkOptions('options of binarise', options, known));
+    if (this.kind !== 'unit' || this.binarisation !== 'none') {
+      const state =
+        this.binarisation === 'none' ? `of kind '${this.kind}'` : `binarised (${this.binarisation})`;
+      throw new TorchvaeError(
+        'ERR_STATE',
+        `Expected data of kind 'unit' to binarise, but ${this.name} is ${state}; scale the values to [0, 1] first`,
+      );
+    }
+    if (mode === 'dynamic') return new Dataset({ ...this, binarisation: mode } as DatasetOptions);
+    const data = mode === 'threshold' ? thresholded(this.data, threshold) : drawn(this.data, seed);
+    return new Dataset({ ...this, data, kind: 'binary', binarisation: mode } as DatasetOptions);
+  }
+
+  /** The values as 0 and 1 (bytes 0 and 255), drawn from `seed`, where the binarisation is `dynamic`; else as they are. */
+  drawn(seed: number): Uint8Array | Float32Array {
+    return this.binarisation === 'dynamic' ? drawn(this.data, seed) : this.data;
+  }
+
+  /**
    * The examples with these indices as float32, [indices, ...shape], bytes divided by 255.
    *
    * @throws TorchvaeError ERR_RANGE for an index outside the data set, ERR_SHAPE for no index at all
@@ -232,6 +267,7 @@ export class Dataset {
     return [
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
+      ...(this.binarisation === 'none' ? [] : [`${this.binarisation} binarisation`]),
       this.data instanceof Uint8Array ? 'uint8' : 'float32',
       ...(classes ? [`${classes} classes`] : []),
       ...(this.factors.length ? [`factors ${this.factors.map((factor) => factor.name).join(', ')}`] : []),
@@ -243,11 +279,12 @@ export class Dataset {
     labels: Int32Array | undefined,
     factorValues: Int32Array | Float32Array | undefined,
   ): Dataset {
-    const { name, shape, kind, classes, factors } = this;
+    const { name, shape, kind, classes, factors, binarisation } = this;
     return new Dataset({
       name,
       shape,
       kind,
+      binarisation,
       data,
       factors,
       ...(labels && { labels }),

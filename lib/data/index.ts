@@ -9,6 +9,8 @@ import { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
 import { type SpritesOptions, sprites } from './sprites.ts';
 
 export {
+  type Binarisation,
+  type BinariseOptions,
   type DataKind,
   Dataset,
   type DatasetOptions,

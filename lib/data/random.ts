@@ -44,6 +44,12 @@ export class Random {
     return (high * 0x4000000 + low) / 0x20000000000000;
   }
 
+  /** A draw from N(0, 1) (Box and Muller 1958). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
   /** A uniform integer from 0 to `bound` - 1; `bound` is from 1 to 2^32. Without the bias of a bare remainder. */
   below(bound: number): number {
     const fair = 0x100000000 - (0x100000000 % bound);

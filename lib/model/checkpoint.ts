@@ -120,13 +120,14 @@ function readTraining(
   if (typeof position !== 'object' || position === null) {
     throw damaged(path, expected('an object', 'training.position', position));
   }
-  const { epoch, stepInEpoch, step, optimizer, partial } = position as Record<string, unknown>;
+  const { epoch, stepInEpoch, step, optimizer, plateau, partial } = position as Record<string, unknown>;
   const whole: Position = {
     epoch: count(path, 'position.epoch', epoch),
     stepInEpoch: count(path, 'position.stepInEpoch', stepInEpoch),
     step: count(path, 'position.step', step),
   };
   if (optimizer !== undefined) whole.optimizer = readOptimizer(path, optimizer);
+  if (plateau !== undefined) whole.plateau = readPlateau(path, plateau);
   if (partial !== undefined) whole.partial = readPartial(path, partial);
   else if (whole.stepInEpoch > 0) {
     throw damaged(path, expected('the epoch under way', 'training.position.partial', partial));
@@ -139,6 +140,14 @@ function readOptimizer(path: string, value: unknown): NonNullable<Position['opti
   const found = known.find((type) => type === value);
   if (found) return found;
   throw damaged(path, expected(`one of ${known.join(', ')}`, 'training.position.optimizer', value));
+}
+
+function readPlateau(path: string, value: unknown): NonNullable<Position['plateau']> {
+  const { best, waited, scale } = (value ?? {}) as Record<string, unknown>;
+  if (!Number.isFinite(best) || !Number.isFinite(scale)) {
+    throw damaged(path, expected('what a schedule has seen', 'training.position.plateau', value));
+  }
+  return { best: Number(best), waited: count(path, 'position.plateau.waited', waited), scale: Number(scale) };
 }
 
 function readPartial(path: string, value: unknown): NonNullable<Position['partial']> {

@@ -8,6 +8,16 @@ import { inputSize, latentCodeSize, type ModelSpec, nativeSpec } from './spec.ts
 
 type OptimizerType = NativeOptimiser['type'];
 
+/** What a schedule of the learning rate that waits for the loss to fall has seen. */
+export interface Plateau {
+  /** The lowest loss. */
+  best: number;
+  /** Epochs since. */
+  waited: number;
+  /** What the learning rate is multiplied by. */
+  scale: number;
+}
+
 /** How far training has come; with the tensors, all that a checkpoint needs to go on with the same bits. */
 export interface Position {
   /** Whole epochs done. */
@@ -18,6 +28,8 @@ export interface Position {
   step: number;
   /** The optimiser that the moments are of; `adam` where it is missing. */
   optimizer?: OptimizerType;
+  /** What a `plateau` schedule of the learning rate has seen. */
+  plateau?: Plateau;
   /** The epoch under way: sums of its losses so far, and the batches that its order was cut into. */
   partial?: { sums: LossSums; batchSize: number; examples: number; shuffle: boolean };
 }
@@ -34,6 +46,8 @@ export class Core {
   readonly codeSize: number;
   /** Weights that training changes. */
   readonly parameterCount: number;
+  /** Values in each tensor of weights. */
+  readonly parameterSizes: ReadonlyMap<string, number>;
   /** The objective's terms beside reconstruction and kl. */
   readonly termNames: readonly string[];
   position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
@@ -56,6 +70,7 @@ export class Core {
     this.precision = precision;
     this.dimensions = inputSize(spec);
     this.codeSize = latentCodeSize(spec);
+    this.parameterSizes = sizesOf(plan);
     this.parameterCount = trainedValues(plan);
     this.termNames = callAddon(() => device.addon.termNames(handle));
     this.#handle = handle;
@@ -113,9 +128,12 @@ export class Core {
 
 /** The number of weights that training changes. */
 export function trainedValues(plan: readonly StateTensor[]): number {
-  return plan
-    .filter(({ isTrained }) => isTrained)
-    .reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
+  return [...sizesOf(plan).values()].reduce((sum, size) => sum + size, 0);
+}
+
+function sizesOf(plan: readonly StateTensor[]): Map<string, number> {
+  const trained = plan.filter(({ isTrained }) => isTrained);
+  return new Map(trained.map(({ name, shape }) => [name, shape.reduce((product, n) => product * n, 1)]));
 }
 
 /** A typing mistake in a width should not end as an allocation of all memory. */

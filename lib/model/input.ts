@@ -44,14 +44,20 @@ export function checkDataset(name: string, data: unknown, spec: ModelSpec): asse
 }
 
 /**
- * The examples as the addon takes them: whole, finite, and within the likelihood's support.
+ * The examples as the addon takes them: whole, finite, and within the likelihood's support; those of a data set with
+ * dynamic binarisation drawn from `seed`.
  *
  * @throws TorchvaeError ERR_TYPE, ERR_SHAPE or ERR_RANGE naming the first offending value
  */
-export function checkExamples(name: string, x: unknown, spec: ModelSpec): Float32Array | Uint8Array {
+export function checkExamples(
+  name: string,
+  x: unknown,
+  spec: ModelSpec,
+  seed = 0,
+): Float32Array | Uint8Array {
   if (x instanceof Dataset) {
     checkDataset(name, x, spec);
-    return x.data;
+    return x.drawn(seed);
   }
   if (!types.isFloat32Array(x) && !types.isUint8Array(x)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Float32Array or Uint8Array', name, x));

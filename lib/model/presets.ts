@@ -6,10 +6,80 @@ export interface Preset {
   /** One line for people. */
   summary: string;
   spec: ModelSpecInput;
-  training: { epochs: number; batchSize: number; learningRate: number };
+  training: {
+    epochs: number;
+    batchSize: number;
+    learningRate: number;
+    /** Share of the training set that is held out for validation; none where the data's own test set serves. */
+    holdout?: number;
+  };
 }
 
+/** A sum of squared errors of pixels in [0, 1]. */
+const SQUARED_ERROR = { type: 'squared-error', link: 'sigmoid' } as const;
+const relu = (...hidden: number[]) => ({ type: 'mlp', hidden, activation: 'relu' }) as const;
+
 const PRESETS = {
+  // Where descriptions of a model name a squared error alone, the KL divergence is its other half all the same: without it
+  // draws from N(0, I) would mean nothing.
+  'mlp-128': {
+    summary: '784-128-32-128-784, squared error, a tenth held out: the model for studies of gradients',
+    spec: {
+      encoder: relu(128),
+      latentSize: 32,
+      decoder: relu(128),
+      likelihood: SQUARED_ERROR,
+    },
+    training: { epochs: 100, batchSize: 256, learningRate: 1e-3, holdout: 0.1 },
+  },
+  'sampling-network': {
+    summary: '784-128-64-2, a sampling network 2-128-(mu, log sigma) of size 2, 256-128-784; squared error',
+    spec: {
+      encoder: relu(128, 64),
+      latentSize: 2,
+      posterior: { type: 'sampling-network', codeSize: 2, hidden: [128] },
+      decoder: relu(256, 128),
+      likelihood: SQUARED_ERROR,
+    },
+    training: { epochs: 10, batchSize: 256, learningRate: 1e-3 },
+  },
+  // The width of z and the training are not a part of its description; they are those of mlp-400.
+  linear: {
+    summary:
+      '784-(mu, log variance of 20)-784 without a hidden layer, Bernoulli: the model for studies of beta',
+    spec: {
+      encoder: relu(),
+      latentSize: 20,
+      decoder: relu(),
+      likelihood: { type: 'bernoulli' },
+    },
+    training: { epochs: 10, batchSize: 128, learningRate: 1e-3 },
+  },
+  // Likewise.
+  'mlp-128-64': {
+    summary: '784-128-64-20-64-128-784, Bernoulli: the model for variants',
+    spec: {
+      encoder: relu(128, 64),
+      latentSize: 20,
+      decoder: relu(64, 128),
+      likelihood: { type: 'bernoulli' },
+    },
+    training: { epochs: 10, batchSize: 128, learningRate: 1e-3 },
+  },
+  // The batch-normalised code has a fixed scale, against which the noise bounds what it can carry: no KL divergence is
+  // weighed in, though it is reported.
+  'deep-bottleneck': {
+    summary: '784-128-64-32-16-8-16-32-64-128-784, uniform noise on a batch-normalised code; squared error',
+    spec: {
+      encoder: relu(128, 64, 32, 16),
+      latentSize: 8,
+      posterior: { type: 'uniform-noise', batchNorm: true },
+      decoder: relu(16, 32, 64, 128),
+      likelihood: SQUARED_ERROR,
+      objective: { beta: 0 },
+    },
+    training: { epochs: 10, batchSize: 32, learningRate: 1e-3 },
+  },
   'mlp-400': {
     summary: '784-400-20-400-784, Bernoulli: the VAE example that ships with PyTorch',
     spec: {
@@ -30,7 +100,7 @@ const PRESETS = {
     },
     training: { epochs: 10, batchSize: 128, learningRate: 1e-3 },
   },
-} as const satisfies Record<string, Preset>;
+} satisfies Record<string, Preset>;
 
 /** The names of the built-in models. */
 export type PresetName = keyof typeof PRESETS;

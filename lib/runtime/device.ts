@@ -50,7 +50,13 @@ export class Device {
     const known = this.#resident.get(data);
     if (known) return known;
     const made = callAddon(() =>
-      this.addon.createDataset(this.handle, unshared(data.data), data.size, data.labels),
+      this.addon.createDataset(
+        this.handle,
+        unshared(data.data),
+        data.size,
+        data.binarisation === 'dynamic',
+        data.labels,
+      ),
     );
     this.#resident.set(data, made);
     made.catch(() => this.#resident.delete(data));

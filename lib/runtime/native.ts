@@ -50,6 +50,8 @@ export interface TrainChunk {
   /** For each step learning rate, beta, capacity and temperature. */
   schedule: Float64Array;
   optimiser: NativeOptimiser;
+  /** Whether the result holds the norms of the last step. */
+  observe: boolean;
 }
 
 /** An optimiser's settings, in the meanings of torch.optim; limits of 0 are none. */
@@ -77,6 +79,35 @@ export interface TrainResult extends LossSums {
   skipped: number;
   seconds: number;
   reason: 'done' | 'aborted' | 'nonfinite';
+  /** Of the last step, if it was to be observed; one for each parameter, from the input to the output. */
+  norms: TensorNorms[];
+  /** What was not finite in the first batch that was refused, in the order of computation. */
+  faults: string[];
+}
+
+/** Of one tensor of weights over one step. */
+export interface TensorNorms {
+  name: string;
+  gradient: number;
+  update: number;
+  weight: number;
+}
+
+/** What a model makes of its code, over some examples. */
+export interface NativeLatentStatistics {
+  meanVariance: Float32Array;
+  divergence: Float32Array;
+  /** NaN where q(z|x) is no normal. */
+  mutualInformation: number;
+}
+
+/** A mixture of normals fitted to points. */
+export interface NativeMixture {
+  weights: Float64Array;
+  means: Float64Array;
+  factors: Float64Array;
+  logLikelihood: number;
+  iterations: number;
 }
 
 /** Noise of one row an example, or the seed to draw it from. */
@@ -92,6 +123,7 @@ export interface Addon {
     device: DeviceHandle,
     values: Float32Array | Uint8Array,
     columns: number,
+    isDrawn: boolean,
     labels?: Int32Array,
   ): Promise<DatasetHandle>;
   createModel(
@@ -133,6 +165,28 @@ export interface Addon {
     seed: number,
     labels?: Int32Array,
   ): Promise<{ values: Float32Array; groups: number }>;
+  latentStatistics(
+    model: ModelHandle,
+    x: Float32Array | Uint8Array,
+    seed: number,
+    labels?: Int32Array,
+  ): Promise<NativeLatentStatistics>;
+  fitMixture(
+    device: DeviceHandle,
+    points: Float32Array,
+    columns: number,
+    components: number,
+    iterations: number,
+    seed: number,
+  ): Promise<NativeMixture>;
+  /** On the first `components` principal components of `a`; 0 for the values themselves. */
+  frechetDistance(
+    device: DeviceHandle,
+    a: Float32Array | Uint8Array,
+    b: Float32Array | Uint8Array,
+    columns: number,
+    components: number,
+  ): Promise<number>;
   losses(
     model: ModelHandle,
     x: Float32Array | Uint8Array,
@@ -143,9 +197,9 @@ export interface Addon {
     model: ModelHandle,
     x: Float32Array | Uint8Array,
     noise: Noise,
-    beta: number,
+    schedule: Float64Array,
     labels?: Int32Array,
-  ): Promise<LossSums & { gradients: Float32Array[] }>;
+  ): Promise<LossSums & { loss: number; gradients: Float32Array[] }>;
   stateTensors(model: ModelHandle): StateTensor[];
   /** Of the terms that the losses' sums have beside reconstruction and kl. */
   termNames(model: ModelHandle): string[];

@@ -1,10 +1,13 @@
-import { checkInteger, checkOptions, expected } from '../check.ts';
+import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
+import { type LatentHealth, surveyLatents } from '../evaluation/collapse.ts';
 import type { Core, Position } from '../model/core.ts';
 import { checkDataset } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums, TrainResult } from '../runtime/native.ts';
+import { describeFaults, type GradientHealth, judgeGradients } from './gradient-health.ts';
+import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
 import {
   checkOptimiser,
   checkSameOptimiser,
@@ -12,7 +15,7 @@ import {
   type OptimiserOptions,
   updatesIn,
 } from './optimiser.ts';
-import { betaAt, capacityAt, temperatureAt } from './schedule.ts';
+import { betaAt, weightsAt } from './schedule.ts';
 
 /** How to train. */
 export interface FitOptions extends OptimiserOptions {
@@ -22,8 +25,17 @@ export interface FitOptions extends OptimiserOptions {
   batchSize?: number;
   /** Whether each epoch has an order of its own, a function of the seed and the epoch's number. Default true. */
   shuffle?: boolean;
+  /** How the learning rate changes from there. Default: it does not. */
+  schedule?: LearningRateSchedule;
   /** Evaluated after every epoch. */
   validation?: Dataset;
+  /**
+   * How closely gradients are watched: norms of each layer's gradient and update at the last step of every epoch (`epoch`,
+   * the default), also with every report of progress (`live`), or never (`off`).
+   */
+  gradientHealth?: 'off' | 'epoch' | 'live';
+  /** Whether the use of z is surveyed after every epoch, over up to 1,000 examples of the validation set. Default false. */
+  latentHealth?: boolean;
   /** Ends training within a step: fit() throws ERR_ABORTED, and the model stays at the last whole step. */
   signal?: AbortSignal;
   /** Called about twenty times a second while training. */
@@ -42,6 +54,10 @@ export interface StepProgress extends Losses {
   /** Optimiser steps done in all. */
   step: number;
   stepsPerSecond: number;
+  /** Of the step that is to come. */
+  learningRate: number;
+  /** Of the last step, where gradients are watched live. */
+  gradientHealth?: GradientHealth;
   /** Seconds until this call ends, at the present speed and without validation. */
   secondsLeft: number;
 }
@@ -57,12 +73,21 @@ export interface EpochResult {
   /** Averages over the epoch's batches, each taken before its update. */
   train: Losses;
   validation?: Losses;
+  /** Of the epoch's last step. */
+  learningRate: number;
+  /** Of the epoch's last step, unless gradients are not watched. */
+  gradientHealth?: GradientHealth;
+  /** How much of z is in use, if that is surveyed. */
+  latentHealth?: LatentHealth;
   /** Updates that this call left out since a loss or gradient was not finite; missing where there were none. */
   skipped?: number;
 }
 
 /** Aimed-at length of a stretch of steps, in seconds: often enough to show, seldom enough to cost nothing. */
 const STRETCH_SECONDS = 0.05;
+
+/** Examples that a survey of z is made over after an epoch. */
+const SURVEYED = 1000;
 
 type Settings = ReturnType<typeof checkFitOptions>;
 
@@ -71,7 +96,10 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
     epochs = 10,
     batchSize = 128,
     shuffle = true,
+    schedule,
     validation,
+    gradientHealth = 'epoch',
+    latentHealth = false,
     signal,
     onProgress,
     ...ofOptimiser
@@ -79,13 +107,17 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
     'epochs',
     'batchSize',
     'shuffle',
+    'schedule',
     'validation',
+    'gradientHealth',
+    'latentHealth',
     'signal',
     'onProgress',
     ...OPTIMISER_OPTIONS,
   ]);
-  if (typeof shuffle !== 'boolean')
-    throw new TorchvaeError('ERR_TYPE', expected('a boolean', 'shuffle', shuffle));
+  for (const [name, value] of Object.entries({ shuffle, latentHealth })) {
+    if (typeof value !== 'boolean') throw new TorchvaeError('ERR_TYPE', expected('a boolean', name, value));
+  }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TorchvaeError('ERR_TYPE', expected('an AbortSignal', 'signal', signal));
   }
@@ -98,8 +130,11 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
     epochs: checkInteger('epochs', epochs, 0),
     batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20),
     optimiser: checkOptimiser(ofOptimiser),
+    schedule: checkSchedule(schedule),
     shuffle,
     validation,
+    gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
+    latentHealth,
     signal,
     onProgress,
   };
@@ -180,6 +215,7 @@ async function runEpoch(
   const pace = new Pace();
   const { accumulate } = settings.optimiser.native;
   let skipped = 0;
+  let gradientHealth: GradientHealth | undefined;
   while (core.position.stepInEpoch < stepsPerEpoch) {
     throwIfAborted(signal);
     const steps = Math.min(
@@ -191,7 +227,8 @@ async function runEpoch(
     pace.note(result);
     skipped += result.skipped;
     if (result.reason === 'aborted') throwIfAborted(signal, core);
-    if (result.reason === 'nonfinite') throwNonFinite(core, settings);
+    if (result.reason === 'nonfinite') throwNonFinite(core, settings, result.faults);
+    if (result.norms.length > 0) gradientHealth = judgeGradients(result.norms, core.parameterSizes);
     const { stepInEpoch, epoch, step } = core.position;
     settings.onProgress?.({
       ...toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames),
@@ -201,22 +238,51 @@ async function runEpoch(
       stepsPerEpoch,
       step,
       stepsPerSecond: pace.stepsPerSecond,
+      learningRate: learningRateOf(core, settings, { stepInEpoch, stepsPerEpoch, step }),
+      ...(settings.gradientHealth === 'live' && gradientHealth && { gradientHealth }),
       secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
     });
   }
-  if (partial.sums.examples === 0) throwNonFinite(core, settings);
+  if (partial.sums.examples === 0) throwNonFinite(core, settings, []);
   // Before the epoch counts as done: an abort in the midst of it is made up for by the next fit().
   const validated = validation && (await evaluate(core, validation, 0, signal));
+  const surveyed = validation ?? train;
+  const latentHealth = settings.latentHealth
+    ? await surveyLatents(core, surveyed.take(Math.min(SURVEYED, surveyed.length)), 0)
+    : undefined;
+  const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
+  const learningRate = learningRateOf(core, settings, last);
+  const losses = toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames);
   const { epoch, step, optimizer } = core.position;
-  core.position = { epoch: epoch + 1, stepInEpoch: 0, step, ...(optimizer && { optimizer }) };
+  const plateau = notePlateau(settings.schedule, core.position.plateau, (validated ?? losses).loss);
+  core.position = {
+    epoch: epoch + 1,
+    stepInEpoch: 0,
+    step,
+    ...(optimizer && { optimizer }),
+    ...(plateau && { plateau }),
+  };
   return {
     epoch: core.position.epoch,
     step: core.position.step,
     seconds: (performance.now() - started) / 1000,
-    train: toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames),
+    train: losses,
     ...(validated && { validation: validated }),
+    learningRate,
+    ...(gradientHealth && { gradientHealth }),
+    ...(latentHealth && { latentHealth }),
     ...(skipped > 0 && { skipped }),
   };
+}
+
+/** Of a step of the epoch under way. */
+function learningRateOf(
+  { position }: Core,
+  { optimiser, schedule }: Settings,
+  place: { stepInEpoch: number; stepsPerEpoch: number; step: number },
+): number {
+  const { epoch, plateau } = position;
+  return learningRateAt(schedule, optimiser.learningRate, { epoch, ...place }, plateau);
 }
 
 /** The weight of the divergence in the step that was taken last. */
@@ -233,23 +299,29 @@ function runStretch(
   steps: number,
 ): Promise<TrainResult> {
   const { batchSize, shuffle } = settings;
-  const { learningRate, native: optimiser } = settings.optimiser;
+  const { native: optimiser } = settings.optimiser;
+  const stepsPerEpoch = Math.ceil(partial.examples / batchSize);
   return core.exclusive(async () => {
     const { epoch, stepInEpoch } = core.position;
+    const updates = (batches: number) => updatesIn(stepInEpoch, batches, stepsPerEpoch, optimiser.accumulate);
     const { sums } = partial;
     const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle, sums };
-    const { objective, posterior } = core.spec;
+    const isLast = stepInEpoch + steps === stepsPerEpoch;
+    const observe = settings.gradientHealth === 'live' || (settings.gradientHealth === 'epoch' && isLast);
     const schedule = new Float64Array(4 * steps);
     for (let i = 0; i < steps; i++) {
-      const at = core.position.step + i;
-      const weights = [betaAt(objective, at), capacityAt(objective, at), temperatureAt(posterior, at)];
-      schedule.set([learningRate, ...weights], 4 * i);
+      const step = core.position.step + updates(i);
+      const learningRate = learningRateOf(core, settings, {
+        stepInEpoch: stepInEpoch + i,
+        stepsPerEpoch,
+        step,
+      });
+      schedule.set([learningRate, ...weightsAt(core.spec, step)], 4 * i);
     }
     const result = await core.call((addon, handle) =>
-      addon.train(handle, { data, ...chunk, schedule, optimiser }),
+      addon.train(handle, { data, ...chunk, schedule, optimiser, observe }),
     );
-    const stepsPerEpoch = Math.ceil(partial.examples / batchSize);
-    core.position.step += updatesIn(stepInEpoch, result.steps, stepsPerEpoch, optimiser.accumulate);
+    core.position.step += updates(result.steps);
     core.position.stepInEpoch += result.steps;
     if (optimiser.type !== 'adam') core.position.optimizer = optimiser.type;
     const { reconstruction, kl, terms, examples } = result;
@@ -291,12 +363,13 @@ function throwIfAborted(signal: AbortSignal | undefined, core?: Core): void {
   throw new TorchvaeError('ERR_ABORTED', `Training was aborted${where}`, { cause: signal?.reason });
 }
 
-function throwNonFinite(core: Core, settings: Settings): never {
+function throwNonFinite(core: Core, settings: Settings, faults: readonly string[]): never {
   const { step, epoch } = core.position;
   throw new TorchvaeError(
     'ERR_NONFINITE',
-    `The loss or a gradient became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
-      `Lower the learning rate (now ${settings.optimiser.learningRate}) or check the data's scale`,
+    `${describeFaults(faults)} became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
+      `Lower the learning rate (now ${settings.optimiser.learningRate}), clip the gradient (clip: { norm: 1 }), or check the ` +
+      "data's scale",
   );
 }
 

@@ -1,5 +1,11 @@
 import { betaOf, type ObjectiveSpec, type Warmup } from '../model/parts/objectives.ts';
 import type { PosteriorSpec } from '../model/parts/posteriors.ts';
+import type { ModelSpec } from '../model/spec.ts';
+
+/** What changes from step to step beside the learning rate, as the engine takes it; at step Infinity, what it comes to. */
+export function weightsAt({ objective, posterior }: ModelSpec, step: number): number[] {
+  return [betaAt(objective, step), capacityAt(objective, step), temperatureAt(posterior, step)];
+}
 
 /** beta at an optimiser step, counted from 0. */
 export function betaAt(objective: ObjectiveSpec, step: number): number {
@@ -23,14 +29,14 @@ function warmupAt({ shape, steps, cycles }: Warmup, step: number): number {
 }
 
 /** The nats that the divergence is held to at an optimiser step; 0 where the objective has no capacity. */
-export function capacityAt(objective: ObjectiveSpec, step: number): number {
+function capacityAt(objective: ObjectiveSpec, step: number): number {
   const capacity = 'capacity' in objective ? objective.capacity : null;
   if (!capacity) return 0;
   return capacity.from + (capacity.to - capacity.from) * Math.min(1, step / capacity.steps);
 }
 
 /** The temperature of a relaxed posterior at an optimiser step. */
-export function temperatureAt(posterior: PosteriorSpec, step: number): number {
+function temperatureAt(posterior: PosteriorSpec, step: number): number {
   if (posterior.type !== 'gumbel-softmax') return 1;
   const { temperature, finalTemperature, temperatureSteps } = posterior;
   return temperature * (finalTemperature / temperature) ** Math.min(1, step / temperatureSteps);

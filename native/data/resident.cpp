@@ -1,5 +1,6 @@
 #include "data/resident.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/one_hot.h>
@@ -18,9 +19,20 @@ TORCHVAE_VECTORISED void scalePixels(const uint8_t* from, int64_t count, float* 
   for (int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]) / 255.0f;
 }
 
+// A row of probabilities to 0 and 1.
+TORCHVAE_VECTORISED void drawBinary(const float* uniform, int64_t count, float* values) {
+  for (int64_t i = 0; i < count; ++i) values[i] = uniform[i] < values[i] ? 1.0f : 0.0f;
+}
+
+// Each row has numbers of its own, whose first has an index that is a multiple of 4.
+int64_t numbersPerRow(int64_t width) {
+  return (width + 3) / 4 * 4;
+}
+
 }  // namespace
 
-ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& values) {
+ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& values)
+    : isDrawn_(values.isDrawn) {
   const Context context{device, values.isUint8 ? c10::kByte : c10::kFloat, nullptr};
   values_ = zeroed(context, {values.rows, values.columns});
   values_.copy_(at::from_blob(const_cast<void*>(values.data), {values.rows, values.columns},
@@ -38,9 +50,14 @@ ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& val
 }
 
 at::Tensor ResidentDataset::rowsOf(const Context& context, const at::Tensor& order, int64_t first,
-                                   int64_t rows) const {
-  const at::Tensor batch = at::index_select(values_, 0, order.narrow(0, first, rows)).to(context.dtype);
-  return values_.scalar_type() == c10::kByte ? batch.div(255) : batch;
+                                   int64_t rows, const Draw& draw) const {
+  at::Tensor batch = at::index_select(values_, 0, order.narrow(0, first, rows)).to(context.dtype);
+  if (values_.scalar_type() == c10::kByte) batch = batch.div(255);
+  if (!isDrawn_) return batch;
+  const at::Tensor uniform =
+      at::empty({rows, numbersPerRow(columns())}, c10::TensorOptions().dtype(c10::kFloat));
+  fillUniform(draw, uniform.data_ptr<float>(), uniform.numel());
+  return uniform.narrow(1, 0, columns()).to(context.options()).lt(batch).to(context.dtype);
 }
 
 at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& order, int64_t first,
@@ -53,9 +70,9 @@ at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& o
 }
 
 void ResidentDataset::gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
-                             Activations& x) const {
+                             const Draw& draw, Activations& x) const {
   if (!context.tiled()) {
-    x.value.narrow(0, 0, rows).copy_(rowsOf(context, order, first, rows));
+    x.value.narrow(0, 0, rows).copy_(rowsOf(context, order, first, rows, draw));
     return;
   }
   constexpr int64_t kTileRows = 16;
@@ -64,7 +81,9 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
   const int64_t* index = order.data_ptr<int64_t>() + first;
   float* to = x.value.data_ptr<float>();
   x.magnitude.set(magnitude_);
+  const int64_t numbers = numbersPerRow(width);
   context.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
+    std::vector<float> uniform(isDrawn_ ? static_cast<size_t>(numbers) : 0);
     const int64_t begin = tile * kTileRows;
     const int64_t end = std::min(rows, begin + kTileRows);
     for (int64_t i = begin; i < end; ++i) {
@@ -73,6 +92,9 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
       } else {
         std::copy_n(values_.const_data_ptr<float>() + index[i] * width, width, to + i * width);
       }
+      if (!isDrawn_) continue;
+      fillUniform(draw, i * numbers, uniform.data(), numbers);
+      drawBinary(uniform.data(), width, to + i * width);
     }
     x.finishRows(begin, end);
   });

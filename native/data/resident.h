@@ -4,6 +4,7 @@
 #include "context.h"
 #include "engine.h"
 #include "ops/activation.h"
+#include "random/philox.h"
 
 namespace torchvae {
 
@@ -12,18 +13,23 @@ class ResidentDataset : public Dataset {
   // Copies `values` to the device: uint8 pixels stay bytes until a batch is gathered.
   ResidentDataset(const c10::Device& device, const HostArray& values);
 
+  // Whether the values are probabilities, of which every batch draws its own values of 0 and 1.
+  bool isDrawn() const { return isDrawn_; }
+
   int64_t rows() const override { return values_.size(0); }
   bool hasLabels() const override { return labels_.defined(); }
   int64_t columns() const { return values_.size(1); }
 
   const at::Tensor& values() const { return values_; }  // [rows, columns], uint8 or float32
 
-  // x[i] = row order[first + i], pixels scaled by 1/255; `order` is int64 on the device.
-  void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
+  // x[i] = row order[first + i], pixels scaled by 1/255, drawn values by numbers that `draw` begins; `order`
+  // is int64 on the device.
+  void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows, const Draw& draw,
               Activations& x) const;
 
   // The same as a new tensor [rows, columns] of the context's type.
-  at::Tensor rowsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows) const;
+  at::Tensor rowsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
+                    const Draw& draw) const;
   // Their labels, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels.
   at::Tensor labelsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
                       int64_t classes) const;
@@ -32,6 +38,7 @@ class ResidentDataset : public Dataset {
   at::Tensor values_;
   at::Tensor labels_;    // int64 [rows]; undefined for none
   float magnitude_ = 1;  // the largest in the data
+  bool isDrawn_ = false;
 };
 
 }  // namespace torchvae

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "train/loop.h"
+#include "train/observer.h"
 #include "train/step.h"
 
 namespace torchvae::fused {
@@ -42,9 +43,8 @@ bool isFusable(const Context& context, const ModelSpec& spec) {
            network.activation <= ActivationKind::kSoftplus;
   };
   const PartSpec& likelihood = spec.likelihood;
-  const bool fusedLikelihood = likelihood.type == "bernoulli" ||
-                               (likelihood.type == "gaussian" && likelihood.word("scale") == "fixed" &&
-                                likelihood.word("link") == "identity");
+  const bool fusedLikelihood = likelihood.type == "bernoulli" || likelihood.type == "squared-error" ||
+                               (likelihood.type == "gaussian" && likelihood.word("scale") == "fixed");
   const bool plainObjective = spec.objective.type == "elbo" && spec.objective.number("freeBits") == 0 &&
                               !spec.objective.flag("hasCapacity");
   return plainNetwork(spec.encoder) && plainNetwork(spec.decoder) && spec.posterior.type == "gaussian" &&
@@ -90,14 +90,34 @@ TrainResult FusedModel::train(const TrainChunk& chunk) {
       }
       return executor_->run(chunk, data, order, step_);
     }
-    return runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
+    StepObserver observer(store_.model);
+    std::vector<std::string> faults;
+    TrainResult result = runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
+      const LossSums before = sums;
       const StepInput input{data, order, batch.first, batch.rows, batch.schedule, {}};
       forwardAndBackward(context_, vae, input, seed_, batch.noise);
       addLosses(context_, vae, batch.rows, sums);
-      if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl)) return false;
-      return update(context_, vae, store_.model, batch.rows, chunk.optimiser, batch.schedule.learningRate,
-                    step_ + 1, batch.group) != UpdateOutcome::kNonFinite;
+      const auto refuse = [&] {
+        if (faults.empty()) {
+          vae.weightGradients(store_.model, batch.rows);
+          faults = faultsOf(before, sums, store_.model);
+        }
+        return false;
+      };
+      if (!std::isfinite(sums.reconstruction) || !std::isfinite(sums.kl)) return refuse();
+      if (batch.isObserved) {
+        vae.weightGradients(store_.model, batch.rows);
+        observer.begin();
+      }
+      const UpdateOutcome outcome = update(context_, vae, store_.model, batch.rows, chunk.optimiser,
+                                           batch.schedule.learningRate, step_ + 1, batch.group);
+      if (outcome == UpdateOutcome::kNonFinite) return refuse();
+      if (batch.isObserved) observer.end();
+      return true;
     });
+    result.norms = observer.take();
+    result.faults = std::move(faults);
+    return result;
   });
 }
 
@@ -187,8 +207,7 @@ void FusedModel::losses(const HostArray& x, const NoiseSource& noise, float* rec
   });
 }
 
-LossSums FusedModel::gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                               std::vector<std::vector<float>>& gradients) {
+Gradients FusedModel::gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) {
   return computed([&] {
     store_.model.freshenRounded(context_);
     Vae vae(context_, store_.model, plan_, spec_, x.rows, true);
@@ -197,17 +216,18 @@ LossSums FusedModel::gradients(const HostArray& x, const NoiseSource& noise, dou
     vae.sample(x.rows);
     vae.decode(x.rows);
     vae.reconstruct(x.rows, true);
-    vae.backward(x.rows, beta);
+    vae.backward(x.rows, schedule.beta);
     vae.weightGradients(store_.model, x.rows);
-    gradients.clear();
+    Gradients gradients;
     for (const ParameterEntry& entry : store_.model.entries()) {
       const at::Tensor gradient = store_.model.gradient(entry.slot);
-      gradients.emplace_back(static_cast<size_t>(gradient.numel()));
-      copyOut(gradient, gradients.back().data());
+      gradients.each.emplace_back(static_cast<size_t>(gradient.numel()));
+      copyOut(gradient, gradients.each.back().data());
     }
-    LossSums sums;
+    LossSums& sums = gradients.sums;
     addLosses(context_, vae, x.rows, sums);
-    return sums;
+    gradients.loss = (sums.reconstruction + schedule.beta * sums.kl) / static_cast<double>(x.rows);
+    return gradients;
   });
 }
 

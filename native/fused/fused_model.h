@@ -22,8 +22,7 @@ class FusedModel : public VaeModel {
                     const std::atomic<bool>& abort) override;
   void encode(const HostArray& x, float* mean, float* logVariance) override;
   void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) override;
-  LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                     std::vector<std::vector<float>>& gradients) override;
+  Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) override;
 
  private:
   Vae& trainingPass(int64_t capacity);

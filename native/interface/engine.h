@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 4;
+inline constexpr int kEngineInterface = 5;
 
 struct DeviceInfo {
   std::string name;
@@ -44,6 +44,8 @@ struct HostArray {
   int64_t rows = 0;
   int64_t columns = 0;
   const int32_t* labels = nullptr;  // [rows], or null
+  // For a data set: the values are probabilities, and every batch draws values of 0 and 1 anew.
+  bool isDrawn = false;
 };
 
 class Dataset {
@@ -107,10 +109,19 @@ struct TrainChunk {
   std::vector<StepSchedule> schedule;  // one a step
   LossSums sums;  // what the result's sums go on from, so that they do not depend on how an epoch is cut
   OptimiserSettings optimiser;
+  bool observe = false;  // whether the result holds the last step's norms
   std::shared_ptr<std::atomic<bool>> abort;
 };
 
 enum class StopReason : uint8_t { kDone, kAborted, kNonFinite };
+
+// Of one tensor of weights over one step: Euclidean norms.
+struct TensorNorms {
+  std::string name;
+  double gradient = 0;  // before clipping
+  double update = 0;    // of what the step added to the weights
+  double weight = 0;    // before the step
+};
 
 struct TrainResult {
   int64_t steps = 0;    // whole steps taken
@@ -118,6 +129,28 @@ struct TrainResult {
   LossSums sums;
   double seconds = 0;
   StopReason reason = StopReason::kDone;
+  std::vector<TensorNorms> norms;
+  // What was not finite in the first batch that was refused, in the order of computation: `reconstruction`,
+  // `kl`, then gradients by the names of their parameters, from the output to the input.
+  std::vector<std::string> faults;
+};
+
+// How much of the code z a model uses, over some examples.
+struct LatentStatistics {
+  std::vector<float> meanVariance;  // of the posterior's mean over the examples, [codeSize]
+  std::vector<float> divergence;    // KL(q(z|x) || p(z)), averaged over the examples, [dimensions or groups]
+  // I(x; z) under q, in nats, with q(z) the mixture of these examples' posteriors (Hoffman and Johnson 2016):
+  // at most the logarithm of their number. NaN where q(z|x) is no normal.
+  double mutualInformation = 0;
+};
+
+// A mixture of normals, in float64.
+struct MixtureFit {
+  std::vector<double> weights;  // [components]
+  std::vector<double> means;    // [components, dimensions]
+  std::vector<double> factors;  // lower Cholesky factors of the covariances, [components, d, d]
+  double logLikelihood = 0;     // the mean over the points, in nats
+  int64_t iterations = 0;
 };
 
 // How noise is come by where a method draws z: `values` ([rows, latentSize]) when given, else drawn from
@@ -125,6 +158,13 @@ struct TrainResult {
 struct NoiseSource {
   const float* values = nullptr;
   uint64_t seed = 0;
+};
+
+// Of one batch.
+struct Gradients {
+  double loss = 0;                       // what they are the derivatives of
+  LossSums sums;                         // of its terms
+  std::vector<std::vector<float>> each;  // one vector a trained parameter, in stateTensors() order
 };
 
 // What decode() gives of p(x|z).
@@ -168,12 +208,11 @@ class Model {
                           float* negativeLogLikelihood) = 0;
   // KL(q(z|x) || p(z)) for each example and dimension (or group), [rows, groups].
   virtual std::vector<float> divergences(const HostArray& x, uint64_t seed, int64_t& groups) = 0;
+  virtual LatentStatistics latentStatistics(const HostArray& x, uint64_t seed) = 0;
   // Per-example -log p(x|z) and KL(q||p), each [rows].
   virtual void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) = 0;
-  // The gradients of the batch's mean loss, one vector a parameter in stateTensors() order, beside the
-  // batch's sums.
-  virtual LossSums gradients(const HostArray& x, const NoiseSource& noise, double beta,
-                             std::vector<std::vector<float>>& gradients) = 0;
+  // The gradients of the batch's mean loss, as a step of training takes them. The model stays as it is.
+  virtual Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) = 0;
 };
 
 class Device {
@@ -186,6 +225,13 @@ class Device {
   // drawn from `seed`. `reference` keeps to libtorch's operations and derivatives where there are fused ones.
   virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed,
                                              const std::string& precision, bool reference) = 0;
+  // Maximum likelihood by expectation and maximisation from k-means++ (Arthur and Vassilvitskii 2007), with
+  // full covariances. Throws ERR_SHAPE for fewer points than components.
+  virtual MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t iterations,
+                                uint64_t seed) = 0;
+  // The distance of Frechet (1957; Heusel et al. 2017, eq. 6) between normals with the moments of `a` and of
+  // `b`, on the first `components` principal components of `a`; 0 for the values themselves.
+  virtual double frechetDistance(const HostArray& a, const HostArray& b, int64_t components) = 0;
 };
 
 class CudaPart;  // cuda_part.h

@@ -3,6 +3,7 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/log_sigmoid.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/where.h>
@@ -65,23 +66,24 @@ class LogisticMixture : public Likelihood {
     const double half = 1.0 / (kLevels - 1);  // of a level's width on [-1, 1]
     const Tensor upper = (centred + half) * inverse;
     const Tensor lower = (centred - half) * inverse;
-    const Tensor inside = upper.sigmoid() - lower.sigmoid();
-    // Where the level's mass is below what float32 resolves, its density times its width stands for it.
-    const Tensor middle = centred * inverse;
-    const Tensor density = middle - p.logScale - at::softplus(middle) * 2.0 + std::log(2 * half);
-    const Tensor resolved = inside.gt(1e-5);
-    const Tensor between = at::where(resolved, at::where(resolved, inside, 1.0).log(), density);
+    const Tensor lowest = at::log_sigmoid(upper);  // of all the mass below
+    const Tensor highest = -at::softplus(lower);   // of all the mass above
+    // log(sigmoid(upper) - sigmoid(lower)), without the difference of two numbers that may be alike.
+    const Tensor between = lowest + highest + (-(inverse * (-2 * half)).expm1()).log();
     const Tensor value = x.unsqueeze(1);
-    const Tensor lowest = upper - at::softplus(upper);  // log of the mass below 0
-    const Tensor highest = -at::softplus(lower);        // log of the mass above 255
     const Tensor each =
         at::where(value.lt(0.5 * half), lowest, at::where(value.gt(1 - 0.5 * half), highest, between));
     return -at::logsumexp(each + p.logits.log_softmax(1), {1}).sum(1);
   }
 
+  // Of the logistics held to [-1, 1], which differs from that of their levels by less than half a level:
+  // -1 + the integral of P(X > t) over t.
   Tensor mean(const Tensor& y) const override {
     const Parts p = parts(y);
-    return toUnit((p.logits.softmax(1) * p.mean.clamp(-1, 1)).sum(1));
+    const Tensor inverse = (-p.logScale).exp();
+    const Tensor below = at::softplus((p.mean + 1.0) * inverse);
+    const Tensor above = at::softplus((p.mean - 1.0) * inverse);
+    return (p.logits.softmax(1) * (below - above) * p.logScale.exp()).sum(1) * 0.5;
   }
 
   // The location of the heaviest component.

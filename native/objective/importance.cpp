@@ -51,7 +51,7 @@ class ImportanceWeighted : public Objective {
   Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Importance w = importanceWeights(vae, x, samples_, doubly_, pass);
     const Tensor bound = importanceBound(w.logWeight);
-    return {doubly_ ? doublyReparameterised(w) : -bound.mean(),
+    return {doubly_ ? doublyReparameterised(w, bound.mean()) : -bound.mean(),
             w.reconstruction.mean(1).detach(),
             w.rate.mean(1).detach(),
             {bound.mean()},
@@ -59,14 +59,16 @@ class ImportanceWeighted : public Objective {
   }
 
  private:
-  // The decoder's gradient weighs each draw by its normalised weight, the encoder's by the square of it.
-  static Tensor doublyReparameterised(const Importance& w) {
+  // The decoder's gradient weighs each draw by its normalised weight, the encoder's by the square of it. The
+  // value is the bound's.
+  static Tensor doublyReparameterised(const Importance& w, const Tensor& bound) {
     const Tensor weight = w.logWeight.detach().softmax(1);
     if (w.latent.z.requires_grad()) {
       const Tensor each = weight.flatten().unsqueeze(1);
       w.latent.z.register_hook([each](const Tensor& gradient) { return gradient * each; });
     }
-    return -(weight * w.logWeight).sum(1).mean();
+    const Tensor mean = (weight * w.logWeight).sum(1).mean();
+    return (mean - bound).detach() - mean;
   }
 
   int64_t samples_;

@@ -1,8 +1,6 @@
 #include "ops/kernels.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 #include <type_traits>
 
 #include "error.h"
@@ -75,6 +73,7 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         source.step,
                         source.seed,
                         static_cast<uint32_t>(Stream::kNoise),
+                        source.isDrawn ? static_cast<uint32_t>(Stream::kBinary) : 0,
                         source.data.scalar_type() == c10::kByte ? 1 : 0,
                         narrow(rows),
                         narrow(source.data.size(1)),
@@ -118,24 +117,19 @@ void Kernels::sampleBackward(const at::Tensor& head, const at::Tensor& noise, co
 
 void Kernels::bernoulli(const at::Tensor& x, const at::Tensor& y, int64_t rows, const at::Tensor& loss,
                         const at::Tensor& gradient) {
+  const double scale = 1 / static_cast<double>(rows);
   const LikelihoodArguments a{
-      pointer(x), pointer(y), mutablePointer(loss), mutablePointer(gradient), 1 / static_cast<double>(rows),
+      pointer(x), pointer(y), mutablePointer(loss), mutablePointer(gradient), scale, 0,
       0,          0,          narrow(rows),         narrow(y.size(1))};
   launch(k_bernoulli, y.scalar_type(), rows, a);
 }
 
-void Kernels::gaussian(double sigma, const at::Tensor& x, const at::Tensor& y, int64_t rows,
+void Kernels::gaussian(const GaussianTerms& terms, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                        const at::Tensor& loss, const at::Tensor& gradient) {
-  const double constant = static_cast<double>(y.size(1)) * std::log(sigma * std::sqrt(2 * std::numbers::pi));
-  const LikelihoodArguments a{pointer(x),
-                              pointer(y),
-                              mutablePointer(loss),
-                              mutablePointer(gradient),
-                              1 / static_cast<double>(rows),
-                              1 / (sigma * sigma),
-                              constant,
-                              narrow(rows),
-                              narrow(y.size(1))};
+  const double scale = 1 / static_cast<double>(rows);
+  const LikelihoodArguments a{pointer(x),   pointer(y),       mutablePointer(loss), mutablePointer(gradient),
+                              scale,        terms.precision,  terms.constant,       terms.sigmoid ? 1 : 0,
+                              narrow(rows), narrow(y.size(1))};
   launch(k_gaussian, y.scalar_type(), rows, a);
 }
 

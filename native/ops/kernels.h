@@ -43,7 +43,15 @@ struct BatchSource {
   uint64_t seed = 0;        // of the noise
   int64_t step = 0;
   const StepState* state = nullptr;
+  bool isDrawn = false;  // whether the data are probabilities, of which 0 or 1 are drawn
   int64_t channels = 1;  // of images, which lie channel by channel in `data` and pixel by pixel in x
+};
+
+// -log p(x|m) = precision / 2 |x - m|^2 + constant, with m = y or m = sigmoid(y).
+struct GaussianTerms {
+  double precision = 1;
+  double constant = 0;
+  bool sigmoid = false;
 };
 
 class Kernels {
@@ -68,8 +76,8 @@ class Kernels {
   // Undefined `gradient`: losses alone.
   void bernoulli(const at::Tensor& x, const at::Tensor& y, int64_t rows, const at::Tensor& loss,
                  const at::Tensor& gradient);
-  void gaussian(double sigma, const at::Tensor& x, const at::Tensor& y, int64_t rows, const at::Tensor& loss,
-                const at::Tensor& gradient);
+  void gaussian(const GaussianTerms& terms, const at::Tensor& x, const at::Tensor& y, int64_t rows,
+                const at::Tensor& loss, const at::Tensor& gradient);
   // sums [2], double: adds the sums of `reconstruction` and `kl`.
   void addLosses(const at::Tensor& reconstruction, const at::Tensor& kl, int64_t rows,
                  const at::Tensor& sums);

@@ -8,7 +8,6 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_sigmoid.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "posterior/tables.h"
@@ -17,7 +16,7 @@ namespace torchvae {
 namespace {
 
 // A masked autoencoder (Germain et al. 2015) of one hidden layer: output i of each of the two blocks of D
-// depends on inputs 0, ..., i - 1 and on the context.
+// depends on inputs 0, ..., i - 1 and on the context, which is all that output 0 depends on.
 class MaskedStep {
  public:
   MaskedStep(Weights& weights, const std::string& name, int64_t size, int64_t hidden, int64_t context) {
@@ -30,9 +29,9 @@ class MaskedStep {
     secondBias_ = weights.parameter(name + ".1.bias", {2 * size}, Init::constant(0));
     if (weights.declaring()) return;
     const auto options = secondBias_.leaf().options().requires_grad(false);
-    // Degrees 1 .. D of the dimensions, and 1 .. D - 1 in turn of the hidden units.
+    // Degrees 1 .. D of the dimensions, and 0 .. D - 1 in turn of the hidden units.
     const Tensor in = at::arange(1, size + 1, options);
-    const Tensor unit = at::arange(0, hidden, options).remainder(std::max<int64_t>(1, size - 1)) + 1;
+    const Tensor unit = at::arange(0, hidden, options).remainder(size);
     firstMask_ = unit.unsqueeze(1).ge(in.unsqueeze(0)).to(options.dtype());
     const Tensor second = in.unsqueeze(1).gt(unit.unsqueeze(0)).to(options.dtype());
     secondMask_ = second.repeat({2, 1});

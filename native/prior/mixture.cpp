@@ -56,7 +56,7 @@ class LearnedMixture : public GaussianMixture {
 class VampPrior : public GaussianMixture {
  public:
   VampPrior(Weights& weights, const ModelSpec& spec, PosteriorOf posteriorOf)
-      : unit_(spec.likelihood.type != "gaussian" && spec.likelihood.type != "laplace"),
+      : unit_(isUnit(spec.likelihood)),
         posteriorOf_(std::move(posteriorOf)),
         // Spread like dim, noisy data around the middle of the unit interval, or around zero.
         inputs_(weights.parameter("prior.inputs", {spec.prior.integer("components"), spec.inputSize()},
@@ -69,6 +69,12 @@ class VampPrior : public GaussianMixture {
   }
 
  private:
+  // Whether the data are in [0, 1]: a likelihood of real values says so by its link.
+  static bool isUnit(const PartSpec& likelihood) {
+    const auto link = likelihood.words.find("link");
+    return link == likelihood.words.end() || link->second == "sigmoid";
+  }
+
   bool unit_;
   PosteriorOf posteriorOf_;
   Weight inputs_;

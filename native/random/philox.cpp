@@ -97,8 +97,12 @@ void fillNormal(const Draw& draw, float* out, int64_t count) {
   fillNormal(draw, 0, out, count);
 }
 
+void fillUniform(const Draw& draw, int64_t first, float* out, int64_t count) {
+  fill([&](uint64_t counter, float* to) { uniformBlock(draw, counter, to); }, first, out, count);
+}
+
 void fillUniform(const Draw& draw, float* out, int64_t count) {
-  fill([&](uint64_t counter, float* to) { uniformBlock(draw, counter, to); }, 0, out, count);
+  fillUniform(draw, 0, out, count);
 }
 
 std::vector<int64_t> permutation(const Draw& draw, int64_t count) {

@@ -14,7 +14,7 @@
 namespace torchvae {
 
 // What the numbers are for; draws of different streams are independent.
-enum class Stream : uint32_t { kWeights = 1, kNoise = 2, kOrder = 3, kPrior = 4 };
+enum class Stream : uint32_t { kWeights = 1, kNoise = 2, kOrder = 3, kPrior = 4, kBinary = 5 };
 
 struct PhiloxKey {
   uint32_t low;
@@ -50,6 +50,8 @@ void fillNormal(const Draw& draw, float* out, int64_t count);
 void fillNormal(const Draw& draw, int64_t first, float* out, int64_t count);
 // out[i] ~ U[0, 1), multiples of 2^-24.
 void fillUniform(const Draw& draw, float* out, int64_t count);
+// The draws of fillUniform with indices first, ..., first + count - 1; `first` is a multiple of 4.
+void fillUniform(const Draw& draw, int64_t first, float* out, int64_t count);
 // A uniform permutation of 0, ..., count - 1.
 std::vector<int64_t> permutation(const Draw& draw, int64_t count);
 

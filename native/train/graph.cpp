@@ -73,11 +73,24 @@ const ScheduleRow* GraphExecutor::schedule() const {
 //   slopes backward, the posterior's derivative; 4 products for the weights; the biases' gradients with the
 //   judgement; the update with the sums and the counters.
 // (A library may split a product in two.)
-void GraphExecutor::runStep(int64_t rows) {
+void GraphExecutor::runStep(int64_t rows, StepObserver* observer) {
   const StepInput input{*data_, order_, 0, rows, {}, DeviceClock{state(), schedule(), batchSize_}};
   forwardAndBackward(context_, vae_, input, seed_, 0);
   vae_.finishGradients(parameters_, rows, settings_, state());
+  if (observer != nullptr) observer->begin();
   vae_.optimise(parameters_, rows, settings_, state(), schedule());
+  if (observer != nullptr) observer->end();
+}
+
+std::vector<std::string> GraphExecutor::faultsOfRefused(const StepState& at, const StepSchedule& schedule,
+                                                        const at::Tensor& order) {
+  const int64_t first = at.batch * batchSize_;
+  const StepInput input{*data_, order, first, std::min(batchSize_, rows_ - first), schedule, {}};
+  forwardAndBackward(context_, vae_, input, seed_, at.step);
+  vae_.weightGradients(parameters_, input.rows);
+  LossSums sums;
+  addLosses(context_, vae_, input.rows, sums);
+  return faultsOf({}, sums, parameters_);
 }
 
 // Sends off at most `steps` steps of this shape; returns how many.
@@ -114,6 +127,7 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   CudaPart& part = context_.kernels->part();
   const std::unique_ptr<TimeMark> begin = part.mark();
   const int64_t wholeBatches = rows_ / batchSize_;
+  StepObserver observer(parameters_);
   TrainResult result;
   StepState now{};
   now.step = step;
@@ -132,7 +146,14 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
         break;
       }
       const int64_t whole = wholeBatches - (chunk.firstStep + result.steps + sent);
-      sent += whole > 0 ? advance(whole_, std::min(steps - sent, whole)) : advance(last_, 1);
+      const int64_t ahead = chunk.steps - result.steps - sent;
+      if (chunk.observe && ahead == 1) {
+        runStep(whole > 0 ? whole_.rows : last_.rows, &observer);
+        ++sent;
+      } else {
+        const int64_t alike = std::min(steps - sent, ahead - (chunk.observe ? 1 : 0));
+        sent += whole > 0 ? advance(whole_, std::min(alike, whole)) : advance(last_, 1);
+      }
     }
     const at::Tensor read = state_.cpu();  // waits for the device
     std::memcpy(&now, read.const_data_ptr(), sizeof now);
@@ -145,6 +166,11 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   result.sums.reconstruction = now.reconstruction;
   result.sums.kl = now.kl;
   result.sums.examples = now.examples;
+  if (now.stopped != 0) {
+    result.faults = faultsOfRefused(now, chunk.schedule[static_cast<size_t>(result.steps)], order);
+  } else {
+    result.norms = observer.take();
+  }
   result.seconds = part.mark()->since(*begin);
   return result;
 }

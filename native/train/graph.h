@@ -10,6 +10,7 @@
 #include "cuda_part.h"
 #include "engine.h"
 #include "ops/kernels.h"
+#include "train/observer.h"
 #include "train/step.h"
 
 namespace torchvae {
@@ -44,7 +45,11 @@ class GraphExecutor {
     int64_t warm = 0;
     std::unique_ptr<CapturedWork> one, many;
   };
-  void runStep(int64_t rows);
+  // Without a graph where somebody looks at it.
+  void runStep(int64_t rows, StepObserver* observer = nullptr);
+  // What is not finite of the batch that the device refused: that batch again, with the weights as they are.
+  std::vector<std::string> faultsOfRefused(const StepState& at, const StepSchedule& schedule,
+                                           const at::Tensor& order);
   int64_t advance(Shape& shape, int64_t steps);
   void start(const TrainChunk& chunk, const at::Tensor& order, int64_t done, int64_t steps);
   StepState* state() const;

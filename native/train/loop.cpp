@@ -34,7 +34,8 @@ TrainResult runLoop(const TrainChunk& chunk, int64_t rows, int64_t& step, const 
                      std::min(chunk.batchSize, rows - first),
                      chunk.schedule[static_cast<size_t>(result.steps + i)],
                      step * chunk.optimiser.accumulate + i,
-                     {i, i + 1 == batches}},
+                     {i, i + 1 == batches},
+                     chunk.observe && result.steps + i + 1 == chunk.steps},
                     sums);
     }
     if (finite) {

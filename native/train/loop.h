@@ -20,6 +20,7 @@ struct Batch {
   StepSchedule schedule;
   int64_t noise;  // the place of its noise: each batch of a group has noise of its own
   UpdateGroup group;
+  bool isObserved = false;  // whether the result is to tell of this step
 };
 
 // Takes a batch, with the update after the last of a group, adds its losses to `sums`, and returns whether

@@ -46,7 +46,9 @@ void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows
 
 void loadBatch(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed, int64_t step) {
   if (context.kernels != nullptr) {
-    BatchSource source{input.data.values(), input.order, input.first, 0, seed, step, nullptr, vae.channels};
+    BatchSource source{input.data.values(), input.order, input.first, 0, seed, step};
+    source.channels = vae.channels;
+    source.isDrawn = input.data.isDrawn();
     if (input.clock) {
       source.state = input.clock->state;
       source.batchSize = input.clock->batchSize;
@@ -54,7 +56,8 @@ void loadBatch(const Context& context, fused::Vae& vae, const StepInput& input, 
     context.kernels->loadBatch(source, input.rows, vae.x.value, vae.noise);
     return;
   }
-  input.data.gather(context, input.order, input.first, input.rows, vae.x);
+  input.data.gather(context, input.order, input.first, input.rows,
+                    {seed, Stream::kBinary, static_cast<uint64_t>(step)}, vae.x);
   drawNoise(context, seed, step, input.rows, vae.noise);
 }
 

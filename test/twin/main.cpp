@@ -117,6 +117,21 @@ void testBatch() {
       std::vector<float> wanted(kRows * kLatent);
       fillNormal({99, Stream::kNoise, static_cast<uint64_t>(state.step)}, wanted.data(), kRows * kLatent);
       for (size_t i = 0; i < wanted.size(); ++i) NEAR(drawn[i], wanted[i], 2e-6);
+      // Drawn by the values' probabilities, with the CPU's numbers for the same step.
+      const at::Tensor drawnX = blank({kRows, kColumns}, type);
+      BatchSource probabilities{data, order, 0, 11, 99, 0, &state};
+      probabilities.isDrawn = true;
+      kernelsOf.loadBatch(probabilities, kRows, drawnX, noise);
+      constexpr int64_t kNumbers = (kColumns + 3) / 4 * 4;
+      std::vector<float> numbers(kRows * kNumbers);
+      fillUniform({99, Stream::kBinary, static_cast<uint64_t>(state.step)}, numbers.data(), kRows * kNumbers);
+      const std::vector<double> binary = doubles(drawnX);
+      for (int64_t i = 0; i < kRows; ++i) {
+        for (int64_t j = 0; j < kColumns; ++j) {
+          const double chance = from[(kExamples - 1 - 22 - i) * kColumns + j] / (bytes ? 255 : 1);
+          EXPECT(binary[i * kColumns + j] == (numbers[i * kNumbers + j] < chance ? 1 : 0));
+        }
+      }
       // The same by arguments, without a state.
       const at::Tensor again = blank({kRows, kLatent}, lossType(type));
       kernelsOf.loadBatch({data, order, 22, 0, 99, state.step, nullptr}, kRows, x, again);
@@ -238,15 +253,19 @@ void testLikelihoods() {
     y.select(0, 0).select(0, 0).fill_(60);
     y.select(0, 0).select(0, 1).fill_(-60);
     const auto xs = doubles(x), ys = doubles(y);
-    for (const bool isBernoulli : {true, false}) {
+    enum class Kind { kBernoulli, kGaussian, kGaussianOfSigmoid };
+    for (const Kind kind : {Kind::kBernoulli, Kind::kGaussian, Kind::kGaussianOfSigmoid}) {
+      const bool isBernoulli = kind == Kind::kBernoulli, isSigmoid = kind == Kind::kGaussianOfSigmoid;
+      const double normaliser = kColumns * std::log(kSigma * std::sqrt(2 * std::numbers::pi));
+      const GaussianTerms terms{1 / (kSigma * kSigma), normaliser, isSigmoid};
       const at::Tensor loss = blank({kRows}, lossType(type)), gradient = blank({kRows, kColumns}, type);
       const at::Tensor alone = blank({kRows}, lossType(type));
       if (isBernoulli) {
         kernelsOf.bernoulli(x, y, kRows, loss, gradient);
         kernelsOf.bernoulli(x, y, kRows, alone, {});
       } else {
-        kernelsOf.gaussian(kSigma, x, y, kRows, loss, gradient);
-        kernelsOf.gaussian(kSigma, x, y, kRows, alone, {});
+        kernelsOf.gaussian(terms, x, y, kRows, loss, gradient);
+        kernelsOf.gaussian(terms, x, y, kRows, alone, {});
       }
       EXPECT(alone.equal(loss));
       const auto losses = doubles(loss), slopes = doubles(gradient);
@@ -259,9 +278,10 @@ void testLikelihoods() {
             wanted += std::max(b, 0.0) - a * b + std::log1p(std::exp(-std::abs(b)));
             slope = 1 / (1 + std::exp(-b)) - a;
           } else {
-            wanted += (a - b) * (a - b) / (2 * kSigma * kSigma) +
+            const double mean = isSigmoid ? 1 / (1 + std::exp(-b)) : b;
+            wanted += (a - mean) * (a - mean) / (2 * kSigma * kSigma) +
                       std::log(kSigma * std::sqrt(2 * std::numbers::pi));
-            slope = (b - a) / (kSigma * kSigma);
+            slope = (mean - a) / (kSigma * kSigma) * (isSigmoid ? mean * (1 - mean) : 1);
           }
           NEAR(slopes[i * kColumns + j], slope / kRows, tolerance(type));
         }
@@ -629,6 +649,36 @@ void testStops() {
   }
 }
 
+// A step that is looked at, and one that is refused, tell what the loop's tell.
+void testObserver() {
+  const c10::Device cpu(c10::kCPU);
+  Pool pool(1);
+  std::vector<float> values(400 * 30, 0.5f);
+  const auto data = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 400, 30});
+  std::vector<TrainResult> looked, refused;
+  for (const bool onGraphs : {true, false}) {
+    fused::FusedModel model(
+        onGraphs ? Context{cpu, c10::kFloat, nullptr, &kernelsOf} : Context{cpu, c10::kFloat, &pool},
+        smallSpec(), 1);
+    TrainChunk chunk = chunkOf(data, 0, 0, 30, 8);
+    chunk.observe = true;
+    looked.push_back(model.train(chunk));
+    chunk = chunkOf(data, 0, 30, 20, 8);
+    chunk.schedule[10].learningRate = 1e30;
+    refused.push_back(model.train(chunk));
+  }
+  EXPECT(looked[0].steps == 30 && looked[0].norms.size() == looked[1].norms.size());
+  for (size_t i = 0; i < looked[0].norms.size(); ++i) {
+    const TensorNorms &came = looked[0].norms[i], &wanted = looked[1].norms[i];
+    EXPECT(came.name == wanted.name && wanted.gradient > 0 && wanted.update > 0);
+    NEAR(came.gradient / wanted.gradient, 1, 1e-3);
+    NEAR(came.update / wanted.update, 1, 1e-3);
+    NEAR(came.weight / wanted.weight, 1, 1e-4);
+  }
+  EXPECT(refused[0].reason == StopReason::kNonFinite && refused[0].steps == refused[1].steps);
+  EXPECT(!refused[0].faults.empty() && refused[0].faults == refused[1].faults);
+}
+
 // Convolutions of colour images have fused kernels on a device alone; the reference is the general model's
 // derivatives by libtorch.
 void testChannels() {
@@ -693,6 +743,7 @@ int main() {
   test("graphs are captured once and replayed", testCaptures);
   test("a stretch longer than the schedule's buffer", testManyStepsOfOneChunk);
   test("abort and the guard stop where the loop's do", testStops);
+  test("norms of a step, and what was not finite", testObserver);
   test("convolutions of several channels", testChannels);
   test("bf16 training follows float32's", testBf16Training);
   return failures == 0 ? 0 : 1;

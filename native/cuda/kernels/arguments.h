@@ -54,6 +54,8 @@ struct LoadArguments {
   int64_t first, step;
   uint64_t seed;
   uint32_t stream;
+  uint32_t
+      binaryStream;  // of the numbers that draw 0 or 1 by the values' probabilities; 0 to take the values
   int32_t isUint8;
   int32_t rows, columns, latent, batchSize, channels;
 };
@@ -105,6 +107,7 @@ struct LikelihoodArguments {
   void* gradient;  // T [rows, columns] or null
   double scale;
   double precision, constant;  // Gaussian: 1 / sigma^2 and columns log(sigma sqrt(2 pi))
+  int32_t sigmoid;             // Gaussian: whether the mean is sigmoid(y) in place of y
   int32_t rows, columns;
 };
 

@@ -29,7 +29,7 @@ __device__ inline void bernoulli(const LikelihoodArguments& a) {
   if (threadIdx.x == 0) static_cast<C*>(a.loss)[blockIdx.x] = sum;
 }
 
-// (x - y)^2 precision / 2 + log(sigma sqrt(2 pi)).
+// (x - m)^2 precision / 2 + log(sigma sqrt(2 pi)), with m = y or sigmoid(y).
 template <class T>
 __device__ inline void gaussian(const LikelihoodArguments& a) {
   using C = Compute<T>;
@@ -40,9 +40,12 @@ __device__ inline void gaussian(const LikelihoodArguments& a) {
   const C scale = static_cast<C>(a.precision * a.scale);
   C sum = 0;
   for (int j = threadIdx.x; j < a.columns; j += blockDim.x) {
-    const C difference = load(y, j) - load(x, j);
+    const C given = load(y, j);
+    const C mean = a.sigmoid != 0 ? C(1) / (C(1) + exp(-given)) : given;
+    const C difference = mean - load(x, j);
+    const C slope = a.sigmoid != 0 ? mean * (C(1) - mean) : C(1);
     sum += difference * difference;
-    if (gradient != nullptr) store(gradient, j, difference * scale);
+    if (gradient != nullptr) store(gradient, j, difference * slope * scale);
   }
   sum = blockSum(sum);
   if (threadIdx.x == 0)

@@ -28,14 +28,25 @@ __device__ inline Words philox(uint64_t counter, uint32_t step, uint32_t tag, ui
   return {{a, b, c, d}};
 }
 
+constexpr float kUnit = 1.0f / 16777216.0f;
+
+__device__ inline Words wordsOf(int64_t index, uint64_t step, uint32_t stream, uint64_t seed) {
+  const uint32_t tag = stream ^ static_cast<uint32_t>(step >> 32) << 8;
+  return philox(static_cast<uint64_t>(index) / 4, static_cast<uint32_t>(step), tag, seed);
+}
+
+// Number `index` of a draw from U[0, 1).
+__device__ inline float uniform(int64_t index, uint64_t step, uint32_t stream, uint64_t seed) {
+  const Words words = wordsOf(index, step, stream, seed);
+  return static_cast<float>(words.word[index & 3] >> 8) * kUnit;
+}
+
 // Number `index` of the draw: Box and Muller from the pair of words that it comes of.
 __device__ inline float normal(int64_t index, uint64_t step, uint32_t stream, uint64_t seed) {
-  const uint32_t tag = stream ^ static_cast<uint32_t>(step >> 32) << 8;
-  const Words words = philox(static_cast<uint64_t>(index) / 4, static_cast<uint32_t>(step), tag, seed);
+  const Words words = wordsOf(index, step, stream, seed);
   const bool second = (index & 2) != 0;
   const uint32_t u = second ? words.word[2] : words.word[0];
   const uint32_t v = second ? words.word[3] : words.word[1];
-  constexpr float kUnit = 1.0f / 16777216.0f;
   const float radius = sqrtf(-2.0f * logf((static_cast<float>(u >> 8) + 0.5f) * kUnit));
   const float turns = static_cast<float>(v >> 8) * (2.0f * kUnit);
   return radius * ((index & 1) != 0 ? sinpif(turns) : cospif(turns));

@@ -2,8 +2,6 @@
 
 #include <ATen/ops/sum.h>
 
-#include <numbers>
-
 #include "cpu/vector.h"
 #include "fused/likelihood/rows.h"
 #include "ops/kernels.h"
@@ -11,6 +9,8 @@
 namespace torchvae::fused {
 namespace {
 
+// The squared error of one row; stores scale times half its derivative unless `gradient` is null.
+template <bool kSigmoid>
 TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t columns, float scale,
                                         float* gradient) {
   LaneSum sum;
@@ -18,9 +18,11 @@ TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t 
   for (int64_t j = 0; j < columns; j += 16) {
     const int64_t lanes = j < whole ? 16 : columns - whole;
     for (int64_t k = 0; k < lanes; ++k) {
-      const float difference = y[j + k] - x[j + k];
+      const float mean = kSigmoid ? vec::sigmoid(y[j + k]) : y[j + k];
+      const float difference = mean - x[j + k];
+      const float slope = kSigmoid ? mean * (1.0f - mean) : 1.0f;
       sum.lane[k] += difference * difference;
-      if (gradient != nullptr) gradient[j + k] = difference * scale;
+      if (gradient != nullptr) gradient[j + k] = difference * slope * scale;
     }
   }
   return sum.total();
@@ -30,27 +32,30 @@ TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t 
 
 void Gaussian::negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                                at::Tensor& loss, Activations* gradient) const {
+  const double constant = static_cast<double>(y.size(1)) * normaliser_;
   if (context.kernels != nullptr) {
-    context.kernels->gaussian(sigma_, x, y, rows, loss, gradient == nullptr ? at::Tensor() : gradient->value);
+    context.kernels->gaussian({precision_, constant, sigmoid_}, x, y, rows, loss,
+                              gradient == nullptr ? at::Tensor() : gradient->value);
     return;
   }
-  const double precision = 1 / (sigma_ * sigma_);
-  const double constant = static_cast<double>(y.size(1)) * std::log(sigma_ * std::sqrt(2 * std::numbers::pi));
   if (context.tiled()) {
-    const auto scale = static_cast<float>(precision / static_cast<double>(rows));
+    const auto scale = static_cast<float>(precision_ / static_cast<double>(rows));
+    const auto squared = sigmoid_ ? squaredError<true> : squaredError<false>;
     forLikelihoodRows(
         context, x, y, rows, loss, gradient,
-        [=](const float* xs, const float* ys, int64_t columns, float* g) {
-          return static_cast<float>(0.5 * precision * squaredError(xs, ys, columns, scale, g) + constant);
+        [=, half = 0.5 * precision_](const float* xs, const float* ys, int64_t columns, float* g) {
+          return static_cast<float>(half * squared(xs, ys, columns, scale, g) + constant);
         });
     return;
   }
-  const at::Tensor difference = y.narrow(0, 0, rows).sub(x.narrow(0, 0, rows));
+  const at::Tensor mean = sigmoid_ ? y.narrow(0, 0, rows).sigmoid() : y.narrow(0, 0, rows);
+  const at::Tensor difference = mean.sub(x.narrow(0, 0, rows));
   at::Tensor losses = loss.narrow(0, 0, rows);
   at::sum_out(losses, difference.square(), {1});
-  losses.mul_(0.5 * precision).add_(constant);
+  losses.mul_(0.5 * precision_).add_(constant);
   if (gradient != nullptr) {
-    gradient->value.narrow(0, 0, rows).copy_(difference.mul(precision / static_cast<double>(rows)));
+    if (sigmoid_) difference.mul_(mean).mul_(mean.neg().add_(1));
+    gradient->value.narrow(0, 0, rows).copy_(difference.mul(precision_ / static_cast<double>(rows)));
   }
 }
 

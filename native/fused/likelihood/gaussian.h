@@ -1,5 +1,6 @@
-// The Gaussian likelihood of fixed standard deviation sigma, with mean y:
-//   -log p(x|y) = sum over dimensions of (x - y)^2 / (2 sigma^2) + log(sigma sqrt(2 pi)).
+// The Gaussian likelihood of fixed standard deviation sigma, with mean m = y or m = sigmoid(y):
+//   -log p(x|y) = sum over dimensions of (x - m)^2 / (2 sigma^2) + log(sigma sqrt(2 pi)).
+// The squared error is its exponent for sigma^2 = 1/2.
 #pragma once
 
 #include "fused/likelihood/likelihood.h"
@@ -8,13 +9,17 @@ namespace torchvae::fused {
 
 class Gaussian : public Likelihood {
  public:
-  explicit Gaussian(double sigma) : sigma_(sigma) {}
+  // `normaliser` is log(sigma sqrt(2 pi)), or 0 for the exponent alone.
+  Gaussian(double sigma, double normaliser, bool sigmoid)
+      : precision_(1 / (sigma * sigma)), normaliser_(normaliser), sigmoid_(sigmoid) {}
   void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                        at::Tensor& loss, Activations* gradient) const override;
-  at::Tensor mean(const at::Tensor& y) const override { return y.clone(); }
+  at::Tensor mean(const at::Tensor& y) const override { return sigmoid_ ? y.sigmoid() : y.clone(); }
 
  private:
-  double sigma_;
+  double precision_;
+  double normaliser_;
+  bool sigmoid_;
 };
 
 }  // namespace torchvae::fused

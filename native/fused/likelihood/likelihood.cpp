@@ -1,5 +1,8 @@
 #include "fused/likelihood/likelihood.h"
 
+#include <cmath>
+#include <numbers>
+
 #include "error.h"
 #include "fused/likelihood/bernoulli.h"
 #include "fused/likelihood/gaussian.h"
@@ -17,7 +20,13 @@ constexpr Row kTable[] = {
      [](const PartSpec&) -> std::unique_ptr<Likelihood> { return std::make_unique<Bernoulli>(); }},
     {"gaussian",
      [](const PartSpec& spec) -> std::unique_ptr<Likelihood> {
-       return std::make_unique<Gaussian>(spec.number("sigma"));
+       const double sigma = spec.number("sigma");
+       const double normaliser = std::log(sigma * std::sqrt(2 * std::numbers::pi));
+       return std::make_unique<Gaussian>(sigma, normaliser, spec.word("link") == "sigmoid");
+     }},
+    {"squared-error",
+     [](const PartSpec& spec) -> std::unique_ptr<Likelihood> {
+       return std::make_unique<Gaussian>(std::numbers::sqrt2 / 2, 0, spec.word("link") == "sigmoid");
      }},
 };
 

@@ -1,0 +1,82 @@
+import { TorchvaeError } from '../errors.ts';
+import type { ModelSpecInput } from '../model/spec.ts';
+import type { FitOptions } from '../training/fit.ts';
+
+/** What `--set` may change, by the first part of its key. */
+const SPEC_KEYS = [
+  'encoder',
+  'latentSize',
+  'posterior',
+  'prior',
+  'decoder',
+  'likelihood',
+  'objective',
+  'condition',
+];
+const FIT_KEYS = [
+  'optimizer',
+  'clip',
+  'penalty',
+  'accumulate',
+  'averageWeights',
+  'onNonFinite',
+  'schedule',
+  'shuffle',
+  'gradientHealth',
+];
+
+/** Help for `--set`. */
+export const SET_HELP = `a part of the model (${SPEC_KEYS.join(', ')}) or of training (${FIT_KEYS.join(', ')}), such as objective.beta=4; may be repeated`;
+
+type Tree = { [key: string]: unknown };
+
+/**
+ * The preset's description and training options with `KEY=VALUE` assignments put into them. A value is JSON where it can be,
+ * else a word; a key's dots lead into objects.
+ *
+ * @throws TorchvaeError ERR_RANGE for what is no assignment, or a key that nothing is named by
+ */
+export function applyOverrides(
+  spec: ModelSpecInput,
+  assignments: readonly string[],
+): { spec: ModelSpecInput; fit: Partial<FitOptions> } {
+  const tree: Tree = structuredClone({ ...spec });
+  const fit: Tree = {};
+  for (const assignment of assignments) {
+    const split = assignment.indexOf('=');
+    const path = assignment.slice(0, split).split('.');
+    if (split < 1 || path.includes('')) {
+      throw new TorchvaeError('ERR_RANGE', `Expected KEY=VALUE for --set but received ${assignment}`);
+    }
+    const target = SPEC_KEYS.includes(path[0]!) ? tree : FIT_KEYS.includes(path[0]!) ? fit : undefined;
+    if (!target) {
+      throw new TorchvaeError(
+        'ERR_RANGE',
+        `Expected a key that begins with one of ${[...SPEC_KEYS, ...FIT_KEYS].join(', ')} for --set but received ${path[0]}`,
+      );
+    }
+    assign(target, path, parse(assignment.slice(split + 1)));
+  }
+  return { spec: tree as ModelSpecInput, fit: fit as Partial<FitOptions> };
+}
+
+function assign(tree: Tree, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path as [string, ...string[]];
+  if (rest.length === 0) {
+    tree[key] = value;
+    return;
+  }
+  const inner = tree[key];
+  // A part that is given by its name alone.
+  if (typeof inner === 'string') tree[key] = { type: inner };
+  else if (typeof inner !== 'object' || inner === null) tree[key] = {};
+  assign(tree[key] as Tree, rest, value);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

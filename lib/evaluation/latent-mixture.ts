@@ -1,0 +1,73 @@
+import { checkInteger } from '../check.ts';
+import { Random } from '../data/random.ts';
+import type { Tensor } from '../model/input.ts';
+import { checkOutputSize } from '../model/output.ts';
+import type { NativeMixture } from '../runtime/native.ts';
+
+/** How a mixture is fitted. */
+export interface MixtureOptions {
+  /** Normal distributions with full covariances. Default 10. */
+  components?: number;
+  /** At most so many rounds of expectation and maximisation. Default 100. */
+  iterations?: number;
+  /** Of the first centres. Default 0. */
+  seed?: number;
+}
+
+/**
+ * A mixture of normals over codes z, fitted after training: draws from it look more like the data than draws from a prior
+ * that the codes do not fill (Ghosh et al. 2020, section 4).
+ */
+export class LatentMixture {
+  /** [components]; they add up to 1. */
+  readonly weights: Float64Array;
+  /** [components, dimensions]. */
+  readonly means: Float64Array;
+  /** Lower Cholesky factors of the covariances, [components, dimensions, dimensions]. */
+  readonly factors: Float64Array;
+  /** Values in a code. */
+  readonly dimensions: number;
+  /** The mean over the codes that it was fitted to, in nats. */
+  readonly logLikelihood: number;
+  /** Rounds until the likelihood stood still. */
+  readonly iterations: number;
+
+  constructor({ weights, means, factors, logLikelihood, iterations }: NativeMixture) {
+    this.weights = weights;
+    this.means = means;
+    this.factors = factors;
+    this.dimensions = means.length / weights.length;
+    this.logLikelihood = logLikelihood;
+    this.iterations = iterations;
+  }
+
+  /** `count` codes, [count, dimensions]; the same seed (default 0) gives the same ones. */
+  sample(count: number, options: { seed?: number } = {}): Tensor {
+    checkInteger('count', count, 1);
+    checkOutputSize('count', count, this.dimensions);
+    const random = new Random(checkInteger('seed', options.seed ?? 0, 0));
+    const { dimensions: d } = this;
+    const data = new Float32Array(count * d);
+    const noise = new Float64Array(d);
+    for (let i = 0; i < count; i++) {
+      const k = this.#component(random.uniform());
+      for (let j = 0; j < d; j++) noise[j] = random.normal();
+      for (let row = 0; row < d; row++) {
+        let value = this.means[k * d + row]!;
+        for (let j = 0; j <= row; j++) value += this.factors[(k * d + row) * d + j]! * noise[j]!;
+        data[i * d + row] = value;
+      }
+    }
+    return { data, shape: [count, d] };
+  }
+
+  /** The component at this share of the whole weight. */
+  #component(share: number): number {
+    let left = share;
+    for (let k = 0; k < this.weights.length - 1; k++) {
+      left -= this.weights[k]!;
+      if (left < 0) return k;
+    }
+    return this.weights.length - 1;
+  }
+}

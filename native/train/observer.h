@@ -1,0 +1,35 @@
+// What is told of a step beside its losses: norms of gradients and updates, and where numbers ceased to be
+// finite.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "engine.h"
+#include "parameters.h"
+
+namespace torchvae {
+
+// Looks at one step: begin() when parameters.gradients holds its gradients, end() after the update.
+class StepObserver {
+ public:
+  explicit StepObserver(const Parameters& parameters) : parameters_(parameters) {}
+  void begin();
+  void end();
+  // Of the step between the last begin() and end(), one for each parameter; empty if there was none.
+  std::vector<TensorNorms> take() { return std::move(norms_); }
+
+ private:
+  const Parameters& parameters_;
+  at::Tensor before_;
+  std::vector<TensorNorms> norms_;
+};
+
+// What is not finite of a batch whose losses took `before` to `after`, and of parameters.gradients; see
+// TrainResult::faults.
+std::vector<std::string> faultsOf(const LossSums& before, const LossSums& after,
+                                  const Parameters& parameters);
+
+}  // namespace torchvae

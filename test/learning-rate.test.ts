@@ -1,0 +1,113 @@
+/** Schedules of the learning rate against torch.optim.lr_scheduler (PyTorch 2.13), and through fit(). */
+import { describe, expect, test } from 'vitest';
+import { Dataset, type LearningRateSchedule, VAE } from '../lib/index.ts';
+import type { Plateau } from '../lib/model/core.ts';
+import { checkSchedule, learningRateAt, notePlateau } from '../lib/training/learning-rate.ts';
+import { refusal } from './refusal.ts';
+
+/** The rate at the beginning of each epoch, as PyTorch's schedulers have it, from 0.5. */
+function ratesOf(given: LearningRateSchedule, epochs: number, losses: readonly number[] = []): number[] {
+  const schedule = checkSchedule(given);
+  let plateau: Plateau | undefined;
+  return Array.from({ length: epochs }, (_, epoch) => {
+    const rate = learningRateAt(
+      schedule,
+      0.5,
+      { epoch, stepInEpoch: 0, stepsPerEpoch: 7, step: 1000 },
+      plateau,
+    );
+    plateau = notePlateau(schedule, plateau, losses[epoch] ?? 0);
+    return rate;
+  });
+}
+
+// for p in (StepLR(o, 3, 0.5), MultiStepLR(o, [2, 5], 0.1), CosineAnnealingLR(o, 6, 0.1)): the rate before each p.step();
+// ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=1e-4, min_lr=0.1) with the losses below.
+const LOSSES = [5, 4, 4, 3.9999, 4.1, 4.2, 3, 3.1, 3.1, 3.1, 3.1, 2.9];
+const TORCH = {
+  step: [0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125],
+  multistep: [0.5, 0.5, 0.05, 0.05, 0.05, 0.005, 0.005, 0.005],
+  cosine: [0.5, 0.47320508075688783, 0.4, 0.3, 0.2, 0.1267949192431123, 0.1],
+  plateau: [0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.125, 0.125],
+};
+
+test.each([
+  ['step', { type: 'step', every: 3, factor: 0.5 }],
+  ['multistep', { type: 'multistep', at: [5, 2] }],
+  ['cosine', { type: 'cosine', epochs: 6, final: 0.1 }],
+  ['plateau', { type: 'plateau', factor: 0.5, patience: 2, lowest: 0.1 }],
+] as const)('%s is what PyTorch makes of it', (name, schedule) => {
+  const wanted: readonly number[] = TORCH[name];
+  const rates = ratesOf(schedule, wanted.length, LOSSES);
+  for (const [i, rate] of rates.entries()) expect(rate).toBeCloseTo(wanted[i]!, 12);
+});
+
+test('a warm-up rises evenly, and then the schedule goes on', () => {
+  const schedule = checkSchedule({ type: 'step', every: 1, factor: 0.1, warmup: 4 });
+  const at = (step: number) =>
+    learningRateAt(
+      schedule,
+      1,
+      { epoch: Math.floor(step / 10), stepInEpoch: step % 10, stepsPerEpoch: 10, step },
+      undefined,
+    );
+  expect([0, 1, 2, 3, 4, 9].map(at)).toEqual([0.2, 0.4, 0.6, 0.8, 1, 1]);
+  expect(at(10)).toBeCloseTo(0.1, 12);
+});
+
+describe('through fit()', () => {
+  const data = Dataset.from(
+    Array.from({ length: 24 }, (_, i) => Array.from({ length: 6 }, (_, j) => ((i * 7 + j * 5) % 11) / 10)),
+  );
+  const spec = { inputShape: [6], encoder: { hidden: [4] }, latentSize: 2 };
+
+  test('the epochs are trained at the rates that they report', async () => {
+    const learn = async (
+      schedule: LearningRateSchedule | undefined,
+      learningRate: number,
+      epochs: number,
+    ) => {
+      using vae = await VAE.create({ spec, device: 'cpu', seed: 3 });
+      const rates = [];
+      const options = { epochs, batchSize: 8, learningRate, ...(schedule && { schedule }) };
+      for await (const result of vae.fit(data, options)) rates.push(result.learningRate);
+      return { rates, weights: await vae.parameters() };
+    };
+    const stepped = await learn({ type: 'step', every: 1, factor: 0 }, 0.01, 3);
+    expect(stepped.rates).toEqual([0.01, 0, 0]);
+    // Two epochs at a rate of 0 leave the weights of the first.
+    expect(stepped.weights).toEqual((await learn(undefined, 0.01, 1)).weights);
+  });
+
+  test('a plateau is remembered by the checkpoint', async () => {
+    const path = `${process.env.TMPDIR ?? '/tmp'}/plateau-${process.pid}.safetensors`;
+    const options = {
+      batchSize: 8,
+      learningRate: 1e-9,
+      schedule: { type: 'plateau', patience: 0, threshold: 0.5, factor: 0.5 } as const,
+    };
+    const rates = [];
+    {
+      using vae = await VAE.create({ spec, device: 'cpu', seed: 3 });
+      for await (const { learningRate } of vae.fit(data, { ...options, epochs: 3 })) rates.push(learningRate);
+      await vae.save(path);
+    }
+    using resumed = await VAE.load(path, { device: 'cpu' });
+    for await (const { learningRate } of resumed.fit(data, { ...options, epochs: 2 }))
+      rates.push(learningRate);
+    expect(rates).toEqual([1e-9, 1e-9, 0.5e-9, 0.25e-9, 0.125e-9]);
+  });
+
+  test.each([
+    [{ type: 'steps' }, 'ERR_RANGE', /one of constant, step, multistep, cosine, plateau/],
+    [{ type: 'step' }, 'ERR_TYPE', /schedule.every/],
+    [{ type: 'step', every: 1, at: [1] }, 'ERR_RANGE', /Unknown option at/],
+    [{ type: 'multistep', at: [] }, 'ERR_TYPE', /schedule.at/],
+    [{ type: 'cosine', epochs: 0 }, 'ERR_RANGE', /schedule.epochs/],
+    [{ type: 'plateau', factor: 2 }, 'ERR_RANGE', /schedule.factor/],
+  ] as const)('%j is refused', async (schedule, code, message) => {
+    using vae = await VAE.create({ spec, device: 'cpu' });
+    const given = schedule as LearningRateSchedule;
+    expect(await refusal(code, () => vae.fit(data, { schedule: given }))).toMatch(message);
+  });
+});
