@@ -31,6 +31,7 @@ export default defineConfig({
             'test/twin/*.test.ts',
             'test/numerics.test.ts',
             'test/optimiser.test.ts',
+            'test/parts.test.ts',
             'test/vae.test.ts',
           ],
         },

@@ -6,11 +6,15 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/one_hot.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 #include "eval/latent.h"
 #include "objective/importance.h"
@@ -182,23 +186,109 @@ Terms VaeModel::differentiate(const Tensor& x, int64_t examples, Pass& pass) {
   return terms;
 }
 
+TrainResult VaeModel::replay(const TrainChunk& chunk,
+                             const std::function<std::unique_ptr<DeviceStep>()>& make) {
+  const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
+  if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimiser)) {
+    executor_.reset();
+    executor_ = std::make_unique<GraphExecutor>(context_, make(), store_.model, data, chunk.batchSize,
+                                                chunk.optimiser, static_cast<int64_t>(termNames().size()));
+  }
+  return executor_->run(chunk, data, orderOf(chunk), step_);
+}
+
+// A step by libtorch's derivatives that takes nothing from the host: random numbers by the device's kernel,
+// the schedule's row and the batch by the device's counters.
+class VaeModel::CapturedStep : public DeviceStep {
+ public:
+  CapturedStep(VaeModel& model, const OptimiserSettings& settings)
+      : model_(model), settings_(settings), all_{{0, model.store_.model.size(), {}}} {
+    const auto options = c10::TensorOptions().dtype(c10::kDouble).device(model.context_.device);
+    partials_ = at::zeros({Kernels::gradientBlocks(all_) + 1}, options);
+  }
+
+  void differentiate(const StepInput& input) override {
+    const Context& context = model_.context_;
+    const DeviceClock& clock = *input.clock;
+    Draws draws(context, {model_.seed_, Stream::kNoise, 0}, clock.state());
+    const Tensor row =
+        clock.schedule.index_select(0, clock.counter(offsetof(StepState, index))).to(context.dtype).view({4});
+    Pass own{draws, true, {}, row.select(0, 1), row.select(0, 2), row.select(0, 3)};
+    const Tensor x = at::empty({input.rows, input.data.columns()}, context.options());
+    BatchSource source{input.data.values(), input.order, 0, clock.batchSize, model_.seed_, 0, clock.state()};
+    source.isDrawn = input.data.isDrawn();
+    context.kernels->loadBatch(source, input.rows, x, at::empty({input.rows, 0}, context.options()));
+    const int64_t classes = model_.spec_.condition.classes;
+    if (classes > 0) {
+      const Tensor places = at::arange(input.rows, input.order.options())
+                                .add_(clock.counter(offsetof(StepState, batch)).mul(clock.batchSize));
+      own.labels = input.data.labelsOf(context, input.order.index_select(0, places), classes);
+    }
+    const Terms terms = model_.differentiate(x, input.data.rows(), own);
+    if (!terms.extra.empty()) {
+      extra_ = at::stack(terms.extra).detach().to(c10::kDouble).mul_(static_cast<double>(input.rows));
+    }
+    // The judgement sums these: what is not finite here makes the sum so.
+    partials_.narrow(0, partials_.size(0) - 1, 1).copy_(terms.loss.detach() - terms.loss.detach());
+    context.kernels->finishGradients(all_, input.rows, model_.store_.model.gradients, partials_,
+                                     terms.reconstruction.detach().contiguous(),
+                                     terms.kl.detach().contiguous(), settings_, clock.state());
+  }
+
+  void update(const StepInput& input) override {
+    const DeviceClock& clock = *input.clock;
+    Parameters& parameters = model_.store_.model;
+    const Tensor examples = clock.counter(offsetof(StepState, examples));
+    const Tensor before = examples.clone();
+    model_.context_.kernels->optimise(parameters.values, parameters.gradients, parameters.firstMoments,
+                                      parameters.secondMoments, {}, partials_, partials_.size(0), input.rows,
+                                      settings_, clock.state(), clock.rows());
+    if (extra_.defined()) clock.terms.add_(at::where(examples.ne(before), extra_, 0.0));
+  }
+
+  std::vector<std::string> faults(const StepInput& input, int64_t step) override {
+    LossSums sums;
+    Draws draws(model_.context_, {model_.seed_, Stream::kNoise, static_cast<uint64_t>(step)});
+    Pass own = model_.pass(draws, input.schedule, true);
+    addTerms(model_.differentiate(input, step, own), input.rows, sums);
+    return faultsOf({}, sums, model_.store_.model);
+  }
+
+ private:
+  VaeModel& model_;
+  OptimiserSettings settings_;
+  std::vector<GradientPart> all_;
+  Tensor partials_;
+  Tensor extra_;  // of the batch whose update is due: sums of the objective's further terms
+};
+
+Terms VaeModel::differentiate(const StepInput& input, int64_t noise, Pass& pass) {
+  const Tensor x = input.data.rowsOf(context_, input.order, input.first, input.rows,
+                                     {seed_, Stream::kBinary, static_cast<uint64_t>(noise)});
+  if (spec_.condition.classes > 0) {
+    const Tensor examples = input.order.narrow(0, input.first, input.rows);
+    pass.labels = input.data.labelsOf(context_, examples, spec_.condition.classes);
+  }
+  return differentiate(x, input.data.rows(), pass);
+}
+
 TrainResult VaeModel::train(const TrainChunk& chunk) {
   return computed([&] {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     const at::Tensor& order = orderOf(chunk);
     const bool hasAdversary = store_.adversary.size() > 0;
+    // A step that is refused on the device must leave all as it was: running statistics do not wait.
+    if (GraphExecutor::serves(context_, chunk.optimiser) && !hasAdversary && store_.buffers.size() == 0) {
+      return replay(chunk, [&] { return std::make_unique<CapturedStep>(*this, chunk.optimiser); });
+    }
     StepObserver observer(store_.model);
     std::vector<std::string> faults;
     TrainResult result = runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
       Draws draws(context_, {seed_, Stream::kNoise, static_cast<uint64_t>(batch.noise)});
       Pass own = pass(draws, batch.schedule, true);
-      const Tensor x = data.rowsOf(context_, order, batch.first, batch.rows,
-                                   {seed_, Stream::kBinary, static_cast<uint64_t>(batch.noise)});
-      if (spec_.condition.classes > 0) {
-        own.labels = data.labelsOf(context_, order, batch.first, batch.rows, spec_.condition.classes);
-      }
       const LossSums before = sums;
-      const Terms terms = differentiate(x, data.rows(), own);
+      const StepInput input{data, order, batch.first, batch.rows, batch.schedule, {}};
+      const Terms terms = differentiate(input, batch.noise, own);
       addTerms(terms, batch.rows, sums);
       const auto refuse = [&] {
         if (faults.empty()) faults = faultsOf(before, sums, store_.model);
@@ -243,7 +333,7 @@ LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed
       Draws draws(context_, {noiseSeed, Stream::kNoise, static_cast<uint64_t>(batch)});
       Pass own = pass(draws, {}, false);
       if (spec_.condition.classes > 0) {
-        own.labels = resident.labelsOf(context_, order, first, rows, spec_.condition.classes);
+        own.labels = resident.labelsOf(context_, order.narrow(0, first, rows), spec_.condition.classes);
       }
       const Draw binary{noiseSeed, Stream::kBinary, static_cast<uint64_t>(batch)};
       const Draft d = draft(*composition_, resident.rowsOf(context_, order, first, rows, binary), own);

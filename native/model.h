@@ -9,6 +9,7 @@
 #include "data/resident.h"
 #include "engine.h"
 #include "objective/objective.h"
+#include "train/graph.h"
 #include "translate.h"
 #include "weights.h"
 
@@ -52,14 +53,18 @@ class VaeModel : public Model {
     });
   }
   const at::Tensor& orderOf(const TrainChunk& chunk);
+  // Trains by the device's executor, with a step from `make` where the last one's does not fit.
+  TrainResult replay(const TrainChunk& chunk, const std::function<std::unique_ptr<DeviceStep>()>& make);
 
   Context context_;
   ModelSpec spec_;
   uint64_t seed_;
   int64_t step_ = 0;
   Store store_;
+  std::unique_ptr<GraphExecutor> executor_;  // on a device with fused kernels
 
  private:
+  class CapturedStep;
   void choosePrecision() const;
   Pass pass(Draws& draws, const StepSchedule& schedule, bool training) const;
   // Rows [first, first + rows) of host values on the device, and their labels where the model is conditioned.
@@ -68,6 +73,8 @@ class VaeModel : public Model {
   void prepare(Draws& draws, const NoiseSource& noise, int64_t first, int64_t rows) const;
   // Forward and backward: leaves the gradients in the store.
   Terms differentiate(const Tensor& x, int64_t examples, Pass& pass);
+  // The same for a batch of a data set, whose own draws begin at `noise`.
+  Terms differentiate(const StepInput& input, int64_t noise, Pass& pass);
   at::Tensor state(const std::string& name) const;
 
   std::unique_ptr<Composition> composition_;

@@ -60,13 +60,12 @@ at::Tensor ResidentDataset::rowsOf(const Context& context, const at::Tensor& ord
   return uniform.narrow(1, 0, columns()).to(context.options()).lt(batch).to(context.dtype);
 }
 
-at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& order, int64_t first,
-                                     int64_t rows, int64_t classes) const {
+at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& examples,
+                                     int64_t classes) const {
   if (!labels_.defined()) {
     throw Error("ERR_SHAPE", "This model is conditioned on labels, and the data set has none");
   }
-  return at::one_hot(at::index_select(labels_, 0, order.narrow(0, first, rows)), classes)
-      .to(context.options());
+  return at::one_hot(at::index_select(labels_, 0, examples), classes).to(context.options());
 }
 
 void ResidentDataset::gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,

@@ -30,9 +30,8 @@ class ResidentDataset : public Dataset {
   // The same as a new tensor [rows, columns] of the context's type.
   at::Tensor rowsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
                     const Draw& draw) const;
-  // Their labels, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels.
-  at::Tensor labelsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
-                      int64_t classes) const;
+  // The labels of these examples, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels.
+  at::Tensor labelsOf(const Context& context, const at::Tensor& examples, int64_t classes) const;
 
  private:
   at::Tensor values_;

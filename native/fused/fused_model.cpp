@@ -77,18 +77,46 @@ Vae& FusedModel::evaluationPass(int64_t capacity) {
   return *evaluation_;
 }
 
+// With a multilayer perceptron of one hidden layer on each side, 20 kernels:
+//   load; 4 products forward with bias and relu, reparameterisation, loss with its gradient; 3 products and 2
+//   slopes backward, the posterior's derivative; 4 products for the weights; the biases' gradients with the
+//   judgement; the update with the sums and the counters.
+// (A library may split a product in two.)
+class FusedModel::CapturedStep : public DeviceStep {
+ public:
+  CapturedStep(FusedModel& model, Vae& vae, const OptimiserSettings& settings)
+      : model_(model), vae_(vae), settings_(settings) {}
+
+  void differentiate(const StepInput& input) override {
+    forwardAndBackward(model_.context_, vae_, input, model_.seed_, 0);
+    vae_.finishGradients(model_.store_.model, input.rows, settings_, input.clock->state());
+  }
+
+  void update(const StepInput& input) override {
+    vae_.optimise(model_.store_.model, input.rows, settings_, input.clock->state(), input.clock->rows());
+  }
+
+  std::vector<std::string> faults(const StepInput& input, int64_t step) override {
+    forwardAndBackward(model_.context_, vae_, input, model_.seed_, step);
+    vae_.weightGradients(model_.store_.model, input.rows);
+    LossSums sums;
+    addLosses(model_.context_, vae_, input.rows, sums);
+    return faultsOf({}, sums, model_.store_.model);
+  }
+
+ private:
+  FusedModel& model_;
+  Vae& vae_;
+  OptimiserSettings settings_;
+};
+
 TrainResult FusedModel::train(const TrainChunk& chunk) {
   return computed([&] {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     Vae& vae = trainingPass(std::min(chunk.batchSize, data.rows()));
     const at::Tensor& order = orderOf(chunk);
     if (GraphExecutor::serves(context_, chunk.optimiser)) {
-      if (!executor_ || !executor_->fits(vae, data, chunk.batchSize, chunk.optimiser)) {
-        executor_.reset();
-        executor_ = std::make_unique<GraphExecutor>(context_, vae, store_.model, data, chunk.batchSize,
-                                                    chunk.optimiser, seed_);
-      }
-      return executor_->run(chunk, data, order, step_);
+      return replay(chunk, [&] { return std::make_unique<CapturedStep>(*this, vae, chunk.optimiser); });
     }
     StepObserver observer(store_.model);
     std::vector<std::string> faults;

@@ -6,7 +6,6 @@
 
 #include "fused/vae.h"
 #include "model.h"
-#include "train/graph.h"
 
 namespace torchvae::fused {
 
@@ -25,6 +24,7 @@ class FusedModel : public VaeModel {
   Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) override;
 
  private:
+  class CapturedStep;
   Vae& trainingPass(int64_t capacity);
   Vae& evaluationPass(int64_t capacity);
   // Puts rows [first, first + rows) of `x` and their noise into a pass.
@@ -32,7 +32,6 @@ class FusedModel : public VaeModel {
 
   VaePlan plan_;
   std::unique_ptr<Vae> training_;
-  std::unique_ptr<GraphExecutor> executor_;  // of `training_`, on a device with fused kernels
   std::unique_ptr<Vae> evaluation_;
 };
 

@@ -4,7 +4,6 @@
 #include <type_traits>
 
 #include "error.h"
-#include "random/philox.h"
 
 namespace torchvae {
 namespace {
@@ -81,6 +80,14 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         narrow(source.batchSize),
                         narrow(source.channels)};
   launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a);
+}
+
+void Kernels::fillRandom(const Draw& draw, bool isUniform, const StepState* state, const at::Tensor& to) {
+  const RandomArguments a{mutablePointer(to), state,
+                          to.numel(),         static_cast<int64_t>(draw.step),
+                          draw.seed,          static_cast<uint32_t>(draw.stream),
+                          isUniform ? 1 : 0};
+  launch(k_fillRandom, to.scalar_type(), blocksFor(a.count), a);
 }
 
 void Kernels::activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias,

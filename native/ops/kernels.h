@@ -9,6 +9,7 @@
 
 #include "cuda/kernels/arguments.h"
 #include "cuda_part.h"
+#include "random/philox.h"
 #include "spec.h"
 
 namespace torchvae {
@@ -62,6 +63,8 @@ class Kernels {
 
   // x [rows, columns] of type T, noise [rows, latent].
   void loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise);
+  // to ~ N(0, 1) or U(0, 1) by `draw`, whose step is the state's where one is given.
+  void fillRandom(const Draw& draw, bool isUniform, const StepState* state, const at::Tensor& to);
   // y = activate(from + bias), over the first `rows` rows; `bias` [columns] may be undefined, `from` may be
   // y.
   void activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias, const at::Tensor& y,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "context.h"
+#include "ops/kernels.h"
 #include "random/philox.h"
 #include "tensor.h"
 
@@ -10,7 +11,10 @@ namespace torchvae {
 
 class Draws {
  public:
-  Draws(const Context& context, const Draw& first) : context_(context), draw_(first) {}
+  // With fused kernels the numbers are drawn on the device; where a `state` there is given, by its step in
+  // place of the draw's.
+  Draws(const Context& context, const Draw& first, const StepState* state = nullptr)
+      : context_(context), draw_(first), state_(state) {}
 
   // The first request is answered with `values`.
   void give(Tensor values) { given_ = std::move(values); }
@@ -20,10 +24,11 @@ class Draws {
 
  private:
   Draw next();
-  Tensor upload(const Tensor& host) const;
+  Tensor drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const;
 
   const Context& context_;
   Draw draw_;
+  const StepState* state_;
   uint32_t requests_ = 0;
   Tensor given_;
 };

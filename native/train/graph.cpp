@@ -31,66 +31,42 @@ bool GraphExecutor::serves(const Context& context, const OptimiserSettings& sett
   return context.kernels != nullptr && settings.accumulate <= 1 && settings.averageDecay == 0;
 }
 
-GraphExecutor::GraphExecutor(const Context& context, fused::Vae& vae, Parameters& parameters,
-                             const ResidentDataset& data, int64_t batchSize,
-                             const OptimiserSettings& settings, uint64_t seed)
+GraphExecutor::GraphExecutor(const Context& context, std::unique_ptr<DeviceStep> step,
+                             const Parameters& parameters, const ResidentDataset& data, int64_t batchSize,
+                             const OptimiserSettings& settings, int64_t terms)
     : context_(context),
-      vae_(vae),
+      step_(std::move(step)),
       parameters_(parameters),
       data_(&data),
       values_(data.values().const_data_ptr()),
       rows_(data.rows()),
       columns_(data.columns()),
       type_(data.values().scalar_type()),
+      isDrawn_(data.isDrawn()),
       batchSize_(batchSize),
-      settings_(settings),
-      seed_(seed) {
-  const auto bytes = c10::TensorOptions().dtype(c10::kByte).device(context.device);
-  order_ = at::empty({data.rows()}, bytes.dtype(c10::kLong));
-  state_ = at::empty({static_cast<int64_t>(sizeof(StepState))}, bytes);
-  schedule_ = at::empty({kScheduleRows, 4}, bytes.dtype(c10::kDouble));
+      settings_(settings) {
+  const auto options = c10::TensorOptions().device(context.device);
+  order_ = at::empty({data.rows()}, options.dtype(c10::kLong));
+  clock_ = {at::empty({static_cast<int64_t>(sizeof(StepState))}, options.dtype(c10::kByte)),
+            at::empty({kScheduleRows, 4}, options.dtype(c10::kDouble)),
+            at::empty({terms}, options.dtype(c10::kDouble)), batchSize};
   whole_.rows = std::min(batchSize, data.rows());
   last_.rows = data.rows() % batchSize;
 }
 
-bool GraphExecutor::fits(const fused::Vae& vae, const ResidentDataset& data, int64_t batchSize,
+bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
                          const OptimiserSettings& settings) const {
-  return &vae == &vae_ && data.values().const_data_ptr() == values_ && data.rows() == rows_ &&
-         data.columns() == columns_ && data.values().scalar_type() == type_ && batchSize == batchSize_ &&
+  return data.values().const_data_ptr() == values_ && data.rows() == rows_ && data.columns() == columns_ &&
+         data.values().scalar_type() == type_ && data.isDrawn() == isDrawn_ && batchSize == batchSize_ &&
          sameSettings(settings, settings_);
 }
 
-StepState* GraphExecutor::state() const {
-  return static_cast<StepState*>(state_.mutable_data_ptr());
-}
-
-const ScheduleRow* GraphExecutor::schedule() const {
-  return static_cast<const ScheduleRow*>(schedule_.const_data_ptr());
-}
-
-// With a multilayer perceptron of one hidden layer on each side, 20 kernels:
-//   load; 4 products forward with bias and relu, reparameterisation, loss with its gradient; 3 products and 2
-//   slopes backward, the posterior's derivative; 4 products for the weights; the biases' gradients with the
-//   judgement; the update with the sums and the counters.
-// (A library may split a product in two.)
 void GraphExecutor::runStep(int64_t rows, StepObserver* observer) {
-  const StepInput input{*data_, order_, 0, rows, {}, DeviceClock{state(), schedule(), batchSize_}};
-  forwardAndBackward(context_, vae_, input, seed_, 0);
-  vae_.finishGradients(parameters_, rows, settings_, state());
+  const StepInput input{*data_, order_, 0, rows, {}, clock_};
+  step_->differentiate(input);
   if (observer != nullptr) observer->begin();
-  vae_.optimise(parameters_, rows, settings_, state(), schedule());
+  step_->update(input);
   if (observer != nullptr) observer->end();
-}
-
-std::vector<std::string> GraphExecutor::faultsOfRefused(const StepState& at, const StepSchedule& schedule,
-                                                        const at::Tensor& order) {
-  const int64_t first = at.batch * batchSize_;
-  const StepInput input{*data_, order, first, std::min(batchSize_, rows_ - first), schedule, {}};
-  forwardAndBackward(context_, vae_, input, seed_, at.step);
-  vae_.weightGradients(parameters_, input.rows);
-  LossSums sums;
-  addLosses(context_, vae_, input.rows, sums);
-  return faultsOf({}, sums, parameters_);
 }
 
 // Sends off at most `steps` steps of this shape; returns how many.
@@ -118,7 +94,10 @@ void GraphExecutor::start(const TrainChunk& chunk, const at::Tensor& order, int6
   if (done == 0) order_.copy_(order);
   const StepSchedule* rows = chunk.schedule.data() + done;
   const size_t size = static_cast<size_t>(steps) * sizeof(ScheduleRow);
-  schedule_.view({-1}).view(c10::kByte).narrow(0, 0, static_cast<int64_t>(size)).copy_(bytesOf(rows, size));
+  clock_.schedule.view({-1})
+      .view(c10::kByte)
+      .narrow(0, 0, static_cast<int64_t>(size))
+      .copy_(bytesOf(rows, size));
 }
 
 TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,
@@ -135,11 +114,16 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   now.examples = chunk.sums.examples;
   now.reconstruction = chunk.sums.reconstruction;
   now.kl = chunk.sums.kl;
+  clock_.terms.zero_();
+  if (!chunk.sums.terms.empty()) {
+    clock_.terms.copy_(at::from_blob(const_cast<double*>(chunk.sums.terms.data()), clock_.terms.sizes(),
+                                     c10::TensorOptions().dtype(c10::kDouble)));
+  }
   while (result.steps < chunk.steps && result.reason == StopReason::kDone) {
     const int64_t steps = std::min(chunk.steps - result.steps, kScheduleRows);
     now.index = 0;
     start(chunk, order, result.steps, steps);
-    state_.copy_(bytesOf(&now, sizeof now));
+    clock_.bytes.copy_(bytesOf(&now, sizeof now));
     for (int64_t sent = 0; sent < steps;) {
       if (chunk.abort != nullptr && chunk.abort->load(std::memory_order_relaxed)) {
         result.reason = StopReason::kAborted;
@@ -155,7 +139,7 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
         sent += whole > 0 ? advance(whole_, std::min(alike, whole)) : advance(last_, 1);
       }
     }
-    const at::Tensor read = state_.cpu();  // waits for the device
+    const at::Tensor read = clock_.bytes.cpu();  // waits for the device
     std::memcpy(&now, read.const_data_ptr(), sizeof now);
     result.steps += now.index;
     if (now.stopped != 0) result.reason = StopReason::kNonFinite;
@@ -166,8 +150,15 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   result.sums.reconstruction = now.reconstruction;
   result.sums.kl = now.kl;
   result.sums.examples = now.examples;
+  const at::Tensor terms = clock_.terms.cpu();
+  const double* read = terms.const_data_ptr<double>();
+  result.sums.terms.assign(read, read + terms.numel());
   if (now.stopped != 0) {
-    result.faults = faultsOfRefused(now, chunk.schedule[static_cast<size_t>(result.steps)], order);
+    // That batch again, with the weights as they are.
+    const int64_t first = now.batch * batchSize_;
+    const StepSchedule& schedule = chunk.schedule[static_cast<size_t>(result.steps)];
+    result.faults =
+        step_->faults({data, order, first, std::min(batchSize_, rows_ - first), schedule, {}}, now.step);
   } else {
     result.norms = observer.take();
   }

@@ -1,4 +1,4 @@
-// The device's executor: the step of train/step.h, sent off as captured graphs of many steps.
+// The device's executor: a model's step, sent off as captured graphs of many steps.
 //
 // Nothing in such a step comes from the host: which batch, which noise, which learning rate are read from a
 // StepState on the device, which the step itself moves on. So one graph serves every stretch of every epoch,
@@ -10,10 +10,22 @@
 #include "cuda_part.h"
 #include "engine.h"
 #include "ops/kernels.h"
+#include "train/input.h"
 #include "train/observer.h"
-#include "train/step.h"
 
 namespace torchvae {
+
+// What the executor repeats. It waits for nothing.
+class DeviceStep {
+ public:
+  virtual ~DeviceStep() = default;
+  // The gradients of the batch that the clock points to, judged on the device, with its losses.
+  virtual void differentiate(const StepInput& input) = 0;
+  // The update from them, and the end of the step.
+  virtual void update(const StepInput& input) = 0;
+  // Of a batch without a clock, which the device has refused: see TrainResult::faults. This may wait.
+  virtual std::vector<std::string> faults(const StepInput& input, int64_t step) = 0;
+};
 
 class GraphExecutor {
  public:
@@ -28,10 +40,11 @@ class GraphExecutor {
   static bool serves(const Context& context, const OptimiserSettings& settings);
 
   // All that a captured graph refers to; another batch size or data set takes another executor.
-  GraphExecutor(const Context& context, fused::Vae& vae, Parameters& parameters, const ResidentDataset& data,
-                int64_t batchSize, const OptimiserSettings& settings, uint64_t seed);
-  bool fits(const fused::Vae& vae, const ResidentDataset& data, int64_t batchSize,
-            const OptimiserSettings& settings) const;
+  // `terms` is the number of the objective's further terms.
+  GraphExecutor(const Context& context, std::unique_ptr<DeviceStep> step, const Parameters& parameters,
+                const ResidentDataset& data, int64_t batchSize, const OptimiserSettings& settings,
+                int64_t terms);
+  bool fits(const ResidentDataset& data, int64_t batchSize, const OptimiserSettings& settings) const;
 
   // Runs `chunk` over `order` and moves `step` along. From the first step whose loss or gradient is not
   // finite, the device leaves the weights as they are.
@@ -47,27 +60,21 @@ class GraphExecutor {
   };
   // Without a graph where somebody looks at it.
   void runStep(int64_t rows, StepObserver* observer = nullptr);
-  // What is not finite of the batch that the device refused: that batch again, with the weights as they are.
-  std::vector<std::string> faultsOfRefused(const StepState& at, const StepSchedule& schedule,
-                                           const at::Tensor& order);
   int64_t advance(Shape& shape, int64_t steps);
   void start(const TrainChunk& chunk, const at::Tensor& order, int64_t done, int64_t steps);
-  StepState* state() const;
-  const ScheduleRow* schedule() const;
 
   Context context_;
-  fused::Vae& vae_;
-  Parameters& parameters_;
+  std::unique_ptr<DeviceStep> step_;
+  const Parameters& parameters_;
   const ResidentDataset* data_;  // of the present run(); a graph reads its values where they lie
   const void* values_;
   int64_t rows_, columns_;
   c10::ScalarType type_;
+  bool isDrawn_;
   int64_t batchSize_;
   OptimiserSettings settings_;
-  uint64_t seed_;
-  at::Tensor order_;     // int64 [examples]
-  at::Tensor state_;     // one StepState
-  at::Tensor schedule_;  // double [kScheduleRows, 4]
+  at::Tensor order_;  // int64 [examples]
+  DeviceClock clock_;
   Shape whole_, last_;
 };
 

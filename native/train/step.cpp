@@ -50,7 +50,7 @@ void loadBatch(const Context& context, fused::Vae& vae, const StepInput& input, 
     source.channels = vae.channels;
     source.isDrawn = input.data.isDrawn();
     if (input.clock) {
-      source.state = input.clock->state;
+      source.state = input.clock->state();
       source.batchSize = input.clock->batchSize;
     }
     context.kernels->loadBatch(source, input.rows, vae.x.value, vae.noise);
@@ -68,7 +68,7 @@ void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput
   vae.sample(input.rows);
   vae.decode(input.rows);
   vae.reconstruct(input.rows, true);
-  vae.backward(input.rows, input.clock ? KlWeight(input.clock->state, input.clock->schedule)
+  vae.backward(input.rows, input.clock ? KlWeight(input.clock->state(), input.clock->rows())
                                        : KlWeight(input.schedule.beta));
 }
 

@@ -60,6 +60,16 @@ struct LoadArguments {
   int32_t rows, columns, latent, batchSize, channels;
 };
 
+// to[i] ~ N(0, 1), or U(0, 1) without its ends, by the draws of (seed, stream, step).
+struct RandomArguments {
+  void* to;  // T [count]
+  const StepState* state;
+  int64_t count, step;
+  uint64_t seed;
+  uint32_t stream;
+  int32_t isUniform;
+};
+
 // y = activate(y + bias of the column), or without a bias where that is null; `from` may be y.
 struct ActivateArguments {
   const void* from;  // T [count]

@@ -1,4 +1,4 @@
-// A step's inputs: the batch's examples and its noise, in one kernel.
+// A step's inputs: the batch's examples and its noise in one kernel, and random numbers alone.
 #pragma once
 
 #include "philox.cuh"
@@ -20,6 +20,19 @@ __device__ inline void copyRow(const LoadArguments& a, const From* from, T* to, 
       value = uniform(firstNumber + j, step, a.binaryStream, a.seed) < value ? C(1) : C(0);
     }
     store(to, a.channels == 1 ? j : j % pixels * a.channels + j / pixels, value);
+  }
+}
+
+// Blocks of 256 threads, any number of them.
+template <class T>
+__device__ inline void fillRandom(const RandomArguments& a) {
+  const auto step = static_cast<uint64_t>(a.state != nullptr ? a.state->step : a.step);
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride) {
+    // Away from 0 and 1, as random/draws.cpp has it.
+    const float drawn = a.isUniform != 0 ? uniform(i, step, a.stream, a.seed) * (1.0f - kUnit) + 0.5f * kUnit
+                                         : normal(i, step, a.stream, a.seed);
+    store(static_cast<T*>(a.to), i, static_cast<Compute<T>>(drawn));
   }
 }
 

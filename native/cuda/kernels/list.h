@@ -1,6 +1,7 @@
 // The kernels with their arguments and the threads of a block: what all.cu makes of them, and the engine
 // calls.
 TORCHVAE_KERNEL(loadBatch, LoadArguments, 256)
+TORCHVAE_KERNEL(fillRandom, RandomArguments, 256)
 TORCHVAE_KERNEL(activate, ActivateArguments, 256)
 TORCHVAE_KERNEL(scaleBySlope, SlopeArguments, 256)
 TORCHVAE_KERNEL(sample, SampleArguments, 256)
