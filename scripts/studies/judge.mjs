@@ -26,7 +26,9 @@ export function judge(train, sets) {
       ...sets.map((values, i) => write(`set-${i}`, values)),
     ];
     const script = fileURLToPath(new URL('judge.py', import.meta.url));
-    const text = execFileSync(python, [script, ...files], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    // PyTorch's threads spin while they wait, which beside any other work takes many times as long.
+    const env = { OMP_WAIT_POLICY: 'PASSIVE', ...process.env };
+    const text = execFileSync(python, [script, ...files], { encoding: 'utf8', maxBuffer: 1 << 28, env });
     return text
       .trim()
       .split('\n')
