@@ -11,17 +11,24 @@
 
 namespace torchvae {
 
+class Kernels;  // ops/kernels.h
+
 struct Context {
   c10::Device device = c10::Device(c10::kCPU);
   c10::ScalarType dtype = c10::kFloat;
   Pool* pool = nullptr;                 // of the device's thread; set for the CPU
+  Kernels* kernels = nullptr;           // of the device's thread; set for CUDA
   cpu::Gemm gemm = cpu::Gemm::kBrgemm;  // of dense layers in float32, on the CPU
   bool bf16 = false;  // whether matrix products take factors rounded to bfloat16; all else is of `dtype`
+  bool tf32 = false;  // whether float32 products on CUDA may round their factors to 10 bits
 
   // The hand-tiled kernels of cpu/ serve float32 on the CPU; all else runs on plain ATen operations.
-  bool tiled() const { return device.is_cpu() && dtype == c10::kFloat; }
+  bool tiled() const { return device.is_cpu() && dtype == c10::kFloat && kernels == nullptr; }
   // Whether dense layers do so too: their products may be faster a whole matrix at a time.
   bool tiledProducts() const { return tiled() && (bf16 || gemm == cpu::Gemm::kBrgemm); }
+  // Of the fused kernels' activations and of the weights that they are multiplied by: the CPU keeps those in
+  // `dtype`, with their rounded forms beside them.
+  c10::ScalarType computeType() const { return bf16 && kernels != nullptr ? c10::kBFloat16 : dtype; }
   c10::TensorOptions options() const { return c10::TensorOptions().device(device).dtype(dtype); }
 };
 

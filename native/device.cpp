@@ -2,6 +2,8 @@
 
 #include <c10/core/GradMode.h>
 
+#include <cstdlib>
+
 #include "cpu/bf16.h"
 #include "data/resident.h"
 #include "eval/frechet.h"
@@ -12,6 +14,20 @@
 
 namespace torchvae {
 namespace {
+
+// The first generation of NVIDIA's devices whose matrix units take bfloat16 and TF32 factors.
+constexpr int kFirstWithRoundedProducts = 8;
+
+void checkCudaPrecision(const std::string& precision, CudaPart& part, int index) {
+  if (precision != "bf16" && precision != "tf32") return;
+  std::string reason;
+  const DeviceInfo info = part.devices(reason).at(static_cast<size_t>(index));
+  if (std::atoi(info.capability.c_str()) < kFirstWithRoundedProducts) {
+    throw Error("ERR_DEVICE", "precision '" + precision +
+                                  "' needs a GPU of compute capability 8.0 or newer; " + info.name + " has " +
+                                  info.capability + "; use 'float32'");
+  }
+}
 
 void checkCpuPrecision(const std::string& precision) {
   std::string reason;
@@ -31,6 +47,7 @@ ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, CudaPart*
   if (device.is_cuda() && cuda == nullptr) {
     throw Error("ERR_DEVICE", "The engine's CUDA part is not loaded; use device 'cpu'");
   }
+  if (cuda != nullptr && device.is_cuda() != cuda->onHost()) kernels_ = std::make_unique<Kernels>(*cuda);
   if (device.is_cpu()) pool_ = std::make_unique<Pool>(threads);
   thread_ = std::thread([this] { work(); });
 }
@@ -82,11 +99,14 @@ std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64
                                                    const std::string& precision, bool reference) {
   return translated([&] {
     const auto dtype = precision == "float64" ? c10::kDouble : c10::kFloat;
-    if (device_.is_cpu()) checkCpuPrecision(precision);
-    Context context{device_, dtype, pool_.get()};
+    if (device_.is_cuda()) checkCudaPrecision(precision, *cuda_, device_.index());
+    if (device_.is_cpu() && kernels_ == nullptr) checkCpuPrecision(precision);
+    Context context{device_, dtype, pool_.get(), kernels_.get()};
     context.bf16 = precision == "bf16";
+    context.tf32 = precision == "tf32";
     if (context.tiled()) context.gemm = cpu::chooseGemm();
-    if (!reference && fused::isFusable(spec)) return owned<Model>(new fused::FusedModel(context, spec, seed));
+    if (!reference && fused::isFusable(context, spec))
+      return owned<Model>(new fused::FusedModel(context, spec, seed));
     if (context.bf16) {
       throw Error("ERR_SPEC",
                   "precision 'bf16' is for models whose parts all have fused kernels; use 'float32'");

@@ -11,6 +11,7 @@
 #include "context.h"
 #include "cuda_part.h"
 #include "engine.h"
+#include "ops/kernels.h"
 
 namespace torchvae {
 
@@ -36,6 +37,7 @@ class ThreadedDevice : public Device {
 
   c10::Device device_;
   CudaPart* cuda_;
+  std::unique_ptr<Kernels> kernels_;  // of a device that the CUDA part serves
   std::unique_ptr<Pool> pool_;
   std::mutex mutex_;
   std::condition_variable wake_;

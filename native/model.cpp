@@ -1,5 +1,6 @@
 #include "model.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
@@ -17,7 +18,6 @@
 #include "random/philox.h"
 #include "train/loop.h"
 #include "train/observer.h"
-#include "translate.h"
 
 namespace torchvae {
 namespace {
@@ -66,6 +66,12 @@ VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
   objective_ = makeObjective(weights, spec_, *composition_);
 }
 
+void VaeModel::choosePrecision() const {
+  if (!context_.device.is_cuda()) return;
+  at::globalContext().setAllowTF32CuBLAS(context_.tf32);
+  at::globalContext().setAllowTF32CuDNN(context_.tf32);
+}
+
 const at::Tensor& VaeModel::orderOf(const TrainChunk& chunk) {
   const int64_t rows = chunk.data->rows();
   const bool known = order_.indices.defined() && order_.indices.size(0) == rows &&
@@ -104,7 +110,7 @@ at::Tensor VaeModel::state(const std::string& name) const {
 }
 
 std::vector<float> VaeModel::readState(const std::string& name) const {
-  return translated([&] {
+  return computed([&] {
     const at::Tensor tensor = state(name);
     std::vector<float> values(static_cast<size_t>(tensor.numel()));
     copyOut(tensor, values.data());
@@ -113,7 +119,7 @@ std::vector<float> VaeModel::readState(const std::string& name) const {
 }
 
 void VaeModel::writeState(const std::string& name, const float* values, int64_t count) {
-  translated([&] {
+  computed([&] {
     if (Parameters::isAverage(name)) store_.model.keepAverage(context_);
     at::Tensor tensor = state(name);
     if (tensor.numel() != count) {
@@ -177,7 +183,7 @@ Terms VaeModel::differentiate(const Tensor& x, int64_t examples, Pass& pass) {
 }
 
 TrainResult VaeModel::train(const TrainChunk& chunk) {
-  return translated([&] {
+  return computed([&] {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     const at::Tensor& order = orderOf(chunk);
     const bool hasAdversary = store_.adversary.size() > 0;
@@ -226,7 +232,7 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
 
 LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
                             const std::atomic<bool>& abort) {
-  return translated([&] {
+  return computed([&] {
     const auto& resident = static_cast<const ResidentDataset&>(data);
     const Tensor order =
         at::arange(data.rows(), c10::TensorOptions().dtype(c10::kLong).device(context_.device));
@@ -250,7 +256,7 @@ LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed
 }
 
 void VaeModel::encode(const HostArray& x, float* mean, float* logVariance) {
-  translated([&] {
+  computed([&] {
     forStretches(x.rows, kEvaluationRows, [&](int64_t first, int64_t rows) {
       Draws draws(context_, {});
       Pass own = pass(draws, {}, false);
@@ -264,7 +270,7 @@ void VaeModel::encode(const HostArray& x, float* mean, float* logVariance) {
 
 void VaeModel::decode(const float* z, const int32_t* labels, int64_t total, DecodeKind kind, uint64_t seed,
                       float* x) {
-  translated([&] {
+  computed([&] {
     forStretches(total, kEvaluationRows, [&](int64_t first, int64_t rows) {
       Draws draws(context_, {seed, Stream::kPrior, static_cast<uint64_t>(first) + 1});
       Pass own = pass(draws, {}, false);
@@ -284,7 +290,7 @@ void VaeModel::decode(const float* z, const int32_t* labels, int64_t total, Deco
 }
 
 void VaeModel::samplePrior(const int32_t* labels, int64_t rows, uint64_t seed, float* z) {
-  translated([&] {
+  computed([&] {
     Draws draws(context_, {seed, Stream::kPrior, 0});
     Pass own = pass(draws, {}, false);
     if (spec_.condition.prior) own.labels = loadLabels(labels, rows);
@@ -294,7 +300,7 @@ void VaeModel::samplePrior(const int32_t* labels, int64_t rows, uint64_t seed, f
 
 void VaeModel::importance(const HostArray& x, int64_t samples, uint64_t seed, const std::atomic<bool>& abort,
                           float* negativeLogLikelihood) {
-  translated([&] {
+  computed([&] {
     if (!composition_->posterior().hasDensity()) {
       throw Error("ERR_STATE",
                   "An importance-weighted likelihood needs the density of q(z|x), which the posterior " +
@@ -321,7 +327,7 @@ void VaeModel::importance(const HostArray& x, int64_t samples, uint64_t seed, co
 }
 
 std::vector<float> VaeModel::divergences(const HostArray& x, uint64_t seed, int64_t& groups) {
-  return translated([&] {
+  return computed([&] {
     std::vector<float> all;
     forStretches(x.rows, kEvaluationRows, [&](int64_t first, int64_t rows) {
       Draws draws(context_, {seed, Stream::kNoise, static_cast<uint64_t>(first)});
@@ -337,7 +343,7 @@ std::vector<float> VaeModel::divergences(const HostArray& x, uint64_t seed, int6
 }
 
 LatentStatistics VaeModel::latentStatistics(const HostArray& x, uint64_t seed) {
-  return translated([&] {
+  return computed([&] {
     LatentSurvey survey;
     forStretches(x.rows, kEvaluationRows, [&](int64_t first, int64_t rows) {
       Draws draws(context_, {seed, Stream::kNoise, static_cast<uint64_t>(first)});
@@ -352,7 +358,7 @@ LatentStatistics VaeModel::latentStatistics(const HostArray& x, uint64_t seed) {
 }
 
 void VaeModel::losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) {
-  translated([&] {
+  computed([&] {
     forStretches(x.rows, kEvaluationRows, [&](int64_t first, int64_t rows) {
       Draws draws(context_, {noise.seed, Stream::kNoise, static_cast<uint64_t>(first)});
       Pass own = pass(draws, {}, false);
@@ -365,7 +371,7 @@ void VaeModel::losses(const HostArray& x, const NoiseSource& noise, float* recon
 }
 
 Gradients VaeModel::gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) {
-  return translated([&] {
+  return computed([&] {
     Draws draws(context_, {noise.seed, Stream::kNoise, 0});
     Pass own = pass(draws, schedule, true);
     prepare(draws, noise, 0, x.rows);

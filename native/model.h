@@ -9,6 +9,7 @@
 #include "data/resident.h"
 #include "engine.h"
 #include "objective/objective.h"
+#include "translate.h"
 #include "weights.h"
 
 namespace torchvae {
@@ -41,6 +42,15 @@ class VaeModel : public Model {
   Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) override;
 
  protected:
+  // Calls `work` as its caller may see it fail, and with this model's precision: libtorch keeps that for the
+  // whole process, so each piece of work sets it.
+  template <class Work>
+  auto computed(const Work& work) const {
+    return translated([&] {
+      choosePrecision();
+      return work();
+    });
+  }
   const at::Tensor& orderOf(const TrainChunk& chunk);
 
   Context context_;
@@ -50,6 +60,7 @@ class VaeModel : public Model {
   Store store_;
 
  private:
+  void choosePrecision() const;
   Pass pass(Draws& draws, const StepSchedule& schedule, bool training) const;
   // Rows [first, first + rows) of host values on the device, and their labels where the model is conditioned.
   Tensor load(const HostArray& x, int64_t first, int64_t rows, Pass& pass) const;

@@ -133,18 +133,23 @@ void Parameters::allocate(const Context& context, uint64_t seed) {
     }
     value(entry.slot).copy_(drawn);
   }
-  if (!context.bf16 || !context.tiled()) return;
+  if (!context.bf16 || (!context.tiled() && context.kernels == nullptr)) return;
   Context rounded = context;
   rounded.dtype = c10::kBFloat16;
   roundedWeights = zeroed(rounded, {size_ + kAlignment});
+  roundedStale = true;
+  if (context.kernels != nullptr) return;
   // An odd last row of weights is paired with zeros, which reach into the place of the bias.
   pairedWeights = zeroed(rounded, {size_ + kAlignment});
-  roundedStale = true;
 }
 
 void Parameters::freshenRounded(const Context& context) {
   if (!roundedStale) return;
   roundedStale = false;
+  if (context.kernels != nullptr) {
+    roundedWeights.narrow(0, 0, size_).copy_(values);
+    return;
+  }
   constexpr int64_t kRows = 16;
   for (const Slot& slot : denses_) {
     const auto [in, out] = std::pair{slot.sizes[0], slot.sizes[1]};

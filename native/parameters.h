@@ -85,6 +85,10 @@ class Parameters {
 
   at::Tensor value(const Slot& slot) const { return view(values, slot); }
   at::Tensor gradient(const Slot& slot) const { return view(gradients, slot); }
+  // The value as the layers' operations read it: in the context's compute type.
+  at::Tensor computeValue(const Context& context, const Slot& slot) const {
+    return view(context.computeType() == context.dtype ? values : roundedWeights, slot);
+  }
 
   // Lists the optimiser's moments, and average.NAME where that is kept, by their public names.
   void addMoments(std::vector<StateTensor>& list) const;
@@ -100,7 +104,7 @@ class Parameters {
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
   // The dense layers' weights in bf16, in both forms, at the same offsets: [in, out], and with rows in pairs.
   // Kept where the context multiplies in bf16: by the optimiser as it goes, by freshenRounded() after all
-  // else.
+  // else. With a device's kernels, `roundedWeights` holds all values, and there are no pairs.
   at::Tensor roundedWeights, pairedWeights;
   bool roundedStale = false;
   void freshenRounded(const Context& context);

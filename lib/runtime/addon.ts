@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { type ErrorCode, TorchvaeError } from '../errors.ts';
+import { binaryFolders } from './binaries.ts';
 import { findNvidiaDriver } from './driver.ts';
 import { findLibtorch, type Libtorch } from './libtorch.ts';
 import type { Addon, EngineInfo } from './native.ts';
@@ -66,18 +66,6 @@ function sameLibtorch(engine: LoadedEngine, folder: string | undefined): LoadedE
     `Expected the libtorch that this process already uses (${engine.libtorch.root}) for libtorch but received ${folder}; ` +
       'start another process for another libtorch',
   );
-}
-
-/** Where the binaries may lie: built from source beside `dist/`, or shipped prebuilt. */
-function binaryFolders(): string[] {
-  const root = packageRoot();
-  return [join(root, 'build', 'Release'), join(root, 'prebuilds', `${process.platform}-${process.arch}`)];
-}
-
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
 }
 
 function loadAddon(): { addon: Addon; binaries: string } {

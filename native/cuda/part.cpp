@@ -1,12 +1,25 @@
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
+#include <array>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "cuda/nvrtc.h"
 #include "cuda_part.h"
 #include "translate.h"
 
 namespace torchvae {
 namespace {
+
+void check(cudaError_t status, const char* what) {
+  if (status != cudaSuccess)
+    throw Error("ERR_DEVICE", std::string(what) + " failed: " + cudaGetErrorString(status));
+}
 
 DeviceInfo describe(int index) {
   cudaDeviceProp properties{};
@@ -14,6 +27,104 @@ DeviceInfo describe(int index) {
   return {properties.name, static_cast<int64_t>(properties.totalGlobalMem),
           std::to_string(properties.major) + "." + std::to_string(properties.minor)};
 }
+
+// The kernels loaded on each device, shared by the threads that use it.
+class Modules {
+ public:
+  CUfunction kernel(int device, const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    if (!driver_) driver_.emplace();
+    const std::string suffix = name.substr(name.rfind('_'));
+    CUmodule& module = modules_[{device, suffix}];
+    if (module == nullptr) {
+      int major = 0, minor = 0;
+      check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "Asking the device");
+      check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "Asking the device");
+      module = driver_->load(compileKernels(10 * major + minor, suffix));
+    }
+    return driver_->function(module, name);
+  }
+  const Driver& driver() const { return *driver_; }  // there once a kernel is
+
+ private:
+  std::mutex mutex_;
+  std::optional<Driver> driver_;
+  std::map<std::pair<int, std::string>, CUmodule> modules_;
+};
+
+// A CUDA graph, with events that keep the host from running far ahead of the device.
+class Graph : public CapturedWork {
+ public:
+  explicit Graph(const std::function<void()>& body) : graph_(/*keep_graph=*/true) {
+    // A graph is captured on the thread's own stream, which the warm-up's workspaces belong to. Of other
+    // threads' calls to CUDA it knows nothing.
+    graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+    try {
+      body();
+    } catch (...) {
+      endQuietly();
+      throw;
+    }
+    graph_.capture_end();
+    check(cudaGraphGetNodes(graph_.raw_cuda_graph(), nullptr, &nodes_), "Counting a graph's nodes");
+    graph_.instantiate();
+    for (cudaEvent_t& event : events_)
+      check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync),
+            "Making an event");
+  }
+  ~Graph() override {
+    for (cudaEvent_t event : events_) {
+      if (event != nullptr) cudaEventDestroy(event);
+    }
+  }
+
+  void replay() override {
+    translated([&] {
+      cudaEvent_t event = events_[replays_++ % kAhead];
+      check(cudaEventSynchronize(event), "Waiting for a graph");  // returns at once if it was never recorded
+      graph_.replay();
+      check(cudaEventRecord(event, c10::cuda::getCurrentCUDAStream()), "Recording an event");
+    });
+  }
+  int64_t nodes() const override { return static_cast<int64_t>(nodes_); }
+
+ private:
+  // After a failure the stream must not stay in capture.
+  void endQuietly() {
+    try {
+      graph_.capture_end();
+    } catch (const std::exception&) {
+      cudaGetLastError();
+    }
+  }
+
+  static constexpr size_t kAhead = 8;
+  at::cuda::CUDAGraph graph_;
+  std::array<cudaEvent_t, kAhead> events_{};
+  size_t nodes_ = 0;
+  size_t replays_ = 0;
+};
+
+class Mark : public TimeMark {
+ public:
+  Mark() {
+    check(cudaEventCreateWithFlags(&event_, cudaEventBlockingSync), "Making an event");
+    check(cudaEventRecord(event_, c10::cuda::getCurrentCUDAStream()), "Recording an event");
+  }
+  Mark(const Mark&) = delete;
+  ~Mark() override { cudaEventDestroy(event_); }
+
+  double since(const TimeMark& earlier) const override {
+    float milliseconds = 0;
+    check(cudaEventSynchronize(event_), "Waiting for an event");
+    check(cudaEventElapsedTime(&milliseconds, static_cast<const Mark&>(earlier).event_, event_),
+          "Timing two events");
+    return 1e-3 * static_cast<double>(milliseconds);
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
 
 class Part : public CudaPart {
  public:
@@ -36,6 +147,7 @@ class Part : public CudaPart {
     translated([&] {
       const auto device = static_cast<c10::DeviceIndex>(index);
       c10::cuda::set_device(device);
+      check(cudaFree(nullptr), "Opening the device");  // makes the context that kernels are loaded into
       c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device));
     });
   }
@@ -43,6 +155,35 @@ class Part : public CudaPart {
   void synchronise() override {
     translated([&] { c10::cuda::getCurrentCUDAStream().synchronize(); });
   }
+
+  void* kernel(const std::string& name) override {
+    return translated([&] { return modules_.kernel(c10::cuda::current_device(), name); });
+  }
+
+  void launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t /*size*/) override {
+    void* arguments[] = {const_cast<void*>(argument)};
+    modules_.driver().launch(static_cast<CUfunction>(kernel), static_cast<unsigned>(blocks),
+                             static_cast<unsigned>(threads), c10::cuda::getCurrentCUDAStream(), arguments);
+  }
+
+  std::unique_ptr<CapturedWork> capture(std::function<void()> body) override {
+    return translated([&]() -> std::unique_ptr<CapturedWork> { return std::make_unique<Graph>(body); });
+  }
+
+  std::unique_ptr<TimeMark> mark() override {
+    return translated([&]() -> std::unique_ptr<TimeMark> { return std::make_unique<Mark>(); });
+  }
+
+  CudaMemory memory() override {
+    return translated([&] {
+      const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(c10::cuda::current_device());
+      const auto& allocated = stats.allocated_bytes[0];  // over all of the allocator's pools
+      return CudaMemory{allocated.current, stats.reserved_bytes[0].current, allocated.peak};
+    });
+  }
+
+ private:
+  Modules modules_;
 };
 
 }  // namespace

@@ -20,6 +20,8 @@ class ResidentDataset : public Dataset {
   bool hasLabels() const override { return labels_.defined(); }
   int64_t columns() const { return values_.size(1); }
 
+  const at::Tensor& values() const { return values_; }  // [rows, columns], uint8 or float32
+
   // x[i] = row order[first + i], pixels scaled by 1/255, drawn values by numbers that `draw` begins; `order`
   // is int64 on the device.
   void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows, const Draw& draw,

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +10,6 @@
 #include "train/loop.h"
 #include "train/observer.h"
 #include "train/step.h"
-#include "translate.h"
 
 namespace torchvae::fused {
 namespace {
@@ -32,10 +32,13 @@ void forStretches(int64_t total, const Body& body) {
 
 }  // namespace
 
-bool isFusable(const ModelSpec& spec) {
+bool isFusable(const Context& context, const ModelSpec& spec) {
+  // The CPU's convolutions are of one channel's images. Of several channels, both networks must have the
+  // pixels in one order.
+  const bool alike = spec.encoder.type == spec.decoder.type && context.kernels != nullptr;
+  const bool takesImages = spec.inputShape.size() == 3 && (spec.inputShape[0] == 1 || alike);
   const auto plainNetwork = [&](const NetworkSpec& network) {
-    const bool hasKernels = network.type == "mlp" || (network.type == "conv" && spec.inputShape.size() == 3 &&
-                                                      spec.inputShape[0] == 1);
+    const bool hasKernels = network.type == "mlp" || (network.type == "conv" && takesImages);
     return hasKernels && network.norm == NormKind::kNone && network.dropout == 0 &&
            network.activation <= ActivationKind::kSoftplus;
   };
@@ -59,6 +62,7 @@ FusedModel::FusedModel(const Context& context, const ModelSpec& spec, uint64_t s
 Vae& FusedModel::trainingPass(int64_t capacity) {
   store_.model.freshenRounded(context_);
   if (!training_ || training_->capacity() != capacity) {
+    executor_.reset();
     training_.reset();
     training_ = std::make_unique<Vae>(context_, store_.model, plan_, spec_, capacity, true);
   }
@@ -74,15 +78,23 @@ Vae& FusedModel::evaluationPass(int64_t capacity) {
 }
 
 TrainResult FusedModel::train(const TrainChunk& chunk) {
-  return translated([&] {
+  return computed([&] {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     Vae& vae = trainingPass(std::min(chunk.batchSize, data.rows()));
     const at::Tensor& order = orderOf(chunk);
+    if (GraphExecutor::serves(context_, chunk.optimiser)) {
+      if (!executor_ || !executor_->fits(vae, data, chunk.batchSize, chunk.optimiser)) {
+        executor_.reset();
+        executor_ = std::make_unique<GraphExecutor>(context_, vae, store_.model, data, chunk.batchSize,
+                                                    chunk.optimiser, seed_);
+      }
+      return executor_->run(chunk, data, order, step_);
+    }
     StepObserver observer(store_.model);
     std::vector<std::string> faults;
     TrainResult result = runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
       const LossSums before = sums;
-      const StepInput input{data, order, batch.first, batch.rows, batch.schedule};
+      const StepInput input{data, order, batch.first, batch.rows, batch.schedule, {}};
       forwardAndBackward(context_, vae, input, seed_, batch.noise);
       addLosses(context_, vae, batch.rows, sums);
       const auto refuse = [&] {
@@ -111,24 +123,36 @@ TrainResult FusedModel::train(const TrainChunk& chunk) {
 
 LossSums FusedModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
                               const std::atomic<bool>& abort) {
-  return translated([&] {
+  return computed([&] {
     const auto& resident = static_cast<const ResidentDataset&>(data);
     const int64_t capacity = std::min(batchSize, data.rows());
     Vae& vae = evaluationPass(capacity);
     const at::Tensor order =
         at::arange(data.rows(), c10::TensorOptions().dtype(c10::kLong).device(context_.device));
     LossSums sums;
+    at::Tensor onDevice;  // sums that are read once, at the end
+    if (context_.kernels != nullptr) {
+      onDevice = at::zeros({2}, c10::TensorOptions().dtype(c10::kDouble).device(context_.device));
+    }
     int64_t batch = 0;
     for (int64_t first = 0; first < data.rows() && !abort.load(); first += capacity, ++batch) {
       const int64_t rows = std::min(capacity, data.rows() - first);
-      resident.gather(context_, order, first, rows,
-                      {noiseSeed, Stream::kBinary, static_cast<uint64_t>(batch)}, vae.x);
-      drawNoise(context_, noiseSeed, batch, rows, vae.noise);
+      loadBatch(context_, vae, {resident, order, first, rows, {}, {}}, noiseSeed, batch);
       vae.encode(rows);
       vae.sample(rows);
       vae.decode(rows);
       vae.reconstruct(rows, false);
-      addLosses(context_, vae, rows, sums);
+      if (onDevice.defined()) {
+        context_.kernels->addLosses(vae.reconstruction, vae.kl, rows, onDevice);
+        sums.examples += rows;
+      } else {
+        addLosses(context_, vae, rows, sums);
+      }
+    }
+    if (onDevice.defined()) {
+      const at::Tensor read = onDevice.cpu();
+      sums.reconstruction = read.const_data_ptr<double>()[0];
+      sums.kl = read.const_data_ptr<double>()[1];
     }
     return sums;
   });
@@ -141,7 +165,9 @@ void FusedModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, in
   const at::Tensor host = at::from_blob(const_cast<uint8_t*>(bytes + first * width), {rows, x.columns},
                                         c10::TensorOptions().dtype(x.isUint8 ? c10::kByte : c10::kFloat));
   at::Tensor target = vae.x.value.narrow(0, 0, rows);
-  target.copy_(host);
+  const int64_t channels = vae.channels;
+  const int64_t pixels = x.columns / channels;
+  target.view({rows, pixels, channels}).copy_(host.view({rows, channels, pixels}).transpose(1, 2));
   if (x.isUint8) target.div_(255);
   if (context_.tiled()) vae.x.finishRows(0, rows);
   if (noise.values != nullptr) {
@@ -153,7 +179,7 @@ void FusedModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, in
 }
 
 void FusedModel::encode(const HostArray& x, float* mean, float* logVariance) {
-  translated([&] {
+  computed([&] {
     const int64_t latent = spec_.latentSize;
     Vae& vae = evaluationPass(std::min(kEvaluationRows, x.rows));
     forStretches(x.rows, [&](int64_t first, int64_t rows) {
@@ -167,7 +193,7 @@ void FusedModel::encode(const HostArray& x, float* mean, float* logVariance) {
 }
 
 void FusedModel::losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) {
-  translated([&] {
+  computed([&] {
     Vae& vae = evaluationPass(std::min(kEvaluationRows, x.rows));
     forStretches(x.rows, [&](int64_t first, int64_t rows) {
       load(vae, x, noise, first, rows);
@@ -182,7 +208,7 @@ void FusedModel::losses(const HostArray& x, const NoiseSource& noise, float* rec
 }
 
 Gradients FusedModel::gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) {
-  return translated([&] {
+  return computed([&] {
     store_.model.freshenRounded(context_);
     Vae vae(context_, store_.model, plan_, spec_, x.rows, true);
     load(vae, x, noise, 0, x.rows);

@@ -6,11 +6,12 @@
 
 #include "fused/vae.h"
 #include "model.h"
+#include "train/graph.h"
 
 namespace torchvae::fused {
 
-// Whether there are fused kernels for all parts of this model.
-bool isFusable(const ModelSpec& spec);
+// Whether there are fused kernels for all parts of this model where the context computes.
+bool isFusable(const Context& context, const ModelSpec& spec);
 
 class FusedModel : public VaeModel {
  public:
@@ -31,6 +32,7 @@ class FusedModel : public VaeModel {
 
   VaePlan plan_;
   std::unique_ptr<Vae> training_;
+  std::unique_ptr<GraphExecutor> executor_;  // of `training_`, on a device with fused kernels
   std::unique_ptr<Vae> evaluation_;
 };
 

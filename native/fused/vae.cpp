@@ -1,5 +1,7 @@
 #include "fused/vae.h"
 
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -33,7 +35,8 @@ ProductRole inputRole(bool training) {
 
 Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
          int64_t capacity, bool training)
-    : x(makeActivations(context, capacity, spec.inputSize(), inputRole(training))),
+    : channels(spec.encoder.type == "conv" ? spec.inputShape[0] : 1),
+      x(makeActivations(context, capacity, spec.inputSize(), inputRole(training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
       z(makeActivations(context, capacity, spec.latentSize, inputRole(training))),
       reconstruction(zeroed(context, {capacity})),
@@ -45,7 +48,11 @@ Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& pl
       encoder_(context, parameters, plan.encoder, capacity, {training, true}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity, {training, false}),
       decoder_(context, parameters, plan.decoder, capacity, {training, false}) {
-  if (training) zGradient_ = makeActivations(context, capacity, spec.latentSize, ProductRole::kResult);
+  if (!training) return;
+  zGradient_ = makeActivations(context, capacity, spec.latentSize, ProductRole::kResult);
+  if (context.kernels == nullptr) return;
+  const int64_t blocks = Kernels::gradientBlocks(gradientParts(capacity));
+  partials_ = at::zeros({blocks}, c10::TensorOptions().dtype(c10::kDouble).device(context.device));
 }
 
 void Vae::encode(int64_t rows) {
@@ -66,7 +73,7 @@ void Vae::reconstruct(int64_t rows, bool withGradient) {
                                withGradient ? &decoder_.outputGradient() : nullptr);
 }
 
-void Vae::backward(int64_t rows, double beta) {
+void Vae::backward(int64_t rows, const KlWeight& beta) {
   decoder_.backward(&zGradient_, rows);
   posterior_->backward(context_, head(), noise, zGradient_.value, beta, rows, head_.outputGradient);
   if (encoder_.empty()) return;
@@ -89,7 +96,32 @@ const std::vector<cpu::WeightProduct>& Vae::weightProducts() {
   return products_;
 }
 
+std::vector<GradientPart> Vae::gradientParts(int64_t rows) {
+  std::vector<GradientPart> parts;
+  forLayers([&](const Layer& layer) { layer.gradientParts(rows, parts); });
+  return parts;
+}
+
+void Vae::finishGradients(Parameters& parameters, int64_t rows, const OptimiserSettings& settings,
+                          StepState* state) {
+  forLayers([&](Layer& layer) { layer.weightGradient(rows); });
+  context_.kernels->finishGradients(gradientParts(rows), rows, parameters.gradients, partials_,
+                                    reconstruction, kl, settings, state);
+}
+
+void Vae::optimise(Parameters& parameters, int64_t rows, const OptimiserSettings& settings, StepState* state,
+                   const ScheduleRow* schedule) {
+  const at::Tensor rounded = context_.bf16 ? parameters.roundedWeights : at::Tensor();
+  context_.kernels->optimise(parameters.values, parameters.gradients, parameters.firstMoments,
+                             parameters.secondMoments, rounded, partials_, partials_.size(0), rows, settings,
+                             state, schedule);
+}
+
 void Vae::weightGradients(Parameters& parameters, int64_t rows) {
+  if (context_.kernels != nullptr) {
+    finishGradients(parameters, rows, {}, nullptr);
+    return;
+  }
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
   });

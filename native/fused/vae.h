@@ -33,18 +33,29 @@ class Vae {
   void decode(int64_t rows);                          // decoder(z)
   void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
   // The gradients of mean(reconstruction + beta kl) in every layer's output; after reconstruct(rows, true).
-  void backward(int64_t rows, double beta);
+  void backward(int64_t rows, const KlWeight& beta);
   // From these, the weights' gradients, into the Parameters.
   void weightGradients(Parameters& parameters, int64_t rows);
   // weightGradients() and an elementwise optimiser in one, on the CPU. Returns false, with the weights as
   // they were, where the gradients are not sure to be finite.
   bool updateWeights(Parameters& parameters, int64_t rows, const cpu::OptimiserCoefficients& coefficients);
 
+  // On a device with fused kernels, and without waiting for it: the weights' gradients, judged on the device.
+  // With a state, the step's sums and corrections go there.
+  void finishGradients(Parameters& parameters, int64_t rows, const OptimiserSettings& settings,
+                       StepState* state);
+  // From these the update, unless the device finds something that is not finite, and the end of the step.
+  void optimise(Parameters& parameters, int64_t rows, const OptimiserSettings& settings, StepState* state,
+                const ScheduleRow* schedule);
+
   int64_t capacity() const { return capacity_; }
   const at::Tensor& head() const { return head_.output.value; }
   // E[x|z] of what decode() left: [rows, inputSize].
   at::Tensor decodedMean(int64_t rows) const { return likelihood_->mean(decoded_->value.narrow(0, 0, rows)); }
 
+  // Of x's images, whose values lie pixel by pixel, as convolutions take them; 1 where x is taken as it
+  // comes.
+  const int64_t channels;
   Activations x;                  // [capacity, inputSize]
   at::Tensor noise;               // [capacity, latentSize]
   Activations z;                  // [capacity, latentSize]
@@ -54,6 +65,7 @@ class Vae {
   template <class F>
   void forLayers(const F& f);
   const std::vector<cpu::WeightProduct>& weightProducts();
+  std::vector<GradientPart> gradientParts(int64_t rows);
 
   Context context_;
   int64_t capacity_;
@@ -63,6 +75,7 @@ class Vae {
   Dense head_;
   Network decoder_;
   Activations zGradient_;
+  at::Tensor partials_;  // sums of squares of blocks of gradients, with fused kernels
   const Activations* encoded_ = nullptr;
   const Activations* decoded_ = nullptr;
   // Of the present step; kept for their memory.

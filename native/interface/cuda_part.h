@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,8 +12,34 @@
 
 namespace torchvae {
 
-// Raised whenever this file changes; both sides must agree.
-inline constexpr int kCudaInterface = 1;
+// Raised whenever this file or cuda/kernels/arguments.h changes; both sides must agree.
+inline constexpr int kCudaInterface = 3;
+
+// What the caching allocator holds of a device, in bytes.
+struct CudaMemory {
+  int64_t allocated = 0;  // by tensors
+  int64_t reserved = 0;   // from the driver
+  int64_t peak = 0;       // the most that tensors ever held at a time
+};
+
+// Work that was recorded once and is sent off again as a whole.
+class CapturedWork {
+ public:
+  virtual ~CapturedWork() = default;
+  // Queues the work; waits only while several earlier replays are still to run, so that an abort is not far
+  // off.
+  virtual void replay() = 0;
+  // Kernels and copies in it.
+  virtual int64_t nodes() const = 0;
+};
+
+// A point in a stream's work, of which the device notes the time.
+class TimeMark {
+ public:
+  virtual ~TimeMark() = default;
+  // Seconds of the device from `earlier` to here; waits until the work before both is done.
+  virtual double since(const TimeMark& earlier) const = 0;
+};
 
 class CudaPart {
  public:
@@ -20,11 +48,29 @@ class CudaPart {
   // The usable devices. Where there is none, `reason` says why.
   virtual std::vector<DeviceInfo> devices(std::string& reason) = 0;
 
-  // Makes `index` the calling thread's device, and a stream of its own the one that its work goes to.
+  // Whether this is the twin, which runs the same kernels on the CPU, for tests.
+  virtual bool onHost() const { return false; }
+
+  // Makes `index` the calling thread's device, and a stream of its own the one that its work goes to. What
+  // follows works on that device and that stream.
   virtual void enterThread(int index) = 0;
 
   // Waits for all work of the calling thread's stream.
   virtual void synchronise() = 0;
+
+  // A kernel of cuda/kernels/all.cu, which is compiled for the device when its first kernel is asked for.
+  virtual void* kernel(const std::string& name) = 0;
+  // Queues `kernel`, whose only argument is the struct at `argument`.
+  virtual void launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t size) = 0;
+
+  // Records what `body` queues, without running it. What it allocates stays allocated as long as the record.
+  // `body` may be run again for each replay, so it must own what it refers to.
+  virtual std::unique_ptr<CapturedWork> capture(std::function<void()> body) = 0;
+
+  // Marks what was queued last.
+  virtual std::unique_ptr<TimeMark> mark() = 0;
+
+  virtual CudaMemory memory() = 0;
 };
 
 }  // namespace torchvae

@@ -27,7 +27,9 @@ cpu::Bf16Place makePlace(const Context& context, int64_t lines, int64_t stride,
 
 Activations makeActivations(const Context& context, int64_t capacity, int64_t features, ProductRole role) {
   Activations made;
-  made.value = zeroed(context, {capacity, features});
+  Context own = context;
+  own.dtype = context.computeType();
+  made.value = zeroed(own, {capacity, features});
   if (!context.tiled()) return made;
   const bool isInput = role == ProductRole::kInput || role == ProductRole::kTrainingInput;
   if (!context.bf16) {

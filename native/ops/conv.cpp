@@ -9,6 +9,7 @@
 
 #include "cpu/transpose.h"
 #include "memory.h"
+#include "ops/kernels.h"
 
 namespace torchvae {
 namespace {
@@ -30,8 +31,8 @@ Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots
       slots_(slots),
       direction_(direction),
       patches_(cpu::makeConvPatches(geometry)),
-      weight_(parameters.value(slots.weight)),
-      bias_(parameters.value(slots.bias)) {
+      weight_(parameters.computeValue(context, slots.weight)),
+      bias_(parameters.computeValue(context, slots.bias)) {
   activation = kind;
   const int64_t size = direction == ConvDirection::kDown ? geometry.smallSize() : geometry.largeSize();
   output = makeActivations(context, capacity, size, inputRole(use));
@@ -52,6 +53,11 @@ at::Tensor Conv::asImages(const at::Tensor& values, int64_t rows, bool large) co
   return (large ? images.view({rows, g.largeHeight, g.largeWidth, g.largeChannels})
                 : images.view({rows, g.smallHeight, g.smallWidth, g.smallChannels}))
       .permute({0, 3, 1, 2});
+}
+
+// PyTorch's images as contiguous values with the channels innermost; no copy where they lie so already.
+at::Tensor Conv::asRows(const at::Tensor& images) {
+  return images.permute({0, 2, 3, 1}).contiguous();
 }
 
 void Conv::prepareTransposedWeight() {
@@ -88,6 +94,14 @@ void Conv::forward(const Activations& x, int64_t rows) {
   const bool up = direction_ == ConvDirection::kUp;
   const std::array<int64_t, 2> extra{up ? outputPadding(g, g.largeHeight, g.smallHeight) : 0,
                                      up ? outputPadding(g, g.largeWidth, g.smallWidth) : 0};
+  if (context_.kernels != nullptr) {
+    // The library's product without a bias; one kernel then adds it, activates, and copies.
+    const at::Tensor made =
+        at::convolution(asImages(x.value, rows, !up), weight_.permute({0, 3, 1, 2}), {}, {g.stride, g.stride},
+                        {g.padding, g.padding}, {1, 1}, up, extra, 1);
+    context_.kernels->activate(activation, asRows(made), bias_, output.value, rows);
+    return;
+  }
   at::Tensor y = at::convolution(asImages(x.value, rows, !up), weight_.permute({0, 3, 1, 2}), bias_,
                                  {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, up, extra, 1);
   activateInPlace(activation, y);
@@ -116,6 +130,10 @@ void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t ro
       at::convolution_backward(asImages(outputGradient.value, rows, up), asImages(input_->value, rows, !up),
                                weight_.permute({0, 3, 1, 2}), at::OptionalIntArrayRef(), {g.stride, g.stride},
                                {g.padding, g.padding}, {1, 1}, up, extra, 1, {true, false, false});
+  if (context_.kernels != nullptr) {
+    context_.kernels->scaleBySlope(madeX, input_->value, asRows(dx), gradient.value, rows);
+    return;
+  }
   asImages(gradient.value, rows, !up).copy_(dx);
   at::Tensor scaled = gradient.value.narrow(0, 0, rows);
   scaleBySlope(madeX, input_->value.narrow(0, 0, rows), scaled);

@@ -26,6 +26,7 @@ class Conv : public fused::Layer {
 
  private:
   at::Tensor asImages(const at::Tensor& values, int64_t rows, bool large) const;
+  static at::Tensor asRows(const at::Tensor& images);
   void prepareTransposedWeight();
   void finishForms(Activations& activations, int64_t rows) const;
 

@@ -1,9 +1,12 @@
 #include "ops/dense.h"
 
+#include <ATen/ops/_addmm_activation.h>
 #include <ATen/ops/addmm.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 
 #include "cpu/dense.h"
+#include "ops/kernels.h"
 
 namespace torchvae {
 namespace {
@@ -21,8 +24,8 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
       in_(slots.weight.sizes[0]),
       out_(slots.weight.sizes[1]),
       capacity_(capacity),
-      weight_(parameters.value(slots.weight)),
-      bias_(parameters.value(slots.bias)) {
+      weight_(parameters.computeValue(context, slots.weight)),
+      bias_(parameters.computeValue(context, slots.bias)) {
   activation = kind;
   output = makeActivations(context, capacity, out_, inputRole(use));
   if (context.tiled() && context.bf16) {
@@ -59,6 +62,17 @@ void Dense::forward(const Activations& x, int64_t rows) {
     return;
   }
   at::Tensor y = output.value.narrow(0, 0, rows);
+  if (context_.kernels != nullptr) {
+    // Bias and relu go into the product's epilogue.
+    const at::Tensor from = x.value.narrow(0, 0, rows);
+    if (activation == ActivationKind::kRelu) {
+      at::_addmm_activation_out(y, bias_, from, weight_);
+    } else {
+      at::addmm_out(y, bias_, from, weight_);
+      if (activation != ActivationKind::kIdentity) context_.kernels->activate(activation, y, {}, y, rows);
+    }
+    return;
+  }
   if (context_.gemm == cpu::Gemm::kOneDnn) {
     cpu::multiplyWhole(context_.gemm, x.value.narrow(0, 0, rows), weight_, y);
     y.add_(bias_);
@@ -83,18 +97,43 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
     return;
   }
   at::Tensor dx = gradient.value.narrow(0, 0, rows);
+  if (context_.kernels != nullptr) {
+    at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
+    if (madeX != ActivationKind::kIdentity) {
+      context_.kernels->scaleBySlope(madeX, input_->value, dx, dx, rows);
+    }
+    return;
+  }
   cpu::multiplyWhole(context_.gemm, outputGradient.value.narrow(0, 0, rows), weight_.t(), dx);
   scaleBySlope(madeX, input_->value.narrow(0, 0, rows), dx);
 }
 
 void Dense::weightGradient(int64_t rows) {
   const at::Tensor gradient = outputGradient.value.narrow(0, 0, rows);
-  cpu::multiplyWhole(context_.gemm, input_->value.narrow(0, 0, rows).t(), gradient, weightGradient_);
+  const at::Tensor xT = input_->value.narrow(0, 0, rows).t();
+  if (context_.kernels != nullptr) {
+    // The biases' gradients follow for all layers at once, in Kernels::finishGradients().
+    const c10::ScalarType type = weightGradient_.scalar_type();
+    if (gradient.scalar_type() == type) {
+      at::mm_out(weightGradient_, xT, gradient);
+    } else if (context_.device.is_cuda()) {
+      at::mm_out(weightGradient_, xT, gradient, type);
+    } else {
+      at::mm_out(weightGradient_, xT.to(type), gradient.to(type));
+    }
+    return;
+  }
+  cpu::multiplyWhole(context_.gemm, xT, gradient, weightGradient_);
   at::sum_out(biasGradient_, gradient, {0});
 }
 
 const cpu::WeightProduct* Dense::weightProduct() const {
   return context_.tiledProducts() ? &product_ : nullptr;
+}
+
+void Dense::gradientParts(int64_t rows, std::vector<GradientPart>& parts) const {
+  parts.push_back({slots_.weight.offset, in_ * out_, {}});
+  parts.push_back({slots_.bias.offset, out_, outputGradient.value.narrow(0, 0, rows)});
 }
 
 fused::Layer::Range Dense::parameterRange() const {

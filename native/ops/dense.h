@@ -19,6 +19,7 @@ class Dense : public fused::Layer {
   const cpu::WeightProduct* weightProduct() const override;
   bool weightGradientBounded(int64_t rows) const override;
   Range parameterRange() const override;
+  void gradientParts(int64_t rows, std::vector<GradientPart>& parts) const override;
 
  private:
   Context context_;

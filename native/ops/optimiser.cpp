@@ -155,6 +155,8 @@ void optimiserStep(const Context& context, Parameters& parameters, const Optimis
                    const UpdatePoint& point) {
   if (!context.tiled()) {
     plainStep(parameters, settings, point);
+    parameters.roundedStale = parameters.roundedWeights.defined();
+    parameters.freshenRounded(context);
     return;
   }
   cpu::OptimiserCoefficients c = optimiserCoefficients(settings, point.learningRate, point.step);

@@ -44,16 +44,32 @@ void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows
   });
 }
 
-void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed,
-                        int64_t step) {
+void loadBatch(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed, int64_t step) {
+  if (context.kernels != nullptr) {
+    BatchSource source{input.data.values(), input.order, input.first, 0, seed, step};
+    source.channels = vae.channels;
+    source.isDrawn = input.data.isDrawn();
+    if (input.clock) {
+      source.state = input.clock->state;
+      source.batchSize = input.clock->batchSize;
+    }
+    context.kernels->loadBatch(source, input.rows, vae.x.value, vae.noise);
+    return;
+  }
   input.data.gather(context, input.order, input.first, input.rows,
                     {seed, Stream::kBinary, static_cast<uint64_t>(step)}, vae.x);
   drawNoise(context, seed, step, input.rows, vae.noise);
+}
+
+void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed,
+                        int64_t step) {
+  loadBatch(context, vae, input, seed, step);
   vae.encode(input.rows);
   vae.sample(input.rows);
   vae.decode(input.rows);
   vae.reconstruct(input.rows, true);
-  vae.backward(input.rows, input.schedule.beta);
+  vae.backward(input.rows, input.clock ? KlWeight(input.clock->state, input.clock->schedule)
+                                       : KlWeight(input.schedule.beta));
 }
 
 namespace {

@@ -2,12 +2,22 @@
 // times.
 #pragma once
 
+#include <optional>
+
 #include "data/resident.h"
 #include "fused/vae.h"
+#include "ops/kernels.h"
 #include "ops/optimiser.h"
 #include "train/loop.h"
 
 namespace torchvae {
+
+// Where a device with fused kernels reads which step it is at.
+struct DeviceClock {
+  const StepState* state;
+  const ScheduleRow* schedule;
+  int64_t batchSize;
+};
 
 struct StepInput {
   const ResidentDataset& data;
@@ -15,7 +25,11 @@ struct StepInput {
   int64_t first;            // the batch is order[first], ..., order[first + rows - 1]
   int64_t rows;
   StepSchedule schedule;
+  std::optional<DeviceClock> clock;  // in place of `first`, `schedule`, and the step's number
 };
+
+// Puts a batch's examples and its noise, a function of (seed, step) alone, into `vae`.
+void loadBatch(const Context& context, fused::Vae& vae, const StepInput& input, uint64_t seed, int64_t step);
 
 // Forward and backward: leaves the losses in vae.reconstruction and vae.kl, and the gradients of the
 // activations.

@@ -8,6 +8,7 @@
 
 #include "cpu/vector.h"
 #include "fused/likelihood/rows.h"
+#include "ops/kernels.h"
 
 namespace torchvae::fused {
 namespace {
@@ -75,6 +76,10 @@ void Bernoulli::negativeLogProb(const Context& context, const at::Tensor& x, con
                         return static_cast<float>(g == nullptr ? rowLoss<false>(xs, ys, columns, scale, g)
                                                                : rowLoss<true>(xs, ys, columns, scale, g));
                       });
+    return;
+  }
+  if (context.kernels != nullptr) {
+    context.kernels->bernoulli(x, y, rows, loss, gradient == nullptr ? at::Tensor() : gradient->value);
     return;
   }
   const at::Tensor xs = x.narrow(0, 0, rows);

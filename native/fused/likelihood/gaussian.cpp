@@ -4,6 +4,7 @@
 
 #include "cpu/vector.h"
 #include "fused/likelihood/rows.h"
+#include "ops/kernels.h"
 
 namespace torchvae::fused {
 namespace {
@@ -32,6 +33,11 @@ TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t 
 void Gaussian::negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                                at::Tensor& loss, Activations* gradient) const {
   const double constant = static_cast<double>(y.size(1)) * normaliser_;
+  if (context.kernels != nullptr) {
+    context.kernels->gaussian({precision_, constant, sigmoid_}, x, y, rows, loss,
+                              gradient == nullptr ? at::Tensor() : gradient->value);
+    return;
+  }
   if (context.tiled()) {
     const auto scale = static_cast<float>(precision_ / static_cast<double>(rows));
     const auto squared = sigmoid_ ? squaredError<true> : squaredError<false>;

@@ -6,8 +6,8 @@ namespace torchvae::fused {
 namespace {
 
 ImageFeatures imageOf(const ModelSpec& spec) {
-  if (spec.inputShape.size() != 3 || spec.inputShape[0] != 1) {
-    throw Error("ERR_SPEC", "A conv network takes images of one channel: inputShape [1, height, width]");
+  if (spec.inputShape.size() != 3) {
+    throw Error("ERR_SPEC", "A conv network takes images: inputShape [channels, height, width]");
   }
   return {spec.inputShape[0], spec.inputShape[1], spec.inputShape[2]};
 }

@@ -5,6 +5,7 @@
 
 #include "cpu/weights.h"
 #include "ops/activation.h"
+#include "ops/kernels.h"
 
 namespace torchvae::fused {
 
@@ -45,6 +46,12 @@ class Layer {
     int64_t count = 0;
   };
   virtual Range parameterRange() const { return {}; }
+  // On a device with fused kernels: this layer's stretches of the flat gradient. A bias's that names its
+  // columns is not yet made by weightGradient().
+  virtual void gradientParts(int64_t /*rows*/, std::vector<GradientPart>& parts) const {
+    const Range range = parameterRange();
+    parts.push_back({range.first, range.count, {}});
+  }
 
   ActivationKind activation = ActivationKind::kIdentity;
   Activations output;

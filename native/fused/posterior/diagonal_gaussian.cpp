@@ -52,6 +52,10 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
     z.finishRows(0, rows);
     return;
   }
+  if (context.kernels != nullptr) {
+    context.kernels->sample(head, noise, rows, z.value, kl);
+    return;
+  }
   const at::Tensor mean = head.narrow(0, 0, rows).narrow(1, 0, latent);
   const at::Tensor logVariance = head.narrow(0, 0, rows).narrow(1, latent, latent);
   z.value.narrow(0, 0, rows).copy_(logVariance.mul(0.5).exp_().mul_(noise.narrow(0, 0, rows)).add_(mean));
@@ -61,10 +65,14 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
 }
 
 void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                                const at::Tensor& dz, double beta, int64_t rows,
+                                const at::Tensor& dz, const KlWeight& beta, int64_t rows,
                                 Activations& headGradient) const {
   const int64_t latent = noise.size(1);
-  const double klScale = beta / static_cast<double>(rows);
+  if (context.kernels != nullptr) {
+    context.kernels->sampleBackward(head, noise, dz, beta, rows, headGradient.value);
+    return;
+  }
+  const double klScale = beta.beta / static_cast<double>(rows);
   if (context.tiled()) {
     float* gradient = headGradient.value.data_ptr<float>();
     backwardRows(head.data_ptr<float>(), noise.data_ptr<float>(), dz.data_ptr<float>(),

@@ -12,7 +12,7 @@ class DiagonalGaussian : public Posterior {
   void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
               Activations& z, at::Tensor& kl) const override;
   void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
-                double beta, int64_t rows, Activations& headGradient) const override;
+                const KlWeight& beta, int64_t rows, Activations& headGradient) const override;
 };
 
 }  // namespace torchvae::fused

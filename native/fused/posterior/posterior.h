@@ -6,6 +6,7 @@
 
 #include "context.h"
 #include "ops/activation.h"
+#include "ops/kernels.h"
 
 namespace torchvae::fused {
 
@@ -21,7 +22,8 @@ class Posterior {
   // From dz, the gradient of the mean reconstruction loss, the gradient of mean(reconstruction + beta kl) in
   // `head`.
   virtual void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                        const at::Tensor& dz, double beta, int64_t rows, Activations& headGradient) const = 0;
+                        const at::Tensor& dz, const KlWeight& beta, int64_t rows,
+                        Activations& headGradient) const = 0;
 };
 
 // Throws ERR_SPEC for a pair of names that the table does not hold.

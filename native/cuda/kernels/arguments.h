@@ -1,0 +1,161 @@
+// What the fused kernels take: one plain struct each, read by three compilers (the engine's, NVRTC, and g++
+// for the kernels' twin on the CPU), so that a kernel and its caller cannot disagree. Pointers are to device
+// memory.
+//
+// T is the type of activations (float, bf16 or double), P that of parameters and losses (float, or double
+// beside double). Matrices are row-major. A null `state` means that the values beside it hold.
+#pragma once
+
+#ifdef __CUDACC_RTC__
+using int64_t = long long;
+using uint64_t = unsigned long long;
+using int32_t = int;
+using uint32_t = unsigned int;
+using uint16_t = unsigned short;
+using uint8_t = unsigned char;
+#else
+#include <cstdint>
+#endif
+
+namespace torchvae::kernels {
+
+// One step's row of the schedule: engine.h's StepSchedule.
+struct ScheduleRow {
+  double learningRate;
+  double beta;
+  double capacity;
+  double temperature;
+};
+
+// Where training stands, on the device. Kernels read it in place of arguments, so that one captured graph
+// serves every step; the last block of the optimiser's kernel moves it on.
+struct StepState {
+  int64_t step;   // updates since the weights were drawn: the position in the noise
+  int64_t index;  // steps of this stretch so far: the row of the schedule
+  int64_t batch;  // of the epoch: the position in the order
+  int64_t examples;
+  int64_t skipped;
+  double reconstruction, kl;            // sums over examples, nats
+  double batchReconstruction, batchKl;  // of the present batch
+  double firstCorrection;               // 1 - beta1^t and 1 - beta2^t of the present step
+  double secondCorrection;
+  int32_t stopped;  // a loss or a gradient was not finite: every later step leaves the weights alone
+  uint32_t ticket;  // blocks of the optimiser's kernel that are done
+};
+
+// x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, and
+// noise ~ N(0, 1) by the draws of (seed, stream, step).
+struct LoadArguments {
+  const void* data;      // [examples, columns], uint8 (scaled by 1/255) or float
+  const int64_t* order;  // [examples]
+  void* x;               // T [rows, columns]
+  void* noise;           // P [rows, latent]
+  const StepState* state;
+  int64_t first, step;
+  uint64_t seed;
+  uint32_t stream;
+  uint32_t
+      binaryStream;  // of the numbers that draw 0 or 1 by the values' probabilities; 0 to take the values
+  int32_t isUint8;
+  int32_t rows, columns, latent, batchSize, channels;
+};
+
+// y = activate(y + bias of the column), or without a bias where that is null; `from` may be y.
+struct ActivateArguments {
+  const void* from;  // T [count]
+  void* y;           // T [count]
+  const void* bias;  // T [columns] or null
+  int64_t count, columns;
+  int32_t kind;  // spec.h's ActivationKind
+};
+
+// to = from * slope of the activation that made `made`; `to` may be `from`.
+struct SlopeArguments {
+  const void* from;  // T [count]
+  const void* made;  // T [count]
+  void* to;          // T [count]
+  int64_t count;
+  int32_t kind;
+};
+
+// z = mean + exp(logVariance / 2) noise; kl of each row against N(0, I).
+struct SampleArguments {
+  const void* head;   // T [rows, 2 latent]: means, then log-variances
+  const void* noise;  // P [rows, latent]
+  void* z;            // T [rows, latent]
+  void* kl;           // P [rows]
+  int32_t rows, latent;
+};
+
+// The gradient of mean(reconstruction + beta kl) in `head`, from dz, that of the mean reconstruction.
+struct SampleBackwardArguments {
+  const void* head;
+  const void* noise;
+  const void* dz;          // T [rows, latent]
+  void* gradient;          // T [rows, 2 latent]
+  const StepState* state;  // gives the row of `schedule` to take beta from
+  const ScheduleRow* schedule;
+  double beta;
+  int32_t rows, latent;
+};
+
+// loss[i] = -log p(x_i | y_i); gradient = scale * d loss / dy unless null.
+struct LikelihoodArguments {
+  const void* x;   // T [rows, columns]
+  const void* y;   // T [rows, columns]
+  void* loss;      // P [rows]
+  void* gradient;  // T [rows, columns] or null
+  double scale;
+  double precision, constant;  // Gaussian: 1 / sigma^2 and columns log(sigma sqrt(2 pi))
+  int32_t sigmoid;             // Gaussian: whether the mean is sigmoid(y) in place of y
+  int32_t rows, columns;
+};
+
+// Adds the sums of two vectors of losses to sums[0] and sums[1].
+struct AddLossesArguments {
+  const void* reconstruction;  // P [rows]
+  const void* kl;              // P [rows]
+  double* sums;
+  int32_t rows;
+};
+
+// A stretch of the flat gradient. Where `dy` is given, it is a bias's, made here as the column sums of dy.
+struct GradientRange {
+  const void* dy;  // T [rows, count] or null
+  int64_t offset, count;
+  int32_t firstBlock;  // of the kernel's grid
+};
+
+constexpr int kMaxRanges = 64;        // the argument must fit in 4 KB
+constexpr int kColumnsPerBlock = 32;  // of column sums
+constexpr int kValuesPerBlock = 8192;
+
+// Fills in the biases' gradients, and leaves of every block the sum of its gradients' squares. Block 0 also
+// sums the batch's losses and works out the step's bias corrections, where there is a state.
+struct GradientArguments {
+  void* gradients;   // P [...]
+  double* partials;  // [blocks]
+  StepState* state;  // or null
+  const void* reconstruction;
+  const void* kl;
+  double beta1, beta2;
+  int32_t rows, ranges;
+  GradientRange range[kMaxRanges];
+};
+
+// One update of the flat parameters, and the step's end. `kind` is engine.h's OptimiserKind.
+struct OptimiseArguments {
+  void* values;  // P [count]
+  void* first;   // P [count]: Adam's first moment, SGD's and RMSprop's momentum
+  void* second;  // P [count]: Adam's second moment, RMSprop's and AdaGrad's sum of squares
+  const void* gradients;
+  void* shadow;            // bf16 copy of the values, or null
+  const double* partials;  // [blocks of the gradients' kernel]
+  StepState* state;
+  const ScheduleRow* schedule;
+  double beta1, beta2, epsilon, momentum, weightDecay, l1, clipNorm, clipValue;
+  int64_t count;
+  int32_t partialCount, rows, kind, nesterov, skipNonFinite;
+};
+
+}  // namespace torchvae::kernels

@@ -1,0 +1,49 @@
+// A step's inputs: the batch's examples and its noise, in one kernel.
+#pragma once
+
+#include "philox.cuh"
+
+namespace torchvae::kernels {
+
+constexpr int kNoisePerBlock = 256;
+
+// A row's values, on their places in x; where they are drawn, its numbers begin at `firstNumber`.
+template <class T, class From>
+__device__ inline void copyRow(const LoadArguments& a, const From* from, T* to, int64_t firstNumber,
+                               uint64_t step) {
+  using C = Compute<T>;
+  const int pixels = a.columns / a.channels;
+  for (int j = threadIdx.x; j < a.columns; j += blockDim.x) {
+    C value = static_cast<C>(from[j]);
+    if constexpr (sizeof(From) == 1) value /= C(255);
+    if (a.binaryStream != 0) {
+      value = uniform(firstNumber + j, step, a.binaryStream, a.seed) < value ? C(1) : C(0);
+    }
+    store(to, a.channels == 1 ? j : j % pixels * a.channels + j / pixels, value);
+  }
+}
+
+// Grid: a block of 256 threads for each row, then one for every kNoisePerBlock numbers of the noise.
+template <class T>
+__device__ inline void loadBatch(const LoadArguments& a) {
+  const int block = blockIdx.x;
+  const auto step = static_cast<uint64_t>(a.state != nullptr ? a.state->step : a.step);
+  if (block < a.rows) {
+    const int64_t first = a.state != nullptr ? a.state->batch * a.batchSize : a.first;
+    const int64_t row = a.order[first + block];
+    // As data/resident.cpp numbers them: each row begins with a whole block of four.
+    const int64_t firstNumber = static_cast<int64_t>(block) * ((a.columns + 3) / 4 * 4);
+    T* to = static_cast<T*>(a.x) + static_cast<int64_t>(block) * a.columns;
+    if (a.isUint8 != 0) {
+      copyRow(a, static_cast<const uint8_t*>(a.data) + row * a.columns, to, firstNumber, step);
+    } else {
+      copyRow(a, static_cast<const float*>(a.data) + row * a.columns, to, firstNumber, step);
+    }
+    return;
+  }
+  const int64_t index = static_cast<int64_t>(block - a.rows) * kNoisePerBlock + threadIdx.x;
+  if (index >= static_cast<int64_t>(a.rows) * a.latent) return;
+  static_cast<Compute<T>*>(a.noise)[index] = normal(index, step, a.stream, a.seed);
+}
+
+}  // namespace torchvae::kernels

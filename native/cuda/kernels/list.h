@@ -1,0 +1,12 @@
+// The kernels with their arguments and the threads of a block: what all.cu makes of them, and the engine
+// calls.
+TORCHVAE_KERNEL(loadBatch, LoadArguments, 256)
+TORCHVAE_KERNEL(activate, ActivateArguments, 256)
+TORCHVAE_KERNEL(scaleBySlope, SlopeArguments, 256)
+TORCHVAE_KERNEL(sample, SampleArguments, 256)
+TORCHVAE_KERNEL(sampleBackward, SampleBackwardArguments, 256)
+TORCHVAE_KERNEL(bernoulli, LikelihoodArguments, 256)
+TORCHVAE_KERNEL(gaussian, LikelihoodArguments, 256)
+TORCHVAE_KERNEL(addLosses, AddLossesArguments, 1024)
+TORCHVAE_KERNEL(finishGradients, GradientArguments, 1024)
+TORCHVAE_KERNEL(optimise, OptimiseArguments, 256)

@@ -1,0 +1,214 @@
+// The end of a step: the biases' gradients, the judgement whether all is finite, the update, the sums, the
+// counters.
+#pragma once
+
+#include "numbers.cuh"
+
+namespace torchvae::kernels {
+
+// The sums of two vectors of losses, in every thread.
+template <class C>
+__device__ inline void sumLosses(const void* reconstruction, const void* kl, int rows,
+                                 double& ofReconstruction, double& ofKl) {
+  double first = 0, second = 0;
+  for (int i = threadIdx.x; i < rows; i += blockDim.x) {
+    first += static_cast<const C*>(reconstruction)[i];
+    second += static_cast<const C*>(kl)[i];
+  }
+  ofReconstruction = blockSum(first);
+  ofKl = blockSum(second);
+}
+
+// One block.
+template <class T>
+__device__ inline void addLosses(const AddLossesArguments& a) {
+  double reconstruction, kl;
+  sumLosses<Compute<T>>(a.reconstruction, a.kl, a.rows, reconstruction, kl);
+  if (threadIdx.x != 0) return;
+  a.sums[0] += reconstruction;
+  a.sums[1] += kl;
+}
+
+// Column sums of 32 columns of dy by 1,024 threads: 32 rows at a time. Returns this thread's share of their
+// squares.
+template <class T>
+__device__ inline double columnSums(const GradientRange& range, int rows, int block, Compute<T>* gradients) {
+  using C = Compute<T>;
+  __shared__ C partial[32][33];
+  const int lane = threadIdx.x % 32;
+  const int line = threadIdx.x / 32;
+  const int64_t column = static_cast<int64_t>(block) * kColumnsPerBlock + lane;
+  C sum = 0;
+  if (column < range.count) {
+    const T* dy = static_cast<const T*>(range.dy) + column;
+#pragma unroll 4
+    for (int64_t i = line; i < rows; i += 32) sum += load(dy, i * range.count);
+  }
+  partial[line][lane] = sum;
+  __syncthreads();
+  // Turned round: warp `line` now adds up column `line`.
+  const C total = warpSum(partial[lane][line]);
+  const int64_t mine = static_cast<int64_t>(block) * kColumnsPerBlock + line;
+  if (lane != 0 || mine >= range.count) return 0;
+  gradients[range.offset + mine] = total;
+  return static_cast<double>(total * total);
+}
+
+// Blocks of 1,024 threads. Grid: those of each range, in turn. Squares are taken in the gradients' own type,
+// as the update takes them: one that overflows must count as not finite here.
+template <class T>
+__device__ inline void finishGradients(const GradientArguments& a) {
+  using C = Compute<T>;
+  const int block = blockIdx.x;
+  int r = 0;
+  while (r + 1 < a.ranges && a.range[r + 1].firstBlock <= block) ++r;
+  const GradientRange& range = a.range[r];
+  const int own = block - range.firstBlock;
+  C* gradients = static_cast<C*>(a.gradients);
+  double squares = 0;
+  if (range.dy != nullptr) {
+    squares = columnSums<T>(range, a.rows, own, gradients);
+  } else {
+    const int64_t first = static_cast<int64_t>(own) * kValuesPerBlock;
+    const int64_t last = first + kValuesPerBlock < range.count ? first + kValuesPerBlock : range.count;
+    for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) {
+      const C g = gradients[range.offset + i];
+      squares += static_cast<double>(g * g);
+    }
+  }
+  squares = blockSum(squares);
+  if (threadIdx.x == 0) a.partials[block] = squares;
+  if (block != 0 || a.state == nullptr) return;
+  double reconstruction, kl;
+  sumLosses<C>(a.reconstruction, a.kl, a.rows, reconstruction, kl);
+  if (threadIdx.x != 0) return;
+  const double t = static_cast<double>(a.state->step + 1);
+  a.state->batchReconstruction = reconstruction;
+  a.state->batchKl = kl;
+  a.state->firstCorrection = 1 - pow(a.beta1, t);
+  a.state->secondCorrection = 1 - pow(a.beta2, t);
+}
+
+// In the order of engine.h's OptimiserKind.
+enum Optimiser : int32_t { kSgd, kAdam, kAdamW, kAdamax, kRmsProp, kAdaGrad };
+
+// What all elements of an update share, worked out once a block.
+template <class C>
+struct Update {
+  C learningRate, stepSize, inverseRoot, clip;
+  C keepFirst, keepSecond, beta2, epsilon, momentum, weightDecay, l1, clipValue;
+  int32_t kind, nesterov;
+};
+
+// The new value from the old one; m and v are the element's two moments. torch.optim's arithmetic.
+template <class C>
+__device__ inline C updated(const Update<C>& u, C value, C g, C& m, C& v) {
+  g *= u.clip;
+  if (u.clipValue > 0) g = g > u.clipValue ? u.clipValue : (g < -u.clipValue ? -u.clipValue : g);
+  if (u.l1 != 0) g += value > 0 ? u.l1 : (value < 0 ? -u.l1 : C(0));
+  if (u.kind == kAdamW) {
+    value -= u.learningRate * u.weightDecay * value;
+  } else if (u.weightDecay != 0) {
+    g += u.weightDecay * value;
+  }
+  switch (u.kind) {
+    case kSgd:
+      m = u.momentum * m + g;
+      return value - u.learningRate * (u.nesterov != 0 ? g + u.momentum * m : m);
+    case kAdamax: {
+      m += (g - m) * u.keepFirst;
+      const C magnitude = (g < 0 ? -g : g) + u.epsilon;
+      const C kept = v * u.beta2;
+      v = kept > magnitude ? kept : magnitude;
+      return value - u.stepSize * m / v;
+    }
+    case kRmsProp: {
+      v += (g * g - v) * u.keepSecond;
+      m = u.momentum * m + g / (sqrt(v) + u.epsilon);
+      return value - u.learningRate * m;
+    }
+    case kAdaGrad:
+      v += g * g;
+      return value - u.learningRate * g / (sqrt(v) + u.epsilon);
+    default:
+      m += (g - m) * u.keepFirst;
+      v += (g * g - v) * u.keepSecond;
+      return value - u.stepSize * m / (sqrt(v) * u.inverseRoot + u.epsilon);
+  }
+}
+
+// Moves the counters on. Run by one thread, once all blocks have read what they need.
+__device__ inline void endStep(const OptimiseArguments& a, bool isFinite) {
+  StepState& s = *a.state;
+  s.ticket = 0;
+  if (s.stopped != 0) return;
+  if (!isFinite && a.skipNonFinite == 0) {
+    s.stopped = 1;
+    return;
+  }
+  if (!isFinite) {
+    ++s.skipped;
+  } else {
+    s.reconstruction += s.batchReconstruction;
+    s.kl += s.batchKl;
+    s.examples += a.rows;
+  }
+  ++s.step;
+  ++s.index;
+  ++s.batch;
+}
+
+// Blocks of 256 threads, any number of them.
+template <class T>
+__device__ inline void optimise(const OptimiseArguments& a) {
+  using C = Compute<T>;
+  __shared__ Update<C> shared;
+  double mine = 0;
+  for (int i = threadIdx.x; i < a.partialCount; i += blockDim.x) mine += a.partials[i];
+  const double squares = blockSum(mine);
+  const bool isFinite = finite(squares) && finite(a.state->batchReconstruction) && finite(a.state->batchKl);
+  if (isFinite && a.state->stopped == 0) {
+    if (threadIdx.x == 0) {
+      const double learningRate = a.schedule[a.state->index].learningRate;
+      const double norm = sqrt(squares);
+      shared.learningRate = static_cast<C>(learningRate);
+      shared.stepSize = static_cast<C>(learningRate / a.state->firstCorrection);
+      shared.inverseRoot = static_cast<C>(1 / sqrt(a.state->secondCorrection));
+      // torch.nn.utils.clip_grad_norm_ adds this to the norm before it divides.
+      const double within = a.clipNorm / (norm + 1e-6);
+      shared.clip = static_cast<C>(a.clipNorm > 0 && within < 1 ? within : 1.0);
+      shared.keepFirst = static_cast<C>(1 - a.beta1);
+      shared.keepSecond = static_cast<C>(1 - a.beta2);
+      shared.beta2 = static_cast<C>(a.beta2);
+      shared.epsilon = static_cast<C>(a.epsilon);
+      shared.momentum = static_cast<C>(a.momentum);
+      shared.weightDecay = static_cast<C>(a.weightDecay);
+      shared.l1 = static_cast<C>(a.l1);
+      shared.clipValue = static_cast<C>(a.clipValue);
+      shared.kind = a.kind;
+      shared.nesterov = a.nesterov;
+    }
+    __syncthreads();
+    const Update<C> u = shared;
+    C* values = static_cast<C*>(a.values);
+    C* first = static_cast<C*>(a.first);
+    C* second = static_cast<C*>(a.second);
+    const C* gradients = static_cast<const C*>(a.gradients);
+    const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+    for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride) {
+      C m = first[i], v = second[i];
+      const C value = updated(u, values[i], gradients[i], m, v);
+      values[i] = value;
+      first[i] = m;
+      second[i] = v;
+      if (a.shadow != nullptr) static_cast<Bf16*>(a.shadow)[i] = toBf16(static_cast<float>(value));
+    }
+  }
+  // The block that comes last ends the step: no other reads the state any more.
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  __threadfence();
+  if (atomicAdd(&a.state->ticket, 1u) == gridDim.x - 1) endStep(a, isFinite);
+}
+
+}  // namespace torchvae::kernels

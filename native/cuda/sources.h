@@ -1,0 +1,16 @@
+// The text of the kernels, which the build copies into the library.
+#pragma once
+
+#include <vector>
+
+namespace torchvae {
+
+struct KernelSource {
+  const char* name;
+  const char* text;
+};
+
+extern const char* const kKernelProgram;  // all.cu
+extern const std::vector<KernelSource> kKernelHeaders;
+
+}  // namespace torchvae

@@ -1,0 +1,205 @@
+#include "ops/kernels.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "error.h"
+#include "random/philox.h"
+
+namespace torchvae {
+namespace {
+
+using namespace kernels;
+
+constexpr int64_t kThreads = 256;
+constexpr int64_t kMostBlocks = 1024;  // of kernels that stride over what they are given
+
+struct KernelInfo {
+  const char* name;
+  int threads;
+};
+constexpr KernelInfo kInfo[] = {
+#define TORCHVAE_KERNEL(name, Arguments, threads) {#name, threads},
+#include "cuda/kernels/list.h"
+#undef TORCHVAE_KERNEL
+};
+
+int64_t ceilDiv(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+const void* pointer(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.const_data_ptr() : nullptr;
+}
+
+void* mutablePointer(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.mutable_data_ptr() : nullptr;
+}
+
+int32_t narrow(int64_t n) {
+  return static_cast<int32_t>(n);
+}
+
+// Four values a thread, and no more blocks than keep a large device busy.
+int64_t blocksFor(int64_t count) {
+  return std::clamp<int64_t>(ceilDiv(count, 4 * kThreads), 1, kMostBlocks);
+}
+
+static_assert(std::is_trivially_copyable_v<GradientArguments> && sizeof(GradientArguments) <= 4096);
+static_assert(sizeof(ScheduleRow) == sizeof(StepSchedule));
+
+}  // namespace
+
+template <class Arguments>
+void Kernels::launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments) {
+  const int column = type == c10::kFloat ? 0 : type == c10::kBFloat16 ? 1 : 2;
+  void*& handle = handles_[name][static_cast<size_t>(column)];
+  if (handle == nullptr) {
+    static constexpr const char* kSuffix[] = {"_f32", "_bf16", "_f64"};
+    handle = part_.kernel(std::string(kInfo[name].name) + kSuffix[column]);
+  }
+  part_.launch(handle, blocks, kInfo[name].threads, &arguments, sizeof arguments);
+}
+
+void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x,
+                        const at::Tensor& noise) {
+  const int64_t latent = noise.size(1);
+  const LoadArguments a{pointer(source.data),
+                        static_cast<const int64_t*>(pointer(source.order)),
+                        mutablePointer(x),
+                        mutablePointer(noise),
+                        source.state,
+                        source.first,
+                        source.step,
+                        source.seed,
+                        static_cast<uint32_t>(Stream::kNoise),
+                        source.isDrawn ? static_cast<uint32_t>(Stream::kBinary) : 0,
+                        source.data.scalar_type() == c10::kByte ? 1 : 0,
+                        narrow(rows),
+                        narrow(source.data.size(1)),
+                        narrow(latent),
+                        narrow(source.batchSize),
+                        narrow(source.channels)};
+  launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a);
+}
+
+void Kernels::activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias,
+                       const at::Tensor& y, int64_t rows) {
+  const int64_t count = rows * y.size(1);
+  const int64_t columns = bias.defined() ? bias.size(0) : 1;
+  const ActivateArguments a{pointer(from), mutablePointer(y), pointer(bias),
+                            count,         columns,           static_cast<int32_t>(kind)};
+  launch(k_activate, y.scalar_type(), blocksFor(count), a);
+}
+
+void Kernels::scaleBySlope(ActivationKind kind, const at::Tensor& made, const at::Tensor& from,
+                           const at::Tensor& to, int64_t rows) {
+  const int64_t count = rows * to.size(1);
+  const SlopeArguments a{pointer(from), pointer(made), mutablePointer(to), count, static_cast<int32_t>(kind)};
+  launch(k_scaleBySlope, to.scalar_type(), blocksFor(count), a);
+}
+
+void Kernels::sample(const at::Tensor& head, const at::Tensor& noise, int64_t rows, const at::Tensor& z,
+                     const at::Tensor& kl) {
+  const SampleArguments a{pointer(head),      pointer(noise), mutablePointer(z),
+                          mutablePointer(kl), narrow(rows),   narrow(z.size(1))};
+  launch(k_sample, z.scalar_type(), ceilDiv(rows, kThreads / 32), a);
+}
+
+void Kernels::sampleBackward(const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
+                             const KlWeight& weight, int64_t rows, const at::Tensor& gradient) {
+  const int64_t latent = noise.size(1);
+  const SampleBackwardArguments a{pointer(head), pointer(noise),  pointer(dz), mutablePointer(gradient),
+                                  weight.state,  weight.schedule, weight.beta, narrow(rows),
+                                  narrow(latent)};
+  launch(k_sampleBackward, gradient.scalar_type(), ceilDiv(rows * latent, kThreads), a);
+}
+
+void Kernels::bernoulli(const at::Tensor& x, const at::Tensor& y, int64_t rows, const at::Tensor& loss,
+                        const at::Tensor& gradient) {
+  const double scale = 1 / static_cast<double>(rows);
+  const LikelihoodArguments a{
+      pointer(x), pointer(y), mutablePointer(loss), mutablePointer(gradient), scale, 0,
+      0,          0,          narrow(rows),         narrow(y.size(1))};
+  launch(k_bernoulli, y.scalar_type(), rows, a);
+}
+
+void Kernels::gaussian(const GaussianTerms& terms, const at::Tensor& x, const at::Tensor& y, int64_t rows,
+                       const at::Tensor& loss, const at::Tensor& gradient) {
+  const double scale = 1 / static_cast<double>(rows);
+  const LikelihoodArguments a{pointer(x),   pointer(y),       mutablePointer(loss), mutablePointer(gradient),
+                              scale,        terms.precision,  terms.constant,       terms.sigmoid ? 1 : 0,
+                              narrow(rows), narrow(y.size(1))};
+  launch(k_gaussian, y.scalar_type(), rows, a);
+}
+
+void Kernels::addLosses(const at::Tensor& reconstruction, const at::Tensor& kl, int64_t rows,
+                        const at::Tensor& sums) {
+  const AddLossesArguments a{pointer(reconstruction), pointer(kl), static_cast<double*>(mutablePointer(sums)),
+                             narrow(rows)};
+  launch(k_addLosses, reconstruction.scalar_type(), 1, a);
+}
+
+int64_t Kernels::gradientBlocks(const std::vector<GradientPart>& parts) {
+  int64_t blocks = 0;
+  for (const GradientPart& part : parts)
+    blocks += ceilDiv(part.count, part.columns.defined() ? kColumnsPerBlock : kValuesPerBlock);
+  return blocks;
+}
+
+void Kernels::finishGradients(const std::vector<GradientPart>& parts, int64_t rows,
+                              const at::Tensor& gradients, const at::Tensor& partials,
+                              const at::Tensor& reconstruction, const at::Tensor& kl,
+                              const OptimiserSettings& settings, StepState* state) {
+  if (parts.size() > kMaxRanges) throw Error("ERR_SPEC", "A network on a GPU has at most 31 layers");
+  GradientArguments a{mutablePointer(gradients),
+                      static_cast<double*>(mutablePointer(partials)),
+                      state,
+                      pointer(reconstruction),
+                      pointer(kl),
+                      settings.beta1,
+                      settings.beta2,
+                      narrow(rows),
+                      narrow(static_cast<int64_t>(parts.size())),
+                      {}};
+  c10::ScalarType type = gradients.scalar_type();
+  int64_t blocks = 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const GradientPart& part = parts[i];
+    a.range[i] = {pointer(part.columns), part.offset, part.count, narrow(blocks)};
+    if (part.columns.defined()) type = part.columns.scalar_type();
+    blocks += ceilDiv(part.count, part.columns.defined() ? kColumnsPerBlock : kValuesPerBlock);
+  }
+  launch(k_finishGradients, type, blocks, a);
+}
+
+void Kernels::optimise(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
+                       const at::Tensor& second, const at::Tensor& shadow, const at::Tensor& partials,
+                       int64_t blocks, int64_t rows, const OptimiserSettings& settings, StepState* state,
+                       const ScheduleRow* schedule) {
+  const OptimiseArguments a{mutablePointer(values),
+                            mutablePointer(first),
+                            mutablePointer(second),
+                            pointer(gradients),
+                            mutablePointer(shadow),
+                            static_cast<const double*>(pointer(partials)),
+                            state,
+                            schedule,
+                            settings.beta1,
+                            settings.beta2,
+                            settings.epsilon,
+                            settings.momentum,
+                            settings.weightDecay,
+                            settings.l1,
+                            settings.clipNorm,
+                            settings.clipValue,
+                            values.numel(),
+                            narrow(blocks),
+                            narrow(rows),
+                            static_cast<int32_t>(settings.kind),
+                            settings.nesterov ? 1 : 0,
+                            settings.skipNonFinite ? 1 : 0};
+  launch(k_optimise, values.scalar_type(), blocksFor(a.count), a);
+}
+
+}  // namespace torchvae

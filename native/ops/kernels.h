@@ -1,0 +1,112 @@
+// The fused kernels of cuda/kernels, as operations on tensors. They are what a CUDA device's models run
+// between their matrix products.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <vector>
+
+#include "cuda/kernels/arguments.h"
+#include "cuda_part.h"
+#include "spec.h"
+
+namespace torchvae {
+
+using kernels::ScheduleRow;
+using kernels::StepState;
+
+// The weight of the KL divergence: a number, or the row of a schedule on the device that the device's own
+// counter points to.
+struct KlWeight {
+  KlWeight(double value) : beta(value) {}  // NOLINT: a number is a weight
+  KlWeight(const StepState* where, const ScheduleRow* rows) : state(where), schedule(rows) {}
+  double beta = 1;
+  const StepState* state = nullptr;
+  const ScheduleRow* schedule = nullptr;
+};
+
+// Stretches of the flat gradient, with where they come from: of a bias, the gradient [rows, count] of what it
+// was added to.
+struct GradientPart {
+  int64_t offset = 0;
+  int64_t count = 0;
+  at::Tensor columns;  // undefined for a stretch that is there already
+};
+
+// A batch to be loaded. Where `state` is given, it says which.
+struct BatchSource {
+  const at::Tensor& data;   // [examples, columns], uint8 or float32
+  const at::Tensor& order;  // int64 [examples]
+  int64_t first = 0;        // place of the batch in `order`
+  int64_t batchSize = 0;    // places between two batches, for `state`
+  uint64_t seed = 0;        // of the noise
+  int64_t step = 0;
+  const StepState* state = nullptr;
+  bool isDrawn = false;  // whether the data are probabilities, of which 0 or 1 are drawn
+  int64_t channels = 1;  // of images, which lie channel by channel in `data` and pixel by pixel in x
+};
+
+// -log p(x|m) = precision / 2 |x - m|^2 + constant, with m = y or m = sigmoid(y).
+struct GaussianTerms {
+  double precision = 1;
+  double constant = 0;
+  bool sigmoid = false;
+};
+
+class Kernels {
+ public:
+  explicit Kernels(CudaPart& part) : part_(part) {}
+
+  CudaPart& part() { return part_; }
+
+  // x [rows, columns] of type T, noise [rows, latent].
+  void loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise);
+  // y = activate(from + bias), over the first `rows` rows; `bias` [columns] may be undefined, `from` may be
+  // y.
+  void activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias, const at::Tensor& y,
+                int64_t rows);
+  // to = from * slope(made), over the first `rows` rows.
+  void scaleBySlope(ActivationKind kind, const at::Tensor& made, const at::Tensor& from, const at::Tensor& to,
+                    int64_t rows);
+  void sample(const at::Tensor& head, const at::Tensor& noise, int64_t rows, const at::Tensor& z,
+              const at::Tensor& kl);
+  void sampleBackward(const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
+                      const KlWeight& weight, int64_t rows, const at::Tensor& gradient);
+  // Undefined `gradient`: losses alone.
+  void bernoulli(const at::Tensor& x, const at::Tensor& y, int64_t rows, const at::Tensor& loss,
+                 const at::Tensor& gradient);
+  void gaussian(const GaussianTerms& terms, const at::Tensor& x, const at::Tensor& y, int64_t rows,
+                const at::Tensor& loss, const at::Tensor& gradient);
+  // sums [2], double: adds the sums of `reconstruction` and `kl`.
+  void addLosses(const at::Tensor& reconstruction, const at::Tensor& kl, int64_t rows,
+                 const at::Tensor& sums);
+
+  // Blocks that finishGradients() leaves a sum of squares of.
+  static int64_t gradientBlocks(const std::vector<GradientPart>& parts);
+  // Makes the biases' gradients and the sums of squares, partials [gradientBlocks]. With a state, also the
+  // batch's sums of `reconstruction` and `kl`, and the optimiser's corrections.
+  void finishGradients(const std::vector<GradientPart>& parts, int64_t rows, const at::Tensor& gradients,
+                       const at::Tensor& partials, const at::Tensor& reconstruction, const at::Tensor& kl,
+                       const OptimiserSettings& settings, StepState* state);
+  // The update, and the end of the step; `shadow` may be undefined.
+  void optimise(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
+                const at::Tensor& second, const at::Tensor& shadow, const at::Tensor& partials,
+                int64_t blocks, int64_t rows, const OptimiserSettings& settings, StepState* state,
+                const ScheduleRow* schedule);
+
+ private:
+  enum Name {
+#define TORCHVAE_KERNEL(name, Arguments, threads) k_##name,
+#include "cuda/kernels/list.h"
+#undef TORCHVAE_KERNEL
+    kNames
+  };
+  template <class Arguments>
+  void launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments);
+
+  CudaPart& part_;
+  std::array<std::array<void*, 3>, kNames> handles_{};  // by type
+};
+
+}  // namespace torchvae

@@ -1,0 +1,74 @@
+// The device's executor: the step of train/step.h, sent off as captured graphs of many steps.
+//
+// Nothing in such a step comes from the host: which batch, which noise, which learning rate are read from a
+// StepState on the device, which the step itself moves on. So one graph serves every stretch of every epoch,
+// and the host reads the sums once a stretch.
+#pragma once
+
+#include <memory>
+
+#include "cuda_part.h"
+#include "engine.h"
+#include "ops/kernels.h"
+#include "train/observer.h"
+#include "train/step.h"
+
+namespace torchvae {
+
+class GraphExecutor {
+ public:
+  // Steps in a captured graph. Launching one costs the host some tens of microseconds, so that many steps a
+  // graph keep the device busy; the batches left over at an epoch's end go as graphs of one step.
+  static constexpr int64_t kStepsPerGraph = 25;
+  // Steps that run as they are before their like is captured: libraries choose their kernels and allocate
+  // their workspaces there.
+  static constexpr int64_t kWarmUpSteps = 2;
+
+  // Whether the device's kernels do what these settings ask for.
+  static bool serves(const Context& context, const OptimiserSettings& settings);
+
+  // All that a captured graph refers to; another batch size or data set takes another executor.
+  GraphExecutor(const Context& context, fused::Vae& vae, Parameters& parameters, const ResidentDataset& data,
+                int64_t batchSize, const OptimiserSettings& settings, uint64_t seed);
+  bool fits(const fused::Vae& vae, const ResidentDataset& data, int64_t batchSize,
+            const OptimiserSettings& settings) const;
+
+  // Runs `chunk` over `order` and moves `step` along. From the first step whose loss or gradient is not
+  // finite, the device leaves the weights as they are.
+  TrainResult run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,
+                  int64_t& step);
+
+ private:
+  // Batches of one number of rows: the epoch's whole ones, or its last.
+  struct Shape {
+    int64_t rows = 0;
+    int64_t warm = 0;
+    std::unique_ptr<CapturedWork> one, many;
+  };
+  // Without a graph where somebody looks at it.
+  void runStep(int64_t rows, StepObserver* observer = nullptr);
+  // What is not finite of the batch that the device refused: that batch again, with the weights as they are.
+  std::vector<std::string> faultsOfRefused(const StepState& at, const StepSchedule& schedule,
+                                           const at::Tensor& order);
+  int64_t advance(Shape& shape, int64_t steps);
+  void start(const TrainChunk& chunk, const at::Tensor& order, int64_t done, int64_t steps);
+  StepState* state() const;
+  const ScheduleRow* schedule() const;
+
+  Context context_;
+  fused::Vae& vae_;
+  Parameters& parameters_;
+  const ResidentDataset* data_;  // of the present run(); a graph reads its values where they lie
+  const void* values_;
+  int64_t rows_, columns_;
+  c10::ScalarType type_;
+  int64_t batchSize_;
+  OptimiserSettings settings_;
+  uint64_t seed_;
+  at::Tensor order_;     // int64 [examples]
+  at::Tensor state_;     // one StepState
+  at::Tensor schedule_;  // double [kScheduleRows, 4]
+  Shape whole_, last_;
+};
+
+}  // namespace torchvae

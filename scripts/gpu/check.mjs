@@ -1,0 +1,261 @@
+// Checks of a device's numbers, for scripts/gpu-verify. Prints one line of JSON: {ok, ...}.
+//   node scripts/gpu/check.mjs DEVICE fixtures|optimisers|cpu|precisions|replays|epochs|refusal
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Dataset, mnist, sprites, VAE } from '../../dist/index.js';
+import { decodeSafetensors } from '../../dist/model/safetensors.js';
+
+const [device, what] = process.argv.slice(2);
+const fixtures = fileURLToPath(new URL('../../test/fixtures', import.meta.url));
+
+/** The largest difference, relative to the largest magnitude wanted. */
+function relativeError(came, wanted) {
+  if (came.length !== wanted.length) return Number.POSITIVE_INFINITY;
+  let [difference, magnitude] = [0, 0];
+  for (let i = 0; i < wanted.length; i++) {
+    const distance = Math.abs(came[i] - wanted[i]);
+    if (!(distance <= difference)) difference = distance;
+    magnitude = Math.max(magnitude, Math.abs(wanted[i]));
+  }
+  return difference === 0 ? 0 : difference / magnitude;
+}
+
+/** Errors by name, each with the limit that it has to keep. */
+class Verdict {
+  ok = true;
+  errors = {};
+  add(name, error, limit) {
+    this.errors[name] = error;
+    if (!(error < limit)) {
+      this.ok = false;
+      this.failed = [...(this.failed ?? []), `${name}: ${error}, limit ${limit}`];
+    }
+  }
+}
+
+async function losses(vae, data, options) {
+  const came = [];
+  for await (const { train } of vae.fit(data, options)) came.push(train.loss);
+  return came;
+}
+
+function readFixture(name) {
+  const { tensors, metadata } = decodeSafetensors(readFileSync(`${fixtures}/${name}.safetensors`), name);
+  const values = (key) => tensors.get(key).data;
+  const group = (prefix) =>
+    new Map(
+      [...tensors]
+        .filter(([key]) => key.startsWith(`${prefix}.`))
+        .map(([key, { data }]) => [key.slice(prefix.length + 1), data]),
+    );
+  return { metadata, values, group };
+}
+
+/** What PyTorch computed: forward, gradients, fifty Adam steps. */
+async function againstFixtures() {
+  const verdict = new Verdict();
+  const names = readdirSync(fixtures)
+    .map((file) => file.replace('.safetensors', ''))
+    .filter((name) => name.startsWith('pytorch-') && name !== 'pytorch-optimisers');
+  for (const name of names) {
+    const { metadata, values, group } = readFixture(name);
+    const spec = JSON.parse(metadata.spec);
+    for (const precision of ['float32', 'float64']) {
+      const label = `${name} ${precision}`;
+      try {
+        const vae = await VAE.create({ spec, seed: Number(metadata.seed), precision, device });
+        await vae.setParameters(group('parameter'));
+        const own = await vae.losses(values('x'), { noise: values('noise') });
+        verdict.add(
+          `${label} reconstruction`,
+          relativeError(own.reconstruction, values('reconstruction')),
+          2e-5,
+        );
+        verdict.add(`${label} kl`, relativeError(own.kl, values('kl')), 2e-5);
+        const { gradients } = await vae.gradients(values('x'), { noise: values('noise') });
+        const wanted = group('gradient');
+        const worst = Math.max(
+          ...[...gradients].map(([key, { data }]) => relativeError(data, wanted.get(key))),
+        );
+        verdict.add(`${label} gradients`, worst, 2e-5);
+        const data = Dataset.from(values('data'), { shape: spec.inputShape, kind: 'unit' });
+        await losses(vae, data, { epochs: 25, batchSize: Number(metadata.batchSize), shuffle: false });
+        const parameters = await vae.parameters();
+        const trained = Math.max(
+          ...[...group('trained')].map(([key, values]) => relativeError(parameters.get(key).data, values)),
+        );
+        verdict.add(`${label} fifty steps`, trained, precision === 'float32' ? 5e-4 : 5e-6);
+        vae.dispose();
+      } catch (error) {
+        verdict.ok = false;
+        verdict.failed = [...(verdict.failed ?? []), `${label}: ${error.message}`];
+      }
+    }
+  }
+  return verdict;
+}
+
+/** torch.optim's fifty batches by every optimiser, with clipping, penalties, accumulation and averages. */
+async function optimisers() {
+  const verdict = new Verdict();
+  const { metadata, values, group } = readFixture('pytorch-optimisers');
+  const spec = JSON.parse(metadata.spec);
+  const data = Dataset.from(values('data'), { shape: spec.inputShape, kind: 'unit' });
+  const batchSize = Number(metadata.batchSize);
+  for (const [name, options] of Object.entries(JSON.parse(metadata.fits))) {
+    const vae = await VAE.create({ spec, seed: Number(metadata.seed), device });
+    await vae.setParameters(group('parameter'));
+    await losses(vae, data, { epochs: 10, batchSize, shuffle: false, ...options });
+    const parameters = await vae.parameters();
+    const errors = [...group(name)].map(([key, wanted]) => relativeError(parameters.get(key).data, wanted));
+    verdict.add(name, Math.max(...errors), 1e-4);
+    vae.dispose();
+  }
+  return verdict;
+}
+
+const training = { epochs: 3, batchSize: 32 };
+const pictures = () => sprites({ count: device === 'cpu' ? 500 : 4000 });
+
+/** Models on libtorch's own operations, one for each kind of part that draws or keeps something. */
+const GENERAL = {
+  'reference mlp': { kernels: 'reference' },
+  iwae: { spec: { objective: { type: 'iwae', samples: 3 } } },
+  'residual conv, batch norm, dropout': {
+    spec: { encoder: { type: 'residual', channels: [8, 16], norm: 'batch', dropout: 0.1 }, latentSize: 8 },
+  },
+  'gumbel-softmax': { spec: { posterior: { type: 'gumbel-softmax' }, prior: 'categorical' } },
+  'iaf, predicted scale': {
+    spec: { posterior: 'iaf', likelihood: { type: 'gaussian', scale: 'predicted' } },
+  },
+  'vae-gan': { spec: { objective: { type: 'vae-gan' } } },
+};
+
+/** The same seeds on both devices: the same noise, the same order, so nearly the same losses. */
+async function againstCpu() {
+  const verdict = new Verdict();
+  for (const [name, options] of Object.entries(GENERAL)) {
+    const runs = [];
+    for (const where of [device, 'cpu']) {
+      const vae = await VAE.create({ seed: 4, ...options, device: where });
+      runs.push(await losses(vae, pictures().take(320), { epochs: 2, batchSize: 32 }));
+      vae.dispose();
+    }
+    verdict.add(name, relativeError(runs[0], runs[1]), 5e-3);
+  }
+  for (const preset of ['mlp-400', 'conv']) {
+    for (const precision of ['float32', 'float64']) {
+      const runs = [];
+      for (const where of [device, 'cpu']) {
+        const vae = await VAE.create({ preset, seed: 4, precision, device: where });
+        runs.push(await losses(vae, pictures(), { ...training, epochs: preset === 'conv' ? 1 : 3 }));
+        vae.dispose();
+      }
+      verdict.add(
+        `${preset} ${precision}`,
+        relativeError(runs[0], runs[1]),
+        precision === 'float32' ? 1e-3 : 1e-6,
+      );
+    }
+  }
+  return verdict;
+}
+
+/** What rounded products cost: three epochs against float32's. Refused where the device does not have them. */
+async function precisions() {
+  const verdict = new Verdict();
+  for (const preset of ['mlp-400', 'conv']) {
+    const runs = {};
+    for (const precision of ['float32', 'tf32', 'bf16']) {
+      try {
+        const vae = await VAE.create({ preset, seed: 4, precision, device });
+        runs[precision] = await losses(vae, pictures(), { ...training, epochs: preset === 'conv' ? 1 : 3 });
+        vae.dispose();
+      } catch (error) {
+        if (error.code !== 'ERR_DEVICE') throw error;
+        verdict.refused = { ...verdict.refused, [precision]: error.message };
+      }
+    }
+    for (const precision of ['tf32', 'bf16']) {
+      if (!runs[precision]) continue;
+      verdict.add(`${preset} ${precision}`, relativeError(runs[precision], runs.float32), 2e-2);
+    }
+  }
+  return verdict;
+}
+
+/** What asking for a GPU comes to where there is none. */
+async function refusal() {
+  try {
+    (await VAE.create({ device: 'cuda' })).dispose();
+    return { ok: false, error: 'a model was made on a GPU where there is none' };
+  } catch (error) {
+    return { ok: error.code === 'ERR_DEVICE', code: error.code, message: error.message };
+  }
+}
+
+/** Replays draw new noise each time; a run gives the same bits again, and however it is cut by aborts. */
+async function replays() {
+  const verdict = new Verdict();
+  const data = pictures();
+  const create = () => VAE.create({ preset: 'mlp-400', seed: 9, device });
+  const still = await create();
+  // Nothing but the noise differs between epochs in order and at a learning rate of 0.
+  const frozen = await losses(still, data, { epochs: 4, batchSize: 32, learningRate: 0, shuffle: false });
+  verdict.add('distinct epochs at rest', new Set(frozen).size === 4 ? 0 : 1, 0.5);
+  const whole = await create();
+  const straight = await losses(whole, data, training);
+  const again = await create();
+  verdict.add('the same bits again', relativeError(await losses(again, data, training), straight), 1e-300);
+  // Weights' averages are not kept by the captured steps, so that a run with one is the loop's.
+  const loop = await create();
+  const looped = await losses(loop, data, { ...training, averageWeights: 0.9 });
+  verdict.add("the loop's losses", relativeError(straight, looped), 1e-4);
+  const cut = await create();
+  const pieces = [];
+  while (pieces.length < training.epochs) {
+    const stop = new AbortController();
+    try {
+      const left = { ...training, epochs: training.epochs - pieces.length };
+      for await (const { train } of cut.fit(data, {
+        ...left,
+        signal: stop.signal,
+        onProgress: () => stop.abort(),
+      })) {
+        pieces.push(train.loss);
+      }
+    } catch (error) {
+      if (error.code !== 'ERR_ABORTED') throw error;
+    }
+  }
+  verdict.add('the same bits in pieces', relativeError(pieces, straight), 1e-300);
+  return verdict;
+}
+
+/** mlp-400 on MNIST where its files are, else on sprites. */
+async function epochs() {
+  const hasMnist = existsSync(`${process.env.TORCHVAE_DATA}/mnist`);
+  const data = hasMnist ? (await mnist()).train : sprites({ count: 60000 });
+  const train = device === 'cpu' ? sprites({ count: 2000 }) : data;
+  const vae = await VAE.create({ preset: 'mlp-400', seed: 0, device });
+  const started = performance.now();
+  const came = await losses(vae, train, { epochs: 10, batchSize: 128 });
+  return {
+    ok: came.at(-1) < came[0],
+    data: hasMnist && device !== 'cpu' ? 'MNIST' : 'sprites',
+    examples: train.length,
+    wallSeconds: (performance.now() - started) / 1000,
+    losses: came,
+  };
+}
+
+const checks = {
+  fixtures: againstFixtures,
+  optimisers,
+  cpu: againstCpu,
+  precisions,
+  replays,
+  epochs,
+  refusal,
+};
+console.log(JSON.stringify(await checks[what]()));

@@ -1,0 +1,170 @@
+#include "grid.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <mutex>
+
+namespace torchvae::twin {
+
+Dim threadIdx, blockIdx, blockDim, gridDim;
+
+namespace {
+
+constexpr unsigned kMostThreads = 1024;
+constexpr size_t kStack = size_t{32} << 10;
+
+// Counts who has come; the last one lets all go.
+struct Barrier {
+  unsigned expected = 0, arrived = 0, generation = 0;
+};
+
+struct Fiber {
+  void* place = nullptr;  // its stack pointer while it does not run
+  bool done = false;
+};
+
+// Saves the registers that a call keeps and the stack pointer, goes on where `to` was saved. Library
+// functions that do this save the signal mask as well, which takes longer than most threads run.
+extern "C" void twinSwitch(void** from, void* to);
+asm(R"(
+.text
+.globl twinSwitch
+.type twinSwitch, @function
+twinSwitch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size twinSwitch, .-twinSwitch
+)");
+
+Fiber fibers[kMostThreads];
+Barrier ofBlock, ofWarp[kMostThreads / 32];
+uint64_t slots[2 * kMostThreads];
+const std::function<void()>* work = nullptr;
+unsigned current = 0;
+void* scheduler = nullptr;
+
+// The end of a fiber's stack. All lie in huge pages, their ends spread over the cache's sets.
+char* stackEnd(unsigned index) {
+  static char* const all = [] {
+    constexpr size_t kAll = kStack * kMostThreads;
+    void* memory = std::aligned_alloc(size_t{2} << 20, kAll);
+    madvise(memory, kAll, MADV_HUGEPAGE);
+    return static_cast<char*>(memory);
+  }();
+  return all + (index + 1) * kStack - index % 32 * 128;
+}
+
+// Back to the scheduler, until it comes round again.
+void yield() {
+  const Dim mine = threadIdx;
+  twinSwitch(&fibers[current].place, scheduler);
+  threadIdx = mine;
+}
+
+void fiberMain() {
+  for (;;) {
+    (*work)();
+    fibers[current].done = true;
+    // A thread that has returned takes part in no barrier any more.
+    for (Barrier* barrier : {&ofBlock, &ofWarp[current / 32]}) {
+      --barrier->expected;
+      if (barrier->expected > 0 && barrier->arrived == barrier->expected) {
+        barrier->arrived = 0;
+        ++barrier->generation;
+      }
+    }
+    yield();
+  }
+}
+
+void wait(Barrier& barrier) {
+  if (++barrier.arrived == barrier.expected) {
+    barrier.arrived = 0;
+    ++barrier.generation;
+    return;
+  }
+  const unsigned before = barrier.generation;
+  while (barrier.generation == before) yield();
+}
+
+// Lets fiber `index` run until it yields.
+void resume(unsigned index) {
+  current = index;
+  threadIdx = {index, 0, 0};
+  Fiber& fiber = fibers[index];
+  if (fiber.place == nullptr) {
+    // As twinSwitch() leaves a stack: six registers, the address to return to, and a word that keeps the
+    // stack aligned as after a call.
+    void** top = reinterpret_cast<void**>(stackEnd(index)) - 8;
+    std::fill_n(top, 8, nullptr);
+    top[6] = reinterpret_cast<void*>(&fiberMain);
+    fiber.place = top;
+  }
+  twinSwitch(&scheduler, fiber.place);
+}
+
+void runBlock(unsigned threads) {
+  ofBlock = {threads, 0, 0};
+  for (unsigned w = 0; w * 32 < threads; ++w) ofWarp[w] = {std::min(32u, threads - w * 32), 0, 0};
+  for (unsigned i = 0; i < threads; ++i) fibers[i].done = false;
+  for (bool left = true; left;) {
+    left = false;
+    for (unsigned begin = 0; begin < threads; begin += 32) {
+      // A warp runs on while its own barriers let it.
+      const Barrier& barrier = ofWarp[begin / 32];
+      unsigned before;
+      do {
+        before = barrier.generation;
+        for (unsigned i = begin; i < std::min(threads, begin + 32); ++i) {
+          if (!fibers[i].done) resume(i);
+        }
+      } while (barrier.generation != before);
+      for (unsigned i = begin; i < std::min(threads, begin + 32); ++i) left = left || !fibers[i].done;
+    }
+  }
+}
+
+}  // namespace
+
+void runGrid(unsigned blocks, unsigned threads, const std::function<void()>& kernel) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  work = &kernel;
+  gridDim = {blocks, 1, 1};
+  blockDim = {threads, 1, 1};
+  for (unsigned b = 0; b < blocks; ++b) {
+    blockIdx = {b, 0, 0};
+    runBlock(threads);
+  }
+}
+
+void blockBarrier() {
+  wait(ofBlock);
+}
+void warpBarrier() {
+  wait(ofWarp[threadIdx.x / 32]);
+}
+unsigned warpGeneration() {
+  return ofWarp[threadIdx.x / 32].generation;
+}
+void* exchangeSlot(unsigned thread, unsigned side) {
+  return &slots[2 * thread + side % 2];
+}
+
+}  // namespace torchvae::twin

@@ -1,0 +1,26 @@
+// A grid of CUDA threads on one thread of the CPU: each is a fiber that runs until a barrier and then lets
+// the others go on. Blocks run one after another, so that __shared__ may be static.
+#pragma once
+
+#include <functional>
+
+namespace torchvae::twin {
+
+struct Dim {
+  unsigned x = 0, y = 0, z = 0;
+};
+
+// Of the fiber that runs.
+extern Dim threadIdx, blockIdx, blockDim, gridDim;
+
+void runGrid(unsigned blocks, unsigned threads, const std::function<void()>& kernel);
+
+// All threads of the block; all of the warp.
+void blockBarrier();
+void warpBarrier();
+// How many of the warp's barriers were passed.
+unsigned warpGeneration();
+// Two slots of 8 bytes for each thread of the block, through which the lanes of a warp exchange values.
+void* exchangeSlot(unsigned thread, unsigned side);
+
+}  // namespace torchvae::twin

@@ -1,0 +1,13 @@
+// The kernels of native/cuda/kernels as functions of the CPU, by name.
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace torchvae::twin {
+
+using TwinKernel = void (*)(const void* arguments);
+
+extern const std::map<std::string, TwinKernel> kTwinKernels;
+
+}  // namespace torchvae::twin

@@ -1,0 +1,61 @@
+/** The CUDA kernels' source, compiled for the CPU, and the graph executor on it; and NVRTC's word on the same source. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { findLibtorch } from '../../lib/runtime/libtorch.ts';
+import { packageFolder } from '../support/command.ts';
+
+const libtorch = findLibtorch();
+/** The library folders of NVIDIA's packages beside libtorch. */
+function nvidiaFolders(): string[] {
+  const folder = join(libtorch.root, '../nvidia');
+  return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name, 'lib')) : [];
+}
+
+const program = (name: string) => join(packageFolder, 'build/twin-test', name);
+
+describe('kernels and executor on the CPU', () => {
+  const libraries = [join(libtorch.root, 'lib'), ...nvidiaFolders()];
+  const { stdout, stderr, status } = spawnSync(program('twin_test'), {
+    encoding: 'utf8',
+    env: { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },
+  });
+
+  test('the program ran to its end', () => {
+    expect(stderr).toBe('');
+    expect(stdout.split('\n').filter((line) => line.startsWith('ok ')).length).toBeGreaterThan(10);
+    expect(status).toBe(0);
+  });
+
+  test.each(stdout.split('\n').filter(Boolean))('%s', (line) => {
+    expect(line).toMatch(/^ok /);
+  });
+});
+
+/** TORCHVAE_NVRTC, or the libnvrtc among libtorch's own packages. */
+function findNvrtc(): string | undefined {
+  if (process.env.TORCHVAE_NVRTC) return process.env.TORCHVAE_NVRTC;
+  return nvidiaFolders()
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+    .find((path) => /libnvrtc\.so\.\d+$/.test(path));
+}
+
+describe('NVRTC', () => {
+  const nvrtc = findNvrtc();
+
+  test.skipIf(nvrtc === undefined)(
+    `compiles every kernel${nvrtc === undefined ? ' (no libnvrtc: set TORCHVAE_NVRTC to one)' : ''}`,
+    () => {
+      const { stdout, stderr, status } = spawnSync(program('nvrtc_check'), [nvrtc!, '80', '90', '100'], {
+        encoding: 'utf8',
+        env: { ...process.env, LD_LIBRARY_PATH: dirname(nvrtc!) },
+      });
+      expect(stdout.match(/^sm_(80|90|100)_(f32|bf16|f64) \d+ bytes$/gm), stderr).toHaveLength(9);
+      const spilt = stderr.match(/'\w+_(f32|bf16)' for [^\n]*\n[^\n]*\n[^\n]* [1-9]\d* bytes spill/g);
+      expect(spilt, 'registers spilt').toBeNull();
+      expect(status, stderr).toBe(0);
+    },
+  );
+});

@@ -1,0 +1,71 @@
+#include "part.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "error.h"
+#include "grid.h"
+#include "kernels.h"
+
+namespace torchvae::twin {
+namespace {
+
+class Recorded : public CapturedWork {
+ public:
+  Recorded(TwinPart& part, std::function<void()> body) : part_(part), body_(std::move(body)) {}
+  void replay() override {
+    const int64_t before = part_.launches;
+    ++part_.replays;
+    body_();
+    nodes_ = part_.launches - before;
+  }
+  int64_t nodes() const override { return nodes_; }
+
+ private:
+  TwinPart& part_;
+  std::function<void()> body_;
+  int64_t nodes_ = 0;
+};
+
+class HostMark : public TimeMark {
+ public:
+  double since(const TimeMark& earlier) const override {
+    return std::chrono::duration<double>(at_ - static_cast<const HostMark&>(earlier).at_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point at_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+std::unique_ptr<TimeMark> TwinPart::mark() {
+  return std::make_unique<HostMark>();
+}
+
+std::vector<DeviceInfo> TwinPart::devices(std::string& reason) {
+  reason = "this engine computes a GPU's kernels on the CPU";
+  return {};
+}
+
+void* TwinPart::kernel(const std::string& name) {
+  const auto found = kTwinKernels.find(name);
+  if (found == kTwinKernels.end()) throw Error("ERR_INTERNAL", "No kernel is named " + name);
+  return reinterpret_cast<void*>(found->second);
+}
+
+void TwinPart::launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t size) {
+  ++launches;
+  // A kernel gets a copy of its arguments, as on a device.
+  std::unique_ptr<char[]> copy = std::make_unique<char[]>(size);
+  std::memcpy(copy.get(), argument, size);
+  const auto run = reinterpret_cast<TwinKernel>(kernel);
+  runGrid(static_cast<unsigned>(blocks), static_cast<unsigned>(threads), [&] { run(copy.get()); });
+}
+
+std::unique_ptr<CapturedWork> TwinPart::capture(std::function<void()> body) {
+  ++captures;
+  return std::make_unique<Recorded>(*this, std::move(body));
+}
+
+}  // namespace torchvae::twin
