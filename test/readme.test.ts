@@ -150,3 +150,81 @@ test('the table says what the results file says', () => {
   }
   for (const loss of [...reference.train, ...reference.test]) expect(table).toContain(loss.toFixed(2));
 });
+
+/** `<!-- NAME -->` to `<!-- /NAME -->` in a document: the table that a study wrote from docs/results/NAME.json. */
+const studies = ['README.md', 'docs/studies.md'].flatMap((document) =>
+  [...read(document).matchAll(/<!-- ([a-z]+) -->\n([\s\S]*?)<!-- \/\1 -->/g)].map(
+    ([, name, table]) => [name!, table!.trim().split('\n')] as const,
+  ),
+);
+
+/** All numbers within a result. */
+const numbersIn = (value: unknown): number[] =>
+  typeof value === 'number'
+    ? [value]
+    : typeof value === 'object' && value
+      ? Object.values(value).flatMap(numbersIn)
+      : [];
+
+test.each(studies)('the table %s says what its results file says', (name, [, , ...lines]) => {
+  const { rows, machine, versions, date, command } = JSON.parse(read(`docs/results/${name}.json`));
+  for (const field of [machine, versions, date, command]) expect(field).toBeTruthy();
+  expect(lines.length).toBe(rows.length);
+  lines.forEach((line, i) => {
+    const known = numbersIn(rows[i]);
+    const shown = [...line.matchAll(/(?<=\| )(-?\d+\.\d+)(?= \|)/g)].map(([text]) => text);
+    for (const text of shown) {
+      const places = text.length - text.indexOf('.') - 1;
+      expect(
+        known.map((value) => value.toFixed(places)),
+        `${line}: ${text}`,
+      ).toContain(text);
+    }
+  });
+});
+
+describe('what the studies claim holds in their results', () => {
+  const rowsOf = (name: string) => JSON.parse(read(`docs/results/${name}.json`)).rows;
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  test('conditional digits are recognised, at least 95 in a hundred', () => {
+    const row = rowsOf('conditional').find(({ what }: { what: string }) => what === 'samples, all digits');
+    expect(row.accuracy).toBeGreaterThanOrEqual(0.95);
+  });
+
+  test("IWAE's likelihood is better than the VAE's", () => {
+    const nll = (objective: string) =>
+      mean(
+        rowsOf('iwae')
+          .filter((row: { objective: string }) => row.objective === objective)
+          .map((row: { nll: number }) => row.nll),
+      );
+    expect(nll('IWAE-5')).toBeLessThan(nll('VAE'));
+  });
+
+  test('beta-TC and FactorVAE have a larger mutual information gap than the VAE', () => {
+    const gap = (begin: string) =>
+      mean(
+        rowsOf('disentangle')
+          .filter((row: { objective: string }) => row.objective.startsWith(begin))
+          .map((row: { mig: number }) => row.mig),
+      );
+    expect(gap('beta-TC')).toBeGreaterThan(gap('VAE'));
+    expect(gap('Factor')).toBeGreaterThan(gap('VAE'));
+  });
+
+  test('a mixture over the codes draws closer to the data than the prior', () => {
+    const rows: { model: string; source: string; pixels: number; classifier: number }[] = rowsOf('mixture');
+    for (const model of new Set(rows.map((row) => row.model))) {
+      const of = (source: string) => rows.find((row) => row.model === model && row.source === source)!;
+      expect(of('mixture').pixels, model).toBeLessThan(of('prior').pixels);
+      expect(of('mixture').classifier, model).toBeLessThan(of('prior').classifier);
+    }
+  });
+
+  test('a model that collapses is cured', () => {
+    const [collapsed, ...others]: { activeUnits: number; alarm: string }[] = rowsOf('collapse');
+    expect(collapsed).toMatchObject({ activeUnits: 0, alarm: 'collapsed' });
+    expect(Math.max(...others.map(({ activeUnits }) => activeUnits))).toBe(10);
+  });
+});

@@ -5,7 +5,7 @@ const BAR_WIDTH = 24;
 /** Shows training: a bar that is drawn over itself on a terminal, a line an epoch elsewhere. */
 export class ProgressBar {
   readonly #terminal = process.stderr.isTTY === true;
-  #warned = '';
+  readonly #said = new Map<string, string | undefined>();
 
   update(progress: StepProgress): void {
     if (!this.#terminal) return;
@@ -28,19 +28,18 @@ export class ProgressBar {
     this.#warn(result);
   }
 
-  /** Says once what is wrong with gradients and codes, until it changes. */
+  /** Says what is wrong with gradients and codes: once, until it changes. */
   #warn({ gradientHealth, latentHealth }: EpochResult): void {
-    const warnings = [];
-    if (gradientHealth?.advice) {
-      const { verdict, layer, norm, advice } = gradientHealth;
-      warnings.push(
-        `gradients are ${verdict} at ${layer} (norm of the whole ${norm.toPrecision(3)}); ${advice}`,
-      );
-    }
-    if (latentHealth?.alarm) warnings.push(latentHealth.alarm.message);
-    const about = `${gradientHealth?.verdict} ${gradientHealth?.layer} ${latentHealth?.alarm?.degree}`;
-    if (about !== this.#warned) for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
-    this.#warned = about;
+    const { verdict, layer, norm = 0, advice } = gradientHealth ?? {};
+    const gradients =
+      advice && `gradients are ${verdict} at ${layer} (norm of the whole ${norm.toPrecision(3)}); ${advice}`;
+    this.#warnOf('gradients', verdict, gradients);
+    this.#warnOf('codes', latentHealth?.alarm?.degree, latentHealth?.alarm?.message);
+  }
+
+  #warnOf(subject: string, state: string | undefined, message: string | undefined): void {
+    if (message && this.#said.get(subject) !== state) process.stderr.write(`warning: ${message}\n`);
+    this.#said.set(subject, state);
   }
 
   /** Leaves the line, so that what is printed next stands on its own. */

@@ -1,6 +1,6 @@
 // Asks judge.py, with the Python that TORCHVAE_BENCH_TORCH names, what is in images.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,9 @@ export function judge(train, sets) {
   const python = process.env.TORCHVAE_BENCH_TORCH;
   if (!python) throw new Error('Expected TORCHVAE_BENCH_TORCH to name a Python with PyTorch and NumPy');
   const folder = mkdtempSync(join(tmpdir(), 'judge-'));
+  // The classifier is trained once.
+  const kept = fileURLToPath(new URL('../../build/judge', import.meta.url));
+  mkdirSync(kept, { recursive: true });
   try {
     const write = (name, values) => {
       const path = join(folder, name);
@@ -22,11 +25,13 @@ export function judge(train, sets) {
     const files = [
       write('images', train.data),
       write('labels', Uint8Array.from(train.labels)),
-      join(folder, 'classifier.pt'),
+      join(kept, 'classifier.pt'),
       ...sets.map((values, i) => write(`set-${i}`, values)),
     ];
     const script = fileURLToPath(new URL('judge.py', import.meta.url));
-    const text = execFileSync(python, [script, ...files], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    // PyTorch's threads spin while they wait, which beside any other work takes many times as long.
+    const env = { OMP_WAIT_POLICY: 'PASSIVE', ...process.env };
+    const text = execFileSync(python, [script, ...files], { encoding: 'utf8', maxBuffer: 1 << 28, env });
     return text
       .trim()
       .split('\n')
