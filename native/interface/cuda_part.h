@@ -13,7 +13,7 @@
 namespace torchvae {
 
 // Raised whenever this file or cuda/kernels/arguments.h changes; both sides must agree.
-inline constexpr int kCudaInterface = 3;
+inline constexpr int kCudaInterface = 4;
 
 // What the caching allocator holds of a device, in bytes.
 struct CudaMemory {
