@@ -1,8 +1,8 @@
 #include "library.h"
 
 #include <dlfcn.h>
-#include <stdlib.h>
 
+#include <cstdlib>
 #include <mutex>
 
 #include "cuda_part.h"

@@ -20,9 +20,12 @@ import {
   type ErrorCode,
   encodePng,
   fashionMnist,
+  frechetDistance,
   imageGrid,
+  LatentMixture,
   loadDataset,
   mnist,
+  mutualInformationGap,
   preset,
   reconstructionGrid,
   sprites,
@@ -210,6 +213,88 @@ describe('a spec that cannot be built', () => {
       ['GB', 'narrower'],
       // Its four copies come to 16 bytes for each of just less than 4e9 weights.
       () => withSpec({ inputShape: [2 ** 16], encoder: { hidden: [30_000] } }),
+    ],
+  ]);
+});
+
+describe('use of z, mixtures, distances and gaps', () => {
+  const codes = { data: new Float32Array(6), shape: [3, 2] };
+  const numbers = { weights: [1], means: [0], factors: [1], logLikelihood: 0, iterations: 1 };
+  const mixture = new LatentMixture({
+    ...numbers,
+    weights: Float64Array.of(1),
+    means: Float64Array.of(0),
+    factors: Float64Array.of(1),
+  });
+  const two = new Float32Array(12);
+  each([
+    ['latentHealth: no data set', 'ERR_TYPE', ['data', 'Dataset'], () => vae.latentHealth(two as Anything)],
+    [
+      'latentHealth: another option',
+      'ERR_RANGE',
+      ['seeds'],
+      () => vae.latentHealth(rows, { seeds: 1 } as Anything),
+    ],
+    ['latentHealth: a seed below 0', 'ERR_RANGE', ['seed', '-1'], () => vae.latentHealth(rows, { seed: -1 })],
+    [
+      'fitMixture: no components',
+      'ERR_RANGE',
+      ['components', '0'],
+      () => vae.fitMixture(rows, { components: 0 }),
+    ],
+    [
+      'fitMixture: more than examples',
+      'ERR_SHAPE',
+      ['components', '99'],
+      () => vae.fitMixture(rows, { components: 99 }),
+    ],
+    [
+      'fitMixture: half an iteration',
+      'ERR_RANGE',
+      ['iterations', '0.5'],
+      () => vae.fitMixture(rows, { iterations: 0.5 }),
+    ],
+    ['fitMixture: text', 'ERR_TYPE', ['x'], () => vae.fitMixture('mnist' as Anything)],
+    ['LatentMixture: no draws', 'ERR_RANGE', ['count', '0'], () => mixture.sample(0)],
+    ['LatentMixture: all memory', 'ERR_RANGE', ['count'], () => mixture.sample(2 ** 52)],
+    [
+      'LatentMixture: a seed of text',
+      'ERR_TYPE',
+      ['seed'],
+      () => mixture.sample(1, { seed: '1' } as Anything),
+    ],
+    ['frechetDistance: of what size', 'ERR_SHAPE', ['columns', 'undefined'], () => frechetDistance(two, two)],
+    [
+      'frechetDistance: one example',
+      'ERR_SHAPE',
+      ['two examples', 'samples'],
+      () => frechetDistance(rows, new Float32Array(6)),
+    ],
+    [
+      'frechetDistance: another size',
+      'ERR_SHAPE',
+      ['samples', '6 values'],
+      () => frechetDistance(rows, new Float32Array(13)),
+    ],
+    ['frechetDistance: text', 'ERR_TYPE', ['reference'], () => frechetDistance('a' as Anything, rows)],
+    [
+      'frechetDistance: parts of components',
+      'ERR_RANGE',
+      ['components'],
+      () => frechetDistance(rows, rows, { components: 1.5 }),
+    ],
+    ['mutualInformationGap: no factors', 'ERR_STATE', ['factors'], () => mutualInformationGap(codes, rows)],
+    [
+      'mutualInformationGap: other examples',
+      'ERR_SHAPE',
+      ['5 codes'],
+      () => mutualInformationGap(codes, sprites({ count: 5 })),
+    ],
+    [
+      'mutualInformationGap: one bin',
+      'ERR_RANGE',
+      ['bins', '1'],
+      () => mutualInformationGap(codes, sprites({ count: 3 }), 1),
     ],
   ]);
 });

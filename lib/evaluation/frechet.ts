@@ -32,7 +32,8 @@ export async function frechetDistance(
 ): Promise<number> {
   const known = ['columns', 'components', 'device'];
   const given = checkOptions('options of frechetDistance', options, known);
-  const columns = given.columns ?? columnsOf(reference) ?? columnsOf(samples);
+  const [ofReference, ofSamples] = [columnsOf(reference), columnsOf(samples)];
+  const columns = given.columns ?? ofReference ?? ofSamples;
   if (columns === undefined) {
     throw new TorchvaeError('ERR_SHAPE', expected('the values in one example', 'columns', columns));
   }
@@ -45,6 +46,12 @@ export async function frechetDistance(
 
 function columnsOf(x: Examples | Tensor): number | undefined {
   if (x instanceof Dataset) return x.size;
+  if (!ArrayBuffer.isView(x) && !Array.isArray(x?.shape)) {
+    throw new TorchvaeError(
+      'ERR_TYPE',
+      expected('a Dataset, Tensor, Float32Array or Uint8Array', 'reference or samples', x),
+    );
+  }
   return ArrayBuffer.isView(x) ? undefined : x.shape.slice(1).reduce((product, n) => product * n, 1);
 }
 
