@@ -1,13 +1,17 @@
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { ioError } from '../files.ts';
-import { Dataset } from './dataset.ts';
-import { type IdxArray, readIdx } from './idx.ts';
+import { loadNpy, loadNpz, type NpzOptions } from './array-files.ts';
+import { type CifarOptions, loadCifar } from './cifar.ts';
+import type { Dataset } from './dataset.ts';
+import { readIdx } from './idx.ts';
+import { kindOf, type SourceKind } from './kind.ts';
 import { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
+import { datasetOf } from './numeric-array.ts';
 import { type SpritesOptions, sprites } from './sprites.ts';
 
+export type { NpzOptions } from './array-files.ts';
+export { type CifarOptions, loadCifar } from './cifar.ts';
 export {
   type Binarisation,
   type BinariseOptions,
@@ -25,7 +29,7 @@ export { Random } from './random.ts';
 export { type SpritesOptions, sprites } from './sprites.ts';
 
 /** Options of {@link loadDataset}; each data set takes its own part of them. */
-export interface LoadOptions extends MnistOptions, SpritesOptions {}
+export interface LoadOptions extends MnistOptions, SpritesOptions, NpzOptions, CifarOptions {}
 
 /**
  * The `test` split of sprites. Its images are drawn from a seed far from those that people choose, so that they are
@@ -39,21 +43,45 @@ const KNOWN: Readonly<Record<string, (options: LoadOptions) => Dataset | Promise
   'fashion-mnist': ({ size: _size, count: _count, seed: _seed, ...options }) => fashionMnist(options),
 };
 
+/** How each kind of file is read. */
+const LOADERS: Readonly<Record<SourceKind, (path: string, options: LoadOptions) => Promise<Dataset>>> = {
+  npy: loadNpy,
+  npz: loadNpz,
+  cifar: loadCifar,
+  idx: loadIdx,
+};
+
 /**
- * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`, or an IDX file of examples,
- * compressed or not. Bytes of a file are pixels (kind `unit`); other numbers are `binary`, `unit` or `real` by their
- * range. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28].
+ * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`; a .npy or .npz file; CIFAR's binary
+ * version, as a folder or a file; or an IDX file of examples, compressed or not. Bytes of arrays are pixels (kind `unit`);
+ * other numbers are `binary`, `unit` or `real` by their range. Images get a channel: 60000 x 28 x 28 elements are examples of
+ * [1, 28, 28].
  *
- * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a file, and what the data sets throw
+ * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and what the data sets throw
  */
 export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
-  const known = ['split', 'directory', 'download', 'mirrors', 'size', 'count', 'seed'];
+  const known = [
+    'split',
+    'directory',
+    'download',
+    'mirrors',
+    'size',
+    'count',
+    'seed',
+    'member',
+    'labelMember',
+  ];
   const checked = checkOptions('options of loadDataset', options, known);
   if (typeof nameOrPath !== 'string') {
     throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
   }
   const load = Object.hasOwn(KNOWN, nameOrPath) ? KNOWN[nameOrPath] : undefined;
-  return load ? load(checked) : loadFile(nameOrPath);
+  if (load) return load(checked);
+  const kind = await kindOf(nameOrPath);
+  if (kind) return LOADERS[kind](nameOrPath, checked);
+  const names = Object.keys(KNOWN).join(', ');
+  const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
+  throw new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
 }
 
 function loadSprites({ split, size, count, seed = 0 }: LoadOptions): Dataset {
@@ -65,32 +93,6 @@ function loadSprites({ split, size, count, seed = 0 }: LoadOptions): Dataset {
   });
 }
 
-async function loadFile(path: string): Promise<Dataset> {
-  const found = await stat(path).catch((cause) => {
-    if (cause.code !== 'ENOENT') throw ioError('read', path, cause);
-  });
-  if (!found?.isFile()) {
-    const names = Object.keys(KNOWN).join(', ');
-    const message = expected(`a known data set (${names}) or the path of an IDX file`, 'data', path);
-    throw new TorchvaeError(
-      'ERR_RANGE',
-      found ? `${message}, which is no file` : `${message}, which does not exist`,
-    );
-  }
-  return fromIdx(await readIdx(path), path);
-}
-
-function fromIdx({ shape, data }: IdxArray, path: string): Dataset {
-  if (shape.length < 2 || data.length === 0) {
-    const message = `${path}: expected examples of at least one number but received an array of ${shape.join(' x ')}`;
-    throw new TorchvaeError(
-      'ERR_DATA_FORMAT',
-      `${message}. Name the file of the examples, not that of the labels.`,
-    );
-  }
-  const inner = shape.slice(1);
-  const example = inner.length === 2 ? [1, ...inner] : inner;
-  const name = basename(path).replace(/\.gz$/, '');
-  if (data instanceof Uint8Array) return new Dataset({ name, shape: example, kind: 'unit', data });
-  return Dataset.from(Float64Array.from(data), { name, shape: example });
+async function loadIdx(path: string): Promise<Dataset> {
+  return datasetOf(await readIdx(path), { name: basename(path).replace(/\.gz$/, ''), file: path });
 }
