@@ -1,11 +1,11 @@
-import { createReadStream } from 'node:fs';
 import { extname } from 'node:path';
 import { CsvError, type Info, parse } from 'csv-parse';
-import { checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { ioError } from '../files.ts';
-import { badData, checkFileSize, withFile } from './source.ts';
+import { checkColumnTypes } from './column-types.ts';
+import { badData } from './source.ts';
 import { type ColumnType, type Table, TableBuilder } from './table.ts';
+import { textOf } from './utf8.ts';
 
 /** How {@link readCsv} reads. */
 export interface CsvOptions {
@@ -44,7 +44,6 @@ export async function readCsv(path: string, options: CsvOptions = {}): Promise<T
     throw new TorchvaeError('ERR_TYPE', expected('true or false', 'header', header));
   const missing = new Set(checkTexts('missing', given.missing ?? MISSING));
   const columns = checkColumnTypes(given.columns);
-  await withFile(path, async (file) => checkFileSize(file, MAX_FILE));
   let builder: TableBuilder | undefined;
   const parser = parse({
     delimiter,
@@ -74,49 +73,15 @@ export async function readCsv(path: string, options: CsvOptions = {}): Promise<T
 
 /** Hands the file's text to the parser; what goes wrong ends the parser, which hands it on. */
 async function feed(path: string, parser: ReturnType<typeof parse>): Promise<void> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  let offset = 0;
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
+    for await (const text of textOf(path, MAX_FILE)) {
       if (parser.destroyed) return;
-      const text = decodeChunk(decoder, chunk, path, offset);
-      offset += chunk.length;
-      if (!parser.write(text)) await drained(parser);
+      if (text !== '' && !parser.write(text)) await drained(parser);
     }
-    decodeChunk(decoder, undefined, path, offset);
     parser.end();
   } catch (cause) {
-    parser.destroy(cause instanceof TorchvaeError ? cause : ioError('read', path, cause));
+    parser.destroy(cause as Error);
   }
-}
-
-/** Without an end a chunk may stop within a character, so what is wrong may have begun up to three bytes before it. */
-function decodeChunk(decoder: TextDecoder, chunk: Buffer | undefined, path: string, offset: number): string {
-  try {
-    return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode();
-  } catch (cause) {
-    const place = offset + (chunk ? firstInvalid(chunk) : 0);
-    throw badData(
-      path,
-      `expected text in UTF-8 but the bytes at about offset ${place} are none; save it as UTF-8`,
-      cause,
-    );
-  }
-}
-
-/** Where the longest beginning that is UTF-8 ends, to within a character. */
-function firstInvalid(bytes: Uint8Array): number {
-  let [low, high] = [0, bytes.length];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
-      low = middle;
-    } catch {
-      high = middle - 1;
-    }
-  }
-  return low;
 }
 
 function drained(parser: ReturnType<typeof parse>): Promise<void> {
@@ -144,16 +109,4 @@ function csvError(path: string, cause: CsvError): TorchvaeError {
 function checkTexts(name: string, value: readonly string[]): readonly string[] {
   if (Array.isArray(value) && value.every((text) => typeof text === 'string')) return value;
   throw new TorchvaeError('ERR_TYPE', expected('an array of strings', name, value));
-}
-
-/** @throws TorchvaeError ERR_TYPE or ERR_RANGE unless every column has a type */
-export function checkColumnTypes(columns: unknown): Readonly<Record<string, ColumnType>> {
-  if (columns === undefined) return {};
-  if (typeof columns !== 'object' || columns === null || Array.isArray(columns)) {
-    throw new TorchvaeError('ERR_TYPE', expected('an object of types by column', 'columns', columns));
-  }
-  for (const [name, type] of Object.entries(columns)) {
-    checkOneOf(`columns[${JSON.stringify(name)}]`, type, ['numeric', 'categorical', 'ignore']);
-  }
-  return { ...columns } as Record<string, ColumnType>;
 }

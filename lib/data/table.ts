@@ -117,7 +117,7 @@ const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const NAME_OF_DIGITS = /^[+-]?(?:0\d|\d{16})/;
 
 /** The number that a text says, or undefined. */
-function numberIn(text: string): number | undefined {
+export function numberIn(text: string): number | undefined {
   const trimmed = text.trim();
   if (!NUMBER.test(trimmed)) return undefined;
   const value = Number(trimmed);
@@ -129,6 +129,19 @@ export function categoryName(cell: string | number | bigint | boolean): string {
   if (typeof cell !== 'string') return String(cell);
   const value = NAME_OF_DIGITS.test(cell.trim()) ? undefined : numberIn(cell);
   return value === undefined ? cell : String(value);
+}
+
+/** Numbers as categories, called by their shortest text. */
+export function categoriesOfNumbers(numbers: Float64Array): { values: Int32Array; categories: string[] } {
+  const codes = new Map<string, number>();
+  const values = Int32Array.from(numbers, (number) => {
+    if (Number.isNaN(number)) return -1;
+    const name = categoryName(number);
+    const known = codes.get(name) ?? codes.size;
+    codes.set(name, known);
+    return known;
+  });
+  return { values, categories: [...codes.keys()] };
 }
 
 /** Whether the cell holds no value. */
