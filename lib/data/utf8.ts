@@ -37,7 +37,7 @@ function decode(decoder: Decoder, chunk: Buffer | undefined, path: string, offse
   try {
     return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode();
   } catch (cause) {
-    const place = offset + (chunk ? validLength(chunk) : 0);
+    const place = offset + (chunk ? validLength(chunk, offset > 0) : 0);
     throw badData(
       path,
       `expected text in UTF-8 but the bytes at offset ${place} are none; save it as UTF-8`,
@@ -47,7 +47,7 @@ function decode(decoder: Decoder, chunk: Buffer | undefined, path: string, offse
 }
 
 /** Where the characters end that are whole, after what the chunk before may have left over. */
-function validLength(bytes: Uint8Array): number {
+function validLength(bytes: Uint8Array, isContinued: boolean): number {
   const isWhole = (end: number, stream: boolean) => {
     try {
       new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(first, end), { stream });
@@ -57,7 +57,7 @@ function validLength(bytes: Uint8Array): number {
     }
   };
   let first = 0;
-  while (first < 3 && (bytes[first]! & 0xc0) === 0x80) first++;
+  while (isContinued && first < 3 && (bytes[first]! & 0xc0) === 0x80) first++;
   let [low, high] = [first, bytes.length];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
