@@ -316,6 +316,17 @@ describe('Parquet', () => {
     expect(told).toMatch(message);
   });
 
+  test('a run of a billion values in a small file does not take the process down', async () => {
+    const bytes = Buffer.from(fixture('plain'));
+    // Definition levels of a column without missing values: two bytes long, a run of six ones. It becomes a run of 2^30.
+    Buffer.from('feffffff07', 'hex').copy(bytes, bytes.indexOf(Buffer.from('020000000c01', 'hex')) + 4);
+    const before = process.memoryUsage.rss();
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file('run.parquet', bytes)))).toMatch(
+      /run\.parquet: expected a whole Parquet file that unpacks to at most 513 MiB/,
+    );
+    expect(process.memoryUsage.rss() - before).toBeLessThan(50_000_000);
+  });
+
   test('mutations are read or refused, within bounded memory and time', async () => {
     const files = ['plain', 'snappy', 'zstd', 'gzip'].map(fixture);
     const read = (bytes: Uint8Array) => loadDataset(file('f.parquet', bytes), { onMissing: 'impute' });

@@ -1,24 +1,27 @@
-import { Worker } from 'node:worker_threads';
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { checkOptions, checkPath } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { checkColumnTypes } from './column-types.ts';
-import type { ParquetAnswer, ParquetRequest } from './parquet-worker.ts';
+import type { ParquetAnswer, ParquetRequest } from './parquet-child.ts';
 import { badData, checkFileSize, withFile } from './source.ts';
-import type { ColumnType, Table } from './table.ts';
+import type { Column, ColumnType, Table } from './table.ts';
 
 const MAX_FILE = 2 ** 32;
 /** MiB of JavaScript values that reading may take: a base, what a file of MiB adds, and the most. */
 const HEAP = { base: 512, perFile: 64, most: 8192 };
 
-/** What tests run instead of the sources, which Node 20 cannot. */
-const WORKER = new URL(
-  import.meta.url.endsWith('.ts') ? '../../dist/data/parquet-worker.js' : './parquet-worker.js',
-  import.meta.url,
+/** What is run; tests run what was built of it, as Node 20 cannot run the source. */
+const CHILD = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith('.ts') ? '../../dist/data/parquet-child.js' : './parquet-child.js',
+    import.meta.url,
+  ),
 );
 
 /**
  * Reads a table from a Parquet file: columns of numbers, texts, truth values and points in time (as milliseconds), with any of
- * the usual encodings and compressions. The work is done by a worker whose memory is bounded, since a small file can promise a lot.
+ * the usual encodings and compressions. It is read in a process of its own, whose memory is bounded, since a small file can promise a lot.
  *
  * @param options.columns what columns are taken for, where their type does not tell
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a file that is truncated, corrupt, has nested columns or unpacks to more than a
@@ -41,28 +44,30 @@ export async function readParquet(
     }
     return file.size;
   });
-  const answer = await ask(
-    { path, columns },
-    Math.min(HEAP.most, HEAP.base + (HEAP.perFile * size) / 2 ** 20),
-  );
-  if ('table' in answer) return answer.table;
-  throw new TorchvaeError(answer.code, answer.message);
+  return ask({ path, columns }, Math.min(HEAP.most, HEAP.base + (HEAP.perFile * size) / 2 ** 20));
 }
 
-function ask(request: ParquetRequest, megabytes: number): Promise<ParquetAnswer> {
+function ask(request: ParquetRequest, megabytes: number): Promise<Table> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(WORKER, {
-      workerData: request,
-      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(megabytes) },
+    const child = fork(CHILD, {
+      execArgv: [`--max-old-space-size=${Math.ceil(megabytes)}`],
+      env: { ...process.env, NODE_OPTIONS: '' },
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    worker.once('message', resolve);
-    worker.once('error', (cause: NodeJS.ErrnoException) => {
-      const isMemory = cause.code === 'ERR_WORKER_OUT_OF_MEMORY' || cause instanceof RangeError;
-      const trouble = isMemory
-        ? `expected a file that unpacks to at most ${Math.ceil(megabytes)} MiB but it takes more; divide it, or ignore columns`
-        : `expected a whole Parquet file but reading it failed: ${cause.message}`;
-      reject(badData(request.path, trouble, cause));
+    const columns: Column[] = [];
+    child.on('message', (answer: ParquetAnswer) => {
+      if ('column' in answer) columns.push(answer.column);
+      else if ('table' in answer) resolve({ ...answer.table, columns });
+      else reject(new TorchvaeError(answer.code, answer.message));
     });
-    worker.once('exit', () => reject(badData(request.path, 'reading it ended without a result')));
+    child.on('error', (cause) => reject(badData(request.path, `reading it failed: ${cause.message}`, cause)));
+    // V8 ends a process that has no memory left; after an answer this comes too late to matter.
+    child.on('exit', (code, signal) => {
+      const limit = `at most ${Math.ceil(megabytes)} MiB`;
+      const trouble = `expected a whole Parquet file that unpacks to ${limit} but reading it ended with ${signal ?? code}`;
+      reject(badData(request.path, `${trouble}; it is damaged, or divide it, or ignore columns`));
+    });
+    child.send(request);
   });
 }

@@ -35,7 +35,7 @@ export interface Table {
 export type ColumnType = 'numeric' | 'categorical' | 'ignore';
 
 /** More cells than 4 GiB of numbers hold. */
-const MAX_CELLS = 2 ** 29;
+export const MAX_CELLS = 2 ** 29;
 
 /**
  * Takes rows and keeps them by columns. A column is numeric as long as all its cells are numbers or texts of numbers, and

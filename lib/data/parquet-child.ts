@@ -1,5 +1,4 @@
-/** Reads a Parquet file within a worker, which may run out of memory or never end without harm to the process. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** Reads a Parquet file in a process of its own, which may run out of memory without harm to that of the user. */
 import {
   type AsyncBuffer,
   type FileMetaData,
@@ -11,7 +10,7 @@ import { compressors } from 'hyparquet-compressors';
 import { TorchvaeError } from '../errors.ts';
 import { checkPages } from './parquet-pages.ts';
 import { badData, type SourceFile, withFile } from './source.ts';
-import { type ColumnType, type Table, TableBuilder } from './table.ts';
+import { type Column, type ColumnType, MAX_CELLS, type Table, TableBuilder } from './table.ts';
 
 /** What `parquet.ts` asks for. */
 export interface ParquetRequest {
@@ -19,8 +18,11 @@ export interface ParquetRequest {
   columns: Readonly<Record<string, ColumnType>>;
 }
 
-/** What it gets: the table, or the error's code and message. */
-export type ParquetAnswer = { table: Table } | { code: TorchvaeError['code']; message: string };
+/** What it gets: the columns one by one and then the rest of the table, or the error's code and message. */
+export type ParquetAnswer =
+  | { column: Column }
+  | { table: Omit<Table, 'columns'> }
+  | { code: TorchvaeError['code']; message: string };
 
 async function readTable({ path, columns }: ParquetRequest): Promise<Table> {
   return withFile(path, async (file) => {
@@ -35,7 +37,7 @@ async function readTable({ path, columns }: ParquetRequest): Promise<Table> {
     for (const [i, group] of metadata.row_groups.entries()) {
       const rows = Number(group.num_rows);
       await attempt(path, `row group ${i}`, async () => {
-        if (!(rows >= 0 && rows <= 2 ** 31)) throw new Error(`it promises ${rows} rows`);
+        if (!(rows >= 0 && rows * names.length <= MAX_CELLS)) throw new Error(`it promises ${rows} rows`);
         await checkGroup(buffer, group, wanted, rows);
         if (rows > 0) await addRows(buffer, metadata, names, wanted, first, first + rows, builder);
       });
@@ -138,15 +140,25 @@ async function attempt<T>(path: string, place: string, action: () => Promise<T>)
   }
 }
 
-const answer = await readTable(workerData as ParquetRequest).then(
-  (table): ParquetAnswer => ({ table }),
-  (error: unknown): ParquetAnswer => {
-    if (!(error instanceof TorchvaeError)) throw error;
-    return { code: error.code, message: error.message };
-  },
-);
-const columns = 'table' in answer ? answer.table.columns : [];
-parentPort!.postMessage(
-  answer,
-  columns.map(({ values }) => values.buffer as ArrayBuffer),
-);
+/** One message each, as one for all could be longer than a message may be. */
+async function answer(request: ParquetRequest): Promise<void> {
+  try {
+    const { columns, ...table } = await readTable(request);
+    for (const column of columns) await send({ column });
+    await send({ table });
+  } catch (cause) {
+    const error = cause instanceof TorchvaeError ? cause : badData(request.path, String(cause), cause);
+    await send({ code: error.code, message: error.message });
+  }
+}
+
+function send(message: ParquetAnswer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send!(message, undefined, undefined, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+process.once('disconnect', () => process.exit());
+process.once('message', (request: ParquetRequest) => {
+  void answer(request).finally(() => process.exit());
+});
