@@ -136,6 +136,9 @@ describe('train --data', () => {
     expect((await train(at('t.csv'), '--size', '8')).stderr).toMatch(
       /--size is for --data sprites or a folder of images/,
     );
+    expect((await train('sprites', '--label-column', 'a')).stderr).toMatch(
+      /--label-column is for --data a table/,
+    );
     expect((await train(at('t.csv'), '--label-column', 'c')).stderr).toMatch(
       /columns a, b, kind but received "c"/,
     );

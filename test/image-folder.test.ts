@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadDataset, loadSplit, mnist } from '../lib/data/index.ts';
 import { encodePng } from '../lib/report/png.ts';
 import { refusal } from './refusal.ts';
@@ -206,6 +206,18 @@ describe('refusing', () => {
     await refusal('ERR_TYPE', () => loadDataset(path, { imageSize: [2, 'x'] as never }));
     await refusal('ERR_RANGE', () => loadDataset(path, { channels: 2 as never }));
     await refusal('ERR_RANGE', () => loadDataset(path, { maxPixels: -1 }));
+  });
+
+  test('anything, where sharp is not installed, and says how to install it', async () => {
+    const path = folder({ 'a.png': grey([1], 1) });
+    vi.doMock('sharp', () => {
+      throw new Error("Cannot find package 'sharp'");
+    });
+    try {
+      expect(await refusal('ERR_STATE', () => loadDataset(path))).toMatch(/npm install sharp/);
+    } finally {
+      vi.doUnmock('sharp');
+    }
   });
 
   test('more examples than one array holds', async () => {

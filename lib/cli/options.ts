@@ -89,13 +89,18 @@ function loadOptions(options: DataOptions, split: 'train' | 'test', schema?: Dat
   const { data, dataDir, count, size, labelColumn, onMissing } = options;
   const sprites = data === 'sprites';
   const isFolder = existsSync(data) && statSync(data).isDirectory();
-  for (const [flag, isMeant] of [
-    ['count', sprites],
-    ['size', sprites || isFolder],
+  const isTable = /\.(csv|tsv|parquet)$/i.test(data);
+  for (const [flag, given, isMeant, where] of [
+    ['count', count, sprites, 'sprites'],
+    ['size', size, sprites || isFolder, 'sprites or a folder of images'],
+    ['label-column', labelColumn, isTable, 'a table'],
+    ['on-missing', onMissing, isTable, 'a table'],
   ] as const) {
-    if (isMeant || options[flag] === undefined) continue;
-    const where = flag === 'count' ? '--data sprites' : '--data sprites or a folder of images';
-    throw new TorchvaeError('ERR_RANGE', `--${flag} is for ${where}; leave it out with --data ${data}`);
+    if (isMeant || given === undefined) continue;
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      `--${flag} is for --data ${where}; leave it out with --data ${data}`,
+    );
   }
   return {
     split,

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { checkOneOf } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Dataset } from './dataset.ts';
 import { readNpy } from './npy.ts';
@@ -38,6 +39,7 @@ export function loadNpz(
   path: string,
   { member, labelMember, split = 'train' }: NpzOptions = {},
 ): Promise<Dataset> {
+  checkOneOf('split', split, ['train', 'test']);
   return withNpz(path, async (npz) => {
     const examples = member ?? defaultMember(npz, split, path);
     const labels = labelMember ?? labelNames(examples).find((name) => npz.names.includes(name));

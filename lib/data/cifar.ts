@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { checkOneOf } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { ioError } from '../files.ts';
 import { Dataset } from './dataset.ts';
@@ -73,6 +74,7 @@ export async function loadCifar(
   source: string | readonly string[],
   { split = 'train' }: CifarOptions = {},
 ): Promise<Dataset> {
+  checkOneOf('split', split, ['train', 'test']);
   const { layout, files, folder, name } = await find(source, split);
   const sizes = await Promise.all(files.map((file) => withFile(file, async ({ size }) => size)));
   const length = recordLength(layout);

@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import { CsvError, type Info, parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { checkColumnTypes } from './column-types.ts';
@@ -48,13 +48,12 @@ export async function readCsv(path: string, options: CsvOptions = {}): Promise<T
   const parser = parse({
     delimiter,
     bom: true,
-    info: true,
     skip_empty_lines: true,
     max_record_size: MAX_ROW,
   });
   const feeding = feed(path, parser);
   try {
-    for await (const { record } of parser as AsyncIterable<{ record: string[]; info: Info }>) {
+    for await (const record of parser as AsyncIterable<string[]>) {
       if (!builder) {
         const names = header ? record.map((name) => name.trim()) : record.map((_, i) => `column${i + 1}`);
         builder = new TableBuilder(path, names, columns);
