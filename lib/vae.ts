@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
 import { Dataset } from './data/dataset.ts';
+import type { DataSchema } from './data/schema.ts';
 import { TorchvaeError } from './errors.ts';
 import { type LatentHealth, surveyLatents } from './evaluation/collapse.ts';
 import { LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
@@ -133,6 +134,7 @@ export class VAE {
       throw error;
     }
     core.position = position;
+    core.schema = checkpoint.schema;
     return new VAE(core);
   }
 
@@ -149,6 +151,14 @@ export class VAE {
   /** Of torchvae and of the libtorch it runs on. */
   get versions(): { torchvae: string; libtorch: string } {
     return this.#core.device.versions;
+  }
+
+  /**
+   * How the data that it was last trained on were made of rows of a table or lines of text, or undefined: `schema.decode` turns
+   * what the model gives into rows again, and `loadDataset(path, { schema })` reads other data as those. Kept by {@link save}.
+   */
+  get schema(): DataSchema | undefined {
+    return this.#core.schema;
   }
 
   /** Epochs trained. */
@@ -465,8 +475,8 @@ export class VAE {
   async save(path: string): Promise<void> {
     checkPath('path', path);
     const { tensors, position } = await this.#state();
-    const { spec, seed, precision } = this.#core;
-    await writeCheckpoint(path, { spec, seed, precision, position, tensors });
+    const { spec, seed, precision, schema } = this.#core;
+    await writeCheckpoint(path, { spec, seed, precision, position, schema, tensors });
   }
 
   /** All tensors and the position that goes with them. */

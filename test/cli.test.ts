@@ -279,7 +279,7 @@ describe('train refuses', () => {
   test.each([
     [['--preset', 'mlp-4000'], /'mlp-4000' is invalid.*Allowed choices are mlp-128, .*, mlp-400, conv/],
     [['--data', 'spirtes'], /"spirtes".*does not exist.*ERR_RANGE/],
-    [['--data', '.'], /which is no file.*ERR_RANGE/],
+    [['--data', '.'], /expected .*ERR_DATA_FORMAT/],
     [['--data', 'mnist', '--data-dir', '.'], /Could not find train-images.*ERR_IO/s],
     [['--data', 'mnist', '--count', '10'], /--count is for --data sprites/],
     [['--size', '30'], /Expected 28, 32 or 64 for size but received 30/],

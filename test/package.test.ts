@@ -70,7 +70,9 @@ describe('the package', () => {
       for (const [, name] of read(file).matchAll(/^(?:import|export) (?:[^;'=]* from )?'([^'.][^']*)';/gm))
         used.add(name!);
     }
-    const packages = [...used].filter((name) => !name.startsWith('node:'));
+    // 'hyparquet/src/column.js' is a part of hyparquet.
+    const names = [...used].filter((name) => !name.startsWith('node:')).map((name) => name.split('/')[0]!);
+    const packages = [...new Set(names)];
     expect(packages.sort()).toEqual(Object.keys(manifest.dependencies).sort());
   });
 });

@@ -3,7 +3,7 @@ import { writeFileAtomic } from '../files.ts';
 import { encodeSafetensors } from '../model/safetensors.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, DATA_HELP, type DataOptions, integer, openData } from './options.ts';
+import { checkpointOf, DATA_HELP, type DataOptions, integer, openData, SIZE_HELP } from './options.ts';
 
 /** Adds `torchvae encode`. */
 export function register(program: Command): void {
@@ -13,7 +13,7 @@ export function register(program: Command): void {
     .argument('<run>', 'run directory or checkpoint file')
     .option('--data <name|path>', DATA_HELP, 'sprites')
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
-    .option('--size <pixels>', 'sprites: 28, 32 or 64', integer(1))
+    .option('--size <pixels>', SIZE_HELP, integer(1))
     .addOption(
       new Option('--split <name>', 'for sets that have both').choices(['train', 'test']).default('test'),
     )
@@ -33,8 +33,8 @@ async function encode(
   run: string,
   options: DataOptions & { split: 'train' | 'test'; out: string; device: DeviceName },
 ): Promise<void> {
-  const data = await openData(options, options.split);
   using vae = await VAE.load(checkpointOf(run), { device: options.device });
+  const data = await openData(options, options.split, vae.schema);
   const { mean, logVariance } = await vae.encode(data);
   const tensors = new Map([
     ['mean', { dtype: 'F32', ...mean }],

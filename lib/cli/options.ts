@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { InvalidArgumentError } from 'commander';
-import { type Dataset, loadDataset } from '../data/index.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type DataSchema, type Dataset, type LoadOptions, loadDataset, loadSplit } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { CHECKPOINT_FILE } from '../report/run-directory.ts';
 
@@ -42,27 +42,76 @@ export interface DataOptions {
   dataDir?: string;
   count?: number;
   size?: number;
+  labelColumn?: string;
+  onMissing?: 'refuse' | 'impute';
 }
 
 /** Help for `--data`, wherever it is offered. */
-export const DATA_HELP = 'sprites (built in), mnist, fashion-mnist, or the path of an IDX file';
+export const DATA_HELP =
+  'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .parquet, .txt, a folder of images or of CIFAR, IDX';
 
-/** The named data set; `split` matters for those that have one. */
-export function openData(options: DataOptions, split: 'train' | 'test'): Promise<Dataset> {
-  const sprites = options.data === 'sprites';
-  for (const flag of ['count', 'size'] as const) {
-    if (sprites || options[flag] === undefined) continue;
+/** Help for `--size`. */
+export const SIZE_HELP = 'sprites: 28, 32 or 64; folders of images: height and width that all are resized to';
+
+/** Adds the options that tables need to be read for training. */
+export function addTableOptions(command: Command): Command {
+  return command
+    .option('--label-column <name>', 'tables: the column that holds the labels')
+    .addOption(
+      new Option('--on-missing <what>', 'tables: what a missing value does; default refuse').choices([
+        'refuse',
+        'impute',
+      ]),
+    );
+}
+
+/** The named data set; `split` matters for those that have one, `schema` is that of the model's training data. */
+export function openData(
+  options: DataOptions,
+  split: 'train' | 'test',
+  schema?: DataSchema,
+): Promise<Dataset> {
+  return loadDataset(options.data, loadOptions(options, split, schema));
+}
+
+/** The named data set for training, of which a share may be held out; tables are learnt from the rest alone. */
+export async function openTraining(
+  options: DataOptions,
+  { holdout, seed }: { holdout: number; seed: number },
+): Promise<{ data: Dataset; validation?: Dataset }> {
+  const load = loadOptions(options, 'train');
+  if (holdout === 0) return { data: await loadDataset(options.data, load) };
+  const { train, validation } = await loadSplit(options.data, { validation: holdout, seed }, load);
+  return { data: train, validation };
+}
+
+function loadOptions(options: DataOptions, split: 'train' | 'test', schema?: DataSchema): LoadOptions {
+  const { data, dataDir, count, size, labelColumn, onMissing } = options;
+  const sprites = data === 'sprites';
+  const isFolder = existsSync(data) && statSync(data).isDirectory();
+  const isTable = /\.(csv|tsv|parquet)$/i.test(data);
+  for (const [flag, given, isMeant, where] of [
+    ['count', count, sprites, 'sprites'],
+    ['size', size, sprites || isFolder, 'sprites or a folder of images'],
+    ['label-column', labelColumn, isTable, 'a table'],
+    ['on-missing', onMissing, isTable, 'a table'],
+  ] as const) {
+    if (isMeant || given === undefined) continue;
     throw new TorchvaeError(
       'ERR_RANGE',
-      `--${flag} is for --data sprites; leave it out with --data ${options.data}`,
+      `--${flag} is for --data ${where}; leave it out with --data ${data}`,
     );
   }
-  return loadDataset(options.data, {
+  return {
     split,
-    ...(options.dataDir !== undefined && { directory: options.dataDir }),
-    ...(sprites && options.size !== undefined && { size: options.size as 28 | 32 | 64 }),
-    ...(sprites && split === 'train' && options.count !== undefined && { count: options.count }),
-  });
+    ...(dataDir !== undefined && { directory: dataDir }),
+    ...(sprites && size !== undefined && { size: size as 28 | 32 | 64 }),
+    ...(!sprites && size !== undefined && { imageSize: size }),
+    ...(sprites && split === 'train' && count !== undefined && { count }),
+    ...(labelColumn !== undefined && { labelColumn }),
+    ...(onMissing !== undefined && { onMissing }),
+    ...(schema && { schema }),
+  };
 }
 
 /** Whether `--data` names a set with a test split of its own. */

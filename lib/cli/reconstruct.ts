@@ -4,7 +4,7 @@ import { reconstructionGrid } from '../report/grid.ts';
 import { encodePng } from '../report/png.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, DATA_HELP, type DataOptions, integer, openData } from './options.ts';
+import { checkpointOf, DATA_HELP, type DataOptions, integer, openData, SIZE_HELP } from './options.ts';
 
 /** Adds `torchvae reconstruct`. */
 export function register(program: Command): void {
@@ -16,7 +16,7 @@ export function register(program: Command): void {
     .argument('<run>', 'run directory or checkpoint file')
     .option('--data <name|path>', DATA_HELP, 'sprites')
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
-    .option('--size <pixels>', 'sprites: 28, 32 or 64', integer(1))
+    .option('--size <pixels>', SIZE_HELP, integer(1))
     .option('--count <n>', 'how many, from the first', integer(1, 10_000), 16)
     .option('--out <file>', 'PNG to write', 'reconstructions.png')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
@@ -32,8 +32,8 @@ async function reconstruct(
   options: DataOptions & { count: number; out: string; device: DeviceName },
 ): Promise<void> {
   const { count, ...named } = options;
-  const data = (await openData(named, 'test')).take(count);
   using vae = await VAE.load(checkpointOf(run), { device: options.device });
+  const data = (await openData(named, 'test', vae.schema)).take(count);
   const { data: reconstructions } = await vae.reconstruct(data);
   const originals = data.batch(Array.from({ length: data.length }, (_, i) => i));
   const picture = reconstructionGrid(originals, reconstructions, data.shape, { columns: 8, scale: 2 });

@@ -13,6 +13,8 @@ export interface RunSettings {
   dataDir?: string;
   count?: number;
   size?: number;
+  labelColumn?: string;
+  onMissing?: 'refuse' | 'impute';
   seed: number;
   precision: Precision;
   epochs: number;
@@ -52,13 +54,22 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
     data,
     training,
   } = (await run.readConfig()) as Record<string, never>;
-  const { name, directory, count, size, binarise, examples, shape } = (data ?? {}) as Record<string, unknown>;
+  const { name, directory, count, size, labelColumn, onMissing, binarise, examples, shape } = (data ??
+    {}) as Record<string, unknown>;
   const { epochs, batchSize, learningRate, holdout, set } = (training ?? {}) as Record<string, unknown>;
   const settings = { preset, data: name, seed, precision, epochs, batchSize, learningRate };
-  const optional = { dataDir: directory, count, size, binarise, holdout, set };
+  const optional = { dataDir: directory, count, size, labelColumn, onMissing, binarise, holdout, set };
   for (const [key, value] of Object.entries({ ...settings, ...optional })) {
     if (key in optional && value === undefined) continue;
-    const isText = ['preset', 'data', 'dataDir', 'precision', 'binarise'].includes(key);
+    const isText = [
+      'preset',
+      'data',
+      'dataDir',
+      'labelColumn',
+      'onMissing',
+      'precision',
+      'binarise',
+    ].includes(key);
     const isList = key === 'set';
     const fits = isList
       ? Array.isArray(value) && value.every((entry) => typeof entry === 'string')
@@ -87,6 +98,8 @@ const FIXED = {
   data: '--data',
   count: '--count',
   size: '--size',
+  labelColumn: '--label-column',
+  onMissing: '--on-missing',
   seed: '--seed',
   precision: '--precision',
   binarise: '--binarise',
@@ -107,7 +120,11 @@ export function checkSameRun(run: RunDirectory, saved: RunSettings, given: Parti
 }
 
 /** @throws TorchvaeError ERR_STATE for data that are not as many or not of the shape that the run began with */
-export function checkSameData(run: RunDirectory, { examples, shape }: SavedRun, data: Dataset): void {
+export function checkSameData(
+  run: RunDirectory,
+  { examples, shape }: SavedRun,
+  data: Pick<Dataset, 'length' | 'shape'>,
+): void {
   if (examples === data.length && String(shape) === String(data.shape)) return;
   throw new TorchvaeError(
     'ERR_STATE',

@@ -70,7 +70,7 @@ async function draw(vae: VAE, { count, seed, label, mixture, data, dataDir }: Fl
       'Expected --data beside --mixture: whose codes the mixture is fitted to',
     );
   }
-  const codes = await openData({ data, ...(dataDir !== undefined && { dataDir }) }, 'train');
+  const codes = await openData({ data, ...(dataDir !== undefined && { dataDir }) }, 'train', vae.schema);
   const fitted = await vae.fitMixture(codes, { components: mixture, seed });
   return vae.decode(fitted.sample(count, { seed }), labels && { labels });
 }

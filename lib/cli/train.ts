@@ -11,7 +11,18 @@ import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import type { EpochResult } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
-import { collect, DATA_HELP, hasTestSplit, integer, nonNegative, openData, share } from './options.ts';
+import {
+  addTableOptions,
+  collect,
+  DATA_HELP,
+  hasTestSplit,
+  integer,
+  nonNegative,
+  openData,
+  openTraining,
+  SIZE_HELP,
+  share,
+} from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, type RunSettings, readRun } from './resume.ts';
@@ -29,8 +40,7 @@ const RECONSTRUCTIONS = 16;
 
 /** Adds `torchvae train`. */
 export function register(program: Command): void {
-  program
-    .command('train')
+  addTableOptions(program.command('train'))
     .description('Train a VAE and leave a run directory: config, metrics, pictures, checkpoint.')
     .addOption(
       new Option('--preset <name>', 'the model and its training settings; default mlp-400').choices(
@@ -43,7 +53,7 @@ export function register(program: Command): void {
       'where MNIST and Fashion-MNIST lie; else TORCHVAE_DATA, the cache, a download',
     )
     .option('--count <n>', 'sprites: how many to draw', integer(1))
-    .option('--size <pixels>', 'sprites: 28, 32 or 64', integer(1))
+    .option('--size <pixels>', SIZE_HELP, integer(1))
     .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
     .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
     .option('--learning-rate <x>', "the optimiser's step size; default the preset's", nonNegative(1000))
@@ -72,6 +82,7 @@ Examples:
   torchvae train --preset mlp-400 --data mnist --epochs 10 --seed 1
   torchvae train --data sprites --size 32 --count 50000 --out runs/sprites
   torchvae train --out runs/sprites --resume --epochs 20
+  torchvae train --data people.csv --label-column kind --on-missing impute --set likelihood.type=gaussian
   torchvae train --data mnist --binarise dynamic --set objective.type=iwae --set objective.samples=5
   torchvae train --data mnist --set condition.classes=10 --set 'schedule={"type":"cosine","epochs":10}'
 
@@ -94,11 +105,12 @@ async function train(flags: Flags): Promise<void> {
   const run = new RunDirectory(flags.out ?? defaultRun(settings));
   if (saved) checkSameRun(run, saved.settings, flags);
   else checkNoRun(run);
-  const whole = binarised(await openData(settings, 'train'), settings.binarise);
-  if (saved) checkSameData(run, saved, whole);
   const { seed, holdout = 0 } = settings;
-  const { train: data, validation } =
-    holdout > 0 ? whole.split({ validation: holdout, seed }) : { train: whole };
+  const opened = await openTraining(settings, { holdout, seed });
+  const data = binarised(opened.data, settings.binarise);
+  const validation = opened.validation && binarised(opened.validation, settings.binarise);
+  const examples = data.length + (validation?.length ?? 0);
+  if (saved) checkSameData(run, saved, { length: examples, shape: data.shape });
   const test = hasTestSplit(settings.data)
     ? binarised(await openData(settings, 'test'), settings.binarise)
     : undefined;
@@ -120,9 +132,9 @@ async function train(flags: Flags): Promise<void> {
   // Only now, when nothing can be refused any more, is the directory touched.
   await run.create();
   await run.keepMetrics(vae.epoch);
-  await run.writeConfig(describeRun(settings, vae, whole));
+  await run.writeConfig(describeRun(settings, vae, data, examples));
   process.stderr.write(
-    `${settings.preset} on ${whole.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
+    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
   );
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   await recordEpochs(vae, epochs, run, bar, interruption, validation ? 'validation' : 'test');
@@ -172,13 +184,15 @@ function openModel(
   return VAE.create({ spec, device, seed, precision });
 }
 
-function describeRun(settings: RunSettings, vae: VAE, data: Dataset): object {
+function describeRun(settings: RunSettings, vae: VAE, data: Dataset, examples: number): object {
   const {
     preset: name,
     data: dataName,
     dataDir,
     count,
     size,
+    labelColumn,
+    onMissing,
     binarise,
     seed,
     precision,
@@ -191,7 +205,9 @@ function describeRun(settings: RunSettings, vae: VAE, data: Dataset): object {
       directory: dataDir,
       count,
       size,
-      examples: data.length,
+      labelColumn,
+      onMissing,
+      examples,
       shape: data.shape,
       kind: data.kind,
       binarise,

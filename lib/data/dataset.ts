@@ -11,9 +11,11 @@ import {
   type Factor,
 } from './dataset-checks.ts';
 import { convertValues, inferKind, type Values } from './dataset-values.ts';
-import { checkFractions, splitIndices } from './split.ts';
+import { type RecordOptions, readRecords } from './records.ts';
+import type { DataSchema } from './schema.ts';
+import { checkFractions, checkParts, splitIndices } from './split.ts';
 
-export type { Binarisation, BinariseOptions, DataKind, Factor };
+export type { Binarisation, BinariseOptions, DataKind, DataSchema, Factor, RecordOptions };
 
 /** What describes a {@link Dataset}. */
 export interface DatasetOptions {
@@ -38,6 +40,8 @@ export interface DatasetOptions {
   factorValues?: Int32Array | Float32Array;
   /** How the values became 0 and 1, or `dynamic` if every batch is to draw them; default `none`. See {@link Dataset.binarise}. */
   binarisation?: Binarisation;
+  /** How the examples were made of rows or lines, which turns them back; see `TableSchema` and `TextSchema`. */
+  schema?: DataSchema | undefined;
 }
 
 /** How {@link Dataset.from} reads its values. */
@@ -89,6 +93,8 @@ export class Dataset {
   readonly factorValues: Int32Array | Float32Array | undefined;
   /** How the values became 0 and 1; `dynamic` means that they are chances, and that every batch draws its own. */
   readonly binarisation: Binarisation;
+  /** How the examples were made of rows of a table or lines of text, or undefined. `schema.decode` undoes it. */
+  readonly schema: DataSchema | undefined;
 
   /**
    * @throws TorchvaeError ERR_TYPE for arrays of another type, ERR_SHAPE where lengths do not fit together, ERR_RANGE
@@ -96,7 +102,7 @@ export class Dataset {
    */
   constructor(options: DatasetOptions) {
     const known = ['name', 'shape', 'kind', 'data', 'labels', 'classes', 'factors', 'factorValues'];
-    known.push('binarisation');
+    known.push('binarisation', 'schema');
     // A Dataset that is spread out, to change a part of it, brings what follows from the others along.
     known.push('length', 'size');
     const {
@@ -109,6 +115,7 @@ export class Dataset {
       factors = [],
       factorValues,
       binarisation = 'none',
+      schema,
     } = checkOptions('options of Dataset', options, known);
     if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
     this.name = name;
@@ -125,6 +132,7 @@ export class Dataset {
     this.factors = Object.freeze(factors.map((factor) => Object.freeze({ ...factor })));
     this.factorValues = factorValues;
     this.binarisation = checkOneOf('binarisation', binarisation, ['none', 'threshold', 'fixed', 'dynamic']);
+    this.schema = checkSchema(schema, this.size);
   }
 
   /**
@@ -154,6 +162,20 @@ export class Dataset {
       data,
       ...(labels !== undefined && { labels: wholeNumbers(labels) }),
     });
+  }
+
+  /**
+   * A data set of records with the same keys: numbers as they are or standardised, texts and truth values as categories, null and
+   * undefined missing. Takes all of them into memory, from anything that can be iterated, such as a cursor of a database.
+   *
+   * @throws TorchvaeError what `TableSchema.learn` and `encode` throw, ERR_TYPE for what cannot be iterated or is no record; what
+   * the iteration itself throws is handed on
+   */
+  static async fromRecords(
+    records: Iterable<object> | AsyncIterable<object>,
+    options: RecordOptions = {},
+  ): Promise<Dataset> {
+    return new Dataset(await readRecords(records, options));
   }
 
   /**
@@ -211,14 +233,8 @@ export class Dataset {
     }
     const fractions = checkFractions(validation, wanted);
     const parts = splitIndices(this.length, fractions, seed, stratified ? this.labels : undefined);
-    const datasets = parts.map((indices, part) => {
-      if (indices.length > 0) return this.subset(indices);
-      const share = `fraction ${fractions[part]} of the ${this.length} examples of ${this.name}`;
-      throw new TorchvaeError(
-        'ERR_RANGE',
-        `Expected at least one example in every part, but ${share} is none`,
-      );
-    });
+    checkParts(parts, fractions, this.length, this.name);
+    const datasets = parts.map((indices) => this.subset(indices));
     if (wanted) return datasets;
     return { train: datasets[0]!, validation: datasets[1]! };
   }
@@ -279,7 +295,7 @@ export class Dataset {
     labels: Int32Array | undefined,
     factorValues: Int32Array | Float32Array | undefined,
   ): Dataset {
-    const { name, shape, kind, classes, factors, binarisation } = this;
+    const { name, shape, kind, classes, factors, binarisation, schema } = this;
     return new Dataset({
       name,
       shape,
@@ -290,6 +306,7 @@ export class Dataset {
       ...(labels && { labels }),
       ...(classes && { classes }),
       ...(factorValues && { factorValues }),
+      ...(schema && { schema }),
     });
   }
 
@@ -301,6 +318,18 @@ export class Dataset {
       throw new TorchvaeError('ERR_SHAPE', expected('at least one index', 'indices', indices));
     for (let i = 0; i < indices.length; i++) checkInteger(`indices[${i}]`, indices[i], 0, this.length - 1);
   }
+}
+
+function checkSchema(schema: DataSchema | undefined, size: number): DataSchema | undefined {
+  if (schema === undefined) return undefined;
+  if (typeof schema?.decode !== 'function' || typeof schema.toJSON !== 'function') {
+    throw new TorchvaeError('ERR_TYPE', expected('a TableSchema or TextSchema', 'schema', schema));
+  }
+  if (schema.size === size) return schema;
+  throw new TorchvaeError(
+    'ERR_SHAPE',
+    `Expected a schema of ${size} values for schema but its size is ${schema.size}`,
+  );
 }
 
 /** Rows of `width` values picked from `source`, in the plain array type behind `source`, which may be a Buffer. */

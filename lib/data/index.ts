@@ -1,31 +1,62 @@
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { ioError } from '../files.ts';
-import { Dataset } from './dataset.ts';
-import { type IdxArray, readIdx } from './idx.ts';
+import { loadNpy, loadNpz, type NpzOptions } from './array-files.ts';
+import { type CifarOptions, loadCifar } from './cifar.ts';
+import { CSV_OPTIONS } from './csv.ts';
+import type { Dataset, SplitOptions } from './dataset.ts';
+import { readIdx } from './idx.ts';
+import { IMAGE_OPTIONS, type ImageFolderOptions, loadImageFolder } from './image-folder.ts';
+import { kindOf, type SourceKind } from './kind.ts';
+import { datasetOfSource, type LearntOptions, readSource, splitSource } from './learnt.ts';
 import { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
+import { datasetOf } from './numeric-array.ts';
 import { type SpritesOptions, sprites } from './sprites.ts';
+import { TABLE_SCHEMA_OPTIONS } from './table-schema.ts';
+import { TEXT_SCHEMA_OPTIONS } from './text-schema.ts';
 
+export type { NpzOptions } from './array-files.ts';
+export { type CifarOptions, loadCifar } from './cifar.ts';
+export type { CsvOptions } from './csv.ts';
 export {
   type Binarisation,
   type BinariseOptions,
   type DataKind,
+  type DataSchema,
   Dataset,
   type DatasetOptions,
   type Factor,
   type FromOptions,
+  type RecordOptions,
   type SplitOptions,
 } from './dataset.ts';
 export type { Values } from './dataset-values.ts';
 export { type IdxArray, readIdx } from './idx.ts';
+export { type ImageFolderOptions, loadImageFolder } from './image-folder.ts';
+export type { LearntOptions } from './learnt.ts';
 export { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
 export { Random } from './random.ts';
+export { schemaFromJson } from './schema.ts';
 export { type SpritesOptions, sprites } from './sprites.ts';
+export type { ColumnType } from './table.ts';
+export { TableSchema, type TableSchemaJson, type TableSchemaOptions } from './table-schema.ts';
+export { TextSchema, type TextSchemaJson, type TextSchemaOptions } from './text-schema.ts';
 
 /** Options of {@link loadDataset}; each data set takes its own part of them. */
-export interface LoadOptions extends MnistOptions, SpritesOptions {}
+export interface LoadOptions
+  extends MnistOptions,
+    SpritesOptions,
+    NpzOptions,
+    CifarOptions,
+    LearntOptions,
+    ImageFolderOptions {}
+
+const OPTIONS = {
+  named: ['split', 'directory', 'download', 'mirrors', 'size', 'count', 'seed'],
+  arrays: ['member', 'labelMember'],
+  learnt: ['schema', ...CSV_OPTIONS, ...TABLE_SCHEMA_OPTIONS, ...TEXT_SCHEMA_OPTIONS],
+  images: IMAGE_OPTIONS,
+};
 
 /**
  * The `test` split of sprites. Its images are drawn from a seed far from those that people choose, so that they are
@@ -39,21 +70,84 @@ const KNOWN: Readonly<Record<string, (options: LoadOptions) => Dataset | Promise
   'fashion-mnist': ({ size: _size, count: _count, seed: _seed, ...options }) => fashionMnist(options),
 };
 
+/** How each kind of file is read. */
+const LOADERS: Readonly<Record<SourceKind, (path: string, options: LoadOptions) => Promise<Dataset>>> = {
+  npy: loadNpy,
+  npz: loadNpz,
+  cifar: loadCifar,
+  csv: (path, options) => loadLearnt(path, 'csv', options),
+  parquet: (path, options) => loadLearnt(path, 'parquet', options),
+  text: (path, options) => loadLearnt(path, 'text', options),
+  images: (path, options) => loadImageFolder(path, only(options, IMAGE_OPTIONS)),
+  idx: loadIdx,
+};
+
 /**
- * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`, or an IDX file of examples,
- * compressed or not. Bytes of a file are pixels (kind `unit`); other numbers are `binary`, `unit` or `real` by their
- * range. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28].
+ * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`; a .npy or .npz file; CIFAR's binary
+ * version, as a folder or a file; a table (.csv, .tsv, .parquet); lines of text (.txt); a folder of images; or an IDX file of
+ * examples, compressed or not. Bytes of arrays are pixels (kind `unit`); other numbers are `binary`, `unit` or `real` by their
+ * range. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28]. Tables and texts become numbers by a schema
+ * learnt from all of them, which {@link loadSplit} learns from the training part alone.
  *
- * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a file, and what the data sets throw
+ * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and what the data sets throw
  */
 export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
-  const known = ['split', 'directory', 'download', 'mirrors', 'size', 'count', 'seed'];
-  const checked = checkOptions('options of loadDataset', options, known);
+  const checked = checkOptions('options of loadDataset', options, Object.values(OPTIONS).flat());
+  const { load, kind } = await find(nameOrPath);
+  return load ? load(checked) : LOADERS[kind](nameOrPath, checked);
+}
+
+/**
+ * What {@link loadDataset} loads, divided at random. Means, categories and vocabularies of tables and texts are learnt from the
+ * training part alone.
+ *
+ * @throws TorchvaeError what `loadDataset` and `Dataset.split` throw
+ */
+export async function loadSplit(
+  nameOrPath: string,
+  split: SplitOptions & { validation: number },
+  options: LoadOptions = {},
+): Promise<{ train: Dataset; validation: Dataset }> {
+  const checked = checkOptions('options of loadSplit', options, Object.values(OPTIONS).flat());
+  const division = checkOptions('split', split, ['validation', 'seed', 'stratified']);
+  const { load, kind } = await find(nameOrPath);
+  if (load) return (await load(checked)).split(division);
+  if (kind !== 'csv' && kind !== 'parquet' && kind !== 'text') {
+    return (await LOADERS[kind](nameOrPath, checked)).split(division);
+  }
+  const learnt = only(checked, OPTIONS.learnt);
+  return splitSource(await readSource(nameOrPath, kind, learnt), division, learnt);
+}
+
+type Found =
+  | { load: (options: LoadOptions) => Dataset | Promise<Dataset>; kind?: never }
+  | { load?: never; kind: SourceKind };
+
+async function find(nameOrPath: string): Promise<Found> {
   if (typeof nameOrPath !== 'string') {
     throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
   }
   const load = Object.hasOwn(KNOWN, nameOrPath) ? KNOWN[nameOrPath] : undefined;
-  return load ? load(checked) : loadFile(nameOrPath);
+  if (load) return { load };
+  const kind = nameOrPath === '' ? undefined : await kindOf(nameOrPath);
+  if (kind) return { kind };
+  const names = Object.keys(KNOWN).join(', ');
+  const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
+  throw new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
+}
+
+async function loadLearnt(
+  path: string,
+  kind: 'csv' | 'parquet' | 'text',
+  options: LoadOptions,
+): Promise<Dataset> {
+  const learnt = only(options, OPTIONS.learnt);
+  return datasetOfSource(await readSource(path, kind, learnt), learnt);
+}
+
+/** The options with these names. */
+function only<T extends object>(options: T, names: readonly string[]): T {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name))) as T;
 }
 
 function loadSprites({ split, size, count, seed = 0 }: LoadOptions): Dataset {
@@ -65,32 +159,6 @@ function loadSprites({ split, size, count, seed = 0 }: LoadOptions): Dataset {
   });
 }
 
-async function loadFile(path: string): Promise<Dataset> {
-  const found = await stat(path).catch((cause) => {
-    if (cause.code !== 'ENOENT') throw ioError('read', path, cause);
-  });
-  if (!found?.isFile()) {
-    const names = Object.keys(KNOWN).join(', ');
-    const message = expected(`a known data set (${names}) or the path of an IDX file`, 'data', path);
-    throw new TorchvaeError(
-      'ERR_RANGE',
-      found ? `${message}, which is no file` : `${message}, which does not exist`,
-    );
-  }
-  return fromIdx(await readIdx(path), path);
-}
-
-function fromIdx({ shape, data }: IdxArray, path: string): Dataset {
-  if (shape.length < 2 || data.length === 0) {
-    const message = `${path}: expected examples of at least one number but received an array of ${shape.join(' x ')}`;
-    throw new TorchvaeError(
-      'ERR_DATA_FORMAT',
-      `${message}. Name the file of the examples, not that of the labels.`,
-    );
-  }
-  const inner = shape.slice(1);
-  const example = inner.length === 2 ? [1, ...inner] : inner;
-  const name = basename(path).replace(/\.gz$/, '');
-  if (data instanceof Uint8Array) return new Dataset({ name, shape: example, kind: 'unit', data });
-  return Dataset.from(Float64Array.from(data), { name, shape: example });
+async function loadIdx(path: string): Promise<Dataset> {
+  return datasetOf(await readIdx(path), { name: basename(path).replace(/\.gz$/, ''), file: path });
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expected } from '../check.ts';
+import { type DataSchema, schemaFromJson } from '../data/schema.ts';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, writeFileAtomic } from '../files.ts';
 import type { Position } from './core.ts';
@@ -19,6 +20,8 @@ export interface Checkpoint {
   seed: number;
   precision: Precision;
   position: Position;
+  /** How the training data were made of rows or lines, if they were. */
+  schema?: DataSchema | undefined;
   tensors: Map<string, { shape: readonly number[]; data: Float32Array }>;
 }
 
@@ -29,13 +32,14 @@ export interface Checkpoint {
  * @throws TorchvaeError ERR_IO
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { spec, seed, precision, position, tensors } = checkpoint;
+  const { spec, seed, precision, position, schema, tensors } = checkpoint;
   const entries = new Map<string, HostTensor>();
   for (const [name, { shape, data }] of tensors) entries.set(name, { dtype: 'F32', shape, data });
   const metadata = {
     format: FORMAT,
     spec: JSON.stringify(spec),
     training: JSON.stringify({ seed, precision, position }),
+    ...(schema && { schema: JSON.stringify(schema) }),
   };
   await writeFileAtomic(path, encodeSafetensors(entries, metadata));
 }
@@ -63,7 +67,9 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     if (name.endsWith('.exp_avg_sq')) checkNotNegative(path, name, tensor.data);
     named.set(name, tensor);
   }
-  return { spec: readSpec(path, metadata.spec), ...readTraining(path, metadata.training), tensors: named };
+  const spec = readSpec(path, metadata.spec);
+  const schema = readSchema(path, metadata.schema);
+  return { spec, ...readTraining(path, metadata.training), schema, tensors: named };
 }
 
 /** What every checkpoint that cannot be used is refused with. */
@@ -104,6 +110,17 @@ function readSpec(path: string, text: string | undefined): ModelSpec {
     return completeSpec(parseObject(path, 'spec', text));
   } catch (error) {
     if (error instanceof TorchvaeError && error.code === 'ERR_SPEC') throw damaged(path, error.message);
+    throw error;
+  }
+}
+
+function readSchema(path: string, text: string | undefined): DataSchema | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return schemaFromJson(parseObject(path, 'schema', text));
+  } catch (error) {
+    if (error instanceof TorchvaeError && error.code === 'ERR_DATA_FORMAT')
+      throw damaged(path, error.message);
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import type { DataSchema } from '../data/schema.ts';
 import { TorchvaeError } from '../errors.ts';
 import { callAddon } from '../runtime/addon.ts';
 import type { Device } from '../runtime/device.ts';
@@ -51,6 +52,8 @@ export class Core {
   /** The objective's terms beside reconstruction and kl. */
   readonly termNames: readonly string[];
   position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
+  /** How the training data were made of rows or lines. */
+  schema: DataSchema | undefined;
   /** Set while fit() runs. */
   training = false;
   #handle: ModelHandle | undefined;

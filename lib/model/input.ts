@@ -34,7 +34,7 @@ export function checkDataset(name: string, data: unknown, spec: ModelSpec): asse
   }
   checkLabels(name, data.labels, spec, data.length);
   const { isUnit, range } = support(spec.likelihood);
-  if (isUnit && data.kind === 'real') {
+  if (isUnit && (data.kind === 'real' || data.kind === 'categorical')) {
     throw new TorchvaeError(
       'ERR_RANGE',
       `Expected data in ${range} for ${name}, as the ${spec.likelihood.type} likelihood needs, but received ` +

@@ -169,6 +169,7 @@ async function* runEpochs(
   try {
     throwIfAborted(settings.signal);
     const data = await core.device.upload(train);
+    core.schema = train.schema;
     const lastEpoch = core.position.epoch + settings.epochs;
     while (core.position.epoch < lastEpoch) yield await runEpoch(core, train, data, settings, lastEpoch);
   } finally {

@@ -1,0 +1,146 @@
+import type { TorchvaeError } from '../errors.ts';
+import { Dataset } from './dataset.ts';
+import type { DataKind } from './dataset-checks.ts';
+import { allocate, badData } from './source.ts';
+
+/** The typed arrays that numbers of a file come in. */
+export type NumericData =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | BigUint64Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array;
+
+/** Numbers in an arrangement, as a file holds them. */
+export interface NumericArray {
+  /** The extents, slowest first. */
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly data: NumericData;
+  /** Whether the numbers are truth values. */
+  readonly isBoolean?: boolean;
+}
+
+/** What {@link datasetOf} is told beside the numbers. */
+export interface ArrayNames {
+  /** Of the data set. */
+  name: string;
+  /** What error messages call the array. */
+  file: string;
+  /** One for each example. */
+  labels?: NumericArray;
+}
+
+/**
+ * Examples of an array whose first extent counts them. Bytes are pixels (`unit`), truth values `binary`; other numbers are
+ * `binary`, `unit` or `real` by their range. Images get a channel: 60000 x 28 x 28 numbers are examples of [1, 28, 28].
+ * Four extents whose last is 1 or 3, and whose second is neither, are images with the channels last, which are put first.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT for fewer than two or more than five extents, no number at all, or numbers that are not
+ * finite as float32
+ */
+export function datasetOf(array: NumericArray, { name, file, labels }: ArrayNames): Dataset {
+  const { shape } = array;
+  if (shape.length < 2 || shape.length > 5 || array.data.length === 0) {
+    const what =
+      shape.length < 2 || array.data.length === 0
+        ? 'examples of at least one number'
+        : 'at most five extents';
+    const advice = 'Name the file of the examples, not that of the labels.';
+    throw badData(file, `expected ${what} but received an array of ${shape.join(' x ')}. ${advice}`);
+  }
+  const inner = shape.slice(1);
+  const example = inner.length === 2 ? [1, ...inner] : inner;
+  const values = valuesOf(array, file);
+  const { data, shape: arranged } = isChannelsLast(inner)
+    ? channelsFirst(values.data, inner as [number, number, number])
+    : { data: values.data, shape: example };
+  return new Dataset({
+    name,
+    shape: arranged,
+    kind: values.kind,
+    data,
+    ...(labels && { labels: labelsOf(labels, shape[0]!, file) }),
+  });
+}
+
+/**
+ * Labels from an array of [n] or [n, 1] whole numbers.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT
+ */
+export function labelsOf({ shape, data }: NumericArray, count: number, file: string): Int32Array {
+  if (data.length !== count || shape[0] !== count) {
+    throw badData(
+      file,
+      `expected ${count} labels, one an example, but their array is ${shape.join(' x ') || 'a single number'}`,
+    );
+  }
+  const labels = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const value = Number(data[i]);
+    if (!Number.isInteger(value) || value < 0 || value > 2 ** 31 - 1) {
+      throw badData(file, `expected whole numbers from 0 as labels but that of example ${i} is ${value}`);
+    }
+    labels[i] = value;
+  }
+  return labels;
+}
+
+function valuesOf(
+  { data, shape, isBoolean }: NumericArray,
+  file: string,
+): { data: Uint8Array | Float32Array; kind: DataKind } {
+  if (data instanceof Uint8Array) {
+    return isBoolean ? { data: data.map((bit) => (bit ? 255 : 0)), kind: 'binary' } : { data, kind: 'unit' };
+  }
+  const floats =
+    data instanceof Float32Array
+      ? data
+      : allocate(file, 4 * data.length, () => {
+          const copy = new Float32Array(data.length);
+          for (let i = 0; i < copy.length; i++) copy[i] = Number(data[i]);
+          return copy;
+        });
+  let kind: DataKind = 'binary';
+  for (let i = 0; i < floats.length; i++) {
+    const value = floats[i]!;
+    if (!Number.isFinite(value)) throw notFinite(file, Number(data[i]), i, shape);
+    if (kind === 'binary' && value !== 0 && value !== 1) kind = 'unit';
+    if (kind === 'unit' && (value < 0 || value > 1)) kind = 'real';
+  }
+  return { data: floats, kind };
+}
+
+function notFinite(file: string, value: number, index: number, shape: readonly number[]): TorchvaeError {
+  const size = shape.slice(1).reduce((product, extent) => product * extent, 1);
+  const place = `example ${Math.floor(index / size)}, number ${index % size}`;
+  return badData(file, `expected numbers that are finite as float32 but received ${value} at ${place}`);
+}
+
+function isChannelsLast(inner: readonly number[]): boolean {
+  const isColour = (extent: number | undefined) => extent === 1 || extent === 3;
+  return inner.length === 3 && isColour(inner[2]) && !isColour(inner[0]);
+}
+
+/** [n, height, width, channels] to [n, channels, height, width]. */
+function channelsFirst<T extends Uint8Array | Float32Array>(
+  data: T,
+  [height, width, channels]: [number, number, number],
+): { data: T; shape: number[] } {
+  const shape = [channels, height, width];
+  if (channels === 1) return { data, shape };
+  const pixels = height * width;
+  const moved = data.slice() as T;
+  for (let start = 0; start < data.length; start += pixels * channels) {
+    for (let i = 0; i < pixels; i++) {
+      for (let c = 0; c < channels; c++) moved[start + c * pixels + i] = data[start + i * channels + c]!;
+    }
+  }
+  return { data: moved, shape };
+}

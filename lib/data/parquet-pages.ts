@@ -1,0 +1,49 @@
+import type { ColumnMetaData } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
+
+/** Deflate's best; other codecs are held to it where a page is larger than {@link ANY_PAGE}. */
+const MAX_RATIO = 1032;
+/** Bytes of a page that any compressed page may have: writers make pages of about 1 MiB. */
+const ANY_PAGE = 1 << 24;
+
+/**
+ * Walks over the headers of a column's pages, and holds what they promise against the bytes that are there and the rows that
+ * there are to be, before anything of that size is allocated.
+ *
+ * @param bytes the column's chunk of a row group
+ * @throws Error with what does not fit
+ */
+export function checkPages(bytes: ArrayBuffer, { codec }: ColumnMetaData, rows: number): void {
+  const reader = { view: new DataView(bytes), offset: 0 };
+  let values = 0;
+  while (values < rows && reader.offset < bytes.byteLength - 1) {
+    const start = reader.offset;
+    const header = parquetHeader(reader);
+    const { type, compressed_page_size: packed, uncompressed_page_size: unpacked } = header;
+    const place = `the page at offset ${start} of its chunk`;
+    if (!isSize(packed, bytes.byteLength - reader.offset)) throw new Error(`${place} ends beyond it`);
+    const most = codec === 'UNCOMPRESSED' ? packed : Math.max(ANY_PAGE, packed * MAX_RATIO);
+    if (!isSize(unpacked, most))
+      throw new Error(`${place} promises ${unpacked} bytes of ${packed} packed ones`);
+    const count =
+      header.data_page_header?.num_values ??
+      header.data_page_header_v2?.num_values ??
+      header.dictionary_page_header?.num_values;
+    // A value of a dictionary takes a bit at least.
+    const limit = type === 'DICTIONARY_PAGE' ? 8 * unpacked : rows - values;
+    if (!isSize(count, limit)) throw new Error(`${place} promises ${count} values where ${limit} may be`);
+    const levels = header.data_page_header_v2;
+    if (levels) {
+      const { definition_levels_byte_length: a, repetition_levels_byte_length: b, num_nulls: nulls } = levels;
+      if (!isSize(a, packed) || !isSize(b, packed - a) || !isSize(nulls, count))
+        throw new Error(`${place} is damaged`);
+    }
+    if (type !== 'DICTIONARY_PAGE') values += count;
+    reader.offset += packed;
+  }
+  if (values !== rows) throw new Error(`it has ${values} values where ${rows} should be`);
+}
+
+function isSize(value: unknown, most: number): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most;
+}

@@ -1,0 +1,18 @@
+import { badData } from './source.ts';
+import { TableSchema } from './table-schema.ts';
+import { TextSchema } from './text-schema.ts';
+
+/** How rows or lines become examples, learnt from the training part, and how examples become rows or lines again. */
+export type DataSchema = TableSchema | TextSchema;
+
+/**
+ * The schema that `JSON.stringify` made a text of.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT
+ */
+export function schemaFromJson(value: unknown): DataSchema {
+  const type = (value as { type?: unknown } | null)?.type;
+  if (type === 'table') return TableSchema.fromJSON(value);
+  if (type === 'text') return TextSchema.fromJSON(value);
+  throw badData('schema', `expected the type table or text but received ${JSON.stringify(type)}`);
+}

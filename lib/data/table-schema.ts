@@ -1,0 +1,287 @@
+import { checkOneOf, checkOptions, expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { DataKind } from './dataset-checks.ts';
+import { allocate, badData } from './source.ts';
+import { type Column, categoriesOfNumbers, noColumn, numberIn, placeOf, type Table } from './table.ts';
+import { checkFields, type Field, type LabelField, learnField, learnLabel } from './table-fields.ts';
+
+export type { CategoricalField, Field, LabelField, NumericField } from './table-fields.ts';
+
+/** How {@link TableSchema.learn} turns columns into numbers. */
+export interface TableSchemaOptions {
+  /** The column that becomes the labels, and no part of an example. Default: none. */
+  labelColumn?: string;
+  /**
+   * `refuse` (default) throws for a missing value. `impute` puts the training mean of a numeric column or the most frequent
+   * category there, and in place of a category that was not in the training rows.
+   */
+  onMissing?: 'refuse' | 'impute';
+  /** Whether numeric columns get mean 0 and standard deviation 1 over the training rows. Default true. */
+  standardise?: boolean;
+}
+
+export const TABLE_SCHEMA_OPTIONS = ['labelColumn', 'onMissing', 'standardise'] as const;
+
+/** What {@link TableSchema.encode} makes of rows, as the constructor of `Dataset` takes it. */
+export interface EncodedTable {
+  shape: readonly [number];
+  kind: DataKind;
+  /** [rows, size]. */
+  data: Float32Array;
+  labels?: Int32Array;
+  classes?: readonly string[];
+}
+
+/** What `JSON.stringify` makes of a {@link TableSchema}. */
+export interface TableSchemaJson {
+  type: 'table';
+  fields: readonly Field[];
+  label?: LabelField;
+  onMissing: 'refuse' | 'impute';
+}
+
+/** More numbers than one array of every supported Node holds. */
+const MAX_VALUES = 2 ** 30;
+
+/**
+ * How rows of a table become examples, and examples rows again: numeric columns are standardised, categorical ones become a
+ * one-hot group each, in the order of the columns. Learnt from training rows alone, and kept as JSON.
+ */
+export class TableSchema {
+  readonly type = 'table';
+  /** The columns that make up an example. */
+  readonly fields: readonly Field[];
+  /** The column of the labels, if there is one. */
+  readonly label: LabelField | undefined;
+  readonly onMissing: 'refuse' | 'impute';
+  /** Numbers in an example. */
+  readonly size: number;
+
+  private constructor({ fields, label, onMissing }: Omit<TableSchemaJson, 'type'>) {
+    this.fields = Object.freeze([...fields]);
+    this.label = label;
+    this.onMissing = onMissing;
+    this.size = fields.reduce((sum, field) => sum + widthOf(field), 0);
+  }
+
+  /**
+   * The schema of these rows, which should be the training rows alone.
+   *
+   * @param labelled the rows whose labels there are; default the same
+   * @throws TorchvaeError ERR_RANGE for a label column that is not there, ERR_DATA_FORMAT for a column without any value, with too
+   * many categories (4096), or of which the mean is not finite; for labels that are missing or no classes
+   */
+  static learn(table: Table, options: TableSchemaOptions = {}, labelled: Table = table): TableSchema {
+    const {
+      labelColumn,
+      onMissing = 'refuse',
+      standardise = true,
+    } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
+    checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
+    if (typeof standardise !== 'boolean') {
+      throw new TorchvaeError('ERR_TYPE', expected('true or false', 'standardise', standardise));
+    }
+    const fields = table.columns
+      .filter(({ name }) => name !== labelColumn)
+      .map((column) => learnField(column, standardise, table.name));
+    if (fields.length === 0)
+      throw badData(table.name, 'expected at least one column beside that of the labels');
+    const label =
+      labelColumn === undefined ? undefined : learnLabel(columnOf(labelled, labelColumn), table.name);
+    return new TableSchema({ fields, onMissing, ...(label && { label }) });
+  }
+
+  /** @throws TorchvaeError ERR_DATA_FORMAT for what {@link toJSON} did not make */
+  static fromJSON(value: unknown): TableSchema {
+    const { fields, label, onMissing } = (value ?? {}) as Partial<TableSchemaJson>;
+    if (onMissing !== 'refuse' && onMissing !== 'impute') {
+      throw badData('table schema', expected('refuse or impute', 'onMissing', onMissing));
+    }
+    const checked = checkFields(fields, label);
+    return new TableSchema({ ...checked, onMissing });
+  }
+
+  toJSON(): TableSchemaJson {
+    const { fields, label, onMissing } = this;
+    return { type: 'table', fields, ...(label && { label }), onMissing };
+  }
+
+  /**
+   * The rows as examples: columns are found by name, others than the schema's are left out. Labels come along where their
+   * column is there.
+   *
+   * @throws TorchvaeError ERR_RANGE for a column that is not there, ERR_DATA_FORMAT naming row and column of a value that is
+   * missing, no number, not finite as float32, or a category that the training rows did not have
+   */
+  encode(table: Table): EncodedTable {
+    const { length } = table;
+    if (length * this.size > MAX_VALUES) {
+      throw badData(
+        table.name,
+        `expected at most ${MAX_VALUES} numbers but ${length} rows of ${this.size} are more`,
+      );
+    }
+    const data = allocate(table.name, 4 * length * this.size, () => new Float32Array(length * this.size));
+    let start = 0;
+    for (const field of this.fields) {
+      const column = columnOf(table, field.name);
+      if (field.type === 'numeric') this.#encodeNumbers(field, column, data, start, table.name);
+      else this.#encodeCategories(field, column, data, start, table.name);
+      start += widthOf(field);
+    }
+    const label = this.label && table.columns.find(({ name }) => name === this.label!.name);
+    return {
+      shape: [this.size],
+      kind: this.#kindOf(data),
+      data,
+      ...(label && { labels: this.#labels(label, table.name), classes: this.label!.categories }),
+    };
+  }
+
+  /**
+   * The rows that examples stand for, as records by column: numbers in their own units, and the category whose number is
+   * largest.
+   *
+   * @param values [rows, size], such as the `data` of what `VAE.reconstruct` or `sample` returns
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE
+   */
+  decode(values: Float32Array): Record<string, number | string>[] {
+    if (!(values instanceof Float32Array)) {
+      throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'values', values));
+    }
+    if (values.length % this.size !== 0) {
+      throw new TorchvaeError('ERR_SHAPE', expected(`a multiple of ${this.size} values`, 'values', values));
+    }
+    return Array.from({ length: values.length / this.size }, (_, row) => {
+      let at = row * this.size;
+      return Object.fromEntries(
+        this.fields.map((field) => {
+          const part = values.subarray(at, at + widthOf(field));
+          at += part.length;
+          return [field.name, decodeField(field, part)];
+        }),
+      );
+    });
+  }
+
+  #encodeNumbers(
+    field: Extract<Field, { type: 'numeric' }>,
+    column: Column,
+    data: Float32Array,
+    start: number,
+    file: string,
+  ): void {
+    const numbers = numbersOf(column, file);
+    for (let row = 0; row < numbers.length; row++) {
+      let value = numbers[row]!;
+      if (Number.isNaN(value)) value = this.#missing(row, field.name, file, field.fill);
+      const at = row * this.size + start;
+      data[at] = (value - field.centre) / field.scale;
+      if (Number.isFinite(data[at]!)) continue;
+      throw badData(
+        file,
+        `${placeOf(row, field.name)}: expected a number that is finite as float32 but received ${value}`,
+      );
+    }
+  }
+
+  #encodeCategories(
+    field: Extract<Field, { type: 'categorical' }>,
+    column: Column,
+    data: Float32Array,
+    start: number,
+    file: string,
+  ): void {
+    const places = new Map(field.categories.map((name, i) => [name, i]));
+    const { codes, names } = namesOf(column);
+    const known = names.map((name) => places.get(name) ?? -1);
+    for (let row = 0; row < codes.length; row++) {
+      const code = codes[row]!;
+      let place = code < 0 ? this.#missing(row, field.name, file, field.usual) : known[code]!;
+      if (place < 0) {
+        if (this.onMissing === 'refuse') throw unknownCategory(row, field, names[code]!, file);
+        place = field.usual;
+      }
+      data[row * this.size + start + place] = 1;
+    }
+  }
+
+  #labels(column: Column, file: string): Int32Array {
+    const { name, categories } = this.label!;
+    const places = new Map(categories.map((category, i) => [category, i]));
+    const { codes, names } = namesOf(column);
+    return Int32Array.from(codes, (code, row) => {
+      const place = code < 0 ? undefined : places.get(names[code]!);
+      if (place !== undefined) return place;
+      if (code < 0) throw badData(file, `${placeOf(row, name)}: expected a label but it is missing`);
+      throw unknownCategory(row, this.label!, names[code]!, file);
+    });
+  }
+
+  #missing(row: number, column: string, file: string, substitute: number): number {
+    if (this.onMissing === 'impute') return substitute;
+    const advice = 'fill it in, leave the row out, or give onMissing: impute (--on-missing impute)';
+    throw badData(file, `${placeOf(row, column)}: expected a value but it is missing; ${advice}`);
+  }
+
+  #kindOf(data: Float32Array): DataKind {
+    if (this.fields.every((field) => field.type === 'categorical')) return 'binary';
+    const isPlain = this.fields.every(
+      (field) => field.type === 'categorical' || (field.centre === 0 && field.scale === 1),
+    );
+    return isPlain && data.every((value) => value >= 0 && value <= 1) ? 'unit' : 'real';
+  }
+}
+
+function widthOf(field: Field): number {
+  return field.type === 'numeric' ? 1 : field.categories.length;
+}
+
+function decodeField(field: Field, values: Float32Array): number | string {
+  if (field.type === 'numeric') return values[0]! * field.scale + field.centre;
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return field.categories[best]!;
+}
+
+function columnOf(table: Table, name: string): Column {
+  const column = table.columns.find((other) => other.name === name);
+  if (column) return column;
+  throw noColumn(
+    table.name,
+    name,
+    table.columns.map((other) => other.name),
+  );
+}
+
+/** Rows that were read by themselves may be words where the training rows were numbers, or the other way round. */
+function numbersOf(column: Column, file: string): Float64Array {
+  if (column.type === 'numeric') return column.values;
+  const numbers = column.categories.map(numberIn);
+  return Float64Array.from(column.values, (code, row) => {
+    const value = code < 0 ? Number.NaN : numbers[code];
+    if (value !== undefined) return value;
+    const found = JSON.stringify(column.categories[code]!.slice(0, 60));
+    throw badData(file, `${placeOf(row, column.name)}: expected a number but received ${found}`);
+  });
+}
+
+function namesOf(column: Column): { codes: Int32Array; names: readonly string[] } {
+  if (column.type === 'categorical') return { codes: column.values, names: column.categories };
+  const { values, categories } = categoriesOfNumbers(column.values);
+  return { codes: values, names: categories };
+}
+
+function unknownCategory(
+  row: number,
+  { name, categories }: { name: string; categories: readonly string[] },
+  found: string,
+  file: string,
+): TorchvaeError {
+  const known = categories.slice(0, 12).join(', ') + (categories.length > 12 ? ', ...' : '');
+  const received = JSON.stringify(found.slice(0, 60));
+  return badData(
+    file,
+    `${placeOf(row, name)}: expected one of the training rows' values (${known}) but received ${received}`,
+  );
+}

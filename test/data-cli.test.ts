@@ -1,0 +1,169 @@
+/** Every kind of --data from the command line, and what a checkpoint keeps of it. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { strToU8, zipSync } from 'fflate';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Dataset, loadDataset, type TableSchema } from '../lib/data/index.ts';
+import { decodeSafetensors, encodeSafetensors } from '../lib/model/safetensors.ts';
+import { VAE } from '../lib/vae.ts';
+import { refusal } from './refusal.ts';
+import { packageFolder, torchvae } from './support/command.ts';
+import { npy } from './support/npy.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'torchvae-data-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const at = (name: string) => join(folder, name);
+const small = [
+  '--epochs',
+  '1',
+  '--device',
+  'cpu',
+  '--set',
+  'encoder={"hidden":[8]}',
+  '--set',
+  'latentSize=2',
+];
+const gaussian = ['--set', 'likelihood.type=gaussian'];
+const table = (rows: number) =>
+  `a,b,kind\n${Array.from({ length: rows }, (_, i) => `${i % 7},${i % 2 ? 'x' : 'y'},${i % 3}`).join('\n')}\n`;
+
+async function train(data: string, ...flags: string[]) {
+  const out = at(`run-${Math.random()}`);
+  const outcome = await torchvae(['train', '--data', data, '--out', out, ...small, ...flags]);
+  return { ...outcome, out };
+}
+
+describe('train --data', () => {
+  test('.npy and .npz', async () => {
+    const images = npy(
+      '|u1',
+      [20, 6, 5],
+      new Uint8Array(600).map((_, i) => i % 256),
+    );
+    writeFileSync(at('x.npy'), images);
+    writeFileSync(
+      at('x.npz'),
+      zipSync({ 'x.npy': images, 'y.npy': npy('|u1', [20], new Uint8Array(20)), 'note.txt': strToU8('') }),
+    );
+    expect(await train(at('x.npy'))).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/x\.npy: 20 examples of 1x6x5/),
+    });
+    expect(await train(at('x.npz'))).toMatchObject({ code: 0, stderr: expect.stringMatching(/1 classes/) });
+  });
+
+  test('a folder of images, resized, with classes as labels', async () => {
+    for (const name of ['cats', 'dogs']) {
+      mkdirSync(at(`pets/${name}`), { recursive: true });
+      const create = { width: 20, height: 10, channels: 3, background: '#336699' } as const;
+      for (let i = 0; i < 4; i++)
+        await sharp({ create })
+          .png()
+          .toFile(at(`pets/${name}/${i}.png`));
+    }
+    const { code, stderr } = await train(at('pets'), '--size', '8', '--set', 'condition.classes=2');
+    expect(stderr).toMatch(/pets: 8 examples of 3x8x8, unit, uint8, 2 classes/);
+    expect(code).toBe(0);
+  });
+
+  test('CIFAR', async () => {
+    mkdirSync(at('cifar'));
+    writeFileSync(at('cifar/data_batch_1.bin'), Buffer.alloc(4 * 3073, 5));
+    expect(await train(at('cifar'))).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/cifar-10 \(train\): 4 examples of 3x32x32/),
+    });
+  });
+
+  test('a table, whose schema the checkpoint keeps and encode uses', async () => {
+    writeFileSync(at('t.csv'), table(50));
+    const flags = ['--label-column', 'kind', '--holdout', '0.2', ...gaussian];
+    const { code, stderr, out } = await train(at('t.csv'), ...flags);
+    expect(stderr).toMatch(/t\.csv: 40 examples of 3, real, float32, 3 classes/);
+    expect(code).toBe(0);
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).data).toMatchObject({
+      labelColumn: 'kind',
+      examples: 50,
+    });
+    const resumed = await torchvae(['train', '--resume', '--out', out, '--epochs', '2']);
+    expect(resumed).toMatchObject({ code: 0, stderr: expect.stringMatching(/epoch 2 /) });
+    expect(await torchvae(['train', '--resume', '--out', out, '--label-column', 'b'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/started with --label-column kind/),
+    });
+    writeFileSync(at('new.csv'), 'b,a\ny,3\n');
+    const encoded = await torchvae([
+      'encode',
+      out,
+      '--data',
+      at('new.csv'),
+      '--out',
+      at('codes.safetensors'),
+    ]);
+    expect(encoded).toMatchObject({ code: 0, stderr: expect.stringMatching(/codes of 1 examples/) });
+    const found = decodeSafetensors(readFileSync(at('codes.safetensors')), 'codes').tensors.get('mean')!;
+    using vae = await VAE.load(join(out, 'checkpoint.safetensors'));
+    const { mean } = await vae.encode(await loadDataset(at('new.csv'), { schema: vae.schema }));
+    expect([...mean.data]).toEqual([...found.data]);
+    const [row] = (vae.schema as TableSchema).decode((await vae.sample(1)).data);
+    expect(Object.keys(row!)).toEqual(['a', 'b']);
+  });
+
+  test('Parquet, with missing values imputed', async () => {
+    const path = join(packageFolder, 'test/fixtures/table-zstd.parquet');
+    expect(await train(path, ...gaussian)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/row 3, column "height".*--on-missing impute.*ERR_DATA_FORMAT/),
+    });
+    expect(await train(path, ...gaussian, '--on-missing', 'impute')).toMatchObject({ code: 0 });
+  });
+
+  test('says what does not go together', async () => {
+    writeFileSync(at('t.csv'), table(9));
+    writeFileSync(at('t.txt'), 'ab\ncd\n');
+    expect((await train(at('t.csv'))).stderr).toMatch(
+      /as the bernoulli likelihood needs, but received data of kind 'real'/,
+    );
+    expect((await train(at('t.txt'))).stderr).toMatch(
+      /as the bernoulli likelihood needs, but received data of kind 'categorical'/,
+    );
+    expect((await train(at('t.csv'), '--size', '8')).stderr).toMatch(
+      /--size is for --data sprites or a folder of images/,
+    );
+    expect((await train('sprites', '--label-column', 'a')).stderr).toMatch(
+      /--label-column is for --data a table/,
+    );
+    expect((await train(at('t.csv'), '--label-column', 'c')).stderr).toMatch(
+      /columns a, b, kind but received "c"/,
+    );
+    expect((await train(at('missing.csv'))).stderr).toMatch(/which does not exist .*ERR_RANGE/);
+  });
+});
+
+test('a checkpoint with a damaged schema is refused', async () => {
+  const data = await Dataset.fromRecords([{ a: 1 }, { a: 2 }, { a: 3 }]);
+  using vae = await VAE.create({
+    spec: { inputShape: [1], encoder: { hidden: [2] }, likelihood: 'gaussian' },
+    device: 'cpu',
+  });
+  expect(vae.schema).toBeUndefined();
+  for await (const _ of vae.fit(data, { epochs: 1 }));
+  await vae.save(at('m.safetensors'));
+  using loaded = await VAE.load(at('m.safetensors'));
+  expect(loaded.schema!.toJSON()).toEqual(data.schema!.toJSON());
+  const { tensors, metadata } = decodeSafetensors(readFileSync(at('m.safetensors')), 'm');
+  const chunks = encodeSafetensors(tensors, {
+    ...metadata,
+    schema: '{"type":"table","onMissing":"refuse","fields":[]}',
+  });
+  writeFileSync(at('bad.safetensors'), Buffer.concat([chunks].flat()));
+  expect(await refusal('ERR_CHECKPOINT', () => VAE.load(at('bad.safetensors')))).toMatch(
+    /no usable checkpoint: table schema: .*fields is damaged/,
+  );
+});

@@ -1,0 +1,248 @@
+/** A folder of images becomes a data set. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { loadDataset, loadSplit, mnist } from '../lib/data/index.ts';
+import { encodePng } from '../lib/report/png.ts';
+import { refusal } from './refusal.ts';
+import { fuzz } from './support/fuzz.ts';
+
+let base: string;
+beforeAll(() => {
+  base = mkdtempSync(join(tmpdir(), 'torchvae-images-'));
+});
+afterAll(() => rmSync(base, { recursive: true }));
+
+let count = 0;
+/** A new folder with these files. */
+function folder(files: Record<string, Uint8Array | string>): string {
+  const path = join(base, `set${count++}`);
+  mkdirSync(path);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), content);
+  }
+  return path;
+}
+
+type Format = 'png' | 'jpeg' | 'webp' | 'gif' | 'tiff' | 'avif';
+/** An image of one colour. */
+const plain = (width: number, height: number, background: string, format: Format = 'png') =>
+  sharp({ create: { width, height, channels: 3, background } })
+    .toFormat(format, format === 'webp' ? { lossless: true } : {})
+    .toBuffer();
+const grey = (pixels: number[], width: number) =>
+  encodePng({ width, height: pixels.length / width, channels: 1, data: Uint8Array.from(pixels) } as never);
+
+describe('reading', () => {
+  test.skipIf(!process.env.TORCHVAE_DATA)(
+    'MNIST as a folder for each digit gives its pixels back',
+    async () => {
+      const digits = (await mnist({ split: 'test' })).take(100);
+      const files: Record<string, Uint8Array> = {};
+      const order: string[] = [];
+      for (let i = 0; i < digits.length; i++) {
+        const name = `${digits.labels![i]}/${String(i).padStart(5, '0')}.png`;
+        const pixels = digits.data.subarray(784 * i, 784 * (i + 1)) as Uint8Array;
+        files[name] = await sharp(pixels, { raw: { width: 28, height: 28, channels: 1 } })
+          .toColourspace('b-w')
+          .png()
+          .toBuffer();
+        order.push(name);
+      }
+      const data = await loadDataset(folder(files));
+      expect([data.shape, data.kind, data.classes]).toEqual([[1, 28, 28], 'unit', digits.classes]);
+      order.sort().forEach((name, i) => {
+        const index = Number(name.slice(2, 7));
+        expect(data.labels![i]).toBe(digits.labels![index]);
+        const [found, original] = [data, digits].map((set, which) => {
+          const at = 784 * (which === 0 ? i : index);
+          return Buffer.from(set.data.subarray(at, at + 784) as Uint8Array);
+        });
+        expect(found!.equals(original!), name).toBe(true);
+      });
+      const { train, validation } = await loadSplit(folder(files), { validation: 0.2, stratified: true });
+      expect([train.length, validation.length]).toEqual([80, 20]);
+    },
+  );
+
+  test('colours have channels first; formats mix; hidden and other files are passed over', async () => {
+    const path = folder({
+      'a.png': await plain(4, 2, '#010203'),
+      'b.webp': await plain(4, 2, '#fe0080', 'webp'),
+      'c.TIFF': await plain(4, 2, '#0a0b0c', 'tiff'),
+      'd.gif': await plain(4, 2, '#ffffff', 'gif'),
+      '.hidden.png': 'no image',
+      '__MACOSX/a.png': 'no image',
+      '.git/b.png': 'no image',
+      'labels.csv': 'a,b',
+    });
+    const data = await loadDataset(path);
+    expect([data.shape, data.length, data.labels]).toEqual([[3, 2, 4], 4, undefined]);
+    expect([0, 8, 16, 24, 32, 40].map((i) => data.data[i])).toEqual([1, 2, 3, 254, 0, 128]);
+  });
+
+  test('images of any size are resized, turned grey or coloured where that is asked for', async () => {
+    const path = folder({
+      'a.png': grey([0, 255, 0, 255], 2),
+      'b.jpg': await plain(300, 100, '#808080', 'jpeg'),
+      'c.avif': await plain(64, 64, '#404040', 'avif'),
+    });
+    const data = await loadDataset(path, { imageSize: [8, 6], channels: 1 });
+    expect(data.shape).toEqual([1, 8, 6]);
+    expect(Math.abs(data.data[48 + 20]! - 128)).toBeLessThan(3);
+    expect(Math.abs(data.data[96 + 20]! - 64)).toBeLessThan(4);
+    expect((await loadDataset(path, { imageSize: 8 })).shape).toEqual([3, 8, 8]);
+  });
+
+  test('all grey images make one channel, 16 bits become 8, what is transparent becomes black, turned ones upright', async () => {
+    const deep = await sharp(new Uint16Array([0, 65535]), { raw: { width: 2, height: 1, channels: 1 } })
+      .toColourspace('grey16')
+      .png()
+      .toBuffer();
+    const data = await loadDataset(folder({ 'a.png': deep }));
+    expect([data.shape, ...data.data]).toEqual([[1, 1, 2], 0, 255]);
+    const clear = await sharp({ create: { width: 1, height: 1, channels: 4, background: '#ffffff00' } })
+      .png()
+      .toBuffer();
+    expect([...(await loadDataset(folder({ 'a.png': clear }))).data]).toEqual([0, 0, 0]);
+    const turned = await sharp(await plain(4, 2, '#fff'))
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer();
+    expect((await loadDataset(folder({ 'a.jpg': turned }))).shape).toEqual([3, 4, 2]);
+  });
+
+  test('the order is that of the names, whatever the file system says', async () => {
+    const names = ['z.png', 'B.png', 'a.png', '10.png', '9.png', 'ä.png'];
+    const files = Object.fromEntries(names.map((name, i) => [name, grey([i], 1)]));
+    expect([...(await loadDataset(folder(files))).data]).toEqual([3, 4, 1, 2, 0, 5]);
+    const nested = {
+      'b/2.png': grey([1], 1),
+      'b/1/x.png': grey([2], 1),
+      'a/z.png': grey([3], 1),
+      'empty/readme.md': '',
+    };
+    const data = await loadDataset(folder(nested));
+    expect([[...data.data], [...data.labels!], data.classes]).toEqual([
+      [3, 1, 2],
+      [0, 1, 1],
+      ['a', 'b'],
+    ]);
+  });
+});
+
+describe('refusing', () => {
+  const refused = (path: string, options = {}) =>
+    refusal('ERR_DATA_FORMAT', () => loadDataset(path, options));
+
+  test('a folder without images, and one with images in two places', async () => {
+    expect(await refused(folder({ 'a.txt': 'x' }))).toMatch(/expected images \(\.png, .* but there are none/);
+    expect(await refused(folder({ 'a.png': grey([1], 1), 'c/b.png': grey([1], 1) }))).toMatch(
+      /a\.png in it and .*b\.png in a folder/,
+    );
+  });
+
+  test('sizes that differ, unless one is asked for', async () => {
+    const path = folder({ 'a.png': grey([1, 2], 2), 'b.png': grey([1, 2, 3], 3) });
+    expect(await refused(path)).toMatch(
+      /b\.png: expected the size of .*a\.png \(1 x 2\) but it is 1 x 3; give imageSize/,
+    );
+  });
+
+  test('what is no image, is cut short, or is another format than its name says', async () => {
+    const noise = Uint8Array.from({ length: 40 * 40 * 3 }, (_, i) => (i * 7919) % 256);
+    const png = await sharp(noise, { raw: { width: 40, height: 40, channels: 3 } })
+      .png()
+      .toBuffer();
+    const svg =
+      '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>';
+    for (const [content, message] of [
+      ['', /the file is empty/],
+      ['hello', /decoding failed/],
+      [png.subarray(0, png.length / 2), /decoding failed/],
+      [svg, /expected one of png, .* but it is svg/],
+    ] as const) {
+      expect(await refused(folder({ 'a.png': content }))).toMatch(message);
+      expect(await refused(folder({ 'a.png': content }), { imageSize: 4, channels: 1 })).toMatch(message);
+    }
+  });
+
+  test('an image of more pixels than allowed, before it is decoded', async () => {
+    const bomb = await plain(9000, 9000, '#000');
+    const before = process.memoryUsage.rss();
+    for (const options of [{}, { imageSize: 8, channels: 1 }]) {
+      expect(await refused(folder({ 'a.png': bomb }), options)).toMatch(
+        /a\.png: .*(pixel limit|at most 67108864 pixels)/,
+      );
+    }
+    expect(process.memoryUsage.rss() - before).toBeLessThan(60_000_000);
+    expect(
+      (await loadDataset(folder({ 'a.png': await plain(99, 9, '#000') }), { imageSize: 4, maxPixels: 891 }))
+        .length,
+    ).toBe(1);
+  });
+
+  test('links that lead out, and links to folders', async () => {
+    const outside = folder({ 'a.png': grey([1], 1) });
+    const path = folder({ 'a.png': grey([1], 1) });
+    symlinkSync(join(path, 'a.png'), join(path, 'b.png'));
+    expect((await loadDataset(path)).length).toBe(2);
+    symlinkSync(join(outside, 'a.png'), join(path, 'c.png'));
+    expect(await refused(path)).toMatch(/c\.png: expected a file within .* but it is a link to/);
+    const looped = folder({ 'a.png': grey([1], 1) });
+    symlinkSync(looped, join(looped, 'loop'));
+    expect(await refused(looped)).toMatch(/link to one/);
+    const dangling = folder({ 'a.png': grey([1], 1) });
+    symlinkSync('/no/such/file', join(dangling, 'b.png'));
+    expect(await refusal('ERR_IO', () => loadDataset(dangling))).toMatch(/b\.png|does not exist/);
+  });
+
+  test('options that cannot be', async () => {
+    const path = folder({ 'a.png': grey([1], 1) });
+    await refusal('ERR_RANGE', () => loadDataset(path, { imageSize: 0 }));
+    await refusal('ERR_TYPE', () => loadDataset(path, { imageSize: [2, 'x'] as never }));
+    await refusal('ERR_RANGE', () => loadDataset(path, { channels: 2 as never }));
+    await refusal('ERR_RANGE', () => loadDataset(path, { maxPixels: -1 }));
+  });
+
+  test('anything, where sharp is not installed, and says how to install it', async () => {
+    const path = folder({ 'a.png': grey([1], 1) });
+    vi.doMock('sharp', () => {
+      throw new Error("Cannot find package 'sharp'");
+    });
+    try {
+      expect(await refusal('ERR_STATE', () => loadDataset(path))).toMatch(/npm install sharp/);
+    } finally {
+      vi.doUnmock('sharp');
+    }
+  });
+
+  test('more examples than one array holds', async () => {
+    const files = Object.fromEntries(
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [`${name}.png`, grey([1], 1)]),
+    );
+    expect(await refused(folder(files), { imageSize: 1 << 14, channels: 3 })).toMatch(
+      /6 images of 3 x 16384 x 16384 are more/,
+    );
+  });
+
+  test('mutations are read or refused', async () => {
+    const path = folder({});
+    const noise = Uint8Array.from({ length: 75 }, (_, i) => (i * 7919) % 256);
+    const image = () => sharp(noise, { raw: { width: 5, height: 5, channels: 3 } });
+    const files = await Promise.all([
+      image().png().toBuffer(),
+      image().jpeg().toBuffer(),
+      image().webp().toBuffer(),
+    ]);
+    const read = (bytes: Uint8Array) => {
+      writeFileSync(join(path, 'f.png'), bytes);
+      return loadDataset(path, { maxPixels: 10_000 });
+    };
+    const refusals = await fuzz(files, read, { rounds: 300 });
+    expect(refusals).toBeGreaterThan(50);
+  });
+});

@@ -1,0 +1,390 @@
+/** Tables (CSV, Parquet, records) become examples and rows again. */
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Dataset, loadDataset, loadSplit, mnist, schemaFromJson, TableSchema } from '../lib/data/index.ts';
+import { refusal } from './refusal.ts';
+import { packageFolder } from './support/command.ts';
+import { fuzz } from './support/fuzz.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'torchvae-tables-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const PEOPLE = `age,city,zip,kind
+20,Rome,00184,a
+40,"Paris, France",75001,b
+60,Rome,00184,a
+40,Oslo,0150,b
+`;
+
+const schemaOf = (data: Dataset) => data.schema as TableSchema;
+const round = (rows: Record<string, number | string>[]) =>
+  rows.map((row) =>
+    Object.fromEntries(
+      Object.entries(row).map(([key, value]) => [
+        key,
+        typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : value,
+      ]),
+    ),
+  );
+
+describe('CSV', () => {
+  test('numbers are standardised, words become one-hot groups, a column becomes the labels', async () => {
+    const data = await loadDataset(file('people.csv', PEOPLE), { labelColumn: 'kind' });
+    expect(data.describe()).toBe('people.csv: 4 examples of 7, real, float32, 2 classes');
+    // (age - 40) / sqrt(200); Oslo, Paris, Rome; 0150, 00184, 75001 by their size, as names for their leading zeros
+    const a = Math.fround(20 / Math.sqrt(200));
+    expect([...data.data.subarray(0, 7)]).toEqual([-a, 0, 0, 1, 0, 1, 0]);
+    expect([...data.data.subarray(7, 14)]).toEqual([0, 0, 1, 0, 0, 0, 1]);
+    expect([data.classes, [...data.labels!]]).toEqual([
+      ['a', 'b'],
+      [0, 1, 0, 1],
+    ]);
+  });
+
+  test('examples become rows again, also by a schema that was kept as JSON', async () => {
+    const data = await loadDataset(file('people.csv', PEOPLE), { labelColumn: 'kind' });
+    const kept = schemaFromJson(JSON.parse(JSON.stringify(data.schema))) as TableSchema;
+    expect(kept.toJSON()).toEqual(schemaOf(data).toJSON());
+    expect(round(kept.decode(data.data as Float32Array))[1]).toEqual({
+      age: 40,
+      city: 'Paris, France',
+      zip: '75001',
+    });
+    const guess = Float32Array.of(1, 0.2, 0.5, 0.3, 0.1, 0, 0.05);
+    expect(round(kept.decode(guess))).toEqual([{ age: 54.1421, city: 'Paris, France', zip: '0150' }]);
+    const incomplete = file('new.csv', 'city,age,note\nOslo,33,x\n');
+    expect(await refusal('ERR_RANGE', () => loadDataset(incomplete, { schema: kept }))).toMatch(
+      /new\.csv: expected one of the columns city, age, note but received "zip"/,
+    );
+    const whole = await loadDataset(file('new.csv', 'zip,city,age,note\n00184,Oslo,33,x\n'), {
+      schema: kept,
+    });
+    expect([whole.labels, round(kept.decode(whole.data as Float32Array))]).toEqual([
+      undefined,
+      [{ age: 33, city: 'Oslo', zip: '00184' }],
+    ]);
+  });
+
+  test('what is learnt is learnt from the training part alone', async () => {
+    const rows = Array.from({ length: 200 }, (_, i) => `${i},${i % 4 ? 'x' : 'y'}`);
+    const path = file('split.csv', `value,group\n${rows.join('\n')}\n`);
+    const { train, validation } = await loadSplit(path, { validation: 0.25, seed: 3 });
+    expect([train.length, validation.length]).toEqual([150, 50]);
+    const column = (data: Dataset) => Array.from({ length: data.length }, (_, i) => data.data[3 * i]!);
+    const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    expect(mean(column(train))).toBeCloseTo(0, 5);
+    expect(mean(column(train).map((value) => value ** 2))).toBeCloseTo(1, 5);
+    expect(Math.abs(mean(column(validation)))).toBeGreaterThan(0.01);
+    expect(validation.schema).toBe(train.schema);
+    const all = [train, validation].flatMap((part) => schemaOf(part).decode(part.data as Float32Array));
+    expect(all.map(({ value }) => Math.round(value as number)).sort((p, q) => p - q)).toEqual([
+      ...Array(200).keys(),
+    ]);
+    const options = { labelColumn: 'group' };
+    const even = await loadSplit(path, { validation: 0.5, stratified: true }, options);
+    expect(even.train.labels!.filter((label) => label === 1).length).toBe(25);
+  });
+
+  test('missing values are refused with their place, or imputed', async () => {
+    const path = file('gaps.csv', 'a,b\n1,x\n,x\n5,NA\n3,y\n');
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(
+      /gaps\.csv: row 2, column "a": .* missing/,
+    );
+    const data = await loadDataset(path, { onMissing: 'impute', standardise: false });
+    expect([...data.data]).toEqual([1, 1, 0, 3, 1, 0, 5, 1, 0, 3, 0, 1]);
+    const own = await loadDataset(file('own.csv', 'a,b\n1,x\n-,NA\n'), {
+      missing: ['-'],
+      onMissing: 'impute',
+    });
+    expect(schemaOf(own).fields[1]).toMatchObject({ categories: ['NA', 'x'] });
+  });
+
+  test('a value that training did not have is refused, or imputed', async () => {
+    const train = await loadDataset(file('train.csv', 'a\nx\nx\ny\n'));
+    const other = file('other.csv', 'a\ny\nz\n');
+    const told = await refusal('ERR_DATA_FORMAT', () => loadDataset(other, { schema: train.schema }));
+    expect(told).toMatch(
+      /other\.csv: row 2, column "a": expected one of the training rows' values \(x, y\) but received "z"/,
+    );
+    const lenient = TableSchema.fromJSON({ ...schemaOf(train).toJSON(), onMissing: 'impute' });
+    expect([...(await loadDataset(other, { schema: lenient })).data]).toEqual([0, 1, 1, 0]);
+  });
+
+  test('other delimiters, no header, types by column, byte order mark, CR LF', async () => {
+    const options = {
+      delimiter: ';',
+      header: false,
+      columns: { column2: 'categorical', column3: 'ignore' },
+    } as const;
+    const data = await loadDataset(file('plain.csv', '\ufeff1;7;p\r\n\r\n3;8;q\r\n'), options);
+    expect(schemaOf(data).fields.map(({ name, type }) => `${name} ${type}`)).toEqual([
+      'column1 numeric',
+      'column2 categorical',
+    ]);
+    expect([...data.data]).toEqual([-1, 1, 0, 1, 0, 1]);
+    expect((await loadDataset(file('tabs.tsv', 'a\tb\n1\t2\n3\t4\n'))).shape).toEqual([2]);
+  });
+
+  test('a column that turns out not to be numeric keeps its values', async () => {
+    const data = await loadDataset(file('mixed.csv', 'a\n1.0\n2\n1\nx\n'));
+    expect(
+      schemaOf(data)
+        .decode(data.data as Float32Array)
+        .map(({ a }) => a),
+    ).toEqual(['1', '2', '1', 'x']);
+  });
+
+  test.each<[string, string | Uint8Array, object, string, RegExp]>([
+    ['nothing', '', {}, 'ERR_DATA_FORMAT', /the file is empty/],
+    ['a header alone', 'a,b\n', {}, 'ERR_DATA_FORMAT', /at least one row/],
+    ['rows of different lengths', 'a,b\n1,2\n3\n', {}, 'ERR_DATA_FORMAT', /as many cells .* line 3/],
+    ['an open quote', 'a,b\n1,"2\n3,4\n', {}, 'ERR_DATA_FORMAT', /every quote to be closed/],
+    [
+      'Latin-1',
+      Buffer.from('a,b\n1,caf\xe9\n', 'latin1'),
+      {},
+      'ERR_DATA_FORMAT',
+      /UTF-8 but the bytes at offset 9 /,
+    ],
+    ['UTF-16', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le'), {}, 'ERR_DATA_FORMAT', /UTF-8 .* offset 0/],
+    ['a character cut short', Buffer.from('a\n\u20ac').subarray(0, -1), {}, 'ERR_DATA_FORMAT', /UTF-8/],
+    ['the same name twice', 'a,a\n1,2\n', {}, 'ERR_DATA_FORMAT', /"a" comes twice/],
+    [
+      'a word among numbers',
+      'a\n1\nx\n',
+      { columns: { a: 'numeric' } },
+      'ERR_DATA_FORMAT',
+      /row 2, column "a": expected a number but received "x"/,
+    ],
+    ['no such label', 'a\n1\n', { labelColumn: 'b' }, 'ERR_RANGE', /columns a but received "b"/],
+    [
+      'labels that are measures',
+      'a,b\n1,0.5\n',
+      { labelColumn: 'b' },
+      'ERR_DATA_FORMAT',
+      /row 1, column "b": expected a class/,
+    ],
+    ['no such column', 'a\n1\n', { columns: { b: 'ignore' } }, 'ERR_RANGE', /columns a but received "b"/],
+    [
+      'an unknown type',
+      'a\n1\n',
+      { columns: { a: 'date' } },
+      'ERR_RANGE',
+      /one of numeric, categorical, ignore/,
+    ],
+    [
+      'a column without values',
+      'a,b\n1,\n2,\n',
+      { onMissing: 'impute' },
+      'ERR_DATA_FORMAT',
+      /column "b": .* miss theirs/,
+    ],
+    ['labels alone', 'a\n1\n', { labelColumn: 'a' }, 'ERR_DATA_FORMAT', /beside that of the labels/],
+    ['numbers beyond all', 'a\n1e308\n-1e308\n', {}, 'ERR_DATA_FORMAT', /mean and deviation are finite/],
+    [
+      'a name in every row',
+      `a\n${Array.from({ length: 5000 }, (_, i) => `u${i}`).join('\n')}`,
+      {},
+      'ERR_DATA_FORMAT',
+      /at most 4096 categories but there are 5000/,
+    ],
+  ])('refuses %s', async (_, content, options, code, message) => {
+    const path = file('bad.csv', content);
+    const told = await refusal(code as 'ERR_DATA_FORMAT', () => loadDataset(path, options));
+    expect(told).toMatch(message);
+    expect(told).toMatch(/bad\.csv: |for columns/);
+  });
+
+  test('a quote that takes in a large file does not take in its memory', async () => {
+    const path = file('quote.csv', Buffer.concat([Buffer.from('a,b\n1,"'), Buffer.alloc(100_000_000, 'x')]));
+    const before = process.memoryUsage.rss();
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(/quote/);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(200_000_000);
+  });
+
+  test('mutations are read or refused', async () => {
+    await fuzz([Buffer.from(PEOPLE)], (bytes) => loadDataset(file('f.csv', bytes)));
+  });
+
+  test.skipIf(!process.env.TORCHVAE_DATA)('MNIST as a table gives its pixels back', async () => {
+    const digits = (await mnist({ split: 'test' })).take(300);
+    const header = ['digit', ...Array.from({ length: 784 }, (_, i) => `p${i}`)].join(',');
+    const lines = Array.from({ length: 300 }, (_, i) =>
+      [digits.labels![i], ...digits.data.subarray(784 * i, 784 * (i + 1))].join(','),
+    );
+    const data = await loadDataset(file('digits.csv', `${header}\n${lines.join('\n')}\n`), {
+      labelColumn: 'digit',
+    });
+    expect([data.length, data.size, data.classes]).toEqual([300, 784, digits.classes]);
+    expect([...data.labels!]).toEqual([...digits.labels!]);
+    const rows = schemaOf(data).decode(data.data as Float32Array);
+    const pixels = rows.flatMap((row) =>
+      Array.from({ length: 784 }, (_, i) => Math.round(row[`p${i}`] as number)),
+    );
+    expect(Buffer.from(pixels).equals(digits.data as Uint8Array)).toBe(true);
+  });
+});
+
+describe('a schema', () => {
+  test('that is damaged is refused', async () => {
+    const good = (await loadDataset(file('people.csv', PEOPLE))).schema!.toJSON() as never as {
+      fields: object[];
+    };
+    const [age, city] = good.fields as [object, object];
+    for (const broken of [
+      null,
+      { type: 'image' },
+      { ...good, fields: [] },
+      { ...good, fields: [age, age] },
+      { ...good, onMissing: 'guess' },
+      { ...good, fields: [{ ...age, scale: 0 }] },
+      { ...good, fields: [{ ...city, categories: ['a', 'a'] }] },
+      { ...good, fields: [{ ...city, usual: 9 }] },
+      { ...good, label: {} },
+    ]) {
+      await refusal('ERR_DATA_FORMAT', () => schemaFromJson(broken));
+    }
+  });
+
+  test('goes with the examples through subsets and splits, and fits them', async () => {
+    const data = await loadDataset(file('people.csv', PEOPLE));
+    expect(data.take(2).schema).toBe(data.schema);
+    expect(data.split({ validation: 0.5 }).validation.schema).toBe(data.schema);
+    await refusal('ERR_SHAPE', () => new Dataset({ ...data, shape: [1] } as never));
+    await refusal('ERR_TYPE', () => new Dataset({ ...data, schema: {} } as never));
+    await refusal('ERR_SHAPE', () => schemaOf(data).decode(new Float32Array(3)));
+  });
+});
+
+describe('Parquet', () => {
+  const fixture = (name: string) =>
+    readFileSync(join(packageFolder, 'test/fixtures', `table-${name}.parquet`));
+
+  test.each(['plain', 'snappy', 'zstd', 'gzip'])('as pyarrow writes it: %s', async (name) => {
+    const data = await loadDataset(file(`${name}.parquet`, fixture(name)), { onMissing: 'impute' });
+    const rows = schemaOf(data).decode(data.data as Float32Array);
+    expect(rows.map(({ height }) => Math.round((height as number) * 1e3) / 1e3)).toEqual([
+      1.5, 2.5, 2.4, 4.5, 0.5, 3,
+    ]);
+    expect(rows.map(({ count }) => Math.round(count as number))).toEqual([1, 2, 3, 4, 5, -6]);
+    expect(rows.map(({ colour }) => colour)).toEqual(['red', 'blue', 'red', 'red', 'grün', 'red']);
+    expect(rows.map(({ good }) => good)).toEqual(['true', 'false', 'true', 'true', 'false', 'true']);
+    expect(new Date(Math.round((rows[5]!.when as number) / 1e6) * 1e6).getUTCDate()).toBe(6);
+  });
+
+  test('labels, types and missing values as in any table', async () => {
+    const path = file('t.parquet', fixture('snappy'));
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(
+      /row 3, column "height": .* missing/,
+    );
+    const columns = { height: 'ignore', when: 'ignore', colour: 'ignore' } as const;
+    const data = await loadDataset(path, { columns, labelColumn: 'good' });
+    expect([data.shape, data.classes, [...data.labels!]]).toEqual([
+      [2],
+      ['false', 'true'],
+      [1, 0, 1, 1, 0, 1],
+    ]);
+    const { train } = await loadSplit(path, { validation: 0.5 }, { columns });
+    expect(train.length).toBe(3);
+  });
+
+  test.each<[string, () => Uint8Array, RegExp]>([
+    ['nothing', () => new Uint8Array(0), /PAR1 at offset 0 but received nothing/],
+    ['text', () => Buffer.from('a,b\n1,2\n3,4\n'), /PAR1 at offset 0 but received 612c620a/],
+    ['a file cut short', () => fixture('snappy').subarray(0, -10), /its footer is damaged/],
+    [
+      'a footer of gigabytes',
+      () => Buffer.concat([fixture('plain').subarray(0, -8), Buffer.alloc(4, 255), Buffer.from('PAR1')]),
+      /its footer is damaged: .*4294967295/,
+    ],
+    ['nested columns', () => fixture('nested'), /column "tags": expected one value a row but it is nested/],
+  ])('refuses %s', async (_, bytes, message) => {
+    const path = file('bad.parquet', bytes());
+    const told = await refusal('ERR_DATA_FORMAT', () => loadDataset(path));
+    expect(told).toContain(path);
+    expect(told).toMatch(message);
+  });
+
+  test('a run of a billion values in a small file does not take the process down', async () => {
+    const bytes = Buffer.from(fixture('plain'));
+    // Definition levels of a column without missing values: two bytes long, a run of six ones. It becomes a run of 2^30.
+    Buffer.from('feffffff07', 'hex').copy(bytes, bytes.indexOf(Buffer.from('020000000c01', 'hex')) + 4);
+    const before = process.memoryUsage.rss();
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file('run.parquet', bytes)))).toMatch(
+      /run\.parquet: expected a whole Parquet file that unpacks to at most 513 MiB/,
+    );
+    expect(process.memoryUsage.rss() - before).toBeLessThan(50_000_000);
+  });
+
+  test('mutations are read or refused, within bounded memory and time', async () => {
+    const files = ['plain', 'snappy', 'zstd', 'gzip'].map(fixture);
+    const read = (bytes: Uint8Array) => loadDataset(file('f.parquet', bytes), { onMissing: 'impute' });
+    await fuzz(files, read, { rounds: 160, megabytes: 400, codes: ['ERR_DATA_FORMAT'] });
+  }, 120_000);
+});
+
+describe('records', () => {
+  async function* cursor() {
+    for (let i = 0; i < 6; i++) yield { size: i, wet: i % 2 === 0, who: i < 3 ? 'a' : 'b', big: BigInt(i) };
+  }
+
+  test('from an asynchronous iterable', async () => {
+    const data = await Dataset.fromRecords(cursor(), { name: 'rain', labelColumn: 'who' });
+    expect(data.describe()).toBe('rain: 6 examples of 4, real, float32, 2 classes');
+    expect(round(schemaOf(data).decode(data.data as Float32Array))[5]).toEqual({
+      size: 5,
+      wet: 'false',
+      big: 5,
+    });
+    const schema = schemaOf(data);
+    const one = await Dataset.fromRecords([{ big: 1, size: 5, wet: true, more: 'ignored' }], { schema });
+    expect(round(schema.decode(one.data as Float32Array))).toEqual([{ size: 5, wet: 'true', big: 1 }]);
+  });
+
+  test('missing values are null, undefined, NaN and keys that are left out', async () => {
+    const rows = [{ a: 1, b: 'x' }, { a: null, b: 'x' }, { b: undefined }, { a: Number.NaN, b: 'y' }];
+    const data = await Dataset.fromRecords(rows, { onMissing: 'impute', standardise: false });
+    expect([...data.data]).toEqual([1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 1]);
+    expect(await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords(rows))).toMatch(/row 2, column "a"/);
+  });
+
+  test('refuses what is no record', async () => {
+    const refused =
+      (rows: unknown, options = {}) =>
+      () =>
+        Dataset.fromRecords(rows as never, options);
+    expect(await refusal('ERR_TYPE', refused(7))).toMatch(/an iterable of records/);
+    expect(await refusal('ERR_TYPE', refused([[1, 2]]))).toMatch(/record 0/);
+    expect(await refusal('ERR_DATA_FORMAT', refused([]))).toMatch(/at least one record/);
+    expect(await refusal('ERR_DATA_FORMAT', refused([{ a: 1 }, { b: 2 }]))).toMatch(/record 1: .* has "b"/);
+    expect(await refusal('ERR_DATA_FORMAT', refused([{ a: {} }]))).toMatch(
+      /row 1, column "a": .* received object/,
+    );
+    expect(await refusal('ERR_DATA_FORMAT', refused([{ a: Infinity }]))).toMatch(/finite/);
+    await expect(
+      Dataset.fromRecords(
+        (async function* () {
+          yield { a: 1 };
+          throw new Error('the connection is gone');
+        })(),
+      ),
+    ).rejects.toThrow('the connection is gone');
+  });
+});
+
+test('links to files are followed where they were named', async () => {
+  file('people.csv', PEOPLE);
+  symlinkSync(join(folder, 'people.csv'), join(folder, 'link.csv'));
+  expect((await loadDataset(join(folder, 'link.csv'))).length).toBe(4);
+});
