@@ -24,6 +24,7 @@ import {
   imageGrid,
   LatentMixture,
   loadDataset,
+  loadImageFolder,
   mnist,
   mutualInformationGap,
   preset,
@@ -214,6 +215,22 @@ describe('a spec that cannot be built', () => {
       // Its four copies come to 16 bytes for each of just less than 4e9 weights.
       () => withSpec({ inputShape: [2 ** 16], encoder: { hidden: [30_000] } }),
     ],
+  ]);
+});
+
+describe('folders of images', () => {
+  each([
+    ['no folder', 'ERR_TYPE', ['folder', 'undefined'], () => loadImageFolder(undefined as Anything)],
+    ['a number', 'ERR_TYPE', ['folder', '7'], () => loadImageFolder(7 as Anything)],
+    [
+      'no options',
+      'ERR_TYPE',
+      ['options of loadImageFolder', 'null'],
+      () => loadImageFolder('.', null as Anything),
+    ],
+    ['another option', 'ERR_RANGE', ['size'], () => loadImageFolder('.', { size: 28 } as Anything)],
+    ['two channels', 'ERR_RANGE', ['channels', '2'], () => loadImageFolder('.', { channels: 2 as Anything })],
+    ['no pixels', 'ERR_RANGE', ['maxPixels', '0'], () => loadImageFolder('.', { maxPixels: 0 })],
   ]);
 });
 
@@ -1152,9 +1169,13 @@ test('averagedParameters: a model that keeps none', async () => {
   await refuses('ERR_STATE', ['averageWeights'], () => vae.averagedParameters());
 });
 
-test('every public function appears above', () => {
+// What reads files has its bad input beside its good one.
+test('every public function appears here or with the formats', () => {
   const functions = Object.entries(torchvae).filter(([, value]) => typeof value === 'function');
-  const source = readFileSync(new URL(import.meta.url), 'utf8');
+  const files = ['bad-input', 'array-files', 'image-folder', 'tables', 'text'];
+  const source = files
+    .map((name) => readFileSync(join(packageFolder, 'test', `${name}.test.ts`), 'utf8'))
+    .join('');
   for (const [name] of functions) expect(source).toContain(name);
   const methods = Object.entries(Object.getOwnPropertyDescriptors(VAE.prototype)).filter(
     ([, { value }]) => value,

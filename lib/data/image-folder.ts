@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Sharp, SharpOptions } from 'sharp';
-import { checkInteger, checkOptions, expected } from '../check.ts';
+import { checkInteger, checkOptions, checkPath, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { Dataset } from './dataset.ts';
 import { findImages } from './image-files.ts';
@@ -55,6 +55,7 @@ export async function loadImageFolder(folder: string, options: ImageFolderOption
     channels,
     maxPixels = 2 ** 26,
   } = checkOptions('options of loadImageFolder', options, IMAGE_OPTIONS);
+  checkPath('folder', folder);
   checkInteger('maxPixels', maxPixels, 1, 2 ** 31);
   const asked = imageSize === undefined ? undefined : checkSize(imageSize);
   if (channels !== undefined && channels !== 1 && channels !== 3) {
