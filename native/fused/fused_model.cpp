@@ -7,30 +7,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host.h"
 #include "train/loop.h"
 #include "train/observer.h"
 #include "train/step.h"
 
 namespace torchvae::fused {
-namespace {
-
-// Examples that methods other than train() take at a time.
-constexpr int64_t kEvaluationRows = 256;
-
-const c10::TensorOptions kHostFloat = c10::TensorOptions().dtype(c10::kFloat);
-
-void copyOut(const at::Tensor& tensor, float* to) {
-  at::from_blob(to, tensor.sizes(), kHostFloat).copy_(tensor);
-}
-
-// Calls body(first, rows) for stretches of at most kEvaluationRows.
-template <class Body>
-void forStretches(int64_t total, const Body& body) {
-  for (int64_t first = 0; first < total; first += kEvaluationRows)
-    body(first, std::min(kEvaluationRows, total - first));
-}
-
-}  // namespace
 
 bool isFusable(const Context& context, const ModelSpec& spec) {
   // The CPU's convolutions are of one channel's images. Of several channels, both networks must have the
@@ -210,7 +192,7 @@ void FusedModel::encode(const HostArray& x, float* mean, float* logVariance) {
   computed([&] {
     const int64_t latent = spec_.latentSize;
     Vae& vae = evaluationPass(std::min(kEvaluationRows, x.rows));
-    forStretches(x.rows, [&](int64_t first, int64_t rows) {
+    forStretches(x.rows, kEvaluationRows, [&](int64_t first, int64_t rows) {
       load(vae, x, {}, first, rows);
       vae.encode(rows);
       const at::Tensor head = vae.head().narrow(0, 0, rows);
@@ -223,7 +205,7 @@ void FusedModel::encode(const HostArray& x, float* mean, float* logVariance) {
 void FusedModel::losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) {
   computed([&] {
     Vae& vae = evaluationPass(std::min(kEvaluationRows, x.rows));
-    forStretches(x.rows, [&](int64_t first, int64_t rows) {
+    forStretches(x.rows, kEvaluationRows, [&](int64_t first, int64_t rows) {
       load(vae, x, noise, first, rows);
       vae.encode(rows);
       vae.sample(rows);

@@ -1,7 +1,7 @@
 #include "likelihood/likelihood.h"
 
-#include "error.h"
 #include "likelihood/tables.h"
+#include "table.h"
 
 namespace torchvae {
 namespace {
@@ -24,10 +24,7 @@ constexpr Row kTable[] = {
 }  // namespace
 
 std::unique_ptr<Likelihood> makeLikelihood(Weights& weights, const ModelSpec& spec) {
-  for (const Row& row : kTable) {
-    if (spec.likelihood.type == row.name) return row.make(weights, spec);
-  }
-  throw Error("ERR_SPEC", "The engine has no likelihood named " + spec.likelihood.type);
+  return rowOf(kTable, "likelihood", spec.likelihood.type).make(weights, spec);
 }
 
 }  // namespace torchvae

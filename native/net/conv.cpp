@@ -5,6 +5,8 @@
 
 #include <ATen/ops/cat.h>
 
+#include <algorithm>
+
 #include "net/tables.h"
 
 namespace torchvae {
@@ -35,6 +37,24 @@ Tensor LabelPlane::operator()(const Tensor& x, const Pass& pass) const {
   if (!conditioned_) return images;
   const Tensor plane = toPlane_(pass.labels).view({x.size(0), 1, image_.height, image_.width});
   return at::cat({images, plane}, 1);
+}
+
+SmallImage::SmallImage(Weights& weights, const ModelSpec& spec, const std::string& type, int64_t codeSize,
+                       int64_t outputSize)
+    : conditioned_(spec.condition.decoder) {
+  ImageShape image = imageShape(spec, type);
+  image.channels *= outputSize / spec.inputSize();
+  const std::vector<int64_t> down(spec.decoder.channels.rbegin(), spec.decoder.channels.rend());
+  upward_ = downwardShapes(image, down, spec.decoder);
+  shape_ = smallestImage(upward_);
+  std::reverse(upward_.begin(), upward_.end());
+  const int64_t in = codeSize + (conditioned_ ? spec.condition.classes : 0);
+  dense_ = Linear(weights, "decoder.0", in, shape_.size());
+}
+
+Tensor SmallImage::operator()(const Tensor& z, const Pass& pass) const {
+  const Tensor h = dense_(conditioned_ ? at::cat({z, pass.labels}, 1) : z);
+  return h.view({z.size(0), shape_.channels, shape_.height, shape_.width});
 }
 
 namespace {
@@ -72,27 +92,21 @@ class ConvEncoder : public Network {
 class ConvDecoder : public Network {
  public:
   ConvDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize, int64_t outputSize)
-      : spec_(spec.decoder), conditioned_(spec.condition.decoder) {
-    ImageShape image = imageShape(spec, "conv");
-    // One channel for each parameter that the likelihood has for a value of x.
-    image.channels *= outputSize / spec.inputSize();
-    const std::vector<int64_t> down(spec_.channels.rbegin(), spec_.channels.rend());
-    const auto shapes = downwardShapes(image, down, spec_);
-    small_ = smallestImage(shapes);
-    const int64_t in = codeSize + (conditioned_ ? spec.condition.classes : 0);
-    dense_ = Linear(weights, "decoder.0", in, small_.size());
-    norms_.emplace_back(weights, "decoder.0.norm", spec_.norm, small_.channels);
-    for (size_t i = shapes.size(); i-- > 0;) {
-      const std::string layer = "decoder." + std::to_string(shapes.size() - i);
+      : spec_(spec.decoder), begin_(weights, spec, "conv", codeSize, outputSize) {
+    norms_.emplace_back(weights, "decoder.0.norm", spec_.norm, begin_.shape().channels);
+    const auto& shapes = begin_.upwardShapes();
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      const std::string layer = "decoder." + std::to_string(i + 1);
       layers_.emplace_back(weights, layer, shapes[i]);
-      if (i > 0) norms_.emplace_back(weights, layer + ".norm", spec_.norm, shapes[i].largeChannels);
+      if (i + 1 < shapes.size()) {
+        norms_.emplace_back(weights, layer + ".norm", spec_.norm, shapes[i].largeChannels);
+      }
     }
     outputSize_ = outputSize;
   }
 
   Tensor forward(const Tensor& z, Pass& pass) const override {
-    Tensor h = dense_(conditioned_ ? at::cat({z, pass.labels}, 1) : z);
-    h = h.view({z.size(0), small_.channels, small_.height, small_.width});
+    Tensor h = begin_(z, pass);
     for (size_t i = 0; i < layers_.size(); ++i) {
       h = dropout(activate(spec_.activation, norms_[i](h, pass)), spec_.dropout, pass);
       h = layers_[i](h);
@@ -102,9 +116,7 @@ class ConvDecoder : public Network {
 
  private:
   NetworkSpec spec_;
-  bool conditioned_;
-  ImageShape small_{};
-  Linear dense_;
+  SmallImage begin_;
   std::vector<TransposedConvolution> layers_;
   std::vector<Norm> norms_;
 };

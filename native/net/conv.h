@@ -22,4 +22,24 @@ class LabelPlane {
   Linear toPlane_;
 };
 
+// z [B, codeSize], with the label where the decoder is conditioned, through a dense layer to the smallest
+// image. Throws ERR_SPEC, naming the `type` of network, where x is no image.
+class SmallImage {
+ public:
+  SmallImage(Weights& weights, const ModelSpec& spec, const std::string& type, int64_t codeSize,
+             int64_t outputSize);
+  Tensor operator()(const Tensor& z, const Pass& pass) const;
+
+  // The convolutions that the transposed ones undo, from the last to the first; `outputSize` / inputSize
+  // channels come out for each of x's, one for each parameter that the likelihood has for a value.
+  const std::vector<ConvShape>& upwardShapes() const { return upward_; }
+  const ImageShape& shape() const { return shape_; }
+
+ private:
+  bool conditioned_;
+  std::vector<ConvShape> upward_;
+  ImageShape shape_{};
+  Linear dense_;
+};
+
 }  // namespace torchvae

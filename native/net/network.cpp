@@ -1,7 +1,7 @@
 #include "net/network.h"
 
-#include "error.h"
 #include "net/tables.h"
+#include "table.h"
 
 namespace torchvae {
 namespace {
@@ -18,22 +18,15 @@ constexpr Row kTable[] = {
     {"residual", makeResidualEncoder, makeResidualDecoder},
 };
 
-const Row& rowOf(const std::string& type) {
-  for (const Row& row : kTable) {
-    if (type == row.name) return row;
-  }
-  throw Error("ERR_SPEC", "The engine has no network of type " + type);
-}
-
 }  // namespace
 
 std::unique_ptr<Network> makeEncoder(Weights& weights, const ModelSpec& spec) {
-  return rowOf(spec.encoder.type).encoder(weights, spec);
+  return rowOf(kTable, "network", spec.encoder.type).encoder(weights, spec);
 }
 
 std::unique_ptr<Network> makeDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize,
                                      int64_t outputSize) {
-  return rowOf(spec.decoder.type).decoder(weights, spec, codeSize, outputSize);
+  return rowOf(kTable, "network", spec.decoder.type).decoder(weights, spec, codeSize, outputSize);
 }
 
 Perceptron::Perceptron(Weights& weights, const std::string& name, int64_t in,

@@ -1,8 +1,6 @@
 // Convolutions with residual blocks (He et al. 2016, in the pre-activation form) between the changes of size:
 // each block adds norm - activation - convolution 3x3, twice, to what it takes.
 
-#include <ATen/ops/cat.h>
-
 #include "net/conv.h"
 #include "net/tables.h"
 
@@ -69,17 +67,11 @@ class ResidualEncoder : public Network {
 class ResidualDecoder : public Network {
  public:
   ResidualDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize, int64_t outputSize)
-      : spec_(spec.decoder), conditioned_(spec.condition.decoder) {
-    ImageShape image = imageShape(spec, "residual");
-    image.channels *= outputSize / spec.inputSize();
-    const std::vector<int64_t> down(spec_.channels.rbegin(), spec_.channels.rend());
-    const auto shapes = downwardShapes(image, down, spec_);
-    small_ = smallestImage(shapes);
-    dense_ =
-        Linear(weights, "decoder.0", codeSize + (conditioned_ ? spec.condition.classes : 0), small_.size());
-    for (size_t i = shapes.size(); i-- > 0;) {
+      : spec_(spec.decoder), begin_(weights, spec, "residual", codeSize, outputSize) {
+    const auto& shapes = begin_.upwardShapes();
+    for (size_t i = 0; i < shapes.size(); ++i) {
       const ConvShape& shape = shapes[i];
-      const std::string layer = "decoder." + std::to_string(shapes.size() - i);
+      const std::string layer = "decoder." + std::to_string(i + 1);
       blocks_.emplace_back(weights, layer + ".block", spec_,
                            ImageShape{shape.smallChannels, shape.smallHeight(), shape.smallWidth()});
       layers_.emplace_back(weights, layer, shape);
@@ -88,8 +80,7 @@ class ResidualDecoder : public Network {
   }
 
   Tensor forward(const Tensor& z, Pass& pass) const override {
-    Tensor h = dense_(conditioned_ ? at::cat({z, pass.labels}, 1) : z);
-    h = h.view({z.size(0), small_.channels, small_.height, small_.width});
+    Tensor h = begin_(z, pass);
     for (size_t i = 0; i < layers_.size(); ++i) {
       h = layers_[i](activate(spec_.activation, blocks_[i](h, pass)));
     }
@@ -98,9 +89,7 @@ class ResidualDecoder : public Network {
 
  private:
   NetworkSpec spec_;
-  bool conditioned_;
-  ImageShape small_{};
-  Linear dense_;
+  SmallImage begin_;
   std::vector<Block> blocks_;
   std::vector<TransposedConvolution> layers_;
 };

@@ -1,7 +1,7 @@
 #include "objective/objective.h"
 
-#include "error.h"
 #include "objective/tables.h"
+#include "table.h"
 
 namespace torchvae {
 namespace {
@@ -21,10 +21,7 @@ constexpr Row kTable[] = {
 }  // namespace
 
 std::unique_ptr<Objective> makeObjective(Weights& weights, const ModelSpec& spec, const Composition& vae) {
-  for (const Row& row : kTable) {
-    if (spec.objective.type == row.name) return row.make(weights, spec, vae);
-  }
-  throw Error("ERR_SPEC", "The engine has no objective named " + spec.objective.type);
+  return rowOf(kTable, "objective", spec.objective.type).make(weights, spec, vae);
 }
 
 Draft draft(const Composition& vae, const Tensor& x, Pass& pass) {

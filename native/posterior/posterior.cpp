@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "error.h"
 #include "posterior/tables.h"
+#include "table.h"
 
 namespace torchvae {
 namespace {
@@ -24,10 +24,7 @@ constexpr Row kTable[] = {
 }  // namespace
 
 std::unique_ptr<Posterior> makePosterior(Weights& weights, const ModelSpec& spec, int64_t features) {
-  for (const Row& row : kTable) {
-    if (spec.posterior.type == row.name) return row.make(weights, spec, features);
-  }
-  throw Error("ERR_SPEC", "The engine has no posterior named " + spec.posterior.type);
+  return rowOf(kTable, "posterior", spec.posterior.type).make(weights, spec, features);
 }
 
 Tensor gaussianLogProb(const Tensor& z, const Tensor& mean, const Tensor& logVariance) {

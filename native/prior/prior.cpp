@@ -2,8 +2,8 @@
 
 #include <ATen/ops/argmax.h>
 
-#include "error.h"
 #include "prior/tables.h"
+#include "table.h"
 
 namespace torchvae {
 namespace {
@@ -26,26 +26,21 @@ constexpr Row kTable[] = {
 std::unique_ptr<Prior> makePrior(Weights& weights, const ModelSpec& spec, const Posterior& posterior,
                                  const PosteriorOf& posteriorOf) {
   const std::string& posteriorType = spec.posterior.type;
-  for (const Row& row : kTable) {
-    if (spec.prior.type != row.name) continue;
-    auto prior = row.make(weights, spec, posterior, posteriorOf);
-    const bool wantsCategories = posterior.ownDivergence() == Posterior::Own::kCategorical;
-    if (wantsCategories != prior->isCategorical()) {
-      throw Error("ERR_SPEC",
-                  wantsCategories
-                      ? "The posterior " + posteriorType + " has categories: use prior 'categorical'"
-                      : "The prior 'categorical' is for posteriors of categories (gumbel-softmax, "
-                        "vector-quantised), and " +
-                            posteriorType + " has none: use prior 'standard-normal'");
-    }
-    if (posterior.ownDivergence() == Posterior::Own::kStandardNormal &&
-        spec.prior.type != "standard-normal") {
-      throw Error("ERR_SPEC", "The posterior " + posteriorType +
-                                  " has no density to compare with a prior's: use prior 'standard-normal'");
-    }
-    return prior;
+  auto prior = rowOf(kTable, "prior", spec.prior.type).make(weights, spec, posterior, posteriorOf);
+  const bool wantsCategories = posterior.ownDivergence() == Posterior::Own::kCategorical;
+  if (wantsCategories != prior->isCategorical()) {
+    throw Error("ERR_SPEC",
+                wantsCategories
+                    ? "The posterior " + posteriorType + " has categories: use prior 'categorical'"
+                    : "The prior 'categorical' is for posteriors of categories (gumbel-softmax, "
+                      "vector-quantised), and " +
+                          posteriorType + " has none: use prior 'standard-normal'");
   }
-  throw Error("ERR_SPEC", "The engine has no prior named " + spec.prior.type);
+  if (posterior.ownDivergence() == Posterior::Own::kStandardNormal && spec.prior.type != "standard-normal") {
+    throw Error("ERR_SPEC", "The posterior " + posteriorType +
+                                " has no density to compare with a prior's: use prior 'standard-normal'");
+  }
+  return prior;
 }
 
 Tensor drawComponents(const Tensor& logits, int64_t rows, Pass& pass) {

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <numbers>
 
-#include "error.h"
 #include "fused/likelihood/bernoulli.h"
 #include "fused/likelihood/gaussian.h"
+#include "table.h"
 
 namespace torchvae::fused {
 namespace {
@@ -33,10 +33,7 @@ constexpr Row kTable[] = {
 }  // namespace
 
 std::unique_ptr<Likelihood> makeLikelihood(const PartSpec& spec) {
-  for (const Row& row : kTable) {
-    if (spec.type == row.name) return row.make(spec);
-  }
-  throw Error("ERR_SPEC", "The engine has no likelihood named " + spec.type);
+  return rowOf(kTable, "likelihood", spec.type).make(spec);
 }
 
 }  // namespace torchvae::fused

@@ -1,9 +1,9 @@
 #include "fused/net/network.h"
 
-#include "error.h"
 #include "fused/net/conv.h"
 #include "fused/net/mlp.h"
 #include "ops/dense.h"
+#include "table.h"
 
 namespace torchvae::fused {
 namespace {
@@ -19,13 +19,6 @@ constexpr Row kTable[] = {
     {"conv", declareConvEncoder, declareConvDecoder},
 };
 
-const Row& rowOf(const std::string& type) {
-  for (const Row& row : kTable) {
-    if (type == row.name) return row;
-  }
-  throw Error("ERR_SPEC", "The engine has no network of type " + type);
-}
-
 std::unique_ptr<Layer> makeLayer(const Context& context, const Parameters& parameters, const LayerPlan& plan,
                                  int64_t capacity, const LayerUse& use) {
   if (const auto* dense = std::get_if<DensePlan>(&plan.layer)) {
@@ -39,11 +32,11 @@ std::unique_ptr<Layer> makeLayer(const Context& context, const Parameters& param
 }  // namespace
 
 NetworkPlan declareEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded) {
-  return rowOf(spec.encoder.type).encoder(parameters, spec, encoded);
+  return rowOf(kTable, "network", spec.encoder.type).encoder(parameters, spec, encoded);
 }
 
 NetworkPlan declareDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize) {
-  return rowOf(spec.decoder.type).decoder(parameters, spec, outputSize);
+  return rowOf(kTable, "network", spec.decoder.type).decoder(parameters, spec, outputSize);
 }
 
 Network::Network(const Context& context, const Parameters& parameters, const NetworkPlan& plan,
