@@ -1,45 +1,18 @@
-// The addon's functions, as lib/runtime/addon.ts declares them. Each validates, copies its inputs, and queues
-// one job.
+// The addon's functions, as lib/runtime/native.ts declares them. Each validates, copies its inputs, and
+// queues one job. Here are those that make, train, keep and end models; questions.cpp has those that ask
+// them.
 
 #include <napi.h>
 
+#include "arguments.h"
 #include "convert.h"
 #include "environment.h"
 #include "handle.h"
 #include "library.h"
+#include "questions.h"
 
 namespace torchvae::binding {
 namespace {
-
-using Info = Napi::CallbackInfo;
-
-ModelHandle& liveModel(const Info& info) {
-  auto& handle = unwrapHandle<ModelHandle>(info[0]);
-  if (!handle.model) throw toJavaScriptError(info.Env(), "ERR_STATE", "The model was disposed");
-  return handle;
-}
-
-Napi::Object objectArgument(const Napi::Value& value) {
-  if (!value.IsObject()) throw toJavaScriptError(value.Env(), "ERR_TYPE", "Expected an object");
-  return value.As<Napi::Object>();
-}
-
-// Noise given as an array of one row an example, or as a seed.
-struct OwnedNoise {
-  std::shared_ptr<OwnedArray> values;
-  uint64_t seed = 0;
-  NoiseSource view() const { return {values ? values->floats() : nullptr, seed}; }
-};
-
-OwnedNoise toNoise(const Napi::Value& value, int64_t rows, int64_t codeSize) {
-  if (value.IsNumber()) return {nullptr, static_cast<uint64_t>(value.As<Napi::Number>().Int64Value())};
-  auto values = std::make_shared<OwnedArray>(toOwnedArray(value, codeSize));
-  if (values->isUint8 || values->rows != rows) {
-    throw toJavaScriptError(value.Env(), "ERR_SHAPE",
-                            "Expected a Float32Array of one row an example for noise");
-  }
-  return {values, 0};
-}
 
 Napi::Array toArray(Napi::Env env, const std::vector<StateTensor>& tensors) {
   auto list = Napi::Array::New(env, tensors.size());
@@ -53,15 +26,6 @@ Napi::Array toArray(Napi::Env env, const std::vector<StateTensor>& tensors) {
     list.Set(static_cast<uint32_t>(i), entry);
   }
   return list;
-}
-
-using ArrayPair = std::pair<std::vector<float>, std::vector<float>>;
-
-Napi::Value pairToObject(Napi::Env env, const ArrayPair& arrays, const char* first, const char* second) {
-  auto object = Napi::Object::New(env);
-  object.Set(first, toFloat32Array(env, arrays.first));
-  object.Set(second, toFloat32Array(env, arrays.second));
-  return object;
 }
 
 // open({ libtorch: string[], engine: string, cudaPart?: string }): EngineInfo
@@ -205,226 +169,6 @@ Napi::Value evaluate(const Info& info) {
           [](Napi::Env env, LossSums& sums) { return toObject(env, sums); });
 }
 
-// encode(model, x, labels?): Promise<{ mean, logVariance }>
-Napi::Value encode(const Info& info) {
-  ModelHandle& handle = liveModel(info);
-  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  addLabels(*x, info[2]);
-  const auto count = static_cast<size_t>(x->rows * handle.codeSize);
-  auto model = handle.model;
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *handle.device, nullptr,
-          [=] {
-            ArrayPair head{std::vector<float>(count), std::vector<float>(count)};
-            model->encode(x->view(), head.first.data(), head.second.data());
-            return head;
-          },
-          [](Napi::Env env, ArrayPair& head) { return pairToObject(env, head, "mean", "logVariance"); });
-}
-
-DecodeKind toDecodeKind(const Napi::Value& value) {
-  const std::string name = value.ToString();
-  if (name == "mean") return DecodeKind::kMean;
-  if (name == "mode") return DecodeKind::kMode;
-  if (name == "sample") return DecodeKind::kSample;
-  throw toJavaScriptError(value.Env(), "ERR_RANGE", "Expected 'mean', 'mode' or 'sample' for kind");
-}
-
-// decode(model, z, kind, seed, labels?): Promise<Float32Array>
-Napi::Value decode(const Info& info) {
-  ModelHandle& handle = liveModel(info);
-  auto z = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.codeSize));
-  if (z->isUint8) throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected a Float32Array for z");
-  const DecodeKind kind = toDecodeKind(info[2]);
-  const auto seed = static_cast<uint64_t>(info[3].ToNumber().Int64Value());
-  addLabels(*z, info[4]);
-  const auto count = static_cast<size_t>(z->rows * handle.inputSize);
-  auto model = handle.model;
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *handle.device, nullptr,
-          [=] {
-            std::vector<float> mean(count);
-            model->decode(z->floats(), z->view().labels, z->rows, kind, seed, mean.data());
-            return mean;
-          },
-          [](Napi::Env env, std::vector<float>& mean) { return toFloat32Array(env, mean); });
-}
-
-// samplePrior(model, rows, seed, labels?): Promise<Float32Array>
-Napi::Value samplePrior(const Info& info) {
-  ModelHandle& handle = liveModel(info);
-  auto rows = std::make_shared<OwnedArray>();
-  rows->rows = info[1].ToNumber().Int64Value();
-  if (rows->rows < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive number of rows");
-  addLabels(*rows, info[3]);
-  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
-  const auto count = static_cast<size_t>(rows->rows * handle.codeSize);
-  auto model = handle.model;
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *handle.device, nullptr,
-          [=] {
-            std::vector<float> z(count);
-            model->samplePrior(rows->view().labels, rows->rows, seed, z.data());
-            return z;
-          },
-          [](Napi::Env env, std::vector<float>& z) { return toFloat32Array(env, z); });
-}
-
-// importance(model, x, samples, seed, labels?): Promise<Float32Array>, -log p(x) for each example
-Napi::Value importance(const Info& info) {
-  ModelHandle& handle = liveModel(info);
-  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  const int64_t samples = info[2].ToNumber().Int64Value();
-  if (samples < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive number of samples");
-  const auto seed = static_cast<uint64_t>(info[3].ToNumber().Int64Value());
-  addLabels(*x, info[4]);
-  handle.abort->store(false);
-  auto flag = handle.abort;
-  auto model = handle.model;
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *handle.device, flag,
-          [=] {
-            std::vector<float> values(static_cast<size_t>(x->rows));
-            model->importance(x->view(), samples, seed, *flag, values.data());
-            return values;
-          },
-          [](Napi::Env env, std::vector<float>& values) { return toFloat32Array(env, values); });
-}
-
-// divergences(model, x, seed, labels?): Promise<{ values: Float32Array, groups: number }>, KL of each example
-// and dimension
-Napi::Value divergences(const Info& info) {
-  ModelHandle& handle = liveModel(info);
-  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
-  addLabels(*x, info[3]);
-  auto model = handle.model;
-  using Result = std::pair<std::vector<float>, int64_t>;
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *handle.device, nullptr,
-          [=] {
-            Result result;
-            result.first = model->divergences(x->view(), seed, result.second);
-            return result;
-          },
-          [](Napi::Env env, Result& result) {
-            auto object = Napi::Object::New(env);
-            object.Set("values", toFloat32Array(env, result.first));
-            object.Set("groups", static_cast<double>(result.second));
-            return object;
-          });
-}
-
-// latentStatistics(model, x, seed, labels?): Promise<{ meanVariance, divergence, mutualInformation }>
-Napi::Value latentStatistics(const Info& info) {
-  ModelHandle& handle = liveModel(info);
-  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  if (x->rows < 1) throw toJavaScriptError(info.Env(), "ERR_SHAPE", "Expected at least one example");
-  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
-  addLabels(*x, info[3]);
-  auto model = handle.model;
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *handle.device, nullptr, [=] { return model->latentStatistics(x->view(), seed); },
-          [](Napi::Env env, LatentStatistics& statistics) {
-            auto object = Napi::Object::New(env);
-            object.Set("meanVariance", toFloat32Array(env, statistics.meanVariance));
-            object.Set("divergence", toFloat32Array(env, statistics.divergence));
-            object.Set("mutualInformation", statistics.mutualInformation);
-            return object;
-          });
-}
-
-// fitMixture(device, points, columns, components, iterations, seed):
-// Promise<{ weights, means, factors, logLikelihood, iterations }>
-Napi::Value fitMixture(const Info& info) {
-  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
-  auto points = std::make_shared<OwnedArray>(toOwnedArray(info[1], info[2].ToNumber().Int64Value()));
-  const int64_t components = info[3].ToNumber().Int64Value();
-  const int64_t iterations = info[4].ToNumber().Int64Value();
-  if (components < 1 || iterations < 1) {
-    throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected positive components and iterations");
-  }
-  const auto seed = static_cast<uint64_t>(info[5].ToNumber().Int64Value());
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *device, nullptr,
-          [=] { return device->fitMixture(points->view(), components, iterations, seed); },
-          [](Napi::Env env, MixtureFit& fit) {
-            auto object = Napi::Object::New(env);
-            object.Set("weights", toFloat64Array(env, fit.weights));
-            object.Set("means", toFloat64Array(env, fit.means));
-            object.Set("factors", toFloat64Array(env, fit.factors));
-            object.Set("logLikelihood", fit.logLikelihood);
-            object.Set("iterations", static_cast<double>(fit.iterations));
-            return object;
-          });
-}
-
-// frechetDistance(device, a, b, columns, components): Promise<number>
-Napi::Value frechetDistance(const Info& info) {
-  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
-  const int64_t columns = info[3].ToNumber().Int64Value();
-  auto a = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
-  auto b = std::make_shared<OwnedArray>(toOwnedArray(info[2], columns));
-  const int64_t components = info[4].ToNumber().Int64Value();
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *device, nullptr,
-          [=] { return device->frechetDistance(a->view(), b->view(), components); },
-          [](Napi::Env env, double& distance) { return Napi::Number::New(env, distance); });
-}
-
-// losses(model, x, noise | seed, labels?): Promise<{ reconstruction, kl }>
-Napi::Value losses(const Info& info) {
-  ModelHandle& handle = liveModel(info);
-  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  const OwnedNoise noise = toNoise(info[2], x->rows, handle.codeSize);
-  addLabels(*x, info[3]);
-  auto model = handle.model;
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *handle.device, nullptr,
-          [=] {
-            const auto count = static_cast<size_t>(x->rows);
-            ArrayPair terms{std::vector<float>(count), std::vector<float>(count)};
-            model->losses(x->view(), noise.view(), terms.first.data(), terms.second.data());
-            return terms;
-          },
-          [](Napi::Env env, ArrayPair& terms) { return pairToObject(env, terms, "reconstruction", "kl"); });
-}
-
-// gradients(model, x, noise | seed, schedule of one step, labels?):
-//   Promise<LossSums & { loss: number, gradients: Float32Array[] }>
-Napi::Value gradients(const Info& info) {
-  ModelHandle& handle = liveModel(info);
-  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  if (x->rows < 1) throw toJavaScriptError(info.Env(), "ERR_SHAPE", "Expected at least one example");
-  const OwnedNoise noise = toNoise(info[2], x->rows, handle.codeSize);
-  const StepSchedule schedule = toSchedule(info[3], 1).front();
-  addLabels(*x, info[4]);
-  auto model = handle.model;
-  return Environment::of(info.Env())
-      .promise(
-          info.Env(), *handle.device, nullptr,
-          [=] { return model->gradients(x->view(), noise.view(), schedule); },
-          [](Napi::Env env, Gradients& result) {
-            auto object = toObject(env, result.sums).As<Napi::Object>();
-            auto arrays = Napi::Array::New(env, result.each.size());
-            for (size_t i = 0; i < result.each.size(); ++i) {
-              arrays.Set(static_cast<uint32_t>(i), toFloat32Array(env, result.each[i]));
-            }
-            object.Set("loss", result.loss);
-            object.Set("gradients", arrays);
-            return object;
-          });
-}
-
 // stateTensors(model): { name: string, shape: number[], isTrained: boolean }[]
 Napi::Value stateTensors(const Info& info) {
   return toArray(info.Env(), liveModel(info).model->stateTensors());
@@ -512,16 +256,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("abort", abort);
   add("train", train);
   add("evaluate", evaluate);
-  add("encode", encode);
-  add("decode", decode);
-  add("samplePrior", samplePrior);
-  add("importance", importance);
-  add("divergences", divergences);
-  add("latentStatistics", latentStatistics);
-  add("fitMixture", fitMixture);
-  add("frechetDistance", frechetDistance);
-  add("losses", losses);
-  add("gradients", gradients);
+  addQuestions(add);
   add("stateTensors", stateTensors);
   add("termNames", termNames);
   add("readState", readState);
