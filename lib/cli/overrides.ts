@@ -1,32 +1,19 @@
 import { TorchvaeError } from '../errors.ts';
-import type { ModelSpecInput } from '../model/spec.ts';
+import { type ModelSpecInput, SPEC_KEYS } from '../model/spec.ts';
 import type { FitOptions } from '../training/fit.ts';
+import { OPTIMISER_OPTIONS } from '../training/optimiser.ts';
 
-/** What `--set` may change, by the first part of its key. */
-const SPEC_KEYS = [
-  'encoder',
-  'latentSize',
-  'posterior',
-  'prior',
-  'decoder',
-  'likelihood',
-  'objective',
-  'condition',
-];
-const FIT_KEYS = [
-  'optimizer',
-  'clip',
-  'penalty',
-  'accumulate',
-  'averageWeights',
-  'onNonFinite',
+/** What `--set` may change, by the first part of its key; what has a flag of its own is left to that. */
+const MODEL_KEYS: readonly string[] = SPEC_KEYS.filter((key) => key !== 'inputShape');
+const FIT_KEYS: readonly string[] = [
+  ...OPTIMISER_OPTIONS.filter((key) => key !== 'learningRate' && key !== 'adam'),
   'schedule',
   'shuffle',
   'gradientHealth',
 ];
 
 /** Help for `--set`. */
-export const SET_HELP = `a part of the model (${SPEC_KEYS.join(', ')}) or of training (${FIT_KEYS.join(', ')}), such as objective.beta=4; may be repeated`;
+export const SET_HELP = `a part of the model (${MODEL_KEYS.join(', ')}) or of training (${FIT_KEYS.join(', ')}), such as objective.beta=4; may be repeated`;
 
 type Tree = { [key: string]: unknown };
 
@@ -48,11 +35,11 @@ export function applyOverrides(
     if (split < 1 || path.includes('')) {
       throw new TorchvaeError('ERR_RANGE', `Expected KEY=VALUE for --set but received ${assignment}`);
     }
-    const target = SPEC_KEYS.includes(path[0]!) ? tree : FIT_KEYS.includes(path[0]!) ? fit : undefined;
+    const target = MODEL_KEYS.includes(path[0]!) ? tree : FIT_KEYS.includes(path[0]!) ? fit : undefined;
     if (!target) {
       throw new TorchvaeError(
         'ERR_RANGE',
-        `Expected a key that begins with one of ${[...SPEC_KEYS, ...FIT_KEYS].join(', ')} for --set but received ${path[0]}`,
+        `Expected a key that begins with one of ${[...MODEL_KEYS, ...FIT_KEYS].join(', ')} for --set but received ${path[0]}`,
       );
     }
     assign(target, path, parse(assignment.slice(split + 1)));

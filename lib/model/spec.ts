@@ -59,6 +59,19 @@ export interface ModelSpecInput {
   condition?: { classes: number; encoder?: boolean; decoder?: boolean; prior?: boolean };
 }
 
+/** The keys of {@link ModelSpec}. */
+export const SPEC_KEYS = [
+  'inputShape',
+  'encoder',
+  'latentSize',
+  'posterior',
+  'prior',
+  'decoder',
+  'likelihood',
+  'objective',
+  'condition',
+] as const satisfies readonly (keyof ModelSpec)[];
+
 /**
  * Fills in the defaults and checks every field.
  *
@@ -76,17 +89,7 @@ export function completeSpec(input: ModelSpecInput): ModelSpec {
 }
 
 function complete(given: ModelSpecInput): ModelSpec {
-  const input = checkOptions('spec', given, [
-    'inputShape',
-    'encoder',
-    'latentSize',
-    'posterior',
-    'prior',
-    'decoder',
-    'likelihood',
-    'objective',
-    'condition',
-  ]);
+  const input = checkOptions('spec', given, SPEC_KEYS);
   const encoder = completeNetwork('spec.encoder', input.encoder ?? {});
   const posterior = completePart('spec.posterior', input.posterior ?? 'gaussian', POSTERIORS);
   const isCategorical = posterior.type === 'gumbel-softmax' || posterior.type === 'vector-quantised';
