@@ -206,6 +206,50 @@ Napi::Value frechetDistance(const Info& info) {
           [](Napi::Env env, double& distance) { return Napi::Number::New(env, distance); });
 }
 
+// manifoldScores(device, real, generated, columns, components, neighbours):
+//   Promise<{ precision, recall, density, coverage }>
+Napi::Value manifoldScores(const Info& info) {
+  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  const int64_t columns = info[3].ToNumber().Int64Value();
+  auto real = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
+  auto generated = std::make_shared<OwnedArray>(toOwnedArray(info[2], columns));
+  const int64_t components = info[4].ToNumber().Int64Value();
+  const int64_t neighbours = info[5].ToNumber().Int64Value();
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *device, nullptr,
+          [=] { return device->manifoldScores(real->view(), generated->view(), components, neighbours); },
+          [](Napi::Env env, ManifoldScores& scores) {
+            auto object = Napi::Object::New(env);
+            object.Set("precision", scores.precision);
+            object.Set("recall", scores.recall);
+            object.Set("density", scores.density);
+            object.Set("coverage", scores.coverage);
+            return object;
+          });
+}
+
+// structuralSimilarity(device, a, b, channels, height, width): Promise<Float32Array>
+Napi::Value structuralSimilarity(const Info& info) {
+  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  std::vector<int64_t> shape;
+  int64_t columns = 1;
+  for (size_t i = 3; i < 6; ++i) {
+    shape.push_back(info[i].ToNumber().Int64Value());
+    if (shape.back() < 1 || shape.back() > (1 << 20)) {
+      throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected images of at most 2^20 pixels a side");
+    }
+    columns *= shape.back();
+  }
+  auto a = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
+  auto b = std::make_shared<OwnedArray>(toOwnedArray(info[2], columns));
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *device, nullptr,
+          [=] { return device->structuralSimilarity(a->view(), b->view(), shape); },
+          [](Napi::Env env, std::vector<float>& values) { return toFloat32Array(env, values); });
+}
+
 // losses(model, x, noise | seed, labels?): Promise<{ reconstruction, kl }>
 Napi::Value losses(const Info& info) {
   ModelHandle& handle = liveModel(info);
@@ -262,6 +306,8 @@ void addQuestions(const AddFunction& add) {
   add("latentStatistics", latentStatistics);
   add("fitMixture", fitMixture);
   add("frechetDistance", frechetDistance);
+  add("manifoldScores", manifoldScores);
+  add("structuralSimilarity", structuralSimilarity);
   add("losses", losses);
   add("gradients", gradients);
 }

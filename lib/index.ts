@@ -33,9 +33,17 @@ export {
 } from './data/index.ts';
 export { type ErrorCode, TorchvaeError } from './errors.ts';
 export type { CollapseAlarm, LatentHealth } from './evaluation/collapse.ts';
-export { type MutualInformationGap, mutualInformationGap } from './evaluation/disentanglement.ts';
+export { type Dci, dci } from './evaluation/dci.ts';
+export { type Detection, detection } from './evaluation/detection.ts';
+export type { EvaluateOptions, Evaluation } from './evaluation/evaluate.ts';
+export type { DisentanglementOptions } from './evaluation/factors.ts';
 export { type FrechetOptions, frechetDistance } from './evaluation/frechet.ts';
 export { LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
+export { type PrecisionRecall, type PrecisionRecallOptions, precisionRecall } from './evaluation/manifold.ts';
+export { type MutualInformationGap, mutualInformationGap } from './evaluation/mutual-information-gap.ts';
+export { type SeparatedAttributePredictability, sap } from './evaluation/sap.ts';
+export { type SimilarityOptions, structuralSimilarity } from './evaluation/similarity.ts';
+export type { AnomalyThreshold, ScoreOptions, ThresholdOptions } from './model/anomaly.ts';
 export type { Examples, Tensor } from './model/input.ts';
 export type { Losses } from './model/losses.ts';
 export type { LikelihoodInput, LikelihoodSpec } from './model/parts/likelihoods.ts';

@@ -4,25 +4,37 @@ import { Dataset } from './data/dataset.ts';
 import type { DataSchema } from './data/schema.ts';
 import { TorchvaeError } from './errors.ts';
 import { type LatentHealth, surveyLatents } from './evaluation/collapse.ts';
+import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluation/evaluate.ts';
 import { LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
-import { type Checkpoint, damaged, isWeight, readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
+import {
+  type AnomalyThreshold,
+  completeScoring,
+  SCORE_OPTIONS,
+  type ScoreOptions,
+  type Scoring,
+  type ThresholdOptions,
+  thresholdOf,
+} from './model/anomaly.ts';
+import { readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
 import { Core } from './model/core.ts';
 import {
   checkCodes,
   checkDataset,
   checkExamples,
   checkLabels,
+  checkTensorShape,
   type Examples,
+  isTensor,
   type Tensor,
 } from './model/input.ts';
 import type { Losses } from './model/losses.ts';
 import { checkFinite, checkOutputSize } from './model/output.ts';
+import { AVERAGE, checkWeights, isParameter, parameterValues, tensorsFor } from './model/parameters.ts';
 import { PRECISIONS, type Precision } from './model/precision.ts';
 import { type PresetName, preset } from './model/presets.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
 import { callAddon } from './runtime/addon.ts';
 import { Device, type DeviceName } from './runtime/device.ts';
-import type { StateTensor } from './runtime/native.ts';
 import { type EpochResult, evaluate, type FitOptions, fit } from './training/fit.ts';
 import { weightsAt } from './training/schedule.ts';
 
@@ -135,6 +147,7 @@ export class VAE {
     }
     core.position = position;
     core.schema = checkpoint.schema;
+    core.threshold = checkpoint.threshold;
     return new VAE(core);
   }
 
@@ -350,6 +363,89 @@ export class VAE {
   }
 
   /**
+   * How good the model is on a data set: losses, likelihood, reconstructions, use of z, quality of samples, and, as far as the
+   * data have factors or labels, disentanglement and detection of anomalies. What is estimated says how.
+   *
+   * @throws TorchvaeError ERR_STATE for a likelihood that the posterior has no density for, or labels that the data lack, and
+   * what {@link elbo} throws
+   */
+  async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+    checkDataset('data', data, this.spec);
+    return evaluateModel(this, data, options);
+  }
+
+  /**
+   * How strange each example is, [n], in nats: higher is stranger. See {@link fitThreshold}.
+   *
+   * @throws TorchvaeError what {@link losses} throws, ERR_STATE for `likelihood` and a posterior without a density
+   */
+  async score(x: Examples, options: Labelled & ScoreOptions = {}): Promise<Float32Array> {
+    const given = checkOptions('options of score', options, [...SCORE_OPTIONS, 'labels']);
+    return this.#score(x, completeScoring(given), given.labels);
+  }
+
+  /**
+   * Learns from normal examples, best ones that it was not trained on, from what score on others are anomalies. The threshold
+   * is kept by {@link save}, until the weights change.
+   *
+   * @throws TorchvaeError ERR_SHAPE for too few examples to keep to the rate, ERR_TYPE unless just one of `falseAlarmRate` and
+   * `quantile` is given, and what {@link score} throws
+   */
+  async fitThreshold(x: Examples, options: Labelled & ThresholdOptions): Promise<AnomalyThreshold> {
+    const known = [...SCORE_OPTIONS, 'labels', 'falseAlarmRate', 'quantile'];
+    const { labels, falseAlarmRate, quantile, ...rest } = checkOptions(
+      'options of fitThreshold',
+      options,
+      known,
+    );
+    const scoring = completeScoring(rest);
+    const scores = await this.#score(x, scoring, labels);
+    const wanted = {
+      ...(falseAlarmRate !== undefined && { falseAlarmRate }),
+      ...(quantile !== undefined && { quantile }),
+    };
+    this.#core.threshold = thresholdOf(scores, scoring, wanted);
+    return this.#core.threshold;
+  }
+
+  /** What {@link fitThreshold} learnt, or undefined. */
+  get threshold(): AnomalyThreshold | undefined {
+    return this.#core.threshold;
+  }
+
+  /**
+   * The scores of examples, taken as those of {@link fitThreshold} were, and whether each lies above the threshold.
+   *
+   * @throws TorchvaeError ERR_STATE where no threshold was learnt, and what {@link score} throws
+   */
+  async detect(x: Examples, options: Labelled = {}): Promise<{ scores: Float32Array; anomalous: boolean[] }> {
+    const { labels } = checkOptions('options of detect', options, ['labels']);
+    const { threshold } = this.#core;
+    if (!threshold) {
+      throw new TorchvaeError(
+        'ERR_STATE',
+        'This VAE has no threshold for anomalies; learn one: await vae.fitThreshold(normal, { falseAlarmRate: 0.01 })',
+      );
+    }
+    const scores = await this.#score(x, threshold, labels);
+    return { scores, anomalous: Array.from(scores, (score) => score > threshold.value) };
+  }
+
+  async #score(x: Examples, scoring: Scoring, given: Labelled['labels']): Promise<Float32Array> {
+    const { measure, draws, seed } = scoring;
+    const labels = given && { labels: given };
+    if (measure === 'likelihood') return this.negativeLogLikelihood(x, { samples: draws, seed, ...labels });
+    const total = new Float64Array(this.#examples('x', x, labels ?? {}).rows);
+    for (let draw = 0; draw < draws; draw++) {
+      const { reconstruction, kl } = await this.losses(x, { seed: seed + draw, ...labels });
+      for (let i = 0; i < total.length; i++) {
+        total[i]! += reconstruction[i]! + (measure === 'elbo' ? kl[i]! : 0);
+      }
+    }
+    return Float32Array.from(total, (sum) => sum / draws);
+  }
+
+  /**
    * The terms of the loss for each example: -log p(x|z) and KL(q(z|x) || p(z)) in nats, each [n].
    *
    * @param options.noise [n, latentSize]: z = mean + exp(logVariance / 2) noise; drawn from `seed` (default 0) if not given
@@ -463,6 +559,7 @@ export class VAE {
     await this.#core.exclusive(async () => {
       const { step } = this.#core.position;
       await this.#core.call((addon, handle) => addon.writeState(handle, { step, tensors }));
+      this.#core.threshold = undefined;
     });
   }
 
@@ -475,8 +572,8 @@ export class VAE {
   async save(path: string): Promise<void> {
     checkPath('path', path);
     const { tensors, position } = await this.#state();
-    const { spec, seed, precision, schema } = this.#core;
-    await writeCheckpoint(path, { spec, seed, precision, position, schema, tensors });
+    const { spec, seed, precision, schema, threshold } = this.#core;
+    await writeCheckpoint(path, { spec, seed, precision, position, schema, threshold, tensors });
   }
 
   /** All tensors and the position that goes with them. */
@@ -502,86 +599,7 @@ export class VAE {
   }
 }
 
-/** What the names of averaged weights begin with. */
-const AVERAGE = 'average.';
-
 function checkSpecObject(spec: ModelSpecInput): ModelSpecInput {
   if (typeof spec === 'object' && spec !== null && !Array.isArray(spec)) return spec;
   throw new TorchvaeError('ERR_SPEC', expected('an object', 'spec', spec));
-}
-
-function isTensor(value: unknown): value is Tensor {
-  return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value;
-}
-
-function isParameter({ name }: { name: string }): boolean {
-  return isWeight(name);
-}
-
-function checkTensorShape(name: string, { shape }: Tensor, wanted: readonly number[]): void {
-  if (Array.isArray(shape) && shape.join() === wanted.join()) return;
-  const came = Array.isArray(shape) ? `shape ${shape.join(' x ')}` : String(shape);
-  throw new TorchvaeError(
-    'ERR_SHAPE',
-    `Expected shape ${wanted.join(' x ')} for ${name} but received ${came}`,
-  );
-}
-
-/** A copy of what the caller gives for one parameter, since it is used later. */
-function parameterValues(
-  name: string,
-  value: Float32Array | Tensor,
-  known: ReadonlyMap<string, readonly number[]>,
-): Float32Array {
-  const shape = known.get(name);
-  if (!shape) {
-    throw new TorchvaeError(
-      'ERR_SHAPE',
-      expected(`one of ${[...known.keys()].join(', ')}`, 'a parameter', name),
-    );
-  }
-  const argument = `the parameter ${name}`;
-  const data = isTensor(value) ? value.data : value;
-  if (!types.isFloat32Array(data)) {
-    throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', argument, data));
-  }
-  const size = shape.reduce((product, extent) => product * extent, 1);
-  if (data.length !== size) throw new TorchvaeError('ERR_SHAPE', expected(`${size} values`, argument, data));
-  if (isTensor(value)) checkTensorShape(argument, value, shape);
-  const copy = new Float32Array(data);
-  const bad = copy.findIndex((number) => !Number.isFinite(number));
-  if (bad < 0) return copy;
-  throw new TorchvaeError('ERR_RANGE', expected('finite values', `${argument} at ${bad}`, copy[bad]));
-}
-
-function checkWeights(path: string, plan: readonly StateTensor[], tensors: Checkpoint['tensors']): void {
-  const size = (shape: readonly number[]) => shape.reduce((product, n) => product * n, 1);
-  const wanted = plan.reduce((sum, { shape }) => sum + size(shape), 0);
-  let weights = 0;
-  for (const [name, { data }] of tensors) if (isParameter({ name })) weights += data.length;
-  if (weights === wanted) return;
-  throw damaged(path, `Expected ${wanted} weights, as its spec says, but its tensors have ${weights}`);
-}
-
-/** The checkpoint's tensors as the model wants them: these names, these shapes, and no others. */
-function tensorsFor(
-  named: readonly { name: string; shape: number[] }[],
-  tensors: Checkpoint['tensors'],
-  path: string,
-): Record<string, Float32Array> {
-  const values: Record<string, Float32Array> = Object.create(null);
-  const weights = named.filter(isParameter);
-  const isAveraged = weights.some(({ name }) => tensors.has(AVERAGE + name));
-  const averages = isAveraged ? weights.map(({ name, shape }) => ({ name: AVERAGE + name, shape })) : [];
-  for (const { name, shape } of [...named, ...averages]) {
-    const tensor = tensors.get(name);
-    if (tensor?.shape.join() !== shape.join()) {
-      const came = tensor ? `it has shape ${tensor.shape.join(' x ')}` : 'there is none';
-      throw damaged(path, `Expected a tensor ${name} of shape ${shape.join(' x ')} but ${came}`);
-    }
-    values[name] = tensor.data;
-  }
-  const strange = [...tensors.keys()].find((name) => !(name in values));
-  if (strange === undefined) return values;
-  throw damaged(path, `Its spec has no tensor ${strange}`);
 }

@@ -7,7 +7,9 @@
 #include "cpu/bf16.h"
 #include "data/resident.h"
 #include "eval/frechet.h"
+#include "eval/manifold.h"
 #include "eval/mixture.h"
+#include "eval/similarity.h"
 #include "fused/fused_model.h"
 #include "model.h"
 #include "translate.h"
@@ -122,6 +124,16 @@ MixtureFit ThreadedDevice::fitMixture(const HostArray& points, int64_t component
 
 double ThreadedDevice::frechetDistance(const HostArray& a, const HostArray& b, int64_t components) {
   return translated([&] { return torchvae::frechetDistance(a, b, components); });
+}
+
+ManifoldScores ThreadedDevice::manifoldScores(const HostArray& real, const HostArray& generated,
+                                              int64_t components, int64_t neighbours) {
+  return translated([&] { return torchvae::manifoldScores(real, generated, components, neighbours); });
+}
+
+std::vector<float> ThreadedDevice::structuralSimilarity(const HostArray& a, const HostArray& b,
+                                                        const std::vector<int64_t>& shape) {
+  return translated([&] { return torchvae::structuralSimilarity(a, b, shape); });
 }
 
 }  // namespace torchvae

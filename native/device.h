@@ -28,6 +28,10 @@ class ThreadedDevice : public Device {
   MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t iterations,
                         uint64_t seed) override;
   double frechetDistance(const HostArray& a, const HostArray& b, int64_t components) override;
+  ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated, int64_t components,
+                                int64_t neighbours) override;
+  std::vector<float> structuralSimilarity(const HostArray& a, const HostArray& b,
+                                          const std::vector<int64_t>& shape) override;
 
  private:
   void work();

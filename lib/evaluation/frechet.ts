@@ -1,9 +1,8 @@
-import { checkInteger, checkOptions, expected } from '../check.ts';
-import { Dataset } from '../data/dataset.ts';
-import { TorchvaeError } from '../errors.ts';
+import { checkInteger, checkOptions } from '../check.ts';
 import type { Examples, Tensor } from '../model/input.ts';
+import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
-import { unshared } from '../runtime/memory.ts';
+import { pointSets } from './point-sets.ts';
 
 /** How the Frechet distance is taken. */
 export interface FrechetOptions {
@@ -32,31 +31,10 @@ export async function frechetDistance(
 ): Promise<number> {
   const known = ['columns', 'components', 'device'];
   const given = checkOptions('options of frechetDistance', options, known);
-  const [ofReference, ofSamples] = [columnsOf(reference), columnsOf(samples)];
-  const columns = given.columns ?? ofReference ?? ofSamples;
-  if (columns === undefined) {
-    throw new TorchvaeError('ERR_SHAPE', expected('the values in one example', 'columns', columns));
-  }
-  checkInteger('columns', columns, 1);
+  const sets = pointSets(reference, samples, given.columns, 2);
   const components = checkInteger('components', given.components ?? 64, 0);
   const { addon, handle } = Device.open(given.device ?? 'auto');
-  const [a, b] = [valuesOf('reference', reference, columns), valuesOf('samples', samples, columns)];
-  return addon.frechetDistance(handle, a, b, columns, components);
-}
-
-function columnsOf(x: Examples | Tensor): number | undefined {
-  if (x instanceof Dataset) return x.size;
-  if (!ArrayBuffer.isView(x) && !Array.isArray(x?.shape)) {
-    throw new TorchvaeError(
-      'ERR_TYPE',
-      expected('a Dataset, Tensor, Float32Array or Uint8Array', 'reference or samples', x),
-    );
-  }
-  return ArrayBuffer.isView(x) ? undefined : x.shape.slice(1).reduce((product, n) => product * n, 1);
-}
-
-function valuesOf(name: string, x: Examples | Tensor, columns: number): Float32Array | Uint8Array {
-  const data = ArrayBuffer.isView(x) ? x : x.data;
-  if (data.length >= 2 * columns && data.length % columns === 0) return unshared(data);
-  throw new TorchvaeError('ERR_SHAPE', expected(`at least two examples of ${columns} values`, name, data));
+  return callAddon(() =>
+    addon.frechetDistance(handle, sets.reference, sets.samples, sets.columns, components),
+  );
 }

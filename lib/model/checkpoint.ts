@@ -3,6 +3,7 @@ import { expected } from '../check.ts';
 import { type DataSchema, schemaFromJson } from '../data/schema.ts';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, writeFileAtomic } from '../files.ts';
+import { type AnomalyThreshold, thresholdFromJson } from './anomaly.ts';
 import type { Position } from './core.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
 import { decodeSafetensors, encodeSafetensors, type HostTensor } from './safetensors.ts';
@@ -22,6 +23,8 @@ export interface Checkpoint {
   position: Position;
   /** How the training data were made of rows or lines, if they were. */
   schema?: DataSchema | undefined;
+  /** From what score on an example is an anomaly, if that was learnt. */
+  threshold?: AnomalyThreshold | undefined;
   tensors: Map<string, { shape: readonly number[]; data: Float32Array }>;
 }
 
@@ -32,7 +35,7 @@ export interface Checkpoint {
  * @throws TorchvaeError ERR_IO
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { spec, seed, precision, position, schema, tensors } = checkpoint;
+  const { spec, seed, precision, position, schema, threshold, tensors } = checkpoint;
   const entries = new Map<string, HostTensor>();
   for (const [name, { shape, data }] of tensors) entries.set(name, { dtype: 'F32', shape, data });
   const metadata = {
@@ -40,6 +43,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
     spec: JSON.stringify(spec),
     training: JSON.stringify({ seed, precision, position }),
     ...(schema && { schema: JSON.stringify(schema) }),
+    ...(threshold && { threshold: JSON.stringify(threshold) }),
   };
   await writeFileAtomic(path, encodeSafetensors(entries, metadata));
 }
@@ -69,7 +73,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
   const spec = readSpec(path, metadata.spec);
   const schema = readSchema(path, metadata.schema);
-  return { spec, ...readTraining(path, metadata.training), schema, tensors: named };
+  const threshold = readThreshold(path, metadata.threshold);
+  return { spec, ...readTraining(path, metadata.training), schema, threshold, tensors: named };
 }
 
 /** What every checkpoint that cannot be used is refused with. */
@@ -123,6 +128,13 @@ function readSchema(path: string, text: string | undefined): DataSchema | undefi
       throw damaged(path, error.message);
     throw error;
   }
+}
+
+function readThreshold(path: string, text: string | undefined): AnomalyThreshold | undefined {
+  if (text === undefined) return undefined;
+  const threshold = thresholdFromJson(parseObject(path, 'threshold', text));
+  if (threshold) return threshold;
+  throw damaged(path, `Expected a threshold for anomalies in its metadata but it says ${text.slice(0, 200)}`);
 }
 
 function readTraining(

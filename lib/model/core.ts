@@ -4,6 +4,7 @@ import { callAddon } from '../runtime/addon.ts';
 import type { Device } from '../runtime/device.ts';
 import { availableMemory } from '../runtime/memory.ts';
 import type { Addon, LossSums, ModelHandle, NativeOptimiser, StateTensor } from '../runtime/native.ts';
+import type { AnomalyThreshold } from './anomaly.ts';
 import type { Precision } from './precision.ts';
 import { inputSize, latentCodeSize, type ModelSpec, nativeSpec } from './spec.ts';
 
@@ -54,6 +55,8 @@ export class Core {
   position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
   /** How the training data were made of rows or lines. */
   schema: DataSchema | undefined;
+  /** From what score on an example is an anomaly; of these weights. */
+  threshold: AnomalyThreshold | undefined;
   /** Set while fit() runs. */
   training = false;
   #handle: ModelHandle | undefined;

@@ -15,6 +15,21 @@ export interface Tensor {
 /** Examples as callers have them: a data set, or flat row-major values; a byte b of a Uint8Array means b/255. */
 export type Examples = Dataset | Float32Array | Uint8Array;
 
+/** Whether `value` looks like a {@link Tensor}. */
+export function isTensor(value: unknown): value is Tensor {
+  return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value;
+}
+
+/** @throws TorchvaeError ERR_SHAPE */
+export function checkTensorShape(name: string, { shape }: Tensor, wanted: readonly number[]): void {
+  if (Array.isArray(shape) && shape.join() === wanted.join()) return;
+  const came = Array.isArray(shape) ? `shape ${shape.join(' x ')}` : String(shape);
+  throw new TorchvaeError(
+    'ERR_SHAPE',
+    `Expected shape ${wanted.join(' x ')} for ${name} but received ${came}`,
+  );
+}
+
 /** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
 export function checkDataset(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
   if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', name, data));

@@ -187,6 +187,23 @@ export interface Addon {
     columns: number,
     components: number,
   ): Promise<number>;
+  manifoldScores(
+    device: DeviceHandle,
+    real: Float32Array | Uint8Array,
+    generated: Float32Array | Uint8Array,
+    columns: number,
+    components: number,
+    neighbours: number,
+  ): Promise<{ precision: number; recall: number; density: number; coverage: number }>;
+  /** Of each pair of images. */
+  structuralSimilarity(
+    device: DeviceHandle,
+    a: Float32Array | Uint8Array,
+    b: Float32Array | Uint8Array,
+    channels: number,
+    height: number,
+    width: number,
+  ): Promise<Float32Array>;
   losses(
     model: ModelHandle,
     x: Float32Array | Uint8Array,

@@ -170,6 +170,7 @@ async function* runEpochs(
     throwIfAborted(settings.signal);
     const data = await core.device.upload(train);
     core.schema = train.schema;
+    core.threshold = undefined;
     const lastEpoch = core.position.epoch + settings.epochs;
     while (core.position.epoch < lastEpoch) yield await runEpoch(core, train, data, settings, lastEpoch);
   } finally {

@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 5;
+inline constexpr int kEngineInterface = 6;
 
 struct DeviceInfo {
   std::string name;
@@ -153,6 +153,16 @@ struct MixtureFit {
   int64_t iterations = 0;
 };
 
+// How two sets of points lie to each other, by balls around each point that reach to its k-th nearest
+// neighbour in its own set: shares from 0 to 1, but for the density.
+struct ManifoldScores {
+  double precision = 0;  // of the generated points, those in some ball of a real one
+  double recall = 0;     // of the real points, those in some ball of a generated one
+  double density =
+      0;  // real balls that a generated point lies in, over k; 1 for two sets of one distribution
+  double coverage = 0;  // of the real points, those whose ball holds a generated one
+};
+
 // How noise is come by where a method draws z: `values` ([rows, latentSize]) when given, else drawn from
 // `seed`.
 struct NoiseSource {
@@ -232,6 +242,14 @@ class Device {
   // The distance of Frechet (1957; Heusel et al. 2017, eq. 6) between normals with the moments of `a` and of
   // `b`, on the first `components` principal components of `a`; 0 for the values themselves.
   virtual double frechetDistance(const HostArray& a, const HostArray& b, int64_t components) = 0;
+  // Precision and recall of Kynkaanniemi et al. (2019), density and coverage of Naeem et al. (2020), on the
+  // first `components` principal components of `real`; 0 for the values themselves.
+  virtual ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated, int64_t components,
+                                        int64_t neighbours) = 0;
+  // The structural similarity (Wang et al. 2004) of each pair of images of `shape` [channels, height, width]
+  // with values in [0, 1]: a mean over channels and places of a Gaussian window of 11 x 11, sigma 1.5.
+  virtual std::vector<float> structuralSimilarity(const HostArray& a, const HostArray& b,
+                                                  const std::vector<int64_t>& shape) = 0;
 };
 
 class CudaPart;  // cuda_part.h

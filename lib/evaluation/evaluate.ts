@@ -1,0 +1,287 @@
+import { checkInteger, checkOptions, expected } from '../check.ts';
+import type { Binarisation, DataKind, Dataset } from '../data/dataset.ts';
+import { spaced } from '../data/split.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { ScoreOptions } from '../model/anomaly.ts';
+import type { Examples, Tensor } from '../model/input.ts';
+import type { Losses } from '../model/losses.ts';
+import type { DeviceName } from '../runtime/device.ts';
+import type { LatentHealth } from './collapse.ts';
+import { type Dci, dci } from './dci.ts';
+import { type Detection, detection } from './detection.ts';
+import { frechetDistance } from './frechet.ts';
+import { type PrecisionRecall, precisionRecall } from './manifold.ts';
+import { type MutualInformationGap, mutualInformationGap } from './mutual-information-gap.ts';
+import { type SeparatedAttributePredictability, sap } from './sap.ts';
+import { SSIM_WINDOW, structuralSimilarity } from './similarity.ts';
+
+/** What {@link Evaluation} is asked for. What the data do not allow (images, factors, labels) is left out by itself. */
+export interface EvaluateOptions {
+  /** Draws an example for the importance-weighted likelihood, such as 5,000; default 0, which leaves it out. */
+  likelihoodSamples?: number;
+  /** Draws from the model, and as many examples, that sample quality is taken over; default 10,000, 0 leaves it out. */
+  samples?: number;
+  /** Data that samples are held against, such as the training set; default the data that are evaluated. */
+  reference?: Dataset;
+  /** Labels, or names of classes, that count as anomalies; the others are normal. Default: no detection. */
+  anomalous?: readonly (number | string)[];
+  /** How anomalies are scored. */
+  scoring?: ScoreOptions;
+  /** Of all draws; default 0. */
+  seed?: number;
+}
+
+/** How good a model is on a data set; nats unless it says otherwise. */
+export interface Evaluation {
+  data: {
+    name: string;
+    examples: number;
+    shape: readonly number[];
+    kind: DataKind;
+    /** Likelihoods of data that were binarised in different ways cannot be compared. */
+    binarisation: Binarisation;
+  };
+  seed: number;
+  /** Averages with one draw of z an example. */
+  losses: Losses & { bitsPerDimension: number };
+  likelihood?: {
+    /** -log p(x) by importance weighting with `samples` draws of z an example (Burda et al. 2016, eq. 8), averaged. */
+    negativeLogLikelihood: number;
+    /** Of that average, over the examples. */
+    standardError: number;
+    bitsPerDimension: number;
+    samples: number;
+  };
+  reconstruction?: {
+    /** Between x and the mean of p(x|z) at the mean of q(z|x), averaged over dimensions. */
+    meanSquaredError: number;
+    /** Peak signal-to-noise ratio of that error in decibels, for values in [0, 1]. */
+    peakSignalToNoise?: number;
+    /** Images of at least 11 x 11 pixels: see `structuralSimilarity`. */
+    structuralSimilarity?: number;
+  };
+  /** Over up to 2,000 evenly spaced examples. */
+  latent: LatentHealth;
+  samples?: PrecisionRecall & {
+    /** See `frechetDistance`. */
+    frechetDistance: number;
+    /** What distances are taken between. */
+    features: string;
+    /** Examples, and as many draws. */
+    examples: number;
+    /** Name of the data that they are held against. */
+    reference: string;
+  };
+  /** Data with known factors: of the means of q(z|x). */
+  disentanglement?: {
+    mutualInformationGap: MutualInformationGap;
+    dci: Omit<Dci, 'importances'>;
+    sap: SeparatedAttributePredictability;
+    /** Evenly spaced ones that these are taken over. */
+    examples: number;
+  };
+  detection?: Detection & { anomalous: number; normal: number; measure: string; draws: number };
+}
+
+/** What is asked of a model. */
+export interface Evaluated {
+  readonly device: string;
+  elbo(data: Dataset, options: { seed: number }): Promise<Losses>;
+  negativeLogLikelihood(data: Dataset, options: { samples: number; seed: number }): Promise<Float32Array>;
+  encode(data: Dataset): Promise<{ mean: Tensor }>;
+  reconstruct(data: Dataset): Promise<Tensor>;
+  latentHealth(data: Dataset, options: { seed: number }): Promise<LatentHealth>;
+  sample(count: number, options: { seed: number; labels?: Int32Array }): Promise<Tensor>;
+  score(data: Examples, options: ScoreOptions): Promise<Float32Array>;
+}
+
+/** Examples that a call of the engine takes: results of more would crowd the memory. */
+const STRETCH = 4096;
+
+/** Examples over which is taken what grows with their square, or faster than it tells more. */
+const SURVEYED = 2000;
+const DISENTANGLED = 10_000;
+
+/** Principal components and neighbours of what is said of samples. */
+const COMPONENTS = 64;
+const NEIGHBOURS = 5;
+
+/** See `VAE.evaluate`. */
+export async function evaluateModel(
+  model: Evaluated,
+  data: Dataset,
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  const known = ['likelihoodSamples', 'samples', 'reference', 'anomalous', 'scoring', 'seed'];
+  const given = checkOptions('options of evaluate', options, known);
+  const seed = checkInteger('seed', given.seed ?? 0, 0);
+  const draws = checkInteger('likelihoodSamples', given.likelihoodSamples ?? 0, 0, 1 << 24);
+  const samples = checkInteger('samples', given.samples ?? 10_000, 0, 1 << 20);
+  const isAnomalous = given.anomalous && anomalousExamples(data, given.anomalous);
+  const { name, length, shape, kind, binarisation } = data;
+  const perDimension = data.size * Math.LN2;
+  const losses = await model.elbo(data, { seed });
+  const result: Evaluation = {
+    data: { name, examples: length, shape, kind, binarisation },
+    seed,
+    losses: { ...losses, bitsPerDimension: -losses.elbo / perDimension },
+    latent: await model.latentHealth(spaced(data, SURVEYED), { seed }),
+  };
+  if (draws > 0) {
+    const values = await inStretches(data, (part, first) =>
+      model.negativeLogLikelihood(part, { samples: draws, seed: seed + first }),
+    );
+    const { mean, standardError } = meanOf(values);
+    result.likelihood = {
+      negativeLogLikelihood: mean,
+      standardError,
+      bitsPerDimension: mean / perDimension,
+      samples: draws,
+    };
+  }
+  if (kind !== 'categorical') result.reconstruction = await judgeReconstructions(model, data);
+  if (samples > 0 && kind !== 'categorical') {
+    const judged = await judgeSamples(model, given.reference ?? data, samples, seed);
+    if (judged) result.samples = judged;
+  }
+  if (data.factors.length > 0) {
+    const some = spaced(data, DISENTANGLED);
+    const { mean } = await model.encode(some);
+    if (mean.shape[1]! > 1) {
+      const { importances: _, ...scores } = dci(mean, some, { seed });
+      result.disentanglement = {
+        mutualInformationGap: mutualInformationGap(mean, some),
+        dci: scores,
+        sap: sap(mean, some, { seed }),
+        examples: some.length,
+      };
+    }
+  }
+  if (isAnomalous) {
+    const scoring = { draws: 10, measure: 'elbo' as const, ...given.scoring };
+    const scores = await inStretches(data, (part, first) =>
+      model.score(part, { ...scoring, seed: seed + first }),
+    );
+    const anomalous = isAnomalous.filter(Boolean).length;
+    result.detection = {
+      ...detection(scores, isAnomalous),
+      anomalous,
+      normal: data.length - anomalous,
+      measure: scoring.measure,
+      draws: scoring.draws,
+    };
+  }
+  return result;
+}
+
+async function judgeReconstructions(
+  model: Evaluated,
+  data: Dataset,
+): Promise<NonNullable<Evaluation['reconstruction']>> {
+  const { shape, kind } = data;
+  const isUnit = kind === 'unit' || kind === 'binary';
+  const isImage = isUnit && shape.length === 3 && Math.min(shape[1]!, shape[2]!) >= SSIM_WINDOW;
+  const similar: Float32Array[] = [];
+  const errors = await inStretches(data, async (part) => {
+    const { data: found } = await model.reconstruct(part);
+    const values = toFloats(part.drawn(0));
+    const device = model.device as DeviceName;
+    if (isImage) similar.push(await structuralSimilarity(values, found, { shape, device }));
+    return squaredErrors(values, found, data.size);
+  });
+  const meanSquaredError = meanOf(errors).mean;
+  return {
+    meanSquaredError,
+    ...(isUnit && { peakSignalToNoise: -10 * Math.log10(meanSquaredError) }),
+    ...(isImage && { structuralSimilarity: meanOf(joined(similar)).mean }),
+  };
+}
+
+/** Undefined where the data are too few to say anything by. */
+async function judgeSamples(
+  model: Evaluated,
+  reference: Dataset,
+  count: number,
+  seed: number,
+): Promise<Evaluation['samples'] | undefined> {
+  const data = spaced(reference, count);
+  if (data.length <= NEIGHBOURS) return undefined;
+  const { data: drawn } = await model.sample(data.length, {
+    seed,
+    ...(data.labels && { labels: data.labels }),
+  });
+  const components = Math.min(COMPONENTS, data.size);
+  const options = { columns: data.size, components, device: model.device as DeviceName };
+  return {
+    frechetDistance: await frechetDistance(data, drawn, options),
+    ...(await precisionRecall(data, drawn, { ...options, neighbours: NEIGHBOURS })),
+    features: `the first ${components} principal components of the data`,
+    examples: data.length,
+    reference: reference.name,
+  };
+}
+
+/** Whether each example has one of the labels or classes. */
+function anomalousExamples(data: Dataset, anomalous: unknown): boolean[] {
+  const { labels, classes, name } = data;
+  if (!Array.isArray(anomalous) || anomalous.length === 0) {
+    throw new TorchvaeError('ERR_TYPE', expected('an array of labels', 'anomalous', anomalous));
+  }
+  if (!labels) {
+    throw new TorchvaeError(
+      'ERR_STATE',
+      `Expected data with labels, which say what is an anomaly, but ${name} has none`,
+    );
+  }
+  const numbers = new Set(
+    anomalous.map((wanted) => {
+      const label = typeof wanted === 'string' ? (classes?.indexOf(wanted) ?? -1) : wanted;
+      if (labels.includes(label)) return label;
+      const what = classes ? `one of ${classes.join(', ')}` : 'a label of the data';
+      throw new TorchvaeError('ERR_RANGE', expected(what, 'anomalous', wanted));
+    }),
+  );
+  return Array.from(labels, (label) => numbers.has(label));
+}
+
+/** One value an example, asked for some thousands of examples at a time. */
+async function inStretches(
+  data: Dataset,
+  ask: (part: Dataset, first: number) => Promise<Float32Array>,
+): Promise<Float32Array> {
+  const parts: Float32Array[] = [];
+  for (let first = 0; first < data.length; first += STRETCH) {
+    const length = Math.min(STRETCH, data.length - first);
+    parts.push(await ask(data.subset(Uint32Array.from({ length }, (_, i) => first + i)), first));
+  }
+  return joined(parts);
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function toFloats(values: Uint8Array | Float32Array): Float32Array {
+  return values instanceof Float32Array ? values : Float32Array.from(values, (byte) => byte / 255);
+}
+
+/** Of each row, the mean over its values. */
+function squaredErrors(a: Float32Array, b: Float32Array, size: number): Float32Array {
+  return Float32Array.from({ length: a.length / size }, (_, row) => {
+    let sum = 0;
+    for (let i = row * size; i < (row + 1) * size; i++) sum += (a[i]! - b[i]!) ** 2;
+    return sum / size;
+  });
+}
+
+function meanOf(values: Float32Array): { mean: number; standardError: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, standardError: Math.sqrt(squares / Math.max(1, values.length - 1) / values.length) };
+}

@@ -1,0 +1,58 @@
+import { checkInteger, expected } from '../check.ts';
+import { Dataset } from '../data/dataset.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { Examples, Tensor } from '../model/input.ts';
+import { unshared } from '../runtime/memory.ts';
+
+type Values = Float32Array | Uint8Array;
+
+/** Two sets of examples as the addon takes them. */
+export interface PointSets {
+  reference: Values;
+  samples: Values;
+  /** Values in one example. */
+  columns: number;
+}
+
+/**
+ * The values of two sets of examples of one size.
+ *
+ * @param fewest examples that each must have
+ * @throws TorchvaeError ERR_TYPE for what is no set of examples, ERR_SHAPE for sets of examples of different sizes, of too few,
+ * or of a size that none says
+ */
+export function pointSets(
+  reference: Examples | Tensor,
+  samples: Examples | Tensor,
+  given: number | undefined,
+  fewest: number,
+): PointSets {
+  const sizes = [columnsOf('reference', reference), columnsOf('samples', samples)];
+  const columns = given ?? sizes[0] ?? sizes[1];
+  if (columns === undefined) {
+    throw new TorchvaeError('ERR_SHAPE', expected('the values in one example', 'columns', columns));
+  }
+  checkInteger('columns', columns, 1);
+  return {
+    reference: valuesOf('reference', reference, columns, fewest),
+    samples: valuesOf('samples', samples, columns, fewest),
+    columns,
+  };
+}
+
+function columnsOf(name: string, x: Examples | Tensor): number | undefined {
+  if (x instanceof Dataset) return x.size;
+  if (ArrayBuffer.isView(x)) return undefined;
+  if (Array.isArray(x?.shape)) return x.shape.slice(1).reduce((product, n) => product * n, 1);
+  throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
+}
+
+function valuesOf(name: string, x: Examples | Tensor, columns: number, fewest: number): Values {
+  const data = ArrayBuffer.isView(x) ? x : x instanceof Dataset ? x.drawn(0) : x.data;
+  const size = columnsOf(name, x) ?? columns;
+  const fits = size === columns && data.length >= fewest * columns && data.length % columns === 0;
+  if (fits) return unshared(data);
+  const what = `at least ${fewest} examples of ${columns} values`;
+  const came = size === columns ? `${data.length} values` : `examples of ${size} values`;
+  throw new TorchvaeError('ERR_SHAPE', `Expected ${what} for ${name} but received ${came}`);
+}

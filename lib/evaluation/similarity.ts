@@ -1,0 +1,77 @@
+import { types } from 'node:util';
+import { checkInteger, checkOptions, expected } from '../check.ts';
+import { Dataset } from '../data/dataset.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { Examples, Tensor } from '../model/input.ts';
+import { callAddon } from '../runtime/addon.ts';
+import { Device, type DeviceName } from '../runtime/device.ts';
+import { unshared } from '../runtime/memory.ts';
+
+/** How {@link structuralSimilarity} reads its images. */
+export interface SimilarityOptions {
+  /** Of one image, `[channels, height, width]` or `[height, width]`; needed where the images do not say it. */
+  shape?: readonly number[];
+  /** Default `auto`. */
+  device?: DeviceName;
+}
+
+/** Pixels that each side of an image must have: the window's. */
+export const SSIM_WINDOW = 11;
+
+/**
+ * The structural similarity (SSIM; Wang et al. 2004) of each pair of images with values in [0, 1]: at most 1, which equal
+ * images have. With a Gaussian window of 11 x 11 pixels of standard deviation 1.5, as in that paper, over the places where it
+ * lies wholly inside; averaged over channels.
+ *
+ * @param images [n, ...shape]
+ * @param others [n, ...shape], such as the reconstructions
+ * @returns [n]
+ * @throws TorchvaeError ERR_TYPE, ERR_SHAPE for sets that differ in number or size, or images smaller than the window
+ */
+export async function structuralSimilarity(
+  images: Examples | Tensor,
+  others: Examples | Tensor,
+  options: SimilarityOptions = {},
+): Promise<Float32Array> {
+  const given = checkOptions('options of structuralSimilarity', options, ['shape', 'device']);
+  const shape = given.shape ?? shapeOf(images) ?? shapeOf(others);
+  const [channels, height, width] = checkImageShape(shape);
+  const size = channels * height * width;
+  const [a, b] = [valuesOf('images', images), valuesOf('others', others)];
+  for (const [name, values] of Object.entries({ images: a, others: b })) {
+    if (values.length > 0 && values.length % size === 0 && values.length === a.length) continue;
+    const count = name === 'images' ? 'a positive number of' : 'as many';
+    throw new TorchvaeError(
+      'ERR_SHAPE',
+      `Expected ${count} images of ${size} values for ${name} but received ${values.length} values`,
+    );
+  }
+  const { addon, handle } = Device.open(given.device ?? 'auto');
+  return callAddon(() => addon.structuralSimilarity(handle, a, b, channels, height, width));
+}
+
+function shapeOf(x: Examples | Tensor): readonly number[] | undefined {
+  if (x instanceof Dataset) return x.shape;
+  return ArrayBuffer.isView(x) ? undefined : x?.shape?.slice(1);
+}
+
+function checkImageShape(shape: readonly number[] | undefined): [number, number, number] {
+  const [channels, height, width] = shape?.length === 2 ? [1, ...shape] : (shape ?? []);
+  const isImage = Array.isArray(shape) && (shape.length === 2 || shape.length === 3);
+  if (!isImage || Math.min(height!, width!) < SSIM_WINDOW) {
+    const what = `[channels, height, width] with sides of at least ${SSIM_WINDOW} pixels`;
+    throw new TorchvaeError('ERR_SHAPE', expected(what, 'shape', String(shape)));
+  }
+  const limit = 1 << 20;
+  return [
+    checkInteger('shape[0]', channels, 1, limit),
+    checkInteger('shape[1]', height, 1, limit),
+    checkInteger('shape[2]', width, 1, limit),
+  ];
+}
+
+function valuesOf(name: string, x: Examples | Tensor): Float32Array | Uint8Array {
+  const values = ArrayBuffer.isView(x) ? x : x instanceof Dataset ? x.drawn(0) : x?.data;
+  if (types.isFloat32Array(values) || types.isUint8Array(values)) return unshared(values);
+  throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
+}

@@ -1,0 +1,121 @@
+import { checkInteger, checkNumber, checkOneOf, checkOptions } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+
+/** What an anomaly score is: higher is stranger. */
+export const MEASURES = ['elbo', 'reconstruction', 'likelihood'] as const;
+
+/** How examples are scored. */
+export interface ScoreOptions {
+  /**
+   * `elbo` (default): -ELBO, reconstruction + kl, averaged over the draws; `reconstruction`: -log p(x|z) alone (An and Cho
+   * 2015); `likelihood`: the importance-weighted -log p(x). All in nats.
+   */
+  measure?: (typeof MEASURES)[number];
+  /** Draws of z an example; more of them make a steadier score. Default 10. */
+  draws?: number;
+  /** Of the draws; default 0. */
+  seed?: number;
+}
+
+/** {@link ScoreOptions} with all filled in. */
+export type Scoring = Required<ScoreOptions>;
+
+/** Where a threshold is put: one of the two. */
+export interface ThresholdOptions extends ScoreOptions {
+  /**
+   * The share of normal examples that may be taken for anomalies. The threshold is the smallest that keeps to it for new
+   * examples of the same kind, by the rank ceil((n + 1) (1 - rate)) of n scores (split conformal prediction; Vovk et al. 2005).
+   */
+  falseAlarmRate?: number;
+  /** The quantile of the scores that it is put at, such as 0.99, between two of them where need be. */
+  quantile?: number;
+}
+
+/** From what score on an example counts as an anomaly, and how it is scored. Kept in checkpoints. */
+export interface AnomalyThreshold extends Scoring {
+  /** Examples that score above it are anomalies. */
+  value: number;
+  falseAlarmRate?: number;
+  quantile?: number;
+  /** Normal examples that it was learnt from. */
+  examples: number;
+}
+
+/** The keys of {@link ScoreOptions}. */
+export const SCORE_OPTIONS = ['measure', 'draws', 'seed'] as const;
+
+/** @throws TorchvaeError ERR_TYPE or ERR_RANGE naming the option */
+export function completeScoring({ measure = 'elbo', draws = 10, seed = 0 }: ScoreOptions): Scoring {
+  return {
+    measure: checkOneOf('measure', measure, MEASURES),
+    draws: checkInteger('draws', draws, 1, 1 << 20),
+    seed: checkInteger('seed', seed, 0),
+  };
+}
+
+/**
+ * The threshold over scores of normal examples.
+ *
+ * @throws TorchvaeError ERR_TYPE unless just one of `falseAlarmRate` and `quantile` is given, ERR_RANGE for one that is no
+ * share, ERR_SHAPE for too few examples to keep to a false-alarm rate
+ */
+export function thresholdOf(
+  scores: Float32Array,
+  scoring: Scoring,
+  options: Pick<ThresholdOptions, 'falseAlarmRate' | 'quantile'>,
+): AnomalyThreshold {
+  const { falseAlarmRate, quantile } = checkOptions('options', options, ['falseAlarmRate', 'quantile']);
+  if ((falseAlarmRate === undefined) === (quantile === undefined)) {
+    throw new TorchvaeError(
+      'ERR_TYPE',
+      'Expected either falseAlarmRate or quantile for the threshold, and not both',
+    );
+  }
+  const sorted = Float32Array.from(scores).sort();
+  const examples = sorted.length;
+  if (quantile !== undefined) {
+    const place = checkNumber('quantile', quantile, 0, 1) * (examples - 1);
+    const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+    return { ...scoring, value: low + (high - low) * (place % 1), quantile, examples };
+  }
+  const rate = checkNumber('falseAlarmRate', falseAlarmRate, 0, 1);
+  const rank = Math.ceil((examples + 1) * (1 - rate) - 1e-9);
+  if (rank <= examples) {
+    return { ...scoring, value: sorted[Math.max(1, rank) - 1]!, falseAlarmRate: rate, examples };
+  }
+  const needed = rate > 0 ? `at least ${Math.ceil(1 / rate - 1 - 1e-9)} examples` : 'a rate above 0';
+  throw new TorchvaeError(
+    'ERR_SHAPE',
+    `Expected ${needed} to keep to a false-alarm rate of ${rate} but received ${examples} examples; give more, or ask for a quantile`,
+  );
+}
+
+/**
+ * A threshold from a checkpoint's JSON; undefined for what is none.
+ */
+export function thresholdFromJson(value: Record<string, unknown>): AnomalyThreshold | undefined {
+  const { value: at, measure, draws, seed, falseAlarmRate, quantile, examples } = value;
+  const isCount = (count: unknown): count is number => Number.isSafeInteger(count) && Number(count) >= 0;
+  const known = MEASURES.find((name) => name === measure);
+  if (
+    !Number.isFinite(at) ||
+    !known ||
+    !isCount(draws) ||
+    draws < 1 ||
+    !isCount(seed) ||
+    !isCount(examples)
+  ) {
+    return undefined;
+  }
+  const isShare = (share: unknown) => typeof share === 'number' && share >= 0 && share <= 1;
+  if (![falseAlarmRate, quantile].every((share) => share === undefined || isShare(share))) return undefined;
+  return {
+    value: Number(at),
+    measure: known,
+    draws,
+    seed,
+    ...(falseAlarmRate !== undefined && { falseAlarmRate: Number(falseAlarmRate) }),
+    ...(quantile !== undefined && { quantile: Number(quantile) }),
+    examples,
+  };
+}

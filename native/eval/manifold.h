@@ -1,0 +1,11 @@
+// Fidelity and diversity of generated points, by nearest neighbours.
+#pragma once
+
+#include "engine.h"
+
+namespace torchvae {
+
+ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated, int64_t components,
+                              int64_t neighbours);
+
+}  // namespace torchvae

@@ -1,0 +1,31 @@
+#include "eval/points.h"
+
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_eigh.h>
+
+namespace torchvae {
+
+Tensor pointsOf(const HostArray& array) {
+  const auto type = array.isUint8 ? c10::kByte : c10::kFloat;
+  const Tensor values = at::from_blob(const_cast<void*>(array.data), {array.rows, array.columns},
+                                      c10::TensorOptions().dtype(type))
+                            .to(c10::kDouble);
+  return array.isUint8 ? values / 255 : values;
+}
+
+Tensor covariance(const Tensor& x) {
+  const Tensor centred = x - x.mean(0);
+  return centred.t().matmul(centred) / static_cast<double>(x.size(0) - 1);
+}
+
+void projectBoth(Tensor& x, Tensor& y, int64_t components) {
+  const int64_t columns = x.size(1);
+  if (components == 0 || components >= columns) return;
+  // Eigenvectors come by rising eigenvalue.
+  const Tensor vectors = std::get<1>(at::linalg_eigh(covariance(x)));
+  const Tensor basis = vectors.narrow(1, columns - components, components);
+  x = x.matmul(basis);
+  y = y.matmul(basis);
+}
+
+}  // namespace torchvae
