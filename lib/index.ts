@@ -1,3 +1,4 @@
+export { type CompressOptions, compress, decompress } from './codec/codec.ts';
 export {
   type Binarisation,
   type BinariseOptions,

@@ -205,7 +205,7 @@ describe('evaluate', () => {
       draws: 2,
     });
     expect(found.disentanglement!.dci.informativeness).toBeGreaterThan(0);
-    expect(found.data).toMatchObject({ examples: 300, kind: 'binary', binarisation: 'none' });
+    expect(found.data).toMatchObject({ examples: 300, kind: 'unit', binarisation: 'none' });
   });
 
   test('leaves out what the data do not allow', async () => {

@@ -1,7 +1,7 @@
 import { TorchvaeError } from '../errors.ts';
 
 /** Values in one result: 4 GiB. More ends as a process that is killed for its memory. */
-const MAX_VALUES = 2 ** 30;
+export const MAX_VALUES = 2 ** 30;
 
 /** @throws TorchvaeError ERR_NONFINITE for a result that holds NaN or an infinity, so that none is handed on in silence */
 export function checkFinite(name: string, values: Float32Array, allowed?: number): void {

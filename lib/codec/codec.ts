@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { promisify, types } from 'node:util';
+import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
+import { checkNumber, checkOptions, expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { Examples, Tensor } from '../model/input.ts';
+import { MAX_VALUES } from '../model/output.ts';
+import type { Labelled, VAE } from '../vae.ts';
+import { decodeIntegers, encodeIntegers } from './integers.ts';
+
+/** How {@link compress} rounds. */
+export interface CompressOptions extends Labelled {
+  /** Distance between the values that a dimension of z is rounded to; z is of about the size of 1. Default 0.25. */
+  step?: number;
+}
+
+/** What every compressed file begins with. */
+const MAGIC = Buffer.from('TVZ1');
+/** Bytes of the header: the mark, the model, the step, examples, dimensions. */
+const HEADER = 4 + 8 + 8 + 4 + 4;
+
+/**
+ * Examples as rounded codes: the means of q(z|x), rounded to multiples of `step`, dimension by dimension, and these numbers
+ * compressed by Brotli (RFC 7932). What is lost is what the model cannot rebuild, and what rounding takes; the size is what
+ * `bytes.length` says. {@link decompress} needs the same model.
+ *
+ * @param x [n, ...inputShape]
+ * @throws TorchvaeError ERR_STATE for a model whose codes are categories or depend on labels, ERR_RANGE for the step, and what
+ * `VAE.encode` throws
+ */
+export async function compress(vae: VAE, x: Examples, options: CompressOptions = {}): Promise<Buffer> {
+  const { step: given = 0.25, labels } = checkOptions('options of compress', options, ['step', 'labels']);
+  const step = checkNumber('step', given, 1e-6, 1e6);
+  checkCompressible(vae);
+  const { mean } = await vae.encode(x, labels && { labels });
+  const [rows, dimensions] = mean.shape as [number, number];
+  const numbers = new Float64Array(rows * dimensions);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < dimensions; j++) {
+      numbers[j * rows + i] = Math.round(mean.data[i * dimensions + j]! / step);
+    }
+  }
+  const body = await promisify(brotliCompress)(encodeIntegers(numbers), {
+    params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 22 },
+  });
+  const header = Buffer.alloc(HEADER);
+  MAGIC.copy(header);
+  (await fingerprint(vae)).copy(header, 4);
+  header.writeDoubleLE(step, 12);
+  header.writeUInt32LE(rows, 20);
+  header.writeUInt32LE(dimensions, 24);
+  return Buffer.concat([header, body]);
+}
+
+/**
+ * The examples that {@link compress} made `bytes` of, as the mean of p(x|z): [n, ...inputShape].
+ *
+ * @throws TorchvaeError ERR_TYPE, ERR_DATA_FORMAT for bytes that are damaged, ERR_STATE for those of another model
+ */
+export async function decompress(vae: VAE, bytes: Uint8Array, options: Labelled = {}): Promise<Tensor> {
+  const { labels } = checkOptions('options of decompress', options, ['labels']);
+  if (!types.isUint8Array(bytes))
+    throw new TorchvaeError('ERR_TYPE', expected('a Uint8Array', 'bytes', bytes));
+  const given = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (given.length < HEADER || !given.subarray(0, 4).equals(MAGIC)) {
+    throw damaged(`they do not begin with ${MAGIC} and ${HEADER - 4} bytes more`);
+  }
+  if (!given.subarray(4, 12).equals(await fingerprint(vae))) {
+    throw new TorchvaeError(
+      'ERR_STATE',
+      'These codes are of a model with other weights; decompress them with the one that they were compressed with',
+    );
+  }
+  const step = given.readDoubleLE(12);
+  const [rows, dimensions] = [given.readUInt32LE(20), given.readUInt32LE(24)];
+  const wanted = codeSizeOf(vae);
+  if (dimensions !== wanted || rows === 0 || rows * wanted > MAX_VALUES || !(step >= 1e-6 && step <= 1e6)) {
+    throw damaged(`they tell of ${rows} codes of ${dimensions} values, in steps of ${step}`);
+  }
+  const numbers = decodeIntegers(await unpacked(given.subarray(HEADER), rows * wanted), rows * wanted);
+  if (!numbers) throw damaged(`they do not hold ${rows * wanted} numbers`);
+  const data = new Float32Array(rows * dimensions);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < dimensions; j++) data[i * dimensions + j] = numbers[j * rows + i]! * step;
+  }
+  if (data.some((value) => !Number.isFinite(value))) throw damaged('they hold codes beyond all bounds');
+  return vae.decode({ data, shape: [rows, dimensions] }, labels && { labels });
+}
+
+/** No more than the numbers can take: a few bytes can unpack to all memory. */
+async function unpacked(body: Buffer, count: number): Promise<Buffer> {
+  try {
+    return await promisify(brotliDecompress)(body, { maxOutputLength: 8 * count });
+  } catch (cause) {
+    throw damaged(`they cannot be unpacked: ${(cause as Error).message}`, cause);
+  }
+}
+
+function checkCompressible({ spec }: VAE): void {
+  const { type } = spec.posterior;
+  if (type === 'gumbel-softmax' || type === 'vector-quantised') {
+    throw new TorchvaeError(
+      'ERR_STATE',
+      `Expected a model whose codes are real numbers, to round them, but its posterior is ${type}; train one with gaussian`,
+    );
+  }
+}
+
+function codeSizeOf(vae: VAE): number {
+  checkCompressible(vae);
+  return vae.spec.latentSize;
+}
+
+/** Of the description and the weights. */
+async function fingerprint(vae: VAE): Promise<Buffer> {
+  const hash = createHash('sha256').update(JSON.stringify(vae.spec));
+  for (const { data } of (await vae.parameters()).values()) {
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest().subarray(0, 8);
+}
+
+function damaged(what: string, cause?: unknown): TorchvaeError {
+  return new TorchvaeError(
+    'ERR_DATA_FORMAT',
+    `Expected bytes that compress() made but ${what}; make them anew`,
+    cause === undefined ? undefined : { cause },
+  );
+}
