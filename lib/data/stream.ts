@@ -1,0 +1,64 @@
+import { checkInteger, checkOptions, checkPath, expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { DataKind } from './dataset-checks.ts';
+import { IMAGE_OPTIONS, type ImageFolderOptions } from './image-folder.ts';
+import { kindOf } from './kind.ts';
+import { badData } from './source.ts';
+import { openImageStream } from './stream-images.ts';
+import { openNpyStream } from './stream-npy.ts';
+import { STREAM_OPTIONS, StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
+
+/** How {@link streamDataset} reads. */
+export interface StreamPathOptions extends StreamOptions, ImageFolderOptions {
+  /** .npy of numbers other than bytes and truth values: what they are, which spares a pass over all of them. */
+  kind?: DataKind;
+}
+
+const NEVER = new AbortController().signal;
+
+/**
+ * The examples at a path as a stream, for data larger than memory: a .npy file, which is read by positions as examples are
+ * needed, or a folder of images, which are decoded anew in every epoch. They become the same examples as with
+ * `loadDataset`.
+ *
+ * @throws TorchvaeError ERR_RANGE for a path where there is nothing, and for an option of another kind of data; ERR_DATA_FORMAT for
+ * what cannot be streamed; ERR_ABORTED; what `loadDataset` throws
+ */
+export async function streamDataset(path: string, options: StreamPathOptions = {}): Promise<StreamedDataset> {
+  const known = [...STREAM_OPTIONS, ...IMAGE_OPTIONS, 'kind'];
+  const {
+    window,
+    signal = NEVER,
+    kind,
+    ...ofImages
+  } = checkOptions('options of streamDataset', options, known);
+  checkPath('path', path);
+  if (window !== undefined) checkInteger('window', window, 1);
+  switch (await kindOf(path)) {
+    case 'npy':
+      refuseOptions(path, ofImages);
+      return new StreamedDataset(await openNpyStream(path, { kind, signal }), { window });
+    case 'images':
+      refuseOptions(path, { kind });
+      return new StreamedDataset(await openImageStream(path, ofImages, signal), { window });
+    case undefined: {
+      const what = 'the path of a .npy file or a folder of images';
+      throw new TorchvaeError('ERR_RANGE', `${expected(what, 'path', path)}, which does not exist`);
+    }
+    default:
+      throw badData(
+        path,
+        `expected a .npy file or a folder of images; read others by StreamedDataset.from, or whole`,
+      );
+  }
+}
+
+/** An option of another kind of data is a mistake. */
+function refuseOptions(path: string, options: object): void {
+  const name = Object.entries(options).find(([, value]) => value !== undefined)?.[0];
+  if (name === undefined) return;
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `The option ${name} of streamDataset has no meaning for ${path}; leave it out`,
+  );
+}
