@@ -137,10 +137,9 @@ class Items {
 
 async function surveyRecords(first: object, items: Items, options: ReturnType<typeof checkRecordOptions>) {
   const { name, columns, schema: given, learning } = options;
-  const { onMissing = 'refuse' } = learning;
   const survey = new TableSurvey(name, learning, given);
   for await (const table of tablesOf(first, items, new RecordTable(name, columns, given))) survey.add(table);
-  const { schema, ...found } = survey.finish(onMissing);
+  const { schema, ...found } = survey.finish();
   const description: StreamDescription = {
     name,
     shape: [schema.size],
@@ -264,14 +263,16 @@ class SequentialReading implements Reading {
       if (labels) into.labels?.set(labels, at);
       at += taken;
     }
-    if (this.#given === this.#description.length && (await this.#blocks.next()).done !== true) {
-      throw this.#wrongLength('more');
-    }
+    if (this.#given === this.#description.length) await this.#checkEnd();
     return into;
   }
 
   async close(): Promise<void> {
     this.#items.close();
+  }
+
+  async #checkEnd(): Promise<void> {
+    if (this.#rest.data.length > 0 || !(await this.#blocks.next()).done) throw this.#wrongLength('more');
   }
 
   /** Examples that wait to be taken: those of the block under way, else of the next. */

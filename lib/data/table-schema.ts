@@ -73,15 +73,7 @@ export class TableSchema {
    * many categories (4096), or of which the mean is not finite; for labels that are missing or no classes
    */
   static learn(table: Table, options: TableSchemaOptions = {}, labelled: Table = table): TableSchema {
-    const {
-      labelColumn,
-      onMissing = 'refuse',
-      standardise = true,
-    } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
-    checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
-    if (typeof standardise !== 'boolean') {
-      throw new TorchvaeError('ERR_TYPE', expected('true or false', 'standardise', standardise));
-    }
+    const { labelColumn, onMissing, standardise } = checkLearning(options);
     const learner = new TableLearner(table.name, { labelColumn, standardise });
     learner.add(table, labelled);
     return TableSchema.learnt(learner, onMissing);
@@ -214,19 +206,14 @@ export class TableSchema {
     return Int32Array.from(codes, (code, row) => {
       const place = code < 0 ? undefined : places.get(names[code]!);
       if (place !== undefined) return place;
-      if (code < 0)
-        throw badData(table.name, `${placeOf(row, name, table.first)}: expected a label but it is missing`);
+      if (code < 0) throw missingLabel(table, row, name);
       throw unknownCategory(row, this.label!, names[code]!, table);
     });
   }
 
   #missing(row: number, column: string, table: Table, substitute: number): number {
     if (this.onMissing === 'impute') return substitute;
-    const advice = 'fill it in, leave the row out, or give onMissing: impute (--on-missing impute)';
-    throw badData(
-      table.name,
-      `${placeOf(row, column, table.first)}: expected a value but it is missing; ${advice}`,
-    );
+    throw missingValue(table, row, column);
   }
 
   /**
@@ -240,6 +227,20 @@ export class TableSchema {
     );
     return isPlain && isUnit() ? 'unit' : 'real';
   }
+}
+
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
+export function checkLearning(options: TableSchemaOptions) {
+  const {
+    labelColumn,
+    onMissing = 'refuse',
+    standardise = true,
+  } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
+  checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
+  if (typeof standardise !== 'boolean') {
+    throw new TorchvaeError('ERR_TYPE', expected('true or false', 'standardise', standardise));
+  }
+  return { labelColumn, onMissing, standardise };
 }
 
 function widthOf(field: Field): number {
@@ -272,6 +273,18 @@ function namesOf(column: Column): { codes: Int32Array; names: readonly string[] 
   if (column.type === 'categorical') return { codes: column.values, names: column.categories };
   const { values, categories } = categoriesOfNumbers(column.values);
   return { codes: values, names: categories };
+}
+
+/** The refusal of a row that has no value in a column. */
+export function missingValue(table: Table, row: number, column: string): TorchvaeError {
+  const advice = 'fill it in, leave the row out, or give onMissing: impute (--on-missing impute)';
+  const place = placeOf(row, column, table.first);
+  return badData(table.name, `${place}: expected a value but it is missing; ${advice}`);
+}
+
+/** The refusal of a row that has no label. */
+export function missingLabel(table: Table, row: number, column: string): TorchvaeError {
+  return badData(table.name, `${placeOf(row, column, table.first)}: expected a label but it is missing`);
 }
 
 function unknownCategory(

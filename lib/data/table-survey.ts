@@ -1,7 +1,13 @@
 import type { DataKind } from './dataset-checks.ts';
 import type { Table } from './table.ts';
 import { TableLearner } from './table-learner.ts';
-import { TableSchema, type TableSchemaOptions } from './table-schema.ts';
+import {
+  checkLearning,
+  missingLabel,
+  missingValue,
+  TableSchema,
+  type TableSchemaOptions,
+} from './table-schema.ts';
 
 /**
  * What a stream of tables is: its length, its schema, learnt from all rows in their order with the same numbers as from one
@@ -11,16 +17,18 @@ import { TableSchema, type TableSchemaOptions } from './table-schema.ts';
 export class TableSurvey {
   readonly #given: TableSchema | undefined;
   readonly #learner: TableLearner;
+  readonly #onMissing: 'refuse' | 'impute';
+  readonly #labelColumn: string | undefined;
   #length = 0;
   #isUnit = true;
   #hasLabels = false;
 
-  constructor(
-    name: string,
-    { labelColumn, standardise = true }: TableSchemaOptions,
-    given: TableSchema | undefined,
-  ) {
+  /** @throws TorchvaeError ERR_TYPE, ERR_RANGE for options */
+  constructor(name: string, options: TableSchemaOptions, given: TableSchema | undefined) {
+    const { labelColumn, onMissing, standardise } = checkLearning(options);
     this.#given = given;
+    this.#onMissing = onMissing;
+    this.#labelColumn = labelColumn;
     this.#learner = new TableLearner(name, { labelColumn, standardise });
   }
 
@@ -29,6 +37,7 @@ export class TableSurvey {
     this.#length += table.length;
     if (!this.#given) {
       this.#learner.add(table);
+      this.#checkMissing(table);
       return;
     }
     const { kind, labels } = this.#given.encode(table);
@@ -36,13 +45,25 @@ export class TableSurvey {
     this.#hasLabels = labels !== undefined;
   }
 
-  finish(onMissing: 'refuse' | 'impute'): {
+  /** What `encode` will refuse is refused now. */
+  #checkMissing(table: Table): void {
+    for (const column of table.columns) {
+      const isLabel = column.name === this.#labelColumn;
+      if (this.#onMissing === 'impute' && !isLabel) continue;
+      const row =
+        column.type === 'numeric' ? column.values.findIndex(Number.isNaN) : column.values.indexOf(-1);
+      if (row >= 0)
+        throw isLabel ? missingLabel(table, row, column.name) : missingValue(table, row, column.name);
+    }
+  }
+
+  finish(): {
     schema: TableSchema;
     length: number;
     kind: DataKind;
     hasLabels: boolean;
   } {
-    const schema = this.#given ?? TableSchema.learnt(this.#learner, onMissing);
+    const schema = this.#given ?? TableSchema.learnt(this.#learner, this.#onMissing);
     const isUnit = this.#given ? this.#isUnit : this.#learner.isUnit;
     return {
       schema,
