@@ -400,12 +400,17 @@ describe('a Parquet file', () => {
       ['SIGSTOP', /read within 0\.8 s but it was not/, 0.8],
     ] as const) {
       const data = await streamDataset(source, { ...reading, timeLimit });
-      const harm = async () => {
-        // That of the next epoch is on its way.
-        while (children().length === 0) await setTimeout(2);
-        for (const pid of children()) process.kill(pid, signal);
+      let present: number[] | undefined;
+      const onProgress = () => {
+        present ??= children();
       };
-      const options = { ...gaussian, epochs: 4, between: harm };
+      const others = () => children().filter((pid) => !present!.includes(pid));
+      const harm = async () => {
+        // The process of the next epoch is on its way.
+        while (others().length === 0) await setTimeout(2);
+        for (const pid of others()) process.kill(pid, signal);
+      };
+      const options = { ...gaussian, epochs: 3, onProgress, between: harm };
       expect(await refusal('ERR_DATA_FORMAT', () => train(data, options))).toMatch(pattern);
       expect(children()).toEqual([]);
     }
