@@ -24,6 +24,8 @@ export const IMAGE_OPTIONS = ['imageSize', 'channels', 'maxPixels'] as const;
 
 /** What files may hold whatever their name says; libvips reads other formats that refer to further files. */
 const FORMATS = ['png', 'jpeg', 'webp', 'gif', 'heif', 'tiff'];
+/** Of one image, unless more are asked for. */
+const MAX_PIXELS = 2 ** 26;
 /** Bytes of one file. */
 const MAX_FILE = 2 ** 28;
 /** Bytes of all examples: what one array of every supported Node holds. */
@@ -95,7 +97,7 @@ export async function openImageFolder(
   const {
     imageSize,
     channels,
-    maxPixels = 2 ** 26,
+    maxPixels = MAX_PIXELS,
   } = checkOptions('options of loadImageFolder', options, IMAGE_OPTIONS);
   checkPath('folder', folder);
   checkInteger('maxPixels', maxPixels, 1, 2 ** 31);
@@ -134,6 +136,15 @@ export async function openImageFolder(
       return pixelsOf(image, path, depth, size);
     },
   };
+}
+
+/** Bytes of all examples, taken to be as large as the first image and in colour. */
+export async function imageFolderSize(folder: string, imageSize?: number): Promise<number> {
+  const { paths } = await findImages(folder);
+  if (imageSize !== undefined) return 3 * imageSize ** 2 * paths.length;
+  const [path] = paths as [string];
+  const { height, width } = await headerOf(await open(await loadSharp(), path, MAX_PIXELS), path, MAX_PIXELS);
+  return 3 * height * width * paths.length;
 }
 
 function checkSize(size: unknown): [number, number] {

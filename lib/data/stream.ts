@@ -1,9 +1,10 @@
-import { checkInteger, checkOptions, checkPath, defined, expected } from '../check.ts';
+import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { DataKind } from './dataset-checks.ts';
 import { IMAGE_OPTIONS, type ImageFolderOptions } from './image-folder.ts';
 import { kindOf } from './kind.ts';
 import { badData } from './source.ts';
+import { splitPath } from './split-folders.ts';
 import { openImageStream } from './stream-images.ts';
 import { openNpyStream } from './stream-npy.ts';
 import { openParquetStream, PARQUET_STREAM_OPTIONS, type ParquetStreamOptions } from './stream-parquet.ts';
@@ -11,6 +12,8 @@ import { STREAM_OPTIONS, StreamedDataset, type StreamOptions } from './streamed-
 
 /** How {@link streamDataset} reads. */
 export interface StreamPathOptions extends StreamOptions, ImageFolderOptions, ParquetStreamOptions {
+  /** Of a folder with the folders `train` and `test`. Default `train`. */
+  split?: 'train' | 'test';
   /** .npy of numbers other than bytes and truth values: what they are, which spares a pass over all of them. */
   kind?: DataKind;
 }
@@ -25,17 +28,22 @@ const NEVER = new AbortController().signal;
  * @throws TorchvaeError ERR_RANGE for a path where there is nothing, and for an option of another kind of data; ERR_DATA_FORMAT for
  * what cannot be streamed; ERR_ABORTED; what `loadDataset` throws
  */
-export async function streamDataset(path: string, options: StreamPathOptions = {}): Promise<StreamedDataset> {
-  const known = [...STREAM_OPTIONS, ...IMAGE_OPTIONS, ...PARQUET_STREAM_OPTIONS, 'kind'];
+export async function streamDataset(
+  folderOrFile: string,
+  options: StreamPathOptions = {},
+): Promise<StreamedDataset> {
+  const known = [...STREAM_OPTIONS, ...IMAGE_OPTIONS, ...PARQUET_STREAM_OPTIONS, 'kind', 'split'];
   const {
     window,
     signal = NEVER,
     kind,
+    split = 'train',
     ...others
   } = checkOptions('options of streamDataset', options, known);
   const { imageSize, channels, maxPixels, ...ofTable } = others;
   const ofImages = defined({ imageSize, channels, maxPixels });
-  checkPath('path', path);
+  checkOneOf('split', split, ['train', 'test']);
+  const path = splitPath(checkPath('path', folderOrFile), split);
   if (window !== undefined) checkInteger('window', window, 1);
   switch (await kindOf(path)) {
     case 'npy':

@@ -121,9 +121,17 @@ export class StreamedDataset {
    *
    * @throws TorchvaeError ERR_RANGE unless there are so many, and what reading throws
    */
-  async head(count: number, { signal = NEVER }: { signal?: AbortSignal } = {}): Promise<Dataset> {
-    checkInteger('count', count, 1, this.length);
-    const reading = await this.open({ seed: 0, epoch: 0, shuffle: false, first: 0, signal });
+  head(count: number, { signal = NEVER }: { signal?: AbortSignal } = {}): Promise<Dataset> {
+    return this.#some(checkInteger('count', count, 1, this.length), false, signal);
+  }
+
+  /** @internal At most `count` examples from all over the stream, as far as it can be sought in: always the same. */
+  spread(count: number, signal: AbortSignal = NEVER): Promise<Dataset> {
+    return this.#some(Math.min(count, this.length), true, signal);
+  }
+
+  async #some(count: number, shuffle: boolean, signal: AbortSignal): Promise<Dataset> {
+    const reading = await this.open({ seed: 0, epoch: 0, shuffle, first: 0, signal });
     try {
       const { data, labels } = await reading.read(count);
       const { name, shape, kind, binarisation, classes, schema } = this;
@@ -148,7 +156,7 @@ export class StreamedDataset {
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
       ...(this.binarisation === 'none' ? [] : [`${this.binarisation} binarisation`]),
-      this.#source.isBytes ? 'uint8' : 'float32',
+      this.#source.isBytes || this.binarisation === 'threshold' ? 'uint8' : 'float32',
       ...(this.classes ? [`${this.classes.length} classes`] : []),
       `streamed in windows of ${this.window.toLocaleString('en-US')}`,
     ].join(', ');

@@ -179,9 +179,13 @@ async function* runEpochs(
     const { epoch, stepInEpoch } = core.position;
     const lastEpoch = epoch + settings.epochs;
     const ends = core.untilDisposed(settings.signal);
+    const judged = settings.validation ?? train;
+    const surveyed = settings.latentHealth ? await someOf(judged, SURVEYED, ends) : undefined;
     feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
     core.schema = train.schema;
-    while (core.position.epoch < lastEpoch) yield await runEpoch(core, train, feed, settings, lastEpoch);
+    while (core.position.epoch < lastEpoch) {
+      yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed);
+    }
   } finally {
     await feed?.close();
     settings.signal?.removeEventListener('abort', abort);
@@ -217,6 +221,7 @@ async function runEpoch(
   feed: Feed,
   settings: Settings,
   lastEpoch: number,
+  surveyed: Dataset | undefined,
 ): Promise<EpochResult> {
   const started = performance.now();
   const { signal, validation, window } = settings;
@@ -264,10 +269,7 @@ async function runEpoch(
   if (partial.sums.examples === 0) throwNonFinite(core, settings, []);
   // Before the epoch counts as done: an abort in the midst of it is made up for by the next fit().
   const validated = validation && (await evaluate(core, validation, 0, signal));
-  const surveyed = validation ?? train;
-  const latentHealth = settings.latentHealth
-    ? await surveyLatents(core, await firstOf(surveyed, Math.min(SURVEYED, surveyed.length), signal), 0)
-    : undefined;
+  const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
   const losses = toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames);
@@ -293,8 +295,10 @@ async function runEpoch(
   };
 }
 
-function firstOf(data: Dataset | StreamedDataset, count: number, signal: AbortSignal | undefined) {
-  return data instanceof StreamedDataset ? data.head(count, signal && { signal }) : data.take(count);
+function someOf(data: Dataset | StreamedDataset, count: number, signal: AbortSignal) {
+  return data instanceof StreamedDataset
+    ? data.spread(count, signal)
+    : data.take(Math.min(count, data.length));
 }
 
 /** Of a step of the epoch under way. */
