@@ -4,6 +4,7 @@ import { checkInteger, checkOptions, checkPath, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { Dataset } from './dataset.ts';
 import { findImages, type ImageFiles } from './image-files.ts';
+import { plainPng } from './plain-png.ts';
 import { allocate, badData, readWhole } from './source.ts';
 import { checkGoesOn } from './stream-source.ts';
 
@@ -131,7 +132,11 @@ export async function openImageFolder(
     files,
     shape: [depth, height, width],
     decode: async (path) => {
-      const image = await read(path);
+      const bytes = await bytesOf(path);
+      const isSmall = height * width <= maxPixels;
+      const plain = isSmall ? plainPng(bytes, [depth, height, width]) : undefined;
+      if (plain) return planesOf(plain, depth, depth);
+      const image = imageOf(decoder, bytes, maxPixels);
       checkHeader(path, await headerOf(image, path, maxPixels));
       return pixelsOf(image, path, depth, size);
     },
@@ -175,8 +180,16 @@ export async function eachOf(
 }
 
 async function open(decoder: Decoder, path: string, maxPixels: number): Promise<Sharp> {
+  return imageOf(decoder, await bytesOf(path), maxPixels);
+}
+
+async function bytesOf(path: string): Promise<Uint8Array> {
   const bytes = await readWhole(path, MAX_FILE);
   if (bytes.length === 0) throw badData(path, 'expected an image but the file is empty');
+  return bytes;
+}
+
+function imageOf(decoder: Decoder, bytes: Uint8Array, maxPixels: number): Sharp {
   return decoder(bytes, { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true });
 }
 
@@ -216,9 +229,16 @@ async function pixelsOf(
       `expected ${channels} channels of ${height} x ${width} but decoding gave ${info.channels} of ${info.height} x ${info.width}`,
     );
   }
+  return planesOf(data, info.channels, channels);
+}
+
+/** [height, width, present] to [channels, height, width]. */
+function planesOf(data: Uint8Array, present: number, channels: number): Uint8Array {
+  if (present === 1) return data;
+  const pixels = data.length / present;
   const planes = new Uint8Array(channels * pixels);
   for (let c = 0; c < channels; c++) {
-    for (let i = 0; i < pixels; i++) planes[c * pixels + i] = data[i * info.channels + c]!;
+    for (let i = 0; i < pixels; i++) planes[c * pixels + i] = data[i * present + c]!;
   }
   return planes;
 }

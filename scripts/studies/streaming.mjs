@@ -1,5 +1,5 @@
 // What reading the data anew in every epoch costs: MNIST in memory, as a .npy file and as a folder of PNG images, an epoch of each
-// in turn. Writes docs/results/streaming.json and its table in docs/data.md. Five minutes on two cores, after: npm run build.
+// in turn. Writes docs/results/streaming.json and its table in docs/data.md. Three minutes on two cores, after: npm run build.
 //   node scripts/studies/streaming.mjs
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { mnist, streamDataset, VAE } from '../../dist/index.js';
 import { markdown, record, round } from './record.mjs';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 /** In one call of fit(). */
 const EPOCHS = 2;
 const digits = await mnist();
