@@ -91,3 +91,8 @@ export function checkPath(name: string, value: unknown): string {
   if (typeof value === 'string' && value !== '') return value;
   throw new TorchvaeError('ERR_TYPE', expected('a path', name, value));
 }
+
+/** Without the options that were not given, which have defaults of their own. */
+export function defined<T extends object>(options: T): { [K in keyof T]: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
+}

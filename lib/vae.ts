@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
 import { Dataset } from './data/dataset.ts';
 import type { DataSchema } from './data/schema.ts';
+import type { StreamedDataset } from './data/streamed-dataset.ts';
 import { TorchvaeError } from './errors.ts';
 import { type LatentHealth, surveyLatents } from './evaluation/collapse.ts';
 import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluation/evaluate.ts';
@@ -19,6 +20,7 @@ import { readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
 import { Core } from './model/core.ts';
 import {
   checkCodes,
+  checkData,
   checkDataset,
   checkExamples,
   checkLabels,
@@ -195,7 +197,10 @@ export class VAE {
    * @throws TorchvaeError ERR_SHAPE or ERR_RANGE for data that does not fit the model, ERR_ABORTED when `signal` fires,
    * ERR_NONFINITE when the loss is NaN or infinite (the weights are then those before that step), ERR_STATE
    */
-  fit(train: Dataset, options: FitOptions = {}): AsyncGenerator<EpochResult, void, undefined> {
+  fit(
+    train: Dataset | StreamedDataset,
+    options: FitOptions = {},
+  ): AsyncGenerator<EpochResult, void, undefined> {
     return fit(this.#core, train, options);
   }
 
@@ -353,11 +358,13 @@ export class VAE {
   /**
    * Means over a data set, with one draw of z an example.
    *
+   * @param data a stream draws z for each of its windows from a seed of its own: with several windows the numbers differ from those
+   * of the same data in memory as those of two seeds do
    * @param options.seed of those draws; default 0
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for the data, ERR_STATE after dispose()
    */
-  async elbo(data: Dataset, options: { seed?: number } = {}): Promise<Losses> {
-    checkDataset('data', data, this.spec);
+  async elbo(data: Dataset | StreamedDataset, options: { seed?: number } = {}): Promise<Losses> {
+    checkData('data', data, this.spec);
     const { seed = 0 } = checkOptions('options of elbo', options, ['seed']);
     return evaluate(this.#core, data, checkInteger('seed', seed, 0));
   }

@@ -1,7 +1,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type DataSchema, type Dataset, type LoadOptions, loadDataset, loadSplit } from '../data/index.ts';
+import {
+  type DataSchema,
+  type Dataset,
+  hasSplitFolders,
+  type LoadOptions,
+  loadDataset,
+  loadSplit,
+} from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { CHECKPOINT_FILE } from '../report/run-directory.ts';
 
@@ -44,6 +51,8 @@ export interface DataOptions {
   size?: number;
   labelColumn?: string;
   onMissing?: 'refuse' | 'impute';
+  stream?: boolean;
+  window?: number;
 }
 
 /** Help for `--data`, wherever it is offered. */
@@ -85,7 +94,8 @@ export async function openTraining(
   return { data: train, validation };
 }
 
-function loadOptions(options: DataOptions, split: 'train' | 'test', schema?: DataSchema): LoadOptions {
+/** What `loadDataset` takes. */
+export function loadOptions(options: DataOptions, split: 'train' | 'test', schema?: DataSchema): LoadOptions {
   const { data, dataDir, count, size, labelColumn, onMissing } = options;
   const sprites = data === 'sprites';
   const isFolder = existsSync(data) && statSync(data).isDirectory();
@@ -114,9 +124,14 @@ function loadOptions(options: DataOptions, split: 'train' | 'test', schema?: Dat
   };
 }
 
-/** Whether `--data` names a set with a test split of its own. */
-export function hasTestSplit(data: string): boolean {
+/** Whether `--data` is the name of a data set, and no path. */
+export function isNamed(data: string): boolean {
   return ['sprites', 'mnist', 'fashion-mnist'].includes(data);
+}
+
+/** Whether `--data` names a set with a test split of its own, or a folder with the folders `train` and `test`. */
+export function hasTestSplit(data: string): boolean {
+  return isNamed(data) || hasSplitFolders(data);
 }
 
 /**

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { expected } from '../check.ts';
-import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Precision } from '../model/precision.ts';
 import { type PresetName, presetNames } from '../model/presets.ts';
@@ -15,6 +14,11 @@ export interface RunSettings {
   size?: number;
   labelColumn?: string;
   onMissing?: 'refuse' | 'impute';
+  /** Whether the data are read anew in every epoch. */
+  stream?: boolean;
+  window?: number;
+  /** What it is judged by. */
+  testData?: string;
   seed: number;
   precision: Precision;
   epochs: number;
@@ -54,11 +58,34 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
     data,
     training,
   } = (await run.readConfig()) as Record<string, never>;
-  const { name, directory, count, size, labelColumn, onMissing, binarise, examples, shape } = (data ??
-    {}) as Record<string, unknown>;
+  const {
+    name,
+    directory,
+    count,
+    size,
+    labelColumn,
+    onMissing,
+    stream,
+    window,
+    testData,
+    binarise,
+    examples,
+    shape,
+  } = (data ?? {}) as Record<string, unknown>;
   const { epochs, batchSize, learningRate, holdout, set } = (training ?? {}) as Record<string, unknown>;
   const settings = { preset, data: name, seed, precision, epochs, batchSize, learningRate };
-  const optional = { dataDir: directory, count, size, labelColumn, onMissing, binarise, holdout, set };
+  const streams = { stream, window, testData };
+  const optional = {
+    dataDir: directory,
+    count,
+    size,
+    labelColumn,
+    onMissing,
+    ...streams,
+    binarise,
+    holdout,
+    set,
+  };
   for (const [key, value] of Object.entries({ ...settings, ...optional })) {
     if (key in optional && value === undefined) continue;
     const isText = [
@@ -67,13 +94,14 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
       'dataDir',
       'labelColumn',
       'onMissing',
+      'testData',
       'precision',
       'binarise',
     ].includes(key);
     const isList = key === 'set';
     const fits = isList
       ? Array.isArray(value) && value.every((entry) => typeof entry === 'string')
-      : typeof value === (isText ? 'string' : 'number');
+      : typeof value === (isText ? 'string' : key === 'stream' ? 'boolean' : 'number');
     if (fits && (key !== 'preset' || presetNames.includes(value as PresetName))) continue;
     const what =
       key === 'preset'
@@ -82,7 +110,9 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
           ? 'strings'
           : isText
             ? 'a string'
-            : 'a number';
+            : key === 'stream'
+              ? 'a boolean'
+              : 'a number';
     throw new TorchvaeError(
       'ERR_CHECKPOINT',
       `${run.path} has a damaged config.json: ${expected(what, key, value)}`,
@@ -100,6 +130,9 @@ const FIXED = {
   size: '--size',
   labelColumn: '--label-column',
   onMissing: '--on-missing',
+  stream: '--stream',
+  window: '--window',
+  testData: '--test-data',
   seed: '--seed',
   precision: '--precision',
   binarise: '--binarise',
@@ -123,7 +156,7 @@ export function checkSameRun(run: RunDirectory, saved: RunSettings, given: Parti
 export function checkSameData(
   run: RunDirectory,
   { examples, shape }: SavedRun,
-  data: Pick<Dataset, 'length' | 'shape'>,
+  data: { readonly length: number; readonly shape: readonly number[] },
 ): void {
   if (examples === data.length && String(shape) === String(data.shape)) return;
   throw new TorchvaeError(

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Dataset } from '../data/index.ts';
+import { type Dataset, StreamedDataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { PRECISIONS } from '../model/precision.ts';
 import { preset, presetNames } from '../model/presets.ts';
@@ -11,21 +11,12 @@ import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import type { EpochResult } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
-import {
-  addTableOptions,
-  collect,
-  DATA_HELP,
-  hasTestSplit,
-  integer,
-  nonNegative,
-  openData,
-  openTraining,
-  SIZE_HELP,
-  share,
-} from './options.ts';
+import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, type RunSettings, readRun } from './resume.ts';
+import { openRunData } from './run-data.ts';
+import { addStreamOptions, isStreamed } from './streams.ts';
 
 /** The flags as given; what is left out comes from the run that is resumed, else from the preset or the defaults. */
 interface Flags extends Partial<RunSettings> {
@@ -40,7 +31,7 @@ const RECONSTRUCTIONS = 16;
 
 /** Adds `torchvae train`. */
 export function register(program: Command): void {
-  addTableOptions(program.command('train'))
+  addStreamOptions(addTableOptions(program.command('train')))
     .description('Train a VAE and leave a run directory: config, metrics, pictures, checkpoint.')
     .addOption(
       new Option('--preset <name>', 'the model and its training settings; default mlp-400').choices(
@@ -54,6 +45,10 @@ export function register(program: Command): void {
     )
     .option('--count <n>', 'sprites: how many to draw', integer(1))
     .option('--size <pixels>', SIZE_HELP, integer(1))
+    .option(
+      '--test-data <path>',
+      'data of the same kind that every epoch is judged by, and that is not trained on',
+    )
     .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
     .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
     .option('--learning-rate <x>', "the optimiser's step size; default the preset's", nonNegative(1000))
@@ -84,6 +79,7 @@ Examples:
   torchvae train --out runs/sprites --resume --epochs 20
   torchvae train --data people.csv --label-column kind --on-missing impute --set likelihood.type=gaussian
   torchvae train --data mnist --binarise dynamic --set objective.type=iwae --set objective.samples=5
+  torchvae train --data huge.npy --stream --test-data held-out.npy --out runs/huge
   torchvae train --data mnist --set condition.classes=10 --set 'schedule={"type":"cosine","epochs":10}'
 
 The run directory holds config.json, metrics.jsonl (a line an epoch), reconstructions.png (originals above, their
@@ -105,15 +101,11 @@ async function train(flags: Flags): Promise<void> {
   const run = new RunDirectory(flags.out ?? defaultRun(settings));
   if (saved) checkSameRun(run, saved.settings, flags);
   else checkNoRun(run);
-  const { seed, holdout = 0 } = settings;
-  const opened = await openTraining(settings, { holdout, seed });
-  const data = binarised(opened.data, settings.binarise);
-  const validation = opened.validation && binarised(opened.validation, settings.binarise);
+  settings.stream = await isStreamed(settings, 'train');
+  const opened = await openRunData(settings);
+  const { data, validation, test } = opened;
   const examples = data.length + (validation?.length ?? 0);
   if (saved) checkSameData(run, saved, { length: examples, shape: data.shape });
-  const test = hasTestSplit(settings.data)
-    ? binarised(await openData(settings, 'test'), settings.binarise)
-    : undefined;
   const judge = validation ?? test;
   const { spec, fit } = applyOverrides(preset(settings.preset).spec, settings.set ?? []);
   using vae = await openModel(settings, flags, run, { ...spec, inputShape: data.shape });
@@ -138,13 +130,9 @@ async function train(flags: Flags): Promise<void> {
   );
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   await recordEpochs(vae, epochs, run, bar, interruption, validation ? 'validation' : 'test');
-  const pictures = isImage(data) ? await writePictures(vae, test ?? data, run) : [];
+  const pictures = isImage(data) ? await writePictures(vae, await someImages(test ?? data), run) : [];
   process.stderr.write(`Checkpoint: ${run.checkpoint}\n`);
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
-}
-
-function binarised(data: Dataset, mode: RunSettings['binarise']): Dataset {
-  return mode ? data.binarise({ mode }) : data;
 }
 
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
@@ -184,7 +172,12 @@ function openModel(
   return VAE.create({ spec, device, seed, precision });
 }
 
-function describeRun(settings: RunSettings, vae: VAE, data: Dataset, examples: number): object {
+function describeRun(
+  settings: RunSettings,
+  vae: VAE,
+  data: Dataset | StreamedDataset,
+  examples: number,
+): object {
   const {
     preset: name,
     data: dataName,
@@ -193,6 +186,9 @@ function describeRun(settings: RunSettings, vae: VAE, data: Dataset, examples: n
     size,
     labelColumn,
     onMissing,
+    stream,
+    window,
+    testData,
     binarise,
     seed,
     precision,
@@ -207,6 +203,9 @@ function describeRun(settings: RunSettings, vae: VAE, data: Dataset, examples: n
       size,
       labelColumn,
       onMissing,
+      stream: stream || undefined,
+      window,
+      testData,
       examples,
       shape: data.shape,
       kind: data.kind,
@@ -253,8 +252,12 @@ async function recordEpochs(
   }
 }
 
-function isImage({ shape, kind }: Dataset): boolean {
+function isImage({ shape, kind }: Dataset | StreamedDataset): boolean {
   return shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && (kind === 'unit' || kind === 'binary');
+}
+
+async function someImages(data: Dataset | StreamedDataset): Promise<Dataset> {
+  return data instanceof StreamedDataset ? data.head(Math.min(RECONSTRUCTIONS, data.length)) : data;
 }
 
 /** Returns the paths of the pictures. */

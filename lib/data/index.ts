@@ -11,6 +11,7 @@ import { kindOf, type SourceKind } from './kind.ts';
 import { datasetOfSource, type LearntOptions, readSource, splitSource } from './learnt.ts';
 import { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
 import { datasetOf } from './numeric-array.ts';
+import { splitPath } from './split-folders.ts';
 import { type SpritesOptions, sprites } from './sprites.ts';
 import { TABLE_SCHEMA_OPTIONS } from './table-schema.ts';
 import { TEXT_SCHEMA_OPTIONS } from './text-schema.ts';
@@ -37,7 +38,12 @@ export type { LearntOptions } from './learnt.ts';
 export { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
 export { Random } from './random.ts';
 export { schemaFromJson } from './schema.ts';
+export { sizeInMemory } from './size-in-memory.ts';
+export { hasSplitFolders } from './split-folders.ts';
 export { type SpritesOptions, sprites } from './sprites.ts';
+export { type StreamPathOptions, streamDataset } from './stream.ts';
+export type { IterableOptions, StreamItems } from './stream-iterable.ts';
+export { StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
 export type { ColumnType } from './table.ts';
 export { TableSchema, type TableSchemaJson, type TableSchemaOptions } from './table-schema.ts';
 export { TextSchema, type TextSchemaJson, type TextSchemaOptions } from './text-schema.ts';
@@ -87,14 +93,15 @@ const LOADERS: Readonly<Record<SourceKind, (path: string, options: LoadOptions) 
  * version, as a folder or a file; a table (.csv, .tsv, .parquet); lines of text (.txt); a folder of images; or an IDX file of
  * examples, compressed or not. Bytes of arrays are pixels (kind `unit`); other numbers are `binary`, `unit` or `real` by their
  * range. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28]. Tables and texts become numbers by a schema
- * learnt from all of them, which {@link loadSplit} learns from the training part alone.
+ * learnt from all of them, which {@link loadSplit} learns from the training part alone. Of a folder that holds the folders `train`
+ * and `test`, and no others but a validation set, the one that `split` names is loaded.
  *
  * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and what the data sets throw
  */
 export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
   const checked = checkOptions('options of loadDataset', options, Object.values(OPTIONS).flat());
-  const { load, kind } = await find(nameOrPath);
-  return load ? load(checked) : LOADERS[kind](nameOrPath, checked);
+  const { load, kind, path } = await find(nameOrPath, checked.split);
+  return load ? load(checked) : LOADERS[kind](path, checked);
 }
 
 /**
@@ -110,27 +117,28 @@ export async function loadSplit(
 ): Promise<{ train: Dataset; validation: Dataset }> {
   const checked = checkOptions('options of loadSplit', options, Object.values(OPTIONS).flat());
   const division = checkOptions('split', split, ['validation', 'seed', 'stratified']);
-  const { load, kind } = await find(nameOrPath);
+  const { load, kind, path } = await find(nameOrPath, checked.split);
   if (load) return (await load(checked)).split(division);
   if (kind !== 'csv' && kind !== 'parquet' && kind !== 'text') {
-    return (await LOADERS[kind](nameOrPath, checked)).split(division);
+    return (await LOADERS[kind](path, checked)).split(division);
   }
   const learnt = only(checked, OPTIONS.learnt);
-  return splitSource(await readSource(nameOrPath, kind, learnt), division, learnt);
+  return splitSource(await readSource(path, kind, learnt), division, learnt);
 }
 
 type Found =
-  | { load: (options: LoadOptions) => Dataset | Promise<Dataset>; kind?: never }
-  | { load?: never; kind: SourceKind };
+  | { load: (options: LoadOptions) => Dataset | Promise<Dataset>; kind?: never; path?: never }
+  | { load?: never; kind: SourceKind; path: string };
 
-async function find(nameOrPath: string): Promise<Found> {
+async function find(nameOrPath: string, split: 'train' | 'test' | undefined): Promise<Found> {
   if (typeof nameOrPath !== 'string') {
     throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
   }
   const load = Object.hasOwn(KNOWN, nameOrPath) ? KNOWN[nameOrPath] : undefined;
   if (load) return { load };
-  const kind = nameOrPath === '' ? undefined : await kindOf(nameOrPath);
-  if (kind) return { kind };
+  const path = splitPath(nameOrPath, split);
+  const kind = nameOrPath === '' ? undefined : await kindOf(path);
+  if (kind) return { kind, path };
   const names = Object.keys(KNOWN).join(', ');
   const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
   throw new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { defined } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { type CsvOptions, readCsv } from './csv.ts';
 import { Dataset, type SplitOptions } from './dataset.ts';
@@ -106,9 +107,4 @@ function labelsOf(source: Source, options: LearntOptions, name: string): Int32Ar
     'ERR_STATE',
     `A stratified split needs labels, and ${name} has none; give labelColumn`,
   );
-}
-
-/** Without the options that were not given, which have defaults of their own. */
-function defined<T extends object>(options: T): { [K in keyof T]: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }

@@ -1,6 +1,6 @@
 import { fromHalf } from './half.ts';
 import type { NumericArray, NumericData } from './numeric-array.ts';
-import { allocate, badData, withFile } from './source.ts';
+import { allocate, badData, type SourceFile, withFile } from './source.ts';
 
 /** What every file of the format begins with: \x93NUMPY. */
 export const NPY_MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
@@ -63,18 +63,74 @@ export async function readNpy(source: string | Uint8Array, name?: string): Promi
   });
 }
 
+/** The rows of an array in a file that is open, a few at a time; a row is what lies under one place of the first extent. */
+export interface NpyRows {
+  readonly shape: readonly number[];
+  /** Bytes of one row in the file. */
+  readonly rowLength: number;
+  readonly isBoolean: boolean;
+  /** Whether the elements are single bytes without a sign. */
+  readonly isBytes: boolean;
+  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT where the file has ended before, naming the byte offset */
+  read(first: number, count: number): Promise<NumericArray>;
+}
+
+/**
+ * The array that begins at the start of `file`, of which nothing but the header is read yet.
+ *
+ * @throws TorchvaeError as {@link readNpy} does, also ERR_DATA_FORMAT for the Fortran arrangement, whose rows do not lie together
+ */
+export async function openNpy(file: SourceFile): Promise<NpyRows> {
+  const { path } = file;
+  const header = readHeader(await file.read(0, Math.min(file.size, MAX_PREFIX + MAX_HEADER)), path);
+  checkLength(header, file.size, path);
+  const { type, shape, headerLength } = header;
+  if (header.isFortran && shape.length > 1) {
+    throw badData(
+      path,
+      'expected the arrangement C, whose examples lie together, but it has fortran_order; write it anew from ' +
+        'numpy.ascontiguousarray',
+    );
+  }
+  const rowLength = TYPES[type]!.width * shape.slice(1).reduce((product, extent) => product * extent, 1);
+  const isBoolean = type === 'b1';
+  return {
+    shape,
+    rowLength,
+    isBoolean,
+    isBytes: type === 'u1',
+    read: async (first, count) => {
+      const offset = headerLength + first * rowLength;
+      const raw = await file.read(offset, count * rowLength);
+      if (raw.length < count * rowLength) {
+        const what = `${count * rowLength} bytes at offset ${offset} but the file ends at ${offset + raw.length}`;
+        throw badData(path, `expected ${what}; it was cut short while it was read`);
+      }
+      return { shape: [count, ...shape.slice(1)], data: elementsOf(raw, header, offset, path), isBoolean };
+    },
+  };
+}
+
+/** Of bytes that are the caller's own: they are turned round in place. */
+function elementsOf(
+  raw: Uint8Array<ArrayBuffer>,
+  { type, isBigEndian }: NpyHeader,
+  offset: number,
+  file: string,
+): NumericData {
+  const { width, read } = TYPES[type]!;
+  if (isBigEndian) swap(Buffer.from(raw.buffer), width);
+  const data = allocate(file, raw.length, () => read(raw.buffer));
+  if (type === 'b1') checkBits(data as Uint8Array, offset, file);
+  return data;
+}
+
 function parse(bytes: Uint8Array, file: string): NumericArray {
   const header = readHeader(bytes, file);
   checkLength(header, bytes.length, file);
-  const { type, shape, headerLength, isBigEndian, isFortran } = header;
-  const { width, read } = TYPES[type]!;
-  const data = allocate(file, bytes.length, () => {
-    const raw = Buffer.from(new ArrayBuffer(bytes.length - headerLength));
-    raw.set(bytes.subarray(headerLength));
-    if (isBigEndian) swap(raw, width);
-    return read(raw.buffer as ArrayBuffer);
-  });
-  if (type === 'b1') checkBits(data as Uint8Array, headerLength, file);
+  const { type, shape, headerLength, isFortran } = header;
+  const raw = allocate(file, bytes.length, () => new Uint8Array(bytes.subarray(headerLength)));
+  const data = elementsOf(raw, header, headerLength, file);
   return {
     shape,
     data: isFortran && shape.length > 1 ? allocate(file, data.byteLength, () => rowMajor(data, shape)) : data,

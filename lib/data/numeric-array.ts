@@ -45,28 +45,41 @@ export interface ArrayNames {
  * finite as float32
  */
 export function datasetOf(array: NumericArray, { name, file, labels }: ArrayNames): Dataset {
-  const { shape } = array;
-  if (shape.length < 2 || shape.length > 5 || array.data.length === 0) {
-    const what =
-      shape.length < 2 || array.data.length === 0
-        ? 'examples of at least one number'
-        : 'at most five extents';
+  const layout = layoutOf(array.shape, file);
+  const { data, kind } = valuesOf(array, file);
+  return new Dataset({
+    name,
+    shape: layout.shape,
+    kind,
+    data: layout.arrange(data),
+    ...(labels && { labels: labelsOf(labels, array.shape[0]!, file) }),
+  });
+}
+
+/**
+ * How the examples of an array of this shape are arranged: the shape of one, and what brings any number of them into it.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT for fewer than two or more than five extents, or no number at all
+ */
+export function layoutOf(
+  shape: readonly number[],
+  file: string,
+): { shape: readonly number[]; arrange<T extends Uint8Array | Float32Array>(data: T): T } {
+  const isEmpty = shape.length < 2 || shape.includes(0);
+  if (isEmpty || shape.length > 5) {
+    const what = isEmpty ? 'examples of at least one number' : 'at most five extents';
     const advice = 'Name the file of the examples, not that of the labels.';
     throw badData(file, `expected ${what} but received an array of ${shape.join(' x ')}. ${advice}`);
   }
   const inner = shape.slice(1);
-  const example = inner.length === 2 ? [1, ...inner] : inner;
-  const values = valuesOf(array, file);
-  const { data, shape: arranged } = isChannelsLast(inner)
-    ? channelsFirst(values.data, inner as [number, number, number])
-    : { data: values.data, shape: example };
-  return new Dataset({
-    name,
-    shape: arranged,
-    kind: values.kind,
-    data,
-    ...(labels && { labels: labelsOf(labels, shape[0]!, file) }),
-  });
+  if (isChannelsLast(inner)) {
+    const [height, width, channels] = inner as [number, number, number];
+    return {
+      shape: [channels, height, width],
+      arrange: (data) => channelsFirst(data, height * width, channels),
+    };
+  }
+  return { shape: inner.length === 2 ? [1, ...inner] : inner, arrange: (data) => data };
 }
 
 /**
@@ -92,9 +105,16 @@ export function labelsOf({ shape, data }: NumericArray, count: number, file: str
   return labels;
 }
 
-function valuesOf(
+/**
+ * The numbers as a data set holds them, and the narrowest kind that they are of.
+ *
+ * @param first the place of the first example among all, for messages
+ * @throws TorchvaeError ERR_DATA_FORMAT for numbers that are not finite as float32
+ */
+export function valuesOf(
   { data, shape, isBoolean }: NumericArray,
   file: string,
+  first = 0,
 ): { data: Uint8Array | Float32Array; kind: DataKind } {
   if (data instanceof Uint8Array) {
     return isBoolean ? { data: data.map((bit) => (bit ? 255 : 0)), kind: 'binary' } : { data, kind: 'unit' };
@@ -110,16 +130,22 @@ function valuesOf(
   let kind: DataKind = 'binary';
   for (let i = 0; i < floats.length; i++) {
     const value = floats[i]!;
-    if (!Number.isFinite(value)) throw notFinite(file, Number(data[i]), i, shape);
+    if (!Number.isFinite(value)) throw notFinite(file, Number(data[i]), i, shape, first);
     if (kind === 'binary' && value !== 0 && value !== 1) kind = 'unit';
     if (kind === 'unit' && (value < 0 || value > 1)) kind = 'real';
   }
   return { data: floats, kind };
 }
 
-function notFinite(file: string, value: number, index: number, shape: readonly number[]): TorchvaeError {
+function notFinite(
+  file: string,
+  value: number,
+  index: number,
+  shape: readonly number[],
+  first: number,
+): TorchvaeError {
   const size = shape.slice(1).reduce((product, extent) => product * extent, 1);
-  const place = `example ${Math.floor(index / size)}, number ${index % size}`;
+  const place = `example ${first + Math.floor(index / size)}, number ${index % size}`;
   return badData(file, `expected numbers that are finite as float32 but received ${value} at ${place}`);
 }
 
@@ -129,18 +155,13 @@ function isChannelsLast(inner: readonly number[]): boolean {
 }
 
 /** [n, height, width, channels] to [n, channels, height, width]. */
-function channelsFirst<T extends Uint8Array | Float32Array>(
-  data: T,
-  [height, width, channels]: [number, number, number],
-): { data: T; shape: number[] } {
-  const shape = [channels, height, width];
-  if (channels === 1) return { data, shape };
-  const pixels = height * width;
+function channelsFirst<T extends Uint8Array | Float32Array>(data: T, pixels: number, channels: number): T {
+  if (channels === 1) return data;
   const moved = data.slice() as T;
   for (let start = 0; start < data.length; start += pixels * channels) {
     for (let i = 0; i < pixels; i++) {
       for (let c = 0; c < channels; c++) moved[start + c * pixels + i] = data[start + i * channels + c]!;
     }
   }
-  return { data: moved, shape };
+  return moved;
 }

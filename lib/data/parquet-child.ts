@@ -1,155 +1,103 @@
 /** Reads a Parquet file in a process of its own, which may run out of memory without harm to that of the user. */
-import {
-  type AsyncBuffer,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetRead,
-  parquetSchema,
-} from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import { TorchvaeError } from '../errors.ts';
-import { checkPages } from './parquet-pages.ts';
-import { badData, type SourceFile, withFile } from './source.ts';
-import { type Column, type ColumnType, MAX_CELLS, type Table, TableBuilder } from './table.ts';
+import type { DataKind } from './dataset-checks.ts';
+import { type ColumnTypes, ParquetFile } from './parquet-file.ts';
+import { badData, type FileVersion, type OpenFile, openFile } from './source.ts';
+import type { ExampleBlock } from './stream-source.ts';
+import type { Column, Table } from './table.ts';
+import { TableSchema, type TableSchemaJson, type TableSchemaOptions } from './table-schema.ts';
+import { TableSurvey } from './table-survey.ts';
 
-/** What `parquet.ts` asks for. */
-export interface ParquetRequest {
-  path: string;
-  columns: Readonly<Record<string, ColumnType>>;
+/** What `parquet-process.ts` asks for, one after the other. */
+export type ParquetRequest =
+  /** First of all. `version` is that of a file which was open before. */
+  | { type: 'open'; path: string; columns: ColumnTypes; version?: FileVersion | undefined }
+  /** All rows. */
+  | { type: 'table' }
+  /** What a row group adds to what is known of the whole, and what that came to. */
+  | { type: 'survey'; group: number; learning: TableSchemaOptions; schema?: TableSchemaJson | undefined }
+  | { type: 'surveyed' }
+  /** Rows of a row group as examples. */
+  | { type: 'encode'; schema: TableSchemaJson; group: number; first: number; count: number };
+
+/** What is known of a stream of rows. */
+export interface Surveyed {
+  schema: TableSchemaJson;
+  length: number;
+  kind: DataKind;
+  hasLabels: boolean;
 }
 
-/** What it gets: the columns one by one and then the rest of the table, or the error's code and message. */
+/** What it gets: for a table the columns one by one before its answer, or the error's code and message. */
 export type ParquetAnswer =
   | { column: Column }
-  | { table: Omit<Table, 'columns'> }
+  | { done: unknown }
   | { code: TorchvaeError['code']; message: string };
 
-async function readTable({ path, columns }: ParquetRequest): Promise<Table> {
-  return withFile(path, async (file) => {
-    const buffer = asyncBuffer(file);
-    const metadata = await attempt(path, 'its footer', () =>
-      parquetMetadataAsync(buffer, { geoparquet: false }),
-    );
-    const names = await attempt(path, 'its footer', async () => columnNames(metadata, columns, path));
-    const builder = new TableBuilder(path, names, columns);
-    const wanted = names.filter((name) => !Object.hasOwn(columns, name) || columns[name] !== 'ignore');
-    let first = 0;
-    for (const [i, group] of metadata.row_groups.entries()) {
-      const rows = Number(group.num_rows);
-      await attempt(path, `row group ${i}`, async () => {
-        if (!(rows >= 0 && rows * names.length <= MAX_CELLS)) throw new Error(`it promises ${rows} rows`);
-        await checkGroup(buffer, group, wanted, rows);
-        if (rows > 0) await addRows(buffer, metadata, names, wanted, first, first + rows, builder);
-      });
-      first += rows;
+let file: OpenFile;
+let parquet: ParquetFile;
+let version: FileVersion;
+let survey: TableSurvey | undefined;
+let schema: { json: string; schema: TableSchema } | undefined;
+/** The row group that was read last: examples of it are asked for some at a time. */
+let group: { index: number; table: Table } | undefined;
+
+async function answer(request: ParquetRequest): Promise<unknown> {
+  switch (request.type) {
+    case 'open': {
+      file = await openFile(request.path);
+      version = request.version ?? file.version;
+      await file.checkUnchanged(version);
+      parquet = await ParquetFile.open(file, request.columns);
+      return { groupRows: parquet.groupRows, names: parquet.names, version };
     }
-    return builder.build();
-  });
-}
-
-async function addRows(
-  file: AsyncBuffer,
-  metadata: FileMetaData,
-  names: readonly string[],
-  columns: string[],
-  rowStart: number,
-  rowEnd: number,
-  builder: TableBuilder,
-): Promise<void> {
-  const places = names.map((name) => columns.indexOf(name));
-  const onComplete = (rows: unknown[][]) => {
-    if (rows.length !== rowEnd - rowStart)
-      throw new Error(`it has ${rows.length} rows where ${rowEnd - rowStart} should be`);
-    for (const row of rows) builder.add(places.map((place) => cellOf(row[place])));
-  };
-  await parquetRead({
-    file,
-    metadata,
-    columns,
-    rowStart,
-    rowEnd,
-    compressors,
-    rowFormat: 'array',
-    onComplete,
-  });
-}
-
-/** Points in time become milliseconds. */
-function cellOf(value: unknown): unknown {
-  return value instanceof Date ? value.getTime() : value;
-}
-
-async function checkGroup(
-  file: AsyncBuffer,
-  { columns }: FileMetaData['row_groups'][number],
-  wanted: readonly string[],
-  rows: number,
-): Promise<void> {
-  for (const { meta_data: chunk } of columns) {
-    const name = chunk?.path_in_schema.join('.');
-    if (!chunk || !wanted.includes(name!)) continue;
-    const start = Number(chunk.dictionary_page_offset || chunk.data_page_offset);
-    const length = Number(chunk.total_compressed_size);
-    try {
-      checkPages((await file.slice(start, start + length)) as ArrayBuffer, chunk, rows);
-    } catch (cause) {
-      throw new Error(`column ${JSON.stringify(name)} at offset ${start}: ${(cause as Error).message}`, {
-        cause,
-      });
+    case 'table': {
+      const builder = parquet.builder();
+      for (const index of parquet.groupRows.keys()) await parquet.addGroup(index, builder);
+      const { columns, ...table } = builder.build();
+      // One message each, as one for all could be longer than a message may be.
+      for (const column of columns) await send({ column });
+      return table;
+    }
+    case 'survey': {
+      const given = request.schema && TableSchema.fromJSON(request.schema);
+      survey ??= new TableSurvey(file.path, request.learning, given);
+      if (parquet.groupRows[request.group]! > 0) survey.add(await tableOf(request.group));
+      return undefined;
+    }
+    case 'surveyed': {
+      const { schema: found, ...rest } = survey!.finish();
+      return { ...rest, schema: found.toJSON() } satisfies Surveyed;
+    }
+    case 'encode': {
+      const json = JSON.stringify(request.schema);
+      if (schema?.json !== json) schema = { json, schema: TableSchema.fromJSON(request.schema) };
+      const { first, count } = request;
+      const { data, labels } = schema.schema.encode(rowsFrom(await tableOf(request.group), first, count));
+      return { data, labels } satisfies ExampleBlock;
     }
   }
 }
 
-/** @throws TorchvaeError for a column that holds more than one value a row */
-function columnNames(metadata: FileMetaData, types: ParquetRequest['columns'], path: string): string[] {
-  return parquetSchema(metadata).children.map(({ element, children }) => {
-    const { name, repetition_type: repetition } = element;
-    const isFlat = children.length === 0 && repetition !== 'REPEATED';
-    if (isFlat || (Object.hasOwn(types, name) && types[name] === 'ignore')) return name;
-    throw badData(
-      path,
-      `column ${JSON.stringify(name)}: expected one value a row but it is nested; ignore it, or write it out`,
-    );
-  });
+async function tableOf(index: number): Promise<Table> {
+  if (group?.index === index) return group.table;
+  group = undefined;
+  const builder = parquet.builder(parquet.start(index));
+  await parquet.addGroup(index, builder);
+  await file.checkUnchanged(version);
+  group = { index, table: builder.build() };
+  return group.table;
 }
 
-/** The file as the library reads it, which asks for what the file says, right or wrong. */
-function asyncBuffer(file: SourceFile): AsyncBuffer {
+function rowsFrom(table: Table, first: number, count: number): Table {
   return {
-    byteLength: file.size,
-    slice: async (start, end = file.size) => {
-      const isWithin = start >= 0 && start <= end && end <= file.size;
-      if (!isWithin)
-        throw new Error(`it refers to the bytes ${start} to ${end}, but the file has ${file.size}`);
-      const bytes = await file.read(start, end - start);
-      return bytes.buffer;
-    },
+    ...table,
+    first: (table.first ?? 0) + first,
+    length: count,
+    columns: table.columns.map(
+      (column) => ({ ...column, values: column.values.subarray(first, first + count) }) as Column,
+    ),
   };
-}
-
-async function attempt<T>(path: string, place: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (cause) {
-    if (cause instanceof TorchvaeError) throw cause;
-    throw badData(
-      path,
-      `expected a whole Parquet file but ${place} is damaged: ${(cause as Error).message}`,
-      cause,
-    );
-  }
-}
-
-/** One message each, as one for all could be longer than a message may be. */
-async function answer(request: ParquetRequest): Promise<void> {
-  try {
-    const { columns, ...table } = await readTable(request);
-    for (const column of columns) await send({ column });
-    await send({ table });
-  } catch (cause) {
-    const error = cause instanceof TorchvaeError ? cause : badData(request.path, String(cause), cause);
-    await send({ code: error.code, message: error.message });
-  }
 }
 
 function send(message: ParquetAnswer): Promise<void> {
@@ -159,6 +107,12 @@ function send(message: ParquetAnswer): Promise<void> {
 }
 
 process.once('disconnect', () => process.exit());
-process.once('message', (request: ParquetRequest) => {
-  void answer(request).finally(() => process.exit());
+process.on('message', (request: ParquetRequest) => {
+  answer(request).then(
+    (done) => send({ done }),
+    (cause) => {
+      const error = cause instanceof TorchvaeError ? cause : badData(file?.path ?? '', String(cause), cause);
+      return send({ code: error.code, message: error.message });
+    },
+  );
 });

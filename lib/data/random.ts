@@ -75,8 +75,23 @@ export class Random {
   }
 }
 
+/** The seed of the `index`-th of many sequences that are to differ: `seed` itself for 0. */
+export function derivedSeed(seed: number, index: number): number {
+  if (index === 0) return seed;
+  const [, high] = splitMix(seed);
+  const [low] = splitMix(BigInt.asUintN(64, high! + BigInt(index)));
+  return Number(low! >> 11n);
+}
+
 /** Two outputs of SplitMix64, low word first. */
 function stateFromSeed(seed: number): Uint32Array {
+  const words = splitMix(seed);
+  const low = Number(words[0]! & 0xffffffffn);
+  const high = Number(words[0]! >> 32n);
+  return Uint32Array.of(low, high, Number(words[1]! & 0xffffffffn), Number(words[1]! >> 32n));
+}
+
+function splitMix(seed: number | bigint): BigUint64Array {
   const words = new BigUint64Array(2);
   let counter = BigInt(seed);
   for (let i = 0; i < 2; i++) {
@@ -85,7 +100,5 @@ function stateFromSeed(seed: number): Uint32Array {
     mixed = ((mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn) & MASK_64;
     words[i] = mixed ^ (mixed >> 31n);
   }
-  const low = Number(words[0]! & 0xffffffffn);
-  const high = Number(words[0]! >> 32n);
-  return Uint32Array.of(low, high, Number(words[1]! & 0xffffffffn), Number(words[1]! >> 32n));
+  return words;
 }

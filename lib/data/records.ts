@@ -3,7 +3,7 @@ import { TorchvaeError } from '../errors.ts';
 import { checkColumnTypes } from './column-types.ts';
 import type { DatasetOptions } from './dataset.ts';
 import { badData } from './source.ts';
-import { type ColumnType, TableBuilder } from './table.ts';
+import { type ColumnType, type Table, TableBuilder } from './table.ts';
 import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './table-schema.ts';
 
 /** How `Dataset.fromRecords` reads. */
@@ -21,36 +21,66 @@ export async function readRecords(
   records: Iterable<object> | AsyncIterable<object>,
   options: RecordOptions,
 ): Promise<DatasetOptions> {
-  const known = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS];
-  const {
-    name = 'records',
-    columns,
-    schema,
-    ...learning
-  } = checkOptions('options of fromRecords', options, known);
-  const types = checkColumnTypes(columns);
+  const { name, columns, schema, learning } = checkRecordOptions('options of fromRecords', options);
   checkIterable(records);
-  if (schema !== undefined && !(schema instanceof TableSchema)) {
-    throw new TorchvaeError('ERR_TYPE', expected('a TableSchema', 'schema', schema));
-  }
-  let builder: TableBuilder | undefined;
-  let keys: string[] = [];
-  for await (const record of records) {
-    const place = `record ${builder?.length ?? 0}`;
-    if (typeof record !== 'object' || record === null || Array.isArray(record)) {
-      throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, record));
-    }
-    if (!builder) {
-      keys = schema ? recordKeys(schema, record) : Object.keys(record);
-      builder = new TableBuilder(name, keys, types);
-    }
-    if (!schema) checkKeys(record, keys, name, place);
-    builder.add(keys.map((key) => (record as Record<string, unknown>)[key]));
-  }
-  if (!builder) throw badData(name, 'expected at least one record');
+  const builder = new RecordTable(name, columns, schema);
+  for await (const record of records) builder.add(record);
   const table = builder.build();
   const found = schema ?? TableSchema.learn(table, learning);
   return { name, ...found.encode(table), schema: found };
+}
+
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
+export function checkRecordOptions(what: string, options: RecordOptions) {
+  const known = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS];
+  const { name = 'records', columns, schema, ...learning } = checkOptions(what, options, known);
+  if (schema !== undefined && !(schema instanceof TableSchema)) {
+    throw new TorchvaeError('ERR_TYPE', expected('a TableSchema', 'schema', schema));
+  }
+  return { name, columns: checkColumnTypes(columns), schema, learning };
+}
+
+/** Takes records one by one, and gives them as tables of as many as have come since the last one. */
+export class RecordTable {
+  readonly #name: string;
+  readonly #columns: Readonly<Record<string, ColumnType>>;
+  readonly #schema: TableSchema | undefined;
+  #keys: string[] | undefined;
+  #builder: TableBuilder | undefined;
+  #first = 0;
+
+  constructor(name: string, columns: Readonly<Record<string, ColumnType>>, schema: TableSchema | undefined) {
+    this.#name = name;
+    this.#columns = columns;
+    this.#schema = schema;
+  }
+
+  /** Records since the last table. */
+  get length(): number {
+    return this.#builder?.length ?? 0;
+  }
+
+  /** @throws TorchvaeError ERR_TYPE for what is no record, ERR_DATA_FORMAT for keys that the first did not have, and for cells */
+  add(record: unknown): void {
+    const place = `record ${this.#first + this.length}`;
+    if (typeof record !== 'object' || record === null || Array.isArray(record)) {
+      throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, record));
+    }
+    this.#keys ??= this.#schema ? recordKeys(this.#schema, record) : Object.keys(record);
+    const keys = this.#keys;
+    this.#builder ??= new TableBuilder(this.#name, keys, this.#columns, this.#first);
+    if (!this.#schema) checkKeys(record, keys, this.#name, place);
+    this.#builder.add(keys.map((key) => (record as Record<string, unknown>)[key]));
+  }
+
+  /** @throws TorchvaeError ERR_DATA_FORMAT where no record has come */
+  build(): Table {
+    if (!this.#builder) throw badData(this.#name, 'expected at least one record');
+    const table = this.#builder.build();
+    this.#first += table.length;
+    this.#builder = undefined;
+    return table;
+  }
 }
 
 /** Those that the schema knows; a label may be left out. */
@@ -70,7 +100,7 @@ function checkKeys(record: object, keys: readonly string[], name: string, place:
   );
 }
 
-function checkIterable(records: unknown): void {
+export function checkIterable(records: unknown): void {
   const value = records as
     | { [Symbol.iterator]?: unknown; [Symbol.asyncIterator]?: unknown }
     | null

@@ -14,34 +14,80 @@ export interface SourceFile {
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** A {@link SourceFile} that stays open until it is closed. */
+export interface OpenFile extends SourceFile {
+  /** @throws TorchvaeError ERR_DATA_FORMAT where the file is not the one any more that `version` was taken of */
+  checkUnchanged(version: FileVersion): Promise<void>;
+  readonly version: FileVersion;
+  close(): Promise<void>;
+}
+
+/** What tells a file from what others have written in its place. */
+export interface FileVersion {
+  readonly size: number;
+  readonly modified: number;
+  readonly inode: number;
+}
+
 /** What every file that is not what it should be is refused with; `trouble` names the place and what was expected. */
 export function badData(file: string, trouble: string, cause?: unknown): TorchvaeError {
   return new TorchvaeError('ERR_DATA_FORMAT', `${file}: ${trouble}`, { cause });
 }
 
 /**
- * Opens the file for as long as `use` takes. Devices, pipes and folders are refused before they are opened: these may block
- * or never end.
+ * Opens the file. Devices, pipes and folders are refused before they are opened: these may block or never end.
  *
- * @throws TorchvaeError ERR_IO for a file that cannot be read, ERR_DATA_FORMAT for what is no file, and what `use` throws
+ * @throws TorchvaeError ERR_IO for a file that cannot be read, ERR_DATA_FORMAT for what is no file
  */
-export async function withFile<T>(path: string, use: (file: SourceFile) => Promise<T>): Promise<T> {
+export async function openFile(path: string): Promise<OpenFile> {
   const fail = (cause: unknown) => {
     throw ioError('read', path, cause);
   };
   const named = await stat(path).catch(fail);
   if (!named.isFile()) throw badData(path, 'expected a file but it is a folder or a device');
   const handle = await open(path, 'r').catch(fail);
+  const versionNow = async () => {
+    const { size, mtimeMs, ino } = await handle.stat().catch(fail);
+    return { size, modified: mtimeMs, inode: ino };
+  };
   try {
-    const found = await handle.stat().catch(fail);
-    return await use({
+    const version = await versionNow();
+    return {
       path,
-      size: found.size,
+      size: version.size,
+      version,
       read: (offset, length) => readAt(handle, path, offset, length),
-    });
-  } finally {
+      checkUnchanged: async (before) => checkSame(path, before, await versionNow()),
+      close: () => handle.close(),
+    };
+  } catch (error) {
     await handle.close();
+    throw error;
   }
+}
+
+/**
+ * Opens the file for as long as `use` takes.
+ *
+ * @throws TorchvaeError what {@link openFile} and `use` throw
+ */
+export async function withFile<T>(path: string, use: (file: SourceFile) => Promise<T>): Promise<T> {
+  const file = await openFile(path);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+function checkSame(path: string, before: FileVersion, now: FileVersion): void {
+  if (now.size === before.size && now.modified === before.modified && now.inode === before.inode) return;
+  const what =
+    now.size === before.size ? 'it was written to' : `it has ${now.size} bytes and had ${before.size}`;
+  throw badData(
+    path,
+    `expected the file as it was when it was first read but ${what}; leave it alone until the end`,
+  );
 }
 
 /**

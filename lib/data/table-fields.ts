@@ -1,5 +1,4 @@
 import { badData } from './source.ts';
-import { type Column, categoriesOfNumbers } from './table.ts';
 
 /** A numeric column: an example holds (value - centre) / scale. */
 export interface NumericField {
@@ -33,98 +32,7 @@ export interface LabelField {
 }
 
 /** More make an example too long, and mean that the column is a name of the row. */
-const MAX_CATEGORIES = 4096;
-
-/** What the rows of one column say about it. */
-export function learnField(column: Column, standardise: boolean, file: string): Field {
-  return column.type === 'numeric'
-    ? learnNumbers(column.name, column.values, standardise, file)
-    : learnCategories(column, file);
-}
-
-function learnNumbers(name: string, values: Float64Array, standardise: boolean, file: string): NumericField {
-  // Welford's update, which large means do not spoil.
-  let [count, mean, squares] = [0, 0, 0];
-  for (const value of values) {
-    if (Number.isNaN(value)) continue;
-    count++;
-    const before = value - mean;
-    mean += before / count;
-    squares += before * (value - mean);
-  }
-  if (count === 0) throw noValue(name, file);
-  const deviation = Math.sqrt(squares / count);
-  if (!Number.isFinite(mean) || !Number.isFinite(deviation)) {
-    throw badData(
-      file,
-      `column ${JSON.stringify(name)}: expected numbers whose mean and deviation are finite; scale them`,
-    );
-  }
-  if (!standardise) return { name, type: 'numeric', centre: 0, scale: 1, fill: mean };
-  return { name, type: 'numeric', centre: mean, scale: deviation || 1, fill: mean };
-}
-
-function learnCategories(column: Extract<Column, { type: 'categorical' }>, file: string): CategoricalField {
-  const { name } = column;
-  const counts = new Map<string, number>();
-  for (const code of column.values) {
-    if (code < 0) continue;
-    const category = column.categories[code]!;
-    counts.set(category, (counts.get(category) ?? 0) + 1);
-  }
-  if (counts.size === 0) throw noValue(name, file);
-  if (counts.size > MAX_CATEGORIES) throw tooMany(name, counts.size, file);
-  const categories = [...counts.keys()].sort(inOrder);
-  const most = Math.max(...counts.values());
-  return {
-    name,
-    type: 'categorical',
-    categories,
-    usual: categories.findIndex((category) => counts.get(category) === most),
-  };
-}
-
-/** The classes of a column, sorted: numbers by their size. */
-export function learnLabel(column: Column, file: string): LabelField {
-  const { name } = column;
-  if (column.type === 'numeric') {
-    const row = column.values.findIndex((value) => !Number.isInteger(value) && !Number.isNaN(value));
-    if (row >= 0) {
-      const found = `row ${row + 1}, column ${JSON.stringify(name)}`;
-      throw badData(
-        file,
-        `${found}: expected a class as label, a word or a whole number, but received ${column.values[row]}`,
-      );
-    }
-  }
-  const { values, categories } = column.type === 'numeric' ? categoriesOfNumbers(column.values) : column;
-  const used = new Set(values);
-  const found = categories.filter((_, code) => used.has(code)).sort(inOrder);
-  if (found.length === 0) throw noValue(name, file);
-  if (found.length > MAX_CATEGORIES) throw tooMany(name, found.length, file);
-  return { name, categories: found };
-}
-
-/** Whole numbers by their size, before words by their characters; the same on every machine. */
-function inOrder(a: string, b: string): number {
-  const [x, y] = [a, b].map((text) => (/^-?\d+$/.test(text) ? Number(text) : Infinity)) as [number, number];
-  return x === y ? (a < b ? -1 : a > b ? 1 : 0) : x - y;
-}
-
-function noValue(name: string, file: string): Error {
-  return badData(
-    file,
-    `column ${JSON.stringify(name)}: expected values but all training rows miss theirs; ignore the column`,
-  );
-}
-
-function tooMany(name: string, count: number, file: string): Error {
-  const advice = 'is it a name of the row? Say that it is numeric, or ignore it';
-  return badData(
-    file,
-    `column ${JSON.stringify(name)}: expected at most ${MAX_CATEGORIES} categories but there are ${count}; ${advice}`,
-  );
-}
+export const MAX_CATEGORIES = 4096;
 
 /**
  * Holds what a file says against what was learnt once.

@@ -2,8 +2,9 @@ import { checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { DataKind } from './dataset-checks.ts';
 import { allocate, badData } from './source.ts';
-import { type Column, categoriesOfNumbers, noColumn, numberIn, placeOf, type Table } from './table.ts';
-import { checkFields, type Field, type LabelField, learnField, learnLabel } from './table-fields.ts';
+import { type Column, categoriesOfNumbers, columnOf, numberIn, placeOf, type Table } from './table.ts';
+import { checkFields, type Field, type LabelField } from './table-fields.ts';
+import { TableLearner } from './table-learner.ts';
 
 export type { CategoricalField, Field, LabelField, NumericField } from './table-fields.ts';
 
@@ -72,23 +73,15 @@ export class TableSchema {
    * many categories (4096), or of which the mean is not finite; for labels that are missing or no classes
    */
   static learn(table: Table, options: TableSchemaOptions = {}, labelled: Table = table): TableSchema {
-    const {
-      labelColumn,
-      onMissing = 'refuse',
-      standardise = true,
-    } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
-    checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
-    if (typeof standardise !== 'boolean') {
-      throw new TorchvaeError('ERR_TYPE', expected('true or false', 'standardise', standardise));
-    }
-    const fields = table.columns
-      .filter(({ name }) => name !== labelColumn)
-      .map((column) => learnField(column, standardise, table.name));
-    if (fields.length === 0)
-      throw badData(table.name, 'expected at least one column beside that of the labels');
-    const label =
-      labelColumn === undefined ? undefined : learnLabel(columnOf(labelled, labelColumn), table.name);
-    return new TableSchema({ fields, onMissing, ...(label && { label }) });
+    const { labelColumn, onMissing, standardise } = checkLearning(options);
+    const learner = new TableLearner(table.name, { labelColumn, standardise });
+    learner.add(table, labelled);
+    return TableSchema.learnt(learner, onMissing);
+  }
+
+  /** @internal What a learner has learnt of tables one after the other. */
+  static learnt(learner: TableLearner, onMissing: 'refuse' | 'impute'): TableSchema {
+    return new TableSchema({ ...learner.finish(), onMissing });
   }
 
   /** @throws TorchvaeError ERR_DATA_FORMAT for what {@link toJSON} did not make */
@@ -125,16 +118,16 @@ export class TableSchema {
     let start = 0;
     for (const field of this.fields) {
       const column = columnOf(table, field.name);
-      if (field.type === 'numeric') this.#encodeNumbers(field, column, data, start, table.name);
-      else this.#encodeCategories(field, column, data, start, table.name);
+      if (field.type === 'numeric') this.#encodeNumbers(field, column, data, start, table);
+      else this.#encodeCategories(field, column, data, start, table);
       start += widthOf(field);
     }
     const label = this.label && table.columns.find(({ name }) => name === this.label!.name);
     return {
       shape: [this.size],
-      kind: this.#kindOf(data),
+      kind: this.kindOf(() => data.every((value) => value >= 0 && value <= 1)),
       data,
-      ...(label && { labels: this.#labels(label, table.name), classes: this.label!.categories }),
+      ...(label && { labels: this.#labels(label, table), classes: this.label!.categories }),
     };
   }
 
@@ -169,18 +162,18 @@ export class TableSchema {
     column: Column,
     data: Float32Array,
     start: number,
-    file: string,
+    table: Table,
   ): void {
-    const numbers = numbersOf(column, file);
+    const numbers = numbersOf(column, table);
     for (let row = 0; row < numbers.length; row++) {
       let value = numbers[row]!;
-      if (Number.isNaN(value)) value = this.#missing(row, field.name, file, field.fill);
+      if (Number.isNaN(value)) value = this.#missing(row, field.name, table, field.fill);
       const at = row * this.size + start;
       data[at] = (value - field.centre) / field.scale;
       if (Number.isFinite(data[at]!)) continue;
       throw badData(
-        file,
-        `${placeOf(row, field.name)}: expected a number that is finite as float32 but received ${value}`,
+        table.name,
+        `${placeOf(row, field.name, table.first)}: expected a number that is finite as float32 but received ${value}`,
       );
     }
   }
@@ -190,47 +183,64 @@ export class TableSchema {
     column: Column,
     data: Float32Array,
     start: number,
-    file: string,
+    table: Table,
   ): void {
     const places = new Map(field.categories.map((name, i) => [name, i]));
     const { codes, names } = namesOf(column);
     const known = names.map((name) => places.get(name) ?? -1);
     for (let row = 0; row < codes.length; row++) {
       const code = codes[row]!;
-      let place = code < 0 ? this.#missing(row, field.name, file, field.usual) : known[code]!;
+      let place = code < 0 ? this.#missing(row, field.name, table, field.usual) : known[code]!;
       if (place < 0) {
-        if (this.onMissing === 'refuse') throw unknownCategory(row, field, names[code]!, file);
+        if (this.onMissing === 'refuse') throw unknownCategory(row, field, names[code]!, table);
         place = field.usual;
       }
       data[row * this.size + start + place] = 1;
     }
   }
 
-  #labels(column: Column, file: string): Int32Array {
+  #labels(column: Column, table: Table): Int32Array {
     const { name, categories } = this.label!;
     const places = new Map(categories.map((category, i) => [category, i]));
     const { codes, names } = namesOf(column);
     return Int32Array.from(codes, (code, row) => {
       const place = code < 0 ? undefined : places.get(names[code]!);
       if (place !== undefined) return place;
-      if (code < 0) throw badData(file, `${placeOf(row, name)}: expected a label but it is missing`);
-      throw unknownCategory(row, this.label!, names[code]!, file);
+      if (code < 0) throw missingLabel(table, row, name);
+      throw unknownCategory(row, this.label!, names[code]!, table);
     });
   }
 
-  #missing(row: number, column: string, file: string, substitute: number): number {
+  #missing(row: number, column: string, table: Table, substitute: number): number {
     if (this.onMissing === 'impute') return substitute;
-    const advice = 'fill it in, leave the row out, or give onMissing: impute (--on-missing impute)';
-    throw badData(file, `${placeOf(row, column)}: expected a value but it is missing; ${advice}`);
+    throw missingValue(table, row, column);
   }
 
-  #kindOf(data: Float32Array): DataKind {
+  /**
+   * @internal What encoded values are.
+   * @param isUnit whether all lie in [0, 1]; not asked where columns are standardised
+   */
+  kindOf(isUnit: () => boolean): DataKind {
     if (this.fields.every((field) => field.type === 'categorical')) return 'binary';
     const isPlain = this.fields.every(
       (field) => field.type === 'categorical' || (field.centre === 0 && field.scale === 1),
     );
-    return isPlain && data.every((value) => value >= 0 && value <= 1) ? 'unit' : 'real';
+    return isPlain && isUnit() ? 'unit' : 'real';
   }
+}
+
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
+export function checkLearning(options: TableSchemaOptions) {
+  const {
+    labelColumn,
+    onMissing = 'refuse',
+    standardise = true,
+  } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
+  checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
+  if (typeof standardise !== 'boolean') {
+    throw new TorchvaeError('ERR_TYPE', expected('true or false', 'standardise', standardise));
+  }
+  return { labelColumn, onMissing, standardise };
 }
 
 function widthOf(field: Field): number {
@@ -244,25 +254,18 @@ function decodeField(field: Field, values: Float32Array): number | string {
   return field.categories[best]!;
 }
 
-function columnOf(table: Table, name: string): Column {
-  const column = table.columns.find((other) => other.name === name);
-  if (column) return column;
-  throw noColumn(
-    table.name,
-    name,
-    table.columns.map((other) => other.name),
-  );
-}
-
 /** Rows that were read by themselves may be words where the training rows were numbers, or the other way round. */
-function numbersOf(column: Column, file: string): Float64Array {
+function numbersOf(column: Column, table: Table): Float64Array {
   if (column.type === 'numeric') return column.values;
   const numbers = column.categories.map(numberIn);
   return Float64Array.from(column.values, (code, row) => {
     const value = code < 0 ? Number.NaN : numbers[code];
     if (value !== undefined) return value;
     const found = JSON.stringify(column.categories[code]!.slice(0, 60));
-    throw badData(file, `${placeOf(row, column.name)}: expected a number but received ${found}`);
+    throw badData(
+      table.name,
+      `${placeOf(row, column.name, table.first)}: expected a number but received ${found}`,
+    );
   });
 }
 
@@ -272,16 +275,28 @@ function namesOf(column: Column): { codes: Int32Array; names: readonly string[] 
   return { codes: values, names: categories };
 }
 
+/** The refusal of a row that has no value in a column. */
+export function missingValue(table: Table, row: number, column: string): TorchvaeError {
+  const advice = 'fill it in, leave the row out, or give onMissing: impute (--on-missing impute)';
+  const place = placeOf(row, column, table.first);
+  return badData(table.name, `${place}: expected a value but it is missing; ${advice}`);
+}
+
+/** The refusal of a row that has no label. */
+export function missingLabel(table: Table, row: number, column: string): TorchvaeError {
+  return badData(table.name, `${placeOf(row, column, table.first)}: expected a label but it is missing`);
+}
+
 function unknownCategory(
   row: number,
   { name, categories }: { name: string; categories: readonly string[] },
   found: string,
-  file: string,
+  table: Table,
 ): TorchvaeError {
   const known = categories.slice(0, 12).join(', ') + (categories.length > 12 ? ', ...' : '');
   const received = JSON.stringify(found.slice(0, 60));
   return badData(
-    file,
-    `${placeOf(row, name)}: expected one of the training rows' values (${known}) but received ${received}`,
+    table.name,
+    `${placeOf(row, name, table.first)}: expected one of the training rows' values (${known}) but received ${received}`,
   );
 }

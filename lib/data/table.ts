@@ -28,6 +28,8 @@ export interface Table {
   readonly name: string;
   /** The number of rows, at least 1. */
   readonly length: number;
+  /** Rows of the same source that come before these, for messages. Default 0. */
+  readonly first?: number;
   readonly columns: readonly Column[];
 }
 
@@ -44,16 +46,26 @@ export const MAX_CELLS = 2 ** 29;
 export class TableBuilder {
   readonly #name: string;
   readonly #columns: ColumnBuilder[];
+  readonly #first: number;
   #length = 0;
 
-  /** @throws TorchvaeError ERR_DATA_FORMAT for names that come twice, ERR_RANGE for types of columns that are not there */
-  constructor(name: string, names: readonly string[], types: Readonly<Record<string, ColumnType>> = {}) {
+  /**
+   * @param first rows of the same source that come before
+   * @throws TorchvaeError ERR_DATA_FORMAT for names that come twice, ERR_RANGE for types of columns that are not there
+   */
+  constructor(
+    name: string,
+    names: readonly string[],
+    types: Readonly<Record<string, ColumnType>> = {},
+    first = 0,
+  ) {
     const twice = names.find((column, i) => names.indexOf(column) !== i);
     if (twice !== undefined)
       throw badData(name, `expected columns of different names but ${JSON.stringify(twice)} comes twice`);
     const unknown = Object.keys(types).find((column) => !names.includes(column));
     if (unknown !== undefined) throw noColumn(name, unknown, names);
     this.#name = name;
+    this.#first = first;
     this.#columns = names.map(
       (column) => new ColumnBuilder(column, Object.hasOwn(types, column) ? types[column] : undefined),
     );
@@ -75,7 +87,8 @@ export class TableBuilder {
     this.#length++;
     this.#columns.forEach((column, i) => {
       const trouble = column.add(row[i]);
-      if (trouble) throw badData(this.#name, `${placeOf(this.#length - 1, column.name)}: ${trouble}`);
+      if (trouble)
+        throw badData(this.#name, `${placeOf(this.#first + this.#length - 1, column.name)}: ${trouble}`);
     });
   }
 
@@ -85,13 +98,13 @@ export class TableBuilder {
     if (columns.length === 0) throw badData(this.#name, 'expected at least one column');
     if (this.#length === 0)
       throw badData(this.#name, 'expected at least one row after the names of the columns');
-    return { name: this.#name, length: this.#length, columns };
+    return { name: this.#name, length: this.#length, first: this.#first, columns };
   }
 }
 
-/** "row 3, column "age"" for the row of this index: people count from 1. */
-export function placeOf(index: number, column: string): string {
-  return `row ${index + 1}, column ${JSON.stringify(column)}`;
+/** "row 3, column "age"" for the row of this index, after `first` others: people count from 1. */
+export function placeOf(index: number, column: string, first = 0): string {
+  return `row ${first + index + 1}, column ${JSON.stringify(column)}`;
 }
 
 /** The refusal of a column that is not there. */
@@ -100,6 +113,17 @@ export function noColumn(table: string, name: string, names: readonly string[]):
   return new TorchvaeError(
     'ERR_RANGE',
     `${table}: expected one of the columns ${shown} but received ${JSON.stringify(name)}`,
+  );
+}
+
+/** @throws TorchvaeError ERR_RANGE for a column that is not there */
+export function columnOf(table: Table, name: string): Column {
+  const column = table.columns.find((other) => other.name === name);
+  if (column) return column;
+  throw noColumn(
+    table.name,
+    name,
+    table.columns.map((other) => other.name),
   );
 }
 

@@ -180,7 +180,7 @@ function readPlateau(path: string, value: unknown): NonNullable<Position['platea
 }
 
 function readPartial(path: string, value: unknown): NonNullable<Position['partial']> {
-  const { sums, batchSize, examples, shuffle } = (value ?? {}) as Record<string, unknown>;
+  const { sums, batchSize, examples, shuffle, window } = (value ?? {}) as Record<string, unknown>;
   const { reconstruction, kl, terms = [], examples: seen } = (sums ?? {}) as Record<string, unknown>;
   const finite = [reconstruction, kl, ...(Array.isArray(terms) ? terms : [Number.NaN])].every(
     Number.isFinite,
@@ -198,6 +198,7 @@ function readPartial(path: string, value: unknown): NonNullable<Position['partia
     batchSize: count(path, 'position.partial.batchSize', batchSize),
     examples: count(path, 'position.partial.examples', examples),
     shuffle,
+    ...(window !== undefined && { window: count(path, 'position.partial.window', window) }),
   };
 }
 

@@ -33,7 +33,14 @@ export interface Position {
   /** What a `plateau` schedule of the learning rate has seen. */
   plateau?: Plateau;
   /** The epoch under way: sums of its losses so far, and the batches that its order was cut into. */
-  partial?: { sums: LossSums; batchSize: number; examples: number; shuffle: boolean };
+  partial?: {
+    sums: LossSums;
+    batchSize: number;
+    examples: number;
+    shuffle: boolean;
+    /** Examples that a stream shuffles at a time, unless its order is that of a data set in memory. */
+    window?: number;
+  };
 }
 
 /** A model on its device: what the user's VAE and the training loop share. */
@@ -61,6 +68,7 @@ export class Core {
   training = false;
   #handle: ModelHandle | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #disposal = new AbortController();
 
   private constructor(
     spec: ModelSpec,
@@ -125,8 +133,14 @@ export class Core {
     if (this.#handle) this.call((addon, handle) => addon.abort(handle));
   }
 
+  /** A signal for what is not the engine's work: it fires with the caller's, and when the model is disposed. */
+  untilDisposed(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#disposal.signal]) : this.#disposal.signal;
+  }
+
   dispose(): void {
     if (!this.#handle) return;
+    this.#disposal.abort();
     this.device.addon.dispose(this.#handle);
     this.#handle = undefined;
   }

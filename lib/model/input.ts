@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { checkInteger, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { unshared } from '../runtime/memory.ts';
 import { support } from './parts/likelihoods.ts';
@@ -39,6 +40,28 @@ export function checkDataset(name: string, data: unknown, spec: ModelSpec): asse
       `The memory of ${data.name}, given for ${name}, was detached; keep what a Dataset is made of, or use Dataset.from`,
     );
   }
+  checkFits(name, data, spec);
+  checkLabels(name, data.labels, spec, data.length);
+}
+
+/**
+ * @throws TorchvaeError as {@link checkDataset}, also for a stream that does not fit the model; its labels are looked at when they
+ * are read
+ */
+export function checkData(
+  name: string,
+  data: unknown,
+  spec: ModelSpec,
+): asserts data is Dataset | StreamedDataset {
+  if (!(data instanceof StreamedDataset)) {
+    checkDataset(name, data, spec);
+    return;
+  }
+  checkFits(name, data, spec);
+  if (!data.hasLabels) checkLabels(name, undefined, spec, data.length);
+}
+
+function checkFits(name: string, data: Dataset | StreamedDataset, spec: ModelSpec): void {
   const size = inputSize(spec);
   if (data.size !== size) {
     throw new TorchvaeError(
@@ -47,7 +70,6 @@ export function checkDataset(name: string, data: unknown, spec: ModelSpec): asse
         `examples of ${data.size} (shape ${data.shape.join(' x ')}); give the model this inputShape, or other data`,
     );
   }
-  checkLabels(name, data.labels, spec, data.length);
   const { isUnit, range } = support(spec.likelihood);
   if (isUnit && (data.kind === 'real' || data.kind === 'categorical')) {
     throw new TorchvaeError(

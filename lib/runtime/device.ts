@@ -9,6 +9,9 @@ import type { Addon, DatasetHandle, DeviceHandle } from './native.ts';
 /** Where a model computes: `auto` is the first GPU where there is one, else the CPU. */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
 
+/** Examples as a device takes them. */
+export type Placeable = Pick<Dataset, 'data' | 'labels' | 'size' | 'binarisation'>;
+
 /** A device of the engine, with the data sets that lie on it. */
 export class Device {
   /** `cpu`, or `cuda:0` and so on. */
@@ -45,19 +48,23 @@ export class Device {
     return known;
   }
 
+  /** A copy of the examples on this device, which lies there until it is released. */
+  place({ data, labels, size, binarisation }: Placeable): Promise<DatasetHandle> {
+    return callAddon(() =>
+      this.addon.createDataset(this.handle, unshared(data), size, binarisation === 'dynamic', labels),
+    );
+  }
+
+  /** Frees what {@link place} copied, after the work that was asked for before. */
+  release(data: DatasetHandle): void {
+    callAddon(() => this.addon.dispose(data));
+  }
+
   /** The data set on this device, copied there the first time. */
   upload(data: Dataset): Promise<DatasetHandle> {
     const known = this.#resident.get(data);
     if (known) return known;
-    const made = callAddon(() =>
-      this.addon.createDataset(
-        this.handle,
-        unshared(data.data),
-        data.size,
-        data.binarisation === 'dynamic',
-        data.labels,
-      ),
-    );
+    const made = this.place(data);
     this.#resident.set(data, made);
     made.catch(() => this.#resident.delete(data));
     return made;

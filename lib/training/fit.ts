@@ -1,11 +1,13 @@
 import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { type LatentHealth, surveyLatents } from '../evaluation/collapse.ts';
 import type { Core, Position } from '../model/core.ts';
-import { checkDataset } from '../model/input.ts';
+import { checkData } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums, TrainResult } from '../runtime/native.ts';
+import { checkStreamable, type Feed, forEachWindow, openFeed, shuffledWindow, type Window } from './feed.ts';
 import { describeFaults, type GradientHealth, judgeGradients } from './gradient-health.ts';
 import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
 import {
@@ -28,7 +30,7 @@ export interface FitOptions extends OptimiserOptions {
   /** How the learning rate changes from there. Default: it does not. */
   schedule?: LearningRateSchedule;
   /** Evaluated after every epoch. */
-  validation?: Dataset;
+  validation?: Dataset | StreamedDataset;
   /**
    * How closely gradients are watched: norms of each layer's gradient and update at the last step of every epoch (`epoch`,
    * the default), also with every report of progress (`live`), or never (`off`).
@@ -91,7 +93,7 @@ const SURVEYED = 1000;
 
 type Settings = ReturnType<typeof checkFitOptions>;
 
-function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
+function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: FitOptions) {
   const {
     epochs = 10,
     batchSize = 128,
@@ -124,14 +126,19 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new TorchvaeError('ERR_TYPE', expected('a function', 'onProgress', onProgress));
   }
-  checkDataset('train', train, core.spec);
-  if (validation !== undefined) checkDataset('validation', validation, core.spec);
+  checkData('train', train, core.spec);
+  if (validation !== undefined) checkData('validation', validation, core.spec);
+  const optimiser = checkOptimiser(ofOptimiser);
+  const { accumulate } = optimiser.native;
+  const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
+  const window = shuffledWindow(train, batching);
+  checkStreamable(core, train, batching);
   return {
     epochs: checkInteger('epochs', epochs, 0),
-    batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20),
-    optimiser: checkOptimiser(ofOptimiser),
+    batching,
+    window,
+    optimiser,
     schedule: checkSchedule(schedule),
-    shuffle,
     validation,
     gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
     latentHealth,
@@ -143,7 +150,7 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
 /** Trains, and yields after every epoch. See `VAE.fit`. What cannot be is refused at once, not at the first epoch. */
 export function fit(
   core: Core,
-  train: Dataset,
+  train: Dataset | StreamedDataset,
   options: FitOptions = {},
 ): AsyncGenerator<EpochResult, void, undefined> {
   const settings = checkFitOptions(core, train, options);
@@ -153,7 +160,7 @@ export function fit(
 
 async function* runEpochs(
   core: Core,
-  train: Dataset,
+  train: Dataset | StreamedDataset,
   settings: Settings,
 ): AsyncGenerator<EpochResult, void, undefined> {
   if (core.training) {
@@ -166,66 +173,81 @@ async function* runEpochs(
   core.training = true;
   const abort = () => core.abort();
   settings.signal?.addEventListener('abort', abort);
+  let feed: Feed | undefined;
   try {
     throwIfAborted(settings.signal);
-    const data = await core.device.upload(train);
+    const { epoch, stepInEpoch } = core.position;
+    const lastEpoch = epoch + settings.epochs;
+    const ends = core.untilDisposed(settings.signal);
+    const judged = settings.validation ?? train;
+    const surveyed = settings.latentHealth ? await someOf(judged, SURVEYED, ends) : undefined;
+    feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
     core.schema = train.schema;
     core.threshold = undefined;
-    const lastEpoch = core.position.epoch + settings.epochs;
-    while (core.position.epoch < lastEpoch) yield await runEpoch(core, train, data, settings, lastEpoch);
+    while (core.position.epoch < lastEpoch) {
+      yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed);
+    }
   } finally {
+    await feed?.close();
     settings.signal?.removeEventListener('abort', abort);
     core.training = false;
   }
 }
 
 /** An interrupted epoch can go on only over the batches that it began with. */
-function checkResumable(core: Core, train: Dataset, settings: Settings): void {
+function checkResumable(core: Core, train: Dataset | StreamedDataset, settings: Settings): void {
   checkSameOptimiser(core, settings.optimiser);
   const { partial, stepInEpoch } = core.position;
+  const { batchSize, shuffle } = settings.batching;
   if (!partial) return;
   const same =
-    partial.batchSize === settings.batchSize &&
+    partial.batchSize === batchSize &&
     partial.examples === train.length &&
-    partial.shuffle === settings.shuffle;
+    partial.shuffle === shuffle &&
+    partial.window === settings.window;
   if (same) return;
+  const inWindows = (window: number | undefined) =>
+    window === undefined ? '' : `, shuffled in windows of ${window}`;
   throw new TorchvaeError(
     'ERR_STATE',
     `Training was interrupted at step ${stepInEpoch} of an epoch of ${partial.examples} examples in batches of ` +
-      `${partial.batchSize}${partial.shuffle ? '' : ', unshuffled'}, and can go on only over the same; received ` +
-      `${train.length} examples and batchSize ${settings.batchSize}. Finish that epoch, or load an earlier checkpoint`,
+      `${partial.batchSize}${partial.shuffle ? inWindows(partial.window) : ', unshuffled'}, and can go on only over the ` +
+      `same; received ${train.length} examples and batchSize ${batchSize}${inWindows(settings.window)}. Finish that epoch, or load an earlier checkpoint`,
   );
 }
 
 async function runEpoch(
   core: Core,
-  train: Dataset,
-  data: DatasetHandle,
+  train: Dataset | StreamedDataset,
+  feed: Feed,
   settings: Settings,
   lastEpoch: number,
+  surveyed: Dataset | undefined,
 ): Promise<EpochResult> {
   const started = performance.now();
-  const { batchSize, shuffle, signal, validation } = settings;
+  const { signal, validation, window } = settings;
+  const { batchSize, shuffle, accumulate } = settings.batching;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   const partial = core.position.partial ?? {
     sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 },
     batchSize,
     examples: train.length,
     shuffle,
+    ...(window !== undefined && { window }),
   };
   core.position.partial = partial;
   const pace = new Pace();
-  const { accumulate } = settings.optimiser.native;
   let skipped = 0;
   let gradientHealth: GradientHealth | undefined;
   while (core.position.stepInEpoch < stepsPerEpoch) {
     throwIfAborted(signal);
+    const due = await feed.window(core.position.epoch, core.position.stepInEpoch);
     const steps = Math.min(
       // Whole updates: a pause comes between two of them.
       Math.ceil(pace.nextStretch() / accumulate) * accumulate - (core.position.stepInEpoch % accumulate),
-      stepsPerEpoch - core.position.stepInEpoch,
+      Math.min(due.endStep, stepsPerEpoch) - core.position.stepInEpoch,
     );
-    const result = await runStretch(core, partial, data, settings, steps);
+    const result = await runStretch(core, partial, due, settings, steps);
     pace.note(result);
     skipped += result.skipped;
     if (result.reason === 'aborted') throwIfAborted(signal, core);
@@ -248,10 +270,7 @@ async function runEpoch(
   if (partial.sums.examples === 0) throwNonFinite(core, settings, []);
   // Before the epoch counts as done: an abort in the midst of it is made up for by the next fit().
   const validated = validation && (await evaluate(core, validation, 0, signal));
-  const surveyed = validation ?? train;
-  const latentHealth = settings.latentHealth
-    ? await surveyLatents(core, surveyed.take(Math.min(SURVEYED, surveyed.length)), 0)
-    : undefined;
+  const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
   const losses = toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames);
@@ -277,6 +296,12 @@ async function runEpoch(
   };
 }
 
+function someOf(data: Dataset | StreamedDataset, count: number, signal: AbortSignal) {
+  return data instanceof StreamedDataset
+    ? data.spread(count, signal)
+    : data.take(Math.min(count, data.length));
+}
+
 /** Of a step of the epoch under way. */
 function learningRateOf(
   { position }: Core,
@@ -296,18 +321,19 @@ function betaNow({ spec, position }: Core): number {
 function runStretch(
   core: Core,
   partial: NonNullable<Position['partial']>,
-  data: DatasetHandle,
+  { data, firstStep, seed }: Window,
   settings: Settings,
   steps: number,
 ): Promise<TrainResult> {
-  const { batchSize, shuffle } = settings;
+  const { batchSize, shuffle } = settings.batching;
   const { native: optimiser } = settings.optimiser;
   const stepsPerEpoch = Math.ceil(partial.examples / batchSize);
   return core.exclusive(async () => {
     const { epoch, stepInEpoch } = core.position;
     const updates = (batches: number) => updatesIn(stepInEpoch, batches, stepsPerEpoch, optimiser.accumulate);
     const { sums } = partial;
-    const chunk = { orderSeed: core.seed, epoch, firstStep: stepInEpoch, steps, batchSize, shuffle, sums };
+    const place = { orderSeed: seed, epoch, firstStep: stepInEpoch - firstStep };
+    const chunk = { ...place, steps, batchSize, shuffle, sums };
     const isLast = stepInEpoch + steps === stepsPerEpoch;
     const observe = settings.gradientHealth === 'live' || (settings.gradientHealth === 'epoch' && isLast);
     const schedule = new Float64Array(4 * steps);
@@ -333,23 +359,30 @@ function runStretch(
 }
 
 /**
- * Means over a data set with one z an example, drawn from `seed`.
+ * Means over a data set with one z an example, drawn from `seed`; in a stream, each window's from a seed of its own.
  *
  * @throws TorchvaeError ERR_ABORTED when `signal` fires, ERR_NONFINITE for losses that are NaN or infinite
  */
 export async function evaluate(
   core: Core,
-  data: Dataset,
+  data: Dataset | StreamedDataset,
   seed: number,
   signal?: AbortSignal,
 ): Promise<Losses> {
-  const handle = await core.device.upload(data);
-  let sums: LossSums;
-  do {
-    throwIfAborted(signal);
-    sums = await core.call((addon, model) => addon.evaluate(model, handle, 256, seed));
-    // An abort that was meant for a fit() under way has cut an evaluation beside it short: it is done again.
-  } while (sums.examples < data.length);
+  const sums: LossSums = { reconstruction: 0, kl: 0, terms: [], examples: 0 };
+  const add = async (handle: DatasetHandle, noise: number, examples: number) => {
+    let part: LossSums;
+    do {
+      throwIfAborted(signal);
+      part = await core.call((addon, model) => addon.evaluate(model, handle, 256, noise));
+      // An abort that was meant for a fit() under way has cut an evaluation beside it short: it is done again.
+    } while (part.examples < examples);
+    sums.reconstruction += part.reconstruction;
+    sums.kl += part.kl;
+    sums.examples += part.examples;
+  };
+  if (data instanceof StreamedDataset) await forEachWindow(core, data, seed, core.untilDisposed(signal), add);
+  else await add(await core.device.upload(data), seed, data.length);
   const losses = toLosses(sums, betaNow(core), core.dimensions);
   if (Number.isFinite(losses.loss)) return losses;
   throw new TorchvaeError(

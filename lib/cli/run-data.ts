@@ -1,0 +1,82 @@
+import { existsSync, statSync } from 'node:fs';
+import {
+  type DataSchema,
+  type Dataset,
+  loadDataset,
+  type StreamedDataset,
+  streamDataset,
+} from '../data/index.ts';
+import { TorchvaeError } from '../errors.ts';
+import { preset } from '../model/presets.ts';
+import { type DataOptions, hasTestSplit, loadOptions, openTraining } from './options.ts';
+import type { RunSettings } from './resume.ts';
+import { isStreamed, openStream } from './streams.ts';
+
+/** What a run trains on, and what it is judged by. */
+export interface RunData {
+  data: Dataset | StreamedDataset;
+  /** The part that is held out. */
+  validation?: Dataset;
+  /** The test split, where there is one, or what `--test-data` names. */
+  test?: Dataset | StreamedDataset;
+}
+
+/** The data of a run, as its settings say. */
+export async function openRunData(settings: RunSettings): Promise<RunData> {
+  const { seed, holdout = 0, binarise } = settings;
+  if (settings.stream && holdout > 0) checkHoldout(settings);
+  const opened: RunData = settings.stream
+    ? { data: await openStream(settings, 'train') }
+    : await openTraining(settings, { holdout, seed });
+  const test = await openTest(settings, opened.data);
+  const { data, validation } = opened;
+  return {
+    data: binarised(data, binarise),
+    ...(validation && { validation: binarised(validation, binarise) }),
+    ...(test && { test: binarised(test, binarise) }),
+  };
+}
+
+/** What is not trained on has the schema and the size of what is. */
+async function openTest(
+  settings: RunSettings,
+  { schema, shape }: { schema: DataSchema | undefined; shape: readonly number[] },
+): Promise<Dataset | StreamedDataset | undefined> {
+  const { testData } = settings;
+  if (testData === undefined && !hasTestSplit(settings.data)) return undefined;
+  const named: DataOptions = { ...settings, data: testData ?? settings.data };
+  if (testData !== undefined) {
+    if (!existsSync(testData)) {
+      throw new TorchvaeError('ERR_RANGE', `Expected a path for --test-data but ${testData} does not exist`);
+    }
+    delete named.count;
+    if (settings.data === 'sprites') delete named.size;
+  }
+  const isImages = shape.length === 3 && existsSync(named.data) && statSync(named.data).isDirectory();
+  const [channels, height, width] = shape as [1 | 3, number, number];
+  const likeTraining = isImages ? { channels, imageSize: [height, width] as const } : {};
+  if (await isStreamed({ data: named.data }, 'test')) {
+    return streamDataset(named.data, {
+      split: 'test',
+      ...likeTraining,
+      ...(schema?.type === 'table' && { schema }),
+    });
+  }
+  return loadDataset(named.data, { ...loadOptions(named, 'test', schema), ...likeTraining });
+}
+
+/** What the preset holds out is not held out of a stream; what was asked for is refused. */
+function checkHoldout({ preset: name, holdout }: RunSettings): void {
+  if (preset(name).training.holdout === holdout) {
+    process.stderr.write(`Nothing is held out of a stream; give --test-data to judge the epochs by\n`);
+    return;
+  }
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `--holdout divides data in memory and these are streamed; leave it out, and give --test-data to judge the epochs by`,
+  );
+}
+
+function binarised<T extends Dataset | StreamedDataset>(data: T, mode: RunSettings['binarise']): T {
+  return mode ? (data.binarise({ mode }) as T) : data;
+}

@@ -1,0 +1,63 @@
+import { type Command, Option } from 'commander';
+import { type DataSchema, type StreamedDataset, sizeInMemory, streamDataset } from '../data/index.ts';
+import { TorchvaeError } from '../errors.ts';
+import { availableMemory } from '../runtime/memory.ts';
+import { type DataOptions, integer, isNamed, loadOptions } from './options.ts';
+
+/** Of the memory that there is, what data may take that are held in it: training needs them about three times over. */
+const SHARE = 0.25;
+
+/** Adds the options that say whether data are streamed. */
+export function addStreamOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--stream',
+        'read the data anew in every epoch (.npy, .parquet, folders of images); default where they would take more than a ' +
+          'quarter of the memory',
+      ),
+    )
+    .option(
+      '--window <n>',
+      'streams: examples that are shuffled among themselves; default 8192, at most 64 MiB',
+      integer(1),
+    );
+}
+
+/**
+ * Whether the data are to be streamed: as asked for, else by their size.
+ *
+ * @throws TorchvaeError ERR_RANGE for --window where nothing is streamed
+ */
+export async function isStreamed(
+  { data, size, stream, window }: DataOptions,
+  split: 'train' | 'test',
+): Promise<boolean> {
+  const isMeasured = stream === undefined && !isNamed(data);
+  const bytes = isMeasured ? await sizeInMemory(data, split, size) : undefined;
+  const isLarge = bytes !== undefined && bytes > SHARE * availableMemory();
+  if (isLarge) {
+    const gigabytes = (bytes / 1e9).toFixed(1);
+    process.stderr.write(`${data} is streamed: in memory it would take ${gigabytes} GB\n`);
+  }
+  if (stream || isLarge) return true;
+  if (window === undefined) return false;
+  throw new TorchvaeError('ERR_RANGE', `--window is for --stream; leave it out, or give both`);
+}
+
+/** The data as a stream; `schema` is that of the model's training data. */
+export function openStream(
+  options: DataOptions,
+  split: 'train' | 'test',
+  schema?: DataSchema,
+): Promise<StreamedDataset> {
+  const { imageSize, labelColumn, onMissing } = loadOptions(options, split);
+  return streamDataset(options.data, {
+    split,
+    ...(options.window !== undefined && { window: options.window }),
+    ...(imageSize !== undefined && { imageSize }),
+    ...(schema?.type === 'table'
+      ? { schema }
+      : { ...(labelColumn !== undefined && { labelColumn }), ...(onMissing !== undefined && { onMissing }) }),
+  });
+}

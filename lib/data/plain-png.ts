@@ -1,0 +1,42 @@
+import { decode } from 'fast-png';
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+/** Chunks that say nothing about how the pixels look. */
+const PLAIN = new Set(['IHDR', 'IDAT', 'IEND', 'tEXt', 'zTXt', 'iTXt', 'tIME', 'pHYs', 'sRGB']);
+
+/**
+ * The pixels [height, width, channels] of a PNG image of this size with 8 bits of grey (1 channel) or red, green and blue (3), and
+ * nothing that changes their meaning, such as a colour profile; undefined for any other file, also for a damaged one. Some ten
+ * times as fast for small pictures as a library for all of them, whose cost for each picture exceeds that of its pixels.
+ */
+export function plainPng(
+  bytes: Uint8Array,
+  [channels, height, width]: readonly [number, number, number],
+): Uint8Array | undefined {
+  const size = channels * height * width;
+  // What is much longer than its pixels is something else, and could unpack to anything.
+  if (bytes.length > 1024 + 2 * size || SIGNATURE.some((byte, i) => bytes[i] !== byte)) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = 8;
+  for (let type = ''; type !== 'IEND'; ) {
+    if (at + 12 > bytes.length) return undefined;
+    type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    if (!PLAIN.has(type) || (at === 8) !== (type === 'IHDR')) return undefined;
+    at += 12 + view.getUint32(at);
+  }
+  const [depth, colour, , , interlaced] = bytes.subarray(24, 29);
+  const isMeant =
+    at === bytes.length &&
+    view.getUint32(16) === width &&
+    view.getUint32(20) === height &&
+    depth === 8 &&
+    colour === (channels === 1 ? 0 : 2) &&
+    interlaced === 0;
+  if (!isMeant) return undefined;
+  try {
+    const { data } = decode(bytes, { checkCrc: true });
+    return data instanceof Uint8Array && data.length === size ? data : undefined;
+  } catch {
+    return undefined;
+  }
+}

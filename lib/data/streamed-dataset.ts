@@ -1,0 +1,177 @@
+import { checkInteger, checkOptions } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+import { type Binarisation, type BinariseOptions, checkBinarise, thresholded } from './binarise.ts';
+import { Dataset } from './dataset.ts';
+import type { DataKind } from './dataset-checks.ts';
+import type { DataSchema } from './schema.ts';
+import { type IterableOptions, openIterableStream, type StreamItems } from './stream-iterable.ts';
+import type { EpochRequest, ExampleBlock, Reading, StreamSource } from './stream-source.ts';
+
+/** How a {@link StreamedDataset} is read. */
+export interface StreamOptions {
+  /**
+   * Examples that are shuffled among themselves, and lie in memory together; about four such windows do at a time. Default 8192,
+   * or as many as 64 MiB hold if these are fewer. It is rounded up to whole batches.
+   */
+  window?: number;
+  /** Ends what has to be read before the first epoch. */
+  signal?: AbortSignal;
+}
+
+export const STREAM_OPTIONS = ['window', 'signal'] as const;
+
+const DEFAULT_WINDOW = { examples: 8192, bytes: 2 ** 26 };
+const NEVER = new AbortController().signal;
+
+/**
+ * Examples that are read anew in every epoch, some ahead of the training, and never lie in memory all together. Described as a
+ * {@link Dataset} is, and taken in its place by `VAE.fit` (also as `validation`) and `VAE.elbo`. Made by {@link streamDataset}
+ * from a file or folder, or by {@link StreamedDataset.from} from what can be iterated again and again.
+ *
+ * An epoch's order is a function of the model's seed and the epoch: blocks of consecutive examples come in random order (of a
+ * .npy file about 64 KiB each; single images of a folder; row groups of a Parquet file), one after the other they fill a
+ * window, and the examples of a window are shuffled among themselves. Only examples of one window can meet in a batch: that is
+ * no uniform shuffle of all, except where one window holds all, when training comes to the bits that it has with the same
+ * data in a `Dataset`. What is iterated comes in its own order, of which only windows are shuffled.
+ */
+export class StreamedDataset {
+  /** Shown in reports. */
+  readonly name: string;
+  /** The number of examples in an epoch, at least 1. */
+  readonly length: number;
+  /** Of one example. */
+  readonly shape: readonly number[];
+  /** The number of values in one example. */
+  readonly size: number;
+  /** What the values are. */
+  readonly kind: DataKind;
+  /** Whether examples come with labels. */
+  readonly hasLabels: boolean;
+  /** The names of the classes, by label, or undefined. */
+  readonly classes: readonly string[] | undefined;
+  /** How the values become 0 and 1; `dynamic` means that they are chances, and that every batch draws its own. */
+  readonly binarisation: Binarisation;
+  /** How the examples are made of rows of a table, or undefined. */
+  readonly schema: DataSchema | undefined;
+  /** Examples that are shuffled among themselves. */
+  readonly window: number;
+  readonly #source: StreamSource;
+  readonly #threshold: number;
+
+  /** @internal */
+  constructor(
+    source: StreamSource,
+    options: { window?: number | undefined; binarisation?: Binarisation; threshold?: number } = {},
+  ) {
+    this.name = source.name;
+    this.length = source.length;
+    this.shape = Object.freeze([...source.shape]);
+    this.size = source.shape.reduce((product, extent) => product * extent, 1);
+    this.binarisation = options.binarisation ?? 'none';
+    this.kind = this.binarisation === 'threshold' ? 'binary' : source.kind;
+    this.hasLabels = source.hasLabels;
+    this.classes = source.classes && Object.freeze([...source.classes]);
+    this.schema = source.schema;
+    const fitting = Math.floor(DEFAULT_WINDOW.bytes / (this.size * (source.isBytes ? 1 : 4)));
+    const usual = Math.max(1, Math.min(DEFAULT_WINDOW.examples, fitting));
+    this.window = checkInteger('window', options.window ?? usual, 1);
+    this.#source = source;
+    this.#threshold = options.threshold ?? 0.5;
+  }
+
+  /**
+   * A stream of what `make` gives, which is called anew for every pass: records with the same keys, as `Dataset.fromRecords`
+   * takes, or `Dataset`s of one shape, as blocks of examples. One pass is made at once: it counts the examples, and learns the schema
+   * of records, with the same numbers as `Dataset.fromRecords` would.
+   *
+   * @example
+   * const data = await StreamedDataset.from(() => database.query('select height, colour from things'), { name: 'things' });
+   * @throws TorchvaeError what `Dataset.fromRecords` throws, naming the record; ERR_IO where the iteration itself throws; a later
+   * pass that gives fewer or more examples, or others than the first led to expect, ends training with ERR_DATA_FORMAT
+   */
+  static async from(
+    make: () => StreamItems,
+    options: StreamOptions & IterableOptions = {},
+  ): Promise<StreamedDataset> {
+    const { window, signal = NEVER, ...rest } = { ...options };
+    return new StreamedDataset(await openIterableStream(make, rest, signal), { window });
+  }
+
+  /**
+   * The same examples as 0 and 1, of values in [0, 1].
+   *
+   * @throws TorchvaeError ERR_STATE for values that are not in [0, 1] or are binarised already, and for the mode `fixed`, whose
+   * draws are one sequence over a whole data set
+   */
+  binarise(options: BinariseOptions): StreamedDataset {
+    const known = ['mode', 'threshold', 'seed'];
+    const { mode, threshold } = checkBinarise(checkOptions('options of binarise', options, known));
+    if (this.kind !== 'unit' || this.binarisation !== 'none' || mode === 'fixed') {
+      const what =
+        mode === 'fixed'
+          ? `'dynamic' or 'threshold' for the mode of a streamed data set but received 'fixed'`
+          : `data of kind 'unit' to binarise, but ${this.name} is of kind '${this.kind}', binarisation ${this.binarisation}`;
+      throw new TorchvaeError('ERR_STATE', `Expected ${what}`);
+    }
+    return new StreamedDataset(this.#source, { window: this.window, binarisation: mode, threshold });
+  }
+
+  /**
+   * The first `count` examples in their own order, in memory.
+   *
+   * @throws TorchvaeError ERR_RANGE unless there are so many, and what reading throws
+   */
+  head(count: number, { signal = NEVER }: { signal?: AbortSignal } = {}): Promise<Dataset> {
+    return this.#some(checkInteger('count', count, 1, this.length), false, signal);
+  }
+
+  /** @internal At most `count` examples from all over the stream, as far as it can be sought in: always the same. */
+  spread(count: number, signal: AbortSignal = NEVER): Promise<Dataset> {
+    return this.#some(Math.min(count, this.length), true, signal);
+  }
+
+  async #some(count: number, shuffle: boolean, signal: AbortSignal): Promise<Dataset> {
+    const reading = await this.open({ seed: 0, epoch: 0, shuffle, first: 0, signal });
+    try {
+      const { data, labels } = await reading.read(count);
+      const { name, shape, kind, binarisation, classes, schema } = this;
+      return new Dataset({
+        name,
+        shape,
+        kind,
+        binarisation,
+        data,
+        ...(labels && { labels }),
+        ...(labels && classes && { classes }),
+        ...(schema && { schema }),
+      });
+    } finally {
+      await reading.close();
+    }
+  }
+
+  /** One line for people, such as `mnist.npy: 60,000 examples of 1x28x28, unit, uint8, streamed in windows of 8,192`. */
+  describe(): string {
+    return [
+      `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
+      this.kind,
+      ...(this.binarisation === 'none' ? [] : [`${this.binarisation} binarisation`]),
+      this.#source.isBytes || this.binarisation === 'threshold' ? 'uint8' : 'float32',
+      ...(this.classes ? [`${this.classes.length} classes`] : []),
+      `streamed in windows of ${this.window.toLocaleString('en-US')}`,
+    ].join(', ');
+  }
+
+  /** @internal A pass over the examples. */
+  async open(request: EpochRequest): Promise<Reading> {
+    const reading = await this.#source.open(request);
+    if (this.binarisation !== 'threshold') return reading;
+    return {
+      read: async (count): Promise<ExampleBlock> => {
+        const { data, labels } = await reading.read(count);
+        return { data: thresholded(data, this.#threshold), labels };
+      },
+      close: () => reading.close(),
+    };
+  }
+}

@@ -1,0 +1,213 @@
+import type { Dataset } from '../data/dataset.ts';
+import { derivedSeed } from '../data/random.ts';
+import type { ExampleBlock } from '../data/stream-source.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { Core } from '../model/core.ts';
+import { checkLabels } from '../model/input.ts';
+import type { DatasetHandle } from '../runtime/native.ts';
+
+/** Consecutive steps of an epoch whose examples lie on the device. */
+export interface Window {
+  readonly data: DatasetHandle;
+  /** The epoch's step that takes its first batch. */
+  readonly firstStep: number;
+  /** The epoch's step after its last. */
+  readonly endStep: number;
+  /** Of the order of its examples. */
+  readonly seed: number;
+}
+
+/** Has the examples of each step on the device when they are due. */
+export interface Feed {
+  /** The window of this step; steps are asked for in their order. */
+  window(epoch: number, step: number): Promise<Window>;
+  /** Ends what is under way and frees what lies on the device. */
+  close(): Promise<void>;
+}
+
+/** What decides which examples make up a batch. */
+export interface Batching {
+  batchSize: number;
+  shuffle: boolean;
+  /** Batches an update: windows end between updates. */
+  accumulate: number;
+}
+
+/** Which epochs are due, from a place in the first of them. */
+export interface Stretch {
+  epoch: number;
+  step: number;
+  lastEpoch: number;
+}
+
+/** The whole data set on the device, or windows of a stream one after the other. */
+export async function openFeed(
+  core: Core,
+  data: Dataset | StreamedDataset,
+  batching: Batching,
+  stretch: Stretch,
+  signal: AbortSignal,
+): Promise<Feed> {
+  if (data instanceof StreamedDataset)
+    return new StreamFeed(core, data, batching, stretch, core.seed, signal);
+  const handle = await core.device.upload(data);
+  const window = { data: handle, firstStep: 0, endStep: Infinity, seed: core.seed };
+  return { window: async () => window, close: async () => {} };
+}
+
+/** Examples in the windows of an epoch: whole updates, but for the last. */
+export function cutWindows(
+  length: number,
+  window: number,
+  { batchSize, accumulate }: Pick<Batching, 'batchSize' | 'accumulate'>,
+): number[] {
+  const unit = batchSize * accumulate;
+  const whole = Math.ceil(window / unit) * unit;
+  // What is less than a batch goes with the window before it, so that the engine's buffers keep their size.
+  const count = Math.max(1, Math.ceil((length - batchSize + 1) / whole));
+  return Array.from({ length: count }, (_, i) => (i < count - 1 ? whole : length - i * whole));
+}
+
+/**
+ * The windows that shuffle a stream's epoch, as a resumed epoch has to find them again; undefined where the order is that of a
+ * data set in memory.
+ */
+export function shuffledWindow(data: Dataset | StreamedDataset, batching: Batching): number | undefined {
+  if (!(data instanceof StreamedDataset) || !batching.shuffle) return undefined;
+  const windows = cutWindows(data.length, data.window, batching);
+  return windows.length === 1 ? undefined : windows[0];
+}
+
+/**
+ * @throws TorchvaeError ERR_STATE for the objective `beta-tc` in several windows: it weighs the examples of a batch by the number of
+ * all that lie on the device
+ */
+export function checkStreamable(core: Core, data: Dataset | StreamedDataset, batching: Batching): void {
+  if (!(data instanceof StreamedDataset) || core.spec.objective.type !== 'beta-tc') return;
+  if (cutWindows(data.length, data.window, batching).length === 1) return;
+  throw new TorchvaeError(
+    'ERR_STATE',
+    `Expected a Dataset, or a stream whose window holds all ${data.length} examples, for train, as the objective beta-tc ` +
+      `needs, but the window of ${data.name} is ${data.window}; load the data into memory, or widen the window`,
+  );
+}
+
+/** Reads and uploads a window while the engine trains on the one before. */
+class StreamFeed implements Feed {
+  readonly #core: Core;
+  readonly #stop = new AbortController();
+  readonly #windows: AsyncGenerator<Window & { epoch: number }, void, undefined>;
+  #current: (Window & { epoch: number }) | undefined;
+  #ahead: Promise<IteratorResult<Window & { epoch: number }, void>>;
+
+  constructor(
+    core: Core,
+    data: StreamedDataset,
+    batching: Batching,
+    stretch: Stretch,
+    seed: number,
+    signal: AbortSignal,
+  ) {
+    this.#core = core;
+    const either = AbortSignal.any([signal, this.#stop.signal]);
+    this.#windows = readWindows(core, data, batching, stretch, seed, either);
+    this.#ahead = this.#advance();
+  }
+
+  async window(epoch: number, step: number): Promise<Window> {
+    while (!this.#current || this.#current.epoch < epoch || this.#current.endStep <= step) {
+      this.#release();
+      const { value } = await this.#ahead;
+      if (!value) throw new TorchvaeError('ERR_INTERNAL', `The stream has no step ${step} in epoch ${epoch}`);
+      this.#current = value;
+      this.#ahead = this.#advance();
+    }
+    return this.#current;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#release();
+    const ahead = await this.#ahead.catch(() => undefined);
+    this.#current = ahead?.value ?? undefined;
+    this.#release();
+    await this.#windows.return();
+  }
+
+  #advance() {
+    const next = this.#windows.next();
+    // Whoever asks for it next is told what went wrong; nobody may.
+    next.catch(() => {});
+    return next;
+  }
+
+  #release(): void {
+    if (this.#current) this.#core.device.release(this.#current.data);
+    this.#current = undefined;
+  }
+}
+
+async function* readWindows(
+  core: Core,
+  data: StreamedDataset,
+  batching: Batching,
+  { epoch: firstEpoch, step: firstStep, lastEpoch }: Stretch,
+  seed: number,
+  signal: AbortSignal,
+): AsyncGenerator<Window & { epoch: number }, void, undefined> {
+  const { batchSize, shuffle } = batching;
+  const windows = cutWindows(data.length, data.window, batching);
+  for (let epoch = firstEpoch; epoch < lastEpoch; epoch++) {
+    const seen = epoch === firstEpoch ? firstStep * batchSize : 0;
+    let start = 0;
+    let index = 0;
+    for (; start + windows[index]! <= seen && index < windows.length - 1; index++) start += windows[index]!;
+    const isShuffled = shuffle && windows.length > 1;
+    const reading = await data.open({ seed: core.seed, epoch, shuffle: isShuffled, first: start, signal });
+    try {
+      for (; index < windows.length; index++) {
+        const block = await reading.read(windows[index]!);
+        yield {
+          data: await place(core, data, block),
+          epoch,
+          firstStep: start / batchSize,
+          endStep: Math.ceil((start + windows[index]!) / batchSize),
+          seed: derivedSeed(seed, index),
+        };
+        start += windows[index]!;
+      }
+    } finally {
+      await reading.close();
+    }
+  }
+}
+
+function place(core: Core, data: StreamedDataset, block: ExampleBlock): Promise<DatasetHandle> {
+  const labels = checkLabels(data.name, block.labels, core.spec, block.data.length / data.size);
+  return core.device.place({ ...block, labels, size: data.size, binarisation: data.binarisation });
+}
+
+/**
+ * Calls `use` with one window of the stream after the other, in the order of the stream, and a seed for each: `seed` itself for
+ * the first.
+ */
+export async function forEachWindow(
+  core: Core,
+  data: StreamedDataset,
+  seed: number,
+  signal: AbortSignal,
+  use: (data: DatasetHandle, seed: number, examples: number) => Promise<void>,
+): Promise<void> {
+  const batching = { batchSize: 1, accumulate: 1, shuffle: false };
+  const feed = new StreamFeed(core, data, batching, { epoch: 0, step: 0, lastEpoch: 1 }, seed, signal);
+  try {
+    for (let step = 0; step < data.length; ) {
+      const window = await feed.window(0, step);
+      await use(window.data, window.seed, window.endStep - step);
+      step = window.endStep;
+    }
+  } finally {
+    await feed.close();
+  }
+}

@@ -1,0 +1,167 @@
+/** Streams and test data from the command line. */
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isStreamed } from '../lib/cli/streams.ts';
+import { Random } from '../lib/data/random.ts';
+import { loadDataset, loadSplit, streamDataset } from '../lib/index.ts';
+import { encodePng } from '../lib/report/png.ts';
+import { packageFolder, torchvae } from './support/command.ts';
+import { npy } from './support/npy.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'torchvae-streams-cli-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const at = (name: string) => join(folder, name);
+const small = [
+  '--device',
+  'cpu',
+  '--set',
+  'encoder={"hidden":[8]}',
+  '--set',
+  'latentSize=2',
+  '--batch-size',
+  '16',
+];
+const images = (examples: number) => {
+  const random = new Random(examples);
+  const pixels = Uint8Array.from({ length: examples * 30 }, () => random.below(256));
+  return npy('|u1', [examples, 6, 5], pixels);
+};
+const metrics = (run: string) =>
+  readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+async function train(out: string, ...flags: string[]) {
+  return torchvae(['train', '--out', at(out), ...flags]);
+}
+
+test('a stream is trained on, judged by other data, and resumed to the same bits', async () => {
+  writeFileSync(at('x.npy'), images(300));
+  writeFileSync(at('held-out.npy'), images(40));
+  const flags = [
+    '--data',
+    at('x.npy'),
+    '--stream',
+    '--window',
+    '64',
+    '--test-data',
+    at('held-out.npy'),
+    ...small,
+  ];
+  const straight = await train('straight', ...flags, '--epochs', '3');
+  expect(straight.stderr).toMatch(/x\.npy: 300 examples of 1x6x5, unit, uint8, streamed in windows of 64/);
+  expect(straight.code).toBe(0);
+  expect(metrics(at('straight')).every(({ test }) => Number.isFinite(test.elbo))).toBe(true);
+  expect(await train('parts', ...flags, '--epochs', '1')).toMatchObject({ code: 0 });
+  expect(await train('parts', '--resume', '--epochs', '3')).toMatchObject({ code: 0 });
+  for (const name of ['checkpoint.safetensors', 'samples.png', 'reconstructions.png']) {
+    expect(readFileSync(join(at('parts'), name)).equals(readFileSync(join(at('straight'), name))), name).toBe(
+      true,
+    );
+  }
+  expect(await train('parts', '--resume', '--window', '32')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/started with --window 64 and cannot be resumed with --window 32/),
+  });
+});
+
+test('Parquet is streamed with its schema, which the test data take over', async () => {
+  copyFileSync(join(packageFolder, 'test/fixtures/rows.parquet'), at('rows.parquet'));
+  writeFileSync(at('held-out.csv'), 'a,b,c,kind\n1,2,1000000,0\n2,w1,1000003,3\n');
+  const table = ['--label-column', 'kind', '--on-missing', 'impute', '--set', 'likelihood.type=gaussian'];
+  const flags = ['--data', at('rows.parquet'), '--stream', ...table, '--epochs', '1', ...small];
+  const { code, stderr } = await train('rows', ...flags, '--test-data', at('held-out.csv'));
+  expect(stderr).toMatch(/rows\.parquet: 500 examples of 10, real, float32, 4 classes, streamed/);
+  expect(code).toBe(0);
+  expect(metrics(at('rows'))[0].test.elbo).toBeLessThan(0);
+});
+
+test('the folders train and test are splits', async () => {
+  for (const [split, count] of Object.entries({ train: 12, test: 5 })) {
+    for (let i = 0; i < count; i++) {
+      const parent = join(at('digits'), split, `c${i % 2}`);
+      mkdirSync(parent, { recursive: true });
+      const data = new Uint8Array(30).fill(i);
+      writeFileSync(join(parent, `${i}.png`), encodePng({ width: 5, height: 6, channels: 1, data } as never));
+    }
+  }
+  const path = at('digits');
+  expect((await loadDataset(path)).describe()).toMatch(
+    /^train: 12 examples of 1x6x5, unit, uint8, 2 classes/,
+  );
+  expect(await loadDataset(path, { split: 'test' })).toMatchObject({ name: 'test', length: 5 });
+  expect(await streamDataset(path, { split: 'test' })).toMatchObject({ name: 'test', length: 5 });
+  expect((await loadSplit(path, { validation: 0.25 })).validation.length).toBe(3);
+  const { code, stderr } = await train('digits-run', '--data', path, '--stream', '--epochs', '1', ...small);
+  expect(stderr).toMatch(/train: 12 examples/);
+  expect(code).toBe(0);
+  expect(metrics(at('digits-run'))[0].test.elbo).toBeLessThan(0);
+  // Beside another folder they are classes.
+  mkdirSync(join(path, 'boat'));
+  copyFileSync(join(path, 'train/c0/0.png'), join(path, 'boat/0.png'));
+  expect((await loadDataset(path)).classes).toEqual(['boat', 'test', 'train']);
+});
+
+test('says what does not go together', async () => {
+  writeFileSync(at('y.npy'), images(20));
+  writeFileSync(at('y.csv'), 'a\n1\n2\n');
+  const refused = async (...flags: string[]) =>
+    (await train('refused', '--epochs', '1', ...small, ...flags)).stderr;
+  expect(await refused('--data', at('y.npy'), '--stream', '--holdout', '0.2')).toMatch(
+    /give --test-data .*ERR_RANGE/,
+  );
+  expect(await refused('--data', at('y.npy'), '--window', '5')).toMatch(/--window is for --stream/);
+  expect(await refused('--data', at('y.csv'), '--stream')).toMatch(/expected a \.npy or Parquet file/);
+  expect(await refused('--data', 'sprites', '--stream')).toMatch(/ERR_RANGE/);
+  expect(await refused('--data', at('y.npy'), '--stream', '--binarise', 'fixed')).toMatch(
+    /'dynamic' or 'threshold'/,
+  );
+  expect(await refused('--data', at('y.npy'), '--test-data', at('nothing'))).toMatch(
+    /--test-data but .* does not exist/,
+  );
+  writeFileSync(at('z.npy'), npy('|u1', [20, 7, 5], new Uint8Array(700)));
+  expect(await refused('--data', at('y.npy'), '--test-data', at('z.npy'))).toMatch(
+    /examples of 35 \(shape 1 x 7 x 5\)/,
+  );
+  const { code, stderr } = await train(
+    'preset',
+    '--preset',
+    'mlp-128',
+    '--data',
+    at('y.npy'),
+    '--stream',
+    '--epochs',
+    '1',
+  );
+  expect(stderr).toMatch(/Nothing is held out of a stream; give --test-data/);
+  expect(code).toBe(0);
+});
+
+test('data that would fill the memory are streamed unasked', async () => {
+  const path = at('huge.npy');
+  const header = npy('<f4', [2 ** 28, 1000], new Uint8Array(0));
+  writeFileSync(path, header);
+  // Takes no room on the disk: what was never written reads as zeros.
+  truncateSync(path, header.length + 4000 * 2 ** 28);
+  expect(await isStreamed({ data: path }, 'train')).toBe(true);
+  rmSync(path);
+  writeFileSync(at('small.npy'), images(20));
+  expect(await isStreamed({ data: at('small.npy') }, 'train')).toBe(false);
+  expect(await isStreamed({ data: at('small.npy'), stream: true }, 'train')).toBe(true);
+  expect(await isStreamed({ data: 'mnist' }, 'train')).toBe(false);
+});
