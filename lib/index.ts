@@ -49,6 +49,7 @@ export type { ConditionSpec, ModelSpec, ModelSpecInput } from './model/spec.ts';
 export { type GridOptions, imageGrid, reconstructionGrid } from './report/grid.ts';
 export { encodePng, type Picture } from './report/png.ts';
 export type { DeviceName } from './runtime/device.ts';
+export type { BestEpoch, EarlyStopping } from './training/early-stopping.ts';
 export type { EpochResult, FitOptions, StepProgress } from './training/fit.ts';
 export type { GradientHealth, LayerHealth } from './training/gradient-health.ts';
 export type { LearningRateSchedule } from './training/learning-rate.ts';

@@ -3,7 +3,15 @@ import { writeFileAtomic } from '../files.ts';
 import { encodeSafetensors } from '../model/safetensors.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, DATA_HELP, type DataOptions, integer, openData, SIZE_HELP } from './options.ts';
+import {
+  BEST_HELP,
+  checkpointOf,
+  DATA_HELP,
+  type DataOptions,
+  integer,
+  openData,
+  SIZE_HELP,
+} from './options.ts';
 
 /** Adds `torchvae encode`. */
 export function register(program: Command): void {
@@ -11,6 +19,7 @@ export function register(program: Command): void {
     .command('encode')
     .description('Write mean and logVariance of q(z|x) for every example, as a safetensors file.')
     .argument('<run>', 'run directory or checkpoint file')
+    .option('--best', BEST_HELP)
     .option('--data <name|path>', DATA_HELP, 'sprites')
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
     .option('--size <pixels>', SIZE_HELP, integer(1))
@@ -31,9 +40,9 @@ Example, and how Python reads what it wrote:
 
 async function encode(
   run: string,
-  options: DataOptions & { split: 'train' | 'test'; out: string; device: DeviceName },
+  options: DataOptions & { split: 'train' | 'test'; out: string; device: DeviceName; best?: boolean },
 ): Promise<void> {
-  using vae = await VAE.load(checkpointOf(run), { device: options.device });
+  using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
   const data = await openData(options, options.split, vae.schema);
   const { mean, logVariance } = await vae.encode(data);
   const tensors = new Map([

@@ -4,7 +4,15 @@ import { reconstructionGrid } from '../report/grid.ts';
 import { encodePng } from '../report/png.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, DATA_HELP, type DataOptions, integer, openData, SIZE_HELP } from './options.ts';
+import {
+  BEST_HELP,
+  checkpointOf,
+  DATA_HELP,
+  type DataOptions,
+  integer,
+  openData,
+  SIZE_HELP,
+} from './options.ts';
 
 /** Adds `torchvae reconstruct`. */
 export function register(program: Command): void {
@@ -14,6 +22,7 @@ export function register(program: Command): void {
       'Encode and decode test examples, and write a picture: originals above, reconstructions below.',
     )
     .argument('<run>', 'run directory or checkpoint file')
+    .option('--best', BEST_HELP)
     .option('--data <name|path>', DATA_HELP, 'sprites')
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
     .option('--size <pixels>', SIZE_HELP, integer(1))
@@ -29,10 +38,10 @@ export function register(program: Command): void {
 
 async function reconstruct(
   run: string,
-  options: DataOptions & { count: number; out: string; device: DeviceName },
+  options: DataOptions & { count: number; out: string; device: DeviceName; best?: boolean },
 ): Promise<void> {
   const { count, ...named } = options;
-  using vae = await VAE.load(checkpointOf(run), { device: options.device });
+  using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
   const data = (await openData(named, 'test', vae.schema)).take(count);
   const { data: reconstructions } = await vae.reconstruct(data);
   const originals = data.batch(Array.from({ length: data.length }, (_, i) => i));

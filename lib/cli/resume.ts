@@ -20,6 +20,8 @@ export interface RunSettings {
   epochs: number;
   batchSize: number;
   learningRate: number;
+  /** Epochs without an improvement after which training ends. */
+  patience?: number;
   /** Share of the training data that is held out. */
   holdout?: number;
   binarise?: 'threshold' | 'fixed' | 'dynamic';
@@ -56,9 +58,22 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
   } = (await run.readConfig()) as Record<string, never>;
   const { name, directory, count, size, labelColumn, onMissing, binarise, examples, shape } = (data ??
     {}) as Record<string, unknown>;
-  const { epochs, batchSize, learningRate, holdout, set } = (training ?? {}) as Record<string, unknown>;
+  const { epochs, batchSize, learningRate, patience, holdout, set } = (training ?? {}) as Record<
+    string,
+    unknown
+  >;
   const settings = { preset, data: name, seed, precision, epochs, batchSize, learningRate };
-  const optional = { dataDir: directory, count, size, labelColumn, onMissing, binarise, holdout, set };
+  const optional = {
+    dataDir: directory,
+    count,
+    size,
+    labelColumn,
+    onMissing,
+    binarise,
+    patience,
+    holdout,
+    set,
+  };
   for (const [key, value] of Object.entries({ ...settings, ...optional })) {
     if (key in optional && value === undefined) continue;
     const isText = [

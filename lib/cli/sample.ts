@@ -6,7 +6,7 @@ import { imageGrid } from '../report/grid.ts';
 import { encodePng } from '../report/png.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, DATA_HELP, integer, openData } from './options.ts';
+import { BEST_HELP, checkpointOf, DATA_HELP, integer, openData } from './options.ts';
 
 /** Adds `torchvae sample`. */
 export function register(program: Command): void {
@@ -16,6 +16,7 @@ export function register(program: Command): void {
       'Draw z from the prior, or from a mixture of normals, decode it, and write a picture of the results.',
     )
     .argument('<run>', 'run directory or checkpoint file')
+    .option('--best', BEST_HELP)
     .option('--count <n>', 'how many', integer(1, 10_000), 64)
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
     .option('--out <file>', 'PNG to write', 'samples.png')
@@ -43,6 +44,7 @@ interface Flags {
   seed: number;
   out: string;
   device: DeviceName;
+  best?: boolean;
   label?: number;
   mixture?: number;
   data?: string;
@@ -50,7 +52,7 @@ interface Flags {
 }
 
 async function sample(run: string, options: Flags): Promise<void> {
-  using vae = await VAE.load(checkpointOf(run), { device: options.device });
+  using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
   const samples = await draw(vae, options);
   const picture = imageGrid(samples.data, vae.spec.inputShape, { scale: 2 });
   await writeFileAtomic(options.out, encodePng(picture));

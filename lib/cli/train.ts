@@ -9,7 +9,7 @@ import type { ModelSpecInput } from '../model/spec.ts';
 import { imageGrid, reconstructionGrid } from '../report/grid.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import type { EpochResult } from '../training/fit.ts';
+import type { EpochResult, FitOptions } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
 import {
   addTableOptions,
@@ -57,6 +57,11 @@ export function register(program: Command): void {
     .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
     .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
     .option('--learning-rate <x>', "the optimiser's step size; default the preset's", nonNegative(1000))
+    .option(
+      '--patience <n>',
+      'end training when the validation loss has not fallen for n epochs; default it does not end early',
+      integer(1),
+    )
     .option('--set <key=value>', SET_HELP, collect)
     .addOption(
       new Option(
@@ -119,6 +124,7 @@ async function train(flags: Flags): Promise<void> {
   using vae = await openModel(settings, flags, run, { ...spec, inputShape: data.shape });
   const bar = new ProgressBar();
   const interruption = new AbortController();
+  const stopping = earlyStopping(settings, fit);
   const epochs = vae.fit(data, {
     epochs: Math.max(0, settings.epochs - vae.epoch),
     batchSize: settings.batchSize,
@@ -126,6 +132,7 @@ async function train(flags: Flags): Promise<void> {
     ...(judge && { validation: judge }),
     latentHealth: true,
     ...fit,
+    ...stopping,
     signal: interruption.signal,
     onProgress: (progress) => bar.update(progress),
   });
@@ -138,9 +145,22 @@ async function train(flags: Flags): Promise<void> {
   );
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   await recordEpochs(vae, epochs, run, bar, interruption, validation ? 'validation' : 'test');
+  if (vae.epoch < settings.epochs) {
+    const { patience } = stopping.earlyStopping!;
+    process.stderr.write(`Ended early, at epoch ${vae.epoch}: the last ${patience} epochs were no better.\n`);
+  }
   const pictures = isImage(data) ? await writePictures(vae, test ?? data, run) : [];
   process.stderr.write(`Checkpoint: ${run.checkpoint}\n`);
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
+}
+
+/** --patience, with what --set says beside it. */
+function earlyStopping(
+  { patience }: RunSettings,
+  { earlyStopping: rest }: Partial<FitOptions>,
+): Pick<FitOptions, 'earlyStopping'> {
+  if (patience !== undefined) return { earlyStopping: { ...rest, patience } };
+  return rest ? { earlyStopping: rest } : {};
 }
 
 function binarised(data: Dataset, mode: RunSettings['binarise']): Dataset {
@@ -237,6 +257,7 @@ async function recordEpochs(
       bar.epochDone(result, judge);
       const { validation, ...line } = result;
       await run.appendMetrics({ ...line, ...(validation && { [judge]: validation }) });
+      if (result.best.epoch === result.epoch) await vae.save(run.best);
       await vae.save(run.checkpoint);
     }
   } catch (error) {

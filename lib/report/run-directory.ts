@@ -5,6 +5,7 @@ import { ioError, isTemporaryFile, writeFileAtomic } from '../files.ts';
 import { encodePng, type Picture } from './png.ts';
 
 export const CHECKPOINT_FILE = 'checkpoint.safetensors';
+export const BEST_FILE = 'best.safetensors';
 const CONFIG_FILE = 'config.json';
 const METRICS_FILE = 'metrics.jsonl';
 
@@ -44,6 +45,14 @@ export class RunDirectory {
     return join(this.path, CHECKPOINT_FILE);
   }
 
+  /**
+   * That of the best epoch. To be written before {@link checkpoint}, which says which epoch that was: where a run is killed
+   * between the two, the epoch comes again and writes the same.
+   */
+  get best(): string {
+    return join(this.path, BEST_FILE);
+  }
+
   async writeConfig(config: object): Promise<void> {
     await writeFileAtomic(join(this.path, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
   }
@@ -80,7 +89,7 @@ export class RunDirectory {
     try {
       const file = await open(path, 'a');
       try {
-        await file.appendFile(`${JSON.stringify(line)}\n`);
+        await file.appendFile(`${JSON.stringify(line, plainArrays)}\n`);
         await file.datasync();
       } finally {
         await file.close();
@@ -96,6 +105,11 @@ export class RunDirectory {
     await writeFileAtomic(path, encodePng(picture));
     return path;
   }
+}
+
+/** Without this, JSON makes an object of a typed array. */
+function plainArrays(_key: string, value: unknown): unknown {
+  return value instanceof Float32Array ? Array.from(value) : value;
 }
 
 /** A line that a crash cut short counts as one of an epoch that is not kept. */

@@ -1,11 +1,13 @@
 import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { spread } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
 import { type LatentHealth, surveyLatents } from '../evaluation/collapse.ts';
 import type { Core, Position } from '../model/core.ts';
 import { checkDataset } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums, TrainResult } from '../runtime/native.ts';
+import { type BestEpoch, checkStopping, type EarlyStopping, hasStopped, noteBest } from './early-stopping.ts';
 import { describeFaults, type GradientHealth, judgeGradients } from './gradient-health.ts';
 import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
 import {
@@ -30,11 +32,16 @@ export interface FitOptions extends OptimiserOptions {
   /** Evaluated after every epoch. */
   validation?: Dataset;
   /**
+   * Ends training when it does not improve any more. The model and its checkpoints remember for how long it has not: one that
+   * has stopped trains on only with more patience, or without this option. Default: it does not end early.
+   */
+  earlyStopping?: EarlyStopping;
+  /**
    * How closely gradients are watched: norms of each layer's gradient and update at the last step of every epoch (`epoch`,
    * the default), also with every report of progress (`live`), or never (`off`).
    */
   gradientHealth?: 'off' | 'epoch' | 'live';
-  /** Whether the use of z is surveyed after every epoch, over up to 1,000 examples of the validation set. Default false. */
+  /** Whether the use of z is surveyed after every epoch, over up to 1,000 examples, spread evenly over the validation set. Default false. */
   latentHealth?: boolean;
   /** Ends training within a step: fit() throws ERR_ABORTED, and the model stays at the last whole step. */
   signal?: AbortSignal;
@@ -79,8 +86,12 @@ export interface EpochResult {
   gradientHealth?: GradientHealth;
   /** How much of z is in use, if that is surveyed. */
   latentHealth?: LatentHealth;
+  /** The best epoch so far; a caller who keeps the best model saves it where this is the epoch itself. */
+  best: BestEpoch;
   /** Updates that this call left out since a loss or gradient was not finite; missing where there were none. */
   skipped?: number;
+  /** Where the first of them ceased to be finite. */
+  skippedBecause?: string;
 }
 
 /** Aimed-at length of a stretch of steps, in seconds: often enough to show, seldom enough to cost nothing. */
@@ -98,6 +109,7 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
     shuffle = true,
     schedule,
     validation,
+    earlyStopping,
     gradientHealth = 'epoch',
     latentHealth = false,
     signal,
@@ -109,6 +121,7 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
     'shuffle',
     'schedule',
     'validation',
+    'earlyStopping',
     'gradientHealth',
     'latentHealth',
     'signal',
@@ -131,6 +144,7 @@ function checkFitOptions(core: Core, train: Dataset, options: FitOptions) {
     batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20),
     optimiser: checkOptimiser(ofOptimiser),
     schedule: checkSchedule(schedule),
+    stopping: checkStopping(earlyStopping, validation !== undefined),
     shuffle,
     validation,
     gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
@@ -171,7 +185,10 @@ async function* runEpochs(
     const data = await core.device.upload(train);
     core.schema = train.schema;
     const lastEpoch = core.position.epoch + settings.epochs;
-    while (core.position.epoch < lastEpoch) yield await runEpoch(core, train, data, settings, lastEpoch);
+    const surveyed = settings.latentHealth ? spread(settings.validation ?? train, SURVEYED) : undefined;
+    while (core.position.epoch < lastEpoch && !hasStopped(settings.stopping, core.position.best)) {
+      yield await runEpoch(core, train, data, settings, lastEpoch, surveyed);
+    }
   } finally {
     settings.signal?.removeEventListener('abort', abort);
     core.training = false;
@@ -202,6 +219,7 @@ async function runEpoch(
   data: DatasetHandle,
   settings: Settings,
   lastEpoch: number,
+  surveyed: Dataset | undefined,
 ): Promise<EpochResult> {
   const started = performance.now();
   const { batchSize, shuffle, signal, validation } = settings;
@@ -216,6 +234,7 @@ async function runEpoch(
   const pace = new Pace();
   const { accumulate } = settings.optimiser.native;
   let skipped = 0;
+  let skippedBecause: string | undefined;
   let gradientHealth: GradientHealth | undefined;
   while (core.position.stepInEpoch < stepsPerEpoch) {
     throwIfAborted(signal);
@@ -227,6 +246,7 @@ async function runEpoch(
     const result = await runStretch(core, partial, data, settings, steps);
     pace.note(result);
     skipped += result.skipped;
+    if (result.skipped > 0) skippedBecause ??= `${describeFaults(result.faults)} became NaN or infinite`;
     if (result.reason === 'aborted') throwIfAborted(signal, core);
     if (result.reason === 'nonfinite') throwNonFinite(core, settings, result.faults);
     if (result.norms.length > 0) gradientHealth = judgeGradients(result.norms, core.parameterSizes);
@@ -247,21 +267,21 @@ async function runEpoch(
   if (partial.sums.examples === 0) throwNonFinite(core, settings, []);
   // Before the epoch counts as done: an abort in the midst of it is made up for by the next fit().
   const validated = validation && (await evaluate(core, validation, 0, signal));
-  const surveyed = validation ?? train;
-  const latentHealth = settings.latentHealth
-    ? await surveyLatents(core, surveyed.take(Math.min(SURVEYED, surveyed.length)), 0)
-    : undefined;
+  const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
   const losses = toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames);
   const { epoch, step, optimizer } = core.position;
-  const plateau = notePlateau(settings.schedule, core.position.plateau, (validated ?? losses).loss);
+  const judged = validated ?? losses;
+  const plateau = notePlateau(settings.schedule, core.position.plateau, judged.loss);
+  const best = noteBest(settings.stopping, core.position.best, judged, core.spec.objective, epoch + 1);
   core.position = {
     epoch: epoch + 1,
     stepInEpoch: 0,
     step,
     ...(optimizer && { optimizer }),
     ...(plateau && { plateau }),
+    best,
   };
   return {
     epoch: core.position.epoch,
@@ -272,7 +292,9 @@ async function runEpoch(
     learningRate,
     ...(gradientHealth && { gradientHealth }),
     ...(latentHealth && { latentHealth }),
+    best: { epoch: best.epoch, value: best.value, of: best.of },
     ...(skipped > 0 && { skipped }),
+    ...(skippedBecause && { skippedBecause }),
   };
 }
 
