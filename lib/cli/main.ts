@@ -4,10 +4,13 @@ import { Command, CommanderError } from 'commander';
 import { TorchvaeError } from '../errors.ts';
 import { register as registerDoctor } from './doctor.ts';
 import { register as registerEncode } from './encode.ts';
+import { register as registerInterpolate } from './interpolate.ts';
+import { register as registerPlot } from './plot.ts';
 import { register as registerReconstruct } from './reconstruct.ts';
 import { register as registerSample } from './sample.ts';
 import { register as registerSetup } from './setup.ts';
 import { register as registerTrain } from './train.ts';
+import { register as registerTraverse } from './traverse.ts';
 
 function version(): string {
   const path = new URL('../../package.json', import.meta.url);
@@ -16,7 +19,7 @@ function version(): string {
 
 function createProgram(): Command {
   const program = new Command('torchvae')
-    .description('Variational autoencoders on libtorch: train, sample, reconstruct, encode.')
+    .description('Variational autoencoders on libtorch: train, sample, look inside.')
     .version(version())
     .exitOverride()
     .showHelpAfterError('(add --help to see what there is)')
@@ -31,6 +34,9 @@ A first run, from nothing to pictures in runs/:
   registerTrain(program);
   registerSample(program);
   registerReconstruct(program);
+  registerInterpolate(program);
+  registerTraverse(program);
+  registerPlot(program);
   registerEncode(program);
   registerSetup(program);
   registerDoctor(program);

@@ -78,8 +78,9 @@ export function openData(
 export async function openTraining(
   options: DataOptions,
   { holdout, seed }: { holdout: number; seed: number },
+  schema?: DataSchema,
 ): Promise<{ data: Dataset; validation?: Dataset }> {
-  const load = loadOptions(options, 'train');
+  const load = loadOptions(options, 'train', schema);
   if (holdout === 0) return { data: await loadDataset(options.data, load) };
   const { train, validation } = await loadSplit(options.data, { validation: holdout, seed }, load);
   return { data: train, validation };

@@ -6,26 +6,17 @@ import { TorchvaeError } from '../errors.ts';
 import { PRECISIONS } from '../model/precision.ts';
 import { preset, presetNames } from '../model/presets.ts';
 import type { ModelSpecInput } from '../model/spec.ts';
-import { imageGrid, reconstructionGrid } from '../report/grid.ts';
+import { isImage, reconstructionPicture, samplePicture } from '../report/gallery.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import type { EpochResult, FitOptions } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
-import {
-  addTableOptions,
-  collect,
-  DATA_HELP,
-  hasTestSplit,
-  integer,
-  nonNegative,
-  openData,
-  openTraining,
-  SIZE_HELP,
-  share,
-} from './options.ts';
+import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, type RunSettings, readRun } from './resume.ts';
+import { describeRun } from './run-config.ts';
+import { openRunData } from './run-data.ts';
 
 /** The flags as given; what is left out comes from the run that is resumed, else from the preset or the defaults. */
 interface Flags extends Partial<RunSettings> {
@@ -33,10 +24,6 @@ interface Flags extends Partial<RunSettings> {
   out?: string;
   resume?: boolean;
 }
-
-/** Images in samples.png, and pairs in reconstructions.png. */
-const SAMPLES = 64;
-const RECONSTRUCTIONS = 16;
 
 /** Adds `torchvae train`. */
 export function register(program: Command): void {
@@ -92,8 +79,8 @@ Examples:
   torchvae train --data mnist --set condition.classes=10 --set 'schedule={"type":"cosine","epochs":10}'
 
 The run directory holds config.json, metrics.jsonl (a line an epoch), reconstructions.png (originals above, their
-reconstructions below), samples.png (draws from the prior) and checkpoint.safetensors. The checkpoint is written after
-every epoch; Ctrl-C writes one at the step it has come to, and --resume goes on from there with the same numbers.`,
+reconstructions below), samples.png (draws from the prior), checkpoint.safetensors, and best.safetensors: the epoch with the
+lowest validation loss, or test loss where nothing is held out of data with a test split. The checkpoint is written after every epoch; Ctrl-C writes one at the step it has come to, and --resume goes on from there with the same numbers.`,
     )
     .action(train);
 }
@@ -110,15 +97,10 @@ async function train(flags: Flags): Promise<void> {
   const run = new RunDirectory(flags.out ?? defaultRun(settings));
   if (saved) checkSameRun(run, saved.settings, flags);
   else checkNoRun(run);
-  const { seed, holdout = 0 } = settings;
-  const opened = await openTraining(settings, { holdout, seed });
-  const data = binarised(opened.data, settings.binarise);
-  const validation = opened.validation && binarised(opened.validation, settings.binarise);
+  const opened = await openRunData(settings);
+  const { data, validation, test } = opened;
   const examples = data.length + (validation?.length ?? 0);
   if (saved) checkSameData(run, saved, { length: examples, shape: data.shape });
-  const test = hasTestSplit(settings.data)
-    ? binarised(await openData(settings, 'test'), settings.binarise)
-    : undefined;
   const judge = validation ?? test;
   const { spec, fit } = applyOverrides(preset(settings.preset).spec, settings.set ?? []);
   using vae = await openModel(settings, flags, run, { ...spec, inputShape: data.shape });
@@ -139,7 +121,7 @@ async function train(flags: Flags): Promise<void> {
   // Only now, when nothing can be refused any more, is the directory touched.
   await run.create();
   await run.keepMetrics(vae.epoch);
-  await run.writeConfig(describeRun(settings, vae, data, examples));
+  await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, saved?.config));
   process.stderr.write(
     `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
   );
@@ -161,10 +143,6 @@ function earlyStopping(
 ): Pick<FitOptions, 'earlyStopping'> {
   if (patience !== undefined) return { earlyStopping: { ...rest, patience } };
   return rest ? { earlyStopping: rest } : {};
-}
-
-function binarised(data: Dataset, mode: RunSettings['binarise']): Dataset {
-  return mode ? data.binarise({ mode }) : data;
 }
 
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
@@ -204,43 +182,6 @@ function openModel(
   return VAE.create({ spec, device, seed, precision });
 }
 
-function describeRun(settings: RunSettings, vae: VAE, data: Dataset, examples: number): object {
-  const {
-    preset: name,
-    data: dataName,
-    dataDir,
-    count,
-    size,
-    labelColumn,
-    onMissing,
-    binarise,
-    seed,
-    precision,
-    ...training
-  } = settings;
-  return {
-    preset: name,
-    data: {
-      name: dataName,
-      directory: dataDir,
-      count,
-      size,
-      labelColumn,
-      onMissing,
-      examples,
-      shape: data.shape,
-      kind: data.kind,
-      binarise,
-    },
-    training,
-    seed,
-    precision,
-    device: vae.device,
-    spec: vae.spec,
-    versions: { torchvae: vae.versions.torchvae, libtorch: vae.versions.libtorch, node: process.version },
-  };
-}
-
 /** Takes the epochs as they come, into the metrics and the checkpoint; Ctrl-C leaves the step that it came to. */
 async function recordEpochs(
   vae: VAE,
@@ -274,23 +215,10 @@ async function recordEpochs(
   }
 }
 
-function isImage({ shape, kind }: Dataset): boolean {
-  return shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && (kind === 'unit' || kind === 'binary');
-}
-
 /** Returns the paths of the pictures. */
 async function writePictures(vae: VAE, data: Dataset, run: RunDirectory): Promise<string[]> {
-  const shown = Array.from({ length: Math.min(RECONSTRUCTIONS, data.length) }, (_, i) => i);
-  const some = data.subset(shown);
-  const originals = some.batch(shown);
-  const reconstructions = await vae.reconstruct(originals, some.labels && { labels: some.labels });
-  const pairs = reconstructionGrid(originals, reconstructions.data, data.shape, { columns: 8, scale: 2 });
-  const classes = vae.spec.condition?.classes;
-  // A column for each class, as far as the columns go.
-  const labels = classes && Int32Array.from({ length: SAMPLES }, (_, i) => (i % 8) % classes);
-  const samples = await vae.sample(SAMPLES, labels ? { labels } : {});
   return [
-    await run.writePicture('reconstructions.png', pairs),
-    await run.writePicture('samples.png', imageGrid(samples.data, data.shape, { columns: 8, scale: 2 })),
+    await run.writePicture('reconstructions.png', await reconstructionPicture(vae, data)),
+    await run.writePicture('samples.png', await samplePicture(vae, data.shape)),
   ];
 }

@@ -2,11 +2,12 @@ import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, isTemporaryFile, writeFileAtomic } from '../files.ts';
+import { type EpochRecord, parseEpochs } from './epochs.ts';
 import { encodePng, type Picture } from './png.ts';
 
 export const CHECKPOINT_FILE = 'checkpoint.safetensors';
 export const BEST_FILE = 'best.safetensors';
-const CONFIG_FILE = 'config.json';
+export const CONFIG_FILE = 'config.json';
 const METRICS_FILE = 'metrics.jsonl';
 
 /** A line of `metrics.jsonl`. */
@@ -53,16 +54,18 @@ export class RunDirectory {
     return join(this.path, BEST_FILE);
   }
 
+  get config(): string {
+    return join(this.path, CONFIG_FILE);
+  }
+
   async writeConfig(config: object): Promise<void> {
-    await writeFileAtomic(join(this.path, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
+    await writeFileAtomic(this.config, `${JSON.stringify(config, null, 2)}\n`);
   }
 
   /** @throws TorchvaeError ERR_IO where there is none, ERR_CHECKPOINT where it is no JSON object */
   async readConfig(): Promise<Record<string, unknown>> {
-    const path = join(this.path, CONFIG_FILE);
-    const text = await readFile(path, 'utf8').catch((cause) => {
-      throw ioError('read', path, cause);
-    });
+    const path = this.config;
+    const text = await readText(path);
     try {
       const value = JSON.parse(text);
       if (typeof value === 'object' && value !== null) return value;
@@ -81,6 +84,15 @@ export class RunDirectory {
     const text = epochs === 0 ? '' : await readFile(path, 'utf8').catch(() => '');
     const kept = text.split('\n').filter((line) => line !== '' && epochOf(line) <= epochs);
     await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''));
+  }
+
+  /**
+   * The epochs that have ended.
+   *
+   * @throws TorchvaeError ERR_IO where there is no `metrics.jsonl`
+   */
+  async readEpochs(): Promise<EpochRecord[]> {
+    return parseEpochs(await readText(join(this.path, METRICS_FILE)));
   }
 
   /** To be called before the checkpoint of that epoch is written: a line too many is dropped by a resume, one that is missing never comes. */
@@ -105,6 +117,12 @@ export class RunDirectory {
     await writeFileAtomic(path, encodePng(picture));
     return path;
   }
+}
+
+function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause) => {
+    throw ioError('read', path, cause);
+  });
 }
 
 /** Without this, JSON makes an object of a typed array. */
