@@ -48,11 +48,13 @@ export { type Preset, type PresetName, preset, presetNames } from './model/prese
 export type { ConditionSpec, ModelSpec, ModelSpecInput } from './model/spec.ts';
 export { svgToPng } from './report/charts/rasterise.ts';
 export type { EpochRecord, LossRecord } from './report/epochs.ts';
+export { type Exhibit, gallery } from './report/gallery.ts';
 export { type GridOptions, imageGrid, reconstructionGrid } from './report/grid.ts';
 export { type InterpolateOptions, interpolate } from './report/latent/interpolation.ts';
 export { type Projection, projectCodes } from './report/latent/projection.ts';
 export { latentChart } from './report/latent/scatter.ts';
 export { type TraverseOptions, traverse } from './report/latent/traversal.ts';
+export { type ReportContent, renderReport } from './report/page/report.ts';
 export { encodePng, type Picture } from './report/png.ts';
 export { gradientChart, klChart, learningRateChart, lossChart } from './report/run-charts.ts';
 export { terminalPicture } from './report/terminal.ts';

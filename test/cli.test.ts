@@ -78,26 +78,36 @@ function pictureOf(path: string): ReturnType<typeof decode> {
 
 const small = ['train', '--count', '600', '--batch-size', '64'];
 
+const COMMANDS = [
+  'train',
+  'report',
+  'sample',
+  'reconstruct',
+  'interpolate',
+  'traverse',
+  'plot',
+  'encode',
+  'setup',
+  'doctor',
+];
+
 describe('help', () => {
   test('the program names its commands and a first run', async () => {
     const { stdout } = await succeed(['--help']);
-    for (const name of ['train', 'sample', 'reconstruct', 'encode', 'setup', 'doctor']) {
+    for (const name of COMMANDS) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
     }
     expect(stdout).toContain('torchvae train --preset mlp-400 --data sprites');
     expect((await succeed(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
-  test.each(['train', 'sample', 'reconstruct', 'encode', 'setup', 'doctor'])(
-    '%s shows examples',
-    async (name) => {
-      const { stdout } = await succeed([name, '--help']);
-      expect(stdout).toMatch(/\nExample[\s\S]*torchvae /);
-      expect(stdout).toContain(`torchvae ${name}`);
-      const options = stdout.split('\n').filter((line) => /^ {2}-/.test(line));
-      expect(options.length).toBeGreaterThanOrEqual(3);
-    },
-  );
+  test.each(COMMANDS)('%s shows examples', async (name) => {
+    const { stdout } = await succeed([name, '--help']);
+    expect(stdout).toMatch(/\nExample[\s\S]*torchvae /);
+    expect(stdout).toContain(`torchvae ${name}`);
+    const options = stdout.split('\n').filter((line) => /^ {2}-/.test(line));
+    expect(options.length).toBeGreaterThanOrEqual(3);
+  });
 
   test('a mistake names what there is', async () => {
     expect(await refused(['trian'])).toContain("unknown command 'trian'");

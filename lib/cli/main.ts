@@ -7,6 +7,7 @@ import { register as registerEncode } from './encode.ts';
 import { register as registerInterpolate } from './interpolate.ts';
 import { register as registerPlot } from './plot.ts';
 import { register as registerReconstruct } from './reconstruct.ts';
+import { register as registerReport } from './report.ts';
 import { register as registerSample } from './sample.ts';
 import { register as registerSetup } from './setup.ts';
 import { register as registerTrain } from './train.ts';
@@ -29,11 +30,13 @@ function createProgram(): Command {
 A first run, from nothing to pictures in runs/:
   torchvae setup                                     fetch libtorch into your cache
   torchvae train --preset mlp-400 --data sprites     train on the built-in images
-  torchvae sample runs/NAME --out samples.png        draw new images from it`,
+  torchvae sample runs/NAME --out samples.png        draw new images from it
+  torchvae report runs/NAME                          all of the run on a page of HTML`,
     );
   registerTrain(program);
   registerSample(program);
   registerReconstruct(program);
+  registerReport(program);
   registerInterpolate(program);
   registerTraverse(program);
   registerPlot(program);

@@ -13,9 +13,9 @@ export interface BarChart extends ChartLabels {
 }
 
 /** Names that the axis has room for. */
-const NAMES = 24;
+const NAMES = 20;
 
-/** A bar for each name, from 0, as SVG text, 640 pixels wide, in the text colour of what it stands in. */
+/** A bar for each name, from 0, as SVG text, 480 pixels wide, in the text colour of what it stands in. */
 export function barChart({ bars, ...labels }: BarChart): string {
   const area = areaOf([]);
   const values = bars.map(({ value }) => value);

@@ -18,9 +18,10 @@ export interface LegendEntry {
   colour: string;
 }
 
-export const WIDTH = 640;
-const HEIGHT = 360;
-const LEFT = 64;
+/** Small, so that its text can be read where a chart is as wide as a phone. */
+export const WIDTH = 480;
+const HEIGHT = 290;
+const LEFT = 70;
 const RIGHT = 16;
 const TOP = 40;
 const BOTTOM = 48;

@@ -16,13 +16,15 @@ export interface LineChart extends ChartLabels {
   series: readonly Series[];
   /** Whether y has a logarithmic axis, on which values of 0 and below have no place. Default false. */
   logarithmic?: boolean;
+  /** A value of y that the chart covers in any case. */
+  from?: number;
 }
 
 /** More points than this are too close for a dot each. */
 const DOTTED = 40;
 
-/** Curves over x as SVG text, 640 pixels wide, in the text colour of what it stands in. */
-export function lineChart({ series, logarithmic = false, ...labels }: LineChart): string {
+/** Curves over x as SVG text, 480 pixels wide, in the text colour of what it stands in. */
+export function lineChart({ series, logarithmic = false, from, ...labels }: LineChart): string {
   const shown = series.map((each, i) => ({
     name: each.name,
     colour: each.colour ?? colourOf(i, series.length),
@@ -35,8 +37,10 @@ export function lineChart({ series, logarithmic = false, ...labels }: LineChart)
   const all = shown.flatMap(({ points }) => points);
   const xs = all.map(([x]) => x);
   const ys = all.map(([, y]) => y);
-  const x = linearScale(xs, area.left + 8, area.right - 8, { count: 8, whole: xs.every(Number.isInteger) });
-  const y = (logarithmic ? logarithmicScale : linearScale)(ys, area.bottom, area.top);
+  const x = linearScale(xs, area.left + 8, area.right - 8, { count: 7, whole: xs.every(Number.isInteger) });
+  const y = logarithmic
+    ? logarithmicScale(ys, area.bottom, area.top)
+    : linearScale(ys, area.bottom, area.top, from === undefined ? {} : { from });
   const content = shown.flatMap(({ points, colour }) => {
     const places = points.map(([px, py]) => [x.at(px), y.at(py)] as const);
     const path = places

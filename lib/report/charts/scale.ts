@@ -85,6 +85,6 @@ function roundStep(step: number): number {
 export function shortNumber(value: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace(/\.0e/, 'e').replace('e+', 'e');
+  if (size >= 1e5 || size < 1e-4) return value.toExponential(1).replace(/\.0e/, 'e').replace('e+', 'e');
   return String(Number(value.toPrecision(4)));
 }

@@ -18,7 +18,7 @@ export interface ScatterChart extends ChartLabels {
 const NAMED = 20;
 
 /**
- * Points of a plane in the colours of their classes, as SVG text, 640 pixels wide, in the text colour of what it stands in.
+ * Points of a plane in the colours of their classes, as SVG text, 480 pixels wide, in the text colour of what it stands in.
  *
  * @throws TorchvaeError ERR_TYPE, or ERR_SHAPE where there are not as many labels as points
  */
@@ -42,7 +42,7 @@ export function scatterChart({ points, labels, classes, ...said }: ScatterChart)
     colour: colours.get(name)!,
   }));
   if (known.length > NAMED) legend.push({ name: `and ${known.length - NAMED} more`, colour: 'transparent' });
-  const area = { ...areaOf(legend), bottom: areaOf(legend).bottom + 160 };
+  const area = { ...areaOf(legend), bottom: areaOf(legend).bottom + 130 };
   const xs = points.filter((_, i) => i % 2 === 0);
   const ys = points.filter((_, i) => i % 2 === 1);
   const x = linearScale(xs, area.left, area.right, { count: 6, tight: true });
