@@ -57,6 +57,7 @@ export { type TraverseOptions, traverse } from './report/latent/traversal.ts';
 export { type ReportContent, renderReport } from './report/page/report.ts';
 export { encodePng, type Picture } from './report/png.ts';
 export { gradientChart, klChart, learningRateChart, lossChart } from './report/run-charts.ts';
+export { TensorBoardWriter } from './report/tensorboard/writer.ts';
 export { terminalPicture } from './report/terminal.ts';
 export type { DeviceName } from './runtime/device.ts';
 export type { BestEpoch, EarlyStopping } from './training/early-stopping.ts';

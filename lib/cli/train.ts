@@ -8,9 +8,11 @@ import { preset, presetNames } from '../model/presets.ts';
 import type { ModelSpecInput } from '../model/spec.ts';
 import { isImage, reconstructionPicture, samplePicture } from '../report/gallery.ts';
 import { RunDirectory } from '../report/run-directory.ts';
+import type { TensorBoardWriter } from '../report/tensorboard/writer.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import type { EpochResult, FitOptions } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
+import { openBoard, writeEpoch } from './board.ts';
 import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -23,6 +25,7 @@ interface Flags extends Partial<RunSettings> {
   device: DeviceName;
   out?: string;
   resume?: boolean;
+  tensorboard?: boolean;
 }
 
 /** Adds `torchvae train`. */
@@ -66,6 +69,7 @@ export function register(program: Command): void {
     )
     .option('--seed <n>', 'of the weights, the noise and the order of the data; default 0', integer(0))
     .option('--out <dir>', 'run directory; default runs/PRESET-DATA-TIME')
+    .option('--tensorboard', 'write losses, health, weights and pictures of every epoch to OUT/tensorboard')
     .option('--resume', 'go on from the checkpoint in --out, as that run was started, to --epochs in all')
     .addHelpText(
       'after',
@@ -126,7 +130,13 @@ async function train(flags: Flags): Promise<void> {
     `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
   );
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
-  await recordEpochs(vae, epochs, run, bar, interruption, validation ? 'validation' : 'test');
+  const shown = { data: judge ?? data, judge: validation ? 'validation' : 'test' } as const;
+  const board = openBoard(run, flags.tensorboard === true, vae);
+  try {
+    await recordEpochs(vae, epochs, { run, bar, board }, interruption, shown);
+  } finally {
+    await board?.close();
+  }
   if (vae.epoch < settings.epochs) {
     const { patience } = stopping.earlyStopping!;
     process.stderr.write(`Ended early, at epoch ${vae.epoch}: the last ${patience} epochs were no better.\n`);
@@ -146,7 +156,7 @@ function earlyStopping(
 }
 
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
-  const { device: _device, out: _out, resume: _resume, ...given } = flags;
+  const { device: _device, out: _out, resume: _resume, tensorboard: _tensorboard, ...given } = flags;
   const name = given.preset ?? saved?.preset ?? 'mlp-400';
   const defaults = {
     preset: name,
@@ -182,22 +192,29 @@ function openModel(
   return VAE.create({ spec, device, seed, precision });
 }
 
+/** What epochs are told to. */
+interface Listeners {
+  run: RunDirectory;
+  bar: ProgressBar;
+  board: TensorBoardWriter | undefined;
+}
+
 /** Takes the epochs as they come, into the metrics and the checkpoint; Ctrl-C leaves the step that it came to. */
 async function recordEpochs(
   vae: VAE,
   epochs: AsyncIterable<EpochResult>,
-  run: RunDirectory,
-  bar: ProgressBar,
+  { run, bar, board }: Listeners,
   interruption: AbortController,
-  judge: 'test' | 'validation',
+  shown: { data: Dataset; judge: 'test' | 'validation' },
 ): Promise<void> {
   const interrupt = () => interruption.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     for await (const result of epochs) {
-      bar.epochDone(result, judge);
+      bar.epochDone(result, shown.judge);
       const { validation, ...line } = result;
-      await run.appendMetrics({ ...line, ...(validation && { [judge]: validation }) });
+      await run.appendMetrics({ ...line, ...(validation && { [shown.judge]: validation }) });
+      if (board) await writeEpoch(board, vae, result, shown);
       if (result.best.epoch === result.epoch) await vae.save(run.best);
       await vae.save(run.checkpoint);
     }

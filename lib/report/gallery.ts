@@ -41,7 +41,7 @@ export async function reconstructionPicture(
 ): Promise<Picture> {
   const some = data.take(Math.min(count, data.length));
   const originals = some.batch(Array.from({ length: some.length }, (_, i) => i));
-  const { data: reconstructions } = await vae.reconstruct(originals, some.labels && { labels: some.labels });
+  const { data: reconstructions } = await vae.reconstruct(some);
   return reconstructionGrid(originals, reconstructions, data.shape, { columns: 8, scale: 2 });
 }
 

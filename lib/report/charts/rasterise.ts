@@ -1,5 +1,6 @@
 import { checkNumber, checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
+import { loadSharp } from '../../sharp.ts';
 
 /** What is used of sharp. */
 type Rasteriser = typeof import('sharp')['default'];
@@ -19,7 +20,7 @@ export async function svgToPng(svg: string, options: { scale?: number } = {}): P
     0.1,
     10,
   );
-  const sharp = await loadSharp();
+  const sharp = await loadSharp('A PNG of a chart is drawn');
   try {
     // SVG has 72 dots an inch here.
     const drawing = sharp(Buffer.from(svg), { density: 72 * scale });
@@ -27,16 +28,5 @@ export async function svgToPng(svg: string, options: { scale?: number } = {}): P
   } catch (cause) {
     const message = `Expected the text of an SVG for svg but it could not be drawn: ${(cause as Error).message}`;
     throw new TorchvaeError('ERR_DATA_FORMAT', message, { cause });
-  }
-}
-
-async function loadSharp(): Promise<Rasteriser> {
-  try {
-    return (await import('sharp')).default;
-  } catch (cause) {
-    const message = `A PNG of a chart is drawn by the package sharp, which could not be loaded (${(cause as Error).message.split('\n')[0]})`;
-    throw new TorchvaeError('ERR_STATE', `${message}. Install it: npm install sharp; or write an .svg`, {
-      cause,
-    });
   }
 }
