@@ -1,6 +1,6 @@
 /** Charts as SVG, read by a parser of XML: that of sharp's librsvg, and by what is to be found in them. */
 import { decode } from 'fast-png';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   gradientChart,
   klChart,
@@ -178,6 +178,19 @@ test('svgToPng refuses what is no SVG', async () => {
   expect(await refusal('ERR_DATA_FORMAT', () => svgToPng('<svg'))).toMatch(/could not be drawn/);
   expect(await refusal('ERR_TYPE', () => svgToPng(5 as never))).toMatch(/text of an SVG/);
   expect(await refusal('ERR_RANGE', () => svgToPng('<svg/>', { scale: 0 }))).toMatch(/scale/);
+});
+
+test('svgToPng says what to do where sharp is not installed', async () => {
+  vi.resetModules();
+  vi.doMock('sharp', () => {
+    throw new Error("Cannot find package 'sharp'");
+  });
+  const { svgToPng: without } = await import('../lib/report/charts/rasterise.ts');
+  await expect(without('<svg/>')).rejects.toMatchObject({
+    code: 'ERR_STATE',
+    message: expect.stringMatching(/^A PNG of a chart is drawn by the package sharp.*npm install sharp$/s),
+  });
+  vi.doUnmock('sharp');
 });
 
 test('scatterChart refuses labels that are not as many as the points', async () => {

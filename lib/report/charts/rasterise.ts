@@ -2,9 +2,6 @@ import { checkNumber, checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { loadSharp } from '../../sharp.ts';
 
-/** What is used of sharp. */
-type Rasteriser = typeof import('sharp')['default'];
-
 /**
  * The PNG that shows a chart, on white. Drawn by sharp, which has to be installed beside torchvae.
  *
