@@ -2,19 +2,26 @@
 import { decode } from 'fast-png';
 import { describe, expect, test, vi } from 'vitest';
 import {
+  gallery,
   gradientChart,
   klChart,
   learningRateChart,
   lossChart,
+  renderReport,
   svgToPng,
   terminalPicture,
 } from '../lib/index.ts';
-import { lineChart } from '../lib/report/charts/line-chart.ts';
+import { barPlot } from '../lib/report/charts/bars.ts';
+import { linePlot } from '../lib/report/charts/lines.ts';
+import { type Points, pointPlot } from '../lib/report/charts/points.ts';
 import { linearScale, logarithmicScale, shortNumber } from '../lib/report/charts/scale.ts';
-import { scatterChart } from '../lib/report/charts/scatter-chart.ts';
 import { escapeText } from '../lib/report/charts/svg.ts';
+import { svgChart } from '../lib/report/charts/svg-chart.ts';
+import { terminalChart } from '../lib/report/charts/terminal-chart.ts';
 import { type EpochRecord, parseEpochs } from '../lib/report/epochs.ts';
 import { refusal } from './refusal.ts';
+
+const scatterChart = (points: Points) => svgChart(pointPlot(points));
 
 const HOSTILE = `<script>alert("1")</script> & '\u0000\ud800`;
 
@@ -153,12 +160,14 @@ test('text of any kind stays text', async () => {
     '&lt;a href=&quot;x&quot;&gt;&amp;&#39;&lt;/a&gt;\ufffd\ufffd\u{1f600}',
   );
   const charts = [
-    lineChart({
-      title: HOSTILE,
-      xLabel: HOSTILE,
-      yLabel: HOSTILE,
-      series: [1, 2].map(() => ({ name: HOSTILE, points: [[1, 1]] })),
-    }),
+    svgChart(
+      linePlot({
+        title: HOSTILE,
+        xLabel: HOSTILE,
+        yLabel: HOSTILE,
+        series: [1, 2].map(() => ({ name: HOSTILE, points: [[1, 1]] })),
+      }),
+    ),
     scatterChart({
       title: HOSTILE,
       xLabel: '',
@@ -178,6 +187,19 @@ test('svgToPng refuses what is no SVG', async () => {
   expect(await refusal('ERR_DATA_FORMAT', () => svgToPng('<svg'))).toMatch(/could not be drawn/);
   expect(await refusal('ERR_TYPE', () => svgToPng(5 as never))).toMatch(/text of an SVG/);
   expect(await refusal('ERR_RANGE', () => svgToPng('<svg/>', { scale: 0 }))).toMatch(/scale/);
+});
+
+test.each([
+  ['lossChart', () => lossChart(5 as never), /an array of what fit\(\) yielded/],
+  ['learningRateChart', () => learningRateChart([{}] as never), /an array of what fit\(\) yielded/],
+  ['gradientChart', () => gradientChart(null as never), /an array of what fit\(\) yielded/],
+  ['klChart', () => klChart({} as never), /an array of numbers for klPerDimension/],
+  ['terminalPicture', () => terminalPicture({} as never, 80), /an integer .* for width/],
+  ['renderReport', () => renderReport({ epochs: [] } as never), /a text for title/],
+  ['renderReport', () => renderReport({ title: 'x' } as never), /an array of what fit\(\) yielded/],
+  ['gallery', () => gallery({} as never, [1] as never), /a Dataset for data/],
+] as const)('%s refuses what it cannot show', async (_, call, message) => {
+  expect(await refusal('ERR_TYPE', call as () => unknown)).toMatch(message);
 });
 
 test('svgToPng says what to do where sharp is not installed', async () => {
@@ -227,6 +249,78 @@ describe('in a terminal', () => {
       const lines = text.trimEnd().split('\n');
       expect(new Set(lines.map((line) => line.match(/▀/g)!.length))).toEqual(new Set([columns]));
     }
+  });
+});
+
+describe('a chart in a terminal', () => {
+  /** The colours of the pixels, [rows][columns] as `red;green;blue`, without the margin. */
+  function pixelsOf(text: string): string[][] {
+    const codes = new RegExp(`${'\x1b'}\\[(38;2|48;2|0);?([\\d;]*)m|(▀)`, 'g');
+    const rows: string[][] = [];
+    for (const line of text.split('\n').filter((each) => each.includes('▀'))) {
+      const [upper, lower]: string[][] = [[], []];
+      let [front, back] = ['', ''];
+      for (const [, command, colour, block] of line.matchAll(codes)) {
+        if (command === '38;2') front = colour!;
+        if (command === '48;2') back = colour!;
+        if (!block) continue;
+        upper!.push(front);
+        lower!.push(back);
+      }
+      rows.push(upper!, lower!);
+    }
+    return rows;
+  }
+
+  test('curves rise where their values do, beside the names of the ticks', () => {
+    const series = [
+      { name: 'a', colour: '#ff0000', points: [0, 1, 2, 3, 4].map((i) => [i, 10 * i] as const) },
+    ];
+    const text = terminalChart(linePlot({ title: 'T', xLabel: 'X', yLabel: 'Y', series }), 60);
+    const rows = pixelsOf(text);
+    expect(new Set(rows.map((row) => row.length))).toEqual(new Set([49]));
+    const heights = Array.from({ length: 49 }, (_, column) =>
+      rows.findIndex((row) => row[column] === '255;0;0'),
+    );
+    const drawn = heights.filter((height) => height >= 0);
+    expect(drawn.length).toBeGreaterThan(44);
+    expect(drawn).toEqual([...drawn].sort((a, b) => b - a));
+    expect(text).toMatch(/^T \(Y\)\n/);
+    for (const tick of [0, 10, 20, 30, 40]) expect(text).toMatch(new RegExp(`^ *${tick} \\x1b`, 'm'));
+    expect(text.split('\n').at(-3)).toMatch(/^ +0 +1 +2 +3 +4$/);
+    expect(text.split('\n').at(-2)).toMatch(/ X$/);
+  });
+
+  test('bars are as high as their values, points of a class have its colour', () => {
+    const labels = { title: '', xLabel: '', yLabel: '' };
+    const bars = [4, 2].map((value, i) => ({ name: `${i}`, value }));
+    const rows = pixelsOf(terminalChart(barPlot({ ...labels, bars }), 70));
+    const high = (column: number) => rows.filter((row) => row[column] === '78;121;167').length;
+    const width = rows[0]!.length;
+    expect(high(Math.round(width / 4)) / high(Math.round((3 * width) / 4))).toBeCloseTo(2, 0);
+    const points = pointPlot({
+      ...labels,
+      points: Float32Array.of(0, 0, 1, 1),
+      labels: [0, 1],
+      classes: ['x', 'y'],
+    });
+    const text = terminalChart(points, 70);
+    expect(text).toContain('\x1b[38;2;242;142;43m■\x1b[0m y');
+    expect(
+      pixelsOf(text)
+        .flat()
+        .filter((colour) => colour === '242;142;43'),
+    ).toHaveLength(1);
+  });
+
+  test('names with commands for terminals do not reach it', () => {
+    const name = '\x1b]0;owned\x07\x9b31m';
+    const series = [1, 2].map(() => ({ name, points: [[1, 1]] as const }));
+    const text = terminalChart(linePlot({ title: name, xLabel: name, yLabel: name, series }), 60);
+    for (const command of ['\x1b]', '\x07', '\x9b']) expect(text).not.toContain(command);
+    expect(terminalChart(linePlot({ title: '', xLabel: '', yLabel: '', series: [] }), 5)).not.toContain(
+      'NaN',
+    );
   });
 });
 

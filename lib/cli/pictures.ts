@@ -31,19 +31,28 @@ export interface PictureOptions {
   show?: boolean;
 }
 
+/** Help for `--show`. */
+export const SHOW_HELP = 'also in the terminal, where it shows 24-bit colours';
+
 /** Adds `--out` and `--show`. */
 export function addPictureOptions(command: Command, out: string): Command {
-  return command
-    .option('--out <file>', 'PNG to write', out)
-    .option('--show', 'also in the terminal, where it shows 24-bit colours');
+  return command.option('--out <file>', 'PNG to write', out).option('--show', SHOW_HELP);
 }
 
 /** Writes the PNG, and shows it where that is asked for and can be. */
 export async function putPicture(picture: Picture, { out, show }: PictureOptions): Promise<void> {
   await writeFileAtomic(out, encodePng(picture));
+  showInTerminal({ show }, (columns) => terminalPicture(picture, columns));
+}
+
+/** Shows what is made for so many columns, where that is asked for and can be: nothing goes into a file or a pipe. */
+export function showInTerminal(
+  { show }: { show?: boolean | undefined },
+  make: (columns: number) => string,
+): void {
   const { isTTY, columns } = process.stdout;
   if (!show || !isTTY) return;
-  if (process.stdout.hasColors(2 ** 24)) process.stdout.write(terminalPicture(picture, columns || 80));
+  if (process.stdout.hasColors(2 ** 24)) process.stdout.write(make(columns || 80));
   else process.stderr.write('This terminal shows no 24-bit colours; set COLORTERM=truecolor if it does\n');
 }
 

@@ -1,3 +1,5 @@
+import { expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
 import type { Losses } from '../model/losses.ts';
 
 /** The terms of an epoch's loss that curves are drawn of. */
@@ -31,6 +33,14 @@ export interface EpochRecord {
   best?: { epoch: number; value: number; of: string };
   skipped?: number;
   skippedBecause?: string;
+}
+
+/** @throws TorchvaeError ERR_TYPE for what is no array of epochs */
+export function checkEpochs(epochs: readonly EpochRecord[]): readonly EpochRecord[] {
+  const isEpoch = (each: Partial<EpochRecord> | null) =>
+    typeof each?.epoch === 'number' && typeof each.train === 'object' && each.train !== null;
+  if (Array.isArray(epochs) && epochs.every(isEpoch)) return epochs;
+  throw new TorchvaeError('ERR_TYPE', expected('an array of what fit() yielded', 'epochs', epochs));
 }
 
 type Json = Record<string, unknown>;

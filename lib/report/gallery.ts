@@ -1,5 +1,7 @@
-import type { Dataset } from '../data/dataset.ts';
+import { expected } from '../check.ts';
+import { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
+import { TorchvaeError } from '../errors.ts';
 import type { VAE } from '../vae.ts';
 import { imageGrid, reconstructionGrid } from './grid.ts';
 import { interpolate } from './latent/interpolation.ts';
@@ -58,8 +60,10 @@ export async function samplePicture(vae: VAE, shape: readonly number[]): Promise
  * dimensions of z; of tables rows beside what the model makes of them; and of all, where the codes lie.
  *
  * @param data as the model was trained on; best what it was not trained on
+ * @throws TorchvaeError ERR_TYPE for what is no data set, and what the model's methods throw for one that does not fit
  */
 export async function gallery(vae: VAE, data: Dataset): Promise<Exhibit[]> {
+  if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'data', data));
   const exhibits: Exhibit[] = [];
   if (isImage(data)) exhibits.push(...(await imagesOf(vae, data)));
   else if (data.schema?.type === 'table') {

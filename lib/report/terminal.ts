@@ -1,5 +1,5 @@
 import { checkInteger } from '../check.ts';
-import type { Picture } from './png.ts';
+import { checkPicture, type Picture } from './png.ts';
 
 /** Foreground and background of the next characters, red, green and blue each; the ground of the terminal itself. */
 const foreground = (colour: string) => `\x1b[38;2;${colour}m`;
@@ -9,10 +9,12 @@ const RESET = '\x1b[0m';
 /**
  * The picture as text for a terminal with 24-bit colours: a character stands for two pixels, one above the other. A picture
  * that is wider than `columns` is made smaller, to means over the pixels that fall together.
+ *
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for what is no picture or no number of columns
  */
 export function terminalPicture(picture: Picture, columns: number): string {
   checkInteger('columns', columns, 1);
-  const { width, height, at } = fitted(picture, columns);
+  const { width, height, at } = fitted(checkPicture(picture), columns);
   const lines: string[] = [];
   for (let y = 0; y < height; y += 2) {
     let line = '';

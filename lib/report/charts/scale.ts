@@ -4,6 +4,8 @@ export interface Scale {
   at(value: number): number;
   /** Values that the axis names. */
   readonly ticks: readonly number[];
+  /** What is written at a tick. */
+  name(tick: number): string;
 }
 
 /** How an axis is laid out. */
@@ -61,7 +63,11 @@ function scaleOf(
   bend: (value: number) => number,
 ): Scale {
   const [low, high] = [bend(values[0]), bend(values[1])];
-  return { ticks, at: (value) => start + ((bend(value) - low) / (high - low)) * (end - start) };
+  return {
+    ticks,
+    name: shortNumber,
+    at: (value) => start + ((bend(value) - low) / (high - low)) * (end - start),
+  };
 }
 
 function extent(values: Iterable<number>, from = Number.POSITIVE_INFINITY): [number, number] {

@@ -1,7 +1,9 @@
 import { Dataset } from '../../data/dataset.ts';
 import type { Examples } from '../../model/input.ts';
 import type { Labelled, VAE } from '../../vae.ts';
-import { scatterChart } from '../charts/scatter-chart.ts';
+import type { Plot } from '../charts/plot.ts';
+import { pointPlot } from '../charts/points.ts';
+import { svgChart } from '../charts/svg-chart.ts';
 import { projectCodes } from './projection.ts';
 
 /**
@@ -12,12 +14,17 @@ import { projectCodes } from './projection.ts';
  * @throws TorchvaeError what `VAE.encode` throws
  */
 export async function latentChart(vae: VAE, x: Examples, options: Labelled = {}): Promise<string> {
+  return svgChart(await latentPoints(vae, x, options));
+}
+
+/** What {@link latentChart} draws. */
+export async function latentPoints(vae: VAE, x: Examples, options: Labelled = {}): Promise<Plot> {
   const { mean } = await vae.encode(x, options);
   const { points, axes } = projectCodes(mean);
   const isDataset = x instanceof Dataset;
   const labels = options.labels ?? (isDataset ? x.labels : undefined);
   const classes = isDataset ? x.classes : undefined;
-  return scatterChart({
+  return pointPlot({
     title: `Codes of ${mean.shape[0]} examples`,
     xLabel: axes[0],
     yLabel: axes[1],

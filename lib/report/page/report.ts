@@ -1,5 +1,7 @@
+import { checkOptions, expected } from '../../check.ts';
+import { TorchvaeError } from '../../errors.ts';
 import { element, escapeText } from '../charts/svg.ts';
-import type { EpochRecord } from '../epochs.ts';
+import { checkEpochs, type EpochRecord } from '../epochs.ts';
 import type { Exhibit } from '../gallery.ts';
 import { exhibit, facts, grid, paragraph, type Section, section } from './markup.ts';
 import { STYLE } from './style.ts';
@@ -25,16 +27,24 @@ export interface ReportContent {
 /** Nothing is fetched and nothing runs, whatever the text says that was put into the page. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
-/** One HTML page that holds all it shows: it opens without a network, and without scripts. All text is escaped. */
-export function renderReport({
-  title,
-  subtitle = '',
-  epochs,
-  gallery = [],
-  notes = [],
-  facts: described = {},
-  commands = [],
-}: ReportContent): string {
+/**
+ * One HTML page that holds all it shows: it opens without a network, and without scripts. All text is escaped.
+ *
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for what is no content of a report
+ */
+export function renderReport(content: ReportContent): string {
+  const known = ['title', 'subtitle', 'epochs', 'gallery', 'notes', 'facts', 'commands'];
+  const {
+    title,
+    subtitle = '',
+    epochs: given,
+    gallery = [],
+    notes = [],
+    facts: described = {},
+    commands = [],
+  } = checkOptions('content of renderReport', content, known);
+  if (typeof title !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a text', 'title', title));
+  const epochs = checkEpochs(given);
   const sections: Section[] = [
     trainingSection(epochs),
     codeSection(epochs),

@@ -1,4 +1,5 @@
-import { lineChart } from '../charts/line-chart.ts';
+import { linePlot } from '../charts/lines.ts';
+import { svgChart } from '../charts/svg-chart.ts';
 import type { EpochRecord } from '../epochs.ts';
 import { gradientChart, klChart, learningRateChart, lossChart } from '../run-charts.ts';
 import { chart, grid, paragraph, type Section, table } from './markup.ts';
@@ -87,7 +88,7 @@ export function codeSection(epochs: readonly EpochRecord[]): Section {
         `${activeUnits} of ${meanVariance.length} dimensions are active: the mean of q(z|x) varies over the examples by more ` +
           `than 0.01 (Burda et al. 2016).${information}`,
       ),
-      grid(chart(klChart(last)), ...(surveys.length > 1 ? [chart(lineChart(use))] : [])),
+      grid(chart(klChart(last)), ...(surveys.length > 1 ? [chart(svgChart(linePlot(use)))] : [])),
     ],
   };
 }

@@ -1,11 +1,11 @@
 import { expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
-import { areaOf, type ChartLabels, COLOURS, colourOf, drawChart, type LegendEntry } from './frame.ts';
+import { COLOURS, colourOf } from './colours.ts';
+import type { ChartLabels, LegendEntry, Plot } from './plot.ts';
 import { linearScale } from './scale.ts';
-import { element } from './svg.ts';
 
-/** What {@link scatterChart} draws. */
-export interface ScatterChart extends ChartLabels {
+/** Points of a plane in the colours of their classes. */
+export interface Points extends ChartLabels {
   /** [points, 2], row-major. */
   points: Float32Array;
   /** The class of each point, from 0. Default: all are of one. */
@@ -17,12 +17,8 @@ export interface ScatterChart extends ChartLabels {
 /** Classes that the legend names; a legend of more would be larger than what it explains. */
 const NAMED = 20;
 
-/**
- * Points of a plane in the colours of their classes, as SVG text, 480 pixels wide, in the text colour of what it stands in.
- *
- * @throws TorchvaeError ERR_TYPE, or ERR_SHAPE where there are not as many labels as points
- */
-export function scatterChart({ points, labels, classes, ...said }: ScatterChart): string {
+/** @throws TorchvaeError ERR_TYPE, or ERR_SHAPE where there are not as many labels as points */
+export function pointPlot({ points, labels, classes, ...said }: Points): Plot {
   if (!(points instanceof Float32Array)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'points', points));
   }
@@ -41,16 +37,21 @@ export function scatterChart({ points, labels, classes, ...said }: ScatterChart)
     name: classes?.[name] ?? String(name),
     colour: colours.get(name)!,
   }));
-  if (known.length > NAMED) legend.push({ name: `and ${known.length - NAMED} more`, colour: 'transparent' });
-  const area = { ...areaOf(legend), bottom: areaOf(legend).bottom + 130 };
+  if (known.length > NAMED)
+    legend.push({ name: `and ${known.length - NAMED} more`, colour: COLOURS.at(-1)! });
   const xs = points.filter((_, i) => i % 2 === 0);
   const ys = points.filter((_, i) => i % 2 === 1);
-  const x = linearScale(xs, area.left, area.right, { count: 6, tight: true });
-  const y = linearScale(ys, area.bottom, area.top, { count: 6, tight: true });
-  const content = Array.from({ length: count }, (_, i) => {
-    const fill = labels ? colours.get(labels[i]!)! : COLOURS[0]!;
-    const place = { cx: x.at(xs[i]!), cy: y.at(ys[i]!) };
-    return element('circle', { ...place, r: 2.6, fill, 'fill-opacity': 0.75 });
-  });
-  return drawChart(said, area, { x, y }, legend, content);
+  const options = { count: 6, tight: true };
+  return {
+    ...said,
+    legend,
+    isSquare: true,
+    x: (start, end) => linearScale(xs, start, end, options),
+    y: (start, end) => linearScale(ys, start, end, options),
+    marks: Array.from({ length: count }, (_, i) => ({
+      kind: 'dot',
+      colour: labels ? colours.get(labels[i]!)! : COLOURS[0],
+      at: [xs[i]!, ys[i]!],
+    })),
+  };
 }
