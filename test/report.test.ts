@@ -1,5 +1,5 @@
 /** The page of HTML that tells of a run: what it holds, that it needs nothing else, and that text stays text. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
@@ -227,6 +227,21 @@ describe('torchvae report', () => {
     await run(...args, '--out', 'again');
     const weights = (path: string) => readFileSync(join(folder, path, 'checkpoint.safetensors'));
     expect(weights('again').equals(weights('runs/im ages'))).toBe(true);
+  });
+
+  test('shows the pictures that training left where the model cannot be opened', async () => {
+    cpSync(join(folder, 'again'), join(folder, 'damaged'), { recursive: true });
+    writeFileSync(join(folder, 'damaged', 'checkpoint.safetensors'), 'no checkpoint');
+    writeFileSync(join(folder, 'damaged', 'samples.png'), 'no picture');
+    expect(await run('report', 'damaged')).toMatch(
+      /warning: Only the pictures that training left are shown: .*ERR_CHECKPOINT/,
+    );
+    const html = page('damaged/report.html');
+    expectSelfContained(html);
+    const images = parse(html).tags.filter(({ name }) => name === 'img');
+    expect(images.map(({ attributes }) => attributes.alt)).toEqual([
+      expect.stringMatching(/^Reconstructions/),
+    ]);
   });
 
   test('shows rows of a table beside their reconstructions, and goes without the data', async () => {

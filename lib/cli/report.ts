@@ -47,7 +47,7 @@ async function report(path: string, { out = join(path, 'report.html'), ...flags 
   const run = new RunDirectory(path);
   const config = await run.readConfig();
   const { settings } = settingsOf(path, config);
-  const shown = await exhibits(path, flags, {
+  const shown = await exhibits(run, flags, {
     ...settings,
     ...(flags.dataDir && { dataDir: flags.dataDir }),
   });
@@ -64,18 +64,34 @@ async function report(path: string, { out = join(path, 'report.html'), ...flags 
   for (const note of shown.notes) process.stderr.write(`warning: ${note}\n`);
 }
 
-/** Pictures of the model, as far as it and its data can be opened; else a note that says why there are none. */
+/** Pictures of the model; where it or its data cannot be opened, those that training left, and a note that says why. */
 async function exhibits(
-  path: string,
+  run: RunDirectory,
   { best, device }: Flags,
   settings: Parameters<typeof openRunData>[0],
 ): Promise<{ gallery: Exhibit[]; notes: string[] }> {
   try {
-    using vae = await VAE.load(checkpointOf(path, best), { device });
+    using vae = await VAE.load(checkpointOf(run.path, best), { device });
     const { data, validation, test } = await openRunData(settings, vae.schema);
     return { gallery: await gallery(vae, validation ?? test ?? data), notes: [] };
   } catch (error) {
     if (!(error instanceof TorchvaeError)) throw error;
-    return { gallery: [], notes: [`There are no pictures: ${error.message} [${error.code}]`] };
+    const left = await picturesOf(run);
+    const what = left.length > 0 ? 'Only the pictures that training left are shown' : 'There are no pictures';
+    return { gallery: left, notes: [`${what}: ${error.message} [${error.code}]`] };
   }
+}
+
+/** What `torchvae train` drew when it ended. */
+async function picturesOf(run: RunDirectory): Promise<Exhibit[]> {
+  const names = [
+    ['Reconstructions', 'reconstructions.png', 'Examples above, what the model makes of their codes below.'],
+    ['Samples', 'samples.png', 'Codes drawn from the prior, decoded.'],
+  ] as const;
+  const found: Exhibit[] = [];
+  for (const [title, name, caption] of names) {
+    const shown = await run.readPicture(name);
+    if (shown) found.push({ title, caption, shown });
+  }
+  return found;
 }

@@ -1,4 +1,4 @@
-import { encode } from 'fast-png';
+import { decode, encode } from 'fast-png';
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 
@@ -42,4 +42,14 @@ export function checkPicture(picture: Picture): Picture {
  */
 export function encodePng(picture: Picture): Uint8Array {
   return encode({ ...checkPicture(picture), depth: 8 });
+}
+
+/** The picture that {@link encodePng} made the bytes of; undefined for what it did not make. */
+export function decodePng(bytes: Uint8Array): Picture | undefined {
+  try {
+    const { width, height, channels, data } = decode(bytes);
+    return checkPicture({ width, height, channels, data } as Picture);
+  } catch {
+    return undefined;
+  }
 }

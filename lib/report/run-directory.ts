@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, isTemporaryFile, writeFileAtomic } from '../files.ts';
 import { type EpochRecord, parseEpochs } from './epochs.ts';
-import { encodePng, type Picture } from './png.ts';
+import { decodePng, encodePng, type Picture } from './png.ts';
 
 export const CHECKPOINT_FILE = 'checkpoint.safetensors';
 export const BEST_FILE = 'best.safetensors';
@@ -109,6 +109,12 @@ export class RunDirectory {
     } catch (cause) {
       throw ioError('write', path, cause);
     }
+  }
+
+  /** A picture that {@link writePicture} wrote, if there is one. */
+  async readPicture(name: string): Promise<Picture | undefined> {
+    const bytes = await readFile(join(this.path, name)).catch(() => undefined);
+    return bytes && decodePng(bytes);
   }
 
   /** Returns the path of the picture. */

@@ -53,7 +53,8 @@ export function renderReport(content: ReportContent): string {
       title: 'Pictures',
       content: [
         ...notes.map((note) => paragraph(note, 'warning')),
-        gallery.length > 0 ? grid(...gallery.map(exhibit)) : paragraph('None were made.', 'soft'),
+        ...(gallery.length > 0 ? [grid(...gallery.map(exhibit))] : []),
+        ...(gallery.length + notes.length === 0 ? [paragraph('None were made.', 'soft')] : []),
       ],
     },
     gradientSection(epochs),
