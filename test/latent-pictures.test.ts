@@ -175,6 +175,10 @@ describe('codes in a plane', () => {
     );
   });
 
+  test('a chart of what is no example is refused', async () => {
+    expect(await refusal('ERR_SHAPE', () => latentChart(vae, new Float32Array(5)))).toMatch(/784 values/);
+  });
+
   test('a chart has a point for each example and a colour for each class', async () => {
     const chart = await latentChart(vae, data);
     expect(chart.match(/<circle /g)).toHaveLength(12);

@@ -1,4 +1,5 @@
 /** The page of HTML that tells of a run: what it holds, that it needs nothing else, and that text stays text. */
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -195,7 +196,19 @@ describe('torchvae report', () => {
   const page = (path: string) => readFileSync(join(folder, path), 'utf8');
 
   test('tells all of a run over images', async () => {
-    await run('train', '--count', '300', '--epochs', '1', '--set', 'latentSize=3', '--out', 'runs/im ages');
+    await run(
+      'train',
+      '--count',
+      '300',
+      '--epochs',
+      '1',
+      '--set',
+      'encoder.hidden=[16]',
+      '--set',
+      'latentSize=3',
+      '--out',
+      'runs/im ages',
+    );
     await run('train', '--out', 'runs/im ages', '--resume', '--epochs', '2');
     expect(await run('report', 'runs/im ages')).toBe('Wrote runs/im ages/report.html\n');
     const html = page('runs/im ages/report.html');
@@ -211,7 +224,7 @@ describe('torchvae report', () => {
     for (const title of ['Reconstructions', 'Samples', 'Interpolation', 'Traversal', 'Latent space'])
       expect(parsed.text).toContain(title);
     const { date } = JSON.parse(page('runs/im ages/config.json')).invocations[0];
-    for (const said of [date, 'latent size3', 'bernoulli', 'hidden 400', process.version, 'adam', 'constant'])
+    for (const said of [date, 'latent size3', 'bernoulli', 'hidden 16', process.version, 'adam', 'constant'])
       expect(parsed.text, said).toContain(said);
     expect(parsed.text).toContain('The best epoch is 2, by its test loss');
     // One flag a line, so that it can be copied as it stands.
@@ -223,7 +236,9 @@ describe('torchvae report', () => {
 
   test('its command makes the run again, to the bit', async () => {
     const [, command] = /<pre><code>npx torchvae ([^<]*)<\/code>/.exec(page('runs/im ages/report.html'))!;
-    const args = plain(command!).split(/\s+(?:\\\n\s+)?/);
+    const shell = spawnSync('sh', ['-c', `printf '%s\\0' ${plain(command!)}`], { encoding: 'utf8' });
+    const args = shell.stdout.split('\0').slice(0, -1);
+    expect(args).toContain('encoder.hidden=[16]');
     await run(...args, '--out', 'again');
     const weights = (path: string) => readFileSync(join(folder, path, 'checkpoint.safetensors'));
     expect(weights('again').equals(weights('runs/im ages'))).toBe(true);
