@@ -933,6 +933,9 @@ describe('checkpoints', () => {
       { position: { ...position, epoch: -1 } },
       { position: { ...position, step: 0.5 } },
       { position: { ...position, step: '4' } },
+      { position: { ...position, best: 1 } },
+      { position: { ...position, best: { of: 'x', value: null, epoch: 1, reference: 1, waited: 0 } } },
+      { position: { ...position, best: { of: 'x', value: 1, epoch: 1, reference: 1, waited: 0.5 } } },
       { position: { ...position, stepInEpoch: 1 } },
       { position: { ...position, stepInEpoch: 1, partial: null } },
       { position: { ...position, stepInEpoch: 1, partial: { ...partial, batchSize: -1 } } },
@@ -1169,10 +1172,11 @@ test('averagedParameters: a model that keeps none', async () => {
   await refuses('ERR_STATE', ['averageWeights'], () => vae.averagedParameters());
 });
 
-// What reads files has its bad input beside its good one.
-test('every public function appears here or with the formats', () => {
+// What reads files or draws has its bad input beside its good one.
+test('every public function appears here, with the formats or with the pictures', () => {
   const functions = Object.entries(torchvae).filter(([, value]) => typeof value === 'function');
-  const files = ['bad-input', 'array-files', 'image-folder', 'tables', 'text'];
+  const formats = ['array-files', 'image-folder', 'tables', 'text'];
+  const files = ['bad-input', ...formats, 'charts', 'latent-pictures', 'tensorboard'];
   const source = files
     .map((name) => readFileSync(join(packageFolder, 'test', `${name}.test.ts`), 'utf8'))
     .join('');

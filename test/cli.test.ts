@@ -60,8 +60,8 @@ function lossesOf(run: string): unknown {
   );
 }
 
-function checkpointOf(run: string): Buffer {
-  return readFileSync(join(run, 'checkpoint.safetensors'));
+function checkpointOf(run: string, name = 'checkpoint'): Buffer {
+  return readFileSync(join(run, `${name}.safetensors`));
 }
 
 function stepOf(run: string): { epoch: number; stepInEpoch: number; step: number } {
@@ -78,26 +78,36 @@ function pictureOf(path: string): ReturnType<typeof decode> {
 
 const small = ['train', '--count', '600', '--batch-size', '64'];
 
+const COMMANDS = [
+  'train',
+  'report',
+  'sample',
+  'reconstruct',
+  'interpolate',
+  'traverse',
+  'plot',
+  'encode',
+  'setup',
+  'doctor',
+];
+
 describe('help', () => {
   test('the program names its commands and a first run', async () => {
     const { stdout } = await succeed(['--help']);
-    for (const name of ['train', 'sample', 'reconstruct', 'encode', 'setup', 'doctor']) {
+    for (const name of COMMANDS) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
     }
     expect(stdout).toContain('torchvae train --preset mlp-400 --data sprites');
     expect((await succeed(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
-  test.each(['train', 'sample', 'reconstruct', 'encode', 'setup', 'doctor'])(
-    '%s shows examples',
-    async (name) => {
-      const { stdout } = await succeed([name, '--help']);
-      expect(stdout).toMatch(/\nExample[\s\S]*torchvae /);
-      expect(stdout).toContain(`torchvae ${name}`);
-      const options = stdout.split('\n').filter((line) => /^ {2}-/.test(line));
-      expect(options.length).toBeGreaterThanOrEqual(3);
-    },
-  );
+  test.each(COMMANDS)('%s shows examples', async (name) => {
+    const { stdout } = await succeed([name, '--help']);
+    expect(stdout).toMatch(/\nExample[\s\S]*torchvae /);
+    expect(stdout).toContain(`torchvae ${name}`);
+    const options = stdout.split('\n').filter((line) => /^ {2}-/.test(line));
+    expect(options.length).toBeGreaterThanOrEqual(3);
+  });
 
   test('a mistake names what there is', async () => {
     expect(await refused(['trian'])).toContain("unknown command 'trian'");
@@ -113,6 +123,7 @@ describe('train', () => {
     expect(stderr).toMatch(/epoch 1 .*\nepoch 2 /);
     expect(stderr).toContain(join(run, 'samples.png'));
     expect(readdirSync(run).sort()).toEqual([
+      'best.safetensors',
       'checkpoint.safetensors',
       'config.json',
       'metrics.jsonl',
@@ -135,16 +146,18 @@ describe('train', () => {
       latentHealth: expect.objectContaining({ activeUnits: expect.any(Number), examples: 1000 }),
     };
     const line = { seconds: expect.any(Number), train: losses, test: losses, learningRate: 1e-3, ...health };
+    const best = (epoch: number) => ({ epoch, value: expect.any(Number), of: 'validation loss' });
     expect(metricsOf(run)).toEqual([
-      { epoch: 1, step: 10, ...line },
-      { epoch: 2, step: 20, ...line },
+      { epoch: 1, step: 10, ...line, best: best(1) },
+      { epoch: 2, step: 20, ...line, best: best(2) },
     ]);
     expect(pictureOf(join(run, 'reconstructions.png'))).toMatchObject({
       width: 8 * 58 + 2,
       height: 4 * 58 + 2,
     });
     expect(pictureOf(join(run, 'samples.png'))).toMatchObject({ width: 8 * 58 + 2, height: 8 * 58 + 2 });
-    expect(stepOf(run)).toEqual({ epoch: 2, stepInEpoch: 0, step: 20 });
+    expect(stepOf(run)).toMatchObject({ epoch: 2, stepInEpoch: 0, step: 20, best: { epoch: 2, waited: 0 } });
+    expect(checkpointOf(run, 'best').equals(checkpointOf(run))).toBe(true);
   });
 
   test('without --out the run is named after the preset, the data and the time', async () => {
@@ -233,8 +246,30 @@ describe('train', () => {
         : [...start, '--out', run],
     );
     expect(readdirSync(run).sort()).toEqual(readdirSync(at('unharmed')).sort());
-    expect(checkpointOf(run).equals(checkpointOf(at('unharmed')))).toBe(true);
+    for (const name of ['checkpoint', 'best'])
+      expect(checkpointOf(run, name).equals(checkpointOf(at('unharmed'), name)), name).toBe(true);
     expect(lossesOf(run)).toEqual(lossesOf(at('unharmed')));
+  });
+
+  test('--patience ends a run that does not improve, also when it is resumed; --best is its best epoch', async () => {
+    const run = at('patient');
+    // Nothing is learnt at a rate of 0, so that no epoch is better than the first.
+    const still = [...small, '--learning-rate', '0', '--patience', '3', '--out', run];
+    await succeed([...still, '--epochs', '2']);
+    const { stderr } = await succeed(['train', '--out', run, '--resume', '--epochs', '9']);
+    expect(stderr).toMatch(
+      /epoch 3 [\s\S]*\nepoch 4 .*\nEnded early, at epoch 4: the last 3 epochs were no better/,
+    );
+    expect(stepOf(run)).toMatchObject({ epoch: 4, best: { epoch: 1, waited: 3 } });
+    expect(metricsOf(run).map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
+    const best = decodeSafetensors(checkpointOf(run, 'best'), run);
+    expect(JSON.parse(best.metadata.training!).position.epoch).toBe(1);
+    const again = await succeed(['train', '--out', run, '--resume']);
+    expect(again.stderr).toContain('Ended early, at epoch 4');
+    const more = await succeed(['train', '--out', run, '--resume', '--patience', '4']);
+    expect(more.stderr).toContain('Ended early, at epoch 5');
+    await succeed(['sample', run, '--best', '--count', '4', '--out', 'best.png']);
+    expect(existsSync(at('best.png'))).toBe(true);
   });
 });
 
@@ -284,6 +319,7 @@ describe('train refuses', () => {
     [['--data', 'mnist', '--count', '10'], /--count is for --data sprites/],
     [['--size', '30'], /Expected 28, 32 or 64 for size but received 30/],
     [['--count', '0'], /'0' is invalid. Expected an integer of at least 1/],
+    [['--patience', '0'], /'0' is invalid. Expected an integer of at least 1/],
     [['--epochs', '0'], /'0' is invalid. Expected an integer of at least 1/],
     [['--epochs', '1.5'], /Expected an integer of at least 1/],
     [['--epochs', 'many'], /Expected an integer of at least 1/],
@@ -350,6 +386,8 @@ describe('what is made of a run', () => {
 
   test.each([
     [['sample', 'nowhere'], /nowhere does not exist; train one with: torchvae train.*ERR_CHECKPOINT/],
+    [['sample', 'empty', '--best'], /best.safetensors does not exist/],
+    [['sample', 'whole/best.safetensors', '--best'], /--best is for a run directory.*ERR_RANGE/],
     [['sample', 'whole', '--count', '500000'], /Expected an integer from 1 to 10000/],
     [['sample', 'whole', '--out', 'none/samples.png'], /Could not write none.*ERR_IO/],
     [['sample', 'whole/config.json'], /config.json is no usable safetensors file.*ERR_CHECKPOINT/],

@@ -1,24 +1,21 @@
 import { type Command, Option } from 'commander';
 import { writeFileAtomic } from '../files.ts';
 import { encodeSafetensors } from '../model/safetensors.ts';
-import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, DATA_HELP, type DataOptions, integer, openData, SIZE_HELP } from './options.ts';
+import { checkpointOf } from './options.ts';
+import { addShownOptions, type ShownOptions } from './pictures.ts';
+import { openShown } from './run-data.ts';
 
 /** Adds `torchvae encode`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('encode')
-    .description('Write mean and logVariance of q(z|x) for every example, as a safetensors file.')
-    .argument('<run>', 'run directory or checkpoint file')
-    .option('--data <name|path>', DATA_HELP, 'sprites')
-    .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
-    .option('--size <pixels>', SIZE_HELP, integer(1))
+    .description('Write mean and logVariance of q(z|x) for every example, as a safetensors file.');
+  addShownOptions(command)
     .addOption(
       new Option('--split <name>', 'for sets that have both').choices(['train', 'test']).default('test'),
     )
     .option('--out <file>', 'file to write', 'codes.safetensors')
-    .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
     .addHelpText(
       'after',
       `
@@ -31,10 +28,10 @@ Example, and how Python reads what it wrote:
 
 async function encode(
   run: string,
-  options: DataOptions & { split: 'train' | 'test'; out: string; device: DeviceName },
+  options: ShownOptions & { split: 'train' | 'test'; out: string },
 ): Promise<void> {
-  using vae = await VAE.load(checkpointOf(run), { device: options.device });
-  const data = await openData(options, options.split, vae.schema);
+  using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
+  const data = await openShown(run, options, options.split, vae.schema);
   const { mean, logVariance } = await vae.encode(data);
   const tensors = new Map([
     ['mean', { dtype: 'F32', ...mean }],

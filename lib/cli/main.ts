@@ -4,10 +4,14 @@ import { Command, CommanderError } from 'commander';
 import { TorchvaeError } from '../errors.ts';
 import { register as registerDoctor } from './doctor.ts';
 import { register as registerEncode } from './encode.ts';
+import { register as registerInterpolate } from './interpolate.ts';
+import { register as registerPlot } from './plot.ts';
 import { register as registerReconstruct } from './reconstruct.ts';
+import { register as registerReport } from './report.ts';
 import { register as registerSample } from './sample.ts';
 import { register as registerSetup } from './setup.ts';
 import { register as registerTrain } from './train.ts';
+import { register as registerTraverse } from './traverse.ts';
 
 function version(): string {
   const path = new URL('../../package.json', import.meta.url);
@@ -16,7 +20,7 @@ function version(): string {
 
 function createProgram(): Command {
   const program = new Command('torchvae')
-    .description('Variational autoencoders on libtorch: train, sample, reconstruct, encode.')
+    .description('Variational autoencoders on libtorch: train, sample, look inside.')
     .version(version())
     .exitOverride()
     .showHelpAfterError('(add --help to see what there is)')
@@ -26,11 +30,16 @@ function createProgram(): Command {
 A first run, from nothing to pictures in runs/:
   torchvae setup                                     fetch libtorch into your cache
   torchvae train --preset mlp-400 --data sprites     train on the built-in images
-  torchvae sample runs/NAME --out samples.png        draw new images from it`,
+  torchvae sample runs/NAME --out samples.png        draw new images from it
+  torchvae report runs/NAME                          all of the run on a page of HTML`,
     );
   registerTrain(program);
   registerSample(program);
   registerReconstruct(program);
+  registerReport(program);
+  registerInterpolate(program);
+  registerTraverse(program);
+  registerPlot(program);
   registerEncode(program);
   registerSetup(program);
   registerDoctor(program);

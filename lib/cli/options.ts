@@ -10,7 +10,7 @@ import {
   loadSplit,
 } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
-import { CHECKPOINT_FILE } from '../report/run-directory.ts';
+import { BEST_FILE, CHECKPOINT_FILE } from '../report/run-directory.ts';
 
 /** A commander parser for an integer from `min` to `max`. */
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -87,8 +87,9 @@ export function openData(
 export async function openTraining(
   options: DataOptions,
   { holdout, seed }: { holdout: number; seed: number },
+  schema?: DataSchema,
 ): Promise<{ data: Dataset; validation?: Dataset }> {
-  const load = loadOptions(options, 'train');
+  const load = loadOptions(options, 'train', schema);
   if (holdout === 0) return { data: await loadDataset(options.data, load) };
   const { train, validation } = await loadSplit(options.data, { validation: holdout, seed }, load);
   return { data: train, validation };
@@ -134,13 +135,23 @@ export function hasTestSplit(data: string): boolean {
   return isNamed(data) || hasSplitFolders(data);
 }
 
+/** Help for `--best`. */
+export const BEST_HELP = "of a run directory, the weights of its best epoch instead of its last one's";
+
 /**
- * The checkpoint that a RUN argument means: a run directory's, or a file.
+ * The checkpoint that a RUN argument means: a run directory's, that of its last epoch or of its best, or a file.
  *
- * @throws TorchvaeError ERR_CHECKPOINT when there is none
+ * @throws TorchvaeError ERR_CHECKPOINT when there is none, ERR_RANGE for the best of a file
  */
-export function checkpointOf(run: string): string {
-  const path = existsSync(run) && statSync(run).isDirectory() ? join(run, CHECKPOINT_FILE) : run;
+export function checkpointOf(run: string, best = false): string {
+  const isDirectory = existsSync(run) && statSync(run).isDirectory();
+  if (best && !isDirectory && existsSync(run)) {
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      `--best is for a run directory, but ${run} is a file; leave --best out`,
+    );
+  }
+  const path = isDirectory ? join(run, best ? BEST_FILE : CHECKPOINT_FILE) : run;
   if (existsSync(path)) return path;
   throw new TorchvaeError(
     'ERR_CHECKPOINT',

@@ -8,6 +8,7 @@ const MODEL_KEYS: readonly string[] = SPEC_KEYS.filter((key) => key !== 'inputSh
 const FIT_KEYS: readonly string[] = [
   ...OPTIMISER_OPTIONS.filter((key) => key !== 'learningRate' && key !== 'adam'),
   'schedule',
+  'earlyStopping',
   'shuffle',
   'gradientHealth',
 ];

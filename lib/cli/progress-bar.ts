@@ -28,11 +28,13 @@ export class ProgressBar {
     this.#warn(result);
   }
 
-  /** Says what is wrong with gradients and codes: once, until it changes. */
-  #warn({ gradientHealth, latentHealth }: EpochResult): void {
+  /** Says what is wrong with updates, gradients and codes: once, until it changes. */
+  #warn({ gradientHealth, latentHealth, skipped, skippedBecause }: EpochResult): void {
     const { verdict, layer, norm = 0, advice } = gradientHealth ?? {};
     const gradients =
       advice && `gradients are ${verdict} at ${layer} (norm of the whole ${norm.toPrecision(3)}); ${advice}`;
+    const left = skipped && `${skipped} updates were left out this epoch: ${skippedBecause}`;
+    this.#warnOf('updates', skippedBecause, left || undefined);
     this.#warnOf('gradients', verdict, gradients);
     this.#warnOf('codes', latentHealth?.alarm?.degree, latentHealth?.alarm?.message);
   }

@@ -1,25 +1,26 @@
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../files.ts';
-import { reconstructionGrid } from '../report/grid.ts';
-import { encodePng } from '../report/png.ts';
-import type { DeviceName } from '../runtime/device.ts';
+import { reconstructionPicture } from '../report/gallery.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, DATA_HELP, type DataOptions, integer, openData, SIZE_HELP } from './options.ts';
+import { checkpointOf, integer } from './options.ts';
+import {
+  addPictureOptions,
+  addShownOptions,
+  checkImages,
+  type PictureOptions,
+  putPicture,
+  type ShownOptions,
+} from './pictures.ts';
+import { openShown } from './run-data.ts';
 
 /** Adds `torchvae reconstruct`. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('reconstruct')
     .description(
       'Encode and decode test examples, and write a picture: originals above, reconstructions below.',
-    )
-    .argument('<run>', 'run directory or checkpoint file')
-    .option('--data <name|path>', DATA_HELP, 'sprites')
-    .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
-    .option('--size <pixels>', SIZE_HELP, integer(1))
+    );
+  addPictureOptions(addShownOptions(command), 'reconstructions.png')
     .option('--count <n>', 'how many, from the first', integer(1, 10_000), 16)
-    .option('--out <file>', 'PNG to write', 'reconstructions.png')
-    .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
     .addHelpText(
       'after',
       '\nExample:\n  torchvae reconstruct runs/digits --data mnist --count 32 --out pairs.png',
@@ -29,14 +30,11 @@ export function register(program: Command): void {
 
 async function reconstruct(
   run: string,
-  options: DataOptions & { count: number; out: string; device: DeviceName },
+  { count, ...flags }: ShownOptions & PictureOptions & { count: number },
 ): Promise<void> {
-  const { count, ...named } = options;
-  using vae = await VAE.load(checkpointOf(run), { device: options.device });
-  const data = (await openData(named, 'test', vae.schema)).take(count);
-  const { data: reconstructions } = await vae.reconstruct(data);
-  const originals = data.batch(Array.from({ length: data.length }, (_, i) => i));
-  const picture = reconstructionGrid(originals, reconstructions, data.shape, { columns: 8, scale: 2 });
-  await writeFileAtomic(options.out, encodePng(picture));
-  process.stderr.write(`Wrote ${data.length} pairs to ${options.out}\n`);
+  using vae = await VAE.load(checkpointOf(run, flags.best), { device: flags.device });
+  const data = (await openShown(run, flags, 'test', vae.schema)).take(count);
+  checkImages(data);
+  await putPicture(await reconstructionPicture(vae, data, count), flags);
+  process.stderr.write(`Wrote ${data.length} pairs to ${flags.out}\n`);
 }

@@ -24,6 +24,8 @@ export interface RunSettings {
   epochs: number;
   batchSize: number;
   learningRate: number;
+  /** Epochs without an improvement after which training ends. */
+  patience?: number;
   /** Share of the training data that is held out. */
   holdout?: number;
   binarise?: 'threshold' | 'fixed' | 'dynamic';
@@ -36,6 +38,8 @@ export interface SavedRun {
   settings: RunSettings;
   examples: unknown;
   shape: unknown;
+  /** All of config.json. */
+  config: Record<string, unknown>;
 }
 
 /**
@@ -51,13 +55,12 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
       `Expected a run to resume in ${run.path} but ${what}; leave --resume out to start one`,
     );
   }
-  const {
-    preset,
-    seed,
-    precision = 'float32',
-    data,
-    training,
-  } = (await run.readConfig()) as Record<string, never>;
+  return settingsOf(run.path, await run.readConfig());
+}
+
+/** @throws TorchvaeError ERR_CHECKPOINT for a config.json that is not as `torchvae train` writes it */
+export function settingsOf(path: string, config: Record<string, unknown>): SavedRun {
+  const { preset, seed, precision = 'float32', data, training } = config;
   const {
     name,
     directory,
@@ -72,17 +75,22 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
     examples,
     shape,
   } = (data ?? {}) as Record<string, unknown>;
-  const { epochs, batchSize, learningRate, holdout, set } = (training ?? {}) as Record<string, unknown>;
+  const { epochs, batchSize, learningRate, patience, holdout, set } = (training ?? {}) as Record<
+    string,
+    unknown
+  >;
   const settings = { preset, data: name, seed, precision, epochs, batchSize, learningRate };
-  const streams = { stream, window, testData };
   const optional = {
     dataDir: directory,
     count,
     size,
     labelColumn,
     onMissing,
-    ...streams,
+    stream,
+    window,
+    testData,
     binarise,
+    patience,
     holdout,
     set,
   };
@@ -115,11 +123,11 @@ export async function readRun(run: RunDirectory): Promise<SavedRun> {
               : 'a number';
     throw new TorchvaeError(
       'ERR_CHECKPOINT',
-      `${run.path} has a damaged config.json: ${expected(what, key, value)}`,
+      `${path} has a damaged config.json: ${expected(what, key, value)}`,
     );
   }
   const known = Object.entries({ ...settings, ...optional }).filter(([, value]) => value !== undefined);
-  return { settings: Object.fromEntries(known) as unknown as RunSettings, examples, shape };
+  return { settings: Object.fromEntries(known) as unknown as RunSettings, examples, shape, config };
 }
 
 /** The flags by which a run is the run it is; the others may change between its parts. */

@@ -1,15 +1,11 @@
 import { existsSync, statSync } from 'node:fs';
-import {
-  type DataSchema,
-  type Dataset,
-  loadDataset,
-  type StreamedDataset,
-  streamDataset,
-} from '../data/index.ts';
+import { dirname } from 'node:path';
+import { type DataSchema, type Dataset, loadDataset, StreamedDataset, streamDataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { preset } from '../model/presets.ts';
-import { type DataOptions, hasTestSplit, loadOptions, openTraining } from './options.ts';
-import type { RunSettings } from './resume.ts';
+import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
+import { type DataOptions, hasTestSplit, loadOptions, openData, openTraining } from './options.ts';
+import { type RunSettings, settingsOf } from './resume.ts';
 import { isStreamed, openStream } from './streams.ts';
 
 /** What a run trains on, and what it is judged by. */
@@ -21,13 +17,13 @@ export interface RunData {
   test?: Dataset | StreamedDataset;
 }
 
-/** The data of a run, as its settings say. */
-export async function openRunData(settings: RunSettings): Promise<RunData> {
+/** The data of a run, as its settings say. With `schema`, tables become examples by that instead of one that is learnt anew. */
+export async function openRunData(settings: RunSettings, schema?: DataSchema): Promise<RunData> {
   const { seed, holdout = 0, binarise } = settings;
   if (settings.stream && holdout > 0) checkHoldout(settings);
   const opened: RunData = settings.stream
-    ? { data: await openStream(settings, 'train') }
-    : await openTraining(settings, { holdout, seed });
+    ? { data: await openStream(settings, 'train', schema) }
+    : await openTraining(settings, { holdout, seed }, schema);
   const test = await openTest(settings, opened.data);
   const { data, validation } = opened;
   return {
@@ -35,6 +31,14 @@ export async function openRunData(settings: RunSettings): Promise<RunData> {
     ...(validation && { validation: binarised(validation, binarise) }),
     ...(test && { test: binarised(test, binarise) }),
   };
+}
+
+/** Examples of a stream that pictures are made of. */
+const SHOWN = 2000;
+
+/** The data as they are, or examples from all over a stream. */
+export async function someOf(data: Dataset | StreamedDataset): Promise<Dataset> {
+  return data instanceof StreamedDataset ? data.spread(Math.min(SHOWN, data.length)) : data;
 }
 
 /** What is not trained on has the schema and the size of what is. */
@@ -75,6 +79,36 @@ function checkHoldout({ preset: name, holdout }: RunSettings): void {
     'ERR_RANGE',
     `--holdout divides data in memory and these are streamed; leave it out, and give --test-data to judge the epochs by`,
   );
+}
+
+/**
+ * The data that a command shows a model: `--data`, or what the run was trained on, of which the split where there are two.
+ *
+ * @throws TorchvaeError ERR_STATE where there is neither, and what the data sets throw
+ */
+export async function openShown(
+  run: string,
+  given: Partial<DataOptions>,
+  split: 'train' | 'test',
+  schema: DataSchema | undefined,
+): Promise<Dataset> {
+  const { data, dataDir, size } = given;
+  if (data !== undefined) return openData({ ...given, data }, split, schema);
+  const settings = await settingsNear(run);
+  const own = { ...settings, ...(dataDir !== undefined && { dataDir }), ...(size !== undefined && { size }) };
+  return binarised(await openData(own, split, schema), settings.binarise);
+}
+
+/** How the run in this directory, or the one that this checkpoint lies in, was started. */
+async function settingsNear(run: string): Promise<RunSettings> {
+  const directory = new RunDirectory(statSync(run).isDirectory() ? run : dirname(run));
+  if (!existsSync(directory.config)) {
+    throw new TorchvaeError(
+      'ERR_STATE',
+      `Expected --data: there is no ${CONFIG_FILE} beside ${run} that says what the model was trained on`,
+    );
+  }
+  return settingsOf(directory.path, await directory.readConfig()).settings;
 }
 
 function binarised<T extends Dataset | StreamedDataset>(data: T, mode: RunSettings['binarise']): T {

@@ -1,21 +1,24 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type Dataset, StreamedDataset } from '../data/index.ts';
+import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { PRECISIONS } from '../model/precision.ts';
 import { preset, presetNames } from '../model/presets.ts';
 import type { ModelSpecInput } from '../model/spec.ts';
-import { imageGrid, reconstructionGrid } from '../report/grid.ts';
+import { isImage, reconstructionPicture, samplePicture } from '../report/gallery.ts';
 import { RunDirectory } from '../report/run-directory.ts';
+import type { TensorBoardWriter } from '../report/tensorboard/writer.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import type { EpochResult } from '../training/fit.ts';
+import type { EpochResult, FitOptions } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
+import { openBoard, writeEpoch } from './board.ts';
 import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, type RunSettings, readRun } from './resume.ts';
-import { openRunData } from './run-data.ts';
+import { describeRun } from './run-config.ts';
+import { openRunData, someOf } from './run-data.ts';
 import { addStreamOptions, isStreamed } from './streams.ts';
 
 /** The flags as given; what is left out comes from the run that is resumed, else from the preset or the defaults. */
@@ -23,11 +26,8 @@ interface Flags extends Partial<RunSettings> {
   device: DeviceName;
   out?: string;
   resume?: boolean;
+  tensorboard?: boolean;
 }
-
-/** Images in samples.png, and pairs in reconstructions.png. */
-const SAMPLES = 64;
-const RECONSTRUCTIONS = 16;
 
 /** Adds `torchvae train`. */
 export function register(program: Command): void {
@@ -52,6 +52,11 @@ export function register(program: Command): void {
     .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
     .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
     .option('--learning-rate <x>', "the optimiser's step size; default the preset's", nonNegative(1000))
+    .option(
+      '--patience <n>',
+      'end training when the validation loss has not fallen for n epochs; default it does not end early',
+      integer(1),
+    )
     .option('--set <key=value>', SET_HELP, collect)
     .addOption(
       new Option(
@@ -69,6 +74,7 @@ export function register(program: Command): void {
     )
     .option('--seed <n>', 'of the weights, the noise and the order of the data; default 0', integer(0))
     .option('--out <dir>', 'run directory; default runs/PRESET-DATA-TIME')
+    .option('--tensorboard', 'write losses, health, weights and pictures of every epoch to OUT/tensorboard')
     .option('--resume', 'go on from the checkpoint in --out, as that run was started, to --epochs in all')
     .addHelpText(
       'after',
@@ -83,8 +89,8 @@ Examples:
   torchvae train --data mnist --set condition.classes=10 --set 'schedule={"type":"cosine","epochs":10}'
 
 The run directory holds config.json, metrics.jsonl (a line an epoch), reconstructions.png (originals above, their
-reconstructions below), samples.png (draws from the prior) and checkpoint.safetensors. The checkpoint is written after
-every epoch; Ctrl-C writes one at the step it has come to, and --resume goes on from there with the same numbers.`,
+reconstructions below), samples.png (draws from the prior), checkpoint.safetensors, and best.safetensors: the epoch with the
+lowest validation loss, or test loss where nothing is held out of data with a test split. The checkpoint is written after every epoch; Ctrl-C writes one at the step it has come to, and --resume goes on from there with the same numbers.`,
     )
     .action(train);
 }
@@ -111,6 +117,7 @@ async function train(flags: Flags): Promise<void> {
   using vae = await openModel(settings, flags, run, { ...spec, inputShape: data.shape });
   const bar = new ProgressBar();
   const interruption = new AbortController();
+  const stopping = earlyStopping(settings, fit);
   const epochs = vae.fit(data, {
     epochs: Math.max(0, settings.epochs - vae.epoch),
     batchSize: settings.batchSize,
@@ -118,25 +125,45 @@ async function train(flags: Flags): Promise<void> {
     ...(judge && { validation: judge }),
     latentHealth: true,
     ...fit,
+    ...stopping,
     signal: interruption.signal,
     onProgress: (progress) => bar.update(progress),
   });
   // Only now, when nothing can be refused any more, is the directory touched.
   await run.create();
   await run.keepMetrics(vae.epoch);
-  await run.writeConfig(describeRun(settings, vae, data, examples));
+  await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, saved?.config));
   process.stderr.write(
     `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
   );
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
-  await recordEpochs(vae, epochs, run, bar, interruption, validation ? 'validation' : 'test');
-  const pictures = isImage(data) ? await writePictures(vae, await someImages(test ?? data), run) : [];
+  const shown = { data: await someOf(judge ?? data), judge: validation ? 'validation' : 'test' } as const;
+  const board = openBoard(run, flags.tensorboard === true, vae);
+  try {
+    await recordEpochs(vae, epochs, { run, bar, board }, interruption, shown);
+  } finally {
+    await board?.close();
+  }
+  if (vae.epoch < settings.epochs) {
+    const { patience } = stopping.earlyStopping!;
+    process.stderr.write(`Ended early, at epoch ${vae.epoch}: the last ${patience} epochs were no better.\n`);
+  }
+  const pictures = isImage(data) ? await writePictures(vae, await someOf(test ?? data), run) : [];
   process.stderr.write(`Checkpoint: ${run.checkpoint}\n`);
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
 }
 
+/** --patience, with what --set says beside it. */
+function earlyStopping(
+  { patience }: RunSettings,
+  { earlyStopping: rest }: Partial<FitOptions>,
+): Pick<FitOptions, 'earlyStopping'> {
+  if (patience !== undefined) return { earlyStopping: { ...rest, patience } };
+  return rest ? { earlyStopping: rest } : {};
+}
+
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
-  const { device: _device, out: _out, resume: _resume, ...given } = flags;
+  const { device: _device, out: _out, resume: _resume, tensorboard: _tensorboard, ...given } = flags;
   const name = given.preset ?? saved?.preset ?? 'mlp-400';
   const defaults = {
     preset: name,
@@ -172,70 +199,30 @@ function openModel(
   return VAE.create({ spec, device, seed, precision });
 }
 
-function describeRun(
-  settings: RunSettings,
-  vae: VAE,
-  data: Dataset | StreamedDataset,
-  examples: number,
-): object {
-  const {
-    preset: name,
-    data: dataName,
-    dataDir,
-    count,
-    size,
-    labelColumn,
-    onMissing,
-    stream,
-    window,
-    testData,
-    binarise,
-    seed,
-    precision,
-    ...training
-  } = settings;
-  return {
-    preset: name,
-    data: {
-      name: dataName,
-      directory: dataDir,
-      count,
-      size,
-      labelColumn,
-      onMissing,
-      stream: stream || undefined,
-      window,
-      testData,
-      examples,
-      shape: data.shape,
-      kind: data.kind,
-      binarise,
-    },
-    training,
-    seed,
-    precision,
-    device: vae.device,
-    spec: vae.spec,
-    versions: { torchvae: vae.versions.torchvae, libtorch: vae.versions.libtorch, node: process.version },
-  };
+/** What epochs are told to. */
+interface Listeners {
+  run: RunDirectory;
+  bar: ProgressBar;
+  board: TensorBoardWriter | undefined;
 }
 
 /** Takes the epochs as they come, into the metrics and the checkpoint; Ctrl-C leaves the step that it came to. */
 async function recordEpochs(
   vae: VAE,
   epochs: AsyncIterable<EpochResult>,
-  run: RunDirectory,
-  bar: ProgressBar,
+  { run, bar, board }: Listeners,
   interruption: AbortController,
-  judge: 'test' | 'validation',
+  shown: { data: Dataset; judge: 'test' | 'validation' },
 ): Promise<void> {
   const interrupt = () => interruption.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     for await (const result of epochs) {
-      bar.epochDone(result, judge);
+      bar.epochDone(result, shown.judge);
       const { validation, ...line } = result;
-      await run.appendMetrics({ ...line, ...(validation && { [judge]: validation }) });
+      await run.appendMetrics({ ...line, ...(validation && { [shown.judge]: validation }) });
+      if (board) await writeEpoch(board, vae, result, shown);
+      if (result.best.epoch === result.epoch) await vae.save(run.best);
       await vae.save(run.checkpoint);
     }
   } catch (error) {
@@ -252,27 +239,10 @@ async function recordEpochs(
   }
 }
 
-function isImage({ shape, kind }: Dataset | StreamedDataset): boolean {
-  return shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && (kind === 'unit' || kind === 'binary');
-}
-
-async function someImages(data: Dataset | StreamedDataset): Promise<Dataset> {
-  return data instanceof StreamedDataset ? data.head(Math.min(RECONSTRUCTIONS, data.length)) : data;
-}
-
 /** Returns the paths of the pictures. */
 async function writePictures(vae: VAE, data: Dataset, run: RunDirectory): Promise<string[]> {
-  const shown = Array.from({ length: Math.min(RECONSTRUCTIONS, data.length) }, (_, i) => i);
-  const some = data.subset(shown);
-  const originals = some.batch(shown);
-  const reconstructions = await vae.reconstruct(originals, some.labels && { labels: some.labels });
-  const pairs = reconstructionGrid(originals, reconstructions.data, data.shape, { columns: 8, scale: 2 });
-  const classes = vae.spec.condition?.classes;
-  // A column for each class, as far as the columns go.
-  const labels = classes && Int32Array.from({ length: SAMPLES }, (_, i) => (i % 8) % classes);
-  const samples = await vae.sample(SAMPLES, labels ? { labels } : {});
   return [
-    await run.writePicture('reconstructions.png', pairs),
-    await run.writePicture('samples.png', imageGrid(samples.data, data.shape, { columns: 8, scale: 2 })),
+    await run.writePicture('reconstructions.png', await reconstructionPicture(vae, data)),
+    await run.writePicture('samples.png', await samplePicture(vae, data.shape)),
   ];
 }

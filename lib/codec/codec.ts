@@ -28,7 +28,7 @@ const HEADER = 4 + 8 + 8 + 4 + 4;
  * @throws TorchvaeError ERR_STATE for a model whose codes are categories or depend on labels, ERR_RANGE for the step, and what
  * `VAE.encode` throws
  */
-export async function compress(vae: VAE, x: Examples, options: CompressOptions = {}): Promise<Buffer> {
+export async function compress(vae: VAE, x: Examples, options: CompressOptions = {}): Promise<Uint8Array> {
   const { step: given = 0.25, labels } = checkOptions('options of compress', options, ['step', 'labels']);
   const step = checkNumber('step', given, 1e-6, 1e6);
   checkCompressible(vae);
@@ -49,7 +49,7 @@ export async function compress(vae: VAE, x: Examples, options: CompressOptions =
   header.writeDoubleLE(step, 12);
   header.writeUInt32LE(rows, 20);
   header.writeUInt32LE(dimensions, 24);
-  return Buffer.concat([header, body]);
+  return new Uint8Array(Buffer.concat([header, body]));
 }
 
 /**

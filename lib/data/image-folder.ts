@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Sharp, SharpOptions } from 'sharp';
 import { checkInteger, checkOptions, checkPath, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { loadSharp } from '../sharp.ts';
 import { Dataset } from './dataset.ts';
 import { findImages, type ImageFiles } from './image-files.ts';
 import { plainPng } from './plain-png.ts';
@@ -106,7 +107,7 @@ export async function openImageFolder(
   if (channels !== undefined && channels !== 1 && channels !== 3) {
     throw new TorchvaeError('ERR_RANGE', expected('1 or 3', 'channels', channels));
   }
-  const decoder = await loadSharp();
+  const decoder = (await loadSharp('Images are decoded')) as unknown as Decoder;
   const files = await findImages(folder);
   const { paths } = files;
   const read = (path: string) => open(decoder, path, maxPixels);
@@ -148,22 +149,14 @@ export async function imageFolderSize(folder: string, imageSize?: number): Promi
   const { paths } = await findImages(folder);
   if (imageSize !== undefined) return 3 * imageSize ** 2 * paths.length;
   const [path] = paths as [string];
-  const { height, width } = await headerOf(await open(await loadSharp(), path, MAX_PIXELS), path, MAX_PIXELS);
+  const decoder = (await loadSharp('Images are decoded')) as unknown as Decoder;
+  const { height, width } = await headerOf(await open(decoder, path, MAX_PIXELS), path, MAX_PIXELS);
   return 3 * height * width * paths.length;
 }
 
 function checkSize(size: unknown): [number, number] {
   const [height, width] = Array.isArray(size) && size.length === 2 ? size : [size, size];
   return [checkInteger('imageSize', height, 1, 1 << 14), checkInteger('imageSize', width, 1, 1 << 14)];
-}
-
-async function loadSharp(): Promise<Decoder> {
-  try {
-    return (await import('sharp')).default as unknown as Decoder;
-  } catch (cause) {
-    const message = `Images are decoded by the package sharp, which could not be loaded (${(cause as Error).message.split('\n')[0]})`;
-    throw new TorchvaeError('ERR_STATE', `${message}. Install it: npm install sharp`, { cause });
-  }
 }
 
 /** A few at a time; ends with the first that fails, of those that ran together the one that comes first. */

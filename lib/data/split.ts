@@ -51,15 +51,6 @@ export function splitIndices(
   return parts.map((indices) => Uint32Array.from(indices).sort());
 }
 
-/** At most `count` examples, as evenly spaced as can be: sorted data are surveyed as well as shuffled ones. */
-export function spaced<T extends { length: number; subset(indices: Uint32Array): T }>(
-  data: T,
-  count: number,
-): T {
-  if (data.length <= count) return data;
-  return data.subset(Uint32Array.from({ length: count }, (_, i) => Math.floor((i * data.length) / count)));
-}
-
 function groupByLabel(order: Uint32Array, labels: Int32Array): number[][] {
   const groups = new Map<number, number[]>();
   for (const index of order) {

@@ -1,6 +1,6 @@
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import type { Binarisation, DataKind, Dataset } from '../data/dataset.ts';
-import { spaced } from '../data/split.ts';
+import { spread } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { ScoreOptions } from '../model/anomaly.ts';
 import type { Examples, Tensor } from '../model/input.ts';
@@ -125,7 +125,7 @@ export async function evaluateModel(
     data: { name, examples: length, shape, kind, binarisation },
     seed,
     losses: { ...losses, bitsPerDimension: -losses.elbo / perDimension },
-    latent: await model.latentHealth(spaced(data, SURVEYED), { seed }),
+    latent: await model.latentHealth(spread(data, SURVEYED), { seed }),
   };
   if (draws > 0) {
     const values = await inStretches(data, (part, first) =>
@@ -145,7 +145,7 @@ export async function evaluateModel(
     if (judged) result.samples = judged;
   }
   if (data.factors.length > 0) {
-    const some = spaced(data, DISENTANGLED);
+    const some = spread(data, DISENTANGLED);
     const { mean } = await model.encode(some);
     if (mean.shape[1]! > 1) {
       const { importances: _, ...scores } = dci(mean, some, { seed });
@@ -204,7 +204,7 @@ async function judgeSamples(
   count: number,
   seed: number,
 ): Promise<Evaluation['samples'] | undefined> {
-  const data = spaced(reference, count);
+  const data = spread(reference, count);
   if (data.length <= NEIGHBOURS) return undefined;
   const { data: drawn } = await model.sample(data.length, {
     seed,

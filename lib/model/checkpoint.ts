@@ -149,7 +149,7 @@ function readTraining(
   if (typeof position !== 'object' || position === null) {
     throw damaged(path, expected('an object', 'training.position', position));
   }
-  const { epoch, stepInEpoch, step, optimizer, plateau, partial } = position as Record<string, unknown>;
+  const { epoch, stepInEpoch, step, optimizer, plateau, best, partial } = position as Record<string, unknown>;
   const whole: Position = {
     epoch: count(path, 'position.epoch', epoch),
     stepInEpoch: count(path, 'position.stepInEpoch', stepInEpoch),
@@ -157,6 +157,7 @@ function readTraining(
   };
   if (optimizer !== undefined) whole.optimizer = readOptimizer(path, optimizer);
   if (plateau !== undefined) whole.plateau = readPlateau(path, plateau);
+  if (best !== undefined) whole.best = readBest(path, best);
   if (partial !== undefined) whole.partial = readPartial(path, partial);
   else if (whole.stepInEpoch > 0) {
     throw damaged(path, expected('the epoch under way', 'training.position.partial', partial));
@@ -177,6 +178,20 @@ function readPlateau(path: string, value: unknown): NonNullable<Position['platea
     throw damaged(path, expected('what a schedule has seen', 'training.position.plateau', value));
   }
   return { best: Number(best), waited: count(path, 'position.plateau.waited', waited), scale: Number(scale) };
+}
+
+function readBest(path: string, value: unknown): NonNullable<Position['best']> {
+  const { of, value: lowest, epoch, reference, waited } = (value ?? {}) as Record<string, unknown>;
+  if (typeof of !== 'string' || !Number.isFinite(lowest) || !Number.isFinite(reference)) {
+    throw damaged(path, expected('the best epoch', 'training.position.best', value));
+  }
+  return {
+    of,
+    value: Number(lowest),
+    epoch: count(path, 'position.best.epoch', epoch),
+    reference: Number(reference),
+    waited: count(path, 'position.best.waited', waited),
+  };
 }
 
 function readPartial(path: string, value: unknown): NonNullable<Position['partial']> {

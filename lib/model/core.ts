@@ -20,6 +20,20 @@ export interface Plateau {
   scale: number;
 }
 
+/** What the epochs' judged losses have been; see `EarlyStopping`. */
+export interface Best {
+  /** What was judged, such as `validation loss`. */
+  of: string;
+  /** The lowest. */
+  value: number;
+  /** The epoch that had it. */
+  epoch: number;
+  /** What the next has to fall below to count as an improvement. */
+  reference: number;
+  /** Epochs since the last improvement. */
+  waited: number;
+}
+
 /** How far training has come; with the tensors, all that a checkpoint needs to go on with the same bits. */
 export interface Position {
   /** Whole epochs done. */
@@ -32,6 +46,8 @@ export interface Position {
   optimizer?: OptimizerType;
   /** What a `plateau` schedule of the learning rate has seen. */
   plateau?: Plateau;
+  /** The epoch that did best, and how long ago that was. */
+  best?: Best;
   /** The epoch under way: sums of its losses so far, and the batches that its order was cut into. */
   partial?: {
     sums: LossSums;

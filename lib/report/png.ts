@@ -1,4 +1,4 @@
-import { encode } from 'fast-png';
+import { decode, encode } from 'fast-png';
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 
@@ -17,18 +17,10 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
-/**
- * The bytes of a PNG file that shows the picture, 8 bits a channel.
- *
- * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for what is no picture
- */
-export function encodePng(picture: Picture): Uint8Array {
-  const { width, height, channels, data } = checkOptions('picture', picture, [
-    'width',
-    'height',
-    'channels',
-    'data',
-  ]);
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for what is no picture */
+export function checkPicture(picture: Picture): Picture {
+  const known = ['width', 'height', 'channels', 'data'];
+  const { width, height, channels, data } = checkOptions('picture', picture, known);
   checkInteger('width', width, 1, MAX_SIDE);
   checkInteger('height', height, 1, MAX_SIDE);
   if (channels !== 1 && channels !== 3) {
@@ -40,5 +32,24 @@ export function encodePng(picture: Picture): Uint8Array {
     const what = `${width} x ${height} x ${channels} values`;
     throw new TorchvaeError('ERR_SHAPE', expected(what, 'data', data));
   }
-  return encode({ width, height, channels, data, depth: 8 });
+  return { width, height, channels, data };
+}
+
+/**
+ * The bytes of a PNG file that shows the picture, 8 bits a channel.
+ *
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for what is no picture
+ */
+export function encodePng(picture: Picture): Uint8Array {
+  return encode({ ...checkPicture(picture), depth: 8 });
+}
+
+/** The picture that {@link encodePng} made the bytes of; undefined for what it did not make. */
+export function decodePng(bytes: Uint8Array): Picture | undefined {
+  try {
+    const { width, height, channels, data } = decode(bytes);
+    return checkPicture({ width, height, channels, data } as Picture);
+  } catch {
+    return undefined;
+  }
 }

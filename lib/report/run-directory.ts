@@ -2,10 +2,12 @@ import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, isTemporaryFile, writeFileAtomic } from '../files.ts';
-import { encodePng, type Picture } from './png.ts';
+import { type EpochRecord, parseEpochs } from './epochs.ts';
+import { decodePng, encodePng, type Picture } from './png.ts';
 
 export const CHECKPOINT_FILE = 'checkpoint.safetensors';
-const CONFIG_FILE = 'config.json';
+export const BEST_FILE = 'best.safetensors';
+export const CONFIG_FILE = 'config.json';
 const METRICS_FILE = 'metrics.jsonl';
 
 /** A line of `metrics.jsonl`. */
@@ -44,16 +46,26 @@ export class RunDirectory {
     return join(this.path, CHECKPOINT_FILE);
   }
 
+  /**
+   * That of the best epoch. To be written before {@link checkpoint}, which says which epoch that was: where a run is killed
+   * between the two, the epoch comes again and writes the same.
+   */
+  get best(): string {
+    return join(this.path, BEST_FILE);
+  }
+
+  get config(): string {
+    return join(this.path, CONFIG_FILE);
+  }
+
   async writeConfig(config: object): Promise<void> {
-    await writeFileAtomic(join(this.path, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
+    await writeFileAtomic(this.config, `${JSON.stringify(config, null, 2)}\n`);
   }
 
   /** @throws TorchvaeError ERR_IO where there is none, ERR_CHECKPOINT where it is no JSON object */
   async readConfig(): Promise<Record<string, unknown>> {
-    const path = join(this.path, CONFIG_FILE);
-    const text = await readFile(path, 'utf8').catch((cause) => {
-      throw ioError('read', path, cause);
-    });
+    const path = this.config;
+    const text = await readText(path);
     try {
       const value = JSON.parse(text);
       if (typeof value === 'object' && value !== null) return value;
@@ -74,13 +86,22 @@ export class RunDirectory {
     await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''));
   }
 
+  /**
+   * The epochs that have ended.
+   *
+   * @throws TorchvaeError ERR_IO where there is no `metrics.jsonl`
+   */
+  async readEpochs(): Promise<EpochRecord[]> {
+    return parseEpochs(await readText(join(this.path, METRICS_FILE)));
+  }
+
   /** To be called before the checkpoint of that epoch is written: a line too many is dropped by a resume, one that is missing never comes. */
   async appendMetrics(line: MetricsLine): Promise<void> {
     const path = join(this.path, METRICS_FILE);
     try {
       const file = await open(path, 'a');
       try {
-        await file.appendFile(`${JSON.stringify(line)}\n`);
+        await file.appendFile(`${JSON.stringify(line, plainArrays)}\n`);
         await file.datasync();
       } finally {
         await file.close();
@@ -90,12 +111,29 @@ export class RunDirectory {
     }
   }
 
+  /** A picture that {@link writePicture} wrote, if there is one. */
+  async readPicture(name: string): Promise<Picture | undefined> {
+    const bytes = await readFile(join(this.path, name)).catch(() => undefined);
+    return bytes && decodePng(bytes);
+  }
+
   /** Returns the path of the picture. */
   async writePicture(name: string, picture: Picture): Promise<string> {
     const path = join(this.path, name);
     await writeFileAtomic(path, encodePng(picture));
     return path;
   }
+}
+
+function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause) => {
+    throw ioError('read', path, cause);
+  });
+}
+
+/** Without this, JSON makes an object of a typed array. */
+function plainArrays(_key: string, value: unknown): unknown {
+  return value instanceof Float32Array ? Array.from(value) : value;
 }
 
 /** A line that a crash cut short counts as one of an epoch that is not kept. */

@@ -1,5 +1,6 @@
 import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { spread } from '../data/spread.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { type LatentHealth, surveyLatents } from '../evaluation/collapse.ts';
@@ -7,6 +8,7 @@ import type { Core, Position } from '../model/core.ts';
 import { checkData } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums, TrainResult } from '../runtime/native.ts';
+import { type BestEpoch, checkStopping, type EarlyStopping, hasStopped, noteBest } from './early-stopping.ts';
 import { checkStreamable, type Feed, forEachWindow, openFeed, shuffledWindow, type Window } from './feed.ts';
 import { describeFaults, type GradientHealth, judgeGradients } from './gradient-health.ts';
 import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
@@ -32,11 +34,16 @@ export interface FitOptions extends OptimiserOptions {
   /** Evaluated after every epoch. */
   validation?: Dataset | StreamedDataset;
   /**
+   * Ends training when it does not improve any more. The model and its checkpoints remember for how long it has not: one that
+   * has stopped trains on only with more patience, or without this option. Default: it does not end early.
+   */
+  earlyStopping?: EarlyStopping;
+  /**
    * How closely gradients are watched: norms of each layer's gradient and update at the last step of every epoch (`epoch`,
    * the default), also with every report of progress (`live`), or never (`off`).
    */
   gradientHealth?: 'off' | 'epoch' | 'live';
-  /** Whether the use of z is surveyed after every epoch, over up to 1,000 examples of the validation set. Default false. */
+  /** Whether the use of z is surveyed after every epoch, over up to 1,000 examples, spread evenly over the validation set. Default false. */
   latentHealth?: boolean;
   /** Ends training within a step: fit() throws ERR_ABORTED, and the model stays at the last whole step. */
   signal?: AbortSignal;
@@ -81,8 +88,12 @@ export interface EpochResult {
   gradientHealth?: GradientHealth;
   /** How much of z is in use, if that is surveyed. */
   latentHealth?: LatentHealth;
+  /** The best epoch so far; a caller who keeps the best model saves it where this is the epoch itself. */
+  best: BestEpoch;
   /** Updates that this call left out since a loss or gradient was not finite; missing where there were none. */
   skipped?: number;
+  /** Where the first of them ceased to be finite. */
+  skippedBecause?: string;
 }
 
 /** Aimed-at length of a stretch of steps, in seconds: often enough to show, seldom enough to cost nothing. */
@@ -100,6 +111,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     shuffle = true,
     schedule,
     validation,
+    earlyStopping,
     gradientHealth = 'epoch',
     latentHealth = false,
     signal,
@@ -111,6 +123,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     'shuffle',
     'schedule',
     'validation',
+    'earlyStopping',
     'gradientHealth',
     'latentHealth',
     'signal',
@@ -139,6 +152,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     window,
     optimiser,
     schedule: checkSchedule(schedule),
+    stopping: checkStopping(earlyStopping, validation !== undefined),
     validation,
     gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
     latentHealth,
@@ -184,7 +198,7 @@ async function* runEpochs(
     feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
     core.schema = train.schema;
     core.threshold = undefined;
-    while (core.position.epoch < lastEpoch) {
+    while (core.position.epoch < lastEpoch && !hasStopped(settings.stopping, core.position.best)) {
       yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed);
     }
   } finally {
@@ -238,6 +252,7 @@ async function runEpoch(
   core.position.partial = partial;
   const pace = new Pace();
   let skipped = 0;
+  let skippedBecause: string | undefined;
   let gradientHealth: GradientHealth | undefined;
   while (core.position.stepInEpoch < stepsPerEpoch) {
     throwIfAborted(signal);
@@ -250,6 +265,7 @@ async function runEpoch(
     const result = await runStretch(core, partial, due, settings, steps);
     pace.note(result);
     skipped += result.skipped;
+    if (result.skipped > 0) skippedBecause ??= `${describeFaults(result.faults)} became NaN or infinite`;
     if (result.reason === 'aborted') throwIfAborted(signal, core);
     if (result.reason === 'nonfinite') throwNonFinite(core, settings, result.faults);
     if (result.norms.length > 0) gradientHealth = judgeGradients(result.norms, core.parameterSizes);
@@ -275,13 +291,16 @@ async function runEpoch(
   const learningRate = learningRateOf(core, settings, last);
   const losses = toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames);
   const { epoch, step, optimizer } = core.position;
-  const plateau = notePlateau(settings.schedule, core.position.plateau, (validated ?? losses).loss);
+  const judged = validated ?? losses;
+  const plateau = notePlateau(settings.schedule, core.position.plateau, judged.loss);
+  const best = noteBest(settings.stopping, core.position.best, judged, core.spec.objective, epoch + 1);
   core.position = {
     epoch: epoch + 1,
     stepInEpoch: 0,
     step,
     ...(optimizer && { optimizer }),
     ...(plateau && { plateau }),
+    best,
   };
   return {
     epoch: core.position.epoch,
@@ -292,14 +311,14 @@ async function runEpoch(
     learningRate,
     ...(gradientHealth && { gradientHealth }),
     ...(latentHealth && { latentHealth }),
+    best: { epoch: best.epoch, value: best.value, of: best.of },
     ...(skipped > 0 && { skipped }),
+    ...(skippedBecause && { skippedBecause }),
   };
 }
 
 function someOf(data: Dataset | StreamedDataset, count: number, signal: AbortSignal) {
-  return data instanceof StreamedDataset
-    ? data.spread(count, signal)
-    : data.take(Math.min(count, data.length));
+  return data instanceof StreamedDataset ? data.spread(count, signal) : spread(data, count);
 }
 
 /** Of a step of the epoch under way. */

@@ -1,0 +1,54 @@
+import { type Command, Option } from 'commander';
+import { spread } from '../data/spread.ts';
+import { imageGrid } from '../report/grid.ts';
+import { interpolate } from '../report/latent/interpolation.ts';
+import { VAE } from '../vae.ts';
+import { checkpointOf, integer } from './options.ts';
+import {
+  addPictureOptions,
+  addShownOptions,
+  checkImages,
+  type PictureOptions,
+  putPicture,
+  type ShownOptions,
+} from './pictures.ts';
+import { openShown } from './run-data.ts';
+
+interface Flags extends ShownOptions, PictureOptions {
+  pairs: number;
+  steps: number;
+  path: 'linear' | 'spherical';
+}
+
+/** Adds `torchvae interpolate`. */
+export function register(program: Command): void {
+  const command = program
+    .command('interpolate')
+    .description(
+      'Go from the code of an example to that of another, and write a picture of what lies between.',
+    );
+  addPictureOptions(addShownOptions(command), 'interpolation.png')
+    .option('--pairs <n>', 'rows, of examples that are spread over the test set', integer(1, 100), 6)
+    .option('--steps <n>', 'images in a row, both ends counted', integer(2, 100), 10)
+    .addOption(
+      new Option('--path <kind>', 'straight, or along a great circle')
+        .choices(['linear', 'spherical'])
+        .default('linear'),
+    )
+    .addHelpText('after', '\nExample:\n  torchvae interpolate runs/digits --pairs 8 --show')
+    .action(run);
+}
+
+async function run(name: string, { pairs, steps, path, ...flags }: Flags): Promise<void> {
+  using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
+  const data = await openShown(name, flags, 'test', vae.schema);
+  checkImages(data);
+  const ends = spread(data, 2 * pairs);
+  const half = Math.floor(ends.length / 2);
+  const [from, to] = [0, half].map((first) =>
+    ends.subset(Array.from({ length: Math.max(half, 1) }, (_, i) => first + i)),
+  );
+  const between = await interpolate(vae, from!, to!, { steps, path });
+  await putPicture(imageGrid(between.data, data.shape, { columns: steps, scale: 2 }), flags);
+  process.stderr.write(`Wrote ${from!.length} interpolations to ${flags.out}\n`);
+}

@@ -1,0 +1,67 @@
+import type { Command } from 'commander';
+import type { Dataset } from '../data/index.ts';
+import { TorchvaeError } from '../errors.ts';
+import { writeFileAtomic } from '../files.ts';
+import { isImage } from '../report/gallery.ts';
+import { encodePng, type Picture } from '../report/png.ts';
+import { terminalPicture } from '../report/terminal.ts';
+import type { DeviceName } from '../runtime/device.ts';
+import { BEST_HELP, DATA_HELP, type DataOptions, integer, SIZE_HELP } from './options.ts';
+
+/** What the commands that show a model's data to it have in common. */
+export interface ShownOptions extends Partial<DataOptions> {
+  best?: boolean;
+  device: DeviceName;
+}
+
+/** Adds RUN and the options by which a model and its data are opened. */
+export function addShownOptions(command: Command): Command {
+  return command
+    .argument('<run>', 'run directory or checkpoint file')
+    .option('--best', BEST_HELP)
+    .option('--data <name|path>', `${DATA_HELP}; default what the run was trained on`)
+    .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
+    .option('--size <pixels>', SIZE_HELP, integer(1))
+    .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto');
+}
+
+/** Where a picture goes. */
+export interface PictureOptions {
+  out: string;
+  show?: boolean;
+}
+
+/** Help for `--show`. */
+export const SHOW_HELP = 'also in the terminal, where it shows 24-bit colours';
+
+/** Adds `--out` and `--show`. */
+export function addPictureOptions(command: Command, out: string): Command {
+  return command.option('--out <file>', 'PNG to write', out).option('--show', SHOW_HELP);
+}
+
+/** Writes the PNG, and shows it where that is asked for and can be. */
+export async function putPicture(picture: Picture, { out, show }: PictureOptions): Promise<void> {
+  await writeFileAtomic(out, encodePng(picture));
+  showInTerminal({ show }, (columns) => terminalPicture(picture, columns));
+}
+
+/** Shows what is made for so many columns, where that is asked for and can be: nothing goes into a file or a pipe. */
+export function showInTerminal(
+  { show }: { show?: boolean | undefined },
+  make: (columns: number) => string,
+): void {
+  const { isTTY, columns } = process.stdout;
+  if (!show || !isTTY) return;
+  if (process.stdout.hasColors(2 ** 24)) process.stdout.write(make(columns || 80));
+  else process.stderr.write('This terminal shows no 24-bit colours; set COLORTERM=truecolor if it does\n');
+}
+
+/** @throws TorchvaeError ERR_STATE for examples that are no pictures */
+export function checkImages(data: Dataset): void {
+  if (isImage(data)) return;
+  throw new TorchvaeError(
+    'ERR_STATE',
+    `Expected images of 1 or 3 channels to make a picture of but ${data.name} has examples of shape ` +
+      `${data.shape.join(' x ')}, ${data.kind}; torchvae report shows what there is of it`,
+  );
+}

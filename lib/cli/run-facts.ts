@@ -1,0 +1,126 @@
+import { objectOf } from '../report/epochs.ts';
+import type { ReportContent } from '../report/page/report.ts';
+import type { RunSettings } from './resume.ts';
+import { invocationsOf } from './run-config.ts';
+
+type Json = Record<string, unknown>;
+
+/** What a run was, in a line. */
+export function subtitleOf(config: Json): string {
+  const { description } = objectOf(config.data) ?? {};
+  const started = invocationsOf(config)[0]?.date;
+  return [description, config.device, started?.replace(/:\d\d\.\d+Z$/, ' UTC').replace('T', ' ')]
+    .filter((part) => typeof part === 'string')
+    .join(' · ');
+}
+
+/** What config.json tells of a run, under headings. */
+export function factsOf(config: Json): NonNullable<ReportContent['facts']> {
+  const spec = objectOf(config.spec) ?? {};
+  const data = objectOf(config.data) ?? {};
+  const training = objectOf(config.training) ?? {};
+  const fit = objectOf(config.fit) ?? {};
+  const versions = objectOf(config.versions) ?? {};
+  const { objective, ...model } = spec;
+  const { schedule = { type: 'constant' }, optimizer = { type: 'adam' }, ...rest } = fit;
+  const invocations = invocationsOf(config);
+  return {
+    Model: {
+      preset: config.preset,
+      'trained weights': config.parameters,
+      ...inPlainWords(model),
+      precision: config.precision,
+    },
+    Data: {
+      name: data.name,
+      description: data.description,
+      examples: data.examples,
+      shape: Array.isArray(data.shape) ? data.shape.join(' x ') : data.shape,
+      kind: data.kind,
+      binarisation: data.binarise,
+      'judged by': data.judge,
+      'held out': training.holdout,
+      'label column': data.labelColumn,
+      'missing values': data.onMissing,
+    },
+    Objective: { objective },
+    'Optimiser and schedule': {
+      optimiser: optimizer,
+      'learning rate': training.learningRate,
+      schedule,
+      'batch size': training.batchSize,
+      epochs: training.epochs,
+      ...inPlainWords(rest),
+      seed: config.seed,
+    },
+    Environment: {
+      torchvae: versions.torchvae,
+      libtorch: versions.libtorch,
+      'Node.js': versions.node,
+      device: config.device,
+      ...objectOf(config.machine),
+      started: invocations[0]?.date,
+      resumed: invocations.length > 1 ? invocations.slice(1).map(({ date }) => date) : undefined,
+    },
+  };
+}
+
+/** `inputShape` as `input shape`. */
+function inPlainWords(values: Json): Json {
+  const spaced = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [spaced(name), value]));
+}
+
+/** What makes the run again. */
+export function commandsOf(settings: RunSettings, config: Json): NonNullable<ReportContent['commands']> {
+  const calls = invocationsOf(config).map(({ arguments: args }) => commandLine(args));
+  const whole = {
+    said: 'This makes the same run, and on the same kind of device, with as many threads, the same bits:',
+    lines: [wholeCommand(settings, config.device)],
+  };
+  if (calls.length <= 1) return [whole];
+  const parts = { said: 'It was made by these, one after the other:', lines: calls };
+  // What changes between the parts of a run cannot be said in one command.
+  const isChanged = invocationsOf(config)
+    .slice(1)
+    .some(({ arguments: args }) => args.some((arg) => /^--(batch-size|learning-rate)\b/.test(arg)));
+  return isChanged ? [parts] : [whole, parts];
+}
+
+/** Everything named, since defaults may change. */
+function wholeCommand(settings: RunSettings, device: unknown): string {
+  const flags: [string, unknown][] = [
+    ['--preset', settings.preset],
+    ['--data', settings.data],
+    ['--data-dir', settings.dataDir],
+    ['--count', settings.count],
+    ['--size', settings.size],
+    ['--label-column', settings.labelColumn],
+    ['--on-missing', settings.onMissing],
+    ['--binarise', settings.binarise],
+    ['--holdout', settings.holdout],
+    ['--epochs', settings.epochs],
+    ['--batch-size', settings.batchSize],
+    ['--learning-rate', settings.learningRate],
+    ['--patience', settings.patience],
+    ['--precision', settings.precision],
+    ['--seed', settings.seed],
+    ['--device', typeof device === 'string' ? device : undefined],
+    ...(settings.set ?? []).map((assignment): [string, string] => ['--set', assignment]),
+  ];
+  const given = flags.filter(([, value]) => value !== undefined);
+  return commandLine(['train', ...given.flatMap(([flag, value]) => [flag, String(value)])]);
+}
+
+/** In lines that fit a page, each with a flag. */
+function commandLine(args: readonly string[]): string {
+  const words = ['npx', 'torchvae', ...args.map(quoted)];
+  const line = words.join(' ');
+  if (line.length <= 76) return line;
+  return words.map((word) => (word.startsWith('--') ? `\\\n  ${word}` : word)).join(' ');
+}
+
+/** For a POSIX shell. */
+function quoted(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}

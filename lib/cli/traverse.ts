@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { imageGrid } from '../report/grid.ts';
+import { traverse } from '../report/latent/traversal.ts';
+import { VAE } from '../vae.ts';
+import { checkpointOf, integer } from './options.ts';
+import {
+  addPictureOptions,
+  addShownOptions,
+  checkImages,
+  type PictureOptions,
+  putPicture,
+  type ShownOptions,
+} from './pictures.ts';
+import { openShown } from './run-data.ts';
+
+interface Flags extends ShownOptions, PictureOptions {
+  example: number;
+  steps: number;
+}
+
+/** Adds `torchvae traverse`. */
+export function register(program: Command): void {
+  const command = program
+    .command('traverse')
+    .description(
+      'Change the code of an example, one dimension a row from -3 to 3, and write a picture of it.',
+    );
+  addPictureOptions(addShownOptions(command), 'traversal.png')
+    .option('--example <n>', 'of the test set, from 0', integer(0), 0)
+    .option('--steps <n>', 'images in a row', integer(2, 100), 11)
+    .addHelpText('after', '\nExample:\n  torchvae traverse runs/digits --example 7 --out seven.png')
+    .action(run);
+}
+
+async function run(name: string, { example, steps, ...flags }: Flags): Promise<void> {
+  using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
+  const data = await openShown(name, flags, 'test', vae.schema);
+  checkImages(data);
+  const images = await traverse(vae, data.subset([example]), { steps });
+  await putPicture(imageGrid(images.data, data.shape, { columns: steps, scale: 2 }), flags);
+  process.stderr.write(`Wrote ${images.shape[0]} dimensions of z to ${flags.out}\n`);
+}

@@ -1,0 +1,35 @@
+import { Dataset } from '../../data/dataset.ts';
+import type { Examples } from '../../model/input.ts';
+import type { Labelled, VAE } from '../../vae.ts';
+import type { Plot } from '../charts/plot.ts';
+import { pointPlot } from '../charts/points.ts';
+import { svgChart } from '../charts/svg-chart.ts';
+import { projectCodes } from './projection.ts';
+
+/**
+ * Where examples lie in the space of codes, by their labels: the means of q(z|x), in a plane as `projectCodes` finds it, as SVG
+ * text.
+ *
+ * @param options.labels as for `VAE.encode`; they also colour the points. Default those of the data set
+ * @throws TorchvaeError what `VAE.encode` throws
+ */
+export async function latentChart(vae: VAE, x: Examples, options: Labelled = {}): Promise<string> {
+  return svgChart(await latentPoints(vae, x, options));
+}
+
+/** What {@link latentChart} draws. */
+export async function latentPoints(vae: VAE, x: Examples, options: Labelled = {}): Promise<Plot> {
+  const { mean } = await vae.encode(x, options);
+  const { points, axes } = projectCodes(mean);
+  const isDataset = x instanceof Dataset;
+  const labels = options.labels ?? (isDataset ? x.labels : undefined);
+  const classes = isDataset ? x.classes : undefined;
+  return pointPlot({
+    title: `Codes of ${mean.shape[0]} examples`,
+    xLabel: axes[0],
+    yLabel: axes[1],
+    points,
+    ...(labels && { labels }),
+    ...(classes && { classes }),
+  });
+}

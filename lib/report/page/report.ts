@@ -1,0 +1,120 @@
+import { checkOptions, expected } from '../../check.ts';
+import { TorchvaeError } from '../../errors.ts';
+import { element, escapeText } from '../charts/svg.ts';
+import { checkEpochs, type EpochRecord } from '../epochs.ts';
+import type { Exhibit } from '../gallery.ts';
+import { exhibit, facts, grid, paragraph, type Section, section } from './markup.ts';
+import { STYLE } from './style.ts';
+import { codeSection, gradientSection, trainingSection } from './training.ts';
+
+/** What {@link renderReport} tells. */
+export interface ReportContent {
+  title: string;
+  /** Below the title: what it was trained on, where and when. */
+  subtitle?: string;
+  /** What `VAE.fit` yielded. */
+  epochs: readonly EpochRecord[];
+  /** What the model can be seen by. */
+  gallery?: readonly Exhibit[];
+  /** What could not be shown, and why. */
+  notes?: readonly string[];
+  /** Names with values of JSON, under headings such as `Model` and `Data`. */
+  facts?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** What makes the same again in a shell, with a sentence before each. */
+  commands?: readonly { said: string; lines: readonly string[] }[];
+}
+
+/** Nothing is fetched and nothing runs, whatever the text says that was put into the page. */
+const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+/**
+ * One HTML page that holds all it shows: it opens without a network, and without scripts. All text is escaped.
+ *
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for what is no content of a report
+ */
+export function renderReport(content: ReportContent): string {
+  const known = ['title', 'subtitle', 'epochs', 'gallery', 'notes', 'facts', 'commands'];
+  const {
+    title,
+    subtitle = '',
+    epochs: given,
+    gallery = [],
+    notes = [],
+    facts: described = {},
+    commands = [],
+  } = checkOptions('content of renderReport', content, known);
+  if (typeof title !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a text', 'title', title));
+  const epochs = checkEpochs(given);
+  const sections: Section[] = [
+    trainingSection(epochs),
+    codeSection(epochs),
+    {
+      id: 'pictures',
+      title: 'Pictures',
+      content: [
+        ...notes.map((note) => paragraph(note, 'warning')),
+        ...(gallery.length > 0 ? [grid(...gallery.map(exhibit))] : []),
+        ...(gallery.length + notes.length === 0 ? [paragraph('None were made.', 'soft')] : []),
+      ],
+    },
+    gradientSection(epochs),
+    ...Object.entries(described).map(([name, entries]) => ({
+      id: name.toLowerCase().replaceAll(/[^a-z]+/g, '-'),
+      title: name,
+      content: [facts(entries)],
+    })),
+    ...(commands.length > 0 ? [reproduction(commands)] : []),
+  ];
+  const contents = sections.map(({ id, title: name }) => element('a', { href: `#${id}` }, escapeText(name)));
+  const head = [
+    element('meta', { charset: 'utf-8' }),
+    element('meta', { 'http-equiv': 'Content-Security-Policy', content: POLICY }),
+    element('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
+    element('meta', { name: 'generator', content: 'torchvae' }),
+    element('title', {}, escapeText(title)),
+    element('style', {}, STYLE),
+  ];
+  const body = [
+    element('h1', {}, escapeText(title)),
+    paragraph(subtitle, 'soft'),
+    figures(epochs),
+    element('nav', { 'aria-label': 'Contents' }, ...contents),
+    element('main', {}, ...sections.map(section)),
+  ];
+  return `<!doctype html>\n<html lang="en"><head>${head.join('\n')}</head>\n<body>${body.join('\n')}</body></html>\n`;
+}
+
+/** What one looks for first, of the last epoch. */
+function figures(epochs: readonly EpochRecord[]): string {
+  const last = epochs.at(-1);
+  if (!last) return paragraph('No epoch has ended.', 'soft');
+  const { train, validation, test, latentHealth, gradientHealth, epoch } = last;
+  const judged = validation ?? test ?? train;
+  const part = validation ? 'validation' : test ? 'test' : 'training';
+  const seconds = epochs.reduce((sum, { seconds: each }) => sum + each, 0);
+  const entries: Record<string, string> = {
+    [`ELBO, ${part}`]: judged.elbo.toFixed(2),
+    [`reconstruction, ${part}`]: judged.reconstruction.toFixed(2),
+    [`KL, ${part}`]: judged.kl.toFixed(2),
+    epochs: String(epoch),
+    'training time': Number.isFinite(seconds)
+      ? `${seconds < 100 ? seconds.toFixed(1) : Math.round(seconds)} s`
+      : '?',
+    ...(latentHealth && {
+      'active dimensions': `${latentHealth.activeUnits} of ${latentHealth.meanVariance.length}`,
+    }),
+    ...(gradientHealth && { gradients: gradientHealth.verdict }),
+  };
+  const shown = Object.entries(entries).map(([name, value]) =>
+    element('div', {}, element('dt', {}, escapeText(name)), element('dd', {}, escapeText(value))),
+  );
+  return element('dl', { class: 'figures' }, ...shown);
+}
+
+function reproduction(commands: NonNullable<ReportContent['commands']>): Section {
+  const content = commands.flatMap(({ said, lines }) => [
+    paragraph(said),
+    element('pre', {}, element('code', {}, escapeText(lines.join('\n')))),
+  ]);
+  return { id: 'reproduce', title: 'Reproduce it', content };
+}

@@ -1,0 +1,85 @@
+import { checkInteger, checkNumber, checkOneOf, checkOptions } from '../check.ts';
+import type { Best } from '../model/core.ts';
+import type { Losses } from '../model/losses.ts';
+import type { ObjectiveSpec } from '../model/parts/objectives.ts';
+import { betaAt } from './schedule.ts';
+
+const MONITORS = ['loss', 'elbo', 'reconstruction'] as const;
+
+/** When training ends before its last epoch: once the judged number has not improved for long enough (Prechelt 1998). */
+export interface EarlyStopping {
+  /** Epochs in a row without an improvement, after the last of which training ends. */
+  patience: number;
+  /** What the number has to fall by, in nats, to count as improved. Default 0: anything. */
+  minDelta?: number;
+  /**
+   * What is judged, over the validation set, else over the training epoch: `loss` (default), with the beta that a warm-up ends
+   * with, so that epochs can be compared; `elbo`, of which the negative is judged; or `reconstruction`.
+   */
+  monitor?: (typeof MONITORS)[number];
+}
+
+/** The epoch that did best so far. */
+export interface BestEpoch {
+  epoch: number;
+  /** The judged number, in nats: the lower the better. */
+  value: number;
+  /** What was judged, such as `validation loss`. */
+  of: string;
+}
+
+/** {@link EarlyStopping} with its defaults; the patience is Infinity where training is not to end early. */
+export interface CompleteStopping extends Required<EarlyStopping> {
+  /** What is judged, in words: two numbers of which these are not the same are not compared. */
+  of: string;
+}
+
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE naming the setting */
+export function checkStopping(given: EarlyStopping | undefined, isValidated: boolean): CompleteStopping {
+  const known = ['patience', 'minDelta', 'monitor'];
+  const options = given && checkOptions('options.earlyStopping of fit', given, known);
+  const monitor = checkOneOf('earlyStopping.monitor', options?.monitor ?? 'loss', MONITORS);
+  return {
+    patience: options
+      ? checkInteger('earlyStopping.patience', options.patience, 1)
+      : Number.POSITIVE_INFINITY,
+    minDelta: checkNumber('earlyStopping.minDelta', options?.minDelta ?? 0, 0),
+    monitor,
+    of: `${isValidated ? 'validation' : 'training'} ${monitor}`,
+  };
+}
+
+/** What an epoch's losses make of the best so far, which begins anew where another number was judged before. */
+export function noteBest(
+  { minDelta, monitor, of }: CompleteStopping,
+  best: Best | undefined,
+  losses: Losses,
+  objective: ObjectiveSpec,
+  epoch: number,
+): Best {
+  const value = judged(monitor, losses, objective);
+  if (best?.of !== of) return { of, value, epoch, reference: value, waited: 0 };
+  const lowest = value < best.value ? { value, epoch } : { value: best.value, epoch: best.epoch };
+  const isImproved = value < best.reference - minDelta;
+  return {
+    of,
+    ...lowest,
+    reference: isImproved ? value : best.reference,
+    waited: isImproved ? 0 : best.waited + 1,
+  };
+}
+
+/** Whether so many epochs have passed without an improvement that training is over. */
+export function hasStopped({ patience, of }: CompleteStopping, best: Best | undefined): boolean {
+  return best?.of === of && best.waited >= patience;
+}
+
+function judged(
+  monitor: CompleteStopping['monitor'],
+  { reconstruction, kl, elbo }: Losses,
+  objective: ObjectiveSpec,
+): number {
+  if (monitor === 'elbo') return -elbo;
+  if (monitor === 'reconstruction') return reconstruction;
+  return reconstruction + betaAt(objective, Number.POSITIVE_INFINITY) * kl;
+}
