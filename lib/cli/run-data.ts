@@ -34,7 +34,7 @@ export async function openRunData(settings: RunSettings, schema?: DataSchema): P
 }
 
 /** Examples of a stream that pictures are made of. */
-const SHOWN = 2000;
+const SHOWN = 4096;
 
 /** The data as they are, or examples from all over a stream. */
 export async function someOf(data: Dataset | StreamedDataset): Promise<Dataset> {
@@ -82,7 +82,8 @@ function checkHoldout({ preset: name, holdout }: RunSettings): void {
 }
 
 /**
- * The data that a command shows a model: `--data`, or what the run was trained on, of which the split where there are two.
+ * The data that a command shows a model: `--data`, binarised as the run's were, or the run's own: what it was trained on, or
+ * for `test` what it was judged by, where there is that. Of a stream, some thousand examples.
  *
  * @throws TorchvaeError ERR_STATE where there is neither, and what the data sets throw
  */
@@ -93,21 +94,26 @@ export async function openShown(
   schema: DataSchema | undefined,
 ): Promise<Dataset> {
   const { data, dataDir, size } = given;
-  if (data !== undefined) return openData({ ...given, data }, split, schema);
   const settings = await settingsNear(run);
-  const own = { ...settings, ...(dataDir !== undefined && { dataDir }), ...(size !== undefined && { size }) };
-  return binarised(await openData(own, split, schema), settings.binarise);
-}
-
-/** How the run in this directory, or the one that this checkpoint lies in, was started. */
-async function settingsNear(run: string): Promise<RunSettings> {
-  const directory = new RunDirectory(statSync(run).isDirectory() ? run : dirname(run));
-  if (!existsSync(directory.config)) {
+  if (data !== undefined) {
+    const opened = await openData({ ...given, data }, split, schema);
+    return opened.kind === 'unit' ? binarised(opened, settings?.binarise) : opened;
+  }
+  if (!settings) {
     throw new TorchvaeError(
       'ERR_STATE',
       `Expected --data: there is no ${CONFIG_FILE} beside ${run} that says what the model was trained on`,
     );
   }
+  const own = { ...settings, ...(dataDir !== undefined && { dataDir }), ...(size !== undefined && { size }) };
+  const opened = await openRunData(own, schema);
+  return someOf(split === 'train' ? opened.data : (opened.test ?? opened.validation ?? opened.data));
+}
+
+/** How the run in this directory, or the one that this checkpoint lies in, was started; undefined where nothing says so. */
+async function settingsNear(run: string): Promise<RunSettings | undefined> {
+  const directory = new RunDirectory(statSync(run).isDirectory() ? run : dirname(run));
+  if (!existsSync(directory.config)) return undefined;
   return settingsOf(directory.path, await directory.readConfig()).settings;
 }
 

@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { compress, decompress } from '../codec/codec.ts';
+import { ioError, writeFileAtomic } from '../files.ts';
+import { encodeSafetensors } from '../model/safetensors.ts';
+import type { DeviceName } from '../runtime/device.ts';
+import { VAE } from '../vae.ts';
+import { BEST_HELP, checkpointOf, nonNegative } from './options.ts';
+import { addShownOptions, type ShownOptions } from './pictures.ts';
+import { openShown } from './run-data.ts';
+
+/** Adds `torchvae compress` and `torchvae decompress`. */
+export function register(program: Command): void {
+  addShownOptions(program.command('compress'))
+    .description(
+      'Write test examples as rounded, compressed codes, and say how small they are and what is lost.',
+    )
+    .option('--step <size>', 'what codes are rounded to multiples of', nonNegative(1e6), 0.25)
+    .option('--out <file>', 'file to write', 'codes.tvz')
+    .addHelpText(
+      'after',
+      `
+Example:
+  torchvae compress runs/digits --step 0.5 --out digits.tvz
+  torchvae decompress runs/digits digits.tvz --out digits.safetensors`,
+    )
+    .action(pack);
+  program
+    .command('decompress')
+    .description('Write the examples that codes are of, as x in a safetensors file.')
+    .argument('<run>', 'run directory or checkpoint file that the codes were made with')
+    .argument('<codes>', 'what torchvae compress wrote')
+    .option('--best', BEST_HELP)
+    .option('--out <file>', 'file to write', 'examples.safetensors')
+    .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .action(unpack);
+}
+
+async function pack(
+  name: string,
+  { step, out, ...flags }: ShownOptions & { step: number; out: string },
+): Promise<void> {
+  using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
+  const data = await openShown(name, flags, 'test', vae.schema);
+  const bytes = await compress(vae, data, { step });
+  await writeFileAtomic(out, bytes);
+  const { data: found } = await decompress(vae, bytes);
+  const whole = data.drawn(0);
+  const scale = whole instanceof Uint8Array ? 255 : 1;
+  const error = found.reduce((sum, value, i) => sum + (value - whole[i]! / scale) ** 2, 0) / found.length;
+  const each = bytes.length / data.length;
+  process.stderr.write(
+    `Wrote ${data.length} examples in ${bytes.length} bytes to ${out}: ${each.toFixed(2)} bytes each, 1/${(
+      whole.byteLength / bytes.length
+    ).toFixed(0)} of what they take in memory; mean squared error ${error.toPrecision(4)}\n`,
+  );
+}
+
+async function unpack(
+  name: string,
+  codes: string,
+  { best, out, device }: { best?: boolean; out: string; device: DeviceName },
+): Promise<void> {
+  using vae = await VAE.load(checkpointOf(name, best), { device });
+  const bytes = await readFile(codes).catch((cause) => {
+    throw ioError('read', codes, cause);
+  });
+  const x = await decompress(vae, bytes);
+  await writeFileAtomic(out, encodeSafetensors(new Map([['x', { dtype: 'F32', ...x }]])));
+  process.stderr.write(`Wrote ${x.shape[0]} examples to ${out}\n`);
+}

@@ -1,0 +1,156 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import type { Evaluation } from '../evaluation/evaluate.ts';
+import { writeFileAtomic } from '../files.ts';
+import { MEASURES } from '../model/anomaly.ts';
+import { VAE } from '../vae.ts';
+import { checkpointOf, collect, integer } from './options.ts';
+import { addShownOptions, type ShownOptions } from './pictures.ts';
+import { openShown } from './run-data.ts';
+
+interface Flags extends ShownOptions {
+  split: 'train' | 'test';
+  likelihood: number;
+  samples: number;
+  anomalous?: string[];
+  measure: (typeof MEASURES)[number];
+  seed: number;
+  json?: boolean;
+  out?: string;
+}
+
+/** The file in a run directory that the evaluation goes to. */
+const EVALUATION_FILE = 'evaluation.json';
+
+/** Adds `torchvae evaluate`. */
+export function register(program: Command): void {
+  addShownOptions(program.command('evaluate'))
+    .description(
+      'Say how good a model is: losses, likelihood, reconstructions, use of z, samples, disentanglement, detection.',
+    )
+    .addOption(
+      new Option('--split <name>', 'for sets that have both').choices(['train', 'test']).default('test'),
+    )
+    .option(
+      '--likelihood <k>',
+      'draws an example for the importance-weighted -log p(x); 5000 is usual; 0 leaves it out',
+      integer(0, 2 ** 24),
+      0,
+    )
+    .option(
+      '--samples <n>',
+      'draws from the model that are held against as many examples; 0 leaves it out',
+      integer(0, 2 ** 20),
+      10_000,
+    )
+    .option(
+      '--anomalous <label>',
+      'a label or class that counts as an anomaly, for AUROC and AUPRC; may be repeated',
+      collect,
+    )
+    .addOption(
+      new Option('--measure <name>', 'what anomalies are scored by').choices(MEASURES).default('elbo'),
+    )
+    .option('--seed <n>', 'of all draws', integer(0), 0)
+    .option('--json', 'print JSON instead of a table')
+    .option('--out <file>', `JSON to write; default RUN/${EVALUATION_FILE} for a run directory, else none`)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  torchvae evaluate runs/digits
+  torchvae evaluate runs/digits --likelihood 5000 --samples 0
+  torchvae evaluate runs/without-4 --anomalous 4
+
+Everything is of the test split unless --split says otherwise, in nats unless it says otherwise. --likelihood 5000 takes
+minutes on MNIST's test images. Distances between samples and data are taken in the principal components of the data: they
+compare models with each other, not with distances in the features of another network.`,
+    )
+    .action(run);
+}
+
+async function run(name: string, { split, json, out, ...flags }: Flags): Promise<void> {
+  using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
+  const data = await openShown(name, flags, split, vae.schema);
+  const evaluation = await vae.evaluate(data, {
+    likelihoodSamples: flags.likelihood,
+    samples: flags.samples,
+    seed: flags.seed,
+    ...(flags.anomalous && {
+      anomalous: flags.anomalous.map((label) => toLabel(label, data.classes)),
+      scoring: { measure: flags.measure },
+    }),
+  });
+  const text = `${JSON.stringify(evaluation, plainArrays, 2)}\n`;
+  process.stdout.write(json ? text : `${table(evaluation)}\n`);
+  const file = out ?? (statSync(name).isDirectory() ? join(name, EVALUATION_FILE) : undefined);
+  if (file === undefined) return;
+  await writeFileAtomic(file, text);
+  process.stderr.write(`Wrote ${file}\n`);
+}
+
+/** The name of a class where there is one of that name, else a number. */
+function toLabel(text: string, classes: readonly string[] | undefined): string | number {
+  return classes?.includes(text) || !/^\d+$/.test(text) ? text : Number(text);
+}
+
+/** Typed arrays as JSON knows them. */
+function plainArrays(_key: string, value: unknown): unknown {
+  return value instanceof Float32Array ? [...value] : value;
+}
+
+/** For people: a line a figure. */
+function table(evaluation: Evaluation): string {
+  const { data, losses, likelihood, reconstruction, latent, samples, disentanglement, detection } =
+    evaluation;
+  const binarised = data.binarisation === 'none' ? '' : `, binarised (${data.binarisation})`;
+  const lines: [string, number | undefined, string?][] = [
+    ['elbo', losses.elbo, 'nats an example, one draw of z'],
+    ['reconstruction', losses.reconstruction, '-log p(x|z)'],
+    ['kl', losses.kl, 'KL(q(z|x) || p(z))'],
+    ['bits per dimension', losses.bitsPerDimension, 'of -elbo'],
+    [
+      '-log p(x)',
+      likelihood?.negativeLogLikelihood,
+      `+- ${likelihood?.standardError.toFixed(2)}, ${likelihood?.samples} importance samples`,
+    ],
+    ['bits per dimension', likelihood?.bitsPerDimension, 'of -log p(x)'],
+    ['mean squared error', reconstruction?.meanSquaredError, 'of reconstructions from the mean of q(z|x)'],
+    ['peak signal to noise', reconstruction?.peakSignalToNoise, 'decibels'],
+    ['structural similarity', reconstruction?.structuralSimilarity],
+    [
+      'active units',
+      latent.activeUnits,
+      `of ${latent.meanVariance.length}, over ${latent.examples} examples`,
+    ],
+    ['mutual information', latent.mutualInformation, `I(x; z), at most log ${latent.examples}`],
+    ['Frechet distance', samples?.frechetDistance, `${samples?.examples} samples, ${samples?.features}`],
+    ['precision', samples?.precision, 'samples that look like data'],
+    ['recall', samples?.recall, 'data that are like samples'],
+    ['density', samples?.density],
+    ['coverage', samples?.coverage],
+    ['mutual information gap', disentanglement?.mutualInformationGap.score],
+    ['DCI disentanglement', disentanglement?.dci.disentanglement],
+    ['DCI completeness', disentanglement?.dci.completeness],
+    ['DCI informativeness', disentanglement?.dci.informativeness],
+    ['SAP', disentanglement?.sap.score],
+    ['AUROC', detection?.auroc, `${detection?.anomalous} anomalies, ${detection?.normal} normal`],
+    ['AUPRC', detection?.auprc, `by ${detection?.measure}, ${detection?.draws} draws`],
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return [
+    `${data.name}: ${data.examples} examples of ${data.shape.join('x')}, ${data.kind}${binarised}`,
+    ...lines
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value, note]) =>
+        `${name.padEnd(width)}  ${significant(value!).padStart(10)}  ${note ?? ''}`.trimEnd(),
+      ),
+    ...(latent.alarm ? [latent.alarm.message] : []),
+  ].join('\n');
+}
+
+/** Five digits, and whole numbers as they are. */
+function significant(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(5);
+}

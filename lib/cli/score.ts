@@ -1,0 +1,98 @@
+import { type Command, Option } from 'commander';
+import type { Dataset } from '../data/index.ts';
+import { writeFileAtomic } from '../files.ts';
+import { MEASURES } from '../model/anomaly.ts';
+import { VAE } from '../vae.ts';
+import { checkpointOf, integer, share } from './options.ts';
+import { addShownOptions, type ShownOptions } from './pictures.ts';
+import { openShown } from './run-data.ts';
+
+interface ThresholdFlags extends ShownOptions {
+  split: 'train' | 'test';
+  falseAlarmRate?: number;
+  quantile?: number;
+  measure: (typeof MEASURES)[number];
+  draws: number;
+}
+
+interface ScoreFlags extends ShownOptions {
+  split: 'train' | 'test';
+  out: string;
+}
+
+interface Scores {
+  scores: Float32Array;
+  anomalous?: readonly boolean[];
+}
+
+const SPLIT = () =>
+  new Option('--split <name>', 'for sets that have both').choices(['train', 'test']).default('test');
+
+/** Adds `torchvae threshold` and `torchvae score`. */
+export function register(program: Command): void {
+  addShownOptions(program.command('threshold'))
+    .description(
+      'Learn from normal examples from what score on others are anomalies; the checkpoint keeps it.',
+    )
+    .addOption(SPLIT())
+    .option('--false-alarm-rate <share>', 'of normal examples, that may be taken for anomalies', share)
+    .option('--quantile <share>', 'of the scores, instead of a false-alarm rate', share)
+    .addOption(new Option('--measure <name>', 'what the score is').choices(MEASURES).default('elbo'))
+    .option('--draws <n>', 'of z, an example', integer(1, 2 ** 20), 10)
+    .addHelpText(
+      'after',
+      `
+Example, of normal examples that the model was not trained on:
+  torchvae threshold runs/people --data normal.csv --false-alarm-rate 0.01
+  torchvae score runs/people --data new.csv --out scores.csv`,
+    )
+    .action(learn);
+  addShownOptions(program.command('score'))
+    .description(
+      'Write how strange each example is, and, once a threshold was learnt, whether it is an anomaly.',
+    )
+    .addOption(SPLIT())
+    .option('--out <file>', 'CSV to write', 'scores.csv')
+    .addHelpText('after', '\nExample:\n  torchvae score runs/people --data new.csv --out scores.csv')
+    .action(score);
+}
+
+async function learn(
+  name: string,
+  { split, falseAlarmRate, quantile, measure, draws, ...flags }: ThresholdFlags,
+): Promise<void> {
+  const checkpoint = checkpointOf(name, flags.best);
+  using vae = await VAE.load(checkpoint, { device: flags.device });
+  const data = await openShown(name, flags, split, vae.schema);
+  const { value, examples } = await vae.fitThreshold(data, {
+    measure,
+    draws,
+    ...(falseAlarmRate !== undefined && { falseAlarmRate }),
+    ...(quantile !== undefined && { quantile }),
+  });
+  await vae.save(checkpoint);
+  process.stderr.write(
+    `${checkpoint} takes for anomalies what scores above ${value.toFixed(4)} nats (${measure}), learnt from ${examples} examples\n`,
+  );
+}
+
+async function score(name: string, { split, out, ...flags }: ScoreFlags): Promise<void> {
+  using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
+  const data = await openShown(name, flags, split, vae.schema);
+  const found: Scores = vae.threshold ? await vae.detect(data) : { scores: await vae.score(data) };
+  await writeFileAtomic(out, lines(data, found).join('\n'));
+  const anomalies = found.anomalous?.filter(Boolean).length;
+  const judged = anomalies === undefined ? 'no threshold was learnt' : `${anomalies} of them anomalies`;
+  process.stderr.write(`Wrote the scores of ${data.length} examples, ${judged}, to ${out}\n`);
+}
+
+/** A line an example, in the order of the data, below a line of names. */
+function lines({ labels, classes }: Dataset, { scores, anomalous }: Scores): string[] {
+  const quoted = (text: string) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const label = (i: number) => quoted(classes?.[labels![i]!] ?? String(labels![i]));
+  const names = ['example', 'score', ...(anomalous ? ['anomalous'] : []), ...(labels ? ['label'] : [])];
+  const rows = Array.from(scores, (value, i) =>
+    [i, value, ...(anomalous ? [anomalous[i]] : []), ...(labels ? [label(i)] : [])].join(','),
+  );
+  return [names.join(','), ...rows, ''];
+}
