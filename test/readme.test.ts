@@ -1,128 +1,12 @@
-/** The README's blocks run as they stand, in a small setting: fewer images and epochs. */
+/** What the README and the studies say of numbers is what the results say. */
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decode } from 'fast-png';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { packageFolder, runNode, torchvae } from './support/command.ts';
+import { describe, expect, test } from 'vitest';
+import { packageFolder } from './support/command.ts';
 
 const read = (path: string) => readFileSync(join(packageFolder, path), 'utf8');
 const readme = read('README.md');
-const blocks = [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, code]) => ({
-  language: language!,
-  code: code!,
-}));
-const ofLanguage = (language: string) =>
-  blocks.filter((block) => block.language === language).map(({ code }) => code);
-const small = (code: string) =>
-  code.replaceAll('sprites()', 'sprites({ count: 600 })').replaceAll('{ epochs: 10 }', '{ epochs: 2 }');
-
-let project: string;
-
-beforeAll(() => {
-  project = mkdtempSync(join(tmpdir(), 'torchvae-readme-'));
-  mkdirSync(join(project, 'node_modules'));
-  symlinkSync(packageFolder, join(project, 'node_modules', 'torchvae'));
-  symlinkSync(join(packageFolder, 'node_modules', '@types'), join(project, 'node_modules', '@types'));
-  writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
-});
-
-afterAll(() => {
-  rmSync(project, { recursive: true, force: true });
-});
-
-test('every block is of a language that is checked here', () => {
-  expect(new Set(blocks.map(({ language }) => language))).toEqual(new Set(['sh', 'ts', 'js', 'python']));
-});
-
-describe('the examples', () => {
-  /** Type-checks all examples strictly and compiles them: ts-0.ts to ts-0.js. */
-  test('compile', () => {
-    const files = ofLanguage('ts').map((code, i) => {
-      writeFileSync(join(project, `ts-${i}.ts`), small(code));
-      return `ts-${i}.ts`;
-    });
-    expect(files.length).toBeGreaterThanOrEqual(3);
-    const tsc = join(packageFolder, 'node_modules/typescript/bin/tsc');
-    const flags = ['--strict', '--noUncheckedIndexedAccess', '--module', 'nodenext', '--target', 'es2023'];
-    const lib = ['--lib', 'es2023,esnext.disposable', '--types', 'node'];
-    const { status, stdout } = spawnSync(process.execPath, [tsc, ...flags, ...lib, ...files], {
-      cwd: project,
-      encoding: 'utf8',
-    });
-    expect(stdout).toBe('');
-    expect(status).toBe(0);
-  });
-
-  test('in TypeScript run, one after the other', async () => {
-    for (const [i] of ofLanguage('ts').entries()) {
-      const outcome = await runNode([`ts-${i}.js`], { cwd: project });
-      expect(outcome, outcome.stderr).toMatchObject({ code: 0, stderr: '' });
-      expect(outcome.stdout).toMatch(/\d/);
-    }
-    expect(decode(readFileSync(join(project, 'samples.png')))).toMatchObject({ width: 242, height: 242 });
-  });
-
-  test('in CommonJS run, on what the first has saved', async () => {
-    for (const [i, code] of ofLanguage('js').entries()) {
-      writeFileSync(join(project, `js-${i}.cjs`), code);
-      const outcome = await runNode([`js-${i}.cjs`], { cwd: project });
-      expect(outcome, outcome.stderr).toMatchObject({ code: 0, stderr: '' });
-      expect(outcome.stdout).toBe('2 cpu [ 1, 1, 28, 28 ]\n');
-    }
-  });
-
-  const python = process.env.TORCHVAE_PYTHON || 'python3';
-  const hasSafetensors = spawnSync(python, ['-c', 'import safetensors.numpy']).status === 0;
-
-  test.skipIf(!hasSafetensors)('in Python run, on what the first has saved', () => {
-    for (const code of ofLanguage('python')) {
-      const { stdout } = spawnSync(python, ['-c', code], { cwd: project, encoding: 'utf8' });
-      for (const [, expected] of code.matchAll(/# (\(.*\))$/gm)) expect(stdout).toContain(expected);
-    }
-  });
-});
-
-describe('the commands', () => {
-  const lines = ofLanguage('sh').flatMap((code) =>
-    code.split(/\n| && /).filter((line) => line.trim() !== ''),
-  );
-
-  test('are npm, npx torchvae or a script that is there', () => {
-    const { scripts } = JSON.parse(read('package.json'));
-    for (const line of lines) {
-      const [program, name = ''] = line.split(' ');
-      if (program === 'npm') expect(name === 'install' || name in scripts, line).toBe(true);
-      else if (program === 'node') expect(existsSync(join(packageFolder, name)), line).toBe(true);
-      else expect(line).toMatch(/^npx torchvae [a-z]+/);
-    }
-  });
-
-  test('have the options that they are shown with', async () => {
-    for (const line of lines.filter((other) => other.startsWith('npx torchvae '))) {
-      const [command = '', ...rest] = line.split(' ').slice(2);
-      const { code, stdout } = await torchvae([command, '--help']);
-      expect(code, line).toBe(0);
-      for (const flag of rest.filter((word) => word.startsWith('--')))
-        expect(stdout, line).toContain(`  ${flag} `);
-    }
-  });
-});
-
-test('the links lead to files', () => {
-  for (const [, target] of readme.matchAll(/\]\(([^)]+)\)/g)) {
-    if (!target!.startsWith('https://')) expect(existsSync(join(packageFolder, target!)), target).toBe(true);
-  }
-});
 
 test('the variables are those that the code reads', () => {
   const named = new Set([...readme.matchAll(/^\| `(TORCHVAE_\w+)`/gm)].map(([, name]) => name!));
@@ -152,7 +36,7 @@ test('the table says what the results file says', () => {
 });
 
 /** `<!-- NAME -->` to `<!-- /NAME -->` in a document: the table that a study wrote from docs/results/NAME.json. */
-const studies = ['README.md', 'docs/studies.md'].flatMap((document) =>
+const studies = ['README.md', 'docs/studies.md', 'docs/evaluation.md'].flatMap((document) =>
   [...read(document).matchAll(/<!-- ([a-z]+) -->\n([\s\S]*?)<!-- \/\1 -->/g)].map(
     ([, name, table]) => [name!, table!.trim().split('\n')] as const,
   ),

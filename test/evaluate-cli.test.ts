@@ -1,0 +1,86 @@
+/** The commands that judge a model, and those that use it as a detector and a codec. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { decodeSafetensors } from '../lib/model/safetensors.ts';
+import { VAE } from '../lib/vae.ts';
+import { torchvae } from './support/command.ts';
+
+let folder: string;
+let run: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'torchvae-evaluate-cli-'));
+  run = join(folder, 'run');
+  const small = ['--set', 'encoder={"hidden":[16]}', '--set', 'latentSize=3', '--device', 'cpu'];
+  const outcome = await torchvae(['train', '--count', '400', '--epochs', '2', '--out', run, ...small]);
+  expect(outcome.code, outcome.stderr).toBe(0);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test('evaluate prints a table, and leaves JSON in the run directory', async () => {
+  const flags = [
+    '--likelihood',
+    '5',
+    '--samples',
+    '100',
+    '--anomalous',
+    'heart',
+    '--measure',
+    'reconstruction',
+  ];
+  const outcome = await torchvae(['evaluate', run, ...flags]);
+  expect(outcome.code, outcome.stderr).toBe(0);
+  for (const name of ['elbo', '-log p\\(x\\)', 'structural similarity', 'recall', 'SAP', 'AUROC']) {
+    expect(outcome.stdout).toMatch(new RegExp(`^${name} +-?\\d`, 'm'));
+  }
+  const saved = JSON.parse(readFileSync(join(run, 'evaluation.json'), 'utf8'));
+  expect(saved.likelihood.samples).toBe(5);
+  expect(saved.latent.meanVariance).toHaveLength(3);
+  expect(saved.detection).toMatchObject({ measure: 'reconstruction', draws: 10 });
+  const again = await torchvae(['evaluate', run, ...flags, '--json', '--out', join(folder, 'e.json')]);
+  expect(JSON.parse(again.stdout)).toEqual(saved);
+  expect(JSON.parse(readFileSync(join(folder, 'e.json'), 'utf8'))).toEqual(saved);
+});
+
+test('evaluate refuses labels that there are none of', async () => {
+  const { code, stderr } = await torchvae(['evaluate', run, '--anomalous', 'moon']);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/square, ellipse, heart.*ERR_RANGE/);
+});
+
+test('threshold is kept, and score goes by it', async () => {
+  const scores = join(folder, 'scores.csv');
+  expect((await torchvae(['score', run, '--out', scores])).stderr).toContain('no threshold was learnt');
+  expect(readFileSync(scores, 'utf8')).toMatch(/^example,score,label\n0,\d+\.\d+,(square|ellipse|heart)\n/);
+  const learnt = await torchvae(['threshold', run, '--quantile', '0.9', '--measure', 'reconstruction']);
+  expect(learnt.stderr).toContain('(reconstruction)');
+  const { stderr } = await torchvae(['score', run, '--out', scores]);
+  using vae = await VAE.load(join(run, 'checkpoint.safetensors'), { device: 'cpu' });
+  const [, ...lines] = readFileSync(scores, 'utf8').trim().split('\n');
+  const rows = lines.map((line) => line.split(','));
+  const above = rows.filter(([, score]) => Number(score) > vae.threshold!.value);
+  expect(above.length / rows.length).toBeCloseTo(0.1, 2);
+  expect(rows.filter(([, , anomalous]) => anomalous === 'true')).toEqual(above);
+  expect(stderr).toContain(`${above.length} of them anomalies`);
+});
+
+test('threshold wants to be told how many false alarms', async () => {
+  const { code, stderr } = await torchvae(['threshold', run]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/falseAlarmRate or quantile.*ERR_TYPE/);
+});
+
+test('compress and decompress', async () => {
+  const codes = join(folder, 'codes.tvz');
+  const { stderr } = await torchvae(['compress', run, '--step', '0.5', '--out', codes]);
+  expect(stderr).toMatch(/bytes each, 1\/\d+ of .* mean squared error 0\.\d+/);
+  const file = join(folder, 'x.safetensors');
+  expect((await torchvae(['decompress', run, codes, '--out', file])).code).toBe(0);
+  const { shape } = decodeSafetensors(readFileSync(file), file).tensors.get('x')!;
+  expect(shape.slice(1)).toEqual([1, 28, 28]);
+  writeFileSync(codes, readFileSync(codes).subarray(0, 40));
+  const refused = await torchvae(['decompress', run, codes, '--out', join(folder, 'y.safetensors')]);
+  expect(refused.stderr).toContain('ERR_DATA_FORMAT');
+  expect(existsSync(join(folder, 'y.safetensors'))).toBe(false);
+});
