@@ -1172,7 +1172,7 @@ test('averagedParameters: a model that keeps none', async () => {
 // What reads files has its bad input beside its good one.
 test('every public function appears here or with the formats', () => {
   const functions = Object.entries(torchvae).filter(([, value]) => typeof value === 'function');
-  const files = ['bad-input', 'array-files', 'image-folder', 'tables', 'text'];
+  const files = ['bad-input', 'array-files', 'image-folder', 'tables', 'text', 'streams-bad-input'];
   const source = files
     .map((name) => readFileSync(join(packageFolder, 'test', `${name}.test.ts`), 'utf8'))
     .join('');
