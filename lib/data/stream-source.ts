@@ -124,6 +124,17 @@ export class BlockWalk {
   }
 }
 
+/** Kinds whose values are values of all that follow. */
+export const NUMBER_KINDS = ['binary', 'unit', 'real'] as const;
+
+/** How wide a kind is among {@link NUMBER_KINDS}; -1 for `categorical`. */
+export function kindWidth(kind: DataKind): number {
+  return NUMBER_KINDS.indexOf(kind as (typeof NUMBER_KINDS)[number]);
+}
+
+/** Where no signal was given. */
+export const NEVER: AbortSignal = new AbortController().signal;
+
 /** The refusal of a stream that was to end before it did. */
 export function streamAborted(name: string, signal: AbortSignal): TorchvaeError {
   return new TorchvaeError('ERR_ABORTED', `Reading ${name} was aborted`, { cause: signal.reason });
