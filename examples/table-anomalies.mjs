@@ -48,20 +48,17 @@ for await (const { epoch, train: losses } of vae.fit(train, {
   if (epoch % 5 === 0) console.log(`epoch ${epoch}: ELBO ${losses.elbo.toFixed(2)} nats`);
 }
 
-/**
- * -ELBO of each row in nats: the higher, the stranger.
- * @param {object[]} records
- */
-const scoresOf = async (records) => {
-  const { reconstruction, kl } = await vae.losses(await Dataset.fromRecords(records, { schema }));
-  return Array.from(reconstruction, (term, i) => term + (kl[i] ?? 0));
-};
+/** @param {object[]} records */
+const encoded = (records) => Dataset.fromRecords(records, { schema });
 
-// Usual payments that it was not trained on say what score is too high: that of one in a hundred.
-const usual = await scoresOf(Array.from({ length: 1000 }, (_, i) => payment(i)));
-const strange = await scoresOf(Array.from({ length: 100 }, (_, i) => payment(i, true)));
-const threshold = [...usual].sort((a, b) => a - b)[Math.floor(0.99 * usual.length)] ?? 0;
-/** @param {number[]} scores */
+// Usual payments that it was not trained on say what score, in nats, is too high: at most one in a hundred like them will be.
+const normal = await encoded(Array.from({ length: 1000 }, (_, i) => payment(i)));
+const { value: threshold } = await vae.fitThreshold(normal, { falseAlarmRate: 0.01 });
+const { scores: usual } = await vae.detect(await encoded(Array.from({ length: 1000 }, (_, i) => payment(i))));
+const { scores: strange } = await vae.detect(
+  await encoded(Array.from({ length: 100 }, (_, i) => payment(i, true))),
+);
+/** @param {Float32Array} scores */
 const share = (scores) => scores.filter((score) => score > threshold).length / scores.length;
 console.log(
   `Above the threshold of ${threshold.toFixed(1)} nats: ${(100 * share(strange)).toFixed(0)}% of the strange`,

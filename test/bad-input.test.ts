@@ -1175,8 +1175,8 @@ test('averagedParameters: a model that keeps none', async () => {
 // What reads files or draws has its bad input beside its good one.
 test('every public function appears here, with the formats or with the pictures', () => {
   const functions = Object.entries(torchvae).filter(([, value]) => typeof value === 'function');
-  const formats = ['array-files', 'image-folder', 'tables', 'text'];
-  const files = ['bad-input', ...formats, 'charts', 'latent-pictures', 'tensorboard'];
+  const formats = ['array-files', 'image-folder', 'tables', 'text', 'streams-bad-input'];
+  const files = ['bad-input', ...formats, 'charts', 'latent-pictures', 'tensorboard', 'evaluation', 'codec'];
   const source = files
     .map((name) => readFileSync(join(packageFolder, 'test', `${name}.test.ts`), 'utf8'))
     .join('');

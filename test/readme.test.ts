@@ -36,7 +36,7 @@ test('the table says what the results file says', () => {
 });
 
 /** `<!-- NAME -->` to `<!-- /NAME -->` in a document: the table that a study wrote from docs/results/NAME.json. */
-const studies = ['README.md', 'docs/studies.md', 'docs/evaluation.md'].flatMap((document) =>
+const studies = ['README.md', 'docs/studies.md', 'docs/data.md', 'docs/evaluation.md'].flatMap((document) =>
   [...read(document).matchAll(/<!-- ([a-z]+) -->\n([\s\S]*?)<!-- \/\1 -->/g)].map(
     ([, name, table]) => [name!, table!.trim().split('\n')] as const,
   ),

@@ -1,13 +1,14 @@
 import { expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { Dataset } from './dataset.ts';
-import type { DataKind } from './dataset-checks.ts';
 import { checkIterable, checkRecordOptions, type RecordOptions, RecordTable } from './records.ts';
 import { badData } from './source.ts';
 import {
   type EpochRequest,
   type ExampleBlock,
   emptyBlock,
+  kindWidth,
+  NUMBER_KINDS,
   type Reading,
   type StreamDescription,
   type StreamSource,
@@ -24,9 +25,6 @@ export type IterableOptions = RecordOptions;
 
 /** Records that are taken together. */
 const TOGETHER = 1024;
-
-/** From narrow to wide, as far as kinds contain each other. */
-const KINDS: readonly DataKind[] = ['binary', 'unit', 'real'];
 
 /**
  * A stream of what `make` gives anew for every pass. The first pass is made here.
@@ -178,13 +176,13 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
     checkLike(first, block, `${name}, ${items.place}`);
     length += block.length;
     isBytes &&= block.data instanceof Uint8Array;
-    widest = Math.max(widest, KINDS.indexOf(block.kind));
+    widest = Math.max(widest, kindWidth(block.kind));
   }
   const description: StreamDescription = {
     name,
     length,
     shape: first.shape,
-    kind: first.kind === 'categorical' ? 'categorical' : KINDS[widest]!,
+    kind: first.kind === 'categorical' ? 'categorical' : NUMBER_KINDS[widest]!,
     isBytes,
     hasLabels: first.labels !== undefined,
     classes: first.classes,
@@ -196,8 +194,7 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
       for (let block = await pass.next(); block; block = await pass.next()) {
         const place = `${name}, ${pass.place}`;
         checkLike(first, block, place);
-        const isWider =
-          KINDS.indexOf(block.kind) > widest || (isBytes && !(block.data instanceof Uint8Array));
+        const isWider = kindWidth(block.kind) > widest || (isBytes && !(block.data instanceof Uint8Array));
         if (isWider) {
           const what = `values of kind ${description.kind}, as in the first pass,`;
           throw badData(place, `expected ${what} but received ${block.describe()}`);

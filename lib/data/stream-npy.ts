@@ -3,13 +3,15 @@ import { checkOneOf } from '../check.ts';
 import type { DataKind } from './dataset-checks.ts';
 import { type NpyRows, openNpy } from './npy.ts';
 import { layoutOf, valuesOf } from './numeric-array.ts';
-import { badData, type FileVersion, openFile, type SourceFile } from './source.ts';
+import { badData, type FileVersion, type OpenFile, openFile } from './source.ts';
 import {
   BlockWalk,
   checkGoesOn,
   type EpochRequest,
   emptyBlock,
   evenBlocks,
+  kindWidth,
+  NUMBER_KINDS,
   type Reading,
   type StreamDescription,
   type StreamSource,
@@ -19,9 +21,6 @@ import {
 const BLOCK_BYTES = 1 << 16;
 /** Bytes that are read at a time in the file's own order. */
 const STRETCH_BYTES = 1 << 22;
-
-/** From narrow to wide: values of a kind are values of all that follow. */
-const KINDS = ['binary', 'unit', 'real'] as const;
 
 /**
  * The examples of a .npy file, read by their positions in it as they are needed: the system's cache of files holds what it has
@@ -39,7 +38,7 @@ export async function openNpyStream(
     const array = await openNpy(file);
     const { shape } = layoutOf(array.shape, path);
     const found = array.isBytes ? 'unit' : array.isBoolean ? 'binary' : undefined;
-    if (kind !== undefined) checkOneOf('kind', kind, found ? [found] : KINDS);
+    if (kind !== undefined) checkOneOf('kind', kind, found ? [found] : NUMBER_KINDS);
     const description: StreamDescription = {
       name: basename(path),
       length: array.shape[0]!,
@@ -61,17 +60,13 @@ async function widestKind(array: NpyRows, path: string, signal: AbortSignal): Pr
   for (let first = 0; first < length; first += rows) {
     checkGoesOn(path, signal);
     const { kind } = valuesOf(await array.read(first, Math.min(rows, length - first)), path, first);
-    widest = Math.max(widest, widthOf(kind));
+    widest = Math.max(widest, kindWidth(kind));
   }
-  return KINDS[widest]!;
-}
-
-function widthOf(kind: DataKind): number {
-  return KINDS.indexOf(kind as (typeof KINDS)[number]);
+  return NUMBER_KINDS[widest]!;
 }
 
 class NpyReading implements Reading {
-  readonly #file: Awaited<ReturnType<typeof openFile>>;
+  readonly #file: OpenFile;
   readonly #array: NpyRows;
   readonly #version: FileVersion;
   readonly #description: StreamDescription;
@@ -80,7 +75,7 @@ class NpyReading implements Reading {
   readonly #signal: AbortSignal;
 
   private constructor(
-    file: Awaited<ReturnType<typeof openFile>>,
+    file: OpenFile,
     array: NpyRows,
     version: FileVersion,
     description: StreamDescription,
@@ -105,7 +100,7 @@ class NpyReading implements Reading {
     const file = await openFile(path);
     try {
       await file.checkUnchanged(version);
-      return new NpyReading(file, await openNpy(file as SourceFile), version, description, request);
+      return new NpyReading(file, await openNpy(file), version, description, request);
     } catch (error) {
       await file.close();
       throw error;
@@ -122,7 +117,7 @@ class NpyReading implements Reading {
       checkGoesOn(path, this.#signal);
       const first = piece.block * this.#blockSize + piece.first;
       const values = valuesOf(await this.#array.read(first, piece.count), path, first);
-      if (widthOf(values.kind) > widthOf(kind)) {
+      if (kindWidth(values.kind) > kindWidth(kind)) {
         const place = `examples ${first} to ${first + piece.count - 1} are of kind ${values.kind}`;
         throw badData(path, `expected numbers of kind ${kind} but ${place}`);
       }

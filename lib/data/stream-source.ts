@@ -99,26 +99,41 @@ export class BlockWalk {
   constructor(blocks: Blocks, { seed, epoch, shuffle, first }: Omit<EpochRequest, 'signal'>) {
     this.#blocks = blocks;
     this.#order = shuffle ? new Random(derivedSeed(seed, epoch + 1)).permutation(blocks.count) : undefined;
-    this.take(first);
+    this.#advance(first, () => {});
   }
 
   /** The pieces that the next `count` examples consist of. */
   take(count: number): Piece[] {
     const pieces: Piece[] = [];
+    this.#advance(count, (piece) => pieces.push(piece));
+    return pieces;
+  }
+
+  #advance(count: number, visit: (piece: Piece) => void): void {
     for (let at = 0; at < count; ) {
       const block = this.#order ? this.#order[this.#next]! : this.#next;
       const left = this.#blocks.start(block + 1) - this.#blocks.start(block) - this.#within;
       const taken = Math.min(left, count - at);
-      if (taken > 0) pieces.push({ block, first: this.#within, count: taken, at });
+      if (taken > 0) visit({ block, first: this.#within, count: taken, at });
       at += taken;
       this.#within += taken;
       if (taken < left) continue;
       this.#next++;
       this.#within = 0;
     }
-    return pieces;
   }
 }
+
+/** Kinds whose values are values of all that follow. */
+export const NUMBER_KINDS = ['binary', 'unit', 'real'] as const;
+
+/** How wide a kind is among {@link NUMBER_KINDS}; -1 for `categorical`. */
+export function kindWidth(kind: DataKind): number {
+  return NUMBER_KINDS.indexOf(kind as (typeof NUMBER_KINDS)[number]);
+}
+
+/** Where no signal was given. */
+export const NEVER: AbortSignal = new AbortController().signal;
 
 /** The refusal of a stream that was to end before it did. */
 export function streamAborted(name: string, signal: AbortSignal): TorchvaeError {

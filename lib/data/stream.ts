@@ -8,6 +8,7 @@ import { splitPath } from './split-folders.ts';
 import { openImageStream } from './stream-images.ts';
 import { openNpyStream } from './stream-npy.ts';
 import { openParquetStream, PARQUET_STREAM_OPTIONS, type ParquetStreamOptions } from './stream-parquet.ts';
+import { NEVER } from './stream-source.ts';
 import { STREAM_OPTIONS, StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
 
 /** How {@link streamDataset} reads. */
@@ -17,8 +18,6 @@ export interface StreamPathOptions extends StreamOptions, ImageFolderOptions, Pa
   /** .npy of numbers other than bytes and truth values: what they are, which spares a pass over all of them. */
   kind?: DataKind;
 }
-
-const NEVER = new AbortController().signal;
 
 /**
  * The examples at a path as a stream, for data larger than memory: a .npy file, which is read by positions as examples are

@@ -5,7 +5,13 @@ import { Dataset } from './dataset.ts';
 import type { DataKind } from './dataset-checks.ts';
 import type { DataSchema } from './schema.ts';
 import { type IterableOptions, openIterableStream, type StreamItems } from './stream-iterable.ts';
-import type { EpochRequest, ExampleBlock, Reading, StreamSource } from './stream-source.ts';
+import {
+  type EpochRequest,
+  type ExampleBlock,
+  NEVER,
+  type Reading,
+  type StreamSource,
+} from './stream-source.ts';
 
 /** How a {@link StreamedDataset} is read. */
 export interface StreamOptions {
@@ -21,7 +27,6 @@ export interface StreamOptions {
 export const STREAM_OPTIONS = ['window', 'signal'] as const;
 
 const DEFAULT_WINDOW = { examples: 8192, bytes: 2 ** 26 };
-const NEVER = new AbortController().signal;
 
 /**
  * Examples that are read anew in every epoch, some ahead of the training, and never lie in memory all together. Described as a
