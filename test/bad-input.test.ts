@@ -284,7 +284,7 @@ describe('use of z, mixtures, distances and gaps', () => {
     [
       'frechetDistance: one example',
       'ERR_SHAPE',
-      ['two examples', 'samples'],
+      ['at least 2 examples', 'samples'],
       () => frechetDistance(rows, new Float32Array(6)),
     ],
     [

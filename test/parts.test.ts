@@ -76,7 +76,9 @@ describe.each(['posteriors', 'priors', 'objectives', 'networks'])('%s', (file) =
 
     test.each(TOLERANCES)('two epochs of gradient descent, %s', async (precision, tolerance) => {
       using vae = await create(example, precision);
-      const kind = spec.likelihood && JSON.stringify(spec.likelihood).includes('identity') ? 'real' : 'unit';
+      const likelihood = JSON.stringify(spec.likelihood);
+      const isReal = likelihood?.includes('identity');
+      const kind = isReal ? 'real' : likelihood?.includes('tokens') ? 'categorical' : 'unit';
       const data = Dataset.from(values('x'), {
         shape: spec.inputShape!,
         kind,

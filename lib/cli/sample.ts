@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import type { DataSchema } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
+import { writeFileAtomic } from '../files.ts';
 import type { Tensor } from '../model/input.ts';
 import { imageGrid } from '../report/grid.ts';
 import { VAE } from '../vae.ts';
@@ -13,14 +15,18 @@ import {
 } from './pictures.ts';
 import { openShown } from './run-data.ts';
 
+const DEFAULT = 'samples.png';
+/** Of what is no picture. */
+const EXTENSIONS = { text: 'txt', table: 'jsonl' } as const;
+
 /** Adds `torchvae sample`. */
 export function register(program: Command): void {
   const command = program
     .command('sample')
     .description(
-      'Draw z from the prior, or from a mixture of normals, decode it, and write a picture of the results.',
+      'Draw z from the prior, or from a mixture of normals, decode it, and write a picture of the results, or rows or lines.',
     );
-  addPictureOptions(addShownOptions(command), 'samples.png')
+  addPictureOptions(addShownOptions(command), DEFAULT)
     .option('--count <n>', 'how many', integer(1, 10_000), 64)
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
     .option('--label <n>', 'of all samples, for a conditioned model; default each in turn', integer(0))
@@ -49,8 +55,18 @@ interface Flags extends ShownOptions, PictureOptions {
 async function sample(run: string, options: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
   const samples = await draw(run, vae, options);
-  await putPicture(imageGrid(samples.data, vae.spec.inputShape, { scale: 2 }), options);
-  process.stderr.write(`Wrote ${options.count} samples to ${options.out}\n`);
+  const { schema } = vae;
+  const out = schema && options.out === DEFAULT ? `samples.${EXTENSIONS[schema.type]}` : options.out;
+  if (schema) await writeFileAtomic(out, textOf(schema, samples.data));
+  else await putPicture(imageGrid(samples.data, vae.spec.inputShape, { scale: 2 }), options);
+  process.stderr.write(`Wrote ${options.count} samples to ${out}\n`);
+}
+
+/** Lines as they are, rows as JSON lines. */
+function textOf(schema: DataSchema, values: Float32Array): string {
+  const rows =
+    schema.type === 'text' ? schema.decode(values) : schema.decode(values).map((row) => JSON.stringify(row));
+  return `${rows.join('\n')}\n`;
 }
 
 async function draw(

@@ -18,7 +18,7 @@ import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, type RunSettings, readRun } from './resume.ts';
 import { describeRun } from './run-config.ts';
-import { openRunData, someOf } from './run-data.ts';
+import { openRunData, type RunData, someOf } from './run-data.ts';
 import { addStreamOptions, isStreamed } from './streams.ts';
 
 /** The flags as given; what is left out comes from the run that is resumed, else from the preset or the defaults. */
@@ -113,7 +113,7 @@ async function train(flags: Flags): Promise<void> {
   const examples = data.length + (validation?.length ?? 0);
   if (saved) checkSameData(run, saved, { length: examples, shape: data.shape });
   const judge = validation ?? test;
-  const { spec, fit } = applyOverrides(preset(settings.preset).spec, settings.set ?? []);
+  const { spec, fit } = applyOverrides(specFor(settings.preset, data), settings.set ?? []);
   using vae = await openModel(settings, flags, run, { ...spec, inputShape: data.shape });
   const bar = new ProgressBar();
   const interruption = new AbortController();
@@ -151,6 +151,13 @@ async function train(flags: Flags): Promise<void> {
   const pictures = isImage(data) ? await writePictures(vae, await someOf(test ?? data), run) : [];
   process.stderr.write(`Checkpoint: ${run.checkpoint}\n`);
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
+}
+
+/** The preset's; of text, each token has its probability whatever the preset's likelihood is. */
+function specFor(name: RunSettings['preset'], { schema }: RunData['data']): ModelSpecInput {
+  const { spec } = preset(name);
+  if (schema?.type !== 'text') return spec;
+  return { ...spec, likelihood: { type: 'tokens', vocabulary: schema.categories } };
 }
 
 /** --patience, with what --set says beside it. */

@@ -4,7 +4,7 @@ import { Dataset } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { unshared } from '../runtime/memory.ts';
-import { support } from './parts/likelihoods.ts';
+import { FINITE, type Support, support } from './parts/likelihoods.ts';
 import { inputSize, latentCodeSize, type ModelSpec } from './spec.ts';
 
 /** Values with their shape: row-major, the first extent counts the examples. */
@@ -70,14 +70,30 @@ function checkFits(name: string, data: Dataset | StreamedDataset, spec: ModelSpe
         `examples of ${data.size} (shape ${data.shape.join(' x ')}); give the model this inputShape, or other data`,
     );
   }
-  const { isUnit, range } = support(spec.likelihood);
-  if (isUnit && (data.kind === 'real' || data.kind === 'categorical')) {
+  const { type } = spec.likelihood;
+  const { high, isWhole, range } = support(spec.likelihood);
+  const refuse = (came: string, way: string): never => {
     throw new TorchvaeError(
       'ERR_RANGE',
-      `Expected data in ${range} for ${name}, as the ${spec.likelihood.type} likelihood needs, but received ` +
-        `data of kind '${data.kind}'; scale the data, or choose another likelihood`,
+      `Expected data in ${range} for ${name}, as the ${type} likelihood needs, but received ${came}; ${way}, or choose ` +
+        'another likelihood',
     );
+  };
+  if (isWhole) {
+    if (data.kind !== 'categorical')
+      refuse(`data of kind '${data.kind}'`, 'make tokens of them (TextSchema)');
+    if (data instanceof StreamedDataset) refuse('a stream', 'take the data into memory');
+    const largest = largestOf((data as Dataset).data);
+    if (largest > high) refuse(`the token ${largest}`, 'enlarge its vocabulary');
+  } else if (high === 1 && (data.kind === 'real' || data.kind === 'categorical')) {
+    refuse(`data of kind '${data.kind}'`, 'scale the data');
   }
+}
+
+function largestOf(values: Float32Array | Uint8Array): number {
+  let largest = 0;
+  for (const value of values) if (value > largest) largest = value;
+  return largest;
 }
 
 /**
@@ -101,9 +117,10 @@ export function checkExamples(
   }
   const values = unshared(x);
   checkRows(name, values, inputSize(spec), 'inputShape', spec.inputShape);
-  if (types.isFloat32Array(values)) {
-    const { isUnit, range } = support(spec.likelihood);
-    checkValues(name, values, isUnit ? 1 : Infinity, range);
+  const supported = support(spec.likelihood);
+  if (types.isFloat32Array(values)) checkValues(name, values, supported);
+  else if (supported.isWhole) {
+    throw new TorchvaeError('ERR_TYPE', expected('a Float32Array, as tokens are no pixels,', name, values));
   }
   return values;
 }
@@ -114,7 +131,7 @@ export function checkCodes(name: string, z: unknown, spec: ModelSpec): Float32Ar
   const values = unshared(z);
   const size = latentCodeSize(spec);
   checkRows(name, values, size, 'latentSize', [size]);
-  checkValues(name, values, Infinity, 'the finite numbers');
+  checkValues(name, values, FINITE);
   return values;
 }
 
@@ -157,13 +174,10 @@ function checkRows(
   );
 }
 
-/** `limit` 1 stands for [0, 1], Infinity for all finite numbers. */
-function checkValues(name: string, x: Float32Array, limit: number, range: string): void {
-  const low = limit === 1 ? 0 : -Number.MAX_VALUE;
-  const high = limit === 1 ? 1 : Number.MAX_VALUE;
+function checkValues(name: string, x: Float32Array, { low, high, isWhole, range }: Support): void {
   for (let i = 0; i < x.length; i++) {
     const value = x[i]!;
-    if (value >= low && value <= high) continue;
+    if (value >= low && value <= high && (!isWhole || Number.isInteger(value))) continue;
     throw new TorchvaeError(
       'ERR_RANGE',
       `Expected values in ${range} for ${name} but received ${value} at index ${i}`,

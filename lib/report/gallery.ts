@@ -66,7 +66,7 @@ export async function gallery(vae: VAE, data: Dataset): Promise<Exhibit[]> {
   if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'data', data));
   const exhibits: Exhibit[] = [];
   if (isImage(data)) exhibits.push(...(await imagesOf(vae, data)));
-  else if (data.schema?.type === 'table') {
+  else if (data.schema) {
     exhibits.push(await reconstructedRows(vae, data, data.schema), await sampledRows(vae, data.schema));
   }
   exhibits.push({

@@ -1,19 +1,19 @@
 import type { Dataset } from '../data/dataset.ts';
+import type { DataSchema } from '../data/schema.ts';
 import { spread } from '../data/spread.ts';
-import type { TableSchema } from '../data/table-schema.ts';
 import type { VAE } from '../vae.ts';
 import type { Exhibit } from './gallery.ts';
 
 const ROWS = 8;
 
-/** A few rows of a table, each above what the model makes of it. */
-export async function reconstructedRows(vae: VAE, data: Dataset, schema: TableSchema): Promise<Exhibit> {
+/** A few rows of a table or lines of text, each above what the model makes of it. */
+export async function reconstructedRows(vae: VAE, data: Dataset, schema: DataSchema): Promise<Exhibit> {
   const some = spread(data, ROWS);
   const originals = cells(schema, some.batch(Array.from({ length: some.length }, (_, i) => i)));
   const made = cells(schema, (await vae.reconstruct(some)).data);
   return {
     title: 'Reconstructions',
-    caption: `Rows of ${data.name}, each with what the model makes of its code below it.`,
+    caption: `Of ${data.name}, each with what the model makes of its code below it.`,
     shown: {
       columns: ['', ...namesOf(schema)],
       rows: originals.flatMap((row, i) => [
@@ -24,8 +24,8 @@ export async function reconstructedRows(vae: VAE, data: Dataset, schema: TableSc
   };
 }
 
-/** A few draws from the prior, as rows. */
-export async function sampledRows(vae: VAE, schema: TableSchema): Promise<Exhibit> {
+/** A few draws from the prior, as rows or lines. */
+export async function sampledRows(vae: VAE, schema: DataSchema): Promise<Exhibit> {
   const classes = vae.spec.condition?.classes;
   const labels = classes && Int32Array.from({ length: ROWS }, (_, i) => i % classes);
   const { data } = await vae.sample(ROWS, labels ? { labels } : {});
@@ -36,11 +36,12 @@ export async function sampledRows(vae: VAE, schema: TableSchema): Promise<Exhibi
   };
 }
 
-function namesOf({ fields }: TableSchema): string[] {
-  return fields.map(({ name }) => name);
+function namesOf(schema: DataSchema): string[] {
+  return schema.type === 'text' ? ['text'] : schema.fields.map(({ name }) => name);
 }
 
-function cells(schema: TableSchema, values: Float32Array): string[][] {
+function cells(schema: DataSchema, values: Float32Array): string[][] {
+  if (schema.type === 'text') return schema.decode(values).map((line) => [line]);
   return schema.decode(values).map((row) =>
     namesOf(schema).map((name) => {
       const value = row[name]!;

@@ -19,6 +19,7 @@ constexpr Row kTable[] = {
     {"laplace", makeLaplace},
     {"categorical", makeCategorical},
     {"logistic-mixture", makeDiscretisedLogisticMixture},
+    {"tokens", makeTokens},
 };
 
 }  // namespace

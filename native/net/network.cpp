@@ -8,7 +8,7 @@ namespace {
 
 struct Row {
   const char* name;
-  std::unique_ptr<Network> (*encoder)(Weights&, const ModelSpec&);
+  MakeEncoder* encoder;
   std::unique_ptr<Network> (*decoder)(Weights&, const ModelSpec&, int64_t codeSize, int64_t outputSize);
 };
 
@@ -21,7 +21,8 @@ constexpr Row kTable[] = {
 }  // namespace
 
 std::unique_ptr<Network> makeEncoder(Weights& weights, const ModelSpec& spec) {
-  return rowOf(kTable, "network", spec.encoder.type).encoder(weights, spec);
+  MakeEncoder& make = *rowOf(kTable, "network", spec.encoder.type).encoder;
+  return spec.likelihood.type == "tokens" ? makeEmbedded(weights, spec, make) : make(weights, spec);
 }
 
 std::unique_ptr<Network> makeDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize,

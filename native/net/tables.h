@@ -5,6 +5,11 @@
 
 namespace torchvae {
 
+using MakeEncoder = std::unique_ptr<Network>(Weights& weights, const ModelSpec& spec);
+
+// An encoder of tokens, with what `make` gives behind their vectors.
+std::unique_ptr<Network> makeEmbedded(Weights& weights, const ModelSpec& spec, MakeEncoder& make);
+
 std::unique_ptr<Network> makeMlpEncoder(Weights& weights, const ModelSpec& spec);
 std::unique_ptr<Network> makeMlpDecoder(Weights& weights, const ModelSpec& spec, int64_t codeSize,
                                         int64_t outputSize);

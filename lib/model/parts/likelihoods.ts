@@ -27,6 +27,13 @@ export const LIKELIHOODS = {
     /** Default 5. */
     components: integer(5, 1, 256),
   },
+  /** A probability for each token of a vocabulary; for x in 0, ..., vocabulary - 1, such as text has. */
+  tokens: {
+    /** `categories` of a `TextSchema`. Default 256. */
+    vocabulary: integer(256, 2, 1 << 20),
+    /** Values of the vector that the encoder is shown for a token. Default 32. */
+    embedding: integer(32, 1, 1 << 14),
+  },
 } as const;
 
 /** p(x|z). */
@@ -34,8 +41,36 @@ export type LikelihoodSpec = PartOf<typeof LIKELIHOODS>;
 /** A {@link LikelihoodSpec} as a caller writes it. */
 export type LikelihoodInput = PartInput<typeof LIKELIHOODS>;
 
+/** The x that a likelihood can be asked about. */
+export interface Support {
+  low: number;
+  high: number;
+  /** Whether x is whole numbers. */
+  isWhole: boolean;
+  /** In words. */
+  range: string;
+}
+
+/** All numbers but infinities and NaN. */
+export const FINITE: Support = {
+  low: -Number.MAX_VALUE,
+  high: Number.MAX_VALUE,
+  isWhole: false,
+  range: 'the finite numbers',
+};
+
 /** What data a likelihood can be asked about. */
-export function support(likelihood: LikelihoodSpec): { isUnit: boolean; range: string } {
-  const isUnit = !['gaussian', 'squared-error', 'laplace'].includes(likelihood.type);
-  return { isUnit, range: isUnit ? '[0, 1]' : 'the finite numbers' };
+export function support(likelihood: LikelihoodSpec): Support {
+  switch (likelihood.type) {
+    case 'gaussian':
+    case 'squared-error':
+    case 'laplace':
+      return FINITE;
+    case 'tokens': {
+      const high = likelihood.vocabulary - 1;
+      return { low: 0, high, isWhole: true, range: `the whole numbers from 0 to ${high}` };
+    }
+    default:
+      return { low: 0, high: 1, isWhole: false, range: '[0, 1]' };
+  }
 }

@@ -1,0 +1,45 @@
+// Tokens of a vocabulary, x = 0, ..., V - 1 in each place: a categorical distribution over the vocabulary.
+
+#include <ATen/ops/argmax.h>
+
+#include "likelihood/tables.h"
+
+namespace torchvae {
+namespace {
+
+class Tokens : public Likelihood {
+ public:
+  Tokens(int64_t places, int64_t vocabulary) : places_(places), vocabulary_(vocabulary) {}
+
+  int64_t parametersPerValue() const override { return vocabulary_; }
+
+  Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
+    const Tensor token = x.round().to(c10::kLong).unsqueeze(1);
+    return -logits(y).log_softmax(1).gather(1, token).squeeze(1).sum(1);
+  }
+
+  // Between tokens there is nothing: the likeliest stand for the mean.
+  Tensor mean(const Tensor& y) const override { return mode(y); }
+
+  Tensor mode(const Tensor& y) const override { return logits(y).argmax(1).to(y.scalar_type()); }
+
+  Tensor sample(const Tensor& y, Pass& pass) const override {
+    const Tensor each = logits(y);
+    // The largest of logits with Gumbel noise is a draw.
+    const Tensor noise = -(-pass.draws.uniform(each.sizes()).log()).log();
+    return (each + noise).argmax(1).to(y.scalar_type());
+  }
+
+ private:
+  Tensor logits(const Tensor& y) const { return y.view({y.size(0), vocabulary_, places_}); }
+
+  int64_t places_, vocabulary_;
+};
+
+}  // namespace
+
+std::unique_ptr<Likelihood> makeTokens(Weights& /*weights*/, const ModelSpec& spec) {
+  return std::make_unique<Tokens>(spec.inputSize(), spec.likelihood.integer("vocabulary"));
+}
+
+}  // namespace torchvae
