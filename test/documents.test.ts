@@ -17,7 +17,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageFolder, runNode, torchvae } from './support/command.ts';
 
 const guides = readdirSync(join(packageFolder, 'docs')).filter((name) => name.endsWith('.md'));
-const DOCUMENTS = ['README.md', 'examples/README.md', ...guides.map((name) => `docs/${name}`)];
+const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'examples/README.md',
+  ...guides.map((name) => `docs/${name}`),
+];
 const small = (code: string) =>
   code.replaceAll('sprites()', 'sprites({ count: 600 })').replaceAll('{ epochs: 10 }', '{ epochs: 2 }');
 
@@ -128,3 +133,21 @@ describe.each(DOCUMENTS)('%s', (document) => {
     }
   });
 });
+
+test('what troubleshooting quotes is what the code says', () => {
+  const guide = readFileSync(join(packageFolder, 'docs/troubleshooting.md'), 'utf8');
+  const quoted = [...guide.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell]) =>
+    [...cell!.matchAll(/`([^`]+)`/g)].map(([, words]) => words!),
+  );
+  expect(quoted.length).toBeGreaterThan(15);
+  // Templates break a sentence where a value comes, and long ones go over several lines of source.
+  const code = sources(join(packageFolder, 'lib')).replaceAll(/[`'] \+\n\s*[`']/g, '');
+  for (const words of quoted) expect(code, words).toContain(words);
+});
+
+function sources(folder: string): string {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+    .join('\n');
+}
