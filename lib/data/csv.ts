@@ -7,7 +7,7 @@ import { badData } from './source.ts';
 import { type ColumnType, type Table, TableBuilder } from './table.ts';
 import { textOf } from './utf8.ts';
 
-/** How {@link readCsv} reads. */
+/** How a CSV file is read. */
 export interface CsvOptions {
   /** What stands between cells: one character. Default a comma, in a .tsv file a tab. */
   delimiter?: string;

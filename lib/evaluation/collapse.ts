@@ -19,7 +19,7 @@ export interface LatentHealth {
   mutualInformation: number | undefined;
   /** Examples that it was taken over. */
   examples: number;
-  /** What the {@link collapseAlarm} says. */
+  /** What is to be said where most of z is unused. */
   alarm?: CollapseAlarm;
 }
 
