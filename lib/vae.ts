@@ -37,8 +37,9 @@ import { type PresetName, preset } from './model/presets.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
 import { callAddon } from './runtime/addon.ts';
 import { Device, type DeviceName } from './runtime/device.ts';
-import { type EpochResult, evaluate, type FitOptions, fit } from './training/fit.ts';
+import { type EpochResult, type FitOptions, fit } from './training/fit.ts';
 import { weightsAt } from './training/schedule.ts';
+import { evaluate } from './training/validation.ts';
 
 /** How to make a {@link VAE}: from a preset, from a spec, or from a preset with parts of its spec replaced. */
 export interface CreateOptions {

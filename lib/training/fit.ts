@@ -7,9 +7,9 @@ import { type LatentHealth, surveyLatents } from '../evaluation/collapse.ts';
 import type { Core, Position } from '../model/core.ts';
 import { checkData } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
-import type { DatasetHandle, LossSums, TrainResult } from '../runtime/native.ts';
+import type { TrainResult } from '../runtime/native.ts';
 import { type BestEpoch, checkStopping, type EarlyStopping, hasStopped, noteBest } from './early-stopping.ts';
-import { checkStreamable, type Feed, forEachWindow, openFeed, shuffledWindow, type Window } from './feed.ts';
+import { checkStreamable, type Feed, openFeed, shuffledWindow, type Window } from './feed.ts';
 import { describeFaults, type GradientHealth, judgeGradients } from './gradient-health.ts';
 import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
 import {
@@ -19,7 +19,8 @@ import {
   type OptimiserOptions,
   updatesIn,
 } from './optimiser.ts';
-import { betaAt, weightsAt } from './schedule.ts';
+import { weightsAt } from './schedule.ts';
+import { betaNow, evaluate, throwIfAborted } from './validation.ts';
 
 /** How to train. */
 export interface FitOptions extends OptimiserOptions {
@@ -331,11 +332,6 @@ function learningRateOf(
   return learningRateAt(schedule, optimiser.learningRate, { epoch, ...place }, plateau);
 }
 
-/** The weight of the divergence in the step that was taken last. */
-function betaNow({ spec, position }: Core): number {
-  return betaAt(spec.objective, Math.max(0, position.step - 1));
-}
-
 /** A stretch of steps on the engine, and the note of it in the model's position. */
 function runStretch(
   core: Core,
@@ -375,46 +371,6 @@ function runStretch(
     partial.sums = { reconstruction, kl, terms, examples };
     return result;
   });
-}
-
-/**
- * Means over a data set with one z an example, drawn from `seed`; in a stream, each window's from a seed of its own.
- *
- * @throws TorchvaeError ERR_ABORTED when `signal` fires, ERR_NONFINITE for losses that are NaN or infinite
- */
-export async function evaluate(
-  core: Core,
-  data: Dataset | StreamedDataset,
-  seed: number,
-  signal?: AbortSignal,
-): Promise<Losses> {
-  const sums: LossSums = { reconstruction: 0, kl: 0, terms: [], examples: 0 };
-  const add = async (handle: DatasetHandle, noise: number, examples: number) => {
-    let part: LossSums;
-    do {
-      throwIfAborted(signal);
-      part = await core.call((addon, model) => addon.evaluate(model, handle, 256, noise));
-      // An abort that was meant for a fit() under way has cut an evaluation beside it short: it is done again.
-    } while (part.examples < examples);
-    sums.reconstruction += part.reconstruction;
-    sums.kl += part.kl;
-    sums.examples += part.examples;
-  };
-  if (data instanceof StreamedDataset) await forEachWindow(core, data, seed, core.untilDisposed(signal), add);
-  else await add(await core.device.upload(data), seed, data.length);
-  const losses = toLosses(sums, betaNow(core), core.dimensions);
-  if (Number.isFinite(losses.loss)) return losses;
-  throw new TorchvaeError(
-    'ERR_NONFINITE',
-    `The mean loss over ${data.name} is ${losses.loss} (reconstruction ${losses.reconstruction}, kl ${losses.kl}); ` +
-      "check the weights and the data's scale",
-  );
-}
-
-function throwIfAborted(signal: AbortSignal | undefined, core?: Core): void {
-  if (!signal?.aborted && !core) return;
-  const where = core ? ` after step ${core.position.step}` : '';
-  throw new TorchvaeError('ERR_ABORTED', `Training was aborted${where}`, { cause: signal?.reason });
 }
 
 function throwNonFinite(core: Core, settings: Settings, faults: readonly string[]): never {

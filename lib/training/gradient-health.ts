@@ -19,9 +19,8 @@ export interface GradientHealth {
   /** Of the whole gradient, before clipping. */
   norm: number;
   /**
-   * `vanishing`: a layer's weights get less than {@link VANISHING_SHARE} of the gradient that another's get; `exploding`: the
-   * norm of the whole is above {@link EXPLODING_NORM}, or a step changes a layer by more than {@link EXPLODING_STEP} of
-   * its norm.
+   * `vanishing`: a layer's weights get less than a thousandth of the gradient that another's get; `exploding`: the
+   * norm of the whole is above 10,000, or a step changes a layer by more than half of its norm.
    */
   verdict: 'healthy' | 'vanishing' | 'exploding';
   /** The layer that the verdict is about; missing for `healthy`. */
