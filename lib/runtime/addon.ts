@@ -2,8 +2,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type ErrorCode, TorchvaeError } from '../errors.ts';
+import { packageVersion } from '../package.ts';
 import { binaryFolders } from './binaries.ts';
 import { findNvidiaDriver } from './driver.ts';
+import { glibcVersion, isRecentGlibc, NEEDED_GLIBC } from './libc.ts';
 import { findLibtorch, type Libtorch } from './libtorch.ts';
 import type { Addon, EngineInfo } from './native.ts';
 
@@ -48,14 +50,26 @@ export function loadEngine(options: LoadOptions = {}): LoadedEngine {
   const wantsCuda =
     options.device !== 'cpu' && libtorch.hasCuda && !libtorch.minimal && findNvidiaDriver() !== undefined;
   const cudaPart = join(binaries, `libtorchvae_cuda-${libtorch.minor}.so`);
+  const engine = join(binaries, `libtorchvae-${libtorch.minor}.so`);
   const describe = () =>
     addon.open({
       libtorch: [...libtorch.cpuLibraries, ...(wantsCuda ? libtorch.cudaLibraries : [])],
-      engine: join(binaries, `libtorchvae-${libtorch.minor}.so`),
+      engine,
       ...(wantsCuda && existsSync(cudaPart) && { cudaPart }),
     });
-  loaded = { addon, info: callAddon(describe), describe, libtorch, binaries };
+  const info = callAddon(describe);
+  checkVersion(engine, info.engineVersion, addon.version);
+  loaded = { addon, info, describe, libtorch, binaries };
   return loaded;
+}
+
+/** Parts of one version know each other's numbers and structures; of two versions they only may. */
+function checkVersion(path: string, version: string, wanted: string): void {
+  if (version === wanted) return;
+  throw new TorchvaeError(
+    'ERR_ADDON',
+    `Expected version ${wanted} of ${path} but it is of version ${version}; ${REINSTALL}`,
+  );
 }
 
 /** A process has one libtorch for good: asking for another is refused, not passed over. */
@@ -68,6 +82,8 @@ function sameLibtorch(engine: LoadedEngine, folder: string | undefined): LoadedE
   );
 }
 
+const REINSTALL = 'reinstall torchvae, or build it anew: `npx torchvae build`, in a clone `npm run build`';
+
 function loadAddon(): { addon: Addon; binaries: string } {
   const require = createRequire(import.meta.url);
   const tried: string[] = [];
@@ -79,19 +95,51 @@ function loadAddon(): { addon: Addon; binaries: string } {
         continue;
       }
       try {
-        return { addon: require(path) as Addon, binaries };
+        const addon = require(path) as Addon;
+        checkVersion(path, addon.version, packageVersion());
+        return { addon, binaries };
       } catch (error) {
+        if (error instanceof TorchvaeError) throw error;
         tried.push(`${path}: ${(error as Error).message}`);
       }
     }
   }
+  const { platform, arch } = process;
   throw new TorchvaeError(
     'ERR_ADDON',
     [
-      `The addon for ${process.platform}-${process.arch} could not be loaded. Tried:`,
+      `The addon for ${platform}-${arch} could not be loaded. Tried:`,
       ...tried.map((line) => `  ${line}`),
-      'Prebuilt binaries exist for linux-x64 with glibc. Elsewhere, build from source in a clone: npm run build',
+      adviseOn({ platform, arch, glibc: platform === 'linux' ? glibcVersion() : undefined }),
     ].join('\n'),
+  );
+}
+
+/**
+ * What to do on a system where the addon does not load.
+ *
+ * @internal
+ */
+export function adviseOn(system: { platform: string; arch: string; glibc: string | undefined }): string {
+  const { platform, arch, glibc } = system;
+  if (platform === 'linux' && glibc === undefined) {
+    return (
+      `torchvae and libtorch need glibc ${NEEDED_GLIBC} or newer, but this system has another C library (musl, as in ` +
+      'Alpine Linux?). Use a system with glibc, such as the image node:22-slim instead of node:22-alpine.'
+    );
+  }
+  if (platform === 'linux' && !isRecentGlibc(glibc)) {
+    return (
+      `torchvae and libtorch need glibc ${NEEDED_GLIBC} or newer, but this system has glibc ${glibc}. Use a newer ` +
+      'distribution: Debian 10, Ubuntu 20.04, RHEL 8 and what came after them have it.'
+    );
+  }
+  if (platform === 'linux' && arch === 'x64') {
+    return `A binary for this system comes with torchvae; ${REINSTALL}`;
+  }
+  return (
+    'Prebuilt binaries exist for linux-x64 with glibc. Elsewhere, build from source: `npx torchvae build`, in a clone ' +
+    '`npm run build`'
   );
 }
 
@@ -103,7 +151,7 @@ function engineMinors(binaries: string): string[] {
   if (minors.length > 0) return minors;
   throw new TorchvaeError(
     'ERR_ADDON',
-    `Expected an engine named libtorchvae-VERSION.so in ${binaries}; reinstall torchvae or run: npm run build`,
+    `Expected an engine named libtorchvae-VERSION.so in ${binaries}; ${REINSTALL}`,
   );
 }
 
