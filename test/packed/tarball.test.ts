@@ -1,4 +1,5 @@
 /** What the tarball holds, and what the linters of packages say of it. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
@@ -39,6 +40,14 @@ test('libtorch itself is not in it', () => {
   // An engine is about a megabyte, libtorch_cpu over four hundred.
   expect(tarball.size).toBeLessThan(10e6);
   expect(tarball.unpackedSize).toBeLessThan(30e6);
+});
+
+test('what it depends on may be passed on, and is listed', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/licences.mjs', '--check'], {
+    cwd: packageFolder,
+    encoding: 'utf8',
+  });
+  expect(status, stderr).toBe(0);
 });
 
 test('publint has nothing to say', async () => {
