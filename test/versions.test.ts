@@ -128,6 +128,17 @@ describe.runIf(process.platform === 'linux')('parts of a package', () => {
     expect(answer).toContain('npx torchvae build');
   });
 
+  test('what was built is preferred to what came, and stands beside it', async () => {
+    const built = join(folder, 'build/Release');
+    mkdirSync(built, { recursive: true });
+    copyFileSync(addon(), join(built, 'torchvae.node'));
+    copyFileSync(engine(), join(built, 'libtorchvae-2.99.so'));
+    expect(await open()).toBe('opened');
+    writeFileSync(join(built, `libtorchvae-${libtorch.minor}.so`), 'an engine');
+    expect(await open()).toMatch(/Cannot open \S+build\/Release\S+\.so: /);
+    rmSync(built, { recursive: true });
+  });
+
   test('an engine for another libtorch than is named is no engine', async () => {
     copyFileSync(engine(), join(binaries(), 'libtorchvae-2.99.so'));
     rmSync(engine());

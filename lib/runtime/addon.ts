@@ -16,8 +16,6 @@ export interface LoadedEngine {
   /** What the engine says by now: `gemm` is known when there is a model. */
   describe(): EngineInfo;
   libtorch: Libtorch;
-  /** Folder that holds the addon and the engines. */
-  binaries: string;
 }
 
 /** What to open. */
@@ -41,16 +39,17 @@ let loaded: LoadedEngine | undefined;
  */
 export function loadEngine(options: LoadOptions = {}): LoadedEngine {
   if (loaded) return sameLibtorch(loaded, options.libtorch);
-  const { addon, binaries } = loadAddon();
+  const folders = binaryFolders();
+  const addon = loadAddon(folders);
+  const engines = findEngines(folders);
   const libtorch = findLibtorch({
     ...(options.libtorch !== undefined && { root: options.libtorch }),
     ...(options.device && { build: options.device }),
-    minors: engineMinors(binaries),
+    minors: [...engines.keys()],
   });
   const wantsCuda =
     options.device !== 'cpu' && libtorch.hasCuda && !libtorch.minimal && findNvidiaDriver() !== undefined;
-  const cudaPart = join(binaries, `libtorchvae_cuda-${libtorch.minor}.so`);
-  const engine = join(binaries, `libtorchvae-${libtorch.minor}.so`);
+  const { engine, cudaPart } = enginePaths(engines, libtorch.minor);
   const describe = () =>
     addon.open({
       libtorch: [...libtorch.cpuLibraries, ...(wantsCuda ? libtorch.cudaLibraries : [])],
@@ -59,7 +58,7 @@ export function loadEngine(options: LoadOptions = {}): LoadedEngine {
     });
   const info = callAddon(describe);
   checkVersion(engine, info.engineVersion, addon.version);
-  loaded = { addon, info, describe, libtorch, binaries };
+  loaded = { addon, info, describe, libtorch };
   return loaded;
 }
 
@@ -84,10 +83,10 @@ function sameLibtorch(engine: LoadedEngine, folder: string | undefined): LoadedE
 
 const REINSTALL = 'reinstall torchvae, or build it anew: `npx torchvae build`, in a clone `npm run build`';
 
-function loadAddon(): { addon: Addon; binaries: string } {
+function loadAddon(folders: readonly string[]): Addon {
   const require = createRequire(import.meta.url);
   const tried: string[] = [];
-  for (const binaries of binaryFolders()) {
+  for (const binaries of folders) {
     for (const name of ['torchvae.node', 'torchvae.glibc.node']) {
       const path = join(binaries, name);
       if (!existsSync(path)) {
@@ -97,7 +96,7 @@ function loadAddon(): { addon: Addon; binaries: string } {
       try {
         const addon = require(path) as Addon;
         checkVersion(path, addon.version, packageVersion());
-        return { addon, binaries };
+        return addon;
       } catch (error) {
         if (error instanceof TorchvaeError) throw error;
         tried.push(`${path}: ${(error as Error).message}`);
@@ -143,16 +142,35 @@ export function adviseOn(system: { platform: string; arch: string; glibc: string
   );
 }
 
-/** The libtorch versions that an engine lies there for. */
-function engineMinors(binaries: string): string[] {
-  const minors = readdirSync(binaries)
-    .map((name) => /^libtorchvae-(\d+\.\d+)\.so$/.exec(name)?.[1])
-    .filter((minor) => minor !== undefined);
-  if (minors.length > 0) return minors;
+/**
+ * The libtorch versions that an engine lies there for, each with the folder of the engine: the first of the folders that
+ * has one. So an engine that was built from source stands beside those that came with the package.
+ */
+function findEngines(folders: readonly string[]): Map<string, string> {
+  const engines = new Map<string, string>();
+  for (const folder of folders.filter((path) => existsSync(path))) {
+    for (const name of readdirSync(folder)) {
+      const minor = /^libtorchvae-(\d+\.\d+)\.so$/.exec(name)?.[1];
+      if (minor !== undefined && !engines.has(minor)) engines.set(minor, folder);
+    }
+  }
+  if (engines.size > 0) return engines;
   throw new TorchvaeError(
     'ERR_ADDON',
-    `Expected an engine named libtorchvae-VERSION.so in ${binaries}; ${REINSTALL}`,
+    `Expected an engine named libtorchvae-VERSION.so in ${folders.join(' or ')}; ${REINSTALL}`,
   );
+}
+
+/** The files for a version. Where `TORCHVAE_LIBTORCH_ANY_VERSION` lets one pass that has none, opening it will say so. */
+function enginePaths(
+  engines: ReadonlyMap<string, string>,
+  minor: string,
+): { engine: string; cudaPart: string } {
+  const folder = engines.get(minor) ?? [...engines.values()][0]!;
+  return {
+    engine: join(folder, `libtorchvae-${minor}.so`),
+    cudaPart: join(folder, `libtorchvae_cuda-${minor}.so`),
+  };
 }
 
 /** Calls into the addon, and turns its errors, which carry a code, into TorchvaeErrors. */
