@@ -1,4 +1,4 @@
-// Holds the production dependencies to permissive licences, and lists them in THIRD-PARTY.md.
+// Holds the production dependencies to permissive licences and to no install scripts, and lists them in THIRD-PARTY.md.
 //   node scripts/licences.mjs --write    writes the list
 //   node scripts/licences.mjs --check    fails where it is not up to date
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -20,10 +20,11 @@ const readJson = (name) => JSON.parse(readFileSync(path(name), 'utf8'));
 const installed = Object.entries(readJson('package-lock.json').packages).filter(
   ([folder, { dev, devOptional, optional, peer }]) => folder && !dev && !devOptional && !optional && !peer,
 );
-const rows = installed.map(([folder]) => {
+const rows = installed.map(([folder, { hasInstallScript }]) => {
   const { name, license } = readJson(`${folder}/package.json`);
   if (!PERMITTED.includes(license))
     throw new Error(`Expected one of ${PERMITTED.join(', ')} for ${name} but its licence is ${license}`);
+  if (hasInstallScript) throw new Error(`Expected no install scripts but ${name} has one`);
   return `| ${name} | ${license} |`;
 });
 const list = [
