@@ -142,7 +142,9 @@ describe.runIf(process.platform === 'linux')('parts of a package', () => {
   test('an engine for another libtorch than is named is no engine', async () => {
     copyFileSync(engine(), join(binaries(), 'libtorchvae-2.99.so'));
     rmSync(engine());
-    expect(await open()).toMatch(
+    const answer = await open();
+    expect(answer).toContain(`npx torchvae build --libtorch ${libtorch.root}`);
+    expect(answer).toMatch(
       /^ERR_LIBTORCH: Expected libtorch 2\.99 for the option libtorch but .* is version/,
     );
   });
