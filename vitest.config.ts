@@ -20,7 +20,10 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: 'cpu', include: ['test/**/*.test.ts'], exclude: ['test/twin/**'] } },
+      {
+        extends: true,
+        test: { name: 'cpu', include: ['test/**/*.test.ts'], exclude: ['test/twin/**', 'test/packed/**'] },
+      },
       {
         extends: true,
         plugins: [twin],

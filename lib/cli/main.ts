@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { TorchvaeError } from '../errors.ts';
+import { packageVersion } from '../package.ts';
+import { register as registerBuild } from './build.ts';
 import { register as registerCompress } from './compress.ts';
 import { register as registerDoctor } from './doctor.ts';
 import { register as registerEncode } from './encode.ts';
@@ -16,15 +17,10 @@ import { register as registerSetup } from './setup.ts';
 import { register as registerTrain } from './train.ts';
 import { register as registerTraverse } from './traverse.ts';
 
-function version(): string {
-  const path = new URL('../../package.json', import.meta.url);
-  return JSON.parse(readFileSync(path, 'utf8')).version;
-}
-
 function createProgram(): Command {
   const program = new Command('torchvae')
     .description('Variational autoencoders on libtorch: train, sample, look inside.')
-    .version(version())
+    .version(packageVersion())
     .exitOverride()
     .showHelpAfterError('(add --help to see what there is)')
     .addHelpText(
@@ -49,6 +45,7 @@ A first run, from nothing to pictures in runs/:
   registerCompress(program);
   registerSetup(program);
   registerDoctor(program);
+  registerBuild(program);
   return program;
 }
 

@@ -2,8 +2,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type ErrorCode, TorchvaeError } from '../errors.ts';
+import { packageVersion } from '../package.ts';
 import { binaryFolders } from './binaries.ts';
 import { findNvidiaDriver } from './driver.ts';
+import { glibcVersion, isRecentGlibc, NEEDED_GLIBC } from './libc.ts';
 import { findLibtorch, type Libtorch } from './libtorch.ts';
 import type { Addon, EngineInfo } from './native.ts';
 
@@ -14,8 +16,6 @@ export interface LoadedEngine {
   /** What the engine says by now: `gemm` is known when there is a model. */
   describe(): EngineInfo;
   libtorch: Libtorch;
-  /** Folder that holds the addon and the engines. */
-  binaries: string;
 }
 
 /** What to open. */
@@ -39,23 +39,36 @@ let loaded: LoadedEngine | undefined;
  */
 export function loadEngine(options: LoadOptions = {}): LoadedEngine {
   if (loaded) return sameLibtorch(loaded, options.libtorch);
-  const { addon, binaries } = loadAddon();
+  const folders = binaryFolders();
+  const addon = loadAddon(folders);
+  const engines = findEngines(folders);
   const libtorch = findLibtorch({
     ...(options.libtorch !== undefined && { root: options.libtorch }),
     ...(options.device && { build: options.device }),
-    minors: engineMinors(binaries),
+    minors: [...engines.keys()],
   });
   const wantsCuda =
     options.device !== 'cpu' && libtorch.hasCuda && !libtorch.minimal && findNvidiaDriver() !== undefined;
-  const cudaPart = join(binaries, `libtorchvae_cuda-${libtorch.minor}.so`);
+  const { engine, cudaPart } = enginePaths(engines, libtorch.minor);
   const describe = () =>
     addon.open({
       libtorch: [...libtorch.cpuLibraries, ...(wantsCuda ? libtorch.cudaLibraries : [])],
-      engine: join(binaries, `libtorchvae-${libtorch.minor}.so`),
+      engine,
       ...(wantsCuda && existsSync(cudaPart) && { cudaPart }),
     });
-  loaded = { addon, info: callAddon(describe), describe, libtorch, binaries };
+  const info = callAddon(describe);
+  checkVersion(engine, info.engineVersion, addon.version);
+  loaded = { addon, info, describe, libtorch };
   return loaded;
+}
+
+/** Parts of one version know each other's numbers and structures; of two versions they only may. */
+function checkVersion(path: string, version: string, wanted: string): void {
+  if (version === wanted) return;
+  throw new TorchvaeError(
+    'ERR_ADDON',
+    `Expected version ${wanted} of ${path} but it is of version ${version}; ${REINSTALL}`,
+  );
 }
 
 /** A process has one libtorch for good: asking for another is refused, not passed over. */
@@ -68,10 +81,12 @@ function sameLibtorch(engine: LoadedEngine, folder: string | undefined): LoadedE
   );
 }
 
-function loadAddon(): { addon: Addon; binaries: string } {
+const REINSTALL = 'reinstall torchvae, or build it anew: `npx torchvae build`, in a clone `npm run build`';
+
+function loadAddon(folders: readonly string[]): Addon {
   const require = createRequire(import.meta.url);
   const tried: string[] = [];
-  for (const binaries of binaryFolders()) {
+  for (const binaries of folders) {
     for (const name of ['torchvae.node', 'torchvae.glibc.node']) {
       const path = join(binaries, name);
       if (!existsSync(path)) {
@@ -79,32 +94,83 @@ function loadAddon(): { addon: Addon; binaries: string } {
         continue;
       }
       try {
-        return { addon: require(path) as Addon, binaries };
+        const addon = require(path) as Addon;
+        checkVersion(path, addon.version, packageVersion());
+        return addon;
       } catch (error) {
+        if (error instanceof TorchvaeError) throw error;
         tried.push(`${path}: ${(error as Error).message}`);
       }
     }
   }
+  const { platform, arch } = process;
   throw new TorchvaeError(
     'ERR_ADDON',
     [
-      `The addon for ${process.platform}-${process.arch} could not be loaded. Tried:`,
+      `The addon for ${platform}-${arch} could not be loaded. Tried:`,
       ...tried.map((line) => `  ${line}`),
-      'Prebuilt binaries exist for linux-x64 with glibc. Elsewhere, build from source in a clone: npm run build',
+      adviseOn({ platform, arch, glibc: platform === 'linux' ? glibcVersion() : undefined }),
     ].join('\n'),
   );
 }
 
-/** The libtorch versions that an engine lies there for. */
-function engineMinors(binaries: string): string[] {
-  const minors = readdirSync(binaries)
-    .map((name) => /^libtorchvae-(\d+\.\d+)\.so$/.exec(name)?.[1])
-    .filter((minor) => minor !== undefined);
-  if (minors.length > 0) return minors;
+/**
+ * What to do on a system where the addon does not load.
+ *
+ * @internal
+ */
+export function adviseOn(system: { platform: string; arch: string; glibc: string | undefined }): string {
+  const { platform, arch, glibc } = system;
+  if (platform === 'linux' && glibc === undefined) {
+    return (
+      `torchvae and libtorch need glibc ${NEEDED_GLIBC} or newer, but this system has another C library (musl, as in ` +
+      'Alpine Linux?). Use a system with glibc, such as the image node:22-slim instead of node:22-alpine.'
+    );
+  }
+  if (platform === 'linux' && !isRecentGlibc(glibc)) {
+    return (
+      `torchvae and libtorch need glibc ${NEEDED_GLIBC} or newer, but this system has glibc ${glibc}. Use a newer ` +
+      'distribution: Debian 10, Ubuntu 20.04, RHEL 8 and what came after them have it.'
+    );
+  }
+  if (platform === 'linux' && arch === 'x64') {
+    return `A binary for this system comes with torchvae; ${REINSTALL}`;
+  }
+  return (
+    'Prebuilt binaries exist for linux-x64 with glibc. Elsewhere, build from source: `npx torchvae build`, in a clone ' +
+    '`npm run build`'
+  );
+}
+
+/**
+ * The libtorch versions that an engine lies there for, each with the folder of the engine: the first of the folders that
+ * has one. So an engine that was built from source stands beside those that came with the package.
+ */
+function findEngines(folders: readonly string[]): Map<string, string> {
+  const engines = new Map<string, string>();
+  for (const folder of folders.filter((path) => existsSync(path))) {
+    for (const name of readdirSync(folder)) {
+      const minor = /^libtorchvae-(\d+\.\d+)\.so$/.exec(name)?.[1];
+      if (minor !== undefined && !engines.has(minor)) engines.set(minor, folder);
+    }
+  }
+  if (engines.size > 0) return engines;
   throw new TorchvaeError(
     'ERR_ADDON',
-    `Expected an engine named libtorchvae-VERSION.so in ${binaries}; reinstall torchvae or run: npm run build`,
+    `Expected an engine named libtorchvae-VERSION.so in ${folders.join(' or ')}; ${REINSTALL}`,
   );
+}
+
+/** The files for a version. Where `TORCHVAE_LIBTORCH_ANY_VERSION` lets one pass that has none, opening it will say so. */
+function enginePaths(
+  engines: ReadonlyMap<string, string>,
+  minor: string,
+): { engine: string; cudaPart: string } {
+  const folder = engines.get(minor) ?? [...engines.values()][0]!;
+  return {
+    engine: join(folder, `libtorchvae-${minor}.so`),
+    cudaPart: join(folder, `libtorchvae_cuda-${minor}.so`),
+  };
 }
 
 /** Calls into the addon, and turns its errors, which carry a code, into TorchvaeErrors. */

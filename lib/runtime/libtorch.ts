@@ -88,7 +88,11 @@ function notFound(wanted: Wanted, tried: readonly string[]): string {
 /** Why this libtorch will not do, as one clause; undefined if it will. */
 function objection(layout: Layout, { build, minors }: Wanted): string | undefined {
   if (!anyVersionAllowed() && !minors.includes(layout.minor)) {
-    return `${layout.root} is version ${layout.version}`;
+    // A version that torchvae knows, though this package has no engine for it.
+    const remedy = SUPPORTED_MINORS.includes(layout.minor)
+      ? ` (\`npx torchvae build --libtorch ${layout.root}\` makes an engine for it)`
+      : '';
+    return `${layout.root} is version ${layout.version}${remedy}`;
   }
   return build === 'cuda' && !layout.hasCuda ? `${layout.root} has no CUDA half` : undefined;
 }

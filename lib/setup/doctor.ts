@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageRoot, packageVersion } from '../package.ts';
+import { binaryFolders } from '../runtime/binaries.ts';
 import { findNvidiaDriver, type NvidiaDriver } from '../runtime/driver.ts';
+import { glibcVersion, isRecentGlibc, NEEDED_GLIBC } from '../runtime/libc.ts';
 import { findLibtorch, type Libtorch } from '../runtime/libtorch.ts';
 import { PROBE_SCRIPT, type ProbeAnswer, probe } from './probe.ts';
 
@@ -37,11 +39,6 @@ export interface DoctorOptions {
   patience?: number;
 }
 
-/** What torch's Linux wheels are built for. */
-const NEEDED_GLIBC = [2, 28] as const;
-
-const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
-
 /**
  * Examines whether training can run here, and on what. libtorch is opened in a process of its own, so a broken one is a
  * finding and not a crash. Never throws for what it finds.
@@ -61,8 +58,7 @@ function add(report: DoctorReport, name: string, status: Finding['status'], valu
 }
 
 function examinePlatform(report: DoctorReport): void {
-  const { version } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { version: string };
-  add(report, 'torchvae', 'ok', version);
+  add(report, 'torchvae', 'ok', packageVersion());
   add(report, 'Node.js', 'ok', `${process.version} (N-API ${process.versions.napi})`);
   const processor = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} threads usable`;
   add(report, 'platform', 'ok', `${process.platform} ${process.arch}, ${processor}`);
@@ -75,35 +71,29 @@ function examinePlatform(report: DoctorReport): void {
 
 function examineGlibc(report: DoctorReport): void {
   if (process.platform !== 'linux') return;
-  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
-  const version = header.glibcVersionRuntime;
-  const [major = 0, minor = 0] = (version ?? '0.0').split('.').map(Number);
-  const recent = major > NEEDED_GLIBC[0] || (major === NEEDED_GLIBC[0] && minor >= NEEDED_GLIBC[1]);
-  const needed = NEEDED_GLIBC.join('.');
-  add(
-    report,
-    'glibc',
-    recent ? 'ok' : 'error',
-    `${version ?? 'none (musl?)'}; libtorch needs ${needed} or newer`,
-  );
+  const version = glibcVersion();
+  const recent = isRecentGlibc(version);
+  const found = `${version ?? 'none (musl?)'}; libtorch needs ${NEEDED_GLIBC} or newer`;
+  add(report, 'glibc', recent ? 'ok' : 'error', found);
   if (!recent)
-    report.advice.push(`Use a Linux distribution with glibc ${needed} or newer, such as Debian 12.`);
+    report.advice.push(`Use a Linux distribution with glibc ${NEEDED_GLIBC} or newer, such as Debian 12.`);
 }
 
 function examineBinaries(report: DoctorReport): void {
-  const files = ['build/Release', 'prebuilds'].flatMap((folder) => listBinaries(join(PACKAGE, folder)));
-  add(report, 'binaries', files.length > 0 ? 'ok' : 'error', files.join('\n') || `none in ${PACKAGE}`);
+  const files = binaryFolders().flatMap(listBinaries);
+  const status = files.length > 0 ? 'ok' : 'error';
+  add(report, 'binaries', status, files.join('\n') || `none in ${packageRoot()}`);
   if (files.length > 0) return;
   report.advice.push(
-    'This package has no binary for this platform: install a release of torchvae that has one, or build it in its ' +
-      'source folder with `npm run build`.',
+    'This package has no binary for this platform: build it with `npx torchvae build`, or in a clone with ' +
+      '`npm run build`.',
   );
 }
 
 function listBinaries(folder: string): string[] {
   try {
-    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-    const binaries = names.filter((name) => /torchvae[^/\\]*\.(node|so|dylib|dll)$/.test(name));
+    const names = readdirSync(folder);
+    const binaries = names.filter((name) => /torchvae.*\.(node|so|dylib|dll)$/.test(name));
     return binaries.sort().map((name) => join(folder, name));
   } catch {
     return [];
