@@ -115,7 +115,8 @@ class Parameters {
 
  private:
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);
-  int64_t reserve(int64_t count);
+  // Room for a tensor of these sizes. Throws ERR_SPEC where no memory could hold it.
+  int64_t reserve(const std::vector<int64_t>& sizes);
   DenseSlots reserveDense(int64_t in, int64_t out);
 
   std::vector<ParameterEntry> entries_;

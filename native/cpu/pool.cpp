@@ -6,6 +6,9 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <system_error>
+
+#include "error.h"
 
 namespace torchvae {
 namespace {
@@ -25,10 +28,22 @@ uint64_t endOf(uint64_t state) {
 }  // namespace
 
 Pool::Pool(int threads) : shares_(static_cast<size_t>(threads < 1 ? 1 : threads)) {
-  for (size_t self = 1; self < shares_.size(); ++self) workers_.emplace_back([this, self] { work(self); });
+  workers_.reserve(shares_.size());
+  try {
+    for (size_t self = 1; self < shares_.size(); ++self) workers_.emplace_back([this, self] { work(self); });
+  } catch (const std::system_error&) {
+    stop();
+    throw Error("ERR_OUT_OF_MEMORY", "The system gave " + std::to_string(workers_.size() + 1) + " of " +
+                                         std::to_string(shares_.size()) +
+                                         " threads; ask for fewer, by TORCHVAE_THREADS");
+  }
 }
 
 Pool::~Pool() {
+  stop();
+}
+
+void Pool::stop() {
   stop_ = true;
   generation_.fetch_add(1);
   generation_.notify_all();
