@@ -63,9 +63,9 @@ PartSpec toPartSpec(const Napi::Object& object) {
     const Napi::Value value = object.Get(name);
     if (value.IsNumber()) {
       part.numbers[name] = value.As<Napi::Number>().DoubleValue();
-      // The engine takes counts from these: what is no int64_t must not be made one.
-      if (!(std::abs(part.numbers[name]) <= static_cast<double>(kMostInteger))) {
-        refuse(object.Env(), "a number of at most 2^53", name);
+      // The engine takes counts from these, and multiplies them.
+      if (!(std::abs(part.numbers[name]) <= static_cast<double>(kMostWidth))) {
+        refuse(object.Env(), "a number of at most 2^24", name);
       }
     } else if (value.IsBoolean()) {
       part.numbers[name] = value.As<Napi::Boolean>().Value() ? 1 : 0;

@@ -115,8 +115,7 @@ class Parameters {
 
  private:
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);
-  // Room for a tensor of these sizes. Throws ERR_SPEC where no memory could hold it.
-  int64_t reserve(const std::vector<int64_t>& sizes);
+  int64_t reserve(int64_t count);
   DenseSlots reserveDense(int64_t in, int64_t out);
 
   std::vector<ParameterEntry> entries_;

@@ -8,8 +8,6 @@
 #include <string>
 #include <system_error>
 
-#include "error.h"
-
 namespace torchvae {
 namespace {
 
@@ -32,18 +30,11 @@ Pool::Pool(int threads) : shares_(static_cast<size_t>(threads < 1 ? 1 : threads)
   try {
     for (size_t self = 1; self < shares_.size(); ++self) workers_.emplace_back([this, self] { work(self); });
   } catch (const std::system_error&) {
-    stop();
-    throw Error("ERR_OUT_OF_MEMORY", "The system gave " + std::to_string(workers_.size() + 1) + " of " +
-                                         std::to_string(shares_.size()) +
-                                         " threads; ask for fewer, by TORCHVAE_THREADS");
+    // The system gives no more: those that there are take the others' shares too.
   }
 }
 
 Pool::~Pool() {
-  stop();
-}
-
-void Pool::stop() {
   stop_ = true;
   generation_.fetch_add(1);
   generation_.notify_all();

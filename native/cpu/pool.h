@@ -41,8 +41,6 @@ class Pool {
   bool takeTile(size_t self);
   bool takeFrom(size_t share, End end);
   void work(size_t self);
-  // Ends the workers; there is none left to run() with.
-  void stop();
 
   // generation << 40 | end << 20 | begin of the tiles left, so that a late thread can never take a tile of a
   // region it did not see begin.

@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "error.h"
-
 namespace torchvae {
 
 enum class ActivationKind : uint8_t {
@@ -22,8 +20,6 @@ enum class ActivationKind : uint8_t {
   kSilu
 };
 
-inline constexpr double kMostCount = 1 << 24;
-
 // A part of a model by its name in its table, with its settings under the names that the description has.
 struct PartSpec {
   std::string type;
@@ -32,13 +28,7 @@ struct PartSpec {
   std::map<std::string, std::vector<int64_t>> lists;
 
   double number(const std::string& name) const { return numbers.at(name); }
-  // A count. Throws ERR_SPEC for what cannot be one: a product of two must not overflow.
-  int64_t integer(const std::string& name) const {
-    const double value = numbers.at(name);
-    if (value >= 0 && value <= kMostCount) return static_cast<int64_t>(value);
-    throw Error("ERR_SPEC", "Expected a count of at most 2^24 for " + name + " of " + type + " but received " +
-                                std::to_string(value));
-  }
+  int64_t integer(const std::string& name) const { return static_cast<int64_t>(numbers.at(name)); }
   bool flag(const std::string& name) const { return numbers.at(name) != 0; }
   const std::string& word(const std::string& name) const { return words.at(name); }
   const std::vector<int64_t>& list(const std::string& name) const { return lists.at(name); }

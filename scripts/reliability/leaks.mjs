@@ -55,8 +55,8 @@ const SCENARIOS = {
       await VAE.create({ ...TINY, spec: { encoder: { type: 'conv', channels: [4] }, inputShape: [7] } }).catch(() => {});
     },
   },
-  'models of 26 MB dropped without dispose': {
-    rounds: 1000,
+  'models of 19 MB dropped without dispose': {
+    rounds: 400,
     collects: false,
     prepare: () => ({}),
     round: async () => {
@@ -64,12 +64,12 @@ const SCENARIOS = {
       await new Promise(setImmediate);
     },
   },
-  'data sets of 16 MB dropped': {
-    rounds: 1000,
+  'data sets of 17 MB dropped': {
+    rounds: 400,
     collects: false,
-    prepare: async () => ({ vae: await VAE.create(TINY) }),
+    prepare: async () => ({ vae: await VAE.create({ ...TINY, spec: { ...TINY.spec, inputShape: [4096] } }) }),
     round: async ({ vae }) => {
-      await vae.elbo(Dataset.from(new Float32Array(1 << 18), { shape: [16] }));
+      await vae.elbo(Dataset.from(new Float32Array(1 << 22), { shape: [4096] }));
       await new Promise(setImmediate);
     },
   },
