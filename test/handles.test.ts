@@ -249,7 +249,8 @@ describe('calls at once', () => {
     const likelihood = vae.negativeLogLikelihood(many, { samples: 3 });
     controller.abort();
     await expect(training).rejects.toMatchObject({ code: 'ERR_ABORTED' });
-    expect((await likelihood).every((each) => each > 0)).toBe(true);
+    // What is left out would be 0.
+    expect((await likelihood).every((each) => each !== 0)).toBe(true);
     const cut = vae.negativeLogLikelihood(many, { samples: 5000 });
     await sleep(20);
     vae.dispose();

@@ -145,7 +145,8 @@ async function child() {
   };
   const counts = {};
   const bad = [];
-  let [tried, slowest, most] = [0, 0, 0];
+  let [tried, most] = [0, 0];
+  let slowest = { milliseconds: 0 };
   const end = performance.now() + 1000 * Number(flags.seconds);
   while (performance.now() < end) {
     rmSync(path, { recursive: true, force: true });
@@ -169,12 +170,13 @@ async function child() {
     }
     counts[`${command}: ${outcome}`] = (counts[`${command}: ${outcome}`] ?? 0) + 1;
     tried++;
-    slowest = Math.max(slowest, performance.now() - began);
+    const milliseconds = Math.round(performance.now() - began);
+    if (milliseconds > slowest.milliseconds) slowest = { milliseconds, command, name, outcome };
     most = Math.max(most, process.memoryUsage.rss());
   }
   rmSync(folder, { recursive: true, force: true });
   const polluted = ({}).a !== undefined;
-  console.log(JSON.stringify({ tried, slowestMs: Math.round(slowest), mostMB: Math.round(most / 1e6), polluted, counts, bad }, null, 1));
+  console.log(JSON.stringify({ tried, slowest, mostMB: Math.round(most / 1e6), polluted, counts, bad }, null, 1));
   if (bad.length > 0 || polluted) process.exitCode = 1;
 }
 
