@@ -28,12 +28,17 @@ Napi::Array toArray(Napi::Env env, const std::vector<StateTensor>& tensors) {
   return list;
 }
 
+constexpr uint32_t kMostLibraries = 100;
+// A thread costs a stack: a typing mistake shall not ask for millions.
+constexpr int64_t kMostThreads = 1024;
+
 // open({ libtorch: string[], engine: string, cudaPart?: string }): EngineInfo
 Napi::Value open(const Info& info) {
   const Napi::Object options = objectArgument(info[0]);
   LibraryPaths paths;
-  const auto libraries = options.Get("libtorch").As<Napi::Array>();
-  for (uint32_t i = 0; i < libraries.Length(); ++i) paths.libtorch.push_back(libraries.Get(i).ToString());
+  const Napi::Array libraries = arrayProperty(options, "libtorch", kMostLibraries);
+  const uint32_t length = libraries.Length();
+  for (uint32_t i = 0; i < length; ++i) paths.libtorch.push_back(toText(libraries.Get(i), "libtorch"));
   paths.engine = stringProperty(options, "engine");
   if (options.Has("cudaPart")) paths.cudaPart = stringProperty(options, "cudaPart");
   return toObject(info.Env(), openEngine(paths).info());
@@ -41,8 +46,9 @@ Napi::Value open(const Info& info) {
 
 // device(name: string, threads: number): Device
 Napi::Value device(const Info& info) {
-  const std::string name = info[0].ToString();
-  return wrapHandle(info.Env(), DeviceHandle{engine().device(name, info[1].ToNumber().Int32Value())});
+  const std::string name = stringArgument(info, 0, "name");
+  const int64_t threads = integerArgument(info, 1, "threads", 0, kMostThreads);
+  return wrapHandle(info.Env(), DeviceHandle{engine().device(name, static_cast<int>(threads))});
 }
 
 // plan(spec): { name: string, shape: number[], isTrained: boolean }[]; the tensors of a model, without making
@@ -54,15 +60,16 @@ Napi::Value plan(const Info& info) {
 // createDataset(device, values, columns, isDrawn, labels?): Promise<Dataset>
 Napi::Value createDataset(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
-  auto values = std::make_shared<OwnedArray>(toOwnedArray(info[1], info[2].ToNumber().Int64Value()));
-  values->isDrawn = info[3].ToBoolean();
+  const int64_t columns = integerArgument(info, 2, "columns", 1, kMostWidth);
+  auto values = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
+  values->isDrawn = booleanArgument(info, 3, "isDrawn");
   addLabels(*values, info[4]);
-  const auto bytes = static_cast<int64_t>(values->storage.size());
+  const auto bytes = static_cast<int64_t>(values->storage.size() + sizeof(int64_t) * values->labels.size());
   return Environment::of(info.Env())
       .promise(
           info.Env(), *device, nullptr, [device, values] { return device->createDataset(values->view()); },
-          [device, bytes](Napi::Env env, std::shared_ptr<Dataset>& dataset) {
-            return wrapHandle(env, DatasetHandle{device, std::move(dataset), bytes});
+          [device, columns, bytes](Napi::Env env, std::shared_ptr<Dataset>& dataset) {
+            return wrapHandle(env, DatasetHandle{device, std::move(dataset), columns, bytes});
           });
 }
 
@@ -70,9 +77,9 @@ Napi::Value createDataset(const Info& info) {
 Napi::Value createModel(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
   const ModelSpec spec = toModelSpec(objectArgument(info[1]));
-  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
-  const std::string precision = info[3].ToString();
-  const bool reference = info[4].ToBoolean();
+  const uint64_t seed = seedArgument(info, 2);
+  const std::string precision = stringArgument(info, 3, "precision");
+  const bool reference = booleanArgument(info, 4, "reference");
   return Environment::of(info.Env())
       .promise(
           info.Env(), *device, nullptr, [=] { return device->createModel(spec, seed, precision, reference); },
@@ -105,6 +112,7 @@ Napi::Value dispose(const Info& info) {
   if (isModel) {
     auto& handle = unwrapHandle<ModelHandle>(info[0]);
     handle.abort->store(true);
+    handle.ending->store(true);
     release(handle, handle.model);
   } else {
     auto& handle = unwrapHandle<DatasetHandle>(info[0]);
@@ -121,28 +129,22 @@ Napi::Value abort(const Info& info) {
 
 // train(model, chunk): Promise<TrainResult>
 Napi::Value train(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   const Napi::Object options = objectArgument(info[1]);
   TrainChunk chunk;
-  chunk.data = unwrapHandle<DatasetHandle>(options.Get("data")).dataset;
-  if (!chunk.data) throw toJavaScriptError(info.Env(), "ERR_STATE", "The data set was disposed");
-  chunk.orderSeed = static_cast<uint64_t>(integerProperty(options, "orderSeed"));
-  chunk.epoch = integerProperty(options, "epoch");
-  chunk.firstStep = integerProperty(options, "firstStep");
-  chunk.steps = integerProperty(options, "steps");
-  chunk.batchSize = integerProperty(options, "batchSize");
+  chunk.data = liveDataset(options.Get("data"), handle).dataset;
+  chunk.orderSeed = static_cast<uint64_t>(integerProperty(options, "orderSeed", 0, kMostInteger));
+  chunk.epoch = integerProperty(options, "epoch", 0, kMostInteger);
+  chunk.batchSize = integerProperty(options, "batchSize", 1, kMostRows);
+  const int64_t batches = (chunk.data->rows() + chunk.batchSize - 1) / chunk.batchSize;
+  chunk.firstStep = integerProperty(options, "firstStep", 0, batches);
+  chunk.steps = integerProperty(options, "steps", 0, batches - chunk.firstStep);
   chunk.shuffle = booleanProperty(options, "shuffle");
   const Napi::Object sums = objectArgument(options.Get("sums"));
   chunk.sums = toLossSums(sums);
   chunk.schedule = toSchedule(options.Get("schedule"), chunk.steps);
   chunk.optimiser = toOptimiser(objectArgument(options.Get("optimiser")));
   chunk.observe = booleanProperty(options, "observe");
-  const int64_t rows = chunk.data->rows();
-  const int64_t batches = chunk.batchSize < 1 ? 0 : (rows + chunk.batchSize - 1) / chunk.batchSize;
-  if (chunk.firstStep < 0 || chunk.steps < 0 || chunk.firstStep > batches ||
-      chunk.steps > batches - chunk.firstStep) {
-    throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected steps within one epoch of the data");
-  }
   handle.abort->store(false);
   chunk.abort = handle.abort;
   auto model = handle.model;
@@ -154,12 +156,10 @@ Napi::Value train(const Info& info) {
 
 // evaluate(model, dataset, batchSize, seed): Promise<LossSums>
 Napi::Value evaluate(const Info& info) {
-  ModelHandle& handle = liveModel(info);
-  auto data = unwrapHandle<DatasetHandle>(info[1]).dataset;
-  if (!data) throw toJavaScriptError(info.Env(), "ERR_STATE", "The data set was disposed");
-  const int64_t batchSize = info[2].ToNumber().Int64Value();
-  if (batchSize < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive batch size");
-  const auto seed = static_cast<uint64_t>(info[3].ToNumber().Int64Value());
+  const ModelHandle handle = liveModel(info);
+  auto data = liveDataset(info[1], handle).dataset;
+  const int64_t batchSize = integerArgument(info, 2, "batchSize", 1, kMostRows);
+  const uint64_t seed = seedArgument(info, 3);
   handle.abort->store(false);
   auto model = handle.model;
   auto flag = handle.abort;
@@ -183,7 +183,7 @@ Napi::Value termNames(const Info& info) {
 
 // readState(model): Promise<{ step: number, tensors: Float32Array[] }>, in stateTensors() order
 Napi::Value readState(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   auto model = handle.model;
   using Result = std::pair<int64_t, std::vector<std::vector<float>>>;
   return Environment::of(info.Env())
@@ -211,13 +211,14 @@ Napi::Value readState(const Info& info) {
 // writeState(model, { step, tensors: { name: Float32Array } }): Promise<void>; tensors that are not named
 // stay.
 Napi::Value writeState(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   const Napi::Object state = objectArgument(info[1]);
-  const int64_t step = integerProperty(state, "step");
+  const int64_t step = integerProperty(state, "step", 0, kMostInteger);
   auto tensors = std::make_shared<std::vector<std::pair<std::string, OwnedArray>>>();
-  const auto named = state.Get("tensors").As<Napi::Object>();
+  const Napi::Object named = objectArgument(state.Get("tensors"));
   const Napi::Array names = named.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); ++i) {
+  const uint32_t length = names.Length();
+  for (uint32_t i = 0; i < length; ++i) {
     const std::string name = names.Get(i).ToString();
     OwnedArray values = toOwnedArray(named.Get(name), 1);
     if (values.isUint8)

@@ -1,5 +1,6 @@
 #include "convert.h"
 
+#include <cmath>
 #include <cstring>
 #include <map>
 
@@ -12,18 +13,14 @@ namespace {
   throw toJavaScriptError(env, "ERR_TYPE", "Expected " + what + " for " + name);
 }
 
+// Layers of a network, dimensions of an example, further terms of a loss.
+constexpr uint32_t kMostElements = 1000;
+
 std::vector<int64_t> toIntegers(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsArray()) refuse(object.Env(), "an array of integers", name);
-  const auto array = value.As<Napi::Array>();
+  const Napi::Array array = arrayProperty(object, name, kMostElements);
   std::vector<int64_t> numbers;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Value element = array.Get(i);
-    if (!element.IsNumber() || element.As<Napi::Number>().Int64Value() < 1) {
-      refuse(object.Env(), "an array of positive integers", name);
-    }
-    numbers.push_back(element.As<Napi::Number>().Int64Value());
-  }
+  const uint32_t length = array.Length();
+  for (uint32_t i = 0; i < length; ++i) numbers.push_back(toInteger(array.Get(i), name, 1, kMostWidth));
   return numbers;
 }
 
@@ -60,11 +57,16 @@ PartSpec toPartSpec(const Napi::Object& object) {
   PartSpec part;
   part.type = stringProperty(object, "type");
   const Napi::Array names = object.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); ++i) {
+  const uint32_t length = names.Length();
+  for (uint32_t i = 0; i < length; ++i) {
     const std::string name = names.Get(i).ToString();
     const Napi::Value value = object.Get(name);
     if (value.IsNumber()) {
       part.numbers[name] = value.As<Napi::Number>().DoubleValue();
+      // The engine takes counts from these, and multiplies them.
+      if (!(std::abs(part.numbers[name]) <= static_cast<double>(kMostWidth))) {
+        refuse(object.Env(), "a number of at most 2^24", name);
+      }
     } else if (value.IsBoolean()) {
       part.numbers[name] = value.As<Napi::Boolean>().Value() ? 1 : 0;
     } else if (value.IsString()) {
@@ -78,21 +80,23 @@ PartSpec toPartSpec(const Napi::Object& object) {
 
 ConditionSpec toCondition(const Napi::Object& object) {
   ConditionSpec condition;
-  condition.classes = integerProperty(object, "classes");
+  condition.classes = integerProperty(object, "classes", 1, kMostWidth);
   condition.encoder = booleanProperty(object, "encoder");
   condition.decoder = booleanProperty(object, "decoder");
   condition.prior = booleanProperty(object, "prior");
-  if (condition.classes < 1) refuse(object.Env(), "a positive integer", "classes");
   return condition;
 }
+
+// Of a convolution's kernel and stride.
+constexpr int64_t kMostStep = 1024;
 
 NetworkSpec toNetworkSpec(const Napi::Object& object) {
   NetworkSpec network;
   network.type = stringProperty(object, "type");
   if (object.Has("channels")) {
     network.channels = toIntegers(object, "channels");
-    network.kernel = integerProperty(object, "kernel");
-    network.stride = integerProperty(object, "stride");
+    network.kernel = integerProperty(object, "kernel", 1, kMostStep);
+    network.stride = integerProperty(object, "stride", 1, kMostStep);
   } else {
     network.hidden = toIntegers(object, "hidden");
   }
@@ -120,36 +124,65 @@ Napi::Value toTypedArray(Napi::Env env, const std::vector<T>& values) {
 
 }  // namespace
 
-std::string stringProperty(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsString()) refuse(object.Env(), "a string", name);
+std::string toText(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) refuse(value.Env(), "a string", name);
   return value.As<Napi::String>().Utf8Value();
 }
 
-double numberProperty(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsNumber()) refuse(object.Env(), "a number", name);
+double toNumber(const Napi::Value& value, const char* name) {
+  if (!value.IsNumber()) refuse(value.Env(), "a number", name);
   return value.As<Napi::Number>().DoubleValue();
 }
 
-int64_t integerProperty(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsNumber()) refuse(object.Env(), "an integer", name);
-  return value.As<Napi::Number>().Int64Value();
+int64_t toInteger(const Napi::Value& value, const char* name, int64_t least, int64_t most) {
+  const double number = toNumber(value, name);
+  const bool isInside = number >= static_cast<double>(least) && number <= static_cast<double>(most);
+  if (isInside && number == std::floor(number)) return static_cast<int64_t>(number);
+  throw toJavaScriptError(value.Env(), "ERR_RANGE",
+                          "Expected an integer from " + std::to_string(least) + " to " + std::to_string(most) +
+                              " for " + name + " but received " + std::to_string(number));
+}
+
+bool toBoolean(const Napi::Value& value, const char* name) {
+  if (!value.IsBoolean()) refuse(value.Env(), "a boolean", name);
+  return value.As<Napi::Boolean>().Value();
+}
+
+std::string stringProperty(const Napi::Object& object, const char* name) {
+  return toText(object.Get(name), name);
+}
+
+double numberProperty(const Napi::Object& object, const char* name) {
+  return toNumber(object.Get(name), name);
+}
+
+int64_t integerProperty(const Napi::Object& object, const char* name, int64_t least, int64_t most) {
+  return toInteger(object.Get(name), name, least, most);
 }
 
 bool booleanProperty(const Napi::Object& object, const char* name) {
+  return toBoolean(object.Get(name), name);
+}
+
+Napi::Array arrayProperty(const Napi::Object& object, const char* name, uint32_t most) {
   const Napi::Value value = object.Get(name);
-  if (!value.IsBoolean()) refuse(object.Env(), "a boolean", name);
-  return value.As<Napi::Boolean>().Value();
+  if (!value.IsArray() || value.As<Napi::Array>().Length() > most) {
+    refuse(object.Env(), "an array of at most " + std::to_string(most) + " elements", name);
+  }
+  return value.As<Napi::Array>();
 }
 
 ModelSpec toModelSpec(const Napi::Object& object) {
   ModelSpec spec;
   spec.inputShape = toIntegers(object, "inputShape");
+  int64_t size = 1;
+  for (const int64_t n : spec.inputShape) {
+    size *= n;
+    if (size > kMostWidth) refuse(object.Env(), "an example of at most 2^24 values", "inputShape");
+  }
+  if (spec.inputShape.empty()) refuse(object.Env(), "at least one dimension", "inputShape");
   spec.encoder = toNetworkSpec(objectProperty(object, "encoder"));
-  spec.latentSize = integerProperty(object, "latentSize");
-  if (spec.latentSize < 1) refuse(object.Env(), "a positive integer", "latentSize");
+  spec.latentSize = integerProperty(object, "latentSize", 1, kMostWidth);
   spec.posterior = toPartSpec(objectProperty(object, "posterior"));
   spec.prior = toPartSpec(objectProperty(object, "prior"));
   spec.decoder = toNetworkSpec(objectProperty(object, "decoder"));
@@ -193,10 +226,9 @@ OptimiserSettings toOptimiser(const Napi::Object& object) {
   settings.l1 = numberProperty(object, "l1");
   settings.clipNorm = numberProperty(object, "clipNorm");
   settings.clipValue = numberProperty(object, "clipValue");
-  settings.accumulate = integerProperty(object, "accumulate");
+  settings.accumulate = integerProperty(object, "accumulate", 1, kMostWidth);
   settings.averageDecay = numberProperty(object, "averageDecay");
   settings.skipNonFinite = booleanProperty(object, "skipNonFinite");
-  if (settings.accumulate < 1) refuse(object.Env(), "a positive integer", "accumulate");
   return settings;
 }
 
@@ -204,12 +236,10 @@ LossSums toLossSums(const Napi::Object& object) {
   LossSums sums;
   sums.reconstruction = numberProperty(object, "reconstruction");
   sums.kl = numberProperty(object, "kl");
-  const Napi::Value terms = object.Get("terms");
-  if (!terms.IsArray()) refuse(object.Env(), "an array of numbers", "terms");
-  for (uint32_t i = 0; i < terms.As<Napi::Array>().Length(); ++i) {
-    sums.terms.push_back(terms.As<Napi::Array>().Get(i).ToNumber().DoubleValue());
-  }
-  sums.examples = integerProperty(object, "examples");
+  const Napi::Array terms = arrayProperty(object, "terms", kMostElements);
+  const uint32_t length = terms.Length();
+  for (uint32_t i = 0; i < length; ++i) sums.terms.push_back(toNumber(terms.Get(i), "terms"));
+  sums.examples = integerProperty(object, "examples", 0, kMostInteger);
   return sums;
 }
 

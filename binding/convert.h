@@ -11,11 +11,24 @@
 
 namespace torchvae::binding {
 
-// A property of the asked type, or an ERR_TYPE exception that names it.
+// The largest integer that every double up to it tells apart.
+inline constexpr int64_t kMostInteger = (int64_t{1} << 53) - 1;
+// Far above any sensible layer, row or number of rows, and small enough for products of two.
+inline constexpr int64_t kMostWidth = int64_t{1} << 24;
+inline constexpr int64_t kMostRows = int64_t{1} << 31;
+
+// A value of the asked type, or an ERR_TYPE exception that names it; ERR_RANGE for an integer out of range.
+std::string toText(const Napi::Value& value, const char* name);
+double toNumber(const Napi::Value& value, const char* name);
+int64_t toInteger(const Napi::Value& value, const char* name, int64_t least, int64_t most);
+bool toBoolean(const Napi::Value& value, const char* name);
+// The same of a property.
 std::string stringProperty(const Napi::Object& object, const char* name);
 double numberProperty(const Napi::Object& object, const char* name);
-int64_t integerProperty(const Napi::Object& object, const char* name);
+int64_t integerProperty(const Napi::Object& object, const char* name, int64_t least, int64_t most);
 bool booleanProperty(const Napi::Object& object, const char* name);
+// Its elements, of which there are at most `most`.
+Napi::Array arrayProperty(const Napi::Object& object, const char* name, uint32_t most);
 
 ModelSpec toModelSpec(const Napi::Object& object);
 

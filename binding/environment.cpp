@@ -34,19 +34,16 @@ void Environment::close() {
     if (pending->abort != nullptr) pending->abort->store(true);
   }
   idle_.wait(lock, [this] { return running_.empty(); });
+  for (Pending* pending : unheard_) pending->finish = nullptr;
 }
 
 Napi::Value Environment::enqueue(Napi::Env env, Device& device, const AbortFlag& abort,
                                  std::function<void()> work, Finish finish) {
-  auto* pending =
-      new Pending{Napi::Promise::Deferred::New(env), abort, std::move(work), std::move(finish), {}};
+  auto owned = std::make_unique<Pending>(
+      Pending{Napi::Promise::Deferred::New(env), abort, std::move(work), std::move(finish), {}});
+  auto* const pending = owned.get();
   const Napi::Promise promise = pending->deferred.Promise();
-  if (unsettled_++ == 0) toJavaScript_.Ref(env);
-  {
-    const std::lock_guard lock(mutex_);
-    running_.insert(pending);
-  }
-  device.submit([this, pending] {
+  const auto job = [this, pending] {
     bool closing;
     {
       const std::lock_guard lock(mutex_);
@@ -61,22 +58,45 @@ Napi::Value Environment::enqueue(Napi::Env env, Device& device, const AbortFlag&
     }
     pending->work = nullptr;  // what the work holds is released on the device's thread
     const auto settleIt = [this](Napi::Env env, Napi::Function, Pending* done) {
+      {
+        const std::lock_guard lock(mutex_);
+        unheard_.erase(done);
+      }
       if (env != nullptr) settle(env, *done);
       delete done;
     };
     // Both under the lock. close() must not return before the call is queued; and once the call has run, the
     // next Pending may lie at the same address, which must by then be out of the set.
     const std::lock_guard lock(mutex_);
-    if (toJavaScript_.NonBlockingCall(pending, settleIt) != napi_ok) delete pending;
     running_.erase(pending);
+    // An environment that ends hears of no call: nobody would free the result, which may be a whole data set.
+    if (closing_ || toJavaScript_.NonBlockingCall(pending, settleIt) != napi_ok) {
+      delete pending;
+    } else {
+      unheard_.insert(pending);
+    }
     idle_.notify_all();
-  });
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    running_.insert(pending);
+  }
+  try {
+    device.submit(job);
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    running_.erase(pending);
+    throw;
+  }
+  owned.release();
+  if (unsettled_++ == 0) toJavaScript_.Ref(env);
   return promise;
 }
 
 void Environment::settle(Napi::Env env, Pending& pending) {
   if (--unsettled_ == 0) toJavaScript_.Unref(env);
   const Napi::HandleScope scope(env);
+  if (!pending.finish) return;  // the environment is ending
   if (!pending.failure.code.empty()) {
     const auto& [code, message] = pending.failure;
     pending.deferred.Reject(toJavaScriptError(env, code, message).Value());
@@ -101,6 +121,8 @@ Failure currentFailure() {
     return {"ERR_OUT_OF_MEMORY", kNoMemory};
   } catch (const std::exception& error) {
     return {"ERR_INTERNAL", error.what()};
+  } catch (...) {
+    return {"ERR_INTERNAL", "Something was thrown that is no exception"};
   }
 }
 

@@ -22,6 +22,7 @@ struct DatasetHandle {
   static constexpr const char* kName = "data set";
   std::shared_ptr<Device> device;
   std::shared_ptr<Dataset> dataset;
+  int64_t columns = 0;
   int64_t bytes = 0;
 };
 
@@ -30,7 +31,8 @@ struct ModelHandle {
   static constexpr const char* kName = "model";
   std::shared_ptr<Device> device;
   std::shared_ptr<Model> model;
-  AbortFlag abort = std::make_shared<std::atomic<bool>>(false);
+  AbortFlag abort = std::make_shared<std::atomic<bool>>(false);   // of the train() or evaluate() under way
+  AbortFlag ending = std::make_shared<std::atomic<bool>>(false);  // raised when the model is disposed
   int64_t inputSize = 0;
   int64_t codeSize = 0;
   int64_t bytes = 0;  // of memory outside JavaScript's heap, told to its collector

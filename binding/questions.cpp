@@ -13,7 +13,7 @@ struct OwnedNoise {
 };
 
 OwnedNoise toNoise(const Napi::Value& value, int64_t rows, int64_t codeSize) {
-  if (value.IsNumber()) return {nullptr, static_cast<uint64_t>(value.As<Napi::Number>().Int64Value())};
+  if (value.IsNumber()) return {nullptr, static_cast<uint64_t>(toInteger(value, "seed", 0, kMostInteger))};
   auto values = std::make_shared<OwnedArray>(toOwnedArray(value, codeSize));
   if (values->isUint8 || values->rows != rows) {
     throw toJavaScriptError(value.Env(), "ERR_SHAPE",
@@ -33,7 +33,7 @@ Napi::Value pairToObject(Napi::Env env, const ArrayPair& arrays, const char* fir
 
 // encode(model, x, labels?): Promise<{ mean, logVariance }>
 Napi::Value encode(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
   addLabels(*x, info[2]);
   const auto count = static_cast<size_t>(x->rows * handle.codeSize);
@@ -50,7 +50,7 @@ Napi::Value encode(const Info& info) {
 }
 
 DecodeKind toDecodeKind(const Napi::Value& value) {
-  const std::string name = value.ToString();
+  const std::string name = toText(value, "kind");
   if (name == "mean") return DecodeKind::kMean;
   if (name == "mode") return DecodeKind::kMode;
   if (name == "sample") return DecodeKind::kSample;
@@ -59,11 +59,11 @@ DecodeKind toDecodeKind(const Napi::Value& value) {
 
 // decode(model, z, kind, seed, labels?): Promise<Float32Array>
 Napi::Value decode(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   auto z = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.codeSize));
   if (z->isUint8) throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected a Float32Array for z");
   const DecodeKind kind = toDecodeKind(info[2]);
-  const auto seed = static_cast<uint64_t>(info[3].ToNumber().Int64Value());
+  const uint64_t seed = seedArgument(info, 3);
   addLabels(*z, info[4]);
   const auto count = static_cast<size_t>(z->rows * handle.inputSize);
   auto model = handle.model;
@@ -80,12 +80,11 @@ Napi::Value decode(const Info& info) {
 
 // samplePrior(model, rows, seed, labels?): Promise<Float32Array>
 Napi::Value samplePrior(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   auto rows = std::make_shared<OwnedArray>();
-  rows->rows = info[1].ToNumber().Int64Value();
-  if (rows->rows < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive number of rows");
+  rows->rows = integerArgument(info, 1, "rows", 1, kMostRows);
   addLabels(*rows, info[3]);
-  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
+  const uint64_t seed = seedArgument(info, 2);
   const auto count = static_cast<size_t>(rows->rows * handle.codeSize);
   auto model = handle.model;
   return Environment::of(info.Env())
@@ -101,14 +100,13 @@ Napi::Value samplePrior(const Info& info) {
 
 // importance(model, x, samples, seed, labels?): Promise<Float32Array>, -log p(x) for each example
 Napi::Value importance(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  const int64_t samples = info[2].ToNumber().Int64Value();
-  if (samples < 1) throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected a positive number of samples");
-  const auto seed = static_cast<uint64_t>(info[3].ToNumber().Int64Value());
+  const int64_t samples = integerArgument(info, 2, "samples", 1, kMostInteger);
+  const uint64_t seed = seedArgument(info, 3);
   addLabels(*x, info[4]);
-  handle.abort->store(false);
-  auto flag = handle.abort;
+  // Not the flag of train(): an abort that is meant for training must leave the answer whole.
+  auto flag = handle.ending;
   auto model = handle.model;
   return Environment::of(info.Env())
       .promise(
@@ -124,9 +122,9 @@ Napi::Value importance(const Info& info) {
 // divergences(model, x, seed, labels?): Promise<{ values: Float32Array, groups: number }>, KL of each example
 // and dimension
 Napi::Value divergences(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
-  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
+  const uint64_t seed = seedArgument(info, 2);
   addLabels(*x, info[3]);
   auto model = handle.model;
   using Result = std::pair<std::vector<float>, int64_t>;
@@ -148,10 +146,10 @@ Napi::Value divergences(const Info& info) {
 
 // latentStatistics(model, x, seed, labels?): Promise<{ meanVariance, divergence, mutualInformation }>
 Napi::Value latentStatistics(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
   if (x->rows < 1) throw toJavaScriptError(info.Env(), "ERR_SHAPE", "Expected at least one example");
-  const auto seed = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
+  const uint64_t seed = seedArgument(info, 2);
   addLabels(*x, info[3]);
   auto model = handle.model;
   return Environment::of(info.Env())
@@ -170,13 +168,10 @@ Napi::Value latentStatistics(const Info& info) {
 // Promise<{ weights, means, factors, logLikelihood, iterations }>
 Napi::Value fitMixture(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
-  auto points = std::make_shared<OwnedArray>(toOwnedArray(info[1], info[2].ToNumber().Int64Value()));
-  const int64_t components = info[3].ToNumber().Int64Value();
-  const int64_t iterations = info[4].ToNumber().Int64Value();
-  if (components < 1 || iterations < 1) {
-    throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected positive components and iterations");
-  }
-  const auto seed = static_cast<uint64_t>(info[5].ToNumber().Int64Value());
+  auto points = std::make_shared<OwnedArray>(toOwnedArray(info[1], integerArgument(info, 2, "columns", 1, kMostWidth)));
+  const int64_t components = integerArgument(info, 3, "components", 1, kMostInteger);
+  const int64_t iterations = integerArgument(info, 4, "iterations", 1, kMostInteger);
+  const uint64_t seed = seedArgument(info, 5);
   return Environment::of(info.Env())
       .promise(
           info.Env(), *device, nullptr,
@@ -195,10 +190,10 @@ Napi::Value fitMixture(const Info& info) {
 // frechetDistance(device, a, b, columns, components): Promise<number>
 Napi::Value frechetDistance(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
-  const int64_t columns = info[3].ToNumber().Int64Value();
+  const int64_t columns = integerArgument(info, 3, "columns", 1, kMostWidth);
   auto a = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
   auto b = std::make_shared<OwnedArray>(toOwnedArray(info[2], columns));
-  const int64_t components = info[4].ToNumber().Int64Value();
+  const int64_t components = integerArgument(info, 4, "components", 0, kMostInteger);
   return Environment::of(info.Env())
       .promise(
           info.Env(), *device, nullptr,
@@ -210,11 +205,11 @@ Napi::Value frechetDistance(const Info& info) {
 //   Promise<{ precision, recall, density, coverage }>
 Napi::Value manifoldScores(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
-  const int64_t columns = info[3].ToNumber().Int64Value();
+  const int64_t columns = integerArgument(info, 3, "columns", 1, kMostWidth);
   auto real = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
   auto generated = std::make_shared<OwnedArray>(toOwnedArray(info[2], columns));
-  const int64_t components = info[4].ToNumber().Int64Value();
-  const int64_t neighbours = info[5].ToNumber().Int64Value();
+  const int64_t components = integerArgument(info, 4, "components", 0, kMostInteger);
+  const int64_t neighbours = integerArgument(info, 5, "neighbours", 1, kMostRows);
   return Environment::of(info.Env())
       .promise(
           info.Env(), *device, nullptr,
@@ -235,10 +230,7 @@ Napi::Value structuralSimilarity(const Info& info) {
   std::vector<int64_t> shape;
   int64_t columns = 1;
   for (size_t i = 3; i < 6; ++i) {
-    shape.push_back(info[i].ToNumber().Int64Value());
-    if (shape.back() < 1 || shape.back() > (1 << 20)) {
-      throw toJavaScriptError(info.Env(), "ERR_RANGE", "Expected images of at most 2^20 pixels a side");
-    }
+    shape.push_back(integerArgument(info, i, "the shape of an image", 1, 1 << 20));
     columns *= shape.back();
   }
   auto a = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
@@ -252,7 +244,7 @@ Napi::Value structuralSimilarity(const Info& info) {
 
 // losses(model, x, noise | seed, labels?): Promise<{ reconstruction, kl }>
 Napi::Value losses(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
   const OwnedNoise noise = toNoise(info[2], x->rows, handle.codeSize);
   addLabels(*x, info[3]);
@@ -272,7 +264,7 @@ Napi::Value losses(const Info& info) {
 // gradients(model, x, noise | seed, schedule of one step, labels?):
 //   Promise<LossSums & { loss: number, gradients: Float32Array[] }>
 Napi::Value gradients(const Info& info) {
-  ModelHandle& handle = liveModel(info);
+  const ModelHandle handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
   if (x->rows < 1) throw toJavaScriptError(info.Env(), "ERR_SHAPE", "Expected at least one example");
   const OwnedNoise noise = toNoise(info[2], x->rows, handle.codeSize);

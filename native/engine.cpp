@@ -18,6 +18,18 @@
 namespace torchvae {
 namespace {
 
+Error unknownDevice(const std::string& name) {
+  return {"ERR_DEVICE", "Expected 'cpu' or 'cuda:N' for the device but received " + name.substr(0, 40)};
+}
+
+c10::Device deviceOf(const std::string& name) {
+  try {
+    return c10::Device(name);
+  } catch (const std::exception&) {
+    throw unknownDevice(name);
+  }
+}
+
 class LibtorchEngine : public Engine {
  public:
   void attach(CudaPart* part) override { cuda_ = part; }
@@ -46,15 +58,22 @@ class LibtorchEngine : public Engine {
   }
 
   std::shared_ptr<Device> device(const std::string& name, int threads) override {
-    return translated([&] {
+    return translated([&]() -> std::shared_ptr<Device> {
+      const bool isCuda = name.rfind("cuda:", 0) == 0;
+      if (name != "cpu" && !isCuda) throw unknownDevice(name);
       const std::lock_guard lock(mutex_);
-      std::shared_ptr<ThreadedDevice>& device = devices_[name];
-      if (!device) {
-        if (threads <= 0) threads = defaultThreads();
-        at::set_num_threads(threads);
-        device = std::make_shared<ThreadedDevice>(c10::Device(name), threads, cuda_);
+      const auto known = devices_.find(name);
+      if (known != devices_.end()) return known->second;
+      std::string reason = "the engine's CUDA part is not loaded";
+      const size_t count = !isCuda || cuda_ == nullptr ? 0 : cuda_->devices(reason).size();
+      const c10::Device device = deviceOf(name);
+      if (isCuda && (device.index() < 0 || static_cast<size_t>(device.index()) >= count)) {
+        throw Error("ERR_DEVICE", "The device " + name + " cannot be used: " +
+                                      (count == 0 ? reason : "there are " + std::to_string(count)));
       }
-      return device;
+      if (threads <= 0) threads = defaultThreads();
+      at::set_num_threads(threads);
+      return devices_[name] = std::make_shared<ThreadedDevice>(device, threads, cuda_);
     });
   }
 

@@ -199,10 +199,10 @@ void VaeModel::importance(const HostArray& x, int64_t samples, uint64_t seed, co
     // A few examples at a time with as many draws each as fit; the bound is put together from its parts.
     const int64_t together = std::clamp<int64_t>(kImportanceRows / samples, 1, kEvaluationRows);
     forStretches(x.rows, together, [&](int64_t first, int64_t rows) {
-      if (abort.load()) return;
       Tensor total;
       int64_t part = 0;
       forStretches(samples, std::min(samples, kImportanceRows), [&](int64_t /*done*/, int64_t count) {
+        if (abort.load()) throw Error("ERR_ABORTED", "The model was disposed while it was asked");
         const auto place = static_cast<uint64_t>(first) * 4096 + static_cast<uint64_t>(part++);
         Draws draws(context_, {seed, Stream::kNoise, place});
         Pass own = pass(draws, {}, false);

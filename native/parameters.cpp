@@ -26,6 +26,18 @@ bool endsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
+// Values in a tensor of these sizes. Throws ERR_SPEC where no memory could hold them.
+int64_t volume(const std::vector<int64_t>& sizes) {
+  constexpr int64_t kMost = int64_t{1} << 52;
+  int64_t count = 1;
+  for (const int64_t n : sizes) {
+    if (n < 0 || __builtin_mul_overflow(count, n, &count) || count > kMost) {
+      throw Error("ERR_SPEC", "The model's layers are too wide for any memory; make them narrower");
+    }
+  }
+  return count;
+}
+
 }  // namespace
 
 int64_t Parameters::reserve(int64_t count) {
@@ -35,8 +47,8 @@ int64_t Parameters::reserve(int64_t count) {
 }
 
 DenseSlots Parameters::reserveDense(int64_t in, int64_t out) {
-  const int64_t weight = reserve(in * out);
-  const int64_t bias = reserve(out);
+  const int64_t weight = reserve(volume({in, out}));
+  const int64_t bias = reserve(volume({out}));
   denses_.push_back({{in, out}, {out, 1}, weight});
   return {denses_.back(), {{out}, {1}, bias}};
 }
@@ -77,8 +89,8 @@ DenseSlots Parameters::addDenseToImage(const std::string& name, int64_t in, cons
 ConvSlots Parameters::addConv(const std::string& name, int64_t smallChannels, int64_t largeChannels,
                               int64_t kernel, int64_t biasSize) {
   const int64_t patch = kernel * kernel * largeChannels;
-  const int64_t weight = reserve(smallChannels * patch);
-  const int64_t bias = reserve(biasSize);
+  const int64_t weight = reserve(volume({smallChannels, kernel, kernel, largeChannels}));
+  const int64_t bias = reserve(volume({biasSize}));
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(patch)));
   const std::vector<int64_t> shape{smallChannels, largeChannels, kernel, kernel};
   entries_.push_back(
@@ -95,9 +107,8 @@ void Parameters::add(const std::string& name, const std::vector<int64_t>& shape,
     if (known->shape == shape) return;
     throw Error("ERR_SPEC", "Two parts of the model declare a tensor " + name + " of different shapes");
   }
-  Slot slot{shape, std::vector<int64_t>(shape.size(), 1), 0};
+  Slot slot{shape, std::vector<int64_t>(shape.size(), 1), reserve(volume(shape))};
   for (size_t i = shape.size(); i-- > 1;) slot.strides[i - 1] = slot.strides[i] * shape[i];
-  slot.offset = reserve(shape.empty() ? 1 : slot.strides[0] * shape[0]);
   entries_.push_back({name, shape, slot, init});
 }
 

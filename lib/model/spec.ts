@@ -164,8 +164,11 @@ export function nativeSpec(spec: ModelSpec): NativeSpec {
   };
 }
 
-/** Without what is an object: that is told step by step. */
+/** Settings that the engine is told step by step, as it is of those that are objects. */
+const TOLD_BY_STEP = ['temperature', 'finalTemperature', 'temperatureSteps'];
+
 function nativePart(part: { type: string }): NativePart {
-  const isPlain = (value: unknown) => typeof value !== 'object' || Array.isArray(value);
-  return Object.fromEntries(Object.entries(part).filter(([, value]) => isPlain(value))) as NativePart;
+  const isPlain = ([key, value]: [string, unknown]) =>
+    !TOLD_BY_STEP.includes(key) && (typeof value !== 'object' || Array.isArray(value));
+  return Object.fromEntries(Object.entries(part).filter(isPlain)) as NativePart;
 }

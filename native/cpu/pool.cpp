@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <system_error>
 
 namespace torchvae {
 namespace {
@@ -25,7 +26,12 @@ uint64_t endOf(uint64_t state) {
 }  // namespace
 
 Pool::Pool(int threads) : shares_(static_cast<size_t>(threads < 1 ? 1 : threads)) {
-  for (size_t self = 1; self < shares_.size(); ++self) workers_.emplace_back([this, self] { work(self); });
+  workers_.reserve(shares_.size());
+  try {
+    for (size_t self = 1; self < shares_.size(); ++self) workers_.emplace_back([this, self] { work(self); });
+  } catch (const std::system_error&) {
+    // The system gives no more: those that there are take the others' shares too.
+  }
 }
 
 Pool::~Pool() {

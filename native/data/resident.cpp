@@ -81,8 +81,11 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
   float* to = x.value.data_ptr<float>();
   x.magnitude.set(magnitude_);
   const int64_t numbers = numbersPerRow(width);
-  context.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
-    std::vector<float> uniform(isDrawn_ ? static_cast<size_t>(numbers) : 0);
+  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+  // Before the region begins: where there is no memory left, a thread of the pool has nowhere to throw to.
+  std::vector<float> drawn(isDrawn_ ? static_cast<size_t>(tiles * numbers) : 0);
+  context.pool->run(tiles, [&](int64_t tile) {
+    float* uniform = drawn.data() + (isDrawn_ ? tile * numbers : 0);
     const int64_t begin = tile * kTileRows;
     const int64_t end = std::min(rows, begin + kTileRows);
     for (int64_t i = begin; i < end; ++i) {
@@ -92,8 +95,8 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
         std::copy_n(values_.const_data_ptr<float>() + index[i] * width, width, to + i * width);
       }
       if (!isDrawn_) continue;
-      fillUniform(draw, i * numbers, uniform.data(), numbers);
-      drawBinary(uniform.data(), width, to + i * width);
+      fillUniform(draw, i * numbers, uniform, numbers);
+      drawBinary(uniform, width, to + i * width);
     }
     x.finishRows(begin, end);
   });

@@ -13,6 +13,12 @@ int64_t batchesFrom(const TrainChunk& chunk, int64_t first, int64_t inEpoch) {
   return std::min({every - position % every, inEpoch - position, chunk.steps - first});
 }
 
+// The place of a batch's noise; the sequence of places is a circle, as a checkpoint may claim any step.
+int64_t noiseOf(int64_t step, int64_t accumulate, int64_t batch) {
+  return static_cast<int64_t>(static_cast<uint64_t>(step) * static_cast<uint64_t>(accumulate) +
+                              static_cast<uint64_t>(batch));
+}
+
 }  // namespace
 
 TrainResult runLoop(const TrainChunk& chunk, int64_t rows, int64_t& step, const Step& take) {
@@ -33,7 +39,7 @@ TrainResult runLoop(const TrainChunk& chunk, int64_t rows, int64_t& step, const 
       finite = take({first,
                      std::min(chunk.batchSize, rows - first),
                      chunk.schedule[static_cast<size_t>(result.steps + i)],
-                     step * chunk.optimiser.accumulate + i,
+                     noiseOf(step, chunk.optimiser.accumulate, i),
                      {i, i + 1 == batches},
                      chunk.observe && result.steps + i + 1 == chunk.steps},
                     sums);

@@ -1,0 +1,25 @@
+/** Short runs of the fuzzes of scripts/reliability, which have found what they can in longer ones. */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageFolder, runNode } from './support/command.ts';
+
+const fuzz = (name: string, ...args: string[]) =>
+  runNode([join(packageFolder, 'scripts/reliability', name), '--seconds', '4', ...args]);
+
+test('the addon called with random arguments returns, rejects or throws, and computes as before', async () => {
+  const { code, stdout, stderr } = await fuzz('fuzz-addon.mjs', '--seed', '7');
+  expect(code, stderr).toBe(0);
+  const { calls, intact, counts } = JSON.parse(stdout);
+  expect(intact).toBe(true);
+  expect(calls).toBeGreaterThan(200);
+  // It gets past the checks as well as into them.
+  for (const outcome of ['resolved', 'returned', 'ERR_TYPE', 'ERR_SHAPE']) {
+    expect(counts[outcome], outcome).toBeGreaterThan(5);
+  }
+});
+
+test('run directories with damaged files are read or refused with a code', async () => {
+  const { code, stdout, stderr } = await fuzz('fuzz-files.mjs', '--seed', '7');
+  expect(code, stdout + stderr).toBe(0);
+  expect(JSON.parse(stdout).tried).toBeGreaterThan(3);
+});
