@@ -1,6 +1,14 @@
 /** No memory, no disk: typed errors, from which the process or the run goes on. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -87,7 +95,17 @@ test('where memory cannot be had, calls are refused, and a smaller model works i
   });
 });
 
-const start = ['train', '--count', '200', '--batch-size', '50', '--epochs', '2', '--set', 'encoder.hidden=[64]'];
+const start = [
+  'train',
+  '--count',
+  '200',
+  '--batch-size',
+  '50',
+  '--epochs',
+  '2',
+  '--set',
+  'encoder.hidden=[64]',
+];
 
 /** What a run that had no room must have left: nothing that is half written. */
 function checkWhole(run: string): void {
