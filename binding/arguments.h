@@ -1,7 +1,8 @@
 // What the addon's functions take from their arguments.
 //
-// Reading an object's properties may run JavaScript, which may dispose of the very model that is being asked. So
-// models and data sets are held from the moment they are looked at, and numbers are taken from numbers alone.
+// Reading an object's properties may run JavaScript, which may dispose of the very model that is being asked.
+// So models and data sets are held from the moment they are looked at, and numbers are taken from numbers
+// alone.
 #pragma once
 
 #include <napi.h>
@@ -46,7 +47,8 @@ inline std::string stringArgument(const Info& info, size_t place, const char* na
 }
 
 // ERR_RANGE unless the number lies in [least, most].
-inline int64_t integerArgument(const Info& info, size_t place, const char* name, int64_t least, int64_t most) {
+inline int64_t integerArgument(const Info& info, size_t place, const char* name, int64_t least,
+                               int64_t most) {
   return toInteger(info[place], name, least, most);
 }
 

@@ -139,8 +139,9 @@ int64_t toInteger(const Napi::Value& value, const char* name, int64_t least, int
   const bool isInside = number >= static_cast<double>(least) && number <= static_cast<double>(most);
   if (isInside && number == std::floor(number)) return static_cast<int64_t>(number);
   throw toJavaScriptError(value.Env(), "ERR_RANGE",
-                          "Expected an integer from " + std::to_string(least) + " to " + std::to_string(most) +
-                              " for " + name + " but received " + std::to_string(number));
+                          "Expected an integer from " + std::to_string(least) + " to " +
+                              std::to_string(most) + " for " + name + " but received " +
+                              std::to_string(number));
 }
 
 bool toBoolean(const Napi::Value& value, const char* name) {

@@ -51,7 +51,7 @@ class Environment {
   std::condition_variable idle_;
   std::set<Pending*> running_;
   std::set<Pending*> unheard_;  // done, with a call that is still to reach JavaScript
-  int unsettled_ = 0;  // used on the JavaScript thread alone
+  int unsettled_ = 0;           // used on the JavaScript thread alone
   bool closing_ = false;
 };
 

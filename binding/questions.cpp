@@ -168,7 +168,8 @@ Napi::Value latentStatistics(const Info& info) {
 // Promise<{ weights, means, factors, logLikelihood, iterations }>
 Napi::Value fitMixture(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
-  auto points = std::make_shared<OwnedArray>(toOwnedArray(info[1], integerArgument(info, 2, "columns", 1, kMostWidth)));
+  auto points =
+      std::make_shared<OwnedArray>(toOwnedArray(info[1], integerArgument(info, 2, "columns", 1, kMostWidth)));
   const int64_t components = integerArgument(info, 3, "components", 1, kMostInteger);
   const int64_t iterations = integerArgument(info, 4, "iterations", 1, kMostInteger);
   const uint64_t seed = seedArgument(info, 5);

@@ -18,6 +18,13 @@ test('the addon called with random arguments returns, rejects or throws, and com
   }
 });
 
+test('threads that are ended in the midst of work leave the others alone', async () => {
+  const program = join(packageFolder, 'scripts/reliability/environments.mjs');
+  const { code, stdout, stderr } = await runNode([program, '--terminations', '12']);
+  expect(code, stderr).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ terminations: 12, checks: 2 });
+});
+
 test('run directories with damaged files are read or refused with a code', async () => {
   const { code, stdout, stderr } = await fuzz('fuzz-files.mjs', '--seed', '7');
   expect(code, stdout + stderr).toBe(0);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
@@ -81,7 +82,8 @@ export class RunDirectory {
   /** Keeps the lines of the first `epochs` epochs: those after the checkpoint that a run resumes from will come again. */
   async keepMetrics(epochs: number): Promise<void> {
     const path = join(this.path, METRICS_FILE);
-    const text = epochs === 0 ? '' : await readFile(path, 'utf8').catch(() => '');
+    // A file that is there and cannot be read must not be written over with nothing.
+    const text = epochs === 0 || !existsSync(path) ? '' : await readText(path);
     const kept = text.split('\n').filter((line) => line !== '' && epochOf(line) <= epochs);
     await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''));
   }

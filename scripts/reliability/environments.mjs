@@ -9,7 +9,11 @@ import { Dataset, VAE } from '../../dist/index.js';
 import { Random } from './random.mjs';
 
 const SPEC = { inputShape: [64], encoder: { hidden: [32] }, latentSize: 4 };
-const examples = (rows) => Dataset.from(Float32Array.from({ length: rows * 64 }, (_, i) => (i * 7) % 2), { shape: [64] });
+const examples = (rows) =>
+  Dataset.from(
+    Float32Array.from({ length: rows * 64 }, (_, i) => (i * 7) % 2),
+    { shape: [64] },
+  );
 
 /** What a worker does until it is ended: all at once, without waiting for one before the next. */
 async function busy(seed) {
@@ -27,7 +31,11 @@ async function busy(seed) {
   ];
   for (;;) {
     const vae = await VAE.create({ spec: SPEC, device: 'cpu', seed });
-    const some = Array.from({ length: 6 }, () => random.pick(jobs)(vae).catch(() => {}));
+    const some = Array.from({ length: 6 }, () =>
+      random
+        .pick(jobs)(vae)
+        .catch(() => {}),
+    );
     await Promise.race([...some, new Promise((resolve) => setTimeout(resolve, random.below(50)))]);
     if (random.chance(0.5)) vae.dispose();
   }

@@ -48,7 +48,12 @@ function open(binaries) {
 async function control(addon, device) {
   const spec = nativeSpec(completeSpec({ inputShape: [12], encoder: { hidden: [8] }, latentSize: 3 }));
   const model = await addon.createModel(device, spec, 1, 'float32', false);
-  const data = await addon.createDataset(device, Float32Array.from({ length: 480 }, (_, i) => (i * 7) % 2), 12, false);
+  const data = await addon.createDataset(
+    device,
+    Float32Array.from({ length: 480 }, (_, i) => (i * 7) % 2),
+    12,
+    false,
+  );
   const [, chunk] = CALLS.train(new Random(5), { models: [model], datasets: [data], widths: new Map() });
   Object.assign(chunk, { firstStep: 0, steps: 3, batchSize: 8, epoch: 0 });
   chunk.schedule = Float64Array.from({ length: 12 }, (_, i) => (i % 4 === 0 ? 1e-3 : 1));
@@ -96,7 +101,8 @@ async function child() {
   const internal = new Set();
   const note = (error) => {
     count(error instanceof Error ? (error.code ?? `${error.name} without a code`) : 'not an error');
-    if (error?.code === 'ERR_INTERNAL' && internal.size < 20) internal.add(error.message.split('\n')[0].slice(0, 160));
+    if (error?.code === 'ERR_INTERNAL' && internal.size < 20)
+      internal.add(error.message.split('\n')[0].slice(0, 160));
   };
   const add = (name, args, made) => {
     keep[name].push(made);
@@ -105,7 +111,8 @@ async function child() {
   };
   const refill = async () => {
     for (const [name, list] of Object.entries(keep)) {
-      const isLeft = (handle) => list === bag.datasets || stateOf(handle) !== 'ERR_STATE' || random.chance(0.1);
+      const isLeft = (handle) =>
+        list === bag.datasets || stateOf(handle) !== 'ERR_STATE' || random.chance(0.1);
       list.splice(0, list.length, ...list.filter(isLeft));
       for (const handle of bag.widths.keys()) {
         if (!bag.models.includes(handle) && !bag.datasets.includes(handle)) bag.widths.delete(handle);
@@ -176,7 +183,13 @@ async function child() {
 
 function describe(args) {
   try {
-    return inspect(args, { depth: 4, breakLength: Infinity, maxArrayLength: 8, maxStringLength: 40, getters: false }).slice(0, 600);
+    return inspect(args, {
+      depth: 4,
+      breakLength: Infinity,
+      maxArrayLength: 8,
+      maxStringLength: 40,
+      getters: false,
+    }).slice(0, 600);
   } catch {
     return '(cannot be shown)';
   }
@@ -201,7 +214,9 @@ function parent() {
     const isIntact = status === 0 && JSON.parse(stdout.trim().split('\n').at(-1)).intact;
     if (isIntact) return;
     const last = readFileSync(journal, 'utf8').trimEnd().split('\n').slice(-20);
-    console.error(`The addon ended its process (status ${status}, signal ${signal}) or was damaged. Seed ${flags.seed}; the last calls:`);
+    console.error(
+      `The addon ended its process (status ${status}, signal ${signal}) or was damaged. Seed ${flags.seed}; the last calls:`,
+    );
     console.error(last.join('\n'));
     process.exitCode = 1;
   } finally {

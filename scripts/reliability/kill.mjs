@@ -27,7 +27,19 @@ const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)
 const folder = mkdtempSync(join(tmpdir(), 'torchvae-kill-'));
 
 const START = [
-  ...['train', '--data', 'sprites', '--count', '320', '--batch-size', '16', '--epochs', '40', '--patience', '50'],
+  ...[
+    'train',
+    '--data',
+    'sprites',
+    '--count',
+    '320',
+    '--batch-size',
+    '16',
+    '--epochs',
+    '40',
+    '--patience',
+    '50',
+  ],
   ...['--set', 'encoder.hidden=[32]', '--set', 'latentSize=4'],
 ];
 
@@ -36,7 +48,8 @@ function torchvae(args, milliseconds) {
   return new Promise((resolve) => {
     const began = performance.now();
     const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const timer = milliseconds === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), milliseconds);
+    const timer =
+      milliseconds === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), milliseconds);
     let stderr = '';
     child.stderr.on('data', (text) => {
       stderr += text;
@@ -53,7 +66,8 @@ function fail(message) {
   process.exit(1);
 }
 
-const positionOf = (path) => JSON.parse(decodeSafetensors(readFileSync(path), path).metadata.training).position;
+const positionOf = (path) =>
+  JSON.parse(decodeSafetensors(readFileSync(path), path).metadata.training).position;
 
 /** What a killed run has left; fails where a file is not whole. */
 function inspect(run) {
@@ -72,7 +86,8 @@ function inspect(run) {
   if (!names.includes('checkpoint.safetensors')) return left;
   const { step, epoch } = positionOf(join(run, 'checkpoint.safetensors'));
   const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').split('\n').slice(0, -1);
-  if (lines.length < epoch) fail(`${run} has ${lines.length} lines of metrics for a checkpoint of epoch ${epoch}`);
+  if (lines.length < epoch)
+    fail(`${run} has ${lines.length} lines of metrics for a checkpoint of epoch ${epoch}`);
   return { ...left, step, epoch };
 }
 
@@ -80,7 +95,9 @@ function inspect(run) {
 function lossesOf(run) {
   const plain = (key, value) =>
     key === 'seconds' ? undefined : typeof value === 'number' ? Number(value.toPrecision(12)) : value;
-  return readFileSync(join(run, 'metrics.jsonl'), 'utf8').replace(/.+/g, (line) => JSON.stringify(JSON.parse(line), plain));
+  return readFileSync(join(run, 'metrics.jsonl'), 'utf8').replace(/.+/g, (line) =>
+    JSON.stringify(JSON.parse(line), plain),
+  );
 }
 
 function sameRuns(run, calm) {
@@ -99,7 +116,14 @@ if (whole.code !== 0) fail(whole.stderr);
 
 /** The most that a process lives; follows the load of the machine. */
 let patience = whole.milliseconds;
-const tally = { kills: 0, runs: 0, beforeCheckpoint: 0, afterCheckpoint: 0, temporaryLeft: 0, endedBefore: 0 };
+const tally = {
+  kills: 0,
+  runs: 0,
+  beforeCheckpoint: 0,
+  afterCheckpoint: 0,
+  temporaryLeft: 0,
+  endedBefore: 0,
+};
 for (let run = 0; tally.kills < wanted; run++) {
   const out = join(folder, `run-${run}`);
   let before = { step: 0, epoch: 0 };
@@ -142,5 +166,11 @@ if (wanted >= 200) {
   );
   const vae = await VAE.create({ spec: { inputShape: [4] }, device: 'cpu' });
   const what = 'Training runs that are killed at random moments and resumed';
-  record('kill', vae, { what, command: 'node scripts/reliability/kill.mjs', rows: [tally] }, 'docs/reliability.md', table);
+  record(
+    'kill',
+    vae,
+    { what, command: 'node scripts/reliability/kill.mjs', rows: [tally] },
+    'docs/reliability.md',
+    table,
+  );
 }

@@ -22,7 +22,11 @@ const SAMPLES = 40;
 
 const TINY = { spec: { inputShape: [16], encoder: { hidden: [8] }, latentSize: 2 }, device: 'cpu' };
 const WIDE = { spec: { inputShape: [784], encoder: { hidden: [1024] }, latentSize: 2 }, device: 'cpu' };
-const tinyData = () => Dataset.from(Float32Array.from({ length: 64 * 16 }, (_, i) => i % 2), { shape: [16] });
+const tinyData = () =>
+  Dataset.from(
+    Float32Array.from({ length: 64 * 16 }, (_, i) => i % 2),
+    { shape: [16] },
+  );
 
 async function fitted(vae, data, options) {
   for await (const _ of vae.fit(data, options));
@@ -52,7 +56,10 @@ const SCENARIOS = {
     prepare: async () => ({ vae: await VAE.create(TINY), wrong: new Float32Array(15) }),
     round: async ({ vae, wrong }) => {
       await vae.encode(wrong).catch(() => {});
-      await VAE.create({ ...TINY, spec: { encoder: { type: 'conv', channels: [4] }, inputShape: [7] } }).catch(() => {});
+      await VAE.create({
+        ...TINY,
+        spec: { encoder: { type: 'conv', channels: [4] }, inputShape: [7] },
+      }).catch(() => {});
     },
   },
   'models of 19 MB dropped without dispose': {
@@ -77,7 +84,10 @@ const SCENARIOS = {
     rounds: 40,
     unit: 500,
     collects: true,
-    prepare: async () => ({ vae: await VAE.create({ preset: 'mlp-400', device: 'cpu' }), data: sprites({ count: 64_000 }) }),
+    prepare: async () => ({
+      vae: await VAE.create({ preset: 'mlp-400', device: 'cpu' }),
+      data: sprites({ count: 64_000 }),
+    }),
     round: ({ vae, data }) => fitted(vae, data, { epochs: 1, batchSize: 128 }),
   },
 };
@@ -116,11 +126,15 @@ const round1 = (value) => Number(value.toFixed(1));
 
 function measure(name) {
   const args = ['--expose-gc', fileURLToPath(import.meta.url), '--child', name, '--scale', flags.scale];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
   if (status !== 0) throw new Error(`${name} ended with status ${status}: ${stderr}`);
   const { samples, peak } = JSON.parse(stdout);
   const half = samples.slice(SAMPLES / 2);
-  const slopeOf = (field) => round1((1000 * slope(half.map((sample) => [sample.rounds, sample[field]]))) / 1000);
+  const slopeOf = (field) =>
+    round1((1000 * slope(half.map((sample) => [sample.rounds, sample[field]]))) / 1000);
   const last = samples.at(-1);
   return {
     name,
@@ -158,6 +172,12 @@ if (flags.child) {
     ]);
     const vae = await VAE.create(TINY);
     const what = 'Resident memory over many models, data sets and steps';
-    record('leaks', vae, { what, command: 'node scripts/reliability/leaks.mjs', rows }, 'docs/reliability.md', table);
+    record(
+      'leaks',
+      vae,
+      { what, command: 'node scripts/reliability/leaks.mjs', rows },
+      'docs/reliability.md',
+      table,
+    );
   }
 }

@@ -41,7 +41,10 @@ for (const { name, sources, flags, under = [], args = [] } of PROGRAMS) {
   const includes = [`-I${join(root, 'native')}`, `-I${join(root, 'native/interface')}`];
   const compiler = ['-std=c++20', '-O1', '-g', '-pthread', ...includes, ...sources, '-o', program, ...flags];
   const env = { ...process.env, LD_LIBRARY_PATH: join(libtorch, 'lib') };
-  for (const [command, ...rest] of [['c++', ...compiler], [...under, program, ...args]]) {
+  for (const [command, ...rest] of [
+    ['c++', ...compiler],
+    [...under, program, ...args],
+  ]) {
     const { status } = spawnSync(command, rest, { stdio: 'inherit', env });
     if (status === 0) continue;
     console.error(`${name}: ${command} ended with ${status}`);

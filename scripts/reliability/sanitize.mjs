@@ -1,6 +1,6 @@
 /**
  * Builds addon and engine with AddressSanitizer and UndefinedBehaviorSanitizer in build/san, and runs on them the numerics,
- * the twin of the CUDA kernels, the fuzz, and a loop of models with LeakSanitizer.
+ * the twin of the CUDA kernels, and the fuzz, once more with LeakSanitizer.
  *   node scripts/reliability/sanitize.mjs [--seconds 60]      of the fuzz
  * The first build takes a quarter of an hour on two cores. Anything that is found ends it with the sanitizer's report.
  */
@@ -33,7 +33,8 @@ function run(what, command, args, env = {}) {
 }
 
 const sanitizer = spawnSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim();
-const include = (module) => join(dirname(require.resolve(`${module}/package.json`)), module === 'node-api-headers' ? 'include' : '');
+const include = (module) =>
+  join(dirname(require.resolve(`${module}/package.json`)), module === 'node-api-headers' ? 'include' : '');
 const definitions = {
   CMAKE_BUILD_TYPE: 'None',
   CMAKE_CXX_FLAGS: '-DBUILDING_NODE_EXTENSION -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined',
@@ -45,7 +46,6 @@ const given = Object.entries(definitions).map(([name, value]) => `-D${name}=${va
 run('configure', 'cmake', ['-S', root, '-B', out, ...given]);
 run('build', 'cmake', ['--build', out, '--parallel', '2', '--target', 'binding', 'engine', 'twin_test']);
 
-const options = 'detect_odr_violation=0:suppressions=' + join(root, 'scripts/reliability/sanitizers.supp');
 const watched = {
   // Node itself is not built with it: the library must be there before all others.
   LD_PRELOAD: sanitizer,
@@ -58,6 +58,24 @@ run('twin of the CUDA kernels', join(out, 'twin-test/twin_test'), [], {
   LD_LIBRARY_PATH: join(libtorch.root, 'lib'),
 });
 const tests = ['vae', 'parts', 'numerics', 'handles'].map((name) => `test/${name}.test.ts`);
-run('numerics', process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--config', 'scripts/reliability/vitest.config.ts', ...tests], watched);
-const fuzz = ['scripts/reliability/fuzz-addon.mjs', '--unlimited', '--binaries', join(out, 'Release'), '--seconds', flags.seconds];
+run(
+  'numerics',
+  process.execPath,
+  ['node_modules/vitest/vitest.mjs', 'run', '--config', 'scripts/reliability/vitest.config.ts', ...tests],
+  watched,
+);
+const fuzz = [
+  'scripts/reliability/fuzz-addon.mjs',
+  '--unlimited',
+  '--binaries',
+  join(out, 'Release'),
+  '--seconds',
+  flags.seconds,
+];
 run('fuzz', process.execPath, fuzz, watched);
+// Whole stacks, since a suppression is of a function that is deep in them. Slow, so short.
+run('leaks', process.execPath, [...fuzz.slice(0, -1), '5'], {
+  ...watched,
+  ASAN_OPTIONS: 'detect_leaks=1:detect_odr_violation=0:fast_unwind_on_malloc=0',
+  LSAN_OPTIONS: `suppressions=${join(root, 'scripts/reliability/sanitizers.supp')}`,
+});
