@@ -1,4 +1,5 @@
-// What an encoder is shown of tokens: for each a vector that is learnt with it, as torch.nn.Embedding has them.
+// What an encoder is shown of tokens: for each a vector that is learnt with it, as torch.nn.Embedding has
+// them.
 
 #include <ATen/ops/embedding.h>
 
@@ -28,8 +29,8 @@ class Embedded : public Network {
 
 std::unique_ptr<Network> makeEmbedded(Weights& weights, const ModelSpec& spec, MakeEncoder& make) {
   const int64_t width = spec.likelihood.integer("embedding");
-  const Weight vectors = weights.parameter(
-      "encoder.embedding.weight", {spec.likelihood.integer("vocabulary"), width}, Init::normal(1));
+  const Weight vectors = weights.parameter("encoder.embedding.weight",
+                                           {spec.likelihood.integer("vocabulary"), width}, Init::normal(1));
   ModelSpec shown = spec;
   shown.inputShape = {spec.inputSize() * width};
   return std::make_unique<Embedded>(vectors, make(weights, shown));

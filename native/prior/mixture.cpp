@@ -99,8 +99,9 @@ std::unique_ptr<Prior> makeVampPrior(Weights& weights, const ModelSpec& spec, co
         "The prior 'vamp' has inputs without labels: leave condition.encoder false or use another prior");
   }
   if (spec.likelihood.type == "tokens") {
-    throw Error("ERR_SPEC",
-                "The prior 'vamp' learns inputs, and tokens cannot be learnt by derivatives: use prior 'mixture'");
+    throw Error(
+        "ERR_SPEC",
+        "The prior 'vamp' learns inputs, and tokens cannot be learnt by derivatives: use prior 'mixture'");
   }
   return std::make_unique<VampPrior>(weights, spec, posteriorOf);
 }
