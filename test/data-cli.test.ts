@@ -130,7 +130,7 @@ describe('train --data', () => {
     expect((await train(at('t.csv'))).stderr).toMatch(
       /as the bernoulli likelihood needs, but received data of kind 'real'/,
     );
-    expect((await train(at('t.txt'))).stderr).toMatch(
+    expect((await train(at('t.txt'), '--set', 'likelihood=bernoulli')).stderr).toMatch(
       /as the bernoulli likelihood needs, but received data of kind 'categorical'/,
     );
     expect((await train(at('t.csv'), '--size', '8')).stderr).toMatch(

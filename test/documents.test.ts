@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageFolder, runNode, torchvae } from './support/command.ts';
+import { npy } from './support/npy.ts';
 
 const guides = readdirSync(join(packageFolder, 'docs')).filter((name) => name.endsWith('.md'));
 const DOCUMENTS = [
@@ -46,6 +47,11 @@ describe.each(DOCUMENTS)('%s', (document) => {
     symlinkSync(packageFolder, join(project, 'node_modules', 'torchvae'));
     symlinkSync(join(packageFolder, 'node_modules', '@types'), join(project, 'node_modules', '@types'));
     writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
+    // What the guides call a user's own data.
+    for (const name of ['images.npy', 'held-out.npy']) {
+      const pixels = new Uint8Array(300 * 36).map((_, i) => (i * 7) % 256);
+      writeFileSync(join(project, name), npy('|u1', [300, 6, 6], pixels));
+    }
   });
 
   afterAll(() => {
