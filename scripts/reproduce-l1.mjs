@@ -3,11 +3,11 @@
 // build. With --out FILE it writes that file alone.
 //   node scripts/reproduce-l1.mjs [--seeds 1,2] [--epochs 10] [--out FILE]
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { mnist, preset, VAE } from '../dist/index.js';
+import { environment, round } from './studies/record.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -17,8 +17,6 @@ const { values: flags } = parseArgs({
   },
 });
 
-/** Two digits more than anybody reads. */
-const round = (value) => Number(value.toFixed(4));
 const brief = ({ reconstruction, kl, loss }) => ({
   reconstruction: round(reconstruction),
   kl: round(kl),
@@ -29,11 +27,10 @@ const train = await mnist({ split: 'train' });
 const test = await mnist({ split: 'test' });
 const settings = { ...preset('mlp-400').training, epochs: Number(flags.epochs) };
 const runs = [];
-let versions;
-let device;
+let last;
 for (const seed of flags.seeds.split(',').map(Number)) {
   const vae = await VAE.create({ preset: 'mlp-400', seed });
-  ({ versions, device } = vae);
+  last = vae;
   const epochs = [];
   for await (const result of vae.fit(train, { ...settings, validation: test })) {
     const line = {
@@ -51,21 +48,10 @@ for (const seed of flags.seeds.split(',').map(Number)) {
   runs.push({ seed, epochs });
 }
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const report = {
   what: 'mlp-400 on MNIST, grey pixels as Bernoulli means; nats, summed over dimensions, averaged over examples; one z an example',
   command: 'node scripts/reproduce-l1.mjs',
-  date: new Date().toISOString().slice(0, 10),
-  machine: {
-    processor: cpus()[0].model.trim(),
-    threads: availableParallelism(),
-    memoryGB: Math.round(totalmem() / 1e9),
-    platform: `${process.platform}-${process.arch}`,
-    // Over the last minute; above the number of threads, the times are those of a busy machine.
-    load: round(loadavg()[0]),
-  },
-  device,
-  versions: { torchvae: version, libtorch: versions.libtorch, node: process.version },
+  ...environment(last),
   settings,
   reference: {
     source: 'PyTorch 2.13 running its own VAE example on the CPU, two seeds',
@@ -96,7 +82,7 @@ function writeTable({ runs: all, reference, machine, versions: used, date }) {
     ...rows,
     ...others,
     '',
-    `torchvae ${used.torchvae} on libtorch ${used.libtorch}, ${machine.threads} threads of an ${machine.processor}, ${date}. PyTorch 2.13 runs its own`,
+    `torchvae ${used.torchvae} on libtorch ${used.libtorch}, ${machine.cores} cores of an ${machine.processor}, ${date}. PyTorch 2.13 runs its own`,
     'VAE example, with two seeds.',
   ].join('\n');
   const marked = /(<!-- results: .* -->\n)[\s\S]*(<!-- \/results -->)/;

@@ -1,6 +1,6 @@
 // What all studies share: training to the end, and a result file with the machine, the versions and the date.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { VAE } from '../../dist/index.js';
 
@@ -31,22 +31,26 @@ export function stretch(data, first, count) {
   return data.subset(Uint32Array.from({ length: count }, (_, i) => first + i));
 }
 
-/** Writes docs/results/NAME.json and puts the table between the markers of that name in `document`. */
-export function record(name, vae, { what, command, ...result }, document, table) {
+/** When, on what and with which versions a result was come by. */
+export function environment({ device, versions }) {
   const { version } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'));
-  const report = {
-    what,
-    command,
+  return {
     date: new Date().toISOString().slice(0, 10),
     machine: {
       processor: cpus()[0].model.trim(),
       cores: availableParallelism(),
       memoryGB: Math.round(totalmem() / 2 ** 30),
-      device: vae.device,
+      // Over the last minute; above the number of cores, times are those of a busy machine.
+      load: round(loadavg()[0]),
+      device,
     },
-    versions: { torchvae: version, libtorch: vae.versions.libtorch, node: process.version },
-    ...result,
+    versions: { torchvae: version, libtorch: versions.libtorch, node: process.version },
   };
+}
+
+/** Writes docs/results/NAME.json and puts the table between the markers of that name in `document`. */
+export function record(name, vae, { what, command, ...result }, document, table) {
+  const report = { what, command, ...environment(vae), ...result };
   const file = fileURLToPath(new URL(`docs/results/${name}.json`, ROOT));
   mkdirSync(fileURLToPath(new URL('docs/results', ROOT)), { recursive: true });
   writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
