@@ -422,7 +422,7 @@ export class VAE {
   }
 
   /**
-   * The scores of examples, taken as those of {@link fitThreshold} were, and whether each lies above the threshold.
+   * The scores of examples, [n] in nats, taken as those of {@link fitThreshold} were, and whether each lies above the threshold, [n].
    *
    * @throws TorchvaeError ERR_STATE where no threshold was learnt, and what {@link score} throws
    */

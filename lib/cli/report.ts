@@ -8,9 +8,9 @@ import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
 import { BEST_HELP, checkpointOf } from './options.ts';
-import { settingsOf } from './resume.ts';
 import { openRunData, someOf } from './run-data.ts';
 import { commandsOf, factsOf, subtitleOf } from './run-facts.ts';
+import { settingsOf } from './run-settings.ts';
 
 interface Flags {
   best?: boolean;

@@ -2,8 +2,8 @@ import { cpus, totalmem } from 'node:os';
 import { objectOf } from '../report/epochs.ts';
 import type { FitOptions } from '../training/fit.ts';
 import type { VAE } from '../vae.ts';
-import type { RunSettings } from './resume.ts';
 import type { RunData } from './run-data.ts';
+import { type RunSettings, storedSettings } from './run-settings.ts';
 
 /** What a run is started with, for its config.json: what a resume needs, and what a report tells. */
 export function describeRun(
@@ -13,48 +13,21 @@ export function describeRun(
   fit: Partial<FitOptions>,
   before: Record<string, unknown> | undefined,
 ): object {
-  const {
-    preset,
-    data: name,
-    dataDir: directory,
-    count,
-    size,
-    labelColumn,
-    onMissing,
-    stream,
-    window,
-    testData,
-    binarise,
-    seed,
-    precision,
-    ...training
-  } = settings;
   const judge = validation ?? test;
+  const stored = storedSettings(settings);
   return {
-    preset,
+    ...stored,
     data: {
-      name,
-      directory,
-      count,
-      size,
-      labelColumn,
-      onMissing,
-      stream: stream || undefined,
-      window,
-      testData,
+      ...stored.data,
       examples: data.length + (validation?.length ?? 0),
       shape: data.shape,
       kind: data.kind,
-      binarise,
       description: data.describe(),
       judge:
         judge &&
-        `${validation ? 'held out' : testData ? 'test data' : 'test split'}: ${judge.length} examples`,
+        `${validation ? 'held out' : settings.testData ? 'test data' : 'test split'}: ${judge.length} examples`,
     },
-    training,
     fit,
-    seed,
-    precision,
     device: vae.device,
     parameters: vae.parameterCount,
     spec: vae.spec,

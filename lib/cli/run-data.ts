@@ -5,7 +5,7 @@ import { TorchvaeError } from '../errors.ts';
 import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
 import { type DataOptions, hasTestSplit, loadOptions, openData, openTraining } from './options.ts';
-import { type RunSettings, settingsOf } from './resume.ts';
+import { type RunSettings, settingsOf } from './run-settings.ts';
 import { isStreamed, openStream } from './streams.ts';
 
 /** What a run trains on, and what it is judged by. */

@@ -1,7 +1,7 @@
 import { objectOf } from '../report/epochs.ts';
 import type { ReportContent } from '../report/page/report.ts';
-import type { RunSettings } from './resume.ts';
 import { invocationsOf } from './run-config.ts';
+import { type RunSettings, SETTINGS } from './run-settings.ts';
 
 type Json = Record<string, unknown>;
 
@@ -89,27 +89,13 @@ export function commandsOf(settings: RunSettings, config: Json): NonNullable<Rep
 
 /** Everything named, since defaults may change. */
 function wholeCommand(settings: RunSettings, device: unknown): string {
-  const flags: [string, unknown][] = [
-    ['--preset', settings.preset],
-    ['--data', settings.data],
-    ['--data-dir', settings.dataDir],
-    ['--count', settings.count],
-    ['--size', settings.size],
-    ['--label-column', settings.labelColumn],
-    ['--on-missing', settings.onMissing],
-    ['--binarise', settings.binarise],
-    ['--holdout', settings.holdout],
-    ['--epochs', settings.epochs],
-    ['--batch-size', settings.batchSize],
-    ['--learning-rate', settings.learningRate],
-    ['--patience', settings.patience],
-    ['--precision', settings.precision],
-    ['--seed', settings.seed],
-    ['--device', typeof device === 'string' ? device : undefined],
-    ...(settings.set ?? []).map((assignment): [string, string] => ['--set', assignment]),
-  ];
-  const given = flags.filter(([, value]) => value !== undefined);
-  return commandLine(['train', ...given.flatMap(([flag, value]) => [flag, String(value)])]);
+  const args = Object.entries(SETTINGS).flatMap(([key, { flag, kind }]) => {
+    const value = settings[key as keyof RunSettings];
+    if (value === undefined || value === false) return [];
+    if (kind === 'switch') return [flag];
+    return [value].flat().flatMap((each) => [flag, String(each)]);
+  });
+  return commandLine(['train', ...args, ...(typeof device === 'string' ? ['--device', device] : [])]);
 }
 
 /** In lines that fit a page, each with a flag. */

@@ -16,9 +16,10 @@ import { openBoard, writeEpoch } from './board.ts';
 import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
-import { checkSameData, checkSameRun, type RunSettings, readRun } from './resume.ts';
+import { checkSameData, checkSameRun, readRun } from './resume.ts';
 import { describeRun } from './run-config.ts';
 import { openRunData, type RunData, someOf } from './run-data.ts';
+import type { RunSettings } from './run-settings.ts';
 import { addStreamOptions, isStreamed } from './streams.ts';
 
 /** The flags as given; what is left out comes from the run that is resumed, else from the preset or the defaults. */

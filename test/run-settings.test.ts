@@ -1,0 +1,51 @@
+/** What a run is started with, as config.json has it, as a resume reads it, and as the report's command names it. */
+import { expect, test } from 'vitest';
+import { commandsOf } from '../lib/cli/run-facts.ts';
+import { type RunSettings, SETTINGS, settingsOf, storedSettings } from '../lib/cli/run-settings.ts';
+import { refusal } from './refusal.ts';
+
+const settings: Required<RunSettings> = {
+  preset: 'mlp-400',
+  data: 'x.npy',
+  dataDir: 'files',
+  count: 7,
+  size: 28,
+  labelColumn: 'kind',
+  onMissing: 'impute',
+  stream: true,
+  window: 64,
+  testData: 'held out.npy',
+  binarise: 'dynamic',
+  holdout: 0.1,
+  epochs: 3,
+  batchSize: 16,
+  learningRate: 1e-4,
+  patience: 2,
+  precision: 'float32',
+  seed: 5,
+  set: ['latentSize=3', 'objective.beta=2'],
+};
+
+test('come back from config.json', () => {
+  expect(settingsOf('run', storedSettings(settings)).settings).toEqual(settings);
+  const { stream, ...rest } = settings;
+  expect(settingsOf('run', storedSettings({ ...rest, stream: false })).settings).toEqual(rest);
+  expect(stream).toBe(true);
+});
+
+test('are all in the command that repeats the run', () => {
+  const [command] = commandsOf(settings, { device: 'cpu' });
+  for (const { flag } of Object.values(SETTINGS)) expect(command!.lines[0]).toContain(flag);
+  expect(command!.lines[0]).toContain("--test-data 'held out.npy'");
+  expect(command!.lines[0]!.match(/--set /g)).toHaveLength(2);
+  expect(commandsOf({ ...settings, stream: false }, {})[0]!.lines[0]).not.toContain('--stream');
+});
+
+test.each(Object.entries(SETTINGS))(
+  '%s of another type is refused by its name',
+  async (key, { part, name = key }) => {
+    const stored = storedSettings(settings);
+    (part ? stored[part] : stored)[name] = { is: 'nothing' };
+    expect(await refusal('ERR_CHECKPOINT', () => settingsOf('run', stored))).toContain(`for ${key} but`);
+  },
+);
