@@ -1,5 +1,6 @@
 #include "cpu/weights.h"
 
+#include "cpu/adam_tiles.h"
 #include "cpu/lane_sum.h"
 #include "cpu/tiles.h"
 
@@ -11,20 +12,29 @@ namespace {
 constexpr int64_t kTileRows = 16;
 constexpr int64_t kTileColumns = 1024;
 
+// Whole rows for updateStrip(), which asks for its lines itself: few enough that no thread waits long for
+// another's last strip.
+constexpr int64_t kStripRows = 24;
+
 Tiles tilesOf(const WeightProduct& product) {
   return {product.in, product.out, kTileRows, std::min(product.out, kTileColumns)};
 }
 
-// Calls body(product, tile) for the tiles of all products.
+Tiles stripsOf(const WeightProduct& product) {
+  return {product.in, product.out, kStripRows, product.out};
+}
+
+// Calls body(product, tile) for the tiles of all products, as `cut` cuts them.
 template <class Body>
-void forWeightTiles(Pool& pool, const std::vector<WeightProduct>& products, const Body& body) {
+void forWeightTiles(Pool& pool, const std::vector<WeightProduct>& products,
+                    Tiles (*cut)(const WeightProduct&), const Body& body) {
   int64_t total = 0;
-  for (const WeightProduct& product : products) total += tilesOf(product).count();
+  for (const WeightProduct& product : products) total += cut(product).count();
   pool.run(total, [&](int64_t index) {
     int64_t within = index;
     const WeightProduct* product = products.data();
-    for (int64_t count; within >= (count = tilesOf(*product).count()); ++product) within -= count;
-    body(*product, tileAt(tilesOf(*product), within));
+    for (int64_t count; within >= (count = cut(*product).count()); ++product) within -= count;
+    body(*product, tileAt(cut(*product), within));
   });
 }
 
@@ -55,6 +65,48 @@ void sumColumns(const WeightProduct& p, const Tile& t, int64_t rows, float* sums
   }
 }
 
+// The bias's part that belongs to the tile's columns.
+void updateBias(const WeightProduct& p, const Tile& t, int64_t rows,
+                const OptimiserCoefficients& coefficients, const OptimiserState& state) {
+  alignas(64) float gradient[kTileColumns];
+  for (int64_t from = t.n0; from < t.n1; from += kTileColumns) {
+    const Tile part{0, 0, from, std::min(from + kTileColumns, t.n1)};
+    const int64_t at = p.bias + from;
+    sumColumns(p, part, rows, gradient);
+    optimiserUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
+                    part.columns());
+  }
+}
+
+void updateByTiles(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
+                   const OptimiserCoefficients& coefficients, const OptimiserState& state) {
+  forWeightTiles(pool, products, tilesOf, [&](const WeightProduct& p, const Tile& t) {
+    alignas(64) float gradient[kTileRows * kTileColumns];
+    const int64_t offset = p.weight + t.m0 * p.out + t.n0;
+    multiplyTile(p, t, rows, gradient, t.columns());
+    for (int64_t i = 0; i < t.rows(); ++i) {
+      const int64_t at = offset + i * p.out;
+      optimiserUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
+                      state.values + at, t.columns());
+    }
+    if (state.rounded != nullptr) {
+      const Bf16Places places{
+          {state.rounded + p.weight, p.out}, {state.paired + p.weight, 2 * p.out}, {}, {}};
+      roundTile(state.values + offset, p.out, t.rows(), t.columns(), placesAt(places, t.m0, t.n0));
+    }
+    if (t.m0 == 0) updateBias(p, t, rows, coefficients, state);
+  });
+}
+
+void updateByStrips(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
+                    const OptimiserCoefficients& coefficients, const OptimiserState& state) {
+  forWeightTiles(pool, products, stripsOf, [&](const WeightProduct& p, const Tile& t) {
+    updateStrip(coefficients, {p.x, p.dy, p.in, p.out, rows, t.m0, t.m1, state.first + p.weight,
+                               state.second + p.weight, state.values + p.weight});
+    if (t.m0 == 0) updateBias(p, t, rows, coefficients, state);
+  });
+}
+
 }  // namespace
 
 TORCHVAE_VECTORISED double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride) {
@@ -71,7 +123,7 @@ TORCHVAE_VECTORISED double sumSquares(const float* values, int64_t rows, int64_t
 }
 
 void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows, float* gradients) {
-  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
+  forWeightTiles(pool, products, tilesOf, [&](const WeightProduct& p, const Tile& t) {
     multiplyTile(p, t, rows, gradients + p.weight + t.m0 * p.out + t.n0, p.out);
     if (t.m0 == 0) sumColumns(p, t, rows, gradients + p.bias + t.n0);
   });
@@ -79,27 +131,11 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int
 
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
                    const OptimiserCoefficients& coefficients, const OptimiserState& state) {
-  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
-    alignas(64) float gradient[kTileRows * kTileColumns];
-    const int64_t offset = p.weight + t.m0 * p.out + t.n0;
-    multiplyTile(p, t, rows, gradient, t.columns());
-    for (int64_t i = 0; i < t.rows(); ++i) {
-      const int64_t at = offset + i * p.out;
-      optimiserUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
-                      state.values + at, t.columns());
-    }
-    if (state.rounded != nullptr) {
-      const Bf16Places places{
-          {state.rounded + p.weight, p.out}, {state.paired + p.weight, 2 * p.out}, {}, {}};
-      roundTile(state.values + offset, p.out, t.rows(), t.columns(), placesAt(places, t.m0, t.n0));
-    }
-    if (t.m0 == 0) {
-      const int64_t at = p.bias + t.n0;
-      sumColumns(p, t, rows, gradient);
-      optimiserUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
-                      t.columns());
-    }
-  });
+  if (state.rounded == nullptr && hasAdamStrips(coefficients, rows)) {
+    updateByStrips(pool, products, rows, coefficients, state);
+  } else {
+    updateByTiles(pool, products, rows, coefficients, state);
+  }
 }
 
 }  // namespace torchvae::cpu

@@ -13,6 +13,7 @@ namespace torchvae::cpu {
 
 // dw [in, out] = x^T dy, dbias [out] = column sums of dy.
 struct WeightProduct {
+  const float* x;   // [rows, in]
   const float* xT;  // [in, capacity]
   const float* dy;  // [rows, out]
   int64_t in, out, capacity;

@@ -41,7 +41,8 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
 void Dense::forward(const Activations& x, int64_t rows) {
   input_ = &x;
   if (context_.tiledProducts()) {
-    product_ = {pointer(x.transposed),
+    product_ = {pointer(x.value),
+                pointer(x.transposed),
                 pointer(outputGradient.value),
                 in_,
                 out_,
