@@ -72,7 +72,7 @@ template <int rows, int vectors>
 TORCHVAE_AVX512 void multiplyTile(const Strip& s, int64_t m0, int64_t n0, const Waiting& before,
                                   Waiting& made) {
   constexpr int kCount = rows * vectors;
-  const int64_t rest = s.out - n0 - (vectors - 1) * kWidth;
+  const int64_t rest = s.n1 - n0 - (vectors - 1) * kWidth;
   const auto last = static_cast<__mmask16>(rest >= kWidth ? 0xffff : (1u << rest) - 1);
   const int64_t at = m0 * s.out + n0;
   __m512 sum[kCount];
@@ -117,7 +117,7 @@ TORCHVAE_AVX512 void multiplyTile(const Strip& s, int64_t m0, int64_t n0, const 
 
 template <int rows>
 void multiplyTile(const Strip& s, int64_t m0, int64_t n0, const Waiting& before, Waiting& made) {
-  const int64_t left = s.out - n0;
+  const int64_t left = s.n1 - n0;
   if (left > 2 * kWidth) {
     multiplyTile<rows, 3>(s, m0, n0, before, made);
   } else if (left > kWidth) {
@@ -146,7 +146,7 @@ void updateStrip(const OptimiserCoefficients& coefficients, const AdamStrip& str
   Waiting* made = &tiles[0];
   Waiting* before = &tiles[1];
   // Down the columns, so that all tiles of a column find its part of dy in the first-level cache.
-  for (int64_t n0 = 0; n0 < s.out; n0 += kColumns) {
+  for (int64_t n0 = s.n0; n0 < s.n1; n0 += kColumns) {
     for (int64_t m0 = s.m0; m0 < s.m1;) {
       const int64_t left = s.m1 - m0;
       if (left >= kRows) {

@@ -8,12 +8,12 @@
 
 namespace torchvae::cpu {
 
-// Rows m0 <= i < m1 of w [in, out], whose gradient is x^T dy.
+// Rows m0 <= i < m1 and columns n0 <= j < n1 of w [in, out], whose gradient is x^T dy.
 struct AdamStrip {
   const float* x;   // [rows, in]
   const float* dy;  // [rows, out]
   int64_t in, out, rows;
-  int64_t m0, m1;
+  int64_t m0, m1, n0, n1;
   float* first;  // [in, out], as w
   float* second;
   float* w;

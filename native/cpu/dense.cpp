@@ -69,7 +69,7 @@ void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation
   const auto [rows, in, out, capacity] = shape;
   magnitude.reset();
   withActivation(activation, [&](auto kind) {
-    forTiles(pool, balancedTiles(rows, out, pool.threads()), rows * in * out, [&](const Tile& t) {
+    forTilesByColumns(pool, rows, out, rows * in * out, [&](const Tile& t) {
       float* tile = y + t.m0 * out + t.n0;
       multiply(t.rows(), t.columns(), in, x + t.m0 * in, in, w + t.n0, out, tile, out);
       magnitude.include(finishForward<kind.value>(t.rows(), t.columns(), bias + t.n0, tile, out));

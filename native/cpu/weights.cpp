@@ -12,29 +12,20 @@ namespace {
 constexpr int64_t kTileRows = 16;
 constexpr int64_t kTileColumns = 1024;
 
-// Whole rows for updateStrip(), which asks for its lines itself: few enough that no thread waits long for
-// another's last strip.
-constexpr int64_t kStripRows = 24;
-
 Tiles tilesOf(const WeightProduct& product) {
   return {product.in, product.out, kTileRows, std::min(product.out, kTileColumns)};
 }
 
-Tiles stripsOf(const WeightProduct& product) {
-  return {product.in, product.out, kStripRows, product.out};
-}
-
-// Calls body(product, tile) for the tiles of all products, as `cut` cuts them.
+// Calls body(product, tile) for the tiles of all products.
 template <class Body>
-void forWeightTiles(Pool& pool, const std::vector<WeightProduct>& products,
-                    Tiles (*cut)(const WeightProduct&), const Body& body) {
+void forWeightTiles(Pool& pool, const std::vector<WeightProduct>& products, const Body& body) {
   int64_t total = 0;
-  for (const WeightProduct& product : products) total += cut(product).count();
+  for (const WeightProduct& product : products) total += tilesOf(product).count();
   pool.run(total, [&](int64_t index) {
     int64_t within = index;
     const WeightProduct* product = products.data();
-    for (int64_t count; within >= (count = cut(*product).count()); ++product) within -= count;
-    body(*product, tileAt(cut(*product), within));
+    for (int64_t count; within >= (count = tilesOf(*product).count()); ++product) within -= count;
+    body(*product, tileAt(tilesOf(*product), within));
   });
 }
 
@@ -80,7 +71,7 @@ void updateBias(const WeightProduct& p, const Tile& t, int64_t rows,
 
 void updateByTiles(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
                    const OptimiserCoefficients& coefficients, const OptimiserState& state) {
-  forWeightTiles(pool, products, tilesOf, [&](const WeightProduct& p, const Tile& t) {
+  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
     alignas(64) float gradient[kTileRows * kTileColumns];
     const int64_t offset = p.weight + t.m0 * p.out + t.n0;
     multiplyTile(p, t, rows, gradient, t.columns());
@@ -98,10 +89,30 @@ void updateByTiles(Pool& pool, const std::vector<WeightProduct>& products, int64
   });
 }
 
+// Rows of a strip, at the width of one thread's columns.
+constexpr int64_t kStripRows = 48;
+
+int64_t stripsOf(const WeightProduct& product) {
+  return (product.in + kStripRows - 1) / kStripRows;
+}
+
+// Each thread updates the columns that it multiplies by in the next step's forward pass
+// (forTilesByColumns()): a line that two cores have read takes several times as long to write as one that
+// nobody else has.
 void updateByStrips(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
                     const OptimiserCoefficients& coefficients, const OptimiserState& state) {
-  forWeightTiles(pool, products, stripsOf, [&](const WeightProduct& p, const Tile& t) {
-    updateStrip(coefficients, {p.x, p.dy, p.in, p.out, rows, t.m0, t.m1, state.first + p.weight,
+  int64_t each = 0;
+  for (const WeightProduct& product : products) each += stripsOf(product);
+  const int64_t shares = pool.threads();
+  pool.run(shares * each, [&](int64_t index) {
+    int64_t within = index % each;
+    const WeightProduct* product = products.data();
+    for (int64_t count; within >= (count = stripsOf(*product)); ++product) within -= count;
+    const WeightProduct& p = *product;
+    const auto [n0, n1] = columnsOf(p.out, index / each, shares);
+    if (n0 == n1) return;
+    const Tile t{within * kStripRows, std::min((within + 1) * kStripRows, p.in), n0, n1};
+    updateStrip(coefficients, {p.x, p.dy, p.in, p.out, rows, t.m0, t.m1, t.n0, t.n1, state.first + p.weight,
                                state.second + p.weight, state.values + p.weight});
     if (t.m0 == 0) updateBias(p, t, rows, coefficients, state);
   });
@@ -123,7 +134,7 @@ TORCHVAE_VECTORISED double sumSquares(const float* values, int64_t rows, int64_t
 }
 
 void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows, float* gradients) {
-  forWeightTiles(pool, products, tilesOf, [&](const WeightProduct& p, const Tile& t) {
+  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
     multiplyTile(p, t, rows, gradients + p.weight + t.m0 * p.out + t.n0, p.out);
     if (t.m0 == 0) sumColumns(p, t, rows, gradients + p.bias + t.n0);
   });
