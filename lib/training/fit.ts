@@ -198,23 +198,25 @@ async function* runEpochs(
     const surveyed = settings.latentHealth ? await someOf(judged, SURVEYED, ends) : undefined;
     feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
     core.schema = train.schema;
-    core.threshold = undefined;
     while (core.position.epoch < lastEpoch && !hasStopped(settings.stopping, core.position.best)) {
       yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed);
     }
   } finally {
-    await feed?.close();
     settings.signal?.removeEventListener('abort', abort);
-    core.training = false;
+    try {
+      await feed?.close();
+    } finally {
+      core.training = false;
+    }
   }
 }
 
-/** An interrupted epoch can go on only over the batches that it began with. */
+/** An epoch that was interrupted after a step can go on only over the batches that it began with. */
 function checkResumable(core: Core, train: Dataset | StreamedDataset, settings: Settings): void {
   checkSameOptimiser(core, settings.optimiser);
   const { partial, stepInEpoch } = core.position;
   const { batchSize, shuffle } = settings.batching;
-  if (!partial) return;
+  if (!partial || stepInEpoch === 0) return;
   const same =
     partial.batchSize === batchSize &&
     partial.examples === train.length &&
@@ -243,7 +245,9 @@ async function runEpoch(
   const { signal, validation, window } = settings;
   const { batchSize, shuffle, accumulate } = settings.batching;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
-  const partial = core.position.partial ?? {
+  // Of an epoch that ended before its first step nothing is left to go on with.
+  const begun = core.position.stepInEpoch > 0 ? core.position.partial : undefined;
+  const partial = begun ?? {
     sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 },
     batchSize,
     examples: train.length,
@@ -366,7 +370,10 @@ function runStretch(
     );
     core.position.step += updates(result.steps);
     core.position.stepInEpoch += result.steps;
-    if (optimiser.type !== 'adam') core.position.optimizer = optimiser.type;
+    // Also where another began and came to no step.
+    if (optimiser.type !== 'adam' || core.position.optimizer) core.position.optimizer = optimiser.type;
+    // Also one that was learnt meanwhile.
+    core.threshold = undefined;
     const { reconstruction, kl, terms, examples } = result;
     partial.sums = { reconstruction, kl, terms, examples };
     return result;
