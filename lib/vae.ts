@@ -214,7 +214,8 @@ export class VAE {
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for x, ERR_STATE after dispose()
    */
   async encode(x: Examples, options: Labelled = {}): Promise<Encoding> {
-    const { values, labels, rows } = this.#examples('x', x, options);
+    const given = checkOptions('options of encode', options, ['labels']);
+    const { values, labels, rows } = this.#examples(x, given);
     const { mean, logVariance } = await this.#core.call((addon, handle) =>
       addon.encode(handle, values, labels),
     );
@@ -253,8 +254,9 @@ export class VAE {
 
   /** decode(mean of q(z|x)): [n, ...inputShape]. Throws as {@link encode} does. */
   async reconstruct(x: Examples, options: Labelled = {}): Promise<Tensor> {
-    const { labels } = this.#examples('x', x, options);
-    return this.decode((await this.encode(x, options)).mean, labels && { labels });
+    const given = checkOptions('options of reconstruct', options, ['labels']);
+    const { labels } = this.#examples(x, given);
+    return this.decode((await this.encode(x, given)).mean, labels && { labels });
   }
 
   /**
@@ -289,10 +291,10 @@ export class VAE {
     options: Labelled & { samples?: number; seed?: number } = {},
   ): Promise<Float32Array> {
     const known = ['labels', 'samples', 'seed'];
-    const { samples = 5000, seed = 0 } = checkOptions('options of negativeLogLikelihood', options, known);
-    const { values, labels } = this.#examples('x', x, options);
+    const given = checkOptions('options of negativeLogLikelihood', options, known);
+    const { values, labels, seed } = this.#examples(x, given);
+    const { samples = 5000 } = given;
     checkInteger('samples', samples, 1, 1 << 24);
-    checkInteger('seed', seed, 0);
     const result = await this.#core.call((addon, handle) =>
       addon.importance(handle, values, samples, seed, labels),
     );
@@ -307,9 +309,8 @@ export class VAE {
    * @param options.seed of that draw; default 0
    */
   async divergences(x: Examples, options: Labelled & { seed?: number } = {}): Promise<Tensor> {
-    const { seed = 0 } = checkOptions('options of divergences', options, ['labels', 'seed']);
-    const { values, labels, rows } = this.#examples('x', x, options);
-    checkInteger('seed', seed, 0);
+    const given = checkOptions('options of divergences', options, ['labels', 'seed']);
+    const { values, labels, rows, seed } = this.#examples(x, given);
     const result = await this.#core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
     checkFinite('the divergence', result.values);
     return { data: result.values, shape: [rows, result.groups] };
@@ -347,13 +348,13 @@ export class VAE {
     return new LatentMixture(fitted);
   }
 
-  /** What the addon takes for `x`, with the labels that the model needs. */
-  #examples(name: string, x: Examples, options: Labelled & { seed?: number }) {
-    const seed = checkInteger('seed', options.seed ?? 0, 0);
-    const values = checkExamples(name, x, this.spec, seed);
+  /** What the addon takes for `x`, with the labels that the model needs; the options were read already. */
+  #examples(x: Examples, { labels, seed = 0 }: Labelled & { seed?: number }) {
+    checkInteger('seed', seed, 0);
+    const values = checkExamples('x', x, this.spec, seed);
     const rows = values.length / this.#core.dimensions;
-    const given = options.labels ?? (x instanceof Dataset ? x.labels : undefined);
-    return { values, rows, labels: checkLabels(name, given, this.spec, rows) };
+    const known = labels ?? (x instanceof Dataset ? x.labels : undefined);
+    return { values, rows, seed, labels: checkLabels('x', known, this.spec, rows) };
   }
 
   /**
@@ -443,7 +444,7 @@ export class VAE {
     const { measure, draws, seed } = scoring;
     const labels = given && { labels: given };
     if (measure === 'likelihood') return this.negativeLogLikelihood(x, { samples: draws, seed, ...labels });
-    const total = new Float64Array(this.#examples('x', x, labels ?? {}).rows);
+    const total = new Float64Array(this.#examples(x, labels ?? {}).rows);
     for (let draw = 0; draw < draws; draw++) {
       const { reconstruction, kl } = await this.losses(x, { seed: seed + draw, ...labels });
       for (let i = 0; i < total.length; i++) {
@@ -463,7 +464,7 @@ export class VAE {
     x: Examples,
     options: Labelled & { noise?: Float32Array; seed?: number } = {},
   ): Promise<{ reconstruction: Float32Array; kl: Float32Array }> {
-    const { values, noise, labels } = this.#lossInput(x, options);
+    const { values, noise, labels } = this.#lossInput('losses', x, options);
     const terms = await this.#core.call((addon, handle) => addon.losses(handle, values, noise, labels));
     checkFinite('reconstruction', terms.reconstruction);
     checkFinite('kl', terms.kl);
@@ -490,7 +491,7 @@ export class VAE {
     terms: Record<string, number>;
     gradients: Map<string, Tensor>;
   }> {
-    const { values, noise, labels } = this.#lossInput(x, options);
+    const { values, noise, labels } = this.#lossInput('gradients', x, options);
     const schedule = Float64Array.from([0, ...weightsAt(this.spec, Infinity)]);
     const result = await this.#core.call((addon, handle) =>
       addon.gradients(handle, values, noise, schedule, labels),
@@ -511,13 +512,11 @@ export class VAE {
     };
   }
 
-  #lossInput(x: Examples, options: Labelled & { noise?: Float32Array; seed?: number }) {
-    const known = ['noise', 'seed', 'labels'];
-    const { noise: given, seed = 0 } = checkOptions('options', options, known);
-    const { values, labels, rows } = this.#examples('x', x, options);
-    checkInteger('seed', seed, 0);
-    if (given === undefined) return { values, noise: seed, labels };
-    const noise = checkCodes('noise', given, this.spec);
+  #lossInput(method: string, x: Examples, options: Labelled & { noise?: Float32Array; seed?: number }) {
+    const given = checkOptions(`options of ${method}`, options, ['noise', 'seed', 'labels']);
+    const { values, labels, rows, seed } = this.#examples(x, given);
+    if (given.noise === undefined) return { values, noise: seed, labels };
+    const noise = checkCodes('noise', given.noise, this.spec);
     const wanted = rows * this.#core.codeSize;
     if (noise.length !== wanted) {
       throw new TorchvaeError(

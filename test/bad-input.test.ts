@@ -336,6 +336,18 @@ describe('encode, reconstruct, losses, gradients, likelihoods and divergences', 
       const detached = new Float32Array(6);
       structuredClone(detached.buffer, { transfer: [detached.buffer] });
       return [
+        [
+          `${method}: null as options`,
+          'ERR_TYPE',
+          [method, 'null'],
+          () => vae[method](rows, null as Anything),
+        ],
+        [
+          `${method}: an unknown option`,
+          'ERR_RANGE',
+          ['lables', method, 'labels'],
+          () => vae[method](rows, { lables: [1] } as Anything),
+        ],
         [`${method}: nothing`, 'ERR_TYPE', ['x', 'undefined'], call(undefined)],
         [`${method}: null`, 'ERR_TYPE', ['x', 'null'], call(null)],
         [`${method}: numbers`, 'ERR_TYPE', ['x', 'Array of length 6'], call([0, 0, 0, 0, 0, 0])],
