@@ -31,6 +31,7 @@ import {
   reconstructionGrid,
   sprites,
   type TorchvaeError,
+  traverse,
   VAE,
 } from '../lib/index.ts';
 import { decodeSafetensors, encodeSafetensors, type HostTensor } from '../lib/model/safetensors.ts';
@@ -649,6 +650,29 @@ describe('memory that is not plain', () => {
     await refuses('ERR_STATE', ['data', 'detached'], () => vae.elbo(data));
     await refuses('ERR_STATE', ['train', 'detached'], () => fit({}, data));
   });
+});
+
+describe('arrays with places left out', () => {
+  const holes = (length: number): Anything => Object.assign([], { length });
+  const conditioned = (labels: Anything) => async () => {
+    using model = await withSpec({ condition: { classes: 3 } });
+    return model.encode(rows, { labels });
+  };
+  const made = () => new Dataset({ shape: holes(2), kind: 'unit', data: new Float32Array(4) });
+  const multistep = { type: 'multistep', at: holes(1) };
+  each([
+    ['inputShape', 'ERR_SPEC', ['inputShape[0]', 'undefined'], () => withSpec({ inputShape: holes(1) })],
+    ['widths', 'ERR_SPEC', ['hidden[0]', 'undefined'], () => withSpec({ encoder: { hidden: holes(2) } })],
+    ['labels', 'ERR_TYPE', ['labels of x at 0', 'undefined'], conditioned(holes(3))],
+    ['the shape of a data set', 'ERR_TYPE', ['shape[0]', 'undefined'], made],
+    ['epochs of a schedule', 'ERR_TYPE', ['at[0]', 'undefined'], () => fit({ schedule: multistep })],
+    [
+      'dimensions',
+      'ERR_TYPE',
+      ['dimensions[0]'],
+      () => traverse(vae, rows.take(1), { dimensions: holes(1) }),
+    ],
+  ]);
 });
 
 describe('data sets', () => {

@@ -116,7 +116,7 @@ function completeShape(shape: readonly number[]): number[] {
   if (!Array.isArray(shape) || shape.length === 0 || shape.length > 4) {
     throw new TorchvaeError('ERR_SPEC', expected('one to four positive integers', 'spec.inputShape', shape));
   }
-  const complete = shape.map((n, i) => checkInteger(`spec.inputShape[${i}]`, n, 1, MAX_WIDTH));
+  const complete = Array.from(shape, (n, i) => checkInteger(`spec.inputShape[${i}]`, n, 1, MAX_WIDTH));
   checkInteger('the size of x in spec', inputSize({ inputShape: complete }), 1, MAX_WIDTH);
   return complete;
 }

@@ -79,6 +79,6 @@ export function widths(standard: readonly number[], least = 0): Field<number[]> 
       const what = least > 0 ? `an array of at least ${least} layer widths` : 'an array of layer widths';
       throw new TorchvaeError('ERR_TYPE', expected(what, name, given));
     }
-    return given.map((n, i) => checkInteger(`${name}[${i}]`, n, 1, MAX_WIDTH));
+    return Array.from(given, (n, i) => checkInteger(`${name}[${i}]`, n, 1, MAX_WIDTH));
   };
 }

@@ -71,5 +71,5 @@ function checkDimensions(given: readonly number[] | undefined, size: number): re
   if (!Array.isArray(given) || given.length === 0) {
     throw new TorchvaeError('ERR_TYPE', expected('an array of dimensions', 'dimensions', given));
   }
-  return given.map((dimension, i) => checkInteger(`dimensions[${i}]`, dimension, 0, size - 1));
+  return Array.from(given, (dimension, i) => checkInteger(`dimensions[${i}]`, dimension, 0, size - 1));
 }
