@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
+import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from './check.ts';
 import { Dataset } from './data/dataset.ts';
 import type { DataSchema } from './data/schema.ts';
 import type { StreamedDataset } from './data/streamed-dataset.ts';
@@ -115,7 +115,7 @@ export class VAE {
       'libtorch',
     ]);
     const base = name === undefined ? {} : preset(name).spec;
-    const spec = completeSpec({ ...base, ...checkSpecObject(replaced) });
+    const spec = completeSpec({ ...base, ...defined(checkSpecObject(replaced)) });
     checkInteger('seed', seed, 0);
     checkOneOf('precision', precision, PRECISIONS);
     const reference = checkOneOf('kernels', kernels, ['auto', 'reference']) === 'reference';
