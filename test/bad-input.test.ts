@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -864,6 +865,21 @@ describe('checkpoints', () => {
     expect(await load(whole)).toBeUndefined();
   });
 
+  test('more than 2 GiB are read whole', async () => {
+    const path = join(folder, 'large.safetensors');
+    const length = 2 ** 31 + 4;
+    const entry = { dtype: 'F32', shape: [length / 4], data_offsets: [0, length] };
+    const json = JSON.stringify({ x: entry });
+    const header = Buffer.from(json.padEnd(8 * Math.ceil(json.length / 8)));
+    const start = Buffer.alloc(8);
+    start.writeBigUInt64LE(BigInt(header.length));
+    writeFileSync(path, Buffer.concat([start, header]));
+    // A hole takes no room on the disk.
+    truncateSync(path, 8 + header.length + length);
+    await refuses('ERR_CHECKPOINT', [path, 'format'], () => VAE.load(path));
+    rmSync(path);
+  });
+
   test('200 random bytes changed: it loads, or is refused', async () => {
     let state = 12345;
     const random = (below: number) => {
@@ -994,7 +1010,8 @@ describe('checkpoints', () => {
     ['load: a number', 'ERR_TYPE', ['path', '5'], () => VAE.load(5 as Anything)],
     ['load: an empty path', 'ERR_TYPE', ['path', '""'], () => VAE.load('')],
     ['load: a file that is not there', 'ERR_IO', ['/nowhere/a'], () => VAE.load('/nowhere/a')],
-    ['load: a folder', 'ERR_IO', ['directory'], () => VAE.load(folder)],
+    ['load: a folder', 'ERR_IO', ['a folder'], () => VAE.load(folder)],
+    ['load: a device that never ends', 'ERR_IO', ['/dev/zero', 'device'], () => VAE.load('/dev/zero')],
     ['load: a NUL in the path', 'ERR_IO', [], () => VAE.load('a\0b')],
     ['load: an unknown option', 'ERR_RANGE', ['seed'], () => VAE.load('a', { seed: 1 } as Anything)],
     ['save: nothing', 'ERR_TYPE', ['path', 'undefined'], () => vae.save(undefined as Anything)],
