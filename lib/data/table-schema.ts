@@ -1,4 +1,4 @@
-import { checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { DataKind } from './dataset-checks.ts';
 import { allocate, badData } from './source.ts';
@@ -237,9 +237,7 @@ export function checkLearning(options: TableSchemaOptions) {
     standardise = true,
   } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
   checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
-  if (typeof standardise !== 'boolean') {
-    throw new TorchvaeError('ERR_TYPE', expected('true or false', 'standardise', standardise));
-  }
+  checkBoolean('standardise', standardise);
   return { labelColumn, onMissing, standardise };
 }
 

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkInteger, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { NativePart, NativeSpec } from '../runtime/native.ts';
 import { completePart, MAX_WIDTH } from './parts/fields.ts';
@@ -130,8 +130,7 @@ function completeCondition(input: NonNullable<ModelSpecInput['condition']>): Con
     prior = false,
   } = checkOptions('spec.condition', input, known);
   for (const [name, value] of Object.entries({ encoder, decoder, prior })) {
-    if (typeof value === 'boolean') continue;
-    throw new TorchvaeError('ERR_SPEC', expected('a boolean', `spec.condition.${name}`, value));
+    checkBoolean(`spec.condition.${name}`, value);
   }
   return { classes: checkInteger('spec.condition.classes', classes, 2, 1 << 20), encoder, decoder, prior };
 }

@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
@@ -131,9 +131,8 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     'onProgress',
     ...OPTIMISER_OPTIONS,
   ]);
-  for (const [name, value] of Object.entries({ shuffle, latentHealth })) {
-    if (typeof value !== 'boolean') throw new TorchvaeError('ERR_TYPE', expected('a boolean', name, value));
-  }
+  checkBoolean('shuffle', shuffle);
+  checkBoolean('latentHealth', latentHealth);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TorchvaeError('ERR_TYPE', expected('an AbortSignal', 'signal', signal));
   }
