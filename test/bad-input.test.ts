@@ -725,6 +725,37 @@ describe('data sets', () => {
     ['subset: outside', 'ERR_RANGE', ['indices[1]', '3'], () => rows.subset([0, 3])],
     ['batch: a fraction', 'ERR_RANGE', ['indices[0]', '0.5'], () => rows.batch([0.5])],
     ['take: too many', 'ERR_RANGE', ['count', '4'], () => rows.take(4)],
+    ['from: a BigInt', 'ERR_TYPE', ['values[0][1]', 'bigint'], () => Dataset.from([[1, 1n as Anything]])],
+    [
+      'from: rows of BigInts',
+      'ERR_TYPE',
+      ['values[0][0]', 'bigint'],
+      () => Dataset.from([new BigInt64Array(1) as Anything]),
+    ],
+    [
+      'split: null as seed',
+      'ERR_TYPE',
+      ['seed', 'null'],
+      () => rows.split({ validation: 0.5, seed: null as Anything }),
+    ],
+    [
+      'split: a list as seed',
+      'ERR_TYPE',
+      ['seed', 'Array'],
+      () => rows.split({ validation: 0.5, seed: [] as Anything }),
+    ],
+    [
+      'sprites: a list as seed',
+      'ERR_TYPE',
+      ['seed', 'Array'],
+      () => sprites({ seed: [0, 0, 0, 0] as Anything }),
+    ],
+    [
+      'split: a word for stratified',
+      'ERR_TYPE',
+      ['stratified', '"no"'],
+      () => rows.split({ validation: 0.5, stratified: 'no' as Anything }),
+    ],
     ['split: nothing', 'ERR_TYPE', ['split'], () => rows.split(undefined as Anything)],
     ['split: everything', 'ERR_RANGE', ['example'], () => rows.split({ validation: 1 })],
     [

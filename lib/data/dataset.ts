@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { type Binarisation, type BinariseOptions, checkBinarise, drawn, thresholded } from './binarise.ts';
 import {
@@ -225,6 +225,7 @@ export class Dataset {
       validation,
       fractions: wanted,
     } = checkOptions('options of split', options, known);
+    checkBoolean('stratified', stratified);
     if (stratified && !this.labels) {
       throw new TorchvaeError(
         'ERR_STATE',
