@@ -282,6 +282,18 @@ describe('use of z, mixtures, distances and gaps', () => {
       ['seed'],
       () => mixture.sample(1, { seed: '1' } as Anything),
     ],
+    [
+      'LatentMixture: null as options',
+      'ERR_TYPE',
+      ['sample', 'null'],
+      () => mixture.sample(1, null as Anything),
+    ],
+    [
+      'LatentMixture: another option',
+      'ERR_RANGE',
+      ['sede'],
+      () => mixture.sample(1, { sede: 1 } as Anything),
+    ],
     ['frechetDistance: of what size', 'ERR_SHAPE', ['columns', 'undefined'], () => frechetDistance(two, two)],
     [
       'frechetDistance: one example',
