@@ -18,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as torchvae from '../lib/index.ts';
 import {
   Dataset,
+  dci,
   type ErrorCode,
   encodePng,
   fashionMnist,
@@ -28,9 +29,12 @@ import {
   loadImageFolder,
   mnist,
   mutualInformationGap,
+  precisionRecall,
   preset,
   reconstructionGrid,
+  sap,
   sprites,
+  structuralSimilarity,
   type TorchvaeError,
   traverse,
   VAE,
@@ -246,6 +250,8 @@ describe('use of z, mixtures, distances and gaps', () => {
     factors: Float64Array.of(1),
   });
   const two = new Float32Array(12);
+  const bad = new Float32Array(12).fill(Number.NaN);
+  const some = sprites({ count: 3 });
   each([
     ['latentHealth: no data set', 'ERR_TYPE', ['data', 'Dataset'], () => vae.latentHealth(two as Anything)],
     [
@@ -314,6 +320,44 @@ describe('use of z, mixtures, distances and gaps', () => {
       ['components'],
       () => frechetDistance(rows, rows, { components: 1.5 }),
     ],
+    [
+      'frechetDistance: doubles',
+      'ERR_TYPE',
+      ['samples', 'Float64Array'],
+      () => frechetDistance(rows, new Float64Array(12) as Anything),
+    ],
+    [
+      'frechetDistance: a tensor without values',
+      'ERR_TYPE',
+      ['samples', 'Tensor'],
+      () => frechetDistance(rows, { shape: [2, 6] } as Anything),
+    ],
+    ['frechetDistance: NaN', 'ERR_RANGE', ['samples', 'NaN', 'index 0'], () => frechetDistance(rows, bad)],
+    [
+      'precisionRecall: NaN',
+      'ERR_RANGE',
+      ['samples', 'NaN', 'index 0'],
+      () => precisionRecall(rows, bad, { neighbours: 1 }),
+    ],
+    [
+      'structuralSimilarity: NaN',
+      'ERR_RANGE',
+      ['others', 'NaN'],
+      () =>
+        structuralSimilarity(new Uint8Array(121), new Float32Array(121).fill(Number.NaN), {
+          shape: [11, 11],
+        }),
+    ],
+    ...Object.entries({ mutualInformationGap, dci, sap }).flatMap(([name, measure]): Case[] => [
+      [`${name}: no codes`, 'ERR_TYPE', ['codes', 'null'], () => measure(null as Anything, some)],
+      [`${name}: no data set`, 'ERR_TYPE', ['data', 'null'], () => measure(codes, null as Anything)],
+      [
+        `${name}: NaN`,
+        'ERR_RANGE',
+        ['codes', 'NaN'],
+        () => measure({ data: bad.slice(0, 6), shape: [3, 2] }, some),
+      ],
+    ]),
     ['mutualInformationGap: no factors', 'ERR_STATE', ['factors'], () => mutualInformationGap(codes, rows)],
     [
       'mutualInformationGap: other examples',

@@ -1,11 +1,9 @@
-import { types } from 'node:util';
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { Examples, Tensor } from '../model/input.ts';
+import { checkFiniteValues, type Examples, type Tensor } from '../model/input.ts';
 import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
-import { unshared } from '../runtime/memory.ts';
 
 /** How {@link structuralSimilarity} reads its images. */
 export interface SimilarityOptions {
@@ -26,7 +24,8 @@ export const SSIM_WINDOW = 11;
  * @param images [n, ...shape]
  * @param others [n, ...shape], such as the reconstructions
  * @returns [n]
- * @throws TorchvaeError ERR_TYPE, ERR_SHAPE for sets that differ in number or size, or images smaller than the window
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for values that are not finite, ERR_SHAPE for sets that differ in number or size, or
+ * images smaller than the window
  */
 export async function structuralSimilarity(
   images: Examples | Tensor,
@@ -37,7 +36,7 @@ export async function structuralSimilarity(
   const shape = given.shape ?? shapeOf(images) ?? shapeOf(others);
   const [channels, height, width] = checkImageShape(shape);
   const size = channels * height * width;
-  const [a, b] = [valuesOf('images', images), valuesOf('others', others)];
+  const [a, b] = [checkFiniteValues('images', images), checkFiniteValues('others', others)];
   for (const [name, values] of Object.entries({ images: a, others: b })) {
     if (values.length > 0 && values.length % size === 0 && values.length === a.length) continue;
     const count = name === 'images' ? 'a positive number of' : 'as many';
@@ -68,10 +67,4 @@ function checkImageShape(shape: readonly number[] | undefined): [number, number,
     checkInteger('shape[1]', height, 1, limit),
     checkInteger('shape[2]', width, 1, limit),
   ];
-}
-
-function valuesOf(name: string, x: Examples | Tensor): Float32Array | Uint8Array {
-  const values = ArrayBuffer.isView(x) ? x : x instanceof Dataset ? x.drawn(0) : x?.data;
-  if (types.isFloat32Array(values) || types.isUint8Array(values)) return unshared(values);
-  throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
 }

@@ -130,6 +130,22 @@ export function checkExamples(
   return values;
 }
 
+/**
+ * The values of examples or of a tensor, whatever model they are of, as the addon takes them; with dynamic binarisation drawn
+ * from seed 0.
+ *
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for a value that is not finite
+ */
+export function checkFiniteValues(name: string, x: Examples | Tensor): Float32Array | Uint8Array {
+  const values: unknown = x instanceof Dataset ? x.drawn(0) : ArrayBuffer.isView(x) ? x : x?.data;
+  if (!types.isFloat32Array(values) && !types.isUint8Array(values)) {
+    throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
+  }
+  const own = unshared(values);
+  if (types.isFloat32Array(own)) checkValues(name, own, FINITE);
+  return own;
+}
+
 /** @throws TorchvaeError as {@link checkExamples}; z has rows of finite values */
 export function checkCodes(name: string, z: unknown, spec: ModelSpec): Float32Array {
   if (!types.isFloat32Array(z)) throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', name, z));
