@@ -853,6 +853,8 @@ describe('pictures', () => {
     ['imageGrid: nothing', 'ERR_TYPE', ['shape'], () => (imageGrid as Anything)()],
     ['imageGrid: no images', 'ERR_TYPE', ['images'], () => imageGrid(undefined as Anything, [2, 2])],
     ['imageGrid: a vector', 'ERR_SHAPE', ['shape'], () => imageGrid(image, [4])],
+    ['imageGrid: sides below 0', 'ERR_SHAPE', ['shape', '-2'], () => imageGrid(image, [-2, -2])],
+    ['imageGrid: half a pixel', 'ERR_SHAPE', ['shape', '0.5'], () => imageGrid(image, [0.5, 4])],
     ['imageGrid: two channels', 'ERR_SHAPE', ['shape', 'channels'], () => imageGrid(image, [2, 1, 2])],
     ['imageGrid: half an image', 'ERR_SHAPE', ['images'], () => imageGrid(image, [3, 2])],
     [

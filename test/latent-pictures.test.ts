@@ -159,6 +159,11 @@ describe('codes in a plane', () => {
     ]);
   });
 
+  test('codes that do not say their shape are refused', async () => {
+    const codes = { data: new Float32Array(4) };
+    expect(await refusal('ERR_SHAPE', () => projectCodes(codes as never))).toMatch(/\[n, size of z\]/);
+  });
+
   test('codes that are all the same are a point', () => {
     const { points } = projectCodes({ data: new Float32Array(12).fill(7), shape: [4, 3] });
     expect([...points]).toEqual(new Array(8).fill(0));

@@ -24,8 +24,8 @@ export function projectCodes({ data, shape }: Tensor): Projection {
   if (!(data instanceof Float32Array)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'data of the codes', data));
   }
-  const [rows = 0, size = 0] = shape;
-  if (shape.length !== 2 || !(rows * size > 0) || rows * size !== data.length) {
+  const [rows = 0, size = 0] = Array.isArray(shape) ? shape : [];
+  if (shape?.length !== 2 || !(rows * size > 0) || rows * size !== data.length) {
     throw new TorchvaeError('ERR_SHAPE', expected('[n, size of z] with its values', 'codes', data));
   }
   if (size === 2) return { points: Float32Array.from(data), axes: ['dimension 0 of z', 'dimension 1 of z'] };
