@@ -225,6 +225,19 @@ describe('going on', () => {
   });
 });
 
+test('records of which a column is ignored', async () => {
+  const records = Array.from({ length: 40 }, (_, i) => ({ id: `row ${i}`, a: i % 7, b: i % 3 }));
+  const columns = { id: 'ignore' } as const;
+  const data = await Dataset.fromRecords(records, { columns });
+  const stream = await StreamedDataset.from(() => records, { columns });
+  expect((await stream.head(40)).data).toEqual(data.data);
+  // Others by the same schema, which may be told to ignore it too; a column that is nowhere is still a mistake.
+  const { schema } = data as { schema: TableSchema };
+  expect((await Dataset.fromRecords(records, { columns, schema })).data).toEqual(data.data);
+  const wrong = { columns: { ident: 'ignore' }, schema } as const;
+  await refusal('ERR_RANGE', () => Dataset.fromRecords(records, wrong));
+});
+
 test('elbo and latentHealth look at streams', async () => {
   const path = file(npy('|u1', [1500, 30], images(1500)));
   const data = await loadDataset(path);

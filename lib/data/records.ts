@@ -45,7 +45,9 @@ export class RecordTable {
   readonly #name: string;
   readonly #columns: Readonly<Record<string, ColumnType>>;
   readonly #schema: TableSchema | undefined;
+  /** Those that are read, and what they are taken for; settled by the first record. */
   #keys: string[] | undefined;
+  #types: Readonly<Record<string, ColumnType>> = {};
   #builder: TableBuilder | undefined;
   #first = 0;
 
@@ -66,11 +68,19 @@ export class RecordTable {
     if (typeof record !== 'object' || record === null || Array.isArray(record)) {
       throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, record));
     }
-    this.#keys ??= this.#schema ? recordKeys(this.#schema, record) : Object.keys(record);
-    const keys = this.#keys;
-    this.#builder ??= new TableBuilder(this.#name, keys, this.#columns, this.#first);
+    const keys = this.#keys ?? this.#settle(record);
+    this.#builder ??= new TableBuilder(this.#name, keys, this.#types, this.#first);
     if (!this.#schema) checkKeys(record, keys, this.#name, place);
     this.#builder.add(keys.map((key) => (record as Record<string, unknown>)[key]));
+  }
+
+  #settle(record: object): string[] {
+    const keys = this.#schema ? recordKeys(this.#schema, record) : Object.keys(record);
+    // A schema leaves other keys out, such as those that it was learnt without.
+    const isLeftOut = (name: string) => !keys.includes(name) && Object.hasOwn(record, name);
+    this.#types = Object.fromEntries(Object.entries(this.#columns).filter(([name]) => !isLeftOut(name)));
+    this.#keys = keys;
+    return keys;
   }
 
   /** @throws TorchvaeError ERR_DATA_FORMAT where no record has come */
