@@ -99,6 +99,7 @@ export class StreamedDataset {
     options: StreamOptions & IterableOptions = {},
   ): Promise<StreamedDataset> {
     const { window, signal = NEVER, ...rest } = { ...options };
+    if (window !== undefined) checkInteger('window', window, 1);
     return new StreamedDataset(await openIterableStream(make, rest, signal), { window });
   }
 
@@ -124,9 +125,10 @@ export class StreamedDataset {
   /**
    * The first `count` examples in their own order, in memory.
    *
-   * @throws TorchvaeError ERR_RANGE unless there are so many, and what reading throws
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE unless there are so many, and what reading throws
    */
-  head(count: number, { signal = NEVER }: { signal?: AbortSignal } = {}): Promise<Dataset> {
+  head(count: number, options: { signal?: AbortSignal } = {}): Promise<Dataset> {
+    const { signal = NEVER } = checkOptions('options of head', options, ['signal']);
     return this.#some(checkInteger('count', count, 1, this.length), false, signal);
   }
 
