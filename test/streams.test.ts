@@ -300,6 +300,14 @@ describe('a Parquet file', () => {
     expect(await trained(stream, shuffled, spec)).toEqual(await trained(stream, shuffled, spec));
   });
 
+  test('has no labels where their column is ignored, and takes no schema but one of a table', async () => {
+    const { schema } = (await streamDataset(path, reading)) as { schema: TableSchema };
+    const stream = await streamDataset(path, { schema, columns: { kind: 'ignore' } });
+    expect([stream.hasLabels, (await stream.head(3)).labels]).toEqual([false, undefined]);
+    const other = { schema: {} as TableSchema };
+    expect(await refusal('ERR_TYPE', () => streamDataset(path, other))).toMatch(/a TableSchema for schema/);
+  });
+
   test('takes a schema, and is of the kind of its columns', async () => {
     const { schema } = await streamDataset(path, reading);
     const stream = await streamDataset(path, { schema: schema as TableSchema });

@@ -4,7 +4,12 @@ import { checkColumnTypes } from './column-types.ts';
 import type { DatasetOptions } from './dataset.ts';
 import { badData } from './source.ts';
 import { type ColumnType, type Table, TableBuilder } from './table.ts';
-import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './table-schema.ts';
+import {
+  checkGivenSchema,
+  TABLE_SCHEMA_OPTIONS,
+  TableSchema,
+  type TableSchemaOptions,
+} from './table-schema.ts';
 
 /** How `Dataset.fromRecords` reads. */
 export interface RecordOptions extends TableSchemaOptions {
@@ -34,9 +39,7 @@ export async function readRecords(
 export function checkRecordOptions(what: string, options: RecordOptions) {
   const known = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS];
   const { name = 'records', columns, schema, ...learning } = checkOptions(what, options, known);
-  if (schema !== undefined && !(schema instanceof TableSchema)) {
-    throw new TorchvaeError('ERR_TYPE', expected('a TableSchema', 'schema', schema));
-  }
+  checkGivenSchema(schema);
   return { name, columns: checkColumnTypes(columns), schema, learning };
 }
 

@@ -229,6 +229,12 @@ export class TableSchema {
   }
 }
 
+/** @throws TorchvaeError ERR_TYPE unless `schema` is one, if it is given */
+export function checkGivenSchema(schema: unknown): asserts schema is TableSchema | undefined {
+  if (schema === undefined || schema instanceof TableSchema) return;
+  throw new TorchvaeError('ERR_TYPE', expected('a TableSchema', 'schema', schema));
+}
+
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
 export function checkLearning(options: TableSchemaOptions) {
   const {
