@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findLibtorch } from '../lib/runtime/libtorch.ts';
+import { fetchToFile } from '../lib/setup/fetch.ts';
 import { takeLock } from '../lib/setup/lock.ts';
 import type { SetupProgress } from '../lib/setup/progress.ts';
 import { type SetupOptions, setupLibtorch } from '../lib/setup/setup.ts';
@@ -411,6 +412,19 @@ onLinux('an address', () => {
     expectClean('2.13.0-cpu');
   });
 
+  it('that cannot be written where it should go is reported', async () => {
+    await serve(
+      (_, response) => void setTimeout(() => response.end('late'), 100),
+      async (url) => {
+        const path = join(folder, 'no such folder', 'file');
+        await expect(fetchToFile(url, path)).rejects.toMatchObject({
+          code: 'ERR_IO',
+          message: expect.stringContaining(path),
+        });
+      },
+    );
+  });
+
   it('that breaks off, answers with an error or redirects for ever is reported', async () => {
     await serve(
       (request, response) => {
@@ -419,7 +433,7 @@ onLinux('an address', () => {
         else response.writeHead(200, { 'content-length': '1000' }).write('half', () => response.destroy());
       },
       async (url) => {
-        expect((await failure({ from: `${url}/loop` })).message).toContain('more than 5 redirects');
+        expect((await failure({ from: `${url}/loop` })).message).toContain('redirected more than 5 times');
         expect((await failure({ from: `${url}/404` })).message).toContain('the server answered 404');
         expect((await failure({ from: `${url}/half` })).code).toBe('ERR_DOWNLOAD');
       },
