@@ -96,11 +96,6 @@ function checkNotNegative(path: string, name: string, data: Float32Array): void 
     throw damaged(path, `Expected no negative value but the tensor ${name} has ${data[index]} at ${index}`);
 }
 
-/** Whether a tensor of this name is a weight, not the optimiser's or the average of one. */
-export function isWeight(name: string): boolean {
-  return !name.startsWith('optimizer.') && !name.startsWith('average.');
-}
-
 function parseObject(path: string, field: string, text: string | undefined): Record<string, unknown> {
   try {
     const value = JSON.parse(text ?? '');

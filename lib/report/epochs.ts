@@ -1,4 +1,4 @@
-import { expected } from '../check.ts';
+import { defined, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Losses } from '../model/losses.ts';
 
@@ -147,8 +147,4 @@ function numbersOf(value: unknown): number[] {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-function defined(values: Json): Json {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

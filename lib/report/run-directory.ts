@@ -133,8 +133,8 @@ function readText(path: string): Promise<string> {
   });
 }
 
-/** Without this, JSON makes an object of a typed array. */
-function plainArrays(_key: string, value: unknown): unknown {
+/** A replacer for `JSON.stringify`, which makes an object of a typed array without it. */
+export function plainArrays(_key: string, value: unknown): unknown {
   return value instanceof Float32Array ? Array.from(value) : value;
 }
 
