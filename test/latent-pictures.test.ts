@@ -75,6 +75,17 @@ describe('interpolate', () => {
     expect([...images.data.subarray(0, 2)]).toEqual([...wanted.data]);
     const end = await labelled.decode((await labelled.encode(to!)).mean, { labels: [0] });
     expect(relativeError(images.data.subarray(2), end.data)).toBeLessThan(1e-6);
+    const [bare, labels] = [Dataset.from([[0.2, 0.9]]), [1]];
+    const same = await interpolate(labelled, bare, bare, { steps: 2, labels });
+    expect([...same.data.subarray(0, 2)]).toEqual([...(await labelled.reconstruct(bare, { labels })).data]);
+  });
+
+  test('codes may be of any size', async () => {
+    const spec = { inputShape: [1], encoder: { hidden: [1] }, latentSize: 300_000 };
+    using wide = await VAE.create({ spec, device: 'cpu' });
+    const ends = [Float32Array.of(0), Float32Array.of(1)] as const;
+    const { data: came } = await interpolate(wide, ...ends, { steps: 2, path: 'spherical' });
+    expect(came[1]).toBeCloseTo((await wide.reconstruct(ends[1])).data[0]!, 5);
   });
 
   test.each([
