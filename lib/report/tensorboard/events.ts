@@ -1,4 +1,4 @@
-import { encodePng, type Picture } from '../png.ts';
+import { checkPicture, encodePng, type Picture } from '../png.ts';
 import { bytes, double, doubles, float, integer, message } from './protobuf.ts';
 
 /*
@@ -34,7 +34,8 @@ export function scalarValue(value: number): Uint8Array {
 }
 
 export function imageValue(picture: Picture): Uint8Array {
-  const { height, width, channels } = picture;
+  // Before its sides are written: there is no end to the digits of an infinite one.
+  const { height, width, channels } = checkPicture(picture);
   const image = message(
     integer(1, height),
     integer(2, width),
