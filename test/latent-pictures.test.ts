@@ -171,7 +171,7 @@ describe('codes in a plane', () => {
   });
 
   test('codes that do not say their shape are refused', async () => {
-    const codes = { data: new Float32Array(4) };
+    const codes = { data: new Float32Array(4), shape: 4 };
     expect(await refusal('ERR_SHAPE', () => projectCodes(codes as never))).toMatch(/\[n, size of z\]/);
   });
 
@@ -193,6 +193,13 @@ describe('codes in a plane', () => {
 
   test('a chart of what is no example is refused', async () => {
     expect(await refusal('ERR_SHAPE', () => latentChart(vae, new Float32Array(5)))).toMatch(/784 values/);
+    const two = new Float32Array(2 * 784);
+    for (const label of ['a', 1n, Symbol('a')]) {
+      const labels = [0, label] as never;
+      expect(await refusal('ERR_TYPE', () => latentChart(vae, two, { labels }))).toMatch(/labels\[1\]/);
+      // Which nothing but the colours of a chart would show.
+      expect((await interpolate(vae, two, two, { labels, steps: 2 })).shape).toEqual([2, 2, 1, 28, 28]);
+    }
   });
 
   test('a chart has a point for each example and a colour for each class', async () => {

@@ -38,7 +38,10 @@ export interface EpochRecord {
 /** @throws TorchvaeError ERR_TYPE for what is no array of epochs */
 export function checkEpochs(epochs: readonly EpochRecord[]): readonly EpochRecord[] {
   const isEpoch = (each: Partial<EpochRecord> | null) =>
-    typeof each?.epoch === 'number' && typeof each.train === 'object' && each.train !== null;
+    typeof each?.epoch === 'number' &&
+    typeof each.train === 'object' &&
+    each.train !== null &&
+    (each.gradientHealth === undefined || Array.isArray(each.gradientHealth?.layers));
   if (Array.isArray(epochs) && epochs.every(isEpoch)) return epochs;
   throw new TorchvaeError('ERR_TYPE', expected('an array of what fit() yielded', 'epochs', epochs));
 }

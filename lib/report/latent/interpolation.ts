@@ -53,7 +53,9 @@ export async function interpolate(
       codes.set(between(a!, b!, step / (steps - 1)), (pair * steps + step) * size);
   }
   const repeated =
-    labels && Int32Array.from({ length: pairs * steps }, (_, i) => labels[Math.floor(i / steps)]!);
+    labels &&
+    vae.spec.condition &&
+    Int32Array.from({ length: pairs * steps }, (_, i) => labels[Math.floor(i / steps)]!);
   const { data } = await vae.decode(codes, repeated && { labels: repeated });
   return { data, shape: [pairs, steps, ...vae.spec.inputShape] };
 }

@@ -57,7 +57,8 @@ export async function traverse(
     }
   });
   const rows = dimensions.length * steps;
-  const { data } = await vae.decode(codes, labels && { labels: new Int32Array(rows).fill(labels[0]!) });
+  const repeated = labels && vae.spec.condition && new Int32Array(rows).fill(labels[0]!);
+  const { data } = await vae.decode(codes, repeated && { labels: repeated });
   return { data, shape: [dimensions.length, steps, ...inputShape] };
 }
 
