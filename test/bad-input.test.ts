@@ -252,6 +252,7 @@ describe('use of z, mixtures, distances and gaps', () => {
   const two = new Float32Array(12);
   const bad = new Float32Array(12).fill(Number.NaN);
   const some = sprites({ count: 3 });
+  const similarity = (options: Anything) => structuralSimilarity(two, two, options);
   each([
     ['latentHealth: no data set', 'ERR_TYPE', ['data', 'Dataset'], () => vae.latentHealth(two as Anything)],
     [
@@ -348,6 +349,9 @@ describe('use of z, mixtures, distances and gaps', () => {
           shape: [11, 11],
         }),
     ],
+    ['structuralSimilarity: no shape', 'ERR_SHAPE', ['shape', '5'], () => similarity({ shape: 5 })],
+    ['structuralSimilarity: texts', 'ERR_TYPE', ['shape[1]', '"a"'], () => similarity({ shape: ['a', 'b'] })],
+    ['structuralSimilarity: BigInts', 'ERR_TYPE', ['shape[1]'], () => similarity({ shape: [11n, 11n] })],
     ...Object.entries({ mutualInformationGap, dci, sap }).flatMap(([name, measure]): Case[] => [
       [`${name}: no codes`, 'ERR_TYPE', ['codes', 'null'], () => measure(null as Anything, some)],
       [`${name}: no data set`, 'ERR_TYPE', ['data', 'null'], () => measure(codes, null as Anything)],

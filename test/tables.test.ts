@@ -374,6 +374,14 @@ describe('records', () => {
       () =>
         Dataset.fromRecords(rows as never, options);
     expect(await refusal('ERR_TYPE', refused(7))).toMatch(/an iterable of records/);
+    for (const [name, value] of [
+      ['labelColumn', 1n],
+      ['name', 5],
+    ]) {
+      const options = { [name as string]: value } as never;
+      const told = await refusal('ERR_TYPE', () => Dataset.fromRecords([{ a: 1 }], options));
+      expect(told).toContain(`for ${name}`);
+    }
     expect(await refusal('ERR_TYPE', refused([[1, 2]]))).toMatch(/record 0/);
     expect(await refusal('ERR_DATA_FORMAT', refused([]))).toMatch(/at least one record/);
     expect(await refusal('ERR_DATA_FORMAT', refused([{ a: 1 }, { b: 2 }]))).toMatch(/record 1: .* has "b"/);

@@ -39,6 +39,7 @@ export async function readRecords(
 export function checkRecordOptions(what: string, options: RecordOptions) {
   const known = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS];
   const { name = 'records', columns, schema, ...learning } = checkOptions(what, options, known);
+  if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
   checkGivenSchema(schema);
   return { name, columns: checkColumnTypes(columns), schema, learning };
 }

@@ -242,6 +242,9 @@ export function checkLearning(options: TableSchemaOptions) {
     onMissing = 'refuse',
     standardise = true,
   } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
+  if (labelColumn !== undefined && typeof labelColumn !== 'string') {
+    throw new TorchvaeError('ERR_TYPE', expected('the name of a column', 'labelColumn', labelColumn));
+  }
   checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
   checkBoolean('standardise', standardise);
   return { labelColumn, onMissing, standardise };

@@ -55,9 +55,11 @@ function shapeOf(x: Examples | Tensor): readonly number[] | undefined {
 }
 
 function checkImageShape(shape: readonly number[] | undefined): [number, number, number] {
-  const [channels, height, width] = shape?.length === 2 ? [1, ...shape] : (shape ?? []);
-  const isImage = Array.isArray(shape) && (shape.length === 2 || shape.length === 3);
-  if (!isImage || Math.min(height!, width!) < SSIM_WINDOW) {
+  const given: readonly unknown[] = Array.isArray(shape) ? shape : [];
+  const [channels, height, width] = given.length === 2 ? [1, ...given] : given;
+  const isImage = given.length === 2 || given.length === 3;
+  const isSmall = [height, width].some((side) => typeof side === 'number' && side < SSIM_WINDOW);
+  if (!isImage || isSmall) {
     const what = `[channels, height, width] with sides of at least ${SSIM_WINDOW} pixels`;
     throw new TorchvaeError('ERR_SHAPE', expected(what, 'shape', String(shape)));
   }
