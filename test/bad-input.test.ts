@@ -805,6 +805,12 @@ describe('data sets', () => {
       () => rows.split({ validation: 0.5, seed: [] as Anything }),
     ],
     [
+      'loadDataset: a split',
+      'ERR_RANGE',
+      ['split', '"tset"'],
+      () => loadDataset('sprites', { split: 'tset' as Anything }),
+    ],
+    [
       'sprites: a list as seed',
       'ERR_TYPE',
       ['seed', 'Array'],

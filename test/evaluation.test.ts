@@ -237,7 +237,8 @@ describe('evaluate', () => {
     expect(await refusal('ERR_RANGE', () => vae.evaluate(some, { anomalous: ['moon'] }))).toContain(
       'square, ellipse, heart',
     );
-    expect(await refusal('ERR_TYPE', () => vae.evaluate(some, { anomalous: [] }))).toContain('anomalous');
+    for (const anomalous of [[], null, 0] as never[])
+      expect(await refusal('ERR_TYPE', () => vae.evaluate(some, { anomalous }))).toContain('anomalous');
     expect(await refusal('ERR_RANGE', () => vae.evaluate(some, { sample: 3 } as never))).toContain('sample');
     const asked = (options: object) => () => vae.evaluate(some, options);
     expect(await refusal('ERR_TYPE', asked({ reference: 3 }))).toContain('a Dataset for reference');

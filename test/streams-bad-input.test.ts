@@ -335,6 +335,10 @@ describe('what is iterated', () => {
       return rows;
     };
     expect(await refusal('ERR_RANGE', () => StreamedDataset.from(make, { window: 0 }))).toMatch(/window/);
+    await refusal('ERR_TYPE', () => StreamedDataset.from(make, null as never));
+    expect(await refusal('ERR_RANGE', () => StreamedDataset.from(make, { windows: 5 } as never))).toMatch(
+      /windows/,
+    );
     expect(passes).toBe(0);
     const data = await StreamedDataset.from(make);
     await refusal('ERR_TYPE', () => data.head(1, null as never));

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { checkOptions, expected } from '../check.ts';
+import { checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { loadNpy, loadNpz, type NpzOptions } from './array-files.ts';
 import { CIFAR_OPTIONS, type CifarOptions, loadCifar } from './cifar.ts';
@@ -134,6 +134,7 @@ async function find(nameOrPath: string, split: 'train' | 'test' | undefined): Pr
   if (typeof nameOrPath !== 'string') {
     throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
   }
+  if (split !== undefined) checkOneOf('split', split, ['train', 'test']);
   const load = Object.hasOwn(KNOWN, nameOrPath) ? KNOWN[nameOrPath] : undefined;
   if (load) return { load };
   const path = splitPath(nameOrPath, split);

@@ -21,6 +21,9 @@ export interface RecordOptions extends TableSchemaOptions {
   schema?: TableSchema;
 }
 
+/** The keys of {@link RecordOptions}. */
+export const RECORD_OPTIONS = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS] as const;
+
 /** What `Dataset` is made of: the records as a table, encoded by a schema that is given or learnt from them. */
 export async function readRecords(
   records: Iterable<object> | AsyncIterable<object>,
@@ -37,8 +40,7 @@ export async function readRecords(
 
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
 export function checkRecordOptions(what: string, options: RecordOptions) {
-  const known = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS];
-  const { name = 'records', columns, schema, ...learning } = checkOptions(what, options, known);
+  const { name = 'records', columns, schema, ...learning } = checkOptions(what, options, RECORD_OPTIONS);
   if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
   checkGivenSchema(schema);
   return { name, columns: checkColumnTypes(columns), schema, learning };

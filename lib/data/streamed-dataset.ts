@@ -3,6 +3,7 @@ import { TorchvaeError } from '../errors.ts';
 import { type Binarisation, type BinariseOptions, checkBinarise, thresholded } from './binarise.ts';
 import { Dataset } from './dataset.ts';
 import type { DataKind } from './dataset-checks.ts';
+import { RECORD_OPTIONS } from './records.ts';
 import type { DataSchema } from './schema.ts';
 import { type IterableOptions, openIterableStream, type StreamItems } from './stream-iterable.ts';
 import {
@@ -98,7 +99,12 @@ export class StreamedDataset {
     make: () => StreamItems,
     options: StreamOptions & IterableOptions = {},
   ): Promise<StreamedDataset> {
-    const { window, signal = NEVER, ...rest } = { ...options };
+    const known = [...STREAM_OPTIONS, ...RECORD_OPTIONS];
+    const {
+      window,
+      signal = NEVER,
+      ...rest
+    } = checkOptions('options of StreamedDataset.from', options, known);
     if (window !== undefined) checkInteger('window', window, 1);
     return new StreamedDataset(await openIterableStream(make, rest, signal), { window });
   }

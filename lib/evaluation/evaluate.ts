@@ -118,7 +118,7 @@ export async function evaluateModel(
   const draws = checkInteger('likelihoodSamples', given.likelihoodSamples ?? 0, 0, 1 << 24);
   const samples = checkInteger('samples', given.samples ?? 10_000, 0, 1 << 20);
   const reference = given.reference === undefined ? data : checkReference(given.reference, data);
-  const isAnomalous = given.anomalous && anomalousExamples(data, given.anomalous);
+  const isAnomalous = given.anomalous === undefined ? undefined : anomalousExamples(data, given.anomalous);
   const wanted = checkOptions('options.scoring of evaluate', given.scoring ?? {}, SCORE_OPTIONS);
   const scoring = completeScoring({ seed, ...defined(wanted) });
   const { name, length, shape, kind, binarisation } = data;
