@@ -92,9 +92,8 @@ export class VAE {
   /**
    * A new model with weights drawn from `seed`, as `torch.nn.Linear` draws them.
    *
-   * @throws TorchvaeError ERR_SPEC for a model that cannot be built, ERR_DEVICE also for a precision that the device does not
-   * have, ERR_LIBTORCH, ERR_ADDON,
-   * ERR_OUT_OF_MEMORY
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE for options, ERR_SPEC for a model that cannot be built, ERR_DEVICE also for a
+   * precision that the device does not have, ERR_LIBTORCH, ERR_ADDON, ERR_OUT_OF_MEMORY
    */
   static async create(options: CreateOptions = {}): Promise<VAE> {
     const {
@@ -125,7 +124,7 @@ export class VAE {
   /**
    * The model that {@link save} wrote, ready to go on where it was: weights, optimiser, step, noise and data order.
    *
-   * @throws TorchvaeError ERR_IO, ERR_CHECKPOINT, and what {@link create} throws
+   * @throws TorchvaeError ERR_TYPE, ERR_IO, ERR_CHECKPOINT, and what {@link create} throws
    */
   static async load(path: string, options: Pick<CreateOptions, 'device' | 'libtorch'> = {}): Promise<VAE> {
     const known = ['device', 'libtorch'];
@@ -307,6 +306,7 @@ export class VAE {
    * closed form, from one draw and for all dimensions together, [n, 1].
    *
    * @param options.seed of that draw; default 0
+   * @throws TorchvaeError what {@link losses} throws
    */
   async divergences(x: Examples, options: Labelled & { seed?: number } = {}): Promise<Tensor> {
     const given = checkOptions('options of divergences', options, ['labels', 'seed']);
@@ -321,6 +321,7 @@ export class VAE {
    * and memory grow with the square of the examples; a thousand or two will do.
    *
    * @param options.seed of the codes that are drawn; default 0
+   * @throws TorchvaeError what {@link elbo} throws
    */
   async latentHealth(data: Dataset, options: { seed?: number } = {}): Promise<LatentHealth> {
     checkDataset('data', data, this.spec);
@@ -331,7 +332,8 @@ export class VAE {
   /**
    * Fits a mixture of normals to the codes of `data` (means of q(z|x)); `decode(mixture.sample(n))` then draws examples.
    *
-   * @throws TorchvaeError ERR_SHAPE for fewer examples than components, and what {@link encode} throws
+   * @throws TorchvaeError ERR_SHAPE for fewer examples than components, ERR_TYPE, ERR_RANGE for options, and what {@link encode}
+   * throws
    */
   async fitMixture(data: Examples, options: Labelled & MixtureOptions = {}): Promise<LatentMixture> {
     const known = ['labels', 'components', 'iterations', 'seed'];
@@ -527,7 +529,11 @@ export class VAE {
     return { values, noise, labels };
   }
 
-  /** The weights by name; linear weights are [out, in], as in PyTorch. */
+  /**
+   * The weights by name, copied; linear weights are [out, in], as in PyTorch.
+   *
+   * @throws TorchvaeError ERR_STATE after dispose()
+   */
   async parameters(): Promise<Map<string, Tensor>> {
     const { tensors } = await this.#state();
     return new Map([...tensors].filter(([name]) => isParameter({ name })));
@@ -574,7 +580,7 @@ export class VAE {
    * Writes the model and all that training needs to go on with the same bits, as safetensors. May be called while fit()
    * runs: what is written is the state between two steps.
    *
-   * @throws TorchvaeError ERR_IO
+   * @throws TorchvaeError ERR_TYPE, ERR_IO, ERR_STATE after dispose()
    */
   async save(path: string): Promise<void> {
     checkPath('path', path);

@@ -116,6 +116,7 @@ function checkKeys(record: object, keys: readonly string[], name: string, place:
   );
 }
 
+/** @throws TorchvaeError ERR_TYPE for what `for await` cannot go over; a text is refused too, though it can be iterated */
 export function checkIterable(records: unknown): void {
   const value = records as
     | { [Symbol.iterator]?: unknown; [Symbol.asyncIterator]?: unknown }
