@@ -369,9 +369,9 @@ function runStretch(
     );
     core.position.step += updates(result.steps);
     core.position.stepInEpoch += result.steps;
-    // Also where another began and came to no step.
+    // What is missing means Adam; one that came to no step before is not what the moments are of.
     if (optimiser.type !== 'adam' || core.position.optimizer) core.position.optimizer = optimiser.type;
-    // Also one that was learnt meanwhile.
+    // A threshold is of the weights that it was learnt with, be that before training or in the midst of it.
     core.threshold = undefined;
     const { reconstruction, kl, terms, examples } = result;
     partial.sums = { reconstruction, kl, terms, examples };
