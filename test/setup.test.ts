@@ -248,6 +248,17 @@ onLinux('repeating', () => {
     expect(existsSync(join(folder, 'lock'))).toBe(false);
   });
 
+  it('whose lock was broken meanwhile: the lock of another stays', async () => {
+    const path = join(folder, 'lock');
+    const release = await takeLock(path);
+    rmSync(path);
+    const other = await takeLock(path);
+    await release();
+    expect(existsSync(path)).toBe(true);
+    await other();
+    expect(existsSync(path)).toBe(false);
+  });
+
   it('aborted: nothing is left behind', async () => {
     usePython({ torch: { '2.13.0': cpuWheel('2.13.0') }, delay: 60_000 });
     const abort = new AbortController();
