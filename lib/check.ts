@@ -52,6 +52,12 @@ export function checkNumber(name: string, value: unknown, min = -Infinity, max =
   return value;
 }
 
+/** Throws ERR_TYPE unless `value` is true or false. */
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new TorchvaeError('ERR_TYPE', expected('a boolean', name, value));
+}
+
 /** Throws ERR_TYPE unless `value` is a string, ERR_RANGE unless it is one of `choices`. */
 export function checkOneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
   const range = `one of ${choices.join(', ')}`;

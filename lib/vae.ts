@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from './check.ts';
+import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from './check.ts';
 import { Dataset } from './data/dataset.ts';
 import type { DataSchema } from './data/schema.ts';
 import type { StreamedDataset } from './data/streamed-dataset.ts';
@@ -92,9 +92,8 @@ export class VAE {
   /**
    * A new model with weights drawn from `seed`, as `torch.nn.Linear` draws them.
    *
-   * @throws TorchvaeError ERR_SPEC for a model that cannot be built, ERR_DEVICE also for a precision that the device does not
-   * have, ERR_LIBTORCH, ERR_ADDON,
-   * ERR_OUT_OF_MEMORY
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE for options, ERR_SPEC for a model that cannot be built, ERR_DEVICE also for a
+   * precision that the device does not have, ERR_LIBTORCH, ERR_ADDON, ERR_OUT_OF_MEMORY
    */
   static async create(options: CreateOptions = {}): Promise<VAE> {
     const {
@@ -115,7 +114,7 @@ export class VAE {
       'libtorch',
     ]);
     const base = name === undefined ? {} : preset(name).spec;
-    const spec = completeSpec({ ...base, ...checkSpecObject(replaced) });
+    const spec = completeSpec({ ...base, ...defined(checkSpecObject(replaced)) });
     checkInteger('seed', seed, 0);
     checkOneOf('precision', precision, PRECISIONS);
     const reference = checkOneOf('kernels', kernels, ['auto', 'reference']) === 'reference';
@@ -125,7 +124,7 @@ export class VAE {
   /**
    * The model that {@link save} wrote, ready to go on where it was: weights, optimiser, step, noise and data order.
    *
-   * @throws TorchvaeError ERR_IO, ERR_CHECKPOINT, and what {@link create} throws
+   * @throws TorchvaeError ERR_TYPE, ERR_IO, ERR_CHECKPOINT, and what {@link create} throws
    */
   static async load(path: string, options: Pick<CreateOptions, 'device' | 'libtorch'> = {}): Promise<VAE> {
     const known = ['device', 'libtorch'];
@@ -214,7 +213,8 @@ export class VAE {
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for x, ERR_STATE after dispose()
    */
   async encode(x: Examples, options: Labelled = {}): Promise<Encoding> {
-    const { values, labels, rows } = this.#examples('x', x, options);
+    const given = checkOptions('options of encode', options, ['labels']);
+    const { values, labels, rows } = this.#examples(x, given);
     const { mean, logVariance } = await this.#core.call((addon, handle) =>
       addon.encode(handle, values, labels),
     );
@@ -253,8 +253,9 @@ export class VAE {
 
   /** decode(mean of q(z|x)): [n, ...inputShape]. Throws as {@link encode} does. */
   async reconstruct(x: Examples, options: Labelled = {}): Promise<Tensor> {
-    const { labels } = this.#examples('x', x, options);
-    return this.decode((await this.encode(x, options)).mean, labels && { labels });
+    const given = checkOptions('options of reconstruct', options, ['labels']);
+    const { labels } = this.#examples(x, given);
+    return this.decode((await this.encode(x, given)).mean, labels && { labels });
   }
 
   /**
@@ -289,10 +290,10 @@ export class VAE {
     options: Labelled & { samples?: number; seed?: number } = {},
   ): Promise<Float32Array> {
     const known = ['labels', 'samples', 'seed'];
-    const { samples = 5000, seed = 0 } = checkOptions('options of negativeLogLikelihood', options, known);
-    const { values, labels } = this.#examples('x', x, options);
+    const given = checkOptions('options of negativeLogLikelihood', options, known);
+    const { values, labels, seed } = this.#examples(x, given);
+    const { samples = 5000 } = given;
     checkInteger('samples', samples, 1, 1 << 24);
-    checkInteger('seed', seed, 0);
     const result = await this.#core.call((addon, handle) =>
       addon.importance(handle, values, samples, seed, labels),
     );
@@ -305,11 +306,11 @@ export class VAE {
    * closed form, from one draw and for all dimensions together, [n, 1].
    *
    * @param options.seed of that draw; default 0
+   * @throws TorchvaeError what {@link losses} throws
    */
   async divergences(x: Examples, options: Labelled & { seed?: number } = {}): Promise<Tensor> {
-    const { seed = 0 } = checkOptions('options of divergences', options, ['labels', 'seed']);
-    const { values, labels, rows } = this.#examples('x', x, options);
-    checkInteger('seed', seed, 0);
+    const given = checkOptions('options of divergences', options, ['labels', 'seed']);
+    const { values, labels, rows, seed } = this.#examples(x, given);
     const result = await this.#core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
     checkFinite('the divergence', result.values);
     return { data: result.values, shape: [rows, result.groups] };
@@ -320,6 +321,7 @@ export class VAE {
    * and memory grow with the square of the examples; a thousand or two will do.
    *
    * @param options.seed of the codes that are drawn; default 0
+   * @throws TorchvaeError what {@link elbo} throws
    */
   async latentHealth(data: Dataset, options: { seed?: number } = {}): Promise<LatentHealth> {
     checkDataset('data', data, this.spec);
@@ -330,7 +332,8 @@ export class VAE {
   /**
    * Fits a mixture of normals to the codes of `data` (means of q(z|x)); `decode(mixture.sample(n))` then draws examples.
    *
-   * @throws TorchvaeError ERR_SHAPE for fewer examples than components, and what {@link encode} throws
+   * @throws TorchvaeError ERR_SHAPE for fewer examples than components, ERR_TYPE, ERR_RANGE for options, and what {@link encode}
+   * throws
    */
   async fitMixture(data: Examples, options: Labelled & MixtureOptions = {}): Promise<LatentMixture> {
     const known = ['labels', 'components', 'iterations', 'seed'];
@@ -347,13 +350,13 @@ export class VAE {
     return new LatentMixture(fitted);
   }
 
-  /** What the addon takes for `x`, with the labels that the model needs. */
-  #examples(name: string, x: Examples, options: Labelled & { seed?: number }) {
-    const seed = checkInteger('seed', options.seed ?? 0, 0);
-    const values = checkExamples(name, x, this.spec, seed);
+  /** What the addon takes for `x`, with the labels that the model needs; the options were read already. */
+  #examples(x: Examples, { labels, seed = 0 }: Labelled & { seed?: number }) {
+    checkInteger('seed', seed, 0);
+    const values = checkExamples('x', x, this.spec, seed);
     const rows = values.length / this.#core.dimensions;
-    const given = options.labels ?? (x instanceof Dataset ? x.labels : undefined);
-    return { values, rows, labels: checkLabels(name, given, this.spec, rows) };
+    const known = labels ?? (x instanceof Dataset ? x.labels : undefined);
+    return { values, rows, seed, labels: checkLabels('x', known, this.spec, rows) };
   }
 
   /**
@@ -443,7 +446,7 @@ export class VAE {
     const { measure, draws, seed } = scoring;
     const labels = given && { labels: given };
     if (measure === 'likelihood') return this.negativeLogLikelihood(x, { samples: draws, seed, ...labels });
-    const total = new Float64Array(this.#examples('x', x, labels ?? {}).rows);
+    const total = new Float64Array(this.#examples(x, labels ?? {}).rows);
     for (let draw = 0; draw < draws; draw++) {
       const { reconstruction, kl } = await this.losses(x, { seed: seed + draw, ...labels });
       for (let i = 0; i < total.length; i++) {
@@ -463,7 +466,7 @@ export class VAE {
     x: Examples,
     options: Labelled & { noise?: Float32Array; seed?: number } = {},
   ): Promise<{ reconstruction: Float32Array; kl: Float32Array }> {
-    const { values, noise, labels } = this.#lossInput(x, options);
+    const { values, noise, labels } = this.#lossInput('losses', x, options);
     const terms = await this.#core.call((addon, handle) => addon.losses(handle, values, noise, labels));
     checkFinite('reconstruction', terms.reconstruction);
     checkFinite('kl', terms.kl);
@@ -490,7 +493,7 @@ export class VAE {
     terms: Record<string, number>;
     gradients: Map<string, Tensor>;
   }> {
-    const { values, noise, labels } = this.#lossInput(x, options);
+    const { values, noise, labels } = this.#lossInput('gradients', x, options);
     const schedule = Float64Array.from([0, ...weightsAt(this.spec, Infinity)]);
     const result = await this.#core.call((addon, handle) =>
       addon.gradients(handle, values, noise, schedule, labels),
@@ -511,13 +514,11 @@ export class VAE {
     };
   }
 
-  #lossInput(x: Examples, options: Labelled & { noise?: Float32Array; seed?: number }) {
-    const known = ['noise', 'seed', 'labels'];
-    const { noise: given, seed = 0 } = checkOptions('options', options, known);
-    const { values, labels, rows } = this.#examples('x', x, options);
-    checkInteger('seed', seed, 0);
-    if (given === undefined) return { values, noise: seed, labels };
-    const noise = checkCodes('noise', given, this.spec);
+  #lossInput(method: string, x: Examples, options: Labelled & { noise?: Float32Array; seed?: number }) {
+    const given = checkOptions(`options of ${method}`, options, ['noise', 'seed', 'labels']);
+    const { values, labels, rows, seed } = this.#examples(x, given);
+    if (given.noise === undefined) return { values, noise: seed, labels };
+    const noise = checkCodes('noise', given.noise, this.spec);
     const wanted = rows * this.#core.codeSize;
     if (noise.length !== wanted) {
       throw new TorchvaeError(
@@ -528,7 +529,11 @@ export class VAE {
     return { values, noise, labels };
   }
 
-  /** The weights by name; linear weights are [out, in], as in PyTorch. */
+  /**
+   * The weights by name, copied; linear weights are [out, in], as in PyTorch.
+   *
+   * @throws TorchvaeError ERR_STATE after dispose()
+   */
   async parameters(): Promise<Map<string, Tensor>> {
     const { tensors } = await this.#state();
     return new Map([...tensors].filter(([name]) => isParameter({ name })));
@@ -575,7 +580,7 @@ export class VAE {
    * Writes the model and all that training needs to go on with the same bits, as safetensors. May be called while fit()
    * runs: what is written is the state between two steps.
    *
-   * @throws TorchvaeError ERR_IO
+   * @throws TorchvaeError ERR_TYPE, ERR_IO, ERR_STATE after dispose()
    */
   async save(path: string): Promise<void> {
     checkPath('path', path);

@@ -1,4 +1,4 @@
-// Lays out the C++ of native/, binding/ and test/ as .clang-format says.
+// Lays out the C++ of native/, binding/, test/ and scripts/ as .clang-format says.
 //   node scripts/clang-format.mjs --write    rewrites the files
 //   node scripts/clang-format.mjs --check    fails and names the files that it would rewrite
 import { spawnSync } from 'node:child_process';
@@ -15,7 +15,7 @@ if (values.check === values.write) {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const files = ['native', 'binding', 'test/twin', 'test/nvrtc']
+const files = ['native', 'binding', 'test/twin', 'test/nvrtc', 'scripts/reliability/native']
   .filter((folder) => existsSync(join(root, folder)))
   .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)))
   .filter((name) => /\.(cpp|h|cuh?)$/.test(name))

@@ -284,6 +284,9 @@ describe('CIFAR', () => {
 
   test('refuses what is cut short, mislabelled, incomplete or elsewhere', async () => {
     const path = ten();
+    expect(await refusal('ERR_RANGE', () => loadCifar(path, { spilt: 'test' } as never))).toMatch(/spilt/);
+    for (const source of [null, 7, [], [7]])
+      expect(await refusal('ERR_TYPE', () => loadCifar(source as never))).toMatch(/for source/);
     const cut = file('cut.bin', record([1], 1).subarray(0, 3000));
     expect(await refusal('ERR_DATA_FORMAT', () => loadCifar(cut))).toMatch(
       /records of 3073 bytes.* it is truncated/,

@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as torchvae from '../lib/index.ts';
 import {
   Dataset,
+  dci,
   type ErrorCode,
   encodePng,
   fashionMnist,
@@ -27,10 +29,14 @@ import {
   loadImageFolder,
   mnist,
   mutualInformationGap,
+  precisionRecall,
   preset,
   reconstructionGrid,
+  sap,
   sprites,
+  structuralSimilarity,
   type TorchvaeError,
+  traverse,
   VAE,
 } from '../lib/index.ts';
 import { decodeSafetensors, encodeSafetensors, type HostTensor } from '../lib/model/safetensors.ts';
@@ -244,6 +250,9 @@ describe('use of z, mixtures, distances and gaps', () => {
     factors: Float64Array.of(1),
   });
   const two = new Float32Array(12);
+  const bad = new Float32Array(12).fill(Number.NaN);
+  const some = sprites({ count: 3 });
+  const similarity = (options: Anything) => structuralSimilarity(two, two, options);
   each([
     ['latentHealth: no data set', 'ERR_TYPE', ['data', 'Dataset'], () => vae.latentHealth(two as Anything)],
     [
@@ -280,6 +289,18 @@ describe('use of z, mixtures, distances and gaps', () => {
       ['seed'],
       () => mixture.sample(1, { seed: '1' } as Anything),
     ],
+    [
+      'LatentMixture: null as options',
+      'ERR_TYPE',
+      ['sample', 'null'],
+      () => mixture.sample(1, null as Anything),
+    ],
+    [
+      'LatentMixture: another option',
+      'ERR_RANGE',
+      ['sede'],
+      () => mixture.sample(1, { sede: 1 } as Anything),
+    ],
     ['frechetDistance: of what size', 'ERR_SHAPE', ['columns', 'undefined'], () => frechetDistance(two, two)],
     [
       'frechetDistance: one example',
@@ -300,6 +321,47 @@ describe('use of z, mixtures, distances and gaps', () => {
       ['components'],
       () => frechetDistance(rows, rows, { components: 1.5 }),
     ],
+    [
+      'frechetDistance: doubles',
+      'ERR_TYPE',
+      ['samples', 'Float64Array'],
+      () => frechetDistance(rows, new Float64Array(12) as Anything),
+    ],
+    [
+      'frechetDistance: a tensor without values',
+      'ERR_TYPE',
+      ['samples', 'Tensor'],
+      () => frechetDistance(rows, { shape: [2, 6] } as Anything),
+    ],
+    ['frechetDistance: NaN', 'ERR_RANGE', ['samples', 'NaN', 'index 0'], () => frechetDistance(rows, bad)],
+    [
+      'precisionRecall: NaN',
+      'ERR_RANGE',
+      ['samples', 'NaN', 'index 0'],
+      () => precisionRecall(rows, bad, { neighbours: 1 }),
+    ],
+    [
+      'structuralSimilarity: NaN',
+      'ERR_RANGE',
+      ['others', 'NaN'],
+      () =>
+        structuralSimilarity(new Uint8Array(121), new Float32Array(121).fill(Number.NaN), {
+          shape: [11, 11],
+        }),
+    ],
+    ['structuralSimilarity: no shape', 'ERR_SHAPE', ['shape', '5'], () => similarity({ shape: 5 })],
+    ['structuralSimilarity: texts', 'ERR_TYPE', ['shape[1]', '"a"'], () => similarity({ shape: ['a', 'b'] })],
+    ['structuralSimilarity: BigInts', 'ERR_TYPE', ['shape[1]'], () => similarity({ shape: [11n, 11n] })],
+    ...Object.entries({ mutualInformationGap, dci, sap }).flatMap(([name, measure]): Case[] => [
+      [`${name}: no codes`, 'ERR_TYPE', ['codes', 'null'], () => measure(null as Anything, some)],
+      [`${name}: no data set`, 'ERR_TYPE', ['data', 'null'], () => measure(codes, null as Anything)],
+      [
+        `${name}: NaN`,
+        'ERR_RANGE',
+        ['codes', 'NaN'],
+        () => measure({ data: bad.slice(0, 6), shape: [3, 2] }, some),
+      ],
+    ]),
     ['mutualInformationGap: no factors', 'ERR_STATE', ['factors'], () => mutualInformationGap(codes, rows)],
     [
       'mutualInformationGap: other examples',
@@ -336,6 +398,18 @@ describe('encode, reconstruct, losses, gradients, likelihoods and divergences', 
       const detached = new Float32Array(6);
       structuredClone(detached.buffer, { transfer: [detached.buffer] });
       return [
+        [
+          `${method}: null as options`,
+          'ERR_TYPE',
+          [method, 'null'],
+          () => vae[method](rows, null as Anything),
+        ],
+        [
+          `${method}: an unknown option`,
+          'ERR_RANGE',
+          ['lables', method, 'labels'],
+          () => vae[method](rows, { lables: [1] } as Anything),
+        ],
         [`${method}: nothing`, 'ERR_TYPE', ['x', 'undefined'], call(undefined)],
         [`${method}: null`, 'ERR_TYPE', ['x', 'null'], call(null)],
         [`${method}: numbers`, 'ERR_TYPE', ['x', 'Array of length 6'], call([0, 0, 0, 0, 0, 0])],
@@ -639,6 +713,29 @@ describe('memory that is not plain', () => {
   });
 });
 
+describe('arrays with places left out', () => {
+  const holes = (length: number): Anything => Object.assign([], { length });
+  const conditioned = (labels: Anything) => async () => {
+    using model = await withSpec({ condition: { classes: 3 } });
+    return model.encode(rows, { labels });
+  };
+  const made = () => new Dataset({ shape: holes(2), kind: 'unit', data: new Float32Array(4) });
+  const multistep = { type: 'multistep', at: holes(1) };
+  each([
+    ['inputShape', 'ERR_SPEC', ['inputShape[0]', 'undefined'], () => withSpec({ inputShape: holes(1) })],
+    ['widths', 'ERR_SPEC', ['hidden[0]', 'undefined'], () => withSpec({ encoder: { hidden: holes(2) } })],
+    ['labels', 'ERR_TYPE', ['labels of x at 0', 'undefined'], conditioned(holes(3))],
+    ['the shape of a data set', 'ERR_TYPE', ['shape[0]', 'undefined'], made],
+    ['epochs of a schedule', 'ERR_TYPE', ['at[0]', 'undefined'], () => fit({ schedule: multistep })],
+    [
+      'dimensions',
+      'ERR_TYPE',
+      ['dimensions[0]'],
+      () => traverse(vae, rows.take(1), { dimensions: holes(1) }),
+    ],
+  ]);
+});
+
 describe('data sets', () => {
   const floats = (...numbers: number[]) => Float32Array.from(numbers);
   const made = (options: Anything) => () =>
@@ -688,6 +785,43 @@ describe('data sets', () => {
     ['subset: outside', 'ERR_RANGE', ['indices[1]', '3'], () => rows.subset([0, 3])],
     ['batch: a fraction', 'ERR_RANGE', ['indices[0]', '0.5'], () => rows.batch([0.5])],
     ['take: too many', 'ERR_RANGE', ['count', '4'], () => rows.take(4)],
+    ['from: a BigInt', 'ERR_TYPE', ['values[0][1]', 'bigint'], () => Dataset.from([[1, 1n as Anything]])],
+    [
+      'from: rows of BigInts',
+      'ERR_TYPE',
+      ['values[0][0]', 'bigint'],
+      () => Dataset.from([new BigInt64Array(1) as Anything]),
+    ],
+    [
+      'split: null as seed',
+      'ERR_TYPE',
+      ['seed', 'null'],
+      () => rows.split({ validation: 0.5, seed: null as Anything }),
+    ],
+    [
+      'split: a list as seed',
+      'ERR_TYPE',
+      ['seed', 'Array'],
+      () => rows.split({ validation: 0.5, seed: [] as Anything }),
+    ],
+    [
+      'loadDataset: a split',
+      'ERR_RANGE',
+      ['split', '"tset"'],
+      () => loadDataset('sprites', { split: 'tset' as Anything }),
+    ],
+    [
+      'sprites: a list as seed',
+      'ERR_TYPE',
+      ['seed', 'Array'],
+      () => sprites({ seed: [0, 0, 0, 0] as Anything }),
+    ],
+    [
+      'split: a word for stratified',
+      'ERR_TYPE',
+      ['stratified', '"no"'],
+      () => rows.split({ validation: 0.5, stratified: 'no' as Anything }),
+    ],
     ['split: nothing', 'ERR_TYPE', ['split'], () => rows.split(undefined as Anything)],
     ['split: everything', 'ERR_RANGE', ['example'], () => rows.split({ validation: 1 })],
     [
@@ -729,6 +863,8 @@ describe('pictures', () => {
     ['imageGrid: nothing', 'ERR_TYPE', ['shape'], () => (imageGrid as Anything)()],
     ['imageGrid: no images', 'ERR_TYPE', ['images'], () => imageGrid(undefined as Anything, [2, 2])],
     ['imageGrid: a vector', 'ERR_SHAPE', ['shape'], () => imageGrid(image, [4])],
+    ['imageGrid: sides below 0', 'ERR_SHAPE', ['shape', '-2'], () => imageGrid(image, [-2, -2])],
+    ['imageGrid: half a pixel', 'ERR_SHAPE', ['shape', '0.5'], () => imageGrid(image, [0.5, 4])],
     ['imageGrid: two channels', 'ERR_SHAPE', ['shape', 'channels'], () => imageGrid(image, [2, 1, 2])],
     ['imageGrid: half an image', 'ERR_SHAPE', ['images'], () => imageGrid(image, [3, 2])],
     [
@@ -826,6 +962,21 @@ describe('checkpoints', () => {
     }
     expect(await load(Buffer.concat([whole, Buffer.from('x')]))).toBeDefined();
     expect(await load(whole)).toBeUndefined();
+  });
+
+  test('more than 2 GiB are read whole', async () => {
+    const path = join(folder, 'large.safetensors');
+    const length = 2 ** 31 + 4;
+    const entry = { dtype: 'F32', shape: [length / 4], data_offsets: [0, length] };
+    const json = JSON.stringify({ x: entry });
+    const header = Buffer.from(json.padEnd(8 * Math.ceil(json.length / 8)));
+    const start = Buffer.alloc(8);
+    start.writeBigUInt64LE(BigInt(header.length));
+    writeFileSync(path, Buffer.concat([start, header]));
+    // A hole takes no room on the disk.
+    truncateSync(path, 8 + header.length + length);
+    await refuses('ERR_CHECKPOINT', [path, 'format'], () => VAE.load(path));
+    rmSync(path);
   });
 
   test('200 random bytes changed: it loads, or is refused', async () => {
@@ -958,7 +1109,8 @@ describe('checkpoints', () => {
     ['load: a number', 'ERR_TYPE', ['path', '5'], () => VAE.load(5 as Anything)],
     ['load: an empty path', 'ERR_TYPE', ['path', '""'], () => VAE.load('')],
     ['load: a file that is not there', 'ERR_IO', ['/nowhere/a'], () => VAE.load('/nowhere/a')],
-    ['load: a folder', 'ERR_IO', ['directory'], () => VAE.load(folder)],
+    ['load: a folder', 'ERR_IO', ['a folder'], () => VAE.load(folder)],
+    ['load: a device that never ends', 'ERR_IO', ['/dev/zero', 'device'], () => VAE.load('/dev/zero')],
     ['load: a NUL in the path', 'ERR_IO', [], () => VAE.load('a\0b')],
     ['load: an unknown option', 'ERR_RANGE', ['seed'], () => VAE.load('a', { seed: 1 } as Anything)],
     ['save: nothing', 'ERR_TYPE', ['path', 'undefined'], () => vae.save(undefined as Anything)],

@@ -7,6 +7,7 @@ import {
   klChart,
   learningRateChart,
   lossChart,
+  projectCodes,
   renderReport,
   svgToPng,
   terminalPicture,
@@ -197,6 +198,31 @@ test.each([
   ['terminalPicture', () => terminalPicture({} as never, 80), /an integer .* for width/],
   ['renderReport', () => renderReport({ epochs: [] } as never), /a text for title/],
   ['renderReport', () => renderReport({ title: 'x' } as never), /an array of what fit\(\) yielded/],
+  [
+    'gradientChart',
+    () => gradientChart([{ epoch: 1, train: {}, gradientHealth: 5 }] as never),
+    /fit\(\) yielded/,
+  ],
+  ['klChart', () => klChart(null as never), /what VAE.latentHealth returns for survey but received null/],
+  ['projectCodes', () => projectCodes(null as never), /a Tensor for codes/],
+  ...(
+    [
+      ['subtitle', 5],
+      ['notes', [5]],
+      ['gallery', 'x'],
+      ['gallery', [{ title: 'x', caption: 'y' }]],
+      ['gallery', [{ title: 'x', caption: 'y', shown: { columns: ['a'], rows: ['b'] } }]],
+      ['commands', [{ said: 'x', lines: 'y' }]],
+      ['facts', { Model: 5 }],
+    ] as const
+  ).map(
+    ([name, value]) =>
+      [
+        'renderReport',
+        () => renderReport({ title: 'x', epochs: [], [name]: value } as never),
+        new RegExp(`for ${name}(\\[0\\])? but received`),
+      ] as const,
+  ),
   ['gallery', () => gallery({} as never, [1] as never), /a Dataset for data/],
 ] as const)('%s refuses what it cannot show', async (_, call, message) => {
   expect(await refusal('ERR_TYPE', call as () => unknown)).toMatch(message);

@@ -30,6 +30,7 @@ test('integers of all sizes come back', () => {
   expect(decodeIntegers(bytes, numbers.length + 1)).toBeUndefined();
   expect(decodeIntegers(bytes, numbers.length - 1)).toBeUndefined();
   expect(decodeIntegers(new Uint8Array(20).fill(0x80), 1)).toBeUndefined();
+  expect(decodeIntegers(bytes, 2 ** 40)).toBeUndefined();
 });
 
 describe('compress', async () => {

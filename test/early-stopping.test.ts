@@ -108,6 +108,7 @@ test.each([
   ],
   [{ patience: 1, patient: 1 }, 'ERR_RANGE', /Unknown option patient/],
   [5, 'ERR_TYPE', /an object for options.earlyStopping/],
+  [false, 'ERR_TYPE', /an object for options.earlyStopping/],
 ] as const)('earlyStopping: %j is refused', async (earlyStopping, code, message) => {
   using vae = await create();
   const given = earlyStopping as EarlyStopping;

@@ -84,3 +84,12 @@ test('compress and decompress', async () => {
   expect(refused.stderr).toContain('ERR_DATA_FORMAT');
   expect(existsSync(join(folder, 'y.safetensors'))).toBe(false);
 });
+
+test('compress takes the labels that a conditioned model needs from the data', async () => {
+  const conditioned = join(folder, 'conditioned');
+  const spec = ['--set', 'encoder={"hidden":[4]}', '--set', 'condition.classes=3', '--device', 'cpu'];
+  await torchvae(['train', '--count', '64', '--epochs', '1', '--out', conditioned, ...spec]);
+  const outcome = await torchvae(['compress', conditioned, '--out', join(folder, 'labelled.tvz')]);
+  expect(outcome.code, outcome.stderr).toBe(0);
+  expect(outcome.stderr).toMatch(/mean squared error 0\.\d+/);
+});

@@ -217,6 +217,19 @@ describe('evaluate', () => {
     const found = await small.evaluate(table);
     expect(Object.keys(found).sort()).toEqual(['data', 'latent', 'losses', 'reconstruction', 'seed']);
     expect(found.reconstruction!.structuralSimilarity).toBeUndefined();
+    expect((await vae.evaluate(held.take(1))).disentanglement).toBeUndefined();
+  });
+
+  test('scores anomalies as it is told, by the seed of all draws or one of their own', async () => {
+    const some = held.take(60);
+    const given = { samples: 0, anomalous: ['heart'] };
+    const isHeart = Array.from(some.labels!, (label) => label === 2);
+    const told = async (seed: number) => detection(await vae.score(some, { draws: 1, seed }), isHeart);
+    const both = await vae.evaluate(some, { ...given, seed: 3, scoring: { draws: 1 } });
+    expect(both.detection).toMatchObject({ ...(await told(3)), measure: 'elbo', draws: 1 });
+    const own = await vae.evaluate(some, { ...given, seed: 3, scoring: { draws: 1, seed: 9 } });
+    expect(own.detection).toMatchObject(await told(9));
+    expect(await told(9)).not.toEqual(await told(3));
   });
 
   test('refuses labels that the data lack, and options that are none', async () => {
@@ -224,8 +237,15 @@ describe('evaluate', () => {
     expect(await refusal('ERR_RANGE', () => vae.evaluate(some, { anomalous: ['moon'] }))).toContain(
       'square, ellipse, heart',
     );
-    expect(await refusal('ERR_TYPE', () => vae.evaluate(some, { anomalous: [] }))).toContain('anomalous');
+    for (const anomalous of [[], null, 0] as never[])
+      expect(await refusal('ERR_TYPE', () => vae.evaluate(some, { anomalous }))).toContain('anomalous');
     expect(await refusal('ERR_RANGE', () => vae.evaluate(some, { sample: 3 } as never))).toContain('sample');
+    const asked = (options: object) => () => vae.evaluate(some, options);
+    expect(await refusal('ERR_TYPE', asked({ reference: 3 }))).toContain('a Dataset for reference');
+    const other = sprites({ count: 20, size: 32 });
+    expect(await refusal('ERR_SHAPE', asked({ reference: other }))).toContain('784 values');
+    expect(await refusal('ERR_RANGE', asked({ scoring: { measures: 'elbo' } }))).toContain('scoring');
+    expect(await refusal('ERR_RANGE', asked({ scoring: { draws: 0 } }))).toContain('draws');
     const unlabelled = new Dataset({ shape: [1, 28, 28], kind: 'unit', data: new Uint8Array(784 * 3) });
     expect(await refusal('ERR_STATE', () => vae.evaluate(unlabelled, { anomalous: [1] }))).toContain(
       'labels',
@@ -274,7 +294,11 @@ describe('evaluate', () => {
     using loaded = await VAE.load(path, { device: 'cpu' });
     expect(loaded.threshold).toEqual(median);
     expect(await loaded.detect(held)).toEqual(await own.detect(held));
-    for await (const _ of loaded.fit(train, { epochs: 1 }));
+    for await (const _ of loaded.fit(train, { epochs: 0 }));
+    expect(loaded.threshold).toEqual(median);
+    // One that is learnt between two epochs is of weights that change in the second.
+    for await (const { epoch } of loaded.fit(train, { epochs: 2 }))
+      if (epoch === 2) await loaded.fitThreshold(held, { quantile: 0.5, draws: 1 });
     expect(loaded.threshold).toBeUndefined();
     await own.setParameters(await own.parameters());
     expect(own.threshold).toBeUndefined();

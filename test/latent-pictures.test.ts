@@ -75,6 +75,17 @@ describe('interpolate', () => {
     expect([...images.data.subarray(0, 2)]).toEqual([...wanted.data]);
     const end = await labelled.decode((await labelled.encode(to!)).mean, { labels: [0] });
     expect(relativeError(images.data.subarray(2), end.data)).toBeLessThan(1e-6);
+    const [bare, labels] = [Dataset.from([[0.2, 0.9]]), [1]];
+    const same = await interpolate(labelled, bare, bare, { steps: 2, labels });
+    expect([...same.data.subarray(0, 2)]).toEqual([...(await labelled.reconstruct(bare, { labels })).data]);
+  });
+
+  test('codes may be of any size', async () => {
+    const spec = { inputShape: [1], encoder: { hidden: [1] }, latentSize: 300_000 };
+    using wide = await VAE.create({ spec, device: 'cpu' });
+    const ends = [Float32Array.of(0), Float32Array.of(1)] as const;
+    const { data: came } = await interpolate(wide, ...ends, { steps: 2, path: 'spherical' });
+    expect(came[1]).toBeCloseTo((await wide.reconstruct(ends[1])).data[0]!, 5);
   });
 
   test.each([
@@ -159,6 +170,11 @@ describe('codes in a plane', () => {
     ]);
   });
 
+  test('codes that do not say their shape are refused', async () => {
+    const codes = { data: new Float32Array(4), shape: 4 };
+    expect(await refusal('ERR_SHAPE', () => projectCodes(codes as never))).toMatch(/\[n, size of z\]/);
+  });
+
   test('codes that are all the same are a point', () => {
     const { points } = projectCodes({ data: new Float32Array(12).fill(7), shape: [4, 3] });
     expect([...points]).toEqual(new Array(8).fill(0));
@@ -177,6 +193,13 @@ describe('codes in a plane', () => {
 
   test('a chart of what is no example is refused', async () => {
     expect(await refusal('ERR_SHAPE', () => latentChart(vae, new Float32Array(5)))).toMatch(/784 values/);
+    const two = new Float32Array(2 * 784);
+    for (const label of ['a', 1n, Symbol('a')]) {
+      const labels = [0, label] as never;
+      expect(await refusal('ERR_TYPE', () => latentChart(vae, two, { labels }))).toMatch(/labels\[1\]/);
+      // Which nothing but the colours of a chart would show.
+      expect((await interpolate(vae, two, two, { labels, steps: 2 })).shape).toEqual([2, 2, 1, 28, 28]);
+    }
   });
 
   test('a chart has a point for each example and a colour for each class', async () => {

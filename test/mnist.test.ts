@@ -14,6 +14,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { download } from '../lib/data/download.ts';
@@ -35,7 +36,7 @@ function* endless() {
   for (;;) yield CONTENT;
 }
 
-/** Serves /good, /wrong (same length), /short, /long, /endless, /stalled and, below /real, the real data sets. */
+/** Serves /good, /wrong (same length), /short, /long, /endless, /stalled, /busy (which never ends either) and, below /real, the real data sets. */
 beforeAll(async () => {
   const answers: Record<string, Buffer> = {
     '/good': CONTENT,
@@ -47,6 +48,7 @@ beforeAll(async () => {
     const path = request.url!;
     asked.push(path);
     if (path === '/stalled') response.write('a');
+    else if (path === '/busy') response.writeHead(503).write('a');
     else if (path === '/elsewhere') response.writeHead(302, { location: 'http://192.0.2.1/good' }).end();
     else if (path === '/endless') Readable.from(endless()).pipe(response);
     else if (path === '/circle') response.writeHead(302, { location: '/circle' }).end();
@@ -88,6 +90,14 @@ describe('download', () => {
     expect(readFileSync(join(folder, 'new', 'file')).equals(CONTENT)).toBe(true);
     expect(asked).toEqual(['/missing', '/wrong', '/short', '/long', '/endless', '/stalled', '/good']);
     expect(readdirSync(join(folder, 'new'))).toEqual(['file']);
+  });
+
+  test('leaves no answer open that it has no use for', async () => {
+    const closed = new Promise((resolve) => {
+      server.once('request', (_, response) => response.once('close', () => resolve('closed')));
+    });
+    expect(await refusal('ERR_DOWNLOAD', () => fetchFrom('busy'))).toContain('503');
+    expect(await Promise.race([closed, sleep(2000, 'open', { ref: false })])).toBe('closed');
   });
 
   test('says what was wrong at each address and leaves nothing behind', async () => {

@@ -173,6 +173,20 @@ test('a model goes on with the optimiser it began with', async () => {
   await train(loaded, { optimizer: { type: 'sgd' } }, 1);
 });
 
+test('a model that failed at its first step begins anew, with another optimiser and other batches', async () => {
+  const bad = Dataset.from(new Float32Array(16 * 20).fill(3e38), { shape: [20] });
+  const good = Dataset.from(new Float32Array(24 * 20).fill(0.5), { shape: [20] });
+  using vae = await VAE.create({ spec: { ...spec, likelihood: { type: 'gaussian' } }, device: 'cpu' });
+  const failing = train(vae, { optimizer: { type: 'sgd' } }, 1, bad);
+  await expect(failing).rejects.toMatchObject({ code: 'ERR_NONFINITE' });
+  expect(vae.step).toBe(0);
+  const [first] = await train(vae, { batchSize: 6 }, 1, good);
+  expect(first!.step).toBe(4);
+  // What it goes on with is what it has trained with.
+  await train(vae, {}, 1, good);
+  await expect(train(vae, { optimizer: { type: 'sgd' } }, 1)).rejects.toMatchObject({ code: 'ERR_STATE' });
+});
+
 test('no average where none was asked for', async () => {
   using vae = await create();
   await train(vae, {}, 1);

@@ -245,3 +245,16 @@ test('a collapse is told on the command line, once', async () => {
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test('what a caller changes in a preset is its own; what is undefined in a spec is as in the preset', async () => {
+  const own = preset('mlp-128');
+  own.training.epochs = 1;
+  Object.assign(own.spec.encoder as object, { hidden: [3] });
+  expect(preset('mlp-128')).toMatchObject({
+    training: { epochs: 100 },
+    spec: { encoder: { hidden: [128] } },
+  });
+  const replaced = { encoder: undefined, latentSize: 3 } as object;
+  using vae = await VAE.create({ preset: 'conv', spec: replaced, device: 'cpu' });
+  expect(vae.spec).toMatchObject({ encoder: { type: 'conv', channels: [32, 64] }, latentSize: 3 });
+});

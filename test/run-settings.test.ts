@@ -1,7 +1,9 @@
 /** What a run is started with, as config.json has it, as a resume reads it, and as the report's command names it. */
 import { expect, test } from 'vitest';
+import { applyOverrides } from '../lib/cli/overrides.ts';
 import { commandsOf } from '../lib/cli/run-facts.ts';
 import { type RunSettings, SETTINGS, settingsOf, storedSettings } from '../lib/cli/run-settings.ts';
+import type { ModelSpecInput } from '../lib/model/spec.ts';
 import { refusal } from './refusal.ts';
 
 const settings: Required<RunSettings> = {
@@ -31,6 +33,20 @@ test('come back from config.json', () => {
   const { stream, ...rest } = settings;
   expect(settingsOf('run', storedSettings({ ...rest, stream: false })).settings).toEqual(rest);
   expect(stream).toBe(true);
+});
+
+test('assignments change what they name and nothing else', async () => {
+  const { spec, fit } = applyOverrides({ likelihood: 'gaussian' } as ModelSpecInput, [
+    'likelihood.sigma=2',
+    'schedule={"type":"step"}',
+    'schedule.every=3',
+    'posterior=iaf',
+  ]);
+  expect(spec).toEqual({ likelihood: { type: 'gaussian', sigma: 2 }, posterior: 'iaf' });
+  expect(fit).toEqual({ schedule: { type: 'step', every: 3 } });
+  for (const wrong of ['latentSize', '=3', 'encoder..hidden=3', 'encoder.__proto__.spoilt=3', 'epochs=3'])
+    await refusal('ERR_RANGE', () => applyOverrides({}, [wrong]));
+  expect({}).not.toHaveProperty('spoilt');
 });
 
 test('are all in the command that repeats the run', () => {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findLibtorch } from '../lib/runtime/libtorch.ts';
+import { fetchToFile } from '../lib/setup/fetch.ts';
 import { takeLock } from '../lib/setup/lock.ts';
 import type { SetupProgress } from '../lib/setup/progress.ts';
 import { type SetupOptions, setupLibtorch } from '../lib/setup/setup.ts';
@@ -247,6 +248,17 @@ onLinux('repeating', () => {
     expect(existsSync(join(folder, 'lock'))).toBe(false);
   });
 
+  it('whose lock was broken meanwhile: the lock of another stays', async () => {
+    const path = join(folder, 'lock');
+    const release = await takeLock(path);
+    rmSync(path);
+    const other = await takeLock(path);
+    await release();
+    expect(existsSync(path)).toBe(true);
+    await other();
+    expect(existsSync(path)).toBe(false);
+  });
+
   it('aborted: nothing is left behind', async () => {
     usePython({ torch: { '2.13.0': cpuWheel('2.13.0') }, delay: 60_000 });
     const abort = new AbortController();
@@ -411,6 +423,19 @@ onLinux('an address', () => {
     expectClean('2.13.0-cpu');
   });
 
+  it('that cannot be written where it should go is reported', async () => {
+    await serve(
+      (_, response) => void setTimeout(() => response.end('late'), 100),
+      async (url) => {
+        const path = join(folder, 'no such folder', 'file');
+        await expect(fetchToFile(url, path)).rejects.toMatchObject({
+          code: 'ERR_IO',
+          message: expect.stringContaining(path),
+        });
+      },
+    );
+  });
+
   it('that breaks off, answers with an error or redirects for ever is reported', async () => {
     await serve(
       (request, response) => {
@@ -419,7 +444,7 @@ onLinux('an address', () => {
         else response.writeHead(200, { 'content-length': '1000' }).write('half', () => response.destroy());
       },
       async (url) => {
-        expect((await failure({ from: `${url}/loop` })).message).toContain('more than 5 redirects');
+        expect((await failure({ from: `${url}/loop` })).message).toContain('redirected more than 5 times');
         expect((await failure({ from: `${url}/404` })).message).toContain('the server answered 404');
         expect((await failure({ from: `${url}/half` })).code).toBe('ERR_DOWNLOAD');
       },

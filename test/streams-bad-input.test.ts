@@ -319,6 +319,32 @@ describe('what is iterated', () => {
     await refusal('ERR_ABORTED', () => StreamedDataset.from(make as never, { signal: opening.signal }));
   });
 
+  test('in later passes without the labels of the first', async () => {
+    let pass = 0;
+    const make = () => (pass++ === 0 ? rows : rows.map(({ a }) => ({ a })));
+    const data = await StreamedDataset.from(make, { labelColumn: 'b', name: 'rows' });
+    expect(await refusal('ERR_DATA_FORMAT', () => data.head(9))).toMatch(
+      /rows: expected a label for each example, as in the first pass, but there are none \(item \d+ of epoch 1\)/,
+    );
+  });
+
+  test('with options that cannot be, before the first pass', async () => {
+    let passes = 0;
+    const make = () => {
+      passes++;
+      return rows;
+    };
+    expect(await refusal('ERR_RANGE', () => StreamedDataset.from(make, { window: 0 }))).toMatch(/window/);
+    await refusal('ERR_TYPE', () => StreamedDataset.from(make, null as never));
+    expect(await refusal('ERR_RANGE', () => StreamedDataset.from(make, { windows: 5 } as never))).toMatch(
+      /windows/,
+    );
+    expect(passes).toBe(0);
+    const data = await StreamedDataset.from(make);
+    await refusal('ERR_TYPE', () => data.head(1, null as never));
+    expect(await refusal('ERR_RANGE', () => data.head(1, { single: 1 } as never))).toMatch(/single/);
+  });
+
   test('and is not what it should be', async () => {
     const from = (make: unknown, options = {}) => StreamedDataset.from(make as () => object[], options);
     await refusal('ERR_TYPE', () => from(rows));

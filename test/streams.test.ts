@@ -225,6 +225,19 @@ describe('going on', () => {
   });
 });
 
+test('records of which a column is ignored', async () => {
+  const records = Array.from({ length: 40 }, (_, i) => ({ id: `row ${i}`, a: i % 7, b: i % 3 }));
+  const columns = { id: 'ignore' } as const;
+  const data = await Dataset.fromRecords(records, { columns });
+  const stream = await StreamedDataset.from(() => records, { columns });
+  expect((await stream.head(40)).data).toEqual(data.data);
+  // Others by the same schema, which may be told to ignore it too; a column that is nowhere is still a mistake.
+  const { schema } = data as { schema: TableSchema };
+  expect((await Dataset.fromRecords(records, { columns, schema })).data).toEqual(data.data);
+  const wrong = { columns: { ident: 'ignore' }, schema } as const;
+  await refusal('ERR_RANGE', () => Dataset.fromRecords(records, wrong));
+});
+
 test('elbo and latentHealth look at streams', async () => {
   const path = file(npy('|u1', [1500, 30], images(1500)));
   const data = await loadDataset(path);
@@ -285,6 +298,14 @@ describe('a Parquet file', () => {
     expect(await trained(stream, options, spec)).toEqual(await trained(data, options, spec));
     const shuffled = { epochs: 2, batchSize: 16 };
     expect(await trained(stream, shuffled, spec)).toEqual(await trained(stream, shuffled, spec));
+  });
+
+  test('has no labels where their column is ignored, and takes no schema but one of a table', async () => {
+    const { schema } = (await streamDataset(path, reading)) as { schema: TableSchema };
+    const stream = await streamDataset(path, { schema, columns: { kind: 'ignore' } });
+    expect([stream.hasLabels, (await stream.head(3)).labels]).toEqual([false, undefined]);
+    const other = { schema: {} as TableSchema };
+    expect(await refusal('ERR_TYPE', () => streamDataset(path, other))).toMatch(/a TableSchema for schema/);
   });
 
   test('takes a schema, and is of the kind of its columns', async () => {

@@ -96,6 +96,15 @@ describe('CSV', () => {
     expect(even.train.labels!.filter((label) => label === 1).length).toBe(25);
   });
 
+  test('a part of the rows names them by their places in the file', async () => {
+    const values = Array.from({ length: 40 }, (_, i) => (i === 28 ? '' : String(i)));
+    const path = file('split-gap.csv', `a,b\n${values.map((value) => `${value},x`).join('\n')}\n`);
+    for (const seed of [0, 1, 2]) {
+      const divided = () => loadSplit(path, { validation: 0.5, seed });
+      expect(await refusal('ERR_DATA_FORMAT', divided)).toMatch(/row 29, column "a": expected a value/);
+    }
+  });
+
   test('missing values are refused with their place, or imputed', async () => {
     const path = file('gaps.csv', 'a,b\n1,x\n,x\n5,NA\n3,y\n');
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(
@@ -365,6 +374,14 @@ describe('records', () => {
       () =>
         Dataset.fromRecords(rows as never, options);
     expect(await refusal('ERR_TYPE', refused(7))).toMatch(/an iterable of records/);
+    for (const [name, value] of [
+      ['labelColumn', 1n],
+      ['name', 5],
+    ]) {
+      const options = { [name as string]: value } as never;
+      const told = await refusal('ERR_TYPE', () => Dataset.fromRecords([{ a: 1 }], options));
+      expect(told).toContain(`for ${name}`);
+    }
     expect(await refusal('ERR_TYPE', refused([[1, 2]]))).toMatch(/record 0/);
     expect(await refusal('ERR_DATA_FORMAT', refused([]))).toMatch(/at least one record/);
     expect(await refusal('ERR_DATA_FORMAT', refused([{ a: 1 }, { b: 2 }]))).toMatch(/record 1: .* has "b"/);

@@ -189,6 +189,8 @@ describe('a writer', () => {
     expect(await refusal('ERR_TYPE', () => board.histogram('a', 1, []))).toMatch(/at least one/);
     expect(await refusal('ERR_NONFINITE', () => board.histogram('a', 1, [1, NaN]))).toMatch(/values\[1\]/);
     expect(await refusal('ERR_SHAPE', () => board.image('a', 1, { ...grey, width: 3 }))).toMatch(/data/);
+    for (const width of [Infinity, Number.NaN, -1])
+      expect(await refusal('ERR_RANGE', () => board.image('a', 1, { ...grey, width }))).toMatch(/width/);
     await board.close();
     expect(existsSync(directory)).toBe(false);
     expect(await refusal('ERR_STATE', () => board.scalar('a', 1, 1))).toMatch(/closed/);

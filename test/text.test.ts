@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Dataset, loadDataset, loadSplit, schemaFromJson, type TextSchema } from '../lib/data/index.ts';
+import { type Dataset, loadDataset, loadSplit, schemaFromJson, TextSchema } from '../lib/data/index.ts';
 import { refusal } from './refusal.ts';
 
 let folder: string;
@@ -106,6 +106,22 @@ describe('refusing', () => {
     const bad = Buffer.concat([Buffer.from(`a${`${line}\n`.repeat(200)}`), Buffer.of(0xff)]);
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file(bad)))).toContain(
       `offset ${bad.length - 1} `,
+    );
+  });
+
+  test('what are no lines', async () => {
+    const schema = TextSchema.learn({ name: 't', lines: ['abc'] });
+    for (const [text, pattern] of [
+      [null, /{ name, lines } for text but received null/],
+      [['abc'], /{ name, lines } for text but received Array/],
+      [{ name: 't', lines: 'abc' }, /{ name, lines } for text/],
+      [{ name: 't', lines: ['abc', 5] }, /a text for text.lines\[1\]/],
+    ] as const) {
+      expect(await refusal('ERR_TYPE', () => TextSchema.learn(text as never))).toMatch(pattern);
+      expect(await refusal('ERR_TYPE', () => schema.encode(text as never))).toMatch(pattern);
+    }
+    expect(await refusal('ERR_DATA_FORMAT', () => schemaFromJson({ type: 1n }))).toMatch(
+      /table or text for type/,
     );
   });
 

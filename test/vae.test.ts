@@ -3,11 +3,11 @@ import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Dataset, type ModelSpecInput, sprites, VAE } from '../lib/index.ts';
+import { Dataset, type ModelSpecInput, sprites, VAE } from '../lib/index.ts';
 
 const small: ModelSpecInput = { encoder: { hidden: [64] }, latentSize: 6 };
-const data: Dataset = sprites({ count: 512, seed: 1 });
-const held: Dataset = sprites({ count: 200, seed: 2 });
+const data = sprites({ count: 512, seed: 1 });
+const held = sprites({ count: 200, seed: 2 });
 
 const create = (seed = 1) => VAE.create({ spec: small, device: 'cpu', seed });
 const scratch = () => mkdtemp(join(tmpdir(), 'torchvae-'));
@@ -228,4 +228,14 @@ test('17 a diverging run stops before it spoils the weights', async () => {
   const error = await train(vae, 50, { learningRate: 1000 }).catch((caught) => caught);
   expect(error).toMatchObject({ code: 'ERR_NONFINITE', message: expect.stringContaining('learning rate') });
   for (const { data } of (await vae.parameters()).values()) expect(data.every(Number.isFinite)).toBe(true);
+});
+
+test('18 labels may be given beside a data set that has none, or others', async () => {
+  const spec = { inputShape: [2], encoder: { hidden: [4] }, latentSize: 2, condition: { classes: 3 } };
+  using vae = await VAE.create({ spec, device: 'cpu' });
+  const values = Float32Array.of(0, 1, 0.5, 0.5);
+  const plain = Dataset.from(values, { shape: [2], kind: 'unit' });
+  const other = Dataset.from(values, { shape: [2], kind: 'unit', labels: [7, 7] });
+  const wanted = await vae.encode(values, { labels: [2, 0] });
+  for (const data of [plain, other]) expect(await vae.encode(data, { labels: [2, 0] })).toEqual(wanted);
 });

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import type { Evaluation } from '../evaluation/evaluate.ts';
 import { writeFileAtomic } from '../files.ts';
 import { MEASURES } from '../model/anomaly.ts';
+import { plainArrays } from '../report/run-directory.ts';
 import { VAE } from '../vae.ts';
 import { checkpointOf, collect, integer } from './options.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
@@ -93,11 +94,6 @@ async function run(name: string, { split, json, out, ...flags }: Flags): Promise
 /** The name of a class where there is one of that name, else a number. */
 function toLabel(text: string, classes: readonly string[] | undefined): string | number {
   return classes?.includes(text) || !/^\d+$/.test(text) ? text : Number(text);
-}
-
-/** Typed arrays as JSON knows them. */
-function plainArrays(_key: string, value: unknown): unknown {
-  return value instanceof Float32Array ? [...value] : value;
 }
 
 /** For people: a line a figure. */

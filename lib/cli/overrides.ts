@@ -33,7 +33,8 @@ export function applyOverrides(
   for (const assignment of assignments) {
     const split = assignment.indexOf('=');
     const path = assignment.slice(0, split).split('.');
-    if (split < 1 || path.includes('')) {
+    // Assignments come from a run's config.json too: what all objects have is not to be reached.
+    if (split < 1 || path.includes('') || path.includes('__proto__')) {
       throw new TorchvaeError('ERR_RANGE', `Expected KEY=VALUE for --set but received ${assignment}`);
     }
     const target = MODEL_KEYS.includes(path[0]!) ? tree : FIT_KEYS.includes(path[0]!) ? fit : undefined;

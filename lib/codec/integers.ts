@@ -19,6 +19,8 @@ export function encodeIntegers(numbers: Float64Array): Buffer {
 
 /** The `count` integers of these bytes, or undefined where they are not just that many. */
 export function decodeIntegers(bytes: Uint8Array, count: number): Float64Array | undefined {
+  // A count of a damaged header could be of more than there is memory for.
+  if (bytes.length < count) return undefined;
   const numbers = new Float64Array(count);
   let at = 0;
   for (let i = 0; i < count; i++) {

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { checkOneOf } from '../check.ts';
+import { checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { ioError } from '../files.ts';
 import { Dataset } from './dataset.ts';
@@ -47,6 +47,8 @@ export interface CifarOptions {
   split?: 'train' | 'test';
 }
 
+export const CIFAR_OPTIONS = ['split'] as const;
+
 /** Whether these are the names in a folder of CIFAR's binary version. */
 export function isCifarFolder(names: readonly string[]): boolean {
   return layoutOf(names) !== undefined;
@@ -67,13 +69,14 @@ export function isCifarFile(path: string, size: number): boolean {
  * beside the images if it is there.
  *
  * @returns bytes of kind `unit`, shape [3, 32, 32]
- * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for files that are truncated, have labels that are no class, or lead out of
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for arguments, ERR_IO, ERR_DATA_FORMAT for files that are truncated, have labels that are no class, or lead out of
  * their folder, naming the byte offset
  */
 export async function loadCifar(
   source: string | readonly string[],
-  { split = 'train' }: CifarOptions = {},
+  options: CifarOptions = {},
 ): Promise<Dataset> {
+  const { split = 'train' } = checkOptions('options of loadCifar', options, CIFAR_OPTIONS);
   checkOneOf('split', split, ['train', 'test']);
   const { layout, files, folder, name } = await find(source, split);
   const sizes = await Promise.all(files.map((file) => withFile(file, async ({ size }) => size)));
@@ -151,12 +154,9 @@ async function find(source: string | readonly string[], split: 'train' | 'test')
 }
 
 async function fromFiles(files: readonly string[]): Promise<Found> {
-  const [first] = files;
+  const [first] = Array.isArray(files) ? files : [];
   if (first === undefined || !files.every((file) => typeof file === 'string')) {
-    throw new TorchvaeError(
-      'ERR_TYPE',
-      'Expected a folder or the paths of files for the source of loadCifar',
-    );
+    throw new TorchvaeError('ERR_TYPE', expected('a folder or the paths of files', 'source', files));
   }
   const size = await withFile(first, async (file) => file.size);
   const layout =

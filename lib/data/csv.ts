@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { CsvError, parse } from 'csv-parse';
-import { checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { checkColumnTypes } from './column-types.ts';
 import { badData } from './source.ts';
@@ -40,8 +40,7 @@ export async function readCsv(path: string, options: CsvOptions = {}): Promise<T
   if (typeof delimiter !== 'string' || delimiter.length !== 1 || /["\r\n]/.test(delimiter)) {
     throw new TorchvaeError('ERR_TYPE', expected('one character', 'delimiter', delimiter));
   }
-  if (typeof header !== 'boolean')
-    throw new TorchvaeError('ERR_TYPE', expected('true or false', 'header', header));
+  checkBoolean('header', header);
   const missing = new Set(checkTexts('missing', given.missing ?? MISSING));
   const columns = checkColumnTypes(given.columns);
   let builder: TableBuilder | undefined;

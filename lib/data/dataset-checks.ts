@@ -21,7 +21,7 @@ export function checkShape(shape: unknown): readonly number[] {
   if (shape.length < 1 || shape.length > 4) {
     throw new TorchvaeError('ERR_SHAPE', expected('one to four extents', 'shape', shape));
   }
-  return Object.freeze(shape.map((extent, i) => checkInteger(`shape[${i}]`, extent, 1, 2 ** 31 - 1)));
+  return Object.freeze(Array.from(shape, (extent, i) => checkInteger(`shape[${i}]`, extent, 1, 2 ** 31 - 1)));
 }
 
 /** Type and length of the data, and every value against what `kind` allows. */

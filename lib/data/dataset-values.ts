@@ -29,8 +29,7 @@ export function convertValues(
   const data = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
   let offset = 0;
   rows.forEach((row, i) => {
-    data.set(row, offset);
-    checkFits(row, data, offset, rowLength === undefined ? '' : `[${i}]`);
+    put(row, data, offset, rowLength === undefined ? '' : `[${i}]`);
     offset += row.length;
   });
   return { data, rowLength };
@@ -69,18 +68,14 @@ function checkRows(rows: readonly (readonly number[] | FlatValues)[]): number {
   return first;
 }
 
-/** Refuses what is no number and what float32 turns into an infinity; the rest is checked by `Dataset`. */
-function checkFits(
-  row: readonly number[] | FlatValues,
-  data: Float32Array,
-  offset: number,
-  at: string,
-): void {
+/** Puts a row in place, but for what is no number and what float32 turns into an infinity; the rest is checked by `Dataset`. */
+function put(row: readonly number[] | FlatValues, data: Float32Array, offset: number, at: string): void {
   for (let i = 0; i < row.length; i++) {
     const value = row[i]!;
     if (typeof value !== 'number') {
       throw new TorchvaeError('ERR_TYPE', expected('a number', `values${at}[${i}]`, value));
     }
+    data[offset + i] = value;
     if (!Number.isFinite(data[offset + i]!)) {
       throw new TorchvaeError('ERR_RANGE', expected('a finite float32 number', `values${at}[${i}]`, value));
     }

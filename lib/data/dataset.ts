@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { type Binarisation, type BinariseOptions, checkBinarise, drawn, thresholded } from './binarise.ts';
 import {
@@ -225,6 +225,7 @@ export class Dataset {
       validation,
       fractions: wanted,
     } = checkOptions('options of split', options, known);
+    checkBoolean('stratified', stratified);
     if (stratified && !this.labels) {
       throw new TorchvaeError(
         'ERR_STATE',
@@ -351,7 +352,8 @@ function gather<T extends Uint8Array | Int32Array | Float32Array>(
   return picked;
 }
 
-function wholeNumbers(labels: Int32Array | readonly number[]): Int32Array {
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE for labels that are no whole numbers */
+export function wholeNumbers(labels: Int32Array | readonly number[]): Int32Array {
   if (labels instanceof Int32Array) return Int32Array.from(labels);
   if (!Array.isArray(labels)) {
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', 'labels', labels));

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, writeFileAtomic } from '../files.ts';
+import { fetchSecure, fetchTrouble } from '../https.ts';
 
 /** One file to fetch and how to know it. */
 export interface DownloadOptions {
@@ -29,7 +30,7 @@ export async function download(options: DownloadOptions): Promise<void> {
   const troubles: string[] = [];
   for (const url of urls) {
     const content = await fetchChecked(url, options).catch((cause: unknown) => {
-      troubles.push(`${url}: ${reason(cause)}`);
+      troubles.push(`${url}: ${fetchTrouble(cause)}`);
     });
     if (!content) continue;
     await mkdir(dirname(path), { recursive: true }).catch((cause) => {
@@ -50,12 +51,11 @@ async function fetchChecked(url: string, options: DownloadOptions): Promise<Uint
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), patience);
   try {
-    const response = await fetchSecure(url, abort.signal);
-    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
+    const { body } = await fetchSecure(url, abort.signal);
     const hash = createHash('sha256');
     const chunks: Uint8Array[] = [];
     let received = 0;
-    for await (const chunk of response.body) {
+    for await (const chunk of body) {
       timer.refresh();
       received += chunk.length;
       if (received > length) break;
@@ -73,33 +73,4 @@ async function fetchChecked(url: string, options: DownloadOptions): Promise<Uint
   } finally {
     clearTimeout(timer);
   }
-}
-
-const MAX_REDIRECTS = 5;
-
-/** fetch, held to secure addresses at every redirection. */
-async function fetchSecure(url: string, signal: AbortSignal): Promise<Response> {
-  let next = url;
-  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    checkSecure(next);
-    const response = await fetch(next, { signal, redirect: 'manual' });
-    const location = response.headers.get('location');
-    if (response.status < 300 || response.status >= 400 || location === null) return response;
-    next = new URL(location, next).href;
-  }
-  throw new Error(`the server redirected more than ${MAX_REDIRECTS} times`);
-}
-
-/** The hash already guards the content; this keeps what is fetched from being seen or swapped on the way. */
-function checkSecure(url: string): void {
-  const { protocol, hostname } = new URL(url);
-  const loopback = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]';
-  if (protocol !== 'https:' && !(protocol === 'http:' && loopback))
-    throw new Error(`expected an https address but received ${url}`);
-}
-
-/** fetch hides what happened, such as a refused connection, in the cause of its error. */
-function reason(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error && message === 'fetch failed' ? cause.message || String(cause) : message;
 }

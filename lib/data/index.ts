@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
-import { checkOptions, expected } from '../check.ts';
+import { checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { loadNpy, loadNpz, type NpzOptions } from './array-files.ts';
-import { type CifarOptions, loadCifar } from './cifar.ts';
+import { CIFAR_OPTIONS, type CifarOptions, loadCifar } from './cifar.ts';
 import { CSV_OPTIONS } from './csv.ts';
 import type { Dataset, SplitOptions } from './dataset.ts';
 import { readIdx } from './idx.ts';
@@ -80,7 +80,7 @@ const KNOWN: Readonly<Record<string, (options: LoadOptions) => Dataset | Promise
 const LOADERS: Readonly<Record<SourceKind, (path: string, options: LoadOptions) => Promise<Dataset>>> = {
   npy: loadNpy,
   npz: loadNpz,
-  cifar: loadCifar,
+  cifar: (path, options) => loadCifar(path, only(options, CIFAR_OPTIONS)),
   csv: (path, options) => loadLearnt(path, 'csv', options),
   parquet: (path, options) => loadLearnt(path, 'parquet', options),
   text: (path, options) => loadLearnt(path, 'text', options),
@@ -134,6 +134,7 @@ async function find(nameOrPath: string, split: 'train' | 'test' | undefined): Pr
   if (typeof nameOrPath !== 'string') {
     throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
   }
+  if (split !== undefined) checkOneOf('split', split, ['train', 'test']);
   const load = Object.hasOwn(KNOWN, nameOrPath) ? KNOWN[nameOrPath] : undefined;
   if (load) return { load };
   const path = splitPath(nameOrPath, split);

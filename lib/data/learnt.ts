@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { defined } from '../check.ts';
+import { checkBoolean, defined } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { type CsvOptions, readCsv } from './csv.ts';
 import { Dataset, type SplitOptions } from './dataset.ts';
@@ -56,6 +56,7 @@ export function splitSource(
   const length = source.kind === 'table' ? source.table.length : source.text.lines.length;
   const name = source.kind === 'table' ? source.table.name : source.text.name;
   const fractions = checkFractions(validation, undefined);
+  checkBoolean('stratified', stratified);
   const labels = stratified ? labelsOf(source, options, name) : undefined;
   const parts = splitIndices(length, fractions, seed, labels);
   checkParts(parts, fractions, length, name);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheDirectory } from '../cache.ts';
-import { checkOneOf, checkOptions, checkPath, expected } from '../check.ts';
+import { checkBoolean, checkOneOf, checkOptions, checkPath, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { Dataset } from './dataset.ts';
 import { download } from './download.ts';
@@ -47,18 +47,17 @@ export function fashionMnist(options: MnistOptions = {}): Promise<Dataset> {
 
 async function load(set: IdxSet, options: MnistOptions): Promise<Dataset> {
   const known = ['split', 'directory', 'download', 'mirrors'];
-  const { directory, download: wanted, mirrors } = checkOptions(`options of ${set.name}`, options, known);
+  const checked = checkOptions(`options of ${set.name}`, options, known);
+  const { directory, download: wanted, mirrors } = checked;
   if (directory !== undefined) checkPath('directory', directory);
-  if (wanted !== undefined && typeof wanted !== 'boolean') {
-    throw new TorchvaeError('ERR_TYPE', expected('a boolean', 'download', wanted));
-  }
+  if (wanted !== undefined) checkBoolean('download', wanted);
   if (mirrors !== undefined && !(Array.isArray(mirrors) && mirrors.every((url) => typeof url === 'string'))) {
     throw new TorchvaeError('ERR_TYPE', expected('an array of addresses', 'mirrors', mirrors));
   }
-  const split = checkOneOf('split', options.split ?? 'train', ['train', 'test']);
+  const split = checkOneOf('split', checked.split ?? 'train', ['train', 'test']);
   const { images, labels } = set.splits[split];
-  const pixels = await loadFile(set, images, options);
-  const classes = await loadFile(set, labels, options);
+  const pixels = await loadFile(set, images, checked);
+  const classes = await loadFile(set, labels, checked);
   return new Dataset({
     name: `${set.name} (${split})`,
     shape: [1, ...images.shape.slice(1)],

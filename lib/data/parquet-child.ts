@@ -49,7 +49,7 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       version = request.version ?? file.version;
       await file.checkUnchanged(version);
       parquet = await ParquetFile.open(file, request.columns);
-      return { groupRows: parquet.groupRows, names: parquet.names, version };
+      return { groupRows: parquet.groupRows, wanted: parquet.wanted, version };
     }
     case 'table': {
       const builder = parquet.builder();

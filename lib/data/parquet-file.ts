@@ -20,6 +20,8 @@ export class ParquetFile {
   readonly groupRows: readonly number[];
   /** Of the columns. */
   readonly names: readonly string[];
+  /** Of those that are not ignored. */
+  readonly wanted: readonly string[];
   readonly #file: SourceFile;
   readonly #buffer: AsyncBuffer;
   readonly #metadata: FileMetaData;
@@ -30,6 +32,7 @@ export class ParquetFile {
     this.#buffer = asyncBuffer(file);
     this.#metadata = metadata;
     this.names = names;
+    this.wanted = names.filter((name) => !Object.hasOwn(columns, name) || columns[name] !== 'ignore');
     this.#columns = columns;
     this.groupRows = metadata.row_groups.map(({ num_rows: rows }) => Number(rows));
   }
@@ -56,9 +59,7 @@ export class ParquetFile {
 
   /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT naming the row group, and the column and offset or row */
   addGroup(index: number, builder: TableBuilder): Promise<void> {
-    const { names } = this;
-    const columns = this.#columns;
-    const wanted = names.filter((name) => !Object.hasOwn(columns, name) || columns[name] !== 'ignore');
+    const { names, wanted } = this;
     const rows = this.groupRows[index]!;
     return attempt(this.#file.path, `row group ${index}`, async () => {
       if (!(rows >= 0 && rows * names.length <= MAX_CELLS)) throw new Error(`it promises ${rows} rows`);
@@ -67,12 +68,17 @@ export class ParquetFile {
     });
   }
 
-  async #addRows(columns: string[], first: number, count: number, builder: TableBuilder): Promise<void> {
+  async #addRows(
+    columns: readonly string[],
+    first: number,
+    count: number,
+    builder: TableBuilder,
+  ): Promise<void> {
     const places = this.names.map((name) => columns.indexOf(name));
     await parquetRead({
       file: this.#buffer,
       metadata: this.#metadata,
-      columns,
+      columns: [...columns],
       rowStart: first,
       rowEnd: first + count,
       compressors,

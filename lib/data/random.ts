@@ -17,8 +17,9 @@ export class Random {
    * @throws TorchvaeError ERR_TYPE or ERR_RANGE for another seed
    */
   constructor(seed: number | readonly [number, number, number, number]) {
-    this.#state =
-      typeof seed === 'object' ? Uint32Array.from(seed) : stateFromSeed(checkInteger('seed', seed, 0));
+    // An array of anything else would pass for a state, of which nothing but zeros might come.
+    const isState = Array.isArray(seed) && seed.length === 4 && seed.some((word) => word >>> 0 !== 0);
+    this.#state = isState ? Uint32Array.from(seed) : stateFromSeed(checkInteger('seed', seed, 0));
   }
 
   /** The next 32 random bits, as an integer from 0 to 2^32 - 1. */

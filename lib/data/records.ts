@@ -4,7 +4,12 @@ import { checkColumnTypes } from './column-types.ts';
 import type { DatasetOptions } from './dataset.ts';
 import { badData } from './source.ts';
 import { type ColumnType, type Table, TableBuilder } from './table.ts';
-import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './table-schema.ts';
+import {
+  checkGivenSchema,
+  TABLE_SCHEMA_OPTIONS,
+  TableSchema,
+  type TableSchemaOptions,
+} from './table-schema.ts';
 
 /** How `Dataset.fromRecords` reads. */
 export interface RecordOptions extends TableSchemaOptions {
@@ -15,6 +20,9 @@ export interface RecordOptions extends TableSchemaOptions {
   /** That of the training records, for others: nothing is learnt then, and the options of learning have no meaning. */
   schema?: TableSchema;
 }
+
+/** The keys of {@link RecordOptions}. */
+export const RECORD_OPTIONS = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS] as const;
 
 /** What `Dataset` is made of: the records as a table, encoded by a schema that is given or learnt from them. */
 export async function readRecords(
@@ -32,11 +40,9 @@ export async function readRecords(
 
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
 export function checkRecordOptions(what: string, options: RecordOptions) {
-  const known = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS];
-  const { name = 'records', columns, schema, ...learning } = checkOptions(what, options, known);
-  if (schema !== undefined && !(schema instanceof TableSchema)) {
-    throw new TorchvaeError('ERR_TYPE', expected('a TableSchema', 'schema', schema));
-  }
+  const { name = 'records', columns, schema, ...learning } = checkOptions(what, options, RECORD_OPTIONS);
+  if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
+  checkGivenSchema(schema);
   return { name, columns: checkColumnTypes(columns), schema, learning };
 }
 
@@ -45,7 +51,9 @@ export class RecordTable {
   readonly #name: string;
   readonly #columns: Readonly<Record<string, ColumnType>>;
   readonly #schema: TableSchema | undefined;
+  /** Those that are read, and what they are taken for; settled by the first record. */
   #keys: string[] | undefined;
+  #types: Readonly<Record<string, ColumnType>> = {};
   #builder: TableBuilder | undefined;
   #first = 0;
 
@@ -66,11 +74,19 @@ export class RecordTable {
     if (typeof record !== 'object' || record === null || Array.isArray(record)) {
       throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, record));
     }
-    this.#keys ??= this.#schema ? recordKeys(this.#schema, record) : Object.keys(record);
-    const keys = this.#keys;
-    this.#builder ??= new TableBuilder(this.#name, keys, this.#columns, this.#first);
+    const keys = this.#keys ?? this.#settle(record);
+    this.#builder ??= new TableBuilder(this.#name, keys, this.#types, this.#first);
     if (!this.#schema) checkKeys(record, keys, this.#name, place);
     this.#builder.add(keys.map((key) => (record as Record<string, unknown>)[key]));
+  }
+
+  #settle(record: object): string[] {
+    const keys = this.#schema ? recordKeys(this.#schema, record) : Object.keys(record);
+    // A schema leaves other keys out, such as those that it was learnt without.
+    const isLeftOut = (name: string) => !keys.includes(name) && Object.hasOwn(record, name);
+    this.#types = Object.fromEntries(Object.entries(this.#columns).filter(([name]) => !isLeftOut(name)));
+    this.#keys = keys;
+    return keys;
   }
 
   /** @throws TorchvaeError ERR_DATA_FORMAT where no record has come */
@@ -100,6 +116,7 @@ function checkKeys(record: object, keys: readonly string[], name: string, place:
   );
 }
 
+/** @throws TorchvaeError ERR_TYPE for what `for await` cannot go over; a text is refused too, though it can be iterated */
 export function checkIterable(records: unknown): void {
   const value = records as
     | { [Symbol.iterator]?: unknown; [Symbol.asyncIterator]?: unknown }

@@ -1,3 +1,4 @@
+import { expected } from '../check.ts';
 import { badData } from './source.ts';
 import { TableSchema } from './table-schema.ts';
 import { TextSchema } from './text-schema.ts';
@@ -11,8 +12,8 @@ export type DataSchema = TableSchema | TextSchema;
  * @throws TorchvaeError ERR_DATA_FORMAT
  */
 export function schemaFromJson(value: unknown): DataSchema {
-  const type = (value as { type?: unknown } | null)?.type;
+  const type = (value as { type?: unknown } | null | undefined)?.type;
   if (type === 'table') return TableSchema.fromJSON(value);
   if (type === 'text') return TextSchema.fromJSON(value);
-  throw badData('schema', `expected the type table or text but received ${JSON.stringify(type)}`);
+  throw badData('schema', expected('table or text', 'type', type));
 }

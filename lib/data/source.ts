@@ -44,7 +44,7 @@ export async function openFile(path: string): Promise<OpenFile> {
     throw ioError('read', path, cause);
   };
   const named = await stat(path).catch(fail);
-  if (!named.isFile()) throw badData(path, 'expected a file but it is a folder or a device');
+  if (!named.isFile()) throw badData(path, 'expected a file but it is a folder or a device; name a file');
   const handle = await open(path, 'r').catch(fail);
   const versionNow = async () => {
     const { size, mtimeMs, ino } = await handle.stat().catch(fail);

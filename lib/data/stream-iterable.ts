@@ -257,7 +257,10 @@ class SequentialReading implements Reading {
     for (let at = 0; at < count; ) {
       const { data, labels, count: taken } = this.#take(await this.#more(), count - at);
       into.data.set(data, at * this.#size);
-      if (labels) into.labels?.set(labels, at);
+      if (into.labels) {
+        if (!labels) throw this.#noLabels();
+        into.labels.set(labels, at);
+      }
       at += taken;
     }
     if (this.#given === this.#description.length) await this.#checkEnd();
@@ -286,6 +289,11 @@ class SequentialReading implements Reading {
     if (this.#given > this.#description.length) throw this.#wrongLength('more');
     this.#rest = { data: data.subarray(count * this.#size), labels: labels?.subarray(count) };
     return { data: data.subarray(0, count * this.#size), labels: labels?.subarray(0, count), count };
+  }
+
+  #noLabels(): TorchvaeError {
+    const what = `a label for each example, as in the first pass, but there are none (${this.#items.place})`;
+    return badData(this.#description.name, `expected ${what}`);
   }
 
   #wrongLength(found: string): TorchvaeError {

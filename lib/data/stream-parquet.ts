@@ -15,7 +15,12 @@ import {
   type StreamSource,
 } from './stream-source.ts';
 import type { ColumnType } from './table.ts';
-import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './table-schema.ts';
+import {
+  checkGivenSchema,
+  TABLE_SCHEMA_OPTIONS,
+  TableSchema,
+  type TableSchemaOptions,
+} from './table-schema.ts';
 
 /** How a Parquet file is streamed. */
 export interface ParquetStreamOptions extends TableSchemaOptions {
@@ -32,7 +37,8 @@ export const PARQUET_STREAM_OPTIONS = ['columns', 'schema', 'timeLimit', ...TABL
 /** What the process says of the file that it has opened. */
 interface Opened {
   groupRows: number[];
-  names: string[];
+  /** Of the columns that are read. */
+  wanted: string[];
   version: FileVersion;
 }
 
@@ -49,13 +55,14 @@ export async function openParquetStream(
   signal: AbortSignal,
 ): Promise<StreamSource> {
   const { columns: given, schema, timeLimit = 120, ...learning } = options;
+  checkGivenSchema(schema);
   checkNumber('timeLimit', timeLimit, 0.001, 1e6);
   const columns = checkColumnTypes(given);
   const start = (ends: AbortSignal): Promise<ParquetProcess> =>
     ParquetProcess.start(path, { maxFile: Infinity, timeLimit, signal: ends } satisfies ProcessLimits);
   const process = await start(signal);
   try {
-    const { groupRows, names, version } = await process.ask<Opened>({ type: 'open', path, columns });
+    const { groupRows, wanted, version } = await process.ask<Opened>({ type: 'open', path, columns });
     const length = groupRows.reduce((sum, rows) => sum + rows, 0);
     if (length === 0) throw badData(path, 'expected at least one row');
     const kind = schema?.kindOf(() => true);
@@ -65,7 +72,7 @@ export async function openParquetStream(
             schema: schema.toJSON(),
             length,
             kind: kind!,
-            hasLabels: names.includes(schema.label?.name ?? ''),
+            hasLabels: wanted.includes(schema.label?.name ?? ''),
           }
         : await survey(process, groupRows.length, learning, schema);
     const learnt = schema ?? TableSchema.fromJSON(found.schema);

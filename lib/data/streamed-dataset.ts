@@ -3,6 +3,7 @@ import { TorchvaeError } from '../errors.ts';
 import { type Binarisation, type BinariseOptions, checkBinarise, thresholded } from './binarise.ts';
 import { Dataset } from './dataset.ts';
 import type { DataKind } from './dataset-checks.ts';
+import { RECORD_OPTIONS } from './records.ts';
 import type { DataSchema } from './schema.ts';
 import { type IterableOptions, openIterableStream, type StreamItems } from './stream-iterable.ts';
 import {
@@ -98,7 +99,13 @@ export class StreamedDataset {
     make: () => StreamItems,
     options: StreamOptions & IterableOptions = {},
   ): Promise<StreamedDataset> {
-    const { window, signal = NEVER, ...rest } = { ...options };
+    const known = [...STREAM_OPTIONS, ...RECORD_OPTIONS];
+    const {
+      window,
+      signal = NEVER,
+      ...rest
+    } = checkOptions('options of StreamedDataset.from', options, known);
+    if (window !== undefined) checkInteger('window', window, 1);
     return new StreamedDataset(await openIterableStream(make, rest, signal), { window });
   }
 
@@ -124,9 +131,10 @@ export class StreamedDataset {
   /**
    * The first `count` examples in their own order, in memory.
    *
-   * @throws TorchvaeError ERR_RANGE unless there are so many, and what reading throws
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE unless there are so many, and what reading throws
    */
-  head(count: number, { signal = NEVER }: { signal?: AbortSignal } = {}): Promise<Dataset> {
+  head(count: number, options: { signal?: AbortSignal } = {}): Promise<Dataset> {
+    const { signal = NEVER } = checkOptions('options of head', options, ['signal']);
     return this.#some(checkInteger('count', count, 1, this.length), false, signal);
   }
 

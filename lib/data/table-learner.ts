@@ -1,7 +1,12 @@
 import { badData } from './source.ts';
-import { type Column, categoriesOfNumbers, columnOf, type Table } from './table.ts';
-import type { CategoricalField, Field, LabelField, NumericField } from './table-fields.ts';
-import { MAX_CATEGORIES } from './table-fields.ts';
+import { type Column, categoriesOfNumbers, columnOf, placeOf, type Table } from './table.ts';
+import {
+  type CategoricalField,
+  type Field,
+  type LabelField,
+  MAX_CATEGORIES,
+  type NumericField,
+} from './table-fields.ts';
 
 /** What rows of a table say about its columns; they may come a few at a time. */
 export class TableLearner {
@@ -34,7 +39,7 @@ export class TableLearner {
     for (const field of this.#fields) field.add(columnOf(table, field.name));
     if (label === undefined) return;
     this.#label ??= new LabelLearner(label, this.#file);
-    this.#label.add(columnOf(labelled, label), labelled.first);
+    this.#label.add(columnOf(labelled, label), labelled);
   }
 
   finish(): { fields: Field[]; label?: LabelField } {
@@ -142,12 +147,12 @@ class LabelLearner {
     this.#file = file;
   }
 
-  add(column: Column, first = 0): void {
+  add(column: Column, table: Table): void {
     if (column.type === 'numeric') {
       const row = column.values.findIndex((value) => !Number.isInteger(value) && !Number.isNaN(value));
       if (row >= 0) {
-        const place = `row ${first + row + 1}, column ${JSON.stringify(this.#name)}`;
         const found = `but received ${column.values[row]}`;
+        const place = placeOf(row, this.#name, table);
         throw badData(this.#file, `${place}: expected a class as label, a word or a whole number, ${found}`);
       }
     }

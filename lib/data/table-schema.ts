@@ -1,4 +1,4 @@
-import { checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { DataKind } from './dataset-checks.ts';
 import { allocate, badData } from './source.ts';
@@ -173,7 +173,7 @@ export class TableSchema {
       if (Number.isFinite(data[at]!)) continue;
       throw badData(
         table.name,
-        `${placeOf(row, field.name, table.first)}: expected a number that is finite as float32 but received ${value}`,
+        `${placeOf(row, field.name, table)}: expected a number that is finite as float32 but received ${value}`,
       );
     }
   }
@@ -229,6 +229,12 @@ export class TableSchema {
   }
 }
 
+/** @throws TorchvaeError ERR_TYPE unless `schema` is one, if it is given */
+export function checkGivenSchema(schema: unknown): asserts schema is TableSchema | undefined {
+  if (schema === undefined || schema instanceof TableSchema) return;
+  throw new TorchvaeError('ERR_TYPE', expected('a TableSchema', 'schema', schema));
+}
+
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
 export function checkLearning(options: TableSchemaOptions) {
   const {
@@ -236,10 +242,11 @@ export function checkLearning(options: TableSchemaOptions) {
     onMissing = 'refuse',
     standardise = true,
   } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
-  checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
-  if (typeof standardise !== 'boolean') {
-    throw new TorchvaeError('ERR_TYPE', expected('true or false', 'standardise', standardise));
+  if (labelColumn !== undefined && typeof labelColumn !== 'string') {
+    throw new TorchvaeError('ERR_TYPE', expected('the name of a column', 'labelColumn', labelColumn));
   }
+  checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
+  checkBoolean('standardise', standardise);
   return { labelColumn, onMissing, standardise };
 }
 
@@ -262,10 +269,7 @@ function numbersOf(column: Column, table: Table): Float64Array {
     const value = code < 0 ? Number.NaN : numbers[code];
     if (value !== undefined) return value;
     const found = JSON.stringify(column.categories[code]!.slice(0, 60));
-    throw badData(
-      table.name,
-      `${placeOf(row, column.name, table.first)}: expected a number but received ${found}`,
-    );
+    throw badData(table.name, `${placeOf(row, column.name, table)}: expected a number but received ${found}`);
   });
 }
 
@@ -278,13 +282,13 @@ function namesOf(column: Column): { codes: Int32Array; names: readonly string[] 
 /** The refusal of a row that has no value in a column. */
 export function missingValue(table: Table, row: number, column: string): TorchvaeError {
   const advice = 'fill it in, leave the row out, or give onMissing: impute (--on-missing impute)';
-  const place = placeOf(row, column, table.first);
+  const place = placeOf(row, column, table);
   return badData(table.name, `${place}: expected a value but it is missing; ${advice}`);
 }
 
 /** The refusal of a row that has no label. */
 export function missingLabel(table: Table, row: number, column: string): TorchvaeError {
-  return badData(table.name, `${placeOf(row, column, table.first)}: expected a label but it is missing`);
+  return badData(table.name, `${placeOf(row, column, table)}: expected a label but it is missing`);
 }
 
 function unknownCategory(
@@ -297,6 +301,6 @@ function unknownCategory(
   const received = JSON.stringify(found.slice(0, 60));
   return badData(
     table.name,
-    `${placeOf(row, name, table.first)}: expected one of the training rows' values (${known}) but received ${received}`,
+    `${placeOf(row, name, table)}: expected one of the training rows' values (${known}) but received ${received}`,
   );
 }

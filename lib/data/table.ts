@@ -30,6 +30,8 @@ export interface Table {
   readonly length: number;
   /** Rows of the same source that come before these, for messages. Default 0. */
   readonly first?: number;
+  /** Where the rows stand in their source, for messages, if not one after the other from `first` on. */
+  readonly rows?: Uint32Array;
   readonly columns: readonly Column[];
 }
 
@@ -102,9 +104,13 @@ export class TableBuilder {
   }
 }
 
-/** "row 3, column "age"" for the row of this index, after `first` others: people count from 1. */
-export function placeOf(index: number, column: string, first = 0): string {
-  return `row ${first + index + 1}, column ${JSON.stringify(column)}`;
+/** "row 3, column "age"" for the row of this index of a table: people count from 1. */
+export function placeOf(
+  index: number,
+  column: string,
+  { first = 0, rows }: Pick<Table, 'first' | 'rows'> = {},
+): string {
+  return `row ${(rows?.[index] ?? first + index) + 1}, column ${JSON.stringify(column)}`;
 }
 
 /** The refusal of a column that is not there. */
@@ -134,7 +140,8 @@ export function rowsOf(table: Table, indices: ArrayLike<number>): Table {
     for (let i = 0; i < values.length; i++) values[i] = column.values[indices[i]!]!;
     return { ...column, values } as Column;
   });
-  return { name: table.name, length: indices.length, columns };
+  const rows = Uint32Array.from(indices, (index) => table.rows?.[index] ?? (table.first ?? 0) + index);
+  return { name: table.name, length: indices.length, rows, columns };
 }
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;

@@ -80,6 +80,7 @@ export class TextSchema {
    * @throws TorchvaeError ERR_TYPE or ERR_RANGE for options, ERR_DATA_FORMAT where there is no token at all
    */
   static learn(text: Lines, options: TextSchemaOptions = {}, all: Lines = text): TextSchema {
+    checkLines('text', text);
     const {
       level = 'character',
       length,
@@ -130,13 +131,14 @@ export class TextSchema {
    * The lines as tokens, in the form that the constructor of `Dataset` takes.
    *
    * @returns [lines, size], whole numbers below `categories`
-   * @throws TorchvaeError ERR_DATA_FORMAT naming a line that is longer than `size`
+   * @throws TorchvaeError ERR_TYPE, ERR_DATA_FORMAT naming a line that is longer than `size`
    */
-  encode({ name, lines, numbers }: Lines): {
+  encode(text: Lines): {
     shape: readonly [number];
     kind: 'categorical';
     data: Float32Array;
   } {
+    const { name, lines, numbers } = checkLines('text', text);
     const count = lines.length * this.size;
     if (lines.length === 0) throw badData(name, 'expected at least one line that is not empty');
     if (count > MAX_VALUES) {
@@ -189,6 +191,16 @@ export class TextSchema {
       return tokens.join(this.level === 'word' ? ' ' : '');
     });
   }
+}
+
+function checkLines(argument: string, text: Lines): Lines {
+  const lines: unknown = text?.lines;
+  if (typeof text?.name !== 'string' || !Array.isArray(lines)) {
+    throw new TorchvaeError('ERR_TYPE', expected('{ name, lines }', argument, text));
+  }
+  const bad = lines.findIndex((line) => typeof line !== 'string');
+  if (bad < 0) return text;
+  throw new TorchvaeError('ERR_TYPE', expected('a text', `${argument}.lines[${bad}]`, lines[bad]));
 }
 
 function tokensOf(line: string, level: 'character' | 'word'): Iterable<string> {

@@ -25,7 +25,8 @@ const FOREST = { trees: 10, depth: 12, leaf: 5 };
  * a second or two for 10,000 examples, in which nothing else runs.
  *
  * @param codes [examples, dimensions]
- * @throws TorchvaeError ERR_STATE for data without factors, ERR_SHAPE for codes of other examples or of one dimension
+ * @throws TorchvaeError ERR_TYPE, ERR_STATE for data without factors, ERR_SHAPE for codes of other examples or of one
+ * dimension, ERR_RANGE for codes that are not finite
  */
 export function dci(codes: Tensor, data: Dataset, options: DisentanglementOptions = {}): Dci {
   const given = codesAndFactors(codes, data);

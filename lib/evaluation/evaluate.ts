@@ -1,8 +1,8 @@
-import { checkInteger, checkOptions, expected } from '../check.ts';
-import type { Binarisation, DataKind, Dataset } from '../data/dataset.ts';
+import { checkInteger, checkOptions, defined, expected } from '../check.ts';
+import { type Binarisation, type DataKind, Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { ScoreOptions } from '../model/anomaly.ts';
+import { completeScoring, SCORE_OPTIONS, type ScoreOptions } from '../model/anomaly.ts';
 import type { Examples, Tensor } from '../model/input.ts';
 import type { Losses } from '../model/losses.ts';
 import type { DeviceName } from '../runtime/device.ts';
@@ -25,7 +25,7 @@ export interface EvaluateOptions {
   reference?: Dataset;
   /** Labels, or names of classes, that count as anomalies; the others are normal. Default: no detection. */
   anomalous?: readonly (number | string)[];
-  /** How anomalies are scored. */
+  /** How anomalies are scored; its seed is that of all draws unless it has one of its own. */
   scoring?: ScoreOptions;
   /** Of all draws; default 0. */
   seed?: number;
@@ -117,7 +117,10 @@ export async function evaluateModel(
   const seed = checkInteger('seed', given.seed ?? 0, 0);
   const draws = checkInteger('likelihoodSamples', given.likelihoodSamples ?? 0, 0, 1 << 24);
   const samples = checkInteger('samples', given.samples ?? 10_000, 0, 1 << 20);
-  const isAnomalous = given.anomalous && anomalousExamples(data, given.anomalous);
+  const reference = given.reference === undefined ? data : checkReference(given.reference, data);
+  const isAnomalous = given.anomalous === undefined ? undefined : anomalousExamples(data, given.anomalous);
+  const wanted = checkOptions('options.scoring of evaluate', given.scoring ?? {}, SCORE_OPTIONS);
+  const scoring = completeScoring({ seed, ...defined(wanted) });
   const { name, length, shape, kind, binarisation } = data;
   const perDimension = data.size * Math.LN2;
   const losses = await model.elbo(data, { seed });
@@ -141,10 +144,10 @@ export async function evaluateModel(
   }
   if (kind !== 'categorical') result.reconstruction = await judgeReconstructions(model, data);
   if (samples > 0 && kind !== 'categorical') {
-    const judged = await judgeSamples(model, given.reference ?? data, samples, seed);
+    const judged = await judgeSamples(model, reference, samples, seed);
     if (judged) result.samples = judged;
   }
-  if (data.factors.length > 0) {
+  if (data.factors.length > 0 && data.length > 1) {
     const some = spread(data, DISENTANGLED);
     const { mean } = await model.encode(some);
     if (mean.shape[1]! > 1) {
@@ -158,9 +161,8 @@ export async function evaluateModel(
     }
   }
   if (isAnomalous) {
-    const scoring = { draws: 10, measure: 'elbo' as const, ...given.scoring };
     const scores = await inStretches(data, (part, first) =>
-      model.score(part, { ...scoring, seed: seed + first }),
+      model.score(part, { ...scoring, seed: scoring.seed + first }),
     );
     const anomalous = isAnomalous.filter(Boolean).length;
     result.detection = {
@@ -219,6 +221,19 @@ async function judgeSamples(
     examples: data.length,
     reference: reference.name,
   };
+}
+
+/** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE for examples of another size */
+function checkReference(reference: unknown, data: Dataset): Dataset {
+  if (!(reference instanceof Dataset)) {
+    throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'reference', reference));
+  }
+  if (reference.size === data.size) return reference;
+  throw new TorchvaeError(
+    'ERR_SHAPE',
+    `Expected examples of ${data.size} values, as the evaluated ones have, for reference but received examples of ` +
+      `${reference.size} (${reference.name})`,
+  );
 }
 
 /** Whether each example has one of the labels or classes. */

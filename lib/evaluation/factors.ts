@@ -1,8 +1,8 @@
 import { checkInteger, checkOptions, expected } from '../check.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { Dataset } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { Tensor } from '../model/input.ts';
+import { checkFiniteValues, isTensor, type Tensor } from '../model/input.ts';
 
 /** Codes beside the factors that they are to tell. */
 export interface CodesAndFactors {
@@ -27,9 +27,14 @@ export interface FactorColumn {
 /**
  * The codes of a data set with known factors.
  *
- * @throws TorchvaeError ERR_STATE for data without factors, ERR_SHAPE for codes of other examples or of one dimension
+ * @throws TorchvaeError ERR_TYPE for what are no codes or no data set, ERR_STATE for data without factors, ERR_SHAPE for codes of
+ * other examples or of one dimension, ERR_RANGE for codes that are not finite
  */
 export function codesAndFactors(codes: Tensor, data: Dataset): CodesAndFactors {
+  if (!isTensor(codes) || !(codes.data instanceof Float32Array) || !Array.isArray(codes.shape)) {
+    throw new TorchvaeError('ERR_TYPE', expected('a Tensor', 'codes', codes));
+  }
+  if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'data', data));
   const { factors, factorValues, length } = data;
   if (!factorValues || factors.length === 0) {
     throw new TorchvaeError(
@@ -44,6 +49,7 @@ export function codesAndFactors(codes: Tensor, data: Dataset): CodesAndFactors {
       expected(`${length} codes of at least two dimensions`, 'codes', codes.shape),
     );
   }
+  checkFiniteValues('codes', codes);
   return {
     rows,
     dimensions,

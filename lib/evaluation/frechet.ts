@@ -22,7 +22,8 @@ export interface FrechetOptions {
  *
  * @param reference the data
  * @param samples what is held against it
- * @throws TorchvaeError ERR_SHAPE for sets of examples of different sizes, or of fewer than two
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for values that are not finite, ERR_SHAPE for sets of examples of different sizes, or
+ * of fewer than two
  */
 export async function frechetDistance(
   reference: Examples | Tensor,

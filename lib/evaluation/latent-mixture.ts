@@ -1,4 +1,4 @@
-import { checkInteger } from '../check.ts';
+import { checkInteger, checkOptions } from '../check.ts';
 import { Random } from '../data/random.ts';
 import type { Tensor } from '../model/input.ts';
 import { checkOutputSize } from '../model/output.ts';
@@ -41,11 +41,16 @@ export class LatentMixture {
     this.iterations = iterations;
   }
 
-  /** `count` codes, [count, dimensions]; the same seed (default 0) gives the same ones. */
+  /**
+   * `count` codes, [count, dimensions]; the same seed (default 0) gives the same ones.
+   *
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE
+   */
   sample(count: number, options: { seed?: number } = {}): Tensor {
     checkInteger('count', count, 1);
     checkOutputSize('count', count, this.dimensions);
-    const random = new Random(checkInteger('seed', options.seed ?? 0, 0));
+    const { seed = 0 } = checkOptions('options of LatentMixture.sample', options, ['seed']);
+    const random = new Random(checkInteger('seed', seed, 0));
     const { dimensions: d } = this;
     const data = new Float32Array(count * d);
     const noise = new Float64Array(d);

@@ -36,7 +36,8 @@ export interface PrecisionRecall {
  *
  * @param reference the data
  * @param samples what is held against it
- * @throws TorchvaeError ERR_SHAPE for sets of examples of different sizes, or of no more than `neighbours`
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for values that are not finite, ERR_SHAPE for sets of examples of different sizes, or
+ * of no more than `neighbours`
  */
 export async function precisionRecall(
   reference: Examples | Tensor,

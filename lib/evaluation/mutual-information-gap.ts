@@ -21,7 +21,8 @@ const FACTOR_BINS = 20;
  *
  * @param codes [examples, dimensions], as `VAE.encode` gives the means
  * @param bins default 20
- * @throws TorchvaeError ERR_STATE for data without factors, ERR_SHAPE for codes of other examples or of one dimension
+ * @throws TorchvaeError ERR_TYPE, ERR_STATE for data without factors, ERR_SHAPE for codes of other examples or of one
+ * dimension, ERR_RANGE for codes that are not finite
  */
 export function mutualInformationGap(codes: Tensor, data: Dataset, bins = 20): MutualInformationGap {
   checkInteger('bins', bins, 2, 1 << 16);

@@ -1,8 +1,7 @@
 import { checkInteger, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { Examples, Tensor } from '../model/input.ts';
-import { unshared } from '../runtime/memory.ts';
+import { checkFiniteValues, type Examples, type Tensor } from '../model/input.ts';
 
 type Values = Float32Array | Uint8Array;
 
@@ -18,8 +17,8 @@ export interface PointSets {
  * The values of two sets of examples of one size.
  *
  * @param fewest examples that each must have
- * @throws TorchvaeError ERR_TYPE for what is no set of examples, ERR_SHAPE for sets of examples of different sizes, of too few,
- * or of a size that none says
+ * @throws TorchvaeError ERR_TYPE for what is no set of examples, ERR_RANGE for values that are not finite, ERR_SHAPE for sets of
+ * examples of different sizes, of too few, or of a size that none says
  */
 export function pointSets(
   reference: Examples | Tensor,
@@ -48,10 +47,10 @@ function columnsOf(name: string, x: Examples | Tensor): number | undefined {
 }
 
 function valuesOf(name: string, x: Examples | Tensor, columns: number, fewest: number): Values {
-  const data = ArrayBuffer.isView(x) ? x : x instanceof Dataset ? x.drawn(0) : x.data;
+  const data = checkFiniteValues(name, x);
   const size = columnsOf(name, x) ?? columns;
   const fits = size === columns && data.length >= fewest * columns && data.length % columns === 0;
-  if (fits) return unshared(data);
+  if (fits) return data;
   const what = `at least ${fewest} examples of ${columns} values`;
   const came = size === columns ? `${data.length} values` : `examples of ${size} values`;
   throw new TorchvaeError('ERR_SHAPE', `Expected ${what} for ${name} but received ${came}`);

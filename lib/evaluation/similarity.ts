@@ -1,11 +1,9 @@
-import { types } from 'node:util';
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { Examples, Tensor } from '../model/input.ts';
+import { checkFiniteValues, type Examples, type Tensor } from '../model/input.ts';
 import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
-import { unshared } from '../runtime/memory.ts';
 
 /** How {@link structuralSimilarity} reads its images. */
 export interface SimilarityOptions {
@@ -26,7 +24,8 @@ export const SSIM_WINDOW = 11;
  * @param images [n, ...shape]
  * @param others [n, ...shape], such as the reconstructions
  * @returns [n]
- * @throws TorchvaeError ERR_TYPE, ERR_SHAPE for sets that differ in number or size, or images smaller than the window
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for values that are not finite, ERR_SHAPE for sets that differ in number or size, or
+ * images smaller than the window
  */
 export async function structuralSimilarity(
   images: Examples | Tensor,
@@ -37,7 +36,7 @@ export async function structuralSimilarity(
   const shape = given.shape ?? shapeOf(images) ?? shapeOf(others);
   const [channels, height, width] = checkImageShape(shape);
   const size = channels * height * width;
-  const [a, b] = [valuesOf('images', images), valuesOf('others', others)];
+  const [a, b] = [checkFiniteValues('images', images), checkFiniteValues('others', others)];
   for (const [name, values] of Object.entries({ images: a, others: b })) {
     if (values.length > 0 && values.length % size === 0 && values.length === a.length) continue;
     const count = name === 'images' ? 'a positive number of' : 'as many';
@@ -56,9 +55,11 @@ function shapeOf(x: Examples | Tensor): readonly number[] | undefined {
 }
 
 function checkImageShape(shape: readonly number[] | undefined): [number, number, number] {
-  const [channels, height, width] = shape?.length === 2 ? [1, ...shape] : (shape ?? []);
-  const isImage = Array.isArray(shape) && (shape.length === 2 || shape.length === 3);
-  if (!isImage || Math.min(height!, width!) < SSIM_WINDOW) {
+  const given: readonly unknown[] = Array.isArray(shape) ? shape : [];
+  const [channels, height, width] = given.length === 2 ? [1, ...given] : given;
+  const isImage = given.length === 2 || given.length === 3;
+  const isSmall = [height, width].some((side) => typeof side === 'number' && side < SSIM_WINDOW);
+  if (!isImage || isSmall) {
     const what = `[channels, height, width] with sides of at least ${SSIM_WINDOW} pixels`;
     throw new TorchvaeError('ERR_SHAPE', expected(what, 'shape', String(shape)));
   }
@@ -68,10 +69,4 @@ function checkImageShape(shape: readonly number[] | undefined): [number, number,
     checkInteger('shape[1]', height, 1, limit),
     checkInteger('shape[2]', width, 1, limit),
   ];
-}
-
-function valuesOf(name: string, x: Examples | Tensor): Float32Array | Uint8Array {
-  const values = ArrayBuffer.isView(x) ? x : x instanceof Dataset ? x.drawn(0) : x?.data;
-  if (types.isFloat32Array(values) || types.isUint8Array(values)) return unshared(values);
-  throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
 }

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { expected } from '../check.ts';
 import { type DataSchema, schemaFromJson } from '../data/schema.ts';
+import { withFile } from '../data/source.ts';
 import { TorchvaeError } from '../errors.ts';
-import { ioError, writeFileAtomic } from '../files.ts';
+import { writeFileAtomic } from '../files.ts';
 import { type AnomalyThreshold, thresholdFromJson } from './anomaly.ts';
 import type { Position } from './core.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
@@ -49,12 +49,13 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
 }
 
 /**
- * @throws TorchvaeError ERR_IO for a file that cannot be read, ERR_CHECKPOINT for one that is no checkpoint or is
- * damaged, naming the place
+ * @throws TorchvaeError ERR_IO for a file that cannot be read or is none, ERR_OUT_OF_MEMORY, ERR_CHECKPOINT for one that is
+ * no checkpoint or is damaged, naming the place
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const bytes = await readFile(path).catch((cause) => {
-    throw ioError('read', path, cause);
+  // In parts: readFile refuses more than 2 GiB, which a model of 180 million weights and their moments takes.
+  const bytes = await withFile(path, (file) => file.read(0, file.size)).catch((error) => {
+    throw error.code === 'ERR_DATA_FORMAT' ? new TorchvaeError('ERR_IO', error.message) : error;
   });
   const { tensors, metadata } = decodeSafetensors(bytes, path);
   if (metadata.format !== FORMAT) {
@@ -93,11 +94,6 @@ function checkNotNegative(path: string, name: string, data: Float32Array): void 
   const index = data.findIndex((value) => value < 0);
   if (index >= 0)
     throw damaged(path, `Expected no negative value but the tensor ${name} has ${data[index]} at ${index}`);
-}
-
-/** Whether a tensor of this name is a weight, not the optimiser's or the average of one. */
-export function isWeight(name: string): boolean {
-  return !name.startsWith('optimizer.') && !name.startsWith('average.');
 }
 
 function parseObject(path: string, field: string, text: string | undefined): Record<string, unknown> {

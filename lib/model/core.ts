@@ -106,6 +106,11 @@ export class Core {
     this.#handle = handle;
   }
 
+  /**
+   * @param seed of the weights, and of the noise and the order of the data in training
+   * @param reference whether libtorch's own operations are to take the place of the fused ones
+   * @throws TorchvaeError ERR_SPEC, ERR_OUT_OF_MEMORY, ERR_DEVICE for a precision that the device does not have
+   */
   static async create(
     spec: ModelSpec,
     device: Device,

@@ -33,6 +33,12 @@ export function checkTensorShape(name: string, { shape }: Tensor, wanted: readon
 
 /** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
 export function checkDataset(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
+  checkUnlabelled(name, data, spec);
+  checkLabels(name, data.labels, spec, data.length);
+}
+
+/** @throws TorchvaeError as {@link checkDataset}, but for labels */
+function checkUnlabelled(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
   if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', name, data));
   if (data.data.length !== data.length * data.size) {
     throw new TorchvaeError(
@@ -41,7 +47,6 @@ export function checkDataset(name: string, data: unknown, spec: ModelSpec): asse
     );
   }
   checkFits(name, data, spec);
-  checkLabels(name, data.labels, spec, data.length);
 }
 
 /**
@@ -98,7 +103,7 @@ function largestOf(values: Float32Array | Uint8Array): number {
 
 /**
  * The examples as the addon takes them: whole, finite, and within the likelihood's support; those of a data set with
- * dynamic binarisation drawn from `seed`.
+ * dynamic binarisation drawn from `seed`. Labels are left to {@link checkLabels}: they may come from elsewhere.
  *
  * @throws TorchvaeError ERR_TYPE, ERR_SHAPE or ERR_RANGE naming the first offending value
  */
@@ -109,7 +114,7 @@ export function checkExamples(
   seed = 0,
 ): Float32Array | Uint8Array {
   if (x instanceof Dataset) {
-    checkDataset(name, x, spec);
+    checkUnlabelled(name, x, spec);
     return x.drawn(seed);
   }
   if (!types.isFloat32Array(x) && !types.isUint8Array(x)) {
@@ -123,6 +128,22 @@ export function checkExamples(
     throw new TorchvaeError('ERR_TYPE', expected('a Float32Array, as tokens are no pixels,', name, values));
   }
   return values;
+}
+
+/**
+ * The values of examples or of a tensor, whatever model they are of, as the addon takes them; with dynamic binarisation drawn
+ * from seed 0.
+ *
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for a value that is not finite
+ */
+export function checkFiniteValues(name: string, x: Examples | Tensor): Float32Array | Uint8Array {
+  const values: unknown = x instanceof Dataset ? x.drawn(0) : ArrayBuffer.isView(x) ? x : x?.data;
+  if (!types.isFloat32Array(values) && !types.isUint8Array(values)) {
+    throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
+  }
+  const own = unshared(values);
+  if (types.isFloat32Array(own)) checkValues(name, own, FINITE);
+  return own;
 }
 
 /** @throws TorchvaeError as {@link checkExamples}; z has rows of finite values */
@@ -154,10 +175,10 @@ export function checkLabels(
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', argument, labels));
   }
   if (labels.length !== rows) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
-  labels.forEach((label: unknown, i: number) => {
-    checkInteger(`${argument} at ${i}`, label, 0, condition.classes - 1);
-  });
-  return Int32Array.from(labels);
+  // Unlike forEach and map, it does not pass over what an array leaves out.
+  return Int32Array.from(labels, (label: unknown, i) =>
+    checkInteger(`${argument} at ${i}`, label, 0, condition.classes - 1),
+  );
 }
 
 function checkRows(

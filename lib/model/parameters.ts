@@ -2,15 +2,15 @@ import { types } from 'node:util';
 import { expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { StateTensor } from '../runtime/native.ts';
-import { type Checkpoint, damaged, isWeight } from './checkpoint.ts';
+import { type Checkpoint, damaged } from './checkpoint.ts';
 import { checkTensorShape, isTensor, type Tensor } from './input.ts';
 
 /** What the names of averaged weights begin with. */
 export const AVERAGE = 'average.';
 
-/** Whether this is a tensor of weights. */
+/** Whether this is a tensor of weights, not the optimiser's or the average of one. */
 export function isParameter({ name }: { name: string }): boolean {
-  return isWeight(name);
+  return !name.startsWith('optimizer.') && !name.startsWith(AVERAGE);
 }
 
 /** A copy of what the caller gives for one parameter, since it is used later. */

@@ -109,10 +109,10 @@ export type PresetName = keyof typeof PRESETS;
 export const presetNames = Object.keys(PRESETS) as PresetName[];
 
 /**
- * A built-in model.
+ * A built-in model: a copy, to be changed at will.
  *
  * @throws TorchvaeError ERR_RANGE for an unknown name, listing those there are
  */
 export function preset(name: PresetName): Preset {
-  return PRESETS[checkOneOf('preset', name, presetNames)];
+  return structuredClone<Preset>(PRESETS[checkOneOf('preset', name, presetNames)]);
 }

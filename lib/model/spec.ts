@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkInteger, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { NativePart, NativeSpec } from '../runtime/native.ts';
 import { completePart, MAX_WIDTH } from './parts/fields.ts';
@@ -116,7 +116,7 @@ function completeShape(shape: readonly number[]): number[] {
   if (!Array.isArray(shape) || shape.length === 0 || shape.length > 4) {
     throw new TorchvaeError('ERR_SPEC', expected('one to four positive integers', 'spec.inputShape', shape));
   }
-  const complete = shape.map((n, i) => checkInteger(`spec.inputShape[${i}]`, n, 1, MAX_WIDTH));
+  const complete = Array.from(shape, (n, i) => checkInteger(`spec.inputShape[${i}]`, n, 1, MAX_WIDTH));
   checkInteger('the size of x in spec', inputSize({ inputShape: complete }), 1, MAX_WIDTH);
   return complete;
 }
@@ -130,8 +130,7 @@ function completeCondition(input: NonNullable<ModelSpecInput['condition']>): Con
     prior = false,
   } = checkOptions('spec.condition', input, known);
   for (const [name, value] of Object.entries({ encoder, decoder, prior })) {
-    if (typeof value === 'boolean') continue;
-    throw new TorchvaeError('ERR_SPEC', expected('a boolean', `spec.condition.${name}`, value));
+    checkBoolean(`spec.condition.${name}`, value);
   }
   return { classes: checkInteger('spec.condition.classes', classes, 2, 1 << 20), encoder, decoder, prior };
 }

@@ -1,4 +1,4 @@
-import { expected } from '../check.ts';
+import { defined, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Losses } from '../model/losses.ts';
 
@@ -38,7 +38,10 @@ export interface EpochRecord {
 /** @throws TorchvaeError ERR_TYPE for what is no array of epochs */
 export function checkEpochs(epochs: readonly EpochRecord[]): readonly EpochRecord[] {
   const isEpoch = (each: Partial<EpochRecord> | null) =>
-    typeof each?.epoch === 'number' && typeof each.train === 'object' && each.train !== null;
+    typeof each?.epoch === 'number' &&
+    typeof each.train === 'object' &&
+    each.train !== null &&
+    (each.gradientHealth === undefined || Array.isArray(each.gradientHealth?.layers));
   if (Array.isArray(epochs) && epochs.every(isEpoch)) return epochs;
   throw new TorchvaeError('ERR_TYPE', expected('an array of what fit() yielded', 'epochs', epochs));
 }
@@ -147,8 +150,4 @@ function numbersOf(value: unknown): number[] {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
-}
-
-function defined(values: Json): Json {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

@@ -96,7 +96,9 @@ function checkImages(name: string, images: unknown, shape: readonly number[]): E
     throw new TorchvaeError('ERR_TYPE', expected('an array such as [1, 28, 28]', 'shape', shape));
   }
   const [channels, height, width] = shape.length === 2 ? [1, ...shape] : shape;
-  if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3) || !height || !width) {
+  const isSide = (extent: unknown) => Number.isSafeInteger(extent) && Number(extent) > 0;
+  const isImage = (shape.length === 2 || shape.length === 3) && isSide(height) && isSide(width);
+  if (!isImage || (channels !== 1 && channels !== 3)) {
     const what = '[height, width] or [channels, height, width] with 1 or 3 channels';
     throw new TorchvaeError('ERR_SHAPE', `Expected ${what} for shape but received [${shape.join(', ')}]`);
   }

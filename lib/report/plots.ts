@@ -5,7 +5,7 @@ import { barPlot } from './charts/bars.ts';
 import { rampColour } from './charts/colours.ts';
 import { linePlot } from './charts/lines.ts';
 import type { Plot } from './charts/plot.ts';
-import { checkEpochs, type EpochRecord, type LossRecord } from './epochs.ts';
+import { checkEpochs, type EpochRecord, type LossRecord, objectOf } from './epochs.ts';
 
 const TERMS = {
   loss: 'Loss',
@@ -73,7 +73,11 @@ export function gradientCurves(epochs: readonly EpochRecord[]): Plot {
 }
 
 /** KL(q(z|x) || p(z)) of each dimension of z, faint where the dimension is not in use. */
-export function klBars({ klPerDimension, meanVariance }: NonNullable<EpochRecord['latentHealth']>): Plot {
+export function klBars(survey: NonNullable<EpochRecord['latentHealth']>): Plot {
+  if (!objectOf(survey)) {
+    throw new TorchvaeError('ERR_TYPE', expected('what VAE.latentHealth returns', 'survey', survey));
+  }
+  const { klPerDimension, meanVariance } = survey;
   for (const [name, values] of Object.entries({ klPerDimension, meanVariance })) {
     if (Array.isArray(values) || values instanceof Float32Array) continue;
     throw new TorchvaeError('ERR_TYPE', expected('an array of numbers', name, values));

@@ -3,6 +3,8 @@ import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, isTemporaryFile, writeFileAtomic } from '../files.ts';
+import type { Losses } from '../model/losses.ts';
+import type { EpochResult } from '../training/fit.ts';
 import { type EpochRecord, parseEpochs } from './epochs.ts';
 import { decodePng, encodePng, type Picture } from './png.ts';
 
@@ -11,13 +13,10 @@ export const BEST_FILE = 'best.safetensors';
 export const CONFIG_FILE = 'config.json';
 const METRICS_FILE = 'metrics.jsonl';
 
-/** A line of `metrics.jsonl`. */
-export interface MetricsLine {
-  epoch: number;
-  step: number;
-  seconds: number;
-  train: object;
-  test?: object;
+/** A line of `metrics.jsonl`: what `fit()` yielded, with what it validated on under the name of what that was. */
+export interface MetricsLine extends Omit<EpochResult, 'validation'> {
+  validation?: Losses;
+  test?: Losses;
 }
 
 /** The folder that a training run leaves: configuration, metrics, pictures, checkpoint. */
@@ -133,8 +132,8 @@ function readText(path: string): Promise<string> {
   });
 }
 
-/** Without this, JSON makes an object of a typed array. */
-function plainArrays(_key: string, value: unknown): unknown {
+/** A replacer for `JSON.stringify`, which makes an object of a typed array without it. */
+export function plainArrays(_key: string, value: unknown): unknown {
   return value instanceof Float32Array ? Array.from(value) : value;
 }
 

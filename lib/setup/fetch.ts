@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TorchvaeError } from '../errors.ts';
 import { ioError } from '../files.ts';
+import { fetchSecure, fetchTrouble } from '../https.ts';
 import { type OnProgress, throwIfAborted } from './progress.ts';
-
-const MAX_REDIRECTS = 5;
 
 /** Give up when nothing came for so long, in milliseconds. */
 const PATIENCE = 60_000;
@@ -33,9 +32,11 @@ export async function fetchToFile(url: string, path: string, options: FetchOptio
   const stalled = new AbortController();
   const timer = setTimeout(() => stalled.abort(), PATIENCE);
   const signals = options.signal ? [options.signal, stalled.signal] : [stalled.signal];
-  const file = createWriteStream(path);
+  let file: WriteStream | undefined;
   try {
-    const response = await follow(url, AbortSignal.any(signals));
+    const response = await fetchSecure(url, AbortSignal.any(signals));
+    // Not before: until the pipeline hears of them, errors of the stream would end the process.
+    file = createWriteStream(path);
     const totalBytes = Number(response.headers.get('content-length')) || undefined;
     let bytes = 0;
     async function* counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -54,15 +55,15 @@ export async function fetchToFile(url: string, path: string, options: FetchOptio
     await pipeline(Readable.fromWeb(response.body as never), counted, file);
   } catch (cause) {
     throwIfAborted(options.signal);
-    if (file.errored && (cause as NodeJS.ErrnoException).syscall) throw ioError('write', path, cause);
+    if (file?.errored && (cause as NodeJS.ErrnoException).syscall) throw ioError('write', path, cause);
     throw downloadError(
       url,
-      stalled.signal.aborted ? `nothing came for ${PATIENCE / 1000} s` : reason(cause),
+      stalled.signal.aborted ? `nothing came for ${PATIENCE / 1000} s` : fetchTrouble(cause),
       cause,
     );
   } finally {
     clearTimeout(timer);
-    file.destroy();
+    file?.destroy();
   }
 }
 
@@ -85,33 +86,6 @@ export async function checkSha256(path: string, expected: string): Promise<void>
   }
 }
 
-/** Redirects are followed by hand, so that every hop is looked at before it is asked. */
-async function follow(url: string, signal: AbortSignal): Promise<Response> {
-  let address = url;
-  for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-    checkSecure(address);
-    const response = await fetch(address, { redirect: 'manual', signal });
-    const location = response.headers.get('location');
-    if (response.status >= 300 && response.status < 400 && location) {
-      await response.body?.cancel();
-      address = new URL(location, address).href;
-    } else if (response.ok && response.body) {
-      return response;
-    } else {
-      throw new Error(`the server answered ${response.status}`);
-    }
-  }
-  throw new Error(`more than ${MAX_REDIRECTS} redirects`);
-}
-
-function checkSecure(address: string): void {
-  const { protocol, hostname } = new URL(address);
-  const loopback = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]';
-  if (protocol !== 'https:' && !(protocol === 'http:' && loopback)) {
-    throw new Error(`expected an https address but received ${address}`);
-  }
-}
-
 function downloadError(url: string, what: string, cause: unknown): TorchvaeError {
   return new TorchvaeError(
     'ERR_DOWNLOAD',
@@ -119,12 +93,4 @@ function downloadError(url: string, what: string, cause: unknown): TorchvaeError
       'with --from FILE.',
     { cause },
   );
-}
-
-/** fetch hides what happened, such as a refused connection, in the cause of its error. */
-function reason(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error && /fetch failed|terminated/.test(message)
-    ? cause.message || String(cause)
-    : message;
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,22 +21,25 @@ export interface LockOptions {
 interface Holder {
   pid: number;
   host: string;
+  /** Tells one holding from another, also by the same process. */
+  token: string;
 }
 
 /**
  * Takes the lock file `path`, waiting while somebody else holds it. A lock whose process is dead, or which has not been
- * touched for 15 s (process identifiers repeat in containers), is broken. The lock only saves double work: two who hold
- * it by mistake still install by one rename each.
+ * touched for 15 s (process identifiers repeat in containers), is broken. Where two hold it by mistake, one may take the
+ * other's files for left-overs, which then ends with an error: what is installed is whole, as one rename makes it.
  *
- * @returns gives the lock back
+ * @returns gives the lock back, unless it was broken and is somebody else's by now
  * @throws TorchvaeError ERR_IO if the lock cannot be written, ERR_ABORTED
  */
 export async function takeLock(path: string, options: LockOptions = {}): Promise<() => Promise<void>> {
   const { patience = 15_000 } = options;
+  const token = randomBytes(8).toString('hex');
   let announced = false;
   // The age is measured on this machine's clock: a file server's clock may be off.
   let seen = { touched: Number.NaN, since: 0 };
-  while (!(await tryLock(path))) {
+  while (!(await tryLock(path, token))) {
     throwIfAborted(options.signal);
     const touched = await stat(path).then(
       (file) => file.mtimeMs,
@@ -62,12 +66,12 @@ export async function takeLock(path: string, options: LockOptions = {}): Promise
   timer.unref();
   return async () => {
     clearInterval(timer);
-    await rm(path, { force: true });
+    if ((await readHolder(path))?.token === token) await rm(path, { force: true });
   };
 }
 
-async function tryLock(path: string): Promise<boolean> {
-  const holder: Holder = { pid: process.pid, host: hostname() };
+async function tryLock(path: string, token: string): Promise<boolean> {
+  const holder: Holder = { pid: process.pid, host: hostname(), token };
   try {
     await writeFile(path, JSON.stringify(holder), { flag: 'wx' });
     return true;

@@ -37,7 +37,8 @@ export interface CompleteStopping extends Required<EarlyStopping> {
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE naming the setting */
 export function checkStopping(given: EarlyStopping | undefined, isValidated: boolean): CompleteStopping {
   const known = ['patience', 'minDelta', 'monitor'];
-  const options = given && checkOptions('options.earlyStopping of fit', given, known);
+  const options =
+    given === undefined ? undefined : checkOptions('options.earlyStopping of fit', given, known);
   const monitor = checkOneOf('earlyStopping.monitor', options?.monitor ?? 'loss', MONITORS);
   return {
     patience: options

@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
@@ -131,9 +131,8 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     'onProgress',
     ...OPTIMISER_OPTIONS,
   ]);
-  for (const [name, value] of Object.entries({ shuffle, latentHealth })) {
-    if (typeof value !== 'boolean') throw new TorchvaeError('ERR_TYPE', expected('a boolean', name, value));
-  }
+  checkBoolean('shuffle', shuffle);
+  checkBoolean('latentHealth', latentHealth);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TorchvaeError('ERR_TYPE', expected('an AbortSignal', 'signal', signal));
   }
@@ -198,23 +197,25 @@ async function* runEpochs(
     const surveyed = settings.latentHealth ? await someOf(judged, SURVEYED, ends) : undefined;
     feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
     core.schema = train.schema;
-    core.threshold = undefined;
     while (core.position.epoch < lastEpoch && !hasStopped(settings.stopping, core.position.best)) {
       yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed);
     }
   } finally {
-    await feed?.close();
     settings.signal?.removeEventListener('abort', abort);
-    core.training = false;
+    try {
+      await feed?.close();
+    } finally {
+      core.training = false;
+    }
   }
 }
 
-/** An interrupted epoch can go on only over the batches that it began with. */
+/** An epoch that was interrupted after a step can go on only over the batches that it began with. */
 function checkResumable(core: Core, train: Dataset | StreamedDataset, settings: Settings): void {
   checkSameOptimiser(core, settings.optimiser);
   const { partial, stepInEpoch } = core.position;
   const { batchSize, shuffle } = settings.batching;
-  if (!partial) return;
+  if (!partial || stepInEpoch === 0) return;
   const same =
     partial.batchSize === batchSize &&
     partial.examples === train.length &&
@@ -243,7 +244,9 @@ async function runEpoch(
   const { signal, validation, window } = settings;
   const { batchSize, shuffle, accumulate } = settings.batching;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
-  const partial = core.position.partial ?? {
+  // Of an epoch that ended before its first step nothing is left to go on with.
+  const begun = core.position.stepInEpoch > 0 ? core.position.partial : undefined;
+  const partial = begun ?? {
     sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 },
     batchSize,
     examples: train.length,
@@ -366,7 +369,10 @@ function runStretch(
     );
     core.position.step += updates(result.steps);
     core.position.stepInEpoch += result.steps;
-    if (optimiser.type !== 'adam') core.position.optimizer = optimiser.type;
+    // What is missing means Adam; one that came to no step before is not what the moments are of.
+    if (optimiser.type !== 'adam' || core.position.optimizer) core.position.optimizer = optimiser.type;
+    // A threshold is of the weights that it was learnt with, be that before training or in the midst of it.
+    core.threshold = undefined;
     const { reconstruction, kl, terms, examples } = result;
     partial.sums = { reconstruction, kl, terms, examples };
     return result;

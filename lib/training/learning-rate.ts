@@ -82,7 +82,7 @@ function checkEpochs(at: unknown): readonly number[] {
   if (!Array.isArray(at) || at.length === 0) {
     throw new TorchvaeError('ERR_TYPE', expected('an array of epochs', 'schedule.at', at));
   }
-  return at.map((epoch, i) => checkInteger(`schedule.at[${i}]`, epoch, 0)).sort((a, b) => a - b);
+  return Array.from(at, (epoch, i) => checkInteger(`schedule.at[${i}]`, epoch, 0)).sort((a, b) => a - b);
 }
 
 /** Where a step stands. */

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Core } from '../model/core.ts';
 import type { NativeOptimiser } from '../runtime/native.ts';
@@ -166,9 +166,7 @@ function checkSettings(name: string, given: Given): Rule {
   // RMSprop's alpha is what the engine calls beta2.
   const [second, beta2] =
     type === 'rmsprop' ? ['alpha', given.alpha ?? 0.99] : ['beta2', given.beta2 ?? 0.999];
-  if (typeof nesterov !== 'boolean') {
-    throw new TorchvaeError('ERR_TYPE', expected('a boolean', `${name}.nesterov`, nesterov));
-  }
+  checkBoolean(`${name}.nesterov`, nesterov);
   checkNumber(`${name}.momentum`, momentum, 0, 1 - 1e-12);
   if (nesterov && momentum === 0) {
     throw new TorchvaeError(

@@ -1,4 +1,4 @@
-// The line protocol between bench.ts and the programs it compares. A program prints one JSON line after its first
+// The line protocol between main.ts and the programs it compares. A program prints one JSON line after its first
 // training step and then answers each line `go SECONDS` with one JSON line; the end of its input ends it.
 //   {"ready":1, "loss0", "info":{}}     or     {"error": "why it cannot run"}
 //   {"steps", "secs", "mean_ms", "med_ms", "min_ms", "loss", "total", "rss"}

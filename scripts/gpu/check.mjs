@@ -234,15 +234,14 @@ async function replays() {
 
 /** mlp-400 on MNIST where its files are, else on sprites. */
 async function epochs() {
-  const hasMnist = existsSync(`${process.env.TORCHVAE_DATA}/mnist`);
-  const data = hasMnist ? (await mnist()).train : sprites({ count: 60000 });
-  const train = device === 'cpu' ? sprites({ count: 2000 }) : data;
+  const isMnist = device !== 'cpu' && existsSync(`${process.env.TORCHVAE_DATA}/mnist`);
+  const train = isMnist ? await mnist() : sprites({ count: device === 'cpu' ? 2000 : 60000 });
   const vae = await VAE.create({ preset: 'mlp-400', seed: 0, device });
   const started = performance.now();
   const came = await losses(vae, train, { epochs: 10, batchSize: 128 });
   return {
     ok: came.at(-1) < came[0],
-    data: hasMnist && device !== 'cpu' ? 'MNIST' : 'sprites',
+    data: isMnist ? 'MNIST' : 'sprites',
     examples: train.length,
     wallSeconds: (performance.now() - started) / 1000,
     losses: came,

@@ -77,7 +77,7 @@ function inspect(run) {
     const path = join(run, name);
     try {
       if (name.endsWith('.safetensors')) positionOf(path);
-      else if (name.endsWith('.png')) decodePng(readFileSync(path));
+      else if (name.endsWith('.png') && !decodePng(readFileSync(path))) throw new Error('it is no picture');
       else if (name === 'config.json') JSON.parse(readFileSync(path, 'utf8'));
     } catch (error) {
       fail(`${path} is not whole: ${error.message}`);

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../../check.ts';
+import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 
 /** Reads one setting: checks what was given, or answers with the default. */
@@ -60,11 +60,7 @@ export function number(standard: number, low: number, high: number): Field<numbe
 }
 
 export function flag(standard: boolean): Field<boolean> {
-  return (name, value) => {
-    const given = value ?? standard;
-    if (typeof given === 'boolean') return given;
-    throw new TorchvaeError('ERR_TYPE', expected('a boolean', name, given));
-  };
+  return (name, value) => checkBoolean(name, value ?? standard);
 }
 
 export function oneOf<T extends string>(standard: T, ...others: T[]): Field<T> {
@@ -79,6 +75,6 @@ export function widths(standard: readonly number[], least = 0): Field<number[]> 
       const what = least > 0 ? `an array of at least ${least} layer widths` : 'an array of layer widths';
       throw new TorchvaeError('ERR_TYPE', expected(what, name, given));
     }
-    return given.map((n, i) => checkInteger(`${name}[${i}]`, n, 1, MAX_WIDTH));
+    return Array.from(given, (n, i) => checkInteger(`${name}[${i}]`, n, 1, MAX_WIDTH));
   };
 }

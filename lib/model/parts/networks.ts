@@ -1,4 +1,4 @@
-import { checkOneOf, expected } from '../../check.ts';
+import { checkOneOf, defined, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { completePart, integer, number, oneOf, type PartInput, type PartOf, widths } from './fields.ts';
 
@@ -78,7 +78,7 @@ export function completeNetwork(name: string, input: NetworkSpecInput, encoder?:
     Object.keys(NETWORKS) as (keyof typeof NETWORKS)[],
   );
   const shared = encoder?.type === type ? mirrored(encoder) : encoder && pick(encoder);
-  return completePart(name, { ...shared, ...definedOf(given), type } as never, NETWORKS);
+  return completePart(name, { ...shared, ...defined(given), type } as never, NETWORKS);
 }
 
 function mirrored(encoder: NetworkSpec): Record<string, unknown> {
@@ -90,10 +90,6 @@ function mirrored(encoder: NetworkSpec): Record<string, unknown> {
 /** What networks of different types have in common. */
 function pick({ activation, norm, dropout }: NetworkSpec): Record<string, unknown> {
   return { activation, norm, dropout };
-}
-
-function definedOf(given: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 function oddInteger(standard: number, high: number) {

@@ -20,7 +20,8 @@ export interface InterpolateOptions {
  *
  * @param from [n, ...inputShape]
  * @param to as many
- * @param options.labels for a conditioned model, of `from` and of all that lies between; default those of the data set `from`
+ * @param options.labels for a conditioned model, of `from`, of all that lies between, and of `to` unless that is a data set with
+ * labels; default those of the data set `from`
  * @returns [n, steps, ...inputShape]: `imageGrid(data, inputShape, { columns: steps })` shows a pair in each row
  * @throws TorchvaeError ERR_SHAPE for another number of examples in `to`, and what `VAE.encode` throws
  */
@@ -35,7 +36,7 @@ export async function interpolate(
   const path = checkOneOf('path', given.path ?? 'linear', ['linear', 'spherical']);
   const labels = given.labels ?? (from instanceof Dataset ? from.labels : undefined);
   const start = (await vae.encode(from, labels && { labels })).mean;
-  const ends = to instanceof Dataset ? {} : labels && { labels };
+  const ends = to instanceof Dataset && to.labels ? {} : labels && { labels };
   const end = (await vae.encode(to, ends)).mean;
   const [pairs, size] = start.shape as [number, number];
   if (end.shape[0] !== pairs) {
@@ -52,7 +53,9 @@ export async function interpolate(
       codes.set(between(a!, b!, step / (steps - 1)), (pair * steps + step) * size);
   }
   const repeated =
-    labels && Int32Array.from({ length: pairs * steps }, (_, i) => labels[Math.floor(i / steps)]!);
+    labels &&
+    vae.spec.condition &&
+    Int32Array.from({ length: pairs * steps }, (_, i) => labels[Math.floor(i / steps)]!);
   const { data } = await vae.decode(codes, repeated && { labels: repeated });
   return { data, shape: [pairs, steps, ...vae.spec.inputShape] };
 }
@@ -61,11 +64,15 @@ function linear(a: Float32Array, b: Float32Array, t: number): Float32Array {
   return a.map((value, i) => (1 - t) * value + t * b[i]!);
 }
 
+/** In float64, in which no product of two float32 numbers overflows. */
+function dot(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+}
+
 /** Along the great circle of the directions, with lengths that go evenly from one to the other. */
 function spherical(a: Float32Array, b: Float32Array, t: number): Float32Array {
-  const [lengthA, lengthB] = [Math.hypot(...a), Math.hypot(...b)];
-  const product = a.reduce((sum, value, i) => sum + value * b[i]!, 0);
-  const cosine = Math.min(1, Math.max(-1, product / (lengthA * lengthB)));
+  const [lengthA, lengthB] = [Math.sqrt(dot(a, a)), Math.sqrt(dot(b, b))];
+  const cosine = Math.min(1, Math.max(-1, dot(a, b) / (lengthA * lengthB)));
   const angle = Math.acos(cosine);
   // No direction, one direction, or opposite ones, between which no great circle is the shortest.
   if (!(Math.sin(angle) > 1e-6)) return linear(a, b, t);

@@ -1,6 +1,6 @@
 import { expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
-import type { Tensor } from '../../model/input.ts';
+import { isTensor, type Tensor } from '../../model/input.ts';
 
 /** Codes in a plane. */
 export interface Projection {
@@ -20,12 +20,14 @@ const ROUNDS = 200;
  * @param codes [n, size of z], such as the `mean` of what `VAE.encode` returns
  * @throws TorchvaeError ERR_TYPE, ERR_SHAPE
  */
-export function projectCodes({ data, shape }: Tensor): Projection {
+export function projectCodes(codes: Tensor): Projection {
+  if (!isTensor(codes)) throw new TorchvaeError('ERR_TYPE', expected('a Tensor', 'codes', codes));
+  const { data, shape } = codes;
   if (!(data instanceof Float32Array)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'data of the codes', data));
   }
-  const [rows = 0, size = 0] = shape;
-  if (shape.length !== 2 || !(rows * size > 0) || rows * size !== data.length) {
+  const [rows = 0, size = 0] = Array.isArray(shape) ? shape : [];
+  if (shape?.length !== 2 || !(rows * size > 0) || rows * size !== data.length) {
     throw new TorchvaeError('ERR_SHAPE', expected('[n, size of z] with its values', 'codes', data));
   }
   if (size === 2) return { points: Float32Array.from(data), axes: ['dimension 0 of z', 'dimension 1 of z'] };

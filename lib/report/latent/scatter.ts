@@ -1,4 +1,4 @@
-import { Dataset } from '../../data/dataset.ts';
+import { Dataset, wholeNumbers } from '../../data/dataset.ts';
 import type { Examples } from '../../model/input.ts';
 import type { Labelled, VAE } from '../../vae.ts';
 import type { Plot } from '../charts/plot.ts';
@@ -11,7 +11,7 @@ import { projectCodes } from './projection.ts';
  * text.
  *
  * @param options.labels as for `VAE.encode`; they also colour the points. Default those of the data set
- * @throws TorchvaeError what `VAE.encode` throws
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE, ERR_SHAPE for the labels, and what `VAE.encode` throws
  */
 export async function latentChart(vae: VAE, x: Examples, options: Labelled = {}): Promise<string> {
   return svgChart(await latentPoints(vae, x, options));
@@ -22,7 +22,9 @@ export async function latentPoints(vae: VAE, x: Examples, options: Labelled = {}
   const { mean } = await vae.encode(x, options);
   const { points, axes } = projectCodes(mean);
   const isDataset = x instanceof Dataset;
-  const labels = options.labels ?? (isDataset ? x.labels : undefined);
+  // A model that is not conditioned on labels has not looked at them.
+  const given = options.labels && wholeNumbers(options.labels);
+  const labels = given ?? (isDataset ? x.labels : undefined);
   const classes = isDataset ? x.classes : undefined;
   return pointPlot({
     title: `Codes of ${mean.shape[0]} examples`,

@@ -57,7 +57,8 @@ export async function traverse(
     }
   });
   const rows = dimensions.length * steps;
-  const { data } = await vae.decode(codes, labels && { labels: new Int32Array(rows).fill(labels[0]!) });
+  const repeated = labels && vae.spec.condition && new Int32Array(rows).fill(labels[0]!);
+  const { data } = await vae.decode(codes, repeated && { labels: repeated });
   return { data, shape: [dimensions.length, steps, ...inputShape] };
 }
 
@@ -71,5 +72,5 @@ function checkDimensions(given: readonly number[] | undefined, size: number): re
   if (!Array.isArray(given) || given.length === 0) {
     throw new TorchvaeError('ERR_TYPE', expected('an array of dimensions', 'dimensions', given));
   }
-  return given.map((dimension, i) => checkInteger(`dimensions[${i}]`, dimension, 0, size - 1));
+  return Array.from(given, (dimension, i) => checkInteger(`dimensions[${i}]`, dimension, 0, size - 1));
 }

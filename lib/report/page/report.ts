@@ -1,7 +1,7 @@
 import { checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { element, escapeText } from '../charts/svg.ts';
-import { checkEpochs, type EpochRecord } from '../epochs.ts';
+import { checkEpochs, type EpochRecord, objectOf } from '../epochs.ts';
 import type { Exhibit } from '../gallery.ts';
 import { exhibit, facts, grid, paragraph, type Section, section } from './markup.ts';
 import { STYLE } from './style.ts';
@@ -43,7 +43,11 @@ export function renderReport(content: ReportContent): string {
     facts: described = {},
     commands = [],
   } = checkOptions('content of renderReport', content, known);
-  if (typeof title !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a text', 'title', title));
+  checkTexts({ title, subtitle });
+  checkList('notes', notes, (note) => typeof note === 'string');
+  checkList('gallery', gallery, (each) => isWith(each, ['title', 'caption']) && isShowable(each.shown));
+  checkList('commands', commands, (each) => isWith(each, ['said']) && isTexts(each.lines));
+  checkList('facts', objectOf(described) ? Object.values(described) : described, isObject);
   const epochs = checkEpochs(given);
   const sections: Section[] = [
     trainingSection(epochs),
@@ -82,6 +86,41 @@ export function renderReport(content: ReportContent): string {
     element('main', {}, ...sections.map(section)),
   ];
   return `<!doctype html>\n<html lang="en"><head>${head.join('\n')}</head>\n<body>${body.join('\n')}</body></html>\n`;
+}
+
+function checkTexts(texts: Readonly<Record<string, unknown>>): void {
+  for (const [name, text] of Object.entries(texts)) {
+    if (typeof text !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a text', name, text));
+  }
+}
+
+function checkList(name: string, list: unknown, isGood: (each: unknown) => boolean): void {
+  if (!Array.isArray(list))
+    throw new TorchvaeError('ERR_TYPE', expected('what ReportContent says', name, list));
+  const bad = list.findIndex((each) => !isGood(each));
+  if (bad < 0) return;
+  throw new TorchvaeError('ERR_TYPE', expected('what ReportContent says', `${name}[${bad}]`, list[bad]));
+}
+
+/** Whether it is an object with these texts. */
+function isWith(value: unknown, texts: readonly string[]): value is Record<string, unknown> {
+  const object = objectOf(value);
+  return object !== undefined && texts.every((name) => typeof object[name] === 'string');
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
+}
+
+function isObject(value: unknown): boolean {
+  return objectOf(value) !== undefined;
+}
+
+/** A picture is looked at when it is encoded. */
+function isShowable(shown: unknown): boolean {
+  const { columns, rows } = objectOf(shown) ?? {};
+  if (columns === undefined) return typeof shown === 'string' || isObject(shown);
+  return isTexts(columns) && Array.isArray(rows) && rows.every(isTexts);
 }
 
 /** What one looks for first, of the last epoch. */

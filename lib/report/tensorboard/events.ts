@@ -1,4 +1,4 @@
-import { encodePng, type Picture } from '../png.ts';
+import { checkPicture, encodePng, type Picture } from '../png.ts';
 import { bytes, double, doubles, float, integer, message } from './protobuf.ts';
 
 /*
@@ -29,12 +29,19 @@ export function summaryEvent(seconds: number, step: number, tag: string, value: 
   return message(double(1, seconds), integer(2, step), bytes(5, summary));
 }
 
+/** A number as a field of a `Value`. */
 export function scalarValue(value: number): Uint8Array {
   return float(2, value);
 }
 
+/**
+ * A picture as a field of a `Value`.
+ *
+ * @throws TorchvaeError what `encodePng` throws
+ */
 export function imageValue(picture: Picture): Uint8Array {
-  const { height, width, channels } = picture;
+  // Before its sides are written: there is no end to the digits of an infinite one.
+  const { height, width, channels } = checkPicture(picture);
   const image = message(
     integer(1, height),
     integer(2, width),
@@ -47,6 +54,7 @@ export function imageValue(picture: Picture): Uint8Array {
 /** Buckets, evenly wide. */
 const BUCKETS = 64;
 
+/** How values are distributed, as a field of a `Value`; they are finite, and at least one. */
 export function histogramValue(values: ArrayLike<number>): Uint8Array {
   let [min, max, sum, squares] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 0];
   for (let i = 0; i < values.length; i++) {

@@ -1,5 +1,5 @@
-// The thread pool by itself: many regions of a few tiles, each tile once, its writes seen by who asked for them. Built
-// with a sanitizer of threads, or without one for valgrind.
+// The thread pool by itself: many regions of a few tiles, each tile once, its writes seen by who asked for
+// them. Built with a sanitizer of threads, or without one for valgrind.
 #include "cpu/pool.h"
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// What libtorch throws where memory ends, as the engine hands it on: here thrown by hand, since it takes a GPU to have it
-// thrown otherwise.
+// What libtorch throws where memory ends, as the engine hands it on: here thrown by hand, since it takes a
+// GPU to have it thrown otherwise.
 #include "translate.h"
 
 #include <cstdio>
@@ -30,12 +30,14 @@ void expectCode(const char* what, const std::string& received, const char* expec
 }  // namespace
 
 int main() {
-  expectCode("c10::OutOfMemoryError, as CUDA's allocator throws it",
-             codeOf([] { C10_THROW_ERROR(OutOfMemoryError, "CUDA out of memory. Tried to allocate 20.00 GiB"); }),
+  expectCode("c10::OutOfMemoryError, as CUDA's allocator throws it", codeOf([] {
+               C10_THROW_ERROR(OutOfMemoryError, "CUDA out of memory. Tried to allocate 20.00 GiB");
+             }),
              "ERR_OUT_OF_MEMORY");
   expectCode("std::bad_alloc", codeOf([] { throw std::bad_alloc(); }), "ERR_OUT_OF_MEMORY");
   expectCode("c10's CPU allocator", codeOf([] {
-               TORCH_CHECK(false, "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes");
+               TORCH_CHECK(false,
+                           "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes");
              }),
              "ERR_OUT_OF_MEMORY");
   expectCode("any other error of c10", codeOf([] { TORCH_CHECK(false, "shapes"); }), "ERR_INTERNAL");
