@@ -82,7 +82,7 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
   x.magnitude.set(magnitude_);
   const int64_t numbers = numbersPerRow(width);
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
-  // Before the region begins: where there is no memory left, a thread of the pool has nowhere to throw to.
+  // A row's numbers for each tile.
   std::vector<float> drawn(isDrawn_ ? static_cast<size_t>(tiles * numbers) : 0);
   context.pool->run(tiles, [&](int64_t tile) {
     float* uniform = drawn.data() + (isDrawn_ ? tile * numbers : 0);

@@ -1,6 +1,6 @@
 // Every fused kernel on random numbers against a reference written out in double here or taken from the
-// engine's CPU path, and the graph executor's manners against the plain loop's. Prints "ok NAME" or "not ok
-// NAME: why" for each.
+// engine's CPU path, the graph executor's manners against the plain loop's, and what of the engine can be met
+// in C++ alone. Prints "ok NAME" or "not ok NAME: why" for each.
 #include <ATen/Parallel.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
@@ -9,6 +9,7 @@
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/BFloat16.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -772,6 +773,33 @@ void testBf16Training() {
   NEAR(rounded.last.sums.kl, exact.last.sums.kl, 0.1);
 }
 
+// ---- the engine beside the kernels
+
+void testPool() {
+  // A pool that hangs ends the program.
+  alarm(300);
+  for (int i = 0; i < 2000; ++i) {
+    Pool pool(3);
+    if (i % 2 == 0) pool.run(8, [](int64_t) {});
+  }
+  alarm(0);
+  Pool pool(3);
+  for (int64_t bad = 0; bad < 300; ++bad) {
+    bool threw = false;
+    try {
+      pool.run(300, [&](int64_t tile) {
+        if (tile == bad) throw std::bad_alloc();
+      });
+    } catch (const std::bad_alloc&) {
+      threw = true;
+    }
+    EXPECT(threw);
+  }
+  std::atomic<int64_t> sum{0};
+  pool.run(300, [&](int64_t tile) { sum += tile; });
+  EXPECT(sum == 300 * 299 / 2);
+}
+
 }  // namespace
 }  // namespace torchvae
 
@@ -799,5 +827,6 @@ int main() {
   test("models on libtorch's derivatives", testGeneralModels);
   test("convolutions of several channels", testChannels);
   test("bf16 training follows float32's", testBf16Training);
+  test("a pool ends, and tells what its threads met", testPool);
   return failures == 0 ? 0 : 1;
 }
