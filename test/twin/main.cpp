@@ -21,6 +21,7 @@
 #include <random>
 #include <sstream>
 
+#include "cpu/dense.h"
 #include "data/resident.h"
 #include "fused/fused_model.h"
 #include "ops/kernels.h"
@@ -800,6 +801,22 @@ void testPool() {
   EXPECT(sum == 300 * 299 / 2);
 }
 
+// What is not a number must reach the guard.
+void testNanGoesThrough() {
+  Pool pool(1);
+  const std::vector<float> x{1, 2}, weights(2 * 40, 0.5f);
+  std::vector<float> bias(40), y(40);
+  bias[0] = bias[37] = std::numeric_limits<float>::quiet_NaN();
+  for (const auto kind : {ActivationKind::kIdentity, ActivationKind::kRelu, ActivationKind::kTanh,
+                          ActivationKind::kSigmoid, ActivationKind::kElu, ActivationKind::kSoftplus}) {
+    Magnitude magnitude;
+    cpu::denseForward(pool, {1, 2, 40, 1}, kind, x.data(), weights.data(), bias.data(), y.data(), nullptr,
+                      magnitude);
+    for (size_t i = 0; i < y.size(); ++i) EXPECT(std::isnan(y[i]) == (i == 0 || i == 37));
+    EXPECT(!std::isfinite(magnitude.value()));
+  }
+}
+
 }  // namespace
 }  // namespace torchvae
 
@@ -828,5 +845,6 @@ int main() {
   test("convolutions of several channels", testChannels);
   test("bf16 training follows float32's", testBf16Training);
   test("a pool ends, and tells what its threads met", testPool);
+  test("NaN goes through the CPU's activations", testNanGoesThrough);
   return failures == 0 ? 0 : 1;
 }
