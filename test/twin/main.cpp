@@ -22,6 +22,7 @@
 #include <sstream>
 
 #include "cpu/dense.h"
+#include "cpu/optimiser.h"
 #include "data/resident.h"
 #include "fused/fused_model.h"
 #include "ops/kernels.h"
@@ -817,6 +818,19 @@ void testNanGoesThrough() {
   }
 }
 
+void testSmallEpsilon() {
+  cpu::OptimiserCoefficients c;
+  c.keepFirst = 0.1f;
+  c.keepSecond = 1e-3f;
+  c.stepSize = 1e-3f;
+  c.epsilon = 1e-40f;
+  std::vector<float> gradient(32), first(32), second(32), value(32, 0.25f);
+  gradient[0] = 1;
+  cpu::optimiserUpdate(c, gradient.data(), first.data(), second.data(), value.data(), 32);
+  EXPECT(std::isfinite(value[0]) && value[0] < 0.25f);
+  for (size_t i = 1; i < value.size(); ++i) EXPECT(value[i] == 0.25f);
+}
+
 }  // namespace
 }  // namespace torchvae
 
@@ -846,5 +860,6 @@ int main() {
   test("bf16 training follows float32's", testBf16Training);
   test("a pool ends, and tells what its threads met", testPool);
   test("NaN goes through the CPU's activations", testNanGoesThrough);
+  test("Adam with an epsilon below the normal numbers", testSmallEpsilon);
   return failures == 0 ? 0 : 1;
 }
