@@ -17,10 +17,10 @@ class ResidentDataset : public Dataset {
   bool isDrawn() const { return isDrawn_; }
 
   int64_t rows() const override { return values_.size(0); }
-  bool hasLabels() const override { return labels_.defined(); }
   int64_t columns() const { return values_.size(1); }
 
   const at::Tensor& values() const { return values_; }  // [rows, columns], uint8 or float32
+  const at::Tensor& labels() const { return labels_; }  // int64 [rows]; undefined for none
 
   // x[i] = row order[first + i], pixels scaled by 1/255, drawn values by numbers that `draw` begins; `order`
   // is int64 on the device.
@@ -35,7 +35,7 @@ class ResidentDataset : public Dataset {
 
  private:
   at::Tensor values_;
-  at::Tensor labels_;    // int64 [rows]; undefined for none
+  at::Tensor labels_;
   float magnitude_ = 1;  // the largest in the data
   bool isDrawn_ = false;
 };

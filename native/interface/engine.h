@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 6;
+inline constexpr int kEngineInterface = 7;
 
 struct DeviceInfo {
   std::string name;
@@ -52,7 +52,6 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual int64_t rows() const = 0;
-  virtual bool hasLabels() const = 0;
 };
 
 // A named tensor of a model's state: a parameter, something that follows training, an optimiser's moment.

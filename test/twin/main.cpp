@@ -688,6 +688,31 @@ void testObserver() {
   EXPECT(!refused[0].faults.empty() && refused[0].faults == refused[1].faults);
 }
 
+// A graph reads labels where they lie: data whose values lie where another's did may have theirs elsewhere.
+void testLabelsElsewhere() {
+  const c10::Device cpu(c10::kCPU);
+  const Context graphs{cpu, c10::kFloat, nullptr, &kernelsOf};
+  const std::vector<float> values(4 * 30, 0.5f);
+  const std::vector<int32_t> labels(4);
+  const HostArray array{values.data(), false, 4, 30, labels.data()};
+  const Parameters parameters;
+  std::vector<at::Tensor> taken;
+  for (int i = 0; i < 1000; ++i) {
+    auto data = std::make_unique<ResidentDataset>(cpu, array);
+    const GraphExecutor executor(graphs, nullptr, parameters, *data, 2, {}, 0);
+    EXPECT(executor.fits(*data, 2, {}));
+    const void* const place = data->values().const_data_ptr();
+    const void* const ofLabels = data->labels().const_data_ptr();
+    data.reset();
+    taken.push_back(at::zeros({4}, c10::TensorOptions().dtype(c10::kLong)));
+    const ResidentDataset other(cpu, array);
+    if (other.values().const_data_ptr() != place || other.labels().const_data_ptr() == ofLabels) continue;
+    EXPECT(!executor.fits(other, 2, {}));
+    return;
+  }
+  throw Failure{"no place was given twice"};
+}
+
 // Models on libtorch's derivatives: the device's counters, draws and update give what the loop's give.
 void testGeneralModels() {
   Pool pool(1);
@@ -855,6 +880,7 @@ int main() {
   test("a stretch longer than the schedule's buffer", testManyStepsOfOneChunk);
   test("abort and the guard stop where the loop's do", testStops);
   test("norms of a step, and what was not finite", testObserver);
+  test("data whose labels lie elsewhere take other graphs", testLabelsElsewhere);
   test("models on libtorch's derivatives", testGeneralModels);
   test("convolutions of several channels", testChannels);
   test("bf16 training follows float32's", testBf16Training);
