@@ -69,9 +69,12 @@ bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
 void GraphExecutor::runStep(int64_t rows, StepObserver* observer) {
   const StepInput input{*data_, order_, 0, rows, {}, clock_};
   step_->differentiate(input);
-  if (observer != nullptr) observer->begin();
+  if (observer == nullptr) return step_->update(input);
+  const auto skipped = [&] { return clock_.counter(offsetof(StepState, skipped)).item<int64_t>(); };
+  const int64_t before = skipped();
+  observer->begin();
   step_->update(input);
-  if (observer != nullptr) observer->end();
+  if (skipped() == before) observer->end();
 }
 
 // Sends off at most `steps` steps of this shape; returns how many.

@@ -688,6 +688,41 @@ void testObserver() {
   EXPECT(!refused[0].faults.empty() && refused[0].faults == refused[1].faults);
 }
 
+// Squared error of a point: what the codes are is no matter, and large data overflow in the gradient first.
+ModelSpec pointSpec() {
+  ModelSpec spec = smallSpec();
+  spec.posterior.type = "deterministic";
+  spec.likelihood = {"squared-error", {}, {{"link", "identity"}}, {}};
+  return spec;
+}
+
+// The last step of a chunk is to be looked at, and is refused: there is no update to tell of.
+void testObserverOfRefused() {
+  const c10::Device cpu(c10::kCPU);
+  Pool pool(1);
+  const Context loop{cpu, c10::kFloat, &pool}, graphs{cpu, c10::kFloat, nullptr, &kernelsOf};
+  std::vector<float> values(400 * 30, 0.5f);
+  const auto data = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 400, 30});
+  for (const Context& context : {loop, graphs}) {
+    fused::FusedModel model(context, smallSpec(), 1);
+    TrainChunk chunk = chunkOf(data, 0, 0, 20, 8);
+    chunk.observe = true;
+    chunk.optimiser.skipNonFinite = true;
+    chunk.schedule[18].learningRate = 1e30;
+    const TrainResult result = model.train(chunk);
+    EXPECT(result.steps == 20 && result.skipped == 1 && result.norms.empty());
+  }
+  // The loss is finite, and the gradient's square is not.
+  std::fill(values.begin(), values.end(), 1e12f);
+  const auto large = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 400, 30});
+  VaeModel model(loop, pointSpec(), 1);
+  TrainChunk chunk = chunkOf(large, 0, 0, 1, 8);
+  chunk.observe = true;
+  const TrainResult result = model.train(chunk);
+  EXPECT(result.reason == StopReason::kNonFinite && result.norms.empty());
+  EXPECT(!result.faults.empty() && result.faults.front().find(".") != std::string::npos);
+}
+
 // A graph reads labels where they lie: data whose values lie where another's did may have theirs elsewhere.
 void testLabelsElsewhere() {
   const c10::Device cpu(c10::kCPU);
@@ -880,6 +915,7 @@ int main() {
   test("a stretch longer than the schedule's buffer", testManyStepsOfOneChunk);
   test("abort and the guard stop where the loop's do", testStops);
   test("norms of a step, and what was not finite", testObserver);
+  test("norms are of updates alone", testObserverOfRefused);
   test("data whose labels lie elsewhere take other graphs", testLabelsElsewhere);
   test("models on libtorch's derivatives", testGeneralModels);
   test("convolutions of several channels", testChannels);
