@@ -723,6 +723,31 @@ void testObserverOfRefused() {
   EXPECT(!result.faults.empty() && result.faults.front().find(".") != std::string::npos);
 }
 
+// Running statistics have seen a batch before it is refused.
+void testBuffersOfRefused() {
+  const c10::Device cpu(c10::kCPU);
+  Pool pool(1);
+  ModelSpec spec = pointSpec();
+  spec.encoder.norm = NormKind::kBatch;
+  // A good batch, then one that overflows.
+  std::vector<float> values(16 * 30, 3e38f);
+  for (size_t i = 0; i < 8 * 30; ++i) values[i] = static_cast<float>(i % 7);
+  const auto data = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 16, 30});
+  for (const bool skip : {false, true}) {
+    VaeModel model({cpu, c10::kFloat, &pool}, spec, 1);
+    TrainChunk chunk = chunkOf(data, 0, 0, 1, 8);
+    chunk.shuffle = false;
+    chunk.optimiser.skipNonFinite = skip;
+    EXPECT(model.train(chunk).reason == StopReason::kDone);
+    const auto before = model.readState("encoder.0.norm.running_var");
+    chunk.firstStep = 1;
+    const TrainResult result = model.train(chunk);
+    EXPECT(result.skipped == (skip ? 1 : 0));
+    EXPECT(result.reason == (skip ? StopReason::kDone : StopReason::kNonFinite));
+    EXPECT(model.readState("encoder.0.norm.running_var") == before && before.front() != 1);
+  }
+}
+
 // A graph reads labels where they lie: data whose values lie where another's did may have theirs elsewhere.
 void testLabelsElsewhere() {
   const c10::Device cpu(c10::kCPU);
@@ -916,6 +941,7 @@ int main() {
   test("abort and the guard stop where the loop's do", testStops);
   test("norms of a step, and what was not finite", testObserver);
   test("norms are of updates alone", testObserverOfRefused);
+  test("running statistics of a batch that is refused", testBuffersOfRefused);
   test("data whose labels lie elsewhere take other graphs", testLabelsElsewhere);
   test("models on libtorch's derivatives", testGeneralModels);
   test("convolutions of several channels", testChannels);
