@@ -227,6 +227,7 @@ class Model {
 class Device {
  public:
   virtual ~Device() = default;
+  // Throws ERR_SHAPE for values of noise where the objective draws several z for an example.
   // Queues a job on the device's thread. Jobs run in order and must not throw.
   virtual void submit(std::function<void()> job) = 0;
   virtual std::shared_ptr<Dataset> createDataset(const HostArray& values) = 0;

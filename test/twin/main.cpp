@@ -916,6 +916,34 @@ void testSmallEpsilon() {
   for (size_t i = 1; i < value.size(); ++i) EXPECT(value[i] == 0.25f);
 }
 
+// Noise that is given is z's: not what dropout leaves out, and one row for each draw of z.
+void testGivenNoise() {
+  const c10::Device cpu(c10::kCPU);
+  Pool pool(1);
+  ModelSpec spec = smallSpec();
+  spec.encoder.dropout = 0.5;
+  const std::vector<float> x(2 * 30, 0.5f), noise(2 * 5, 0.25f);
+  const HostArray examples{x.data(), false, 2, 30};
+  for (const int64_t width : {24, 5}) {
+    spec.encoder.hidden = {width};
+    VaeModel model({cpu, c10::kDouble, &pool}, spec, 1);
+    const double loss = model.gradients(examples, {noise.data()}, {}).loss;
+    const double same = model.gradients(examples, {noise.data()}, {}).loss;
+    std::vector<float> other = noise;
+    other[0] = 2;
+    EXPECT(loss == same && loss != model.gradients(examples, {other.data()}, {}).loss);
+  }
+  spec.objective = {"iwae", {{"samples", 3}}, {}, {}};
+  VaeModel model({cpu, c10::kDouble, &pool}, spec, 1);
+  std::string code;
+  try {
+    model.gradients(examples, {noise.data()}, {});
+  } catch (const Error& error) {
+    code = error.code();
+  }
+  EXPECT(code == "ERR_SHAPE");
+}
+
 }  // namespace
 }  // namespace torchvae
 
@@ -949,5 +977,6 @@ int main() {
   test("a pool ends, and tells what its threads met", testPool);
   test("NaN goes through the CPU's activations", testNanGoesThrough);
   test("Adam with an epsilon below the normal numbers", testSmallEpsilon);
+  test("noise that is given", testGivenNoise);
   return failures == 0 ? 0 : 1;
 }
