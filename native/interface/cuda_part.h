@@ -52,7 +52,8 @@ class CudaPart {
   virtual bool onHost() const { return false; }
 
   // Makes `index` the calling thread's device, and a stream of its own the one that its work goes to. What
-  // follows works on that device and that stream.
+  // follows works on that device and that stream. Throws ERR_DEVICE where the device cannot be opened, such
+  // as one that another process holds for itself; it may be tried again.
   virtual void enterThread(int index) = 0;
 
   // Waits for all work of the calling thread's stream.

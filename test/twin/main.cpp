@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <future>
 #include <limits>
 #include <map>
 #include <numbers>
@@ -24,6 +25,7 @@
 #include "cpu/dense.h"
 #include "cpu/optimiser.h"
 #include "data/resident.h"
+#include "device.h"
 #include "fused/fused_model.h"
 #include "ops/kernels.h"
 #include "part.h"
@@ -916,6 +918,28 @@ void testSmallEpsilon() {
   for (size_t i = 1; i < value.size(); ++i) EXPECT(value[i] == 0.25f);
 }
 
+// A GPU that another process holds for itself: whoever asks for something on it is told, every time.
+void testDeviceThatCannotBeOpened() {
+  struct Held : twin::TwinPart {
+    bool onHost() const override { return false; }
+    void enterThread(int /*index*/) override { throw Error("ERR_DEVICE", "held"); }
+  } held;
+  ThreadedDevice device(c10::Device("cuda:0"), 1, &held);
+  for (int i = 0; i < 2; ++i) {
+    std::promise<std::string> code;
+    device.submit([&] {
+      try {
+        const std::vector<float> values(30);
+        device.createDataset({values.data(), false, 1, 30});
+        code.set_value("");
+      } catch (const Error& error) {
+        code.set_value(error.code());
+      }
+    });
+    EXPECT(code.get_future().get() == "ERR_DEVICE");
+  }
+}
+
 // Noise that is given is z's: not what dropout leaves out, and one row for each draw of z.
 void testGivenNoise() {
   const c10::Device cpu(c10::kCPU);
@@ -977,6 +1001,7 @@ int main() {
   test("a pool ends, and tells what its threads met", testPool);
   test("NaN goes through the CPU's activations", testNanGoesThrough);
   test("Adam with an epsilon below the normal numbers", testSmallEpsilon);
+  test("a device that cannot be opened", testDeviceThatCannotBeOpened);
   test("noise that is given", testGivenNoise);
   return failures == 0 ? 0 : 1;
 }
