@@ -24,14 +24,18 @@ bool isFusable(const Context& context, const ModelSpec& spec) {
     return hasKernels && network.norm == NormKind::kNone && network.dropout == 0 &&
            network.activation <= ActivationKind::kSoftplus;
   };
+  // A device's kernel takes a bounded number of ranges of gradients, two for each layer.
+  const size_t layers = std::max(spec.encoder.hidden.size(), spec.encoder.channels.size()) +
+                        std::max(spec.decoder.hidden.size(), spec.decoder.channels.size()) + 2;
+  const bool fewLayers = context.kernels == nullptr || 2 * layers <= kernels::kMaxRanges;
   const PartSpec& likelihood = spec.likelihood;
   const bool fusedLikelihood = likelihood.type == "bernoulli" || likelihood.type == "squared-error" ||
                                (likelihood.type == "gaussian" && likelihood.word("scale") == "fixed");
   const bool plainObjective = spec.objective.type == "elbo" && spec.objective.number("freeBits") == 0 &&
                               !spec.objective.flag("hasCapacity");
-  return plainNetwork(spec.encoder) && plainNetwork(spec.decoder) && spec.posterior.type == "gaussian" &&
-         spec.prior.type == "standard-normal" && fusedLikelihood && plainObjective &&
-         spec.condition.classes == 0;
+  return fewLayers && plainNetwork(spec.encoder) && plainNetwork(spec.decoder) &&
+         spec.posterior.type == "gaussian" && spec.prior.type == "standard-normal" && fusedLikelihood &&
+         plainObjective && spec.condition.classes == 0;
 }
 
 FusedModel::FusedModel(const Context& context, const ModelSpec& spec, uint64_t seed)

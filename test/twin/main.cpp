@@ -775,6 +775,20 @@ void testLabelsElsewhere() {
   throw Failure{"no place was given twice"};
 }
 
+// As many layers as a kernel takes ranges for, and one more, which goes to the general model.
+void testDeepNetworks() {
+  const Context graphs{c10::Device(c10::kCPU), c10::kFloat, nullptr, &kernelsOf};
+  ModelSpec spec = smallSpec();
+  spec.encoder.hidden.assign(15, 4);
+  spec.decoder.hidden.assign(15, 4);
+  EXPECT(fused::isFusable(graphs, spec));
+  trained(graphs, 20, 8, 100, true, spec);
+  spec.encoder.hidden.push_back(4);
+  EXPECT(!fused::isFusable(graphs, spec));
+  VaeModel general(graphs, spec, 1);
+  train(general, spec, 20, 8, 100, true);
+}
+
 // Models on libtorch's derivatives: the device's counters, draws and update give what the loop's give.
 void testGeneralModels() {
   Pool pool(1);
@@ -995,6 +1009,7 @@ int main() {
   test("norms are of updates alone", testObserverOfRefused);
   test("running statistics of a batch that is refused", testBuffersOfRefused);
   test("data whose labels lie elsewhere take other graphs", testLabelsElsewhere);
+  test("deep networks", testDeepNetworks);
   test("models on libtorch's derivatives", testGeneralModels);
   test("convolutions of several channels", testChannels);
   test("bf16 training follows float32's", testBf16Training);
