@@ -26,6 +26,7 @@
 #include "cpu/optimiser.h"
 #include "data/resident.h"
 #include "device.h"
+#include "eval/frechet.h"
 #include "fused/fused_model.h"
 #include "ops/kernels.h"
 #include "part.h"
@@ -982,6 +983,19 @@ void testGivenNoise() {
   EXPECT(code == "ERR_SHAPE");
 }
 
+void testFrechetOfNan() {
+  std::vector<float> a(8 * 2), b(8 * 2);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = b[i] = static_cast<float>(i % 5);
+  b[3] = std::numeric_limits<float>::quiet_NaN();
+  bool told = false;
+  try {
+    told = std::isnan(frechetDistance({a.data(), false, 8, 2}, {b.data(), false, 8, 2}, 0));
+  } catch (const std::exception&) {
+    told = true;
+  }
+  EXPECT(told);
+}
+
 }  // namespace
 }  // namespace torchvae
 
@@ -1018,5 +1032,6 @@ int main() {
   test("Adam with an epsilon below the normal numbers", testSmallEpsilon);
   test("a device that cannot be opened", testDeviceThatCannotBeOpened);
   test("noise that is given", testGivenNoise);
+  test("the Frechet distance of NaN", testFrechetOfNan);
   return failures == 0 ? 0 : 1;
 }
