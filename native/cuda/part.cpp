@@ -1,5 +1,4 @@
 #include <ATen/cuda/CUDAGraph.h>
-#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
@@ -86,7 +85,6 @@ class Graph : public CapturedWork {
       check(cudaEventRecord(event, c10::cuda::getCurrentCUDAStream()), "Recording an event");
     });
   }
-  int64_t nodes() const override { return static_cast<int64_t>(nodes_); }
 
  private:
   // After a failure the stream must not stay in capture.
@@ -152,10 +150,6 @@ class Part : public CudaPart {
     });
   }
 
-  void synchronise() override {
-    translated([&] { c10::cuda::getCurrentCUDAStream().synchronize(); });
-  }
-
   void* kernel(const std::string& name) override {
     return translated([&] { return modules_.kernel(c10::cuda::current_device(), name); });
   }
@@ -172,14 +166,6 @@ class Part : public CudaPart {
 
   std::unique_ptr<TimeMark> mark() override {
     return translated([&]() -> std::unique_ptr<TimeMark> { return std::make_unique<Mark>(); });
-  }
-
-  CudaMemory memory() override {
-    return translated([&] {
-      const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(c10::cuda::current_device());
-      const auto& allocated = stats.allocated_bytes[0];  // over all of the allocator's pools
-      return CudaMemory{allocated.current, stats.reserved_bytes[0].current, allocated.peak};
-    });
   }
 
  private:
