@@ -48,6 +48,7 @@ class CudaPart {
   virtual void enterThread(int index) = 0;
 
   // A kernel of cuda/kernels/all.cu, which is compiled for the device when its first kernel is asked for.
+  // Throws ERR_DEVICE with the compiler's words, or the driver's.
   virtual void* kernel(const std::string& name) = 0;
   // Queues `kernel`, whose only argument is the struct at `argument`.
   virtual void launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t size) = 0;
