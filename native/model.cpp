@@ -105,12 +105,8 @@ Tensor VaeModel::loadLabels(const int32_t* labels, int64_t rows) const {
 }
 
 Tensor VaeModel::load(const HostArray& x, int64_t first, int64_t rows, Pass& pass) const {
-  const auto* bytes = static_cast<const uint8_t*>(x.data);
-  const int64_t width = x.columns * (x.isUint8 ? 1 : static_cast<int64_t>(sizeof(float)));
-  const Tensor host = at::from_blob(const_cast<uint8_t*>(bytes + first * width), {rows, x.columns},
-                                    c10::TensorOptions().dtype(x.isUint8 ? c10::kByte : c10::kFloat));
   pass.labels = loadLabels(x.labels == nullptr ? nullptr : x.labels + first, rows);
-  const Tensor values = host.to(context_.options());
+  const Tensor values = hostRows(x, first, rows).to(context_.options());
   return x.isUint8 ? values.div(255) : values.clone();
 }
 

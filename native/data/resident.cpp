@@ -9,6 +9,7 @@
 
 #include "cpu/vector.h"
 #include "error.h"
+#include "host.h"
 #include "memory.h"
 
 namespace torchvae {
@@ -35,8 +36,7 @@ ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& val
     : isDrawn_(values.isDrawn) {
   const Context context{device, values.isUint8 ? c10::kByte : c10::kFloat, nullptr};
   values_ = zeroed(context, {values.rows, values.columns});
-  values_.copy_(at::from_blob(const_cast<void*>(values.data), {values.rows, values.columns},
-                              c10::TensorOptions().dtype(context.dtype)));
+  values_.copy_(hostRows(values, 0, values.rows));
   if (values.labels != nullptr) {
     const at::Tensor host = at::from_blob(const_cast<int32_t*>(values.labels), {values.rows},
                                           c10::TensorOptions().dtype(c10::kInt));

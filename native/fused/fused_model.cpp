@@ -174,10 +174,7 @@ LossSums FusedModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSe
 
 void FusedModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, int64_t first,
                       int64_t rows) const {
-  const auto* bytes = static_cast<const uint8_t*>(x.data);
-  const int64_t width = x.columns * (x.isUint8 ? 1 : static_cast<int64_t>(sizeof(float)));
-  const at::Tensor host = at::from_blob(const_cast<uint8_t*>(bytes + first * width), {rows, x.columns},
-                                        c10::TensorOptions().dtype(x.isUint8 ? c10::kByte : c10::kFloat));
+  const at::Tensor host = hostRows(x, first, rows);
   at::Tensor target = vae.x.value.narrow(0, 0, rows);
   const int64_t channels = vae.channels;
   const int64_t pixels = x.columns / channels;
