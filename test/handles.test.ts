@@ -203,6 +203,24 @@ describe('an argument', () => {
     },
   );
 
+  test('that is out of range, or of another length, is refused by that name', async () => {
+    const encoder = { ...spec.encoder, activation: 'cube' };
+    for (const [code, call] of [
+      ['ERR_RANGE', () => addon.createModel(device, { ...spec, encoder }, 1, 'float32', false)],
+      ['ERR_RANGE', () => addon.plan({ ...spec, posterior: { ...spec.posterior, codeSize: 2 ** 25 } })],
+      ['ERR_RANGE', () => addon.plan({ ...spec, inputShape: new Array(1001).fill(1) })],
+      ['ERR_SHAPE', () => addon.plan({ ...spec, inputShape: [] })],
+      ['ERR_TYPE', () => addon.plan({ ...spec, inputShape: 6 as Anything })],
+      ['ERR_SHAPE', () => addon.encode(model, new Float32Array(SIZE + 1))],
+      ['ERR_SHAPE', () => addon.encode(model, values(2), new Int32Array(3))],
+      ['ERR_TYPE', () => addon.encode(model, values(2), new Uint8Array(2) as Anything)],
+      ['ERR_SHAPE', () => addon.train(model, step({ schedule: new Float64Array(5) }))],
+      ['ERR_TYPE', () => addon.train(model, step({ schedule: new Float32Array(4) }))],
+    ] as const) {
+      expect(await codeOf(call), String(call)).toBe(code);
+    }
+  });
+
   test('over memory that was given away, shared, or shrunk is read only where it still is', async () => {
     const gone = values(2);
     structuredClone(gone, { transfer: [gone.buffer] });
