@@ -1,4 +1,6 @@
 /** What crosses the border to the addon: handles, getters with side effects, calls at once, memory that V8 is told of. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runInNewContext } from 'node:vm';
 import { MessageChannel } from 'node:worker_threads';
@@ -6,6 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { Dataset, VAE } from '../lib/index.ts';
 import { completeSpec, nativeSpec } from '../lib/model/spec.ts';
 import { loadEngine } from '../lib/runtime/addon.ts';
+import { binaryFolders } from '../lib/runtime/binaries.ts';
 import type { Addon, DatasetHandle, DeviceHandle, ModelHandle, TrainChunk } from '../lib/runtime/native.ts';
 
 /** What a caller without types could pass. */
@@ -219,6 +222,16 @@ describe('an argument', () => {
     ] as const) {
       expect(await codeOf(call), String(call)).toBe(code);
     }
+  });
+
+  test('that names another libtorch, of the version that is open', async () => {
+    const { libtorch } = loadEngine();
+    const engine = binaryFolders()
+      .map((folder) => join(folder, `libtorchvae-${libtorch.minor}.so`))
+      .find((path) => existsSync(path))!;
+    const others = libtorch.cpuLibraries.map((path) => join('/other', path));
+    expect(await codeOf(() => addon.open({ libtorch: others, engine }))).toBe('ERR_STATE');
+    expect(addon.open({ libtorch: libtorch.cpuLibraries, engine }).threads).toBeGreaterThan(0);
   });
 
   test('over memory that was given away, shared, or shrunk is read only where it still is', async () => {
