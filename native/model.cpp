@@ -98,7 +98,7 @@ Tensor VaeModel::loadLabels(const int32_t* labels, int64_t rows) const {
       at::from_blob(const_cast<int32_t*>(labels), {rows}, c10::TensorOptions().dtype(c10::kInt));
   for (int64_t i = 0; i < rows; ++i) {
     if (labels[i] >= 0 && labels[i] < spec_.condition.classes) continue;
-    throw Error("ERR_RANGE", "Expected labels below " + std::to_string(spec_.condition.classes) +
+    throw Error("ERR_RANGE", "Expected labels from 0 to " + std::to_string(spec_.condition.classes - 1) +
                                  " but received " + std::to_string(labels[i]));
   }
   return at::one_hot(host.to(c10::kLong), spec_.condition.classes).to(context_.options());
