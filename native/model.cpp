@@ -18,6 +18,15 @@ namespace {
 // Draws of z that importance() decodes at a time.
 constexpr int64_t kImportanceRows = 4096;
 
+// The tensors of a model without the optimiser's.
+std::vector<StateTensor> tensorsOf(const Store& store) {
+  std::vector<StateTensor> all;
+  for (const ParameterEntry& entry : store.model.entries()) all.push_back({entry.name, entry.shape});
+  for (const ParameterEntry& entry : store.adversary.entries()) all.push_back({entry.name, entry.shape});
+  for (const ParameterEntry& entry : store.buffers.entries()) all.push_back({entry.name, entry.shape, false});
+  return all;
+}
+
 }  // namespace
 
 VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
@@ -42,12 +51,7 @@ void VaeModel::choosePrecision() const {
 }
 
 std::vector<StateTensor> VaeModel::stateTensors() const {
-  std::vector<StateTensor> all;
-  for (const ParameterEntry& entry : store_.model.entries()) all.push_back({entry.name, entry.shape});
-  for (const ParameterEntry& entry : store_.adversary.entries()) all.push_back({entry.name, entry.shape});
-  for (const ParameterEntry& entry : store_.buffers.entries()) {
-    all.push_back({entry.name, entry.shape, false});
-  }
+  std::vector<StateTensor> all = tensorsOf(store_);
   store_.model.addMoments(all);
   store_.adversary.addMoments(all);
   return all;
@@ -261,11 +265,7 @@ std::vector<StateTensor> planModel(const ModelSpec& spec) {
   Weights weights(store, Weights::Phase::kDeclare);
   const Composition composition(weights, spec);
   makeObjective(weights, spec, composition);
-  std::vector<StateTensor> all;
-  for (const ParameterEntry& entry : store.model.entries()) all.push_back({entry.name, entry.shape});
-  for (const ParameterEntry& entry : store.adversary.entries()) all.push_back({entry.name, entry.shape});
-  for (const ParameterEntry& entry : store.buffers.entries()) all.push_back({entry.name, entry.shape, false});
-  return all;
+  return tensorsOf(store);
 }
 
 }  // namespace torchvae
