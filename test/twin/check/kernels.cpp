@@ -1,0 +1,477 @@
+// Every fused kernel on random numbers against a reference written out in double here or taken from the
+// engine's CPU path.
+#include "ops/kernels.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/util/BFloat16.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numbers>
+#include <random>
+
+#include "check.h"
+#include "part.h"
+#include "random/philox.h"
+
+namespace torchvae::check {
+namespace {
+
+twin::TwinPart part;
+Kernels kernelsOf(part);
+std::mt19937_64 random(7);
+
+constexpr c10::ScalarType kTypes[] = {c10::kFloat, c10::kBFloat16, c10::kDouble};
+
+// One rounding of the type that activations have.
+double tolerance(c10::ScalarType type) {
+  return type == c10::kDouble ? 1e-12 : type == c10::kFloat ? 2e-6 : 5e-3;
+}
+c10::ScalarType lossType(c10::ScalarType type) {
+  return type == c10::kDouble ? c10::kDouble : c10::kFloat;
+}
+
+at::Tensor normals(at::IntArrayRef sizes, c10::ScalarType type, double scale = 1) {
+  const at::Tensor made = at::empty(sizes, c10::TensorOptions().dtype(c10::kDouble));
+  std::normal_distribution<double> draw(0, scale);
+  for (int64_t i = 0; i < made.numel(); ++i) made.data_ptr<double>()[i] = draw(random);
+  return made.to(type);
+}
+at::Tensor blank(at::IntArrayRef sizes, c10::ScalarType type) {
+  return at::full(sizes, -77, c10::TensorOptions().dtype(type));
+}
+// The values as doubles, in order.
+std::vector<double> doubles(const at::Tensor& tensor) {
+  const at::Tensor all = tensor.to(c10::kDouble).contiguous();
+  return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
+}
+
+void testBatch() {
+  for (const c10::ScalarType type : kTypes) {
+    for (const bool bytes : {true, false}) {
+      constexpr int64_t kRows = 9, kColumns = 131, kExamples = 40, kLatent = 7;
+      at::Tensor data = normals({kExamples, kColumns}, c10::kFloat);
+      if (bytes) data = data.abs().mul(60).clamp_max(255).to(c10::kByte);
+      const at::Tensor order = at::arange(kExamples - 1, -1, -1, c10::TensorOptions().dtype(c10::kLong));
+      const at::Tensor x = blank({kRows, kColumns}, type);
+      const at::Tensor noise = blank({kRows, kLatent}, lossType(type));
+      StepState state{};
+      state.step = (int64_t{1} << 33) + 12345;
+      state.batch = 2;
+      kernelsOf.loadBatch({data, order, 0, 11, 99, 0, &state}, kRows, x, noise);
+      const std::vector<double> from = doubles(data), to = doubles(x), drawn = doubles(noise);
+      for (int64_t i = 0; i < kRows; ++i) {
+        for (int64_t j = 0; j < kColumns; ++j) {
+          const double wanted = from[(kExamples - 1 - 22 - i) * kColumns + j] / (bytes ? 255 : 1);
+          NEAR(to[i * kColumns + j], wanted, tolerance(type));
+        }
+      }
+      std::vector<float> wanted(kRows * kLatent);
+      fillNormal({99, Stream::kNoise, static_cast<uint64_t>(state.step)}, wanted.data(), kRows * kLatent);
+      for (size_t i = 0; i < wanted.size(); ++i) NEAR(drawn[i], wanted[i], 2e-6);
+      // Drawn by the values' probabilities, with the CPU's numbers for the same step.
+      const at::Tensor drawnX = blank({kRows, kColumns}, type);
+      BatchSource probabilities{data, order, 0, 11, 99, 0, &state};
+      probabilities.isDrawn = true;
+      kernelsOf.loadBatch(probabilities, kRows, drawnX, noise);
+      constexpr int64_t kNumbers = (kColumns + 3) / 4 * 4;
+      std::vector<float> numbers(kRows * kNumbers);
+      fillUniform({99, Stream::kBinary, static_cast<uint64_t>(state.step)}, numbers.data(), kRows * kNumbers);
+      const std::vector<double> binary = doubles(drawnX);
+      for (int64_t i = 0; i < kRows; ++i) {
+        for (int64_t j = 0; j < kColumns; ++j) {
+          const double chance = from[(kExamples - 1 - 22 - i) * kColumns + j] / (bytes ? 255 : 1);
+          EXPECT(binary[i * kColumns + j] == (numbers[i * kNumbers + j] < chance ? 1 : 0));
+        }
+      }
+      // The same by arguments, without a state.
+      const at::Tensor again = blank({kRows, kLatent}, lossType(type));
+      kernelsOf.loadBatch({data, order, 22, 0, 99, state.step, nullptr}, kRows, x, again);
+      EXPECT(again.equal(noise));
+    }
+  }
+}
+
+void testNoiseIsStandardNormal() {
+  constexpr int64_t kCount = 1 << 16;
+  const at::Tensor noise = blank({kCount / 64, 64}, c10::kFloat);
+  const at::Tensor x = blank({kCount / 64, 1}, c10::kFloat);
+  const at::Tensor data = at::zeros({1, 1}),
+                   order = at::zeros({kCount}, c10::TensorOptions().dtype(c10::kLong));
+  kernelsOf.loadBatch({data, order, 0, 0, 5, 6, nullptr}, kCount / 64, x, noise);
+  double sum = 0, squares = 0, fourths = 0;
+  for (const double value : doubles(noise)) {
+    sum += value;
+    squares += value * value;
+    fourths += value * value * value * value;
+  }
+  EXPECT(std::abs(sum / kCount) < 0.02);
+  EXPECT(std::abs(squares / kCount - 1) < 0.03);
+  EXPECT(std::abs(fourths / kCount - 3) < 0.2);
+}
+
+void testBf16Rounding() {
+  std::vector<float> values{0,
+                            -0.0f,
+                            1,
+                            1.00390625f,
+                            1.01171875f,
+                            3.4e38f,
+                            -3.4e38f,
+                            1e-40f,
+                            std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()};
+  for (int i = 0; i < 4000; ++i) {
+    const auto bits = static_cast<uint32_t>(random());
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    values.push_back(value);
+  }
+  const auto count = static_cast<int64_t>(values.size());
+  const at::Tensor data = at::empty({1, count});
+  std::memcpy(data.data_ptr(), values.data(), values.size() * sizeof(float));
+  const at::Tensor order = at::zeros({1}, c10::TensorOptions().dtype(c10::kLong));
+  const at::Tensor x = blank({1, count}, c10::kBFloat16);
+  kernelsOf.loadBatch({data, order, 0, 0, 0, 0, nullptr}, 1, x, at::zeros({1, 1}));
+  const auto* came = static_cast<const c10::BFloat16*>(x.data_ptr());
+  for (int64_t i = 0; i < count; ++i) {
+    const c10::BFloat16 wanted(values[i]);
+    EXPECT(std::isnan(values[i]) ? std::isnan(static_cast<float>(came[i])) : came[i].x == wanted.x);
+  }
+}
+
+double activated(ActivationKind kind, double x) {
+  switch (kind) {
+    case ActivationKind::kRelu:
+      return std::max(x, 0.0);
+    case ActivationKind::kTanh:
+      return std::tanh(x);
+    case ActivationKind::kSigmoid:
+      return 1 / (1 + std::exp(-x));
+    case ActivationKind::kElu:
+      return x > 0 ? x : std::expm1(x);
+    case ActivationKind::kSoftplus:
+      return std::log1p(std::exp(x));
+    default:
+      return x;
+  }
+}
+
+double slopeAt(ActivationKind kind, double x) {
+  const double y = activated(kind, x);
+  switch (kind) {
+    case ActivationKind::kRelu:
+      return x > 0 ? 1 : 0;
+    case ActivationKind::kTanh:
+      return 1 - y * y;
+    case ActivationKind::kSigmoid:
+      return y * (1 - y);
+    case ActivationKind::kElu:
+      return x > 0 ? 1 : std::exp(x);
+    case ActivationKind::kSoftplus:
+      return 1 / (1 + std::exp(-x));
+    default:
+      return 1;
+  }
+}
+
+void testActivations() {
+  constexpr int64_t kRows = 37, kColumns = 53;
+  for (const c10::ScalarType type : kTypes) {
+    for (const auto kind : {ActivationKind::kIdentity, ActivationKind::kRelu, ActivationKind::kTanh,
+                            ActivationKind::kSigmoid, ActivationKind::kElu, ActivationKind::kSoftplus}) {
+      const at::Tensor from = normals({kRows, kColumns}, type, 2), bias = normals({kColumns}, type);
+      const at::Tensor y = blank({kRows, kColumns}, type), g = normals({kRows, kColumns}, type);
+      const at::Tensor scaled = blank({kRows, kColumns}, type);
+      kernelsOf.activate(kind, from, bias, y, kRows);
+      kernelsOf.scaleBySlope(kind, y, g, scaled, kRows);
+      const auto x = doubles(from), b = doubles(bias), came = doubles(y), slopes = doubles(scaled),
+                 gs = doubles(g);
+      for (int64_t i = 0; i < kRows * kColumns; ++i) {
+        const double before = x[i] + b[i % kColumns];
+        NEAR(came[i], activated(kind, before), tolerance(type));
+        NEAR(slopes[i], gs[i] * slopeAt(kind, before), 4 * tolerance(type));
+      }
+    }
+  }
+}
+
+void testLikelihoods() {
+  constexpr int64_t kRows = 19, kColumns = 301;
+  constexpr double kSigma = 0.7;
+  for (const c10::ScalarType type : kTypes) {
+    const at::Tensor x = normals({kRows, kColumns}, type).sigmoid(), y = normals({kRows, kColumns}, type, 6);
+    y.data_ptr();
+    y.select(0, 0).select(0, 0).fill_(60);
+    y.select(0, 0).select(0, 1).fill_(-60);
+    const auto xs = doubles(x), ys = doubles(y);
+    enum class Kind { kBernoulli, kGaussian, kGaussianOfSigmoid };
+    for (const Kind kind : {Kind::kBernoulli, Kind::kGaussian, Kind::kGaussianOfSigmoid}) {
+      const bool isBernoulli = kind == Kind::kBernoulli, isSigmoid = kind == Kind::kGaussianOfSigmoid;
+      const double normaliser = kColumns * std::log(kSigma * std::sqrt(2 * std::numbers::pi));
+      const GaussianTerms terms{1 / (kSigma * kSigma), normaliser, isSigmoid};
+      const at::Tensor loss = blank({kRows}, lossType(type)), gradient = blank({kRows, kColumns}, type);
+      const at::Tensor alone = blank({kRows}, lossType(type));
+      if (isBernoulli) {
+        kernelsOf.bernoulli(x, y, kRows, loss, gradient);
+        kernelsOf.bernoulli(x, y, kRows, alone, {});
+      } else {
+        kernelsOf.gaussian(terms, x, y, kRows, loss, gradient);
+        kernelsOf.gaussian(terms, x, y, kRows, alone, {});
+      }
+      EXPECT(alone.equal(loss));
+      const auto losses = doubles(loss), slopes = doubles(gradient);
+      for (int64_t i = 0; i < kRows; ++i) {
+        double wanted = 0;
+        for (int64_t j = 0; j < kColumns; ++j) {
+          const double a = xs[i * kColumns + j], b = ys[i * kColumns + j];
+          double slope;
+          if (isBernoulli) {
+            wanted += std::max(b, 0.0) - a * b + std::log1p(std::exp(-std::abs(b)));
+            slope = 1 / (1 + std::exp(-b)) - a;
+          } else {
+            const double mean = isSigmoid ? 1 / (1 + std::exp(-b)) : b;
+            wanted += (a - mean) * (a - mean) / (2 * kSigma * kSigma) +
+                      std::log(kSigma * std::sqrt(2 * std::numbers::pi));
+            slope = (mean - a) / (kSigma * kSigma) * (isSigmoid ? mean * (1 - mean) : 1);
+          }
+          NEAR(slopes[i * kColumns + j], slope / kRows, tolerance(type));
+        }
+        NEAR(losses[i], wanted, type == c10::kDouble ? 1e-12 : 2e-6);
+      }
+    }
+  }
+}
+
+void testPosterior() {
+  constexpr int64_t kRows = 21;
+  for (const c10::ScalarType type : kTypes) {
+    for (const int64_t latent : {1, 7, 32, 45}) {
+      const at::Tensor head = normals({kRows, 2 * latent}, type),
+                       noise = normals({kRows, latent}, lossType(type));
+      const at::Tensor dz = normals({kRows, latent}, type), z = blank({kRows, latent}, type);
+      const at::Tensor kl = blank({kRows}, lossType(type)), gradient = blank({kRows, 2 * latent}, type);
+      const std::vector<ScheduleRow> schedule{{0, 9, 0, 0}, {0, 0.3, 0, 0}};
+      StepState state{};
+      state.index = 1;
+      kernelsOf.sample(head, noise, kRows, z, kl);
+      kernelsOf.sampleBackward(head, noise, dz, KlWeight(&state, schedule.data()), kRows, gradient);
+      const at::Tensor byValue = blank({kRows, 2 * latent}, type);
+      kernelsOf.sampleBackward(head, noise, dz, 0.3, kRows, byValue);
+      EXPECT(byValue.equal(gradient));
+      const auto h = doubles(head), e = doubles(noise), d = doubles(dz), zs = doubles(z),
+                 g = doubles(gradient);
+      for (int64_t i = 0; i < kRows; ++i) {
+        double wanted = 0;
+        for (int64_t j = 0; j < latent; ++j) {
+          const double mean = h[i * 2 * latent + j], logVariance = h[i * 2 * latent + latent + j];
+          const double deviation = std::exp(logVariance / 2), scale = 0.3 / kRows;
+          const int64_t k = i * latent + j;
+          NEAR(zs[k], mean + deviation * e[k], tolerance(type));
+          NEAR(g[i * 2 * latent + j], d[k] + scale * mean, tolerance(type));
+          NEAR(g[i * 2 * latent + latent + j],
+               0.5 * (d[k] * e[k] * deviation + scale * (std::exp(logVariance) - 1)), tolerance(type));
+          wanted += 0.5 * (mean * mean + std::exp(logVariance) - 1 - logVariance);
+        }
+        NEAR(doubles(kl)[i], wanted, type == c10::kDouble ? 1e-12 : 2e-6);
+      }
+    }
+  }
+}
+
+void testGradients() {
+  for (const c10::ScalarType type : kTypes) {
+    for (const int64_t rows : {1, 33, 700}) {
+      // A weight over two blocks, then biases that fill a block, do not, and take more.
+      const at::Tensor flat = normals({9216 + 16 + 32 + 112}, lossType(type));
+      const at::Tensor narrow = normals({rows, 5}, type), wide = normals({rows, 100}, type);
+      const std::vector<GradientPart> parts{{0, 9000, {}}, {9216, 5, narrow}, {9264, 100, wide}};
+      const int64_t blocks = Kernels::gradientBlocks(parts);
+      EXPECT(blocks == 2 + 1 + 4);
+      const at::Tensor partials = blank({blocks}, c10::kDouble);
+      const at::Tensor losses = normals({rows}, lossType(type)), kls = normals({rows}, lossType(type));
+      StepState state{};
+      state.step = 4;
+      const auto before = doubles(flat);
+      kernelsOf.finishGradients(parts, rows, flat, partials, losses, kls, {}, &state);
+      const auto after = doubles(flat);
+      double squares = 0;
+      for (int64_t i = 0; i < 9000; ++i) {
+        EXPECT(after[i] == before[i]);
+        squares += before[i] * before[i];
+      }
+      for (const GradientPart& one : {parts[1], parts[2]}) {
+        const auto columns = doubles(one.columns);
+        for (int64_t j = 0; j < one.count; ++j) {
+          double wanted = 0;
+          for (int64_t i = 0; i < rows; ++i) wanted += columns[i * one.count + j];
+          NEAR(after[one.offset + j], wanted, type == c10::kDouble ? 1e-12 : 1e-5);
+          squares += wanted * wanted;
+        }
+      }
+      EXPECT(after[9216 + 5] == before[9216 + 5]);
+      double came = 0;
+      for (const double value : doubles(partials)) came += value;
+      NEAR(came, squares, 1e-5);
+      double sum = 0;
+      for (const double value : doubles(losses)) sum += value;
+      NEAR(state.batchReconstruction, sum, 1e-12);
+      NEAR(state.firstCorrection, 1 - std::pow(0.9, 5), 1e-14);
+      NEAR(state.secondCorrection, 1 - std::pow(0.999, 5), 1e-14);
+      const at::Tensor sums = at::zeros({2}, c10::TensorOptions().dtype(c10::kDouble));
+      kernelsOf.addLosses(losses, kls, rows, sums);
+      kernelsOf.addLosses(losses, kls, rows, sums);
+      NEAR(sums.data_ptr<double>()[0], 2 * sum, 1e-12);
+    }
+  }
+}
+
+// torch.optim's rules for one weight.
+struct Rule {
+  OptimiserSettings o;
+  double m = 0, v = 0;
+
+  double update(double w, double g, double rate, double scale, int64_t t) {
+    g *= scale;
+    if (o.clipValue > 0) g = std::clamp(g, -o.clipValue, o.clipValue);
+    g += o.l1 * (w > 0 ? 1 : w < 0 ? -1 : 0);
+    if (o.kind == OptimiserKind::kAdamW) {
+      w *= 1 - rate * o.weightDecay;
+    } else {
+      g += o.weightDecay * w;
+    }
+    const double first = 1 - std::pow(o.beta1, t), second = 1 - std::pow(o.beta2, t);
+    switch (o.kind) {
+      case OptimiserKind::kSgd:
+        m = o.momentum * m + g;
+        return w - rate * (o.nesterov ? g + o.momentum * m : m);
+      case OptimiserKind::kAdam:
+      case OptimiserKind::kAdamW:
+        m = o.beta1 * m + (1 - o.beta1) * g;
+        v = o.beta2 * v + (1 - o.beta2) * g * g;
+        return w - rate / first * m / (std::sqrt(v / second) + o.epsilon);
+      case OptimiserKind::kAdamax:
+        m = o.beta1 * m + (1 - o.beta1) * g;
+        v = std::max(o.beta2 * v, std::abs(g) + o.epsilon);
+        return w - rate / first * m / v;
+      case OptimiserKind::kRmsProp:
+        v = o.beta2 * v + (1 - o.beta2) * g * g;
+        m = o.momentum * m + g / (std::sqrt(v) + o.epsilon);
+        return w - rate * m;
+      case OptimiserKind::kAdaGrad:
+        v += g * g;
+        return w - rate * g / (std::sqrt(v) + o.epsilon);
+    }
+    return w;
+  }
+};
+
+OptimiserSettings settingsOf(OptimiserKind kind) {
+  OptimiserSettings settings;
+  settings.kind = kind;
+  return settings;
+}
+
+void testOptimisers() {
+  std::vector<OptimiserSettings> all;
+  for (const auto kind : {OptimiserKind::kSgd, OptimiserKind::kAdam, OptimiserKind::kAdamW,
+                          OptimiserKind::kAdamax, OptimiserKind::kRmsProp, OptimiserKind::kAdaGrad}) {
+    all.push_back(settingsOf(kind));
+    all.push_back(settingsOf(kind));
+    all.back().weightDecay = 0.1;
+    all.back().l1 = 0.01;
+    all.push_back(settingsOf(kind));
+    all.back().momentum = 0.9;
+    all.back().clipNorm = 1.5;
+    all.push_back(settingsOf(kind));
+    all.back().momentum = 0.8;
+    all.back().nesterov = true;
+    all.back().clipValue = 0.4;
+  }
+  constexpr int64_t kCount = 3000, kBatch = 8;
+  for (const c10::ScalarType type : {c10::kFloat, c10::kDouble}) {
+    for (const OptimiserSettings& settings : all) {
+      const at::Tensor values = normals({kCount}, type), first = at::zeros_like(values),
+                       second = at::zeros_like(values);
+      const at::Tensor shadow = type == c10::kFloat ? blank({kCount}, c10::kBFloat16) : at::Tensor();
+      const at::Tensor loss = at::zeros({kBatch}, values.options());
+      std::vector<double> wanted = doubles(values);
+      std::vector<Rule> rules(kCount, Rule{settings});
+      std::vector<ScheduleRow> schedule;
+      for (int i = 0; i < 5; ++i) schedule.push_back({0.01 / (i + 1), 1, 0, 1});
+      StepState state{};
+      for (int64_t t = 1; t <= 5; ++t) {
+        const at::Tensor gradients = normals({kCount}, type, 0.05);
+        const std::vector<GradientPart> parts{{0, kCount, {}}};
+        const at::Tensor partials = blank({1}, c10::kDouble);
+        kernelsOf.finishGradients(parts, kBatch, gradients, partials, loss, loss, settings, &state);
+        kernelsOf.optimise(values, gradients, first, second, shadow, partials, 1, kBatch, settings, &state,
+                           schedule.data());
+        const auto g = doubles(gradients);
+        double norm = 0;
+        for (const double value : g) norm += value * value;
+        norm = std::sqrt(norm);
+        const double scale = settings.clipNorm > 0 ? std::min(1.0, settings.clipNorm / (norm + 1e-6)) : 1;
+        for (size_t i = 0; i < g.size(); ++i)
+          wanted[i] = rules[i].update(wanted[i], g[i], schedule[t - 1].learningRate, scale, t);
+      }
+      EXPECT(state.step == 5 && state.index == 5 && state.batch == 5 && state.examples == 5 * kBatch);
+      EXPECT(state.stopped == 0 && state.ticket == 0);
+      const auto came = doubles(values);
+      for (size_t i = 0; i < came.size(); ++i) NEAR(came[i], wanted[i], type == c10::kDouble ? 1e-11 : 2e-5);
+      if (shadow.defined()) EXPECT(shadow.equal(values.to(c10::kBFloat16)));
+    }
+  }
+}
+
+// One update with a bad gradient or a bad loss.
+void testGuard(bool badLoss, bool skip) {
+  OptimiserSettings settings;
+  settings.skipNonFinite = skip;
+  const at::Tensor values = normals({100}, c10::kFloat), gradients = normals({100}, c10::kFloat);
+  const at::Tensor moments = at::zeros({2, 100}), loss = at::zeros({4}),
+                   partials = at::zeros({1}, c10::kDouble);
+  const at::Tensor before = values.clone();
+  (badLoss ? loss : gradients).data_ptr<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<ScheduleRow> schedule(9, ScheduleRow{1e-3, 1, 0, 1});
+  StepState state{};
+  const auto step = [&] {
+    kernelsOf.finishGradients({{0, 100, {}}}, 4, gradients, partials, loss, loss, settings, &state);
+    kernelsOf.optimise(values, gradients, moments[0], moments[1], {}, partials, 1, 4, settings, &state,
+                       schedule.data());
+  };
+  step();
+  EXPECT(values.equal(before) && moments.abs().sum().item<float>() == 0);
+  EXPECT(state.stopped == (skip ? 0 : 1) && state.step == (skip ? 1 : 0) && state.skipped == (skip ? 1 : 0));
+  EXPECT(state.examples == 0 && state.reconstruction == 0);
+  // What follows in the same graph is sound again, but a stopped stretch stays as it is.
+  (badLoss ? loss : gradients).data_ptr<float>()[3] = 0;
+  step();
+  EXPECT(values.equal(before) != skip);
+  EXPECT(state.step == (skip ? 2 : 0));
+}
+
+}  // namespace
+
+void checkKernels() {
+  test("a batch is gathered and scaled, its noise the engine's own", testBatch);
+  test("noise is standard normal", testNoiseIsStandardNormal);
+  test("bf16 rounds to nearest even", testBf16Rounding);
+  test("activations and their slopes", testActivations);
+  test("likelihoods and their gradients", testLikelihoods);
+  test("the Gaussian posterior and its gradient", testPosterior);
+  test("biases' gradients, sums of squares, sums of losses", testGradients);
+  test("every optimiser", testOptimisers);
+  test("a gradient that is not finite stops", [] { testGuard(false, false); });
+  test("a loss that is not finite stops", [] { testGuard(true, false); });
+  test("a gradient that is not finite is skipped where asked", [] { testGuard(false, true); });
+  test("a loss that is not finite is skipped where asked", [] { testGuard(true, true); });
+}
+
+}  // namespace torchvae::check
