@@ -41,6 +41,11 @@ ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& val
     const at::Tensor host = at::from_blob(const_cast<int32_t*>(values.labels), {values.rows},
                                           c10::TensorOptions().dtype(c10::kInt));
     labels_ = host.to(c10::kLong).to(device);
+    const auto [least, most] = std::minmax_element(values.labels, values.labels + values.rows);
+    if (values.rows > 0) {
+      leastLabel_ = *least;
+      mostLabel_ = *most;
+    }
   }
   if (!values.isUint8) {
     const auto* floats = static_cast<const float*>(values.data);
@@ -64,6 +69,12 @@ at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& e
                                      int64_t classes) const {
   if (!labels_.defined()) {
     throw Error("ERR_SHAPE", "This model is conditioned on labels, and the data set has none");
+  }
+  // On a GPU libtorch would find out by an assertion, after which the process can use no GPU any more.
+  if (leastLabel_ < 0 || mostLabel_ >= classes) {
+    throw Error("ERR_RANGE", "Expected labels from 0 to " + std::to_string(classes - 1) +
+                                 " but the data set has labels from " + std::to_string(leastLabel_) + " to " +
+                                 std::to_string(mostLabel_));
   }
   return at::one_hot(at::index_select(labels_, 0, examples), classes).to(context.options());
 }

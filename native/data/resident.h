@@ -30,12 +30,15 @@ class ResidentDataset : public Dataset {
   // The same as a new tensor [rows, columns] of the context's type.
   at::Tensor rowsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
                     const Draw& draw) const;
-  // The labels of these examples, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels.
+  // The labels of these examples, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels,
+  // ERR_RANGE where there are some of no class.
   at::Tensor labelsOf(const Context& context, const at::Tensor& examples, int64_t classes) const;
 
  private:
   at::Tensor values_;
   at::Tensor labels_;
+  int32_t leastLabel_ = 0;
+  int32_t mostLabel_ = 0;
   float magnitude_ = 1;  // the largest in the data
   bool isDrawn_ = false;
 };

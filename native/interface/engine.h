@@ -197,7 +197,8 @@ class Model {
   virtual std::vector<float> readState(const std::string& name) const = 0;
   virtual void writeState(const std::string& name, const float* values, int64_t count) = 0;
 
-  // Throws ERR_SHAPE where the model is conditioned on labels and the data have none.
+  // Throws ERR_SHAPE where the model is conditioned on labels and the data have none, ERR_RANGE where they
+  // have some of no class.
   virtual TrainResult train(const TrainChunk& chunk) = 0;
 
   // Sums over all examples of `data`, taken with one z per example, of what was looked at before `abort` was

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <future>
 #include <limits>
 #include <new>
@@ -19,6 +20,16 @@
 
 namespace torchvae::check {
 namespace {
+
+// Of the error that `body` ends with; empty for none.
+std::string codeOf(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return "";
+}
 
 void testPool() {
   // A pool that hangs ends the program.
@@ -115,13 +126,23 @@ void testGivenNoise() {
   }
   spec.objective = {"iwae", {{"samples", 3}}, {}, {}};
   VaeModel model({cpu, c10::kDouble, &pool}, spec, 1);
-  std::string code;
-  try {
-    model.gradients(examples, {noise.data()}, {});
-  } catch (const Error& error) {
-    code = error.code();
+  EXPECT(codeOf([&] { model.gradients(examples, {noise.data()}, {}); }) == "ERR_SHAPE");
+}
+
+void testLabelsOfNoClass() {
+  const c10::Device cpu(c10::kCPU);
+  Pool pool(1);
+  ModelSpec spec = smallSpec();
+  spec.condition = {3, true, true, false};
+  VaeModel model({cpu, c10::kFloat, &pool}, spec, 1);
+  const std::vector<float> values(4 * 30, 0.5f);
+  const std::atomic<bool> abort{false};
+  for (const int32_t odd : {0, 2, 3, -1, 1 << 30}) {
+    const std::vector<int32_t> labels{0, 1, odd, 2};
+    ResidentDataset data(cpu, {values.data(), false, 4, 30, labels.data()});
+    const std::string code = codeOf([&] { model.evaluate(data, 2, 0, abort); });
+    EXPECT(code == (odd == 0 || odd == 2 ? "" : "ERR_RANGE"));
   }
-  EXPECT(code == "ERR_SHAPE");
 }
 
 void testFrechetOfNan() {
@@ -145,6 +166,7 @@ void checkEngine() {
   test("Adam with an epsilon below the normal numbers", testSmallEpsilon);
   test("a device that cannot be opened", testDeviceThatCannotBeOpened);
   test("noise that is given", testGivenNoise);
+  test("labels of no class", testLabelsOfNoClass);
   test("the Frechet distance of NaN", testFrechetOfNan);
 }
 
