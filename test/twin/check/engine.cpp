@@ -145,6 +145,17 @@ void testLabelsOfNoClass() {
   }
 }
 
+void testNamesOfState() {
+  Pool pool(1);
+  const VaeModel model({c10::Device(c10::kCPU), c10::kFloat, &pool}, smallSpec(), 1);
+  for (const StateTensor& tensor : model.stateTensors()) model.readState(tensor.name);
+  for (const char* name :
+       {"", "encoder", "optimizer.encoder.0.weight", "optimizer.encoder.0.weight.exp_avh",
+        "optimizer.exp_avg", "optimizer..exp_avg", "average.encoder.0.weight", "encoder.0.weight.exp_avg"}) {
+    EXPECT(codeOf([&] { model.readState(name); }) == "ERR_CHECKPOINT");
+  }
+}
+
 void testFrechetOfNan() {
   std::vector<float> a(8 * 2), b(8 * 2);
   for (size_t i = 0; i < a.size(); ++i) a[i] = b[i] = static_cast<float>(i % 5);
@@ -167,6 +178,7 @@ void checkEngine() {
   test("a device that cannot be opened", testDeviceThatCannotBeOpened);
   test("noise that is given", testGivenNoise);
   test("labels of no class", testLabelsOfNoClass);
+  test("names of a model's state", testNamesOfState);
   test("the Frechet distance of NaN", testFrechetOfNan);
 }
 
