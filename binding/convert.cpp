@@ -9,8 +9,9 @@
 namespace torchvae::binding {
 namespace {
 
-[[noreturn]] void refuse(Napi::Env env, const std::string& what, const std::string& name) {
-  throw toJavaScriptError(env, "ERR_TYPE", "Expected " + what + " for " + name);
+[[noreturn]] void refuse(Napi::Env env, const std::string& what, const std::string& name,
+                         const char* code = "ERR_TYPE") {
+  throw toJavaScriptError(env, code, "Expected " + what + " for " + name);
 }
 
 // Layers of a network, dimensions of an example, further terms of a loss.
@@ -41,7 +42,7 @@ ActivationKind toActivation(const Napi::Object& object) {
   if (name == "leaky-relu") return ActivationKind::kLeakyRelu;
   if (name == "gelu") return ActivationKind::kGelu;
   if (name == "silu") return ActivationKind::kSilu;
-  refuse(object.Env(), "a known activation", "activation");
+  refuse(object.Env(), "a known activation", "activation", "ERR_RANGE");
 }
 
 NormKind toNorm(const Napi::Object& object) {
@@ -49,7 +50,7 @@ NormKind toNorm(const Napi::Object& object) {
   if (name == "none") return NormKind::kNone;
   if (name == "batch") return NormKind::kBatch;
   if (name == "layer") return NormKind::kLayer;
-  refuse(object.Env(), "a known normalisation", "norm");
+  refuse(object.Env(), "a known normalisation", "norm", "ERR_RANGE");
 }
 
 // An object of settings: numbers, booleans, strings and arrays of integers, each by its name.
@@ -65,7 +66,7 @@ PartSpec toPartSpec(const Napi::Object& object) {
       part.numbers[name] = value.As<Napi::Number>().DoubleValue();
       // The engine takes counts from these, and multiplies them.
       if (!(std::abs(part.numbers[name]) <= static_cast<double>(kMostWidth))) {
-        refuse(object.Env(), "a number of at most 2^24", name);
+        refuse(object.Env(), "a number of at most 2^24", name, "ERR_RANGE");
       }
     } else if (value.IsBoolean()) {
       part.numbers[name] = value.As<Napi::Boolean>().Value() ? 1 : 0;
@@ -113,6 +114,17 @@ Napi::Object toObject(Napi::Env env, const TensorNorms& norms) {
   object.Set("update", norms.update);
   object.Set("weight", norms.weight);
   return object;
+}
+
+// `value` as an array of this type and length, which `what` puts into words.
+template <class Array>
+Array arrayOf(const Napi::Value& value, napi_typedarray_type type, int64_t length, const char* what,
+              const char* name) {
+  const bool isTyped = value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+  if (!isTyped) refuse(value.Env(), what, name);
+  const auto array = value.As<Array>();
+  if (static_cast<int64_t>(array.ElementLength()) != length) refuse(value.Env(), what, name, "ERR_SHAPE");
+  return array;
 }
 
 template <class Array, class T>
@@ -167,8 +179,9 @@ bool booleanProperty(const Napi::Object& object, const char* name) {
 
 Napi::Array arrayProperty(const Napi::Object& object, const char* name, uint32_t most) {
   const Napi::Value value = object.Get(name);
-  if (!value.IsArray() || value.As<Napi::Array>().Length() > most) {
-    refuse(object.Env(), "an array of at most " + std::to_string(most) + " elements", name);
+  if (!value.IsArray()) refuse(object.Env(), "an array", name);
+  if (value.As<Napi::Array>().Length() > most) {
+    refuse(object.Env(), "at most " + std::to_string(most) + " elements", name, "ERR_RANGE");
   }
   return value.As<Napi::Array>();
 }
@@ -179,9 +192,11 @@ ModelSpec toModelSpec(const Napi::Object& object) {
   int64_t size = 1;
   for (const int64_t n : spec.inputShape) {
     size *= n;
-    if (size > kMostWidth) refuse(object.Env(), "an example of at most 2^24 values", "inputShape");
+    if (size > kMostWidth) {
+      refuse(object.Env(), "an example of at most 2^24 values", "inputShape", "ERR_RANGE");
+    }
   }
-  if (spec.inputShape.empty()) refuse(object.Env(), "at least one dimension", "inputShape");
+  if (spec.inputShape.empty()) refuse(object.Env(), "at least one dimension", "inputShape", "ERR_SHAPE");
   spec.encoder = toNetworkSpec(objectProperty(object, "encoder"));
   spec.latentSize = integerProperty(object, "latentSize", 1, kMostWidth);
   spec.posterior = toPartSpec(objectProperty(object, "posterior"));
@@ -195,12 +210,8 @@ ModelSpec toModelSpec(const Napi::Object& object) {
 
 std::vector<StepSchedule> toSchedule(const Napi::Value& value, int64_t steps) {
   constexpr int64_t kFields = 4;
-  const bool isArray =
-      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
-  if (!isArray || static_cast<int64_t>(value.As<Napi::TypedArray>().ElementLength()) != kFields * steps) {
-    refuse(value.Env(), "a Float64Array of " + std::to_string(kFields) + " values a step", "schedule");
-  }
-  const auto array = value.As<Napi::Float64Array>();
+  const auto array = arrayOf<Napi::Float64Array>(value, napi_float64_array, kFields * steps,
+                                                 "a Float64Array of 4 values a step", "schedule");
   std::vector<StepSchedule> schedule;
   for (int64_t i = 0; i < steps; ++i) {
     const double* at = array.Data() + i * kFields;
@@ -215,7 +226,7 @@ OptimiserSettings toOptimiser(const Napi::Object& object) {
       {"adamw", OptimiserKind::kAdamW},     {"adamax", OptimiserKind::kAdamax},
       {"rmsprop", OptimiserKind::kRmsProp}, {"adagrad", OptimiserKind::kAdaGrad}};
   const auto kind = kKinds.find(stringProperty(object, "type"));
-  if (kind == kKinds.end()) refuse(object.Env(), "a known optimiser", "type");
+  if (kind == kKinds.end()) refuse(object.Env(), "a known optimiser", "type", "ERR_RANGE");
   OptimiserSettings settings;
   settings.kind = kind->second;
   settings.beta1 = numberProperty(object, "beta1");
@@ -253,7 +264,7 @@ OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns) {
   }
   const auto length = static_cast<int64_t>(array.ElementLength());
   if (columns < 1 || length % columns != 0) {
-    refuse(value.Env(), "a length that is a multiple of " + std::to_string(columns), "values");
+    refuse(value.Env(), "a length that is a multiple of " + std::to_string(columns), "values", "ERR_SHAPE");
   }
   const auto* bytes = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   OwnedArray owned;
@@ -266,12 +277,8 @@ OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns) {
 
 void addLabels(OwnedArray& array, const Napi::Value& labels) {
   if (labels.IsUndefined()) return;
-  const bool isArray =
-      labels.IsTypedArray() && labels.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array;
-  if (!isArray || static_cast<int64_t>(labels.As<Napi::TypedArray>().ElementLength()) != array.rows) {
-    refuse(labels.Env(), "an Int32Array of one label an example", "labels");
-  }
-  const auto typed = labels.As<Napi::Int32Array>();
+  const auto typed = arrayOf<Napi::Int32Array>(labels, napi_int32_array, array.rows,
+                                               "an Int32Array of one label an example", "labels");
   array.labels.assign(typed.Data(), typed.Data() + array.rows);
 }
 

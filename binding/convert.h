@@ -17,7 +17,8 @@ inline constexpr int64_t kMostInteger = (int64_t{1} << 53) - 1;
 inline constexpr int64_t kMostWidth = int64_t{1} << 24;
 inline constexpr int64_t kMostRows = int64_t{1} << 31;
 
-// A value of the asked type, or an ERR_TYPE exception that names it; ERR_RANGE for an integer out of range.
+// A value of the asked type, or an ERR_TYPE exception that names it; ERR_RANGE for an integer out of range or
+// too many elements, ERR_SHAPE for a typed array of another length.
 std::string toText(const Napi::Value& value, const char* name);
 double toNumber(const Napi::Value& value, const char* name);
 int64_t toInteger(const Napi::Value& value, const char* name, int64_t least, int64_t most);

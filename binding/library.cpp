@@ -12,7 +12,7 @@ namespace {
 
 std::mutex mutex;
 Engine* opened = nullptr;
-std::string openedPath;
+LibraryPaths openedPaths;
 
 // By absolute path: a library that another one needs is found among those already open, by its name.
 void* open(const std::string& path, const char* code, const char* advice) {
@@ -61,14 +61,25 @@ class PatientOpenMp {
   bool ours_ = false;
 };
 
+// Which libtorch it is. Of the others, those for CUDA may be left out.
+std::string firstLibrary(const LibraryPaths& paths) {
+  return paths.libtorch.empty() ? "" : paths.libtorch.front();
+}
+
+void requireSame(const std::string& open, const std::string& wanted) {
+  if (open == wanted) return;
+  throw Error("ERR_STATE", "This process already uses " + open + " and cannot open " + wanted +
+                               " beside it; start another process for another libtorch");
+}
+
 }  // namespace
 
 Engine& openEngine(const LibraryPaths& paths) {
   const std::lock_guard lock(mutex);
   if (opened != nullptr) {
-    if (openedPath == paths.engine) return *opened;
-    throw Error("ERR_STATE", "This process already uses " + openedPath + " and cannot open " + paths.engine +
-                                 " beside it; start another process for another libtorch");
+    requireSame(openedPaths.engine, paths.engine);
+    requireSame(firstLibrary(openedPaths), firstLibrary(paths));
+    return *opened;
   }
   keepThisLibrary();
   const PatientOpenMp patience;
@@ -80,7 +91,7 @@ Engine& openEngine(const LibraryPaths& paths) {
   if (!paths.cudaPart.empty())
     engine->attach(make<CudaPart>(paths.cudaPart, "torchvae_cuda_part", kCudaInterface));
   opened = engine;
-  openedPath = paths.engine;
+  openedPaths = paths;
   return *opened;
 }
 

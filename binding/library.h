@@ -16,7 +16,8 @@ struct LibraryPaths {
 
 // Opens the libraries and returns the engine; called again, returns the same one. Throws ERR_LIBTORCH when a
 // library of libtorch cannot be opened, ERR_ADDON when the engine cannot or is of another interface,
-// ERR_STATE when a different engine is already open in this process.
+// ERR_STATE when a different engine or libtorch is already open in this process. A CUDA part that is named
+// only later is not opened.
 Engine& openEngine(const LibraryPaths& paths);
 
 // The engine that openEngine() opened. Throws ERR_STATE before that.

@@ -74,7 +74,6 @@ void ThreadedDevice::submit(std::function<void()> job) {
 void ThreadedDevice::work() {
   // Off for everything but the step that asks for derivatives.
   const c10::NoGradGuard noGrad;
-  if (device_.is_cuda()) cuda_->enterThread(device_.index());
   for (;;) {
     std::function<void()> job;
     {
@@ -88,18 +87,28 @@ void ThreadedDevice::work() {
   }
 }
 
+void ThreadedDevice::enter() {
+  if (entered_) return;
+  if (device_.is_cuda()) cuda_->enterThread(device_.index());
+  entered_ = true;
+}
+
 template <class T>
 std::shared_ptr<T> ThreadedDevice::owned(T* object) {
   return std::shared_ptr<T>(object, [this](T* dying) { submit([dying] { delete dying; }); });
 }
 
 std::shared_ptr<Dataset> ThreadedDevice::createDataset(const HostArray& values) {
-  return translated([&] { return owned<Dataset>(new ResidentDataset(device_, values)); });
+  return translated([&] {
+    enter();
+    return owned<Dataset>(new ResidentDataset(device_, values));
+  });
 }
 
 std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64_t seed,
                                                    const std::string& precision, bool reference) {
   return translated([&] {
+    enter();
     const auto dtype = precision == "float64" ? c10::kDouble : c10::kFloat;
     if (device_.is_cuda()) checkCudaPrecision(precision, *cuda_, device_.index());
     if (device_.is_cpu() && kernels_ == nullptr) checkCpuPrecision(precision);

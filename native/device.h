@@ -35,12 +35,16 @@ class ThreadedDevice : public Device {
 
  private:
   void work();
+  // Before anything is made on the device: makes it the calling thread's, the first time that this works. The
+  // thread itself has nobody to tell why it does not.
+  void enter();
   // What lives on the device dies on its thread.
   template <class T>
   std::shared_ptr<T> owned(T* object);
 
   c10::Device device_;
   CudaPart* cuda_;
+  bool entered_ = false;              // used on the device's thread alone
   std::unique_ptr<Kernels> kernels_;  // of a device that the CUDA part serves
   std::unique_ptr<Pool> pool_;
   std::mutex mutex_;

@@ -24,10 +24,12 @@ Error unknownDevice(const std::string& name) {
 
 c10::Device deviceOf(const std::string& name) {
   try {
-    return c10::Device(name);
+    const c10::Device device(name);
+    if (device.str() == name) return device;  // an index that libtorch has no room for comes back as another
   } catch (const std::exception&) {
-    throw unknownDevice(name);
+    // no device's name
   }
+  throw unknownDevice(name);
 }
 
 class LibtorchEngine : public Engine {
@@ -43,7 +45,9 @@ class LibtorchEngine : public Engine {
       info.gemm = cpu::describeGemm();
       info.threads = defaultThreads();
       info.cudaReason =
-          "the engine's CUDA part is not loaded: libtorch is a CPU build, or no NVIDIA driver was found";
+          "the engine's CUDA part is not loaded: libtorch is a CPU build, no NVIDIA driver was found, or "
+          "this "
+          "process opened the engine for the CPU alone";
       if (cuda_ != nullptr) {
         info.cudaReason.clear();
         info.cudaDevices = cuda_->devices(info.cudaReason);

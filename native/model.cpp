@@ -18,6 +18,15 @@ namespace {
 // Draws of z that importance() decodes at a time.
 constexpr int64_t kImportanceRows = 4096;
 
+// The tensors of a model without the optimiser's.
+std::vector<StateTensor> tensorsOf(const Store& store) {
+  std::vector<StateTensor> all;
+  for (const ParameterEntry& entry : store.model.entries()) all.push_back({entry.name, entry.shape});
+  for (const ParameterEntry& entry : store.adversary.entries()) all.push_back({entry.name, entry.shape});
+  for (const ParameterEntry& entry : store.buffers.entries()) all.push_back({entry.name, entry.shape, false});
+  return all;
+}
+
 }  // namespace
 
 VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
@@ -42,12 +51,7 @@ void VaeModel::choosePrecision() const {
 }
 
 std::vector<StateTensor> VaeModel::stateTensors() const {
-  std::vector<StateTensor> all;
-  for (const ParameterEntry& entry : store_.model.entries()) all.push_back({entry.name, entry.shape});
-  for (const ParameterEntry& entry : store_.adversary.entries()) all.push_back({entry.name, entry.shape});
-  for (const ParameterEntry& entry : store_.buffers.entries()) {
-    all.push_back({entry.name, entry.shape, false});
-  }
+  std::vector<StateTensor> all = tensorsOf(store_);
   store_.model.addMoments(all);
   store_.adversary.addMoments(all);
   return all;
@@ -98,19 +102,15 @@ Tensor VaeModel::loadLabels(const int32_t* labels, int64_t rows) const {
       at::from_blob(const_cast<int32_t*>(labels), {rows}, c10::TensorOptions().dtype(c10::kInt));
   for (int64_t i = 0; i < rows; ++i) {
     if (labels[i] >= 0 && labels[i] < spec_.condition.classes) continue;
-    throw Error("ERR_RANGE", "Expected labels below " + std::to_string(spec_.condition.classes) +
+    throw Error("ERR_RANGE", "Expected labels from 0 to " + std::to_string(spec_.condition.classes - 1) +
                                  " but received " + std::to_string(labels[i]));
   }
   return at::one_hot(host.to(c10::kLong), spec_.condition.classes).to(context_.options());
 }
 
 Tensor VaeModel::load(const HostArray& x, int64_t first, int64_t rows, Pass& pass) const {
-  const auto* bytes = static_cast<const uint8_t*>(x.data);
-  const int64_t width = x.columns * (x.isUint8 ? 1 : static_cast<int64_t>(sizeof(float)));
-  const Tensor host = at::from_blob(const_cast<uint8_t*>(bytes + first * width), {rows, x.columns},
-                                    c10::TensorOptions().dtype(x.isUint8 ? c10::kByte : c10::kFloat));
   pass.labels = loadLabels(x.labels == nullptr ? nullptr : x.labels + first, rows);
-  const Tensor values = host.to(context_.options());
+  const Tensor values = hostRows(x, first, rows).to(context_.options());
   return x.isUint8 ? values.div(255) : values.clone();
 }
 
@@ -265,11 +265,7 @@ std::vector<StateTensor> planModel(const ModelSpec& spec) {
   Weights weights(store, Weights::Phase::kDeclare);
   const Composition composition(weights, spec);
   makeObjective(weights, spec, composition);
-  std::vector<StateTensor> all;
-  for (const ParameterEntry& entry : store.model.entries()) all.push_back({entry.name, entry.shape});
-  for (const ParameterEntry& entry : store.adversary.entries()) all.push_back({entry.name, entry.shape});
-  for (const ParameterEntry& entry : store.buffers.entries()) all.push_back({entry.name, entry.shape, false});
-  return all;
+  return tensorsOf(store);
 }
 
 }  // namespace torchvae

@@ -161,7 +161,9 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
     }
     StepObserver observer(store_.model);
     std::vector<std::string> faults;
+    Tensor buffers;  // as they were before the update under way
     TrainResult result = runLoop(chunk, data.rows(), step_, [&](const Batch& batch, LossSums& sums) {
+      if (store_.buffers.size() > 0 && batch.group.batches == 0) buffers = store_.buffers.values.clone();
       Draws draws(context_, {seed_, Stream::kNoise, static_cast<uint64_t>(batch.noise)});
       Pass own = pass(draws, batch.schedule, true);
       const LossSums before = sums;
@@ -170,6 +172,8 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
       addTerms(terms, batch.rows, sums);
       const auto refuse = [&] {
         if (faults.empty()) faults = faultsOf(before, sums, store_.model);
+        // Running statistics and codebooks have followed the batch already.
+        if (buffers.defined()) store_.buffers.values.copy_(buffers);
         return false;
       };
       if (!std::isfinite(terms.loss.item<double>())) return refuse();

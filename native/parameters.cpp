@@ -22,8 +22,12 @@ const std::string kFirst = ".exp_avg";
 const std::string kSecond = ".exp_avg_sq";
 const std::string kAverage = "average.";
 
-bool endsWith(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+// What stands in `text` between `begin` and `end`; empty where it has not both.
+std::string between(const std::string& text, const std::string& begin, const std::string& end) {
+  if (text.size() < begin.size() + end.size()) return {};
+  const size_t last = text.size() - end.size();
+  const bool fits = text.compare(0, begin.size(), begin) == 0 && text.compare(last, end.size(), end) == 0;
+  return fits ? text.substr(begin.size(), last - begin.size()) : std::string();
 }
 
 // Values in a tensor of these sizes. Throws ERR_SPEC where no memory could hold them.
@@ -201,16 +205,11 @@ bool Parameters::isAverage(const std::string& name) {
 }
 
 at::Tensor Parameters::state(const std::string& name) const {
-  const bool moment = name.compare(0, kPrefix.size(), kPrefix) == 0;
-  const bool second = moment && endsWith(name, kSecond);
-  const bool ofAverage = isAverage(name) && averaged;
-  const size_t cut = moment ? (second ? kSecond : kFirst).size() : 0;
-  const size_t prefix = moment ? kPrefix.size() : ofAverage ? kAverage.size() : 0;
-  const std::string parameter = name.substr(prefix, name.size() - prefix - cut);
-  if (const ParameterEntry* entry = find(parameter)) {
-    return view(ofAverage ? average : !moment ? values : second ? secondMoments : firstMoments, entry->slot);
-  }
-  return {};
+  if (const auto* entry = find(name)) return view(values, entry->slot);
+  if (const auto* entry = find(between(name, kPrefix, kFirst))) return view(firstMoments, entry->slot);
+  if (const auto* entry = find(between(name, kPrefix, kSecond))) return view(secondMoments, entry->slot);
+  const auto* entry = averaged ? find(between(name, kAverage, "")) : nullptr;
+  return entry == nullptr ? at::Tensor() : view(average, entry->slot);
 }
 
 }  // namespace torchvae

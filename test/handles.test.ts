@@ -1,4 +1,6 @@
 /** What crosses the border to the addon: handles, getters with side effects, calls at once, memory that V8 is told of. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runInNewContext } from 'node:vm';
 import { MessageChannel } from 'node:worker_threads';
@@ -6,6 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { Dataset, VAE } from '../lib/index.ts';
 import { completeSpec, nativeSpec } from '../lib/model/spec.ts';
 import { loadEngine } from '../lib/runtime/addon.ts';
+import { binaryFolders } from '../lib/runtime/binaries.ts';
 import type { Addon, DatasetHandle, DeviceHandle, ModelHandle, TrainChunk } from '../lib/runtime/native.ts';
 
 /** What a caller without types could pass. */
@@ -202,6 +205,34 @@ describe('an argument', () => {
       }
     },
   );
+
+  test('that is out of range, or of another length, is refused by that name', async () => {
+    const encoder = { ...spec.encoder, activation: 'cube' };
+    for (const [code, call] of [
+      ['ERR_RANGE', () => addon.createModel(device, { ...spec, encoder }, 1, 'float32', false)],
+      ['ERR_RANGE', () => addon.plan({ ...spec, posterior: { ...spec.posterior, codeSize: 2 ** 25 } })],
+      ['ERR_RANGE', () => addon.plan({ ...spec, inputShape: new Array(1001).fill(1) })],
+      ['ERR_SHAPE', () => addon.plan({ ...spec, inputShape: [] })],
+      ['ERR_TYPE', () => addon.plan({ ...spec, inputShape: 6 as Anything })],
+      ['ERR_SHAPE', () => addon.encode(model, new Float32Array(SIZE + 1))],
+      ['ERR_SHAPE', () => addon.encode(model, values(2), new Int32Array(3))],
+      ['ERR_TYPE', () => addon.encode(model, values(2), new Uint8Array(2) as Anything)],
+      ['ERR_SHAPE', () => addon.train(model, step({ schedule: new Float64Array(5) }))],
+      ['ERR_TYPE', () => addon.train(model, step({ schedule: new Float32Array(4) }))],
+    ] as const) {
+      expect(await codeOf(call), String(call)).toBe(code);
+    }
+  });
+
+  test('that names another libtorch, of the version that is open', async () => {
+    const { libtorch } = loadEngine();
+    const engine = binaryFolders()
+      .map((folder) => join(folder, `libtorchvae-${libtorch.minor}.so`))
+      .find((path) => existsSync(path))!;
+    const others = libtorch.cpuLibraries.map((path) => join('/other', path));
+    expect(await codeOf(() => addon.open({ libtorch: others, engine }))).toBe('ERR_STATE');
+    expect(addon.open({ libtorch: libtorch.cpuLibraries, engine }).threads).toBeGreaterThan(0);
+  });
 
   test('over memory that was given away, shared, or shrunk is read only where it still is', async () => {
     const gone = values(2);

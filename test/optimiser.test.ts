@@ -160,6 +160,23 @@ test('a model whose every batch is bad says so', async () => {
   await expect(training).rejects.toMatchObject({ code: 'ERR_NONFINITE' });
 });
 
+test('an update that makes a weight NaN ends training, behind every activation', async () => {
+  // Without an epsilon a weight whose input is always 0 is moved by 0 / 0.
+  const rows = Float32Array.from({ length: 40 * 20 }, (_, i) =>
+    i % 20 === 3 ? 0 : ((i * 7919) % 1009) / 1009,
+  );
+  const dark = Dataset.from(rows, { shape: [20] });
+  for (const activation of ['relu', 'tanh', 'sigmoid', 'elu', 'softplus'] as const) {
+    using vae = await VAE.create({
+      spec: { inputShape: [20], encoder: { hidden: [9], activation }, latentSize: 2 },
+      device: 'cpu',
+    });
+    const training = train(vae, { adam: { epsilon: 0 } }, 1, dark);
+    await expect(training, activation).rejects.toMatchObject({ code: 'ERR_NONFINITE' });
+    expect(vae.step).toBe(1);
+  }
+});
+
 test('a model goes on with the optimiser it began with', async () => {
   const path = join(await mkdtemp(join(tmpdir(), 'torchvae-')), 'vae.safetensors');
   using vae = await create();

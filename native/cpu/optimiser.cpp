@@ -105,7 +105,8 @@ void optimiserUpdate(const OptimiserCoefficients& c, const float* gradient, floa
                      float* value, int64_t count) {
   const bool adam = c.kind == OptimiserKind::kAdam || c.kind == OptimiserKind::kAdamW;
   const bool shaped = c.changesGradient();
-  if (adam && !shaped && kHasAvx512 && c.epsilon > 0) {
+  // A denominator below the normal numbers has no estimate of its inverse.
+  if (adam && !shaped && kHasAvx512 && c.epsilon >= std::numeric_limits<float>::min()) {
     adamAvx512(c, gradient, first, second, value, count);
     return;
   }

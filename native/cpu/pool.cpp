@@ -3,10 +3,12 @@
 #include <immintrin.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace torchvae {
 namespace {
@@ -66,6 +68,19 @@ void Pool::runShared(int64_t tiles, Call call, const void* context) {
       sched_yield();
     }
   }
+  if (!failed_.load(std::memory_order_relaxed)) return;
+  failed_.store(false, std::memory_order_relaxed);
+  std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
+// The other threads still read the body's captures: nothing is thrown from here before the region has ended,
+// and a worker has nobody to throw to.
+void Pool::callTile(Call call, const void* context, int64_t tile) noexcept {
+  try {
+    call(context, tile);
+  } catch (...) {
+    if (!failed_.exchange(true, std::memory_order_relaxed)) failure_ = std::current_exception();
+  }
 }
 
 bool Pool::takeTile(size_t self) {
@@ -87,7 +102,7 @@ bool Pool::takeFrom(size_t share, End end) {
     const bool front = end == End::kFront;
     const uint64_t rest = front ? state + 1 : state - (uint64_t{1} << kIndexBits);
     if (left.compare_exchange_weak(state, rest, std::memory_order_acq_rel, std::memory_order_acquire)) {
-      call(context, static_cast<int64_t>(front ? beginOf(state) : endOf(rest)));
+      callTile(call, context, static_cast<int64_t>(front ? beginOf(state) : endOf(rest)));
       done_.fetch_add(1, std::memory_order_release);
       return true;
     }
@@ -97,6 +112,8 @@ bool Pool::takeFrom(size_t share, End end) {
 void Pool::work(size_t self) {
   for (;;) {
     const uint64_t seen = generation_.load(std::memory_order_acquire);
+    // Asked after the generation is read: the last one, which nothing follows, must not be waited out.
+    if (stop_.load()) return;
     while (takeTile(self)) {
     }
     bool changed = false;
@@ -109,7 +126,6 @@ void Pool::work(size_t self) {
       generation_.wait(seen);
       sleeping_.fetch_sub(1);
     }
-    if (stop_.load()) return;
   }
 }
 
@@ -117,7 +133,7 @@ int defaultThreads() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
-    return static_cast<int>(std::thread::hardware_concurrency());
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   }
   std::set<std::string> cores;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {

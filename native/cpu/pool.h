@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -22,7 +23,8 @@ class Pool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls body(tile) for every tile in [0, tiles), on this thread and the workers, and returns when all are
-  // done. Called by one thread only. The body must not throw and must not call run().
+  // done. Called by one thread only. The body must not call run(). The first of the exceptions that it throws
+  // comes out of here; the other tiles may have been taken or not.
   template <class Body>
   void run(int64_t tiles, const Body& body) {
     if (tiles <= 1 || workers_.empty()) {
@@ -40,6 +42,7 @@ class Pool {
   void runShared(int64_t tiles, Call call, const void* context);
   bool takeTile(size_t self);
   bool takeFrom(size_t share, End end);
+  void callTile(Call call, const void* context, int64_t tile) noexcept;
   void work(size_t self);
 
   // generation << 40 | end << 20 | begin of the tiles left, so that a late thread can never take a tile of a
@@ -52,6 +55,8 @@ class Pool {
   alignas(64) std::atomic<uint64_t> generation_{0};
   std::atomic<Call> call_{nullptr};
   std::atomic<const void*> context_{nullptr};
+  std::atomic<bool> failed_{false};  // in the present region; whoever sets it writes failure_
+  std::exception_ptr failure_;
   std::atomic<int> sleeping_{0};
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;

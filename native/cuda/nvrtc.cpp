@@ -38,7 +38,7 @@ void* openNvrtc() {
   if (void* open = dlopen(name.c_str(), RTLD_NOW)) return open;
   throw Error("ERR_DEVICE",
               "Expected " + name +
-                  " among libtorch's libraries but did not find it; run: torchvae setup --build cuda");
+                  " among libtorch's libraries but did not find it; run `npx torchvae setup --build cuda`");
 }
 
 struct Nvrtc {
@@ -87,16 +87,17 @@ std::vector<char> compileKernels(int capability, const std::string& suffix) {
                                                                : suffix == "_bf16" ? "Bf16"
                                                                                    : "double");
   const char* options[] = {architecture.c_str(), "--std=c++17", named.c_str(), typed.c_str()};
-  const nvrtcResult status = nvrtc.compileProgram(program, 4, options);
+  nvrtcResult status = nvrtc.compileProgram(program, 4, options);
   std::vector<char> image;
   std::string log;
   size_t size = 0;
-  if (status != NVRTC_SUCCESS && nvrtc.getProgramLogSize(program, &size) == NVRTC_SUCCESS) {
+  if (status == NVRTC_SUCCESS) {
+    status = nvrtc.getCubinSize(program, &size);
+    image.resize(size);
+    if (status == NVRTC_SUCCESS) status = nvrtc.getCubin(program, image.data());
+  } else if (nvrtc.getProgramLogSize(program, &size) == NVRTC_SUCCESS) {
     log.resize(size);
     nvrtc.getProgramLog(program, log.data());
-  } else if (status == NVRTC_SUCCESS && nvrtc.getCubinSize(program, &size) == NVRTC_SUCCESS) {
-    image.resize(size);
-    nvrtc.getCubin(program, image.data());
   }
   nvrtc.destroyProgram(&program);
   nvrtc.check(status, log);

@@ -1,5 +1,4 @@
 #include <ATen/cuda/CUDAGraph.h>
-#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
@@ -16,14 +15,19 @@
 namespace torchvae {
 namespace {
 
+// An error that is told must not come up again in libtorch's next call, which asks for the last one.
 void check(cudaError_t status, const char* what) {
-  if (status != cudaSuccess)
-    throw Error("ERR_DEVICE", std::string(what) + " failed: " + cudaGetErrorString(status));
+  if (status == cudaSuccess) return;
+  cudaGetLastError();
+  throw Error("ERR_DEVICE", std::string(what) + " failed: " + cudaGetErrorString(status));
 }
 
 DeviceInfo describe(int index) {
   cudaDeviceProp properties{};
-  if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) return {"unknown", 0, ""};
+  if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) {
+    cudaGetLastError();
+    return {"unknown", 0, ""};
+  }
   return {properties.name, static_cast<int64_t>(properties.totalGlobalMem),
           std::to_string(properties.major) + "." + std::to_string(properties.minor)};
 }
@@ -52,10 +56,30 @@ class Modules {
   std::map<std::pair<int, std::string>, CUmodule> modules_;
 };
 
+// A point in the calling thread's stream, which a thread that waits for it sleeps until.
+class Event {
+ public:
+  explicit Event(unsigned flags = cudaEventDisableTiming) {
+    check(cudaEventCreateWithFlags(&event_, flags | cudaEventBlockingSync), "Making an event");
+  }
+  ~Event() { cudaEventDestroy(event_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void record() const {
+    check(cudaEventRecord(event_, c10::cuda::getCurrentCUDAStream()), "Recording an event");
+  }
+  void wait() const { check(cudaEventSynchronize(event_), "Waiting for an event"); }
+  cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 // A CUDA graph, with events that keep the host from running far ahead of the device.
 class Graph : public CapturedWork {
  public:
-  explicit Graph(const std::function<void()>& body) : graph_(/*keep_graph=*/true) {
+  explicit Graph(const std::function<void()>& body) {
     // A graph is captured on the thread's own stream, which the warm-up's workspaces belong to. Of other
     // threads' calls to CUDA it knows nothing.
     graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
@@ -66,27 +90,16 @@ class Graph : public CapturedWork {
       throw;
     }
     graph_.capture_end();
-    check(cudaGraphGetNodes(graph_.raw_cuda_graph(), nullptr, &nodes_), "Counting a graph's nodes");
-    graph_.instantiate();
-    for (cudaEvent_t& event : events_)
-      check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync),
-            "Making an event");
-  }
-  ~Graph() override {
-    for (cudaEvent_t event : events_) {
-      if (event != nullptr) cudaEventDestroy(event);
-    }
   }
 
   void replay() override {
     translated([&] {
-      cudaEvent_t event = events_[replays_++ % kAhead];
-      check(cudaEventSynchronize(event), "Waiting for a graph");  // returns at once if it was never recorded
+      const Event& event = events_[replays_++ % kAhead];
+      event.wait();  // returns at once if it was never recorded
       graph_.replay();
-      check(cudaEventRecord(event, c10::cuda::getCurrentCUDAStream()), "Recording an event");
+      event.record();
     });
   }
-  int64_t nodes() const override { return static_cast<int64_t>(nodes_); }
 
  private:
   // After a failure the stream must not stay in capture.
@@ -100,30 +113,24 @@ class Graph : public CapturedWork {
 
   static constexpr size_t kAhead = 8;
   at::cuda::CUDAGraph graph_;
-  std::array<cudaEvent_t, kAhead> events_{};
-  size_t nodes_ = 0;
+  std::array<Event, kAhead> events_;
   size_t replays_ = 0;
 };
 
 class Mark : public TimeMark {
  public:
-  Mark() {
-    check(cudaEventCreateWithFlags(&event_, cudaEventBlockingSync), "Making an event");
-    check(cudaEventRecord(event_, c10::cuda::getCurrentCUDAStream()), "Recording an event");
-  }
-  Mark(const Mark&) = delete;
-  ~Mark() override { cudaEventDestroy(event_); }
+  Mark() { event_.record(); }
 
   double since(const TimeMark& earlier) const override {
     float milliseconds = 0;
-    check(cudaEventSynchronize(event_), "Waiting for an event");
-    check(cudaEventElapsedTime(&milliseconds, static_cast<const Mark&>(earlier).event_, event_),
+    event_.wait();
+    check(cudaEventElapsedTime(&milliseconds, static_cast<const Mark&>(earlier).event_.get(), event_.get()),
           "Timing two events");
     return 1e-3 * static_cast<double>(milliseconds);
   }
 
  private:
-  cudaEvent_t event_ = nullptr;
+  Event event_{cudaEventDefault};
 };
 
 class Part : public CudaPart {
@@ -133,7 +140,7 @@ class Part : public CudaPart {
       int count = 0;
       const cudaError_t status = cudaGetDeviceCount(&count);
       if (status != cudaSuccess || count == 0) {
-        cudaGetLastError();  // the error is told here, and must not come up again in the next call
+        cudaGetLastError();  // as check() does
         reason = status == cudaSuccess ? "the driver shows no device" : cudaGetErrorString(status);
         return std::vector<DeviceInfo>{};
       }
@@ -152,10 +159,6 @@ class Part : public CudaPart {
     });
   }
 
-  void synchronise() override {
-    translated([&] { c10::cuda::getCurrentCUDAStream().synchronize(); });
-  }
-
   void* kernel(const std::string& name) override {
     return translated([&] { return modules_.kernel(c10::cuda::current_device(), name); });
   }
@@ -172,14 +175,6 @@ class Part : public CudaPart {
 
   std::unique_ptr<TimeMark> mark() override {
     return translated([&]() -> std::unique_ptr<TimeMark> { return std::make_unique<Mark>(); });
-  }
-
-  CudaMemory memory() override {
-    return translated([&] {
-      const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(c10::cuda::current_device());
-      const auto& allocated = stats.allocated_bytes[0];  // over all of the allocator's pools
-      return CudaMemory{allocated.current, stats.reserved_bytes[0].current, allocated.peak};
-    });
   }
 
  private:

@@ -9,6 +9,7 @@
 
 #include "cpu/vector.h"
 #include "error.h"
+#include "host.h"
 #include "memory.h"
 
 namespace torchvae {
@@ -35,12 +36,16 @@ ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& val
     : isDrawn_(values.isDrawn) {
   const Context context{device, values.isUint8 ? c10::kByte : c10::kFloat, nullptr};
   values_ = zeroed(context, {values.rows, values.columns});
-  values_.copy_(at::from_blob(const_cast<void*>(values.data), {values.rows, values.columns},
-                              c10::TensorOptions().dtype(context.dtype)));
+  values_.copy_(hostRows(values, 0, values.rows));
   if (values.labels != nullptr) {
     const at::Tensor host = at::from_blob(const_cast<int32_t*>(values.labels), {values.rows},
                                           c10::TensorOptions().dtype(c10::kInt));
     labels_ = host.to(c10::kLong).to(device);
+    const auto [least, most] = std::minmax_element(values.labels, values.labels + values.rows);
+    if (values.rows > 0) {
+      leastLabel_ = *least;
+      mostLabel_ = *most;
+    }
   }
   if (!values.isUint8) {
     const auto* floats = static_cast<const float*>(values.data);
@@ -65,6 +70,12 @@ at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& e
   if (!labels_.defined()) {
     throw Error("ERR_SHAPE", "This model is conditioned on labels, and the data set has none");
   }
+  // On a GPU libtorch would find out by an assertion, after which the process can use no GPU any more.
+  if (leastLabel_ < 0 || mostLabel_ >= classes) {
+    throw Error("ERR_RANGE", "Expected labels from 0 to " + std::to_string(classes - 1) +
+                                 " but the data set has labels from " + std::to_string(leastLabel_) + " to " +
+                                 std::to_string(mostLabel_));
+  }
   return at::one_hot(at::index_select(labels_, 0, examples), classes).to(context.options());
 }
 
@@ -82,7 +93,7 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
   x.magnitude.set(magnitude_);
   const int64_t numbers = numbersPerRow(width);
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
-  // Before the region begins: where there is no memory left, a thread of the pool has nowhere to throw to.
+  // A row's numbers for each tile.
   std::vector<float> drawn(isDrawn_ ? static_cast<size_t>(tiles * numbers) : 0);
   context.pool->run(tiles, [&](int64_t tile) {
     float* uniform = drawn.data() + (isDrawn_ ? tile * numbers : 0);

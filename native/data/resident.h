@@ -17,10 +17,10 @@ class ResidentDataset : public Dataset {
   bool isDrawn() const { return isDrawn_; }
 
   int64_t rows() const override { return values_.size(0); }
-  bool hasLabels() const override { return labels_.defined(); }
   int64_t columns() const { return values_.size(1); }
 
   const at::Tensor& values() const { return values_; }  // [rows, columns], uint8 or float32
+  const at::Tensor& labels() const { return labels_; }  // int64 [rows]; undefined for none
 
   // x[i] = row order[first + i], pixels scaled by 1/255, drawn values by numbers that `draw` begins; `order`
   // is int64 on the device.
@@ -30,12 +30,15 @@ class ResidentDataset : public Dataset {
   // The same as a new tensor [rows, columns] of the context's type.
   at::Tensor rowsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
                     const Draw& draw) const;
-  // The labels of these examples, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels.
+  // The labels of these examples, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels,
+  // ERR_RANGE where there are some of no class.
   at::Tensor labelsOf(const Context& context, const at::Tensor& examples, int64_t classes) const;
 
  private:
   at::Tensor values_;
-  at::Tensor labels_;    // int64 [rows]; undefined for none
+  at::Tensor labels_;
+  int32_t leastLabel_ = 0;
+  int32_t mostLabel_ = 0;
   float magnitude_ = 1;  // the largest in the data
   bool isDrawn_ = false;
 };

@@ -3,8 +3,6 @@
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_eigvalsh.h>
 
-#include <algorithm>
-
 #include "eval/points.h"
 
 namespace torchvae {
@@ -31,7 +29,7 @@ double frechetDistance(const HostArray& a, const HostArray& b, int64_t component
   const Tensor root = squareRoot(ofX);
   const Tensor cross = at::linalg_eigvalsh(root.matmul(ofY).matmul(root)).clamp_min(0).sqrt().sum();
   const Tensor distance = (x.mean(0) - y.mean(0)).square().sum() + ofX.trace() + ofY.trace() - cross * 2.0;
-  return std::max(0.0, distance.item<double>());
+  return distance.clamp_min(0).item<double>();  // NaN stays NaN
 }
 
 }  // namespace torchvae

@@ -3,7 +3,6 @@
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/eye.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_cholesky.h>
 #include <ATen/ops/linalg_solve_triangular.h>
@@ -12,11 +11,14 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
+#include <vector>
 
+#include "eval/points.h"
 #include "random/philox.h"
-#include "tensor.h"
 
 namespace torchvae {
 namespace {
@@ -89,13 +91,11 @@ std::vector<double> toHost(const Tensor& values) {
 }  // namespace
 
 MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t iterations, uint64_t seed) {
-  if (points.isUint8 || points.rows < components) {
+  if (points.rows < components) {
     throw Error("ERR_SHAPE", "Expected at least as many points as components (" + std::to_string(components) +
                                  ") but received " + std::to_string(points.rows));
   }
-  const Tensor x = at::from_blob(const_cast<void*>(points.data), {points.rows, points.columns},
-                                 c10::TensorOptions().dtype(c10::kFloat))
-                       .to(c10::kDouble);
+  const Tensor x = pointsOf(points);
   const double ridge = kRidge * x.var(0, false).mean().item<double>() + 1e-12;
   Mixture mixture = maximise(x, firstShares(x, components, seed), ridge);
   MixtureFit fit;

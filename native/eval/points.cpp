@@ -1,16 +1,18 @@
 #include "eval/points.h"
 
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_eigh.h>
+
+#include "host.h"
 
 namespace torchvae {
 
-Tensor pointsOf(const HostArray& array) {
-  const auto type = array.isUint8 ? c10::kByte : c10::kFloat;
-  const Tensor values = at::from_blob(const_cast<void*>(array.data), {array.rows, array.columns},
-                                      c10::TensorOptions().dtype(type))
-                            .to(c10::kDouble);
+Tensor pointsOf(const HostArray& array, int64_t first, int64_t rows) {
+  const Tensor values = hostRows(array, first, rows).to(c10::kDouble);
   return array.isUint8 ? values / 255 : values;
+}
+
+Tensor pointsOf(const HostArray& array) {
+  return pointsOf(array, 0, array.rows);
 }
 
 Tensor covariance(const Tensor& x) {

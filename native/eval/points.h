@@ -8,6 +8,8 @@ namespace torchvae {
 
 // [rows, columns] in float64; bytes as shares of 255.
 Tensor pointsOf(const HostArray& array);
+// Its rows [first, first + rows).
+Tensor pointsOf(const HostArray& array, int64_t first, int64_t rows);
 
 // The covariances of the columns, [columns, columns], over rows - 1.
 Tensor covariance(const Tensor& x);

@@ -54,10 +54,7 @@ std::vector<float> structuralSimilarity(const HostArray& a, const HostArray& b,
   std::vector<float> found(static_cast<size_t>(a.rows));
   const int64_t block = std::max<int64_t>(1, kBlockValues / a.columns);
   const auto imagesOf = [&](const HostArray& array, int64_t first, int64_t rows) {
-    HostArray part = array;
-    part.data = static_cast<const uint8_t*>(array.data) + first * array.columns * (array.isUint8 ? 1 : 4);
-    part.rows = rows;
-    return pointsOf(part).view({rows, shape[0], shape[1], shape[2]});
+    return pointsOf(array, first, rows).view({rows, shape[0], shape[1], shape[2]});
   };
   forStretches(a.rows, block, [&](int64_t first, int64_t rows) {
     const Tensor x = imagesOf(a, first, rows);

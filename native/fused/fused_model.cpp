@@ -24,14 +24,18 @@ bool isFusable(const Context& context, const ModelSpec& spec) {
     return hasKernels && network.norm == NormKind::kNone && network.dropout == 0 &&
            network.activation <= ActivationKind::kSoftplus;
   };
+  // A device's kernel takes a bounded number of ranges of gradients, two for each layer.
+  const size_t layers = std::max(spec.encoder.hidden.size(), spec.encoder.channels.size()) +
+                        std::max(spec.decoder.hidden.size(), spec.decoder.channels.size()) + 2;
+  const bool fewLayers = context.kernels == nullptr || 2 * layers <= kernels::kMaxRanges;
   const PartSpec& likelihood = spec.likelihood;
   const bool fusedLikelihood = likelihood.type == "bernoulli" || likelihood.type == "squared-error" ||
                                (likelihood.type == "gaussian" && likelihood.word("scale") == "fixed");
   const bool plainObjective = spec.objective.type == "elbo" && spec.objective.number("freeBits") == 0 &&
                               !spec.objective.flag("hasCapacity");
-  return plainNetwork(spec.encoder) && plainNetwork(spec.decoder) && spec.posterior.type == "gaussian" &&
-         spec.prior.type == "standard-normal" && fusedLikelihood && plainObjective &&
-         spec.condition.classes == 0;
+  return fewLayers && plainNetwork(spec.encoder) && plainNetwork(spec.decoder) &&
+         spec.posterior.type == "gaussian" && spec.prior.type == "standard-normal" && fusedLikelihood &&
+         plainObjective && spec.condition.classes == 0;
 }
 
 FusedModel::FusedModel(const Context& context, const ModelSpec& spec, uint64_t seed)
@@ -170,10 +174,7 @@ LossSums FusedModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSe
 
 void FusedModel::load(Vae& vae, const HostArray& x, const NoiseSource& noise, int64_t first,
                       int64_t rows) const {
-  const auto* bytes = static_cast<const uint8_t*>(x.data);
-  const int64_t width = x.columns * (x.isUint8 ? 1 : static_cast<int64_t>(sizeof(float)));
-  const at::Tensor host = at::from_blob(const_cast<uint8_t*>(bytes + first * width), {rows, x.columns},
-                                        c10::TensorOptions().dtype(x.isUint8 ? c10::kByte : c10::kFloat));
+  const at::Tensor host = hostRows(x, first, rows);
   at::Tensor target = vae.x.value.narrow(0, 0, rows);
   const int64_t channels = vae.channels;
   const int64_t pixels = x.columns / channels;

@@ -17,8 +17,7 @@ VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
   const std::vector<std::string> names{"posterior.mean", "posterior.logVariance"};
   plan.head = encoded.image.size() > 0 ? parameters.addDenseFromImage(names, encoded.image, spec.latentSize)
                                        : parameters.addDense(names, encoded.size, spec.latentSize);
-  plan.decoder =
-      declareDecoder(parameters, spec, makeLikelihood(spec.likelihood)->decoderSize(spec.inputSize()));
+  plan.decoder = declareDecoder(parameters, spec);
   return plan;
 }
 

@@ -50,8 +50,6 @@ class Vae {
 
   int64_t capacity() const { return capacity_; }
   const at::Tensor& head() const { return head_.output.value; }
-  // E[x|z] of what decode() left: [rows, inputSize].
-  at::Tensor decodedMean(int64_t rows) const { return likelihood_->mean(decoded_->value.narrow(0, 0, rows)); }
 
   // Of x's images, whose values lie pixel by pixel, as convolutions take them; 1 where x is taken as it
   // comes.

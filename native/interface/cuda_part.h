@@ -13,14 +13,7 @@
 namespace torchvae {
 
 // Raised whenever this file or cuda/kernels/arguments.h changes; both sides must agree.
-inline constexpr int kCudaInterface = 4;
-
-// What the caching allocator holds of a device, in bytes.
-struct CudaMemory {
-  int64_t allocated = 0;  // by tensors
-  int64_t reserved = 0;   // from the driver
-  int64_t peak = 0;       // the most that tensors ever held at a time
-};
+inline constexpr int kCudaInterface = 5;
 
 // Work that was recorded once and is sent off again as a whole.
 class CapturedWork {
@@ -29,8 +22,6 @@ class CapturedWork {
   // Queues the work; waits only while several earlier replays are still to run, so that an abort is not far
   // off.
   virtual void replay() = 0;
-  // Kernels and copies in it.
-  virtual int64_t nodes() const = 0;
 };
 
 // A point in a stream's work, of which the device notes the time.
@@ -52,13 +43,12 @@ class CudaPart {
   virtual bool onHost() const { return false; }
 
   // Makes `index` the calling thread's device, and a stream of its own the one that its work goes to. What
-  // follows works on that device and that stream.
+  // follows works on that device and that stream. Throws ERR_DEVICE where the device cannot be opened, such
+  // as one that another process holds for itself; it may be tried again.
   virtual void enterThread(int index) = 0;
 
-  // Waits for all work of the calling thread's stream.
-  virtual void synchronise() = 0;
-
   // A kernel of cuda/kernels/all.cu, which is compiled for the device when its first kernel is asked for.
+  // Throws ERR_DEVICE with the compiler's words, or the driver's.
   virtual void* kernel(const std::string& name) = 0;
   // Queues `kernel`, whose only argument is the struct at `argument`.
   virtual void launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t size) = 0;
@@ -69,8 +59,6 @@ class CudaPart {
 
   // Marks what was queued last.
   virtual std::unique_ptr<TimeMark> mark() = 0;
-
-  virtual CudaMemory memory() = 0;
 };
 
 }  // namespace torchvae

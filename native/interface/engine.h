@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 6;
+inline constexpr int kEngineInterface = 7;
 
 struct DeviceInfo {
   std::string name;
@@ -52,7 +52,6 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual int64_t rows() const = 0;
-  virtual bool hasLabels() const = 0;
 };
 
 // A named tensor of a model's state: a parameter, something that follows training, an optimiser's moment.
@@ -192,16 +191,23 @@ class Model {
 
   // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq,
   // then, where one is kept or was written, the weights' moving average named average.NAME. Linear weights
-  // have PyTorch's layout [out, in]. Values are float32.
+  // have PyTorch's layout [out, in]. Values are float32. Reading and writing throw ERR_CHECKPOINT for a name
+  // or a number of values that the model does not have.
   virtual std::vector<StateTensor> stateTensors() const = 0;
   virtual std::vector<float> readState(const std::string& name) const = 0;
   virtual void writeState(const std::string& name, const float* values, int64_t count) = 0;
 
+  // Throws ERR_SHAPE where the model is conditioned on labels and the data have none, ERR_RANGE where they
+  // have some of no class.
   virtual TrainResult train(const TrainChunk& chunk) = 0;
 
-  // Sums over all examples of `data`, taken with one z per example.
+  // Sums over all examples of `data`, taken with one z per example, of what was looked at before `abort` was
+  // raised. Throws as train() does.
   virtual LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
                             const std::atomic<bool>& abort) = 0;
+
+  // Of the rest, where a model is conditioned on labels: ERR_SHAPE where there are none, ERR_RANGE for one
+  // that is of no class.
 
   // Values in a code z.
   virtual int64_t codeSize() const = 0;
@@ -213,7 +219,7 @@ class Model {
   // z ~ p(z): [rows, codeSize].
   virtual void samplePrior(const int32_t* labels, int64_t rows, uint64_t seed, float* z) = 0;
   // The importance-weighted estimate of -log p(x) with `samples` draws from q(z|x) (Burda et al. 2016, eq.
-  // 8), [rows].
+  // 8), [rows]. Throws ERR_STATE where q(z|x) has no density, ERR_ABORTED once `abort` is raised.
   virtual void importance(const HostArray& x, int64_t samples, uint64_t seed, const std::atomic<bool>& abort,
                           float* negativeLogLikelihood) = 0;
   // KL(q(z|x) || p(z)) for each example and dimension (or group), [rows, groups].
@@ -222,6 +228,7 @@ class Model {
   // Per-example -log p(x|z) and KL(q||p), each [rows].
   virtual void losses(const HostArray& x, const NoiseSource& noise, float* reconstruction, float* kl) = 0;
   // The gradients of the batch's mean loss, as a step of training takes them. The model stays as it is.
+  // Throws ERR_SHAPE for values of noise where the objective draws several z for an example.
   virtual Gradients gradients(const HostArray& x, const NoiseSource& noise, const StepSchedule& schedule) = 0;
 };
 
@@ -233,6 +240,7 @@ class Device {
   virtual std::shared_ptr<Dataset> createDataset(const HostArray& values) = 0;
   // `precision` is 'float32', 'float64', 'bf16' or 'tf32', the last two of matrix products alone; weights are
   // drawn from `seed`. `reference` keeps to libtorch's operations and derivatives where there are fused ones.
+  // Throws ERR_SPEC for parts that do not go together, ERR_DEVICE for a precision that the device lacks.
   virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed,
                                              const std::string& precision, bool reference) = 0;
   // Maximum likelihood by expectation and maximisation from k-means++ (Arthur and Vassilvitskii 2007), with
@@ -240,14 +248,17 @@ class Device {
   virtual MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t iterations,
                                 uint64_t seed) = 0;
   // The distance of Frechet (1957; Heusel et al. 2017, eq. 6) between normals with the moments of `a` and of
-  // `b`, on the first `components` principal components of `a`; 0 for the values themselves.
+  // `b`, on the first `components` principal components of `a`; 0 for the values themselves. Throws ERR_SHAPE
+  // for less than two points in a set.
   virtual double frechetDistance(const HostArray& a, const HostArray& b, int64_t components) = 0;
   // Precision and recall of Kynkaanniemi et al. (2019), density and coverage of Naeem et al. (2020), on the
-  // first `components` principal components of `real`; 0 for the values themselves.
+  // first `components` principal components of `real`; 0 for the values themselves. Throws ERR_SHAPE for sets
+  // of no more points than `neighbours`.
   virtual ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated, int64_t components,
                                         int64_t neighbours) = 0;
   // The structural similarity (Wang et al. 2004) of each pair of images of `shape` [channels, height, width]
-  // with values in [0, 1]: a mean over channels and places of a Gaussian window of 11 x 11, sigma 1.5.
+  // with values in [0, 1]: a mean over channels and places of a Gaussian window of 11 x 11, sigma 1.5. Throws
+  // ERR_SHAPE for sets of different numbers of images, and for images that the window does not fit into.
   virtual std::vector<float> structuralSimilarity(const HostArray& a, const HostArray& b,
                                                   const std::vector<int64_t>& shape) = 0;
 };
@@ -264,7 +275,8 @@ class Engine {
   // that do not go together.
   virtual std::vector<StateTensor> plan(const ModelSpec& spec) = 0;
   // `name` is 'cpu' or 'cuda:N'. One Device per name and process, shared by all who ask; the first to ask
-  // sets the number of the CPU's threads, 0 for one a core.
+  // sets the number of the CPU's threads, 0 for one a core. Throws ERR_DEVICE for another name and for a
+  // device that is not there.
   virtual std::shared_ptr<Device> device(const std::string& name, int threads) = 0;
 };
 

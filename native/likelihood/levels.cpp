@@ -17,10 +17,6 @@ namespace {
 
 constexpr int64_t kLevels = 256;
 
-Tensor gumbel(at::IntArrayRef sizes, Pass& pass) {
-  return -(-pass.draws.uniform(sizes).log()).log();
-}
-
 class Categorical : public Likelihood {
  public:
   explicit Categorical(int64_t inputSize) : inputSize_(inputSize) {}
@@ -41,7 +37,7 @@ class Categorical : public Likelihood {
 
   Tensor sample(const Tensor& y, Pass& pass) const override {
     const Tensor each = logits(y);
-    return value((each + gumbel(each.sizes(), pass)).argmax(1), y);
+    return value((each + pass.draws.gumbel(each.sizes())).argmax(1), y);
   }
 
  private:
@@ -94,7 +90,7 @@ class LogisticMixture : public Likelihood {
 
   Tensor sample(const Tensor& y, Pass& pass) const override {
     const Parts p = parts(y);
-    const Tensor chosen = (p.logits + gumbel(p.logits.sizes(), pass)).argmax(1, true);
+    const Tensor chosen = (p.logits + pass.draws.gumbel(p.logits.sizes())).argmax(1, true);
     const Tensor mean = p.mean.gather(1, chosen).squeeze(1);
     const Tensor scale = p.logScale.gather(1, chosen).squeeze(1).exp();
     const Tensor u = pass.draws.uniform(mean.sizes());

@@ -25,9 +25,7 @@ class Tokens : public Likelihood {
 
   Tensor sample(const Tensor& y, Pass& pass) const override {
     const Tensor each = logits(y);
-    // The largest of logits with Gumbel noise is a draw.
-    const Tensor noise = -(-pass.draws.uniform(each.sizes()).log()).log();
-    return (each + noise).argmax(1).to(y.scalar_type());
+    return (each + pass.draws.gumbel(each.sizes())).argmax(1).to(y.scalar_type());
   }
 
  private:

@@ -118,7 +118,7 @@ Tensor Norm::operator()(const Tensor& x, const Pass& pass) const {
 
 Tensor dropout(const Tensor& x, double p, Pass& pass) {
   if (p == 0 || !pass.training) return x;
-  const Tensor kept = pass.draws.uniform(x.sizes()).ge(p);
+  const Tensor kept = pass.draws.mask(x.sizes()).ge(p);
   return x * kept.to(x.scalar_type()).div(1 - p);
 }
 

@@ -39,17 +39,18 @@ struct Activations {
 // Zeroed buffers of `features` columns, in the forms that the context's kernels read or write.
 Activations makeActivations(const Context& context, int64_t capacity, int64_t features, ProductRole role);
 
+// NaN goes through, so that the guard sees it: the comparisons are false for it.
 template <ActivationKind kind>
 TORCHVAE_INLINE float activate(float x) {
   switch (kind) {
     case ActivationKind::kRelu:
-      return x > 0 ? x : 0;
+      return x < 0 ? 0 : x;
     case ActivationKind::kTanh:
       return vec::tanh(x);
     case ActivationKind::kSigmoid:
       return vec::sigmoid(x);
     case ActivationKind::kElu:
-      return x > 0 ? x : vec::exp(x < 0 ? x : 0) - 1;
+      return x > 0 ? x : vec::exp(x) - 1;
     case ActivationKind::kSoftplus:
       return vec::softplus(x);
     default:

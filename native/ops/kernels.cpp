@@ -158,7 +158,10 @@ void Kernels::finishGradients(const std::vector<GradientPart>& parts, int64_t ro
                               const at::Tensor& gradients, const at::Tensor& partials,
                               const at::Tensor& reconstruction, const at::Tensor& kl,
                               const OptimiserSettings& settings, StepState* state) {
-  if (parts.size() > kMaxRanges) throw Error("ERR_SPEC", "A network on a GPU has at most 31 layers");
+  if (parts.size() > kMaxRanges) {
+    throw Error("ERR_INTERNAL", "Expected at most " + std::to_string(kMaxRanges) +
+                                    " ranges of gradients but received " + std::to_string(parts.size()));
+  }
   GradientArguments a{mutablePointer(gradients),
                       static_cast<double*>(mutablePointer(partials)),
                       state,

@@ -24,8 +24,7 @@ class GumbelSoftmax : public Posterior {
 
   Latent rsample(const Tensor& features, Pass& pass) const override {
     const Tensor logits = shaped(features);
-    const Tensor gumbel = -(-pass.draws.uniform(logits.sizes()).log()).log();
-    const Tensor noisy = logits + gumbel;
+    const Tensor noisy = logits + pass.draws.gumbel(logits.sizes());
     Latent latent;
     latent.z = (pass.training ? (noisy / pass.temperature).softmax(2)
                               : at::one_hot(noisy.argmax(2), categories_).to(logits.scalar_type()))

@@ -44,9 +44,7 @@ std::unique_ptr<Prior> makePrior(Weights& weights, const ModelSpec& spec, const 
 }
 
 Tensor drawComponents(const Tensor& logits, int64_t rows, Pass& pass) {
-  // The largest of Gumbel-perturbed logits is a draw from their softmax.
-  const Tensor gumbel = -(-pass.draws.uniform({rows, logits.size(0)}).log()).log();
-  return at::argmax(logits.unsqueeze(0) + gumbel, 1);
+  return at::argmax(logits.unsqueeze(0) + pass.draws.gumbel({rows, logits.size(0)}), 1);
 }
 
 }  // namespace torchvae

@@ -1,14 +1,18 @@
 #include "random/draws.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/util/accumulate.h>
+
+#include <utility>
+
+#include "error.h"
+#include "host.h"
 
 namespace torchvae {
 namespace {
 
 // Streams of requests after the first begin above those that have names.
 constexpr uint32_t kFirstRequestStream = 16;
-
-const c10::TensorOptions kHostFloat = c10::TensorOptions().dtype(c10::kFloat);
 
 }  // namespace
 
@@ -36,16 +40,32 @@ Tensor Draws::drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) con
   return host.to(context_.options());
 }
 
-Tensor Draws::normal(at::IntArrayRef sizes) {
+Tensor Draws::noise(at::IntArrayRef sizes, bool isUniform) {
   const Draw draw = next();
-  if (given_.defined()) return std::exchange(given_, Tensor()).view(sizes);
-  return drawn(draw, sizes, false);
+  if (!given_.defined()) return drawn(draw, sizes, isUniform);
+  const int64_t wanted = c10::multiply_integers(sizes);
+  if (given_.numel() != wanted) {
+    throw Error("ERR_SHAPE", "Expected " + std::to_string(wanted) + " values for noise but received " +
+                                 std::to_string(given_.numel()) +
+                                 ": this model draws z more than once for each example; give a seed instead");
+  }
+  return std::exchange(given_, Tensor()).view(sizes);
+}
+
+Tensor Draws::normal(at::IntArrayRef sizes) {
+  return noise(sizes, false);
 }
 
 Tensor Draws::uniform(at::IntArrayRef sizes) {
-  const Draw draw = next();
-  if (given_.defined()) return std::exchange(given_, Tensor()).view(sizes);
-  return drawn(draw, sizes, true);
+  return noise(sizes, true);
+}
+
+Tensor Draws::mask(at::IntArrayRef sizes) {
+  return drawn(next(), sizes, true);
+}
+
+Tensor Draws::gumbel(at::IntArrayRef sizes) {
+  return -(-uniform(sizes).log()).log();
 }
 
 }  // namespace torchvae

@@ -16,14 +16,21 @@ class Draws {
   Draws(const Context& context, const Draw& first, const StepState* state = nullptr)
       : context_(context), draw_(first), state_(state) {}
 
-  // The first request is answered with `values`.
+  // The first request for noise is answered with `values`. Throws ERR_SHAPE, from there, where it is for
+  // another number of them.
   void give(Tensor values) { given_ = std::move(values); }
 
   Tensor normal(at::IntArrayRef sizes);   // N(0, 1)
   Tensor uniform(at::IntArrayRef sizes);  // U(0, 1), never 0 nor 1
+  // U(0, 1) that decides what a network leaves out: no noise of z, and never the given values.
+  Tensor mask(at::IntArrayRef sizes);
+  // The standard Gumbel distribution: logits with this noise have their largest where a draw from their
+  // softmax falls.
+  Tensor gumbel(at::IntArrayRef sizes);
 
  private:
   Draw next();
+  Tensor noise(at::IntArrayRef sizes, bool isUniform);
   Tensor drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const;
 
   const Context& context_;

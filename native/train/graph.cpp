@@ -25,6 +25,10 @@ at::Tensor bytesOf(const void* data, size_t size) {
                        c10::TensorOptions().dtype(c10::kByte));
 }
 
+const void* placeOf(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.const_data_ptr() : nullptr;
+}
+
 }  // namespace
 
 bool GraphExecutor::serves(const Context& context, const OptimiserSettings& settings) {
@@ -38,7 +42,8 @@ GraphExecutor::GraphExecutor(const Context& context, std::unique_ptr<DeviceStep>
       step_(std::move(step)),
       parameters_(parameters),
       data_(&data),
-      values_(data.values().const_data_ptr()),
+      values_(placeOf(data.values())),
+      labels_(placeOf(data.labels())),
       rows_(data.rows()),
       columns_(data.columns()),
       type_(data.values().scalar_type()),
@@ -56,17 +61,20 @@ GraphExecutor::GraphExecutor(const Context& context, std::unique_ptr<DeviceStep>
 
 bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
                          const OptimiserSettings& settings) const {
-  return data.values().const_data_ptr() == values_ && data.rows() == rows_ && data.columns() == columns_ &&
-         data.values().scalar_type() == type_ && data.isDrawn() == isDrawn_ && batchSize == batchSize_ &&
-         sameSettings(settings, settings_);
+  return placeOf(data.values()) == values_ && placeOf(data.labels()) == labels_ && data.rows() == rows_ &&
+         data.columns() == columns_ && data.values().scalar_type() == type_ && data.isDrawn() == isDrawn_ &&
+         batchSize == batchSize_ && sameSettings(settings, settings_);
 }
 
 void GraphExecutor::runStep(int64_t rows, StepObserver* observer) {
   const StepInput input{*data_, order_, 0, rows, {}, clock_};
   step_->differentiate(input);
-  if (observer != nullptr) observer->begin();
+  if (observer == nullptr) return step_->update(input);
+  const auto skipped = [&] { return clock_.counter(offsetof(StepState, skipped)).item<int64_t>(); };
+  const int64_t before = skipped();
+  observer->begin();
   step_->update(input);
-  if (observer != nullptr) observer->end();
+  if (skipped() == before) observer->end();
 }
 
 // Sends off at most `steps` steps of this shape; returns how many.

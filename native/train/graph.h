@@ -39,8 +39,8 @@ class GraphExecutor {
   // Whether the device's kernels do what these settings ask for.
   static bool serves(const Context& context, const OptimiserSettings& settings);
 
-  // All that a captured graph refers to; another batch size or data set takes another executor.
-  // `terms` is the number of the objective's further terms.
+  // All that a captured graph refers to; another batch size, or data that lie elsewhere, take another
+  // executor. `terms` is the number of the objective's further terms.
   GraphExecutor(const Context& context, std::unique_ptr<DeviceStep> step, const Parameters& parameters,
                 const ResidentDataset& data, int64_t batchSize, const OptimiserSettings& settings,
                 int64_t terms);
@@ -66,8 +66,9 @@ class GraphExecutor {
   Context context_;
   std::unique_ptr<DeviceStep> step_;
   const Parameters& parameters_;
-  const ResidentDataset* data_;  // of the present run(); a graph reads its values where they lie
+  const ResidentDataset* data_;  // of the present run(); a graph reads its values and labels where they lie
   const void* values_;
+  const void* labels_;
   int64_t rows_, columns_;
   c10::ScalarType type_;
   bool isDrawn_;

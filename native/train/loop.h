@@ -24,7 +24,7 @@ struct Batch {
 };
 
 // Takes a batch, with the update after the last of a group, adds its losses to `sums`, and returns whether
-// all was finite. If not, the weights are as they were before.
+// all was finite. If not, weights and buffers are as they were before the group.
 using Step = std::function<bool(const Batch& batch, LossSums& sums)>;
 
 // Runs `chunk` over a data set of `rows` examples and moves `step`, the count of updates, along. The

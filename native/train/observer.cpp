@@ -40,7 +40,9 @@ std::vector<std::string> faultsOf(const LossSums& before, const LossSums& after,
   // Declared from the input to the output, and computed backwards.
   const std::vector<ParameterEntry>& entries = parameters.entries();
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
-    if (!std::isfinite(parameters.gradient(entry->slot).sum().item<double>())) faults.push_back(entry->name);
+    // By the square, as the guard judges: one that overflows is refused too.
+    const at::Tensor squares = parameters.gradient(entry->slot).square().sum();
+    if (!std::isfinite(squares.item<double>())) faults.push_back(entry->name);
   }
   return faults;
 }

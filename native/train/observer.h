@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine.h"
@@ -12,18 +13,21 @@
 
 namespace torchvae {
 
-// Looks at one step: begin() when parameters.gradients holds its gradients, end() after the update.
+// Looks at one step: begin() when parameters.gradients holds its gradients, end() after the update, if there
+// was one.
 class StepObserver {
  public:
   explicit StepObserver(const Parameters& parameters) : parameters_(parameters) {}
   void begin();
   void end();
   // Of the step between the last begin() and end(), one for each parameter; empty if there was none.
-  std::vector<TensorNorms> take() { return std::move(norms_); }
+  std::vector<TensorNorms> take() {
+    return before_.defined() ? std::vector<TensorNorms>() : std::move(norms_);
+  }
 
  private:
   const Parameters& parameters_;
-  at::Tensor before_;
+  at::Tensor before_;  // the weights, between begin() and end()
   std::vector<TensorNorms> norms_;
 };
 

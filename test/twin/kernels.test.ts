@@ -1,4 +1,7 @@
-/** The CUDA kernels' source, compiled for the CPU, and the graph executor on it; and NVRTC's word on the same source. */
+/**
+ * The CUDA kernels' source, compiled for the CPU, and the graph executor on it; what of the engine is met in C++ alone; and
+ * NVRTC's word on the kernels.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,7 +18,7 @@ function nvidiaFolders(): string[] {
 
 const program = (name: string) => join(packageFolder, 'build/twin-test', name);
 
-describe('kernels and executor on the CPU', () => {
+describe('kernels, executor and engine in C++', () => {
   const libraries = [join(libtorch.root, 'lib'), ...nvidiaFolders()];
   const { stdout, stderr, status } = spawnSync(program('twin_test'), {
     encoding: 'utf8',

@@ -14,17 +14,13 @@ class Recorded : public CapturedWork {
  public:
   Recorded(TwinPart& part, std::function<void()> body) : part_(part), body_(std::move(body)) {}
   void replay() override {
-    const int64_t before = part_.launches;
     ++part_.replays;
     body_();
-    nodes_ = part_.launches - before;
   }
-  int64_t nodes() const override { return nodes_; }
 
  private:
   TwinPart& part_;
   std::function<void()> body_;
-  int64_t nodes_ = 0;
 };
 
 class HostMark : public TimeMark {

@@ -12,12 +12,10 @@ class TwinPart : public CudaPart {
   std::vector<DeviceInfo> devices(std::string& reason) override;
   bool onHost() const override { return true; }
   void enterThread(int /*index*/) override {}
-  void synchronise() override {}
   void* kernel(const std::string& name) override;
   void launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t size) override;
   std::unique_ptr<CapturedWork> capture(std::function<void()> body) override;
   std::unique_ptr<TimeMark> mark() override;
-  CudaMemory memory() override { return {}; }
 
   int64_t launches = 0;  // of kernels
   int64_t captures = 0;

@@ -89,8 +89,4 @@ void Bernoulli::negativeLogProb(const Context& context, const at::Tensor& x, con
   if (gradient != nullptr) gradient->value.narrow(0, 0, rows).copy_(at::sigmoid(ys).sub_(xs).div_(rows));
 }
 
-at::Tensor Bernoulli::mean(const at::Tensor& y) const {
-  return at::sigmoid(y);
-}
-
 }  // namespace torchvae::fused

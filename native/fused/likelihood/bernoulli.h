@@ -13,7 +13,6 @@ class Bernoulli : public Likelihood {
  public:
   void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                        at::Tensor& loss, Activations* gradient) const override;
-  at::Tensor mean(const at::Tensor& y) const override;
 };
 
 }  // namespace torchvae::fused

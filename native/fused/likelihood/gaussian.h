@@ -14,7 +14,6 @@ class Gaussian : public Likelihood {
       : precision_(1 / (sigma * sigma)), normaliser_(normaliser), sigmoid_(sigmoid) {}
   void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                        at::Tensor& loss, Activations* gradient) const override;
-  at::Tensor mean(const at::Tensor& y) const override { return sigmoid_ ? y.sigmoid() : y.clone(); }
 
  private:
   double precision_;

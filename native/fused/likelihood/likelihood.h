@@ -13,16 +13,10 @@ class Likelihood {
  public:
   virtual ~Likelihood() = default;
 
-  // Features the decoder must give for `inputSize` features of x.
-  virtual int64_t decoderSize(int64_t inputSize) const { return inputSize; }
-
-  // loss[i] = -log p(x_i | z_i) in nats, from the decoder's output y [rows, decoderSize]. Unless `gradient`
-  // is null it becomes d (sum of loss / rows) / dy.
+  // loss[i] = -log p(x_i | z_i) in nats, from x and the decoder's output y, each [rows, inputSize]. Unless
+  // `gradient` is null it becomes d (sum of loss / rows) / dy.
   virtual void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                                at::Tensor& loss, Activations* gradient) const = 0;
-
-  // E[x|z] for y [rows, decoderSize].
-  virtual at::Tensor mean(const at::Tensor& y) const = 0;
 };
 
 // Throws ERR_SPEC for a name that the table does not hold.

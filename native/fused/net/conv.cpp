@@ -39,11 +39,8 @@ NetworkPlan declareConvEncoder(Parameters& parameters, const ModelSpec& spec, Fe
   return plan;
 }
 
-NetworkPlan declareConvDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize) {
+NetworkPlan declareConvDecoder(Parameters& parameters, const ModelSpec& spec) {
   ImageFeatures image = imageOf(spec);
-  if (outputSize != image.size()) {
-    throw Error("ERR_SPEC", "A conv decoder gives one value a pixel, which this likelihood does not take");
-  }
   // The geometries from x's size down: channels of the decoder are listed in the order of computation,
   // upwards.
   std::vector<cpu::ConvGeometry> down;

@@ -9,6 +9,6 @@
 namespace torchvae::fused {
 
 NetworkPlan declareConvEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded);
-NetworkPlan declareConvDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize);
+NetworkPlan declareConvDecoder(Parameters& parameters, const ModelSpec& spec);
 
 }  // namespace torchvae::fused

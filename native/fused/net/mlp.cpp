@@ -21,9 +21,9 @@ NetworkPlan declareMlpEncoder(Parameters& parameters, const ModelSpec& spec, Fea
   return declareLayers(parameters, "encoder", spec.inputSize(), spec.encoder.hidden, spec.encoder.activation);
 }
 
-NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize) {
+NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec) {
   std::vector<int64_t> widths = spec.decoder.hidden;
-  widths.push_back(outputSize);
+  widths.push_back(spec.inputSize());
   NetworkPlan plan = declareLayers(parameters, "decoder", spec.latentSize, widths, spec.decoder.activation);
   plan.back().activation = ActivationKind::kIdentity;
   return plan;

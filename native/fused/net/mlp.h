@@ -6,6 +6,6 @@
 namespace torchvae::fused {
 
 NetworkPlan declareMlpEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded);
-NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize);
+NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec);
 
 }  // namespace torchvae::fused

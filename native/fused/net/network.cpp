@@ -11,7 +11,7 @@ namespace {
 struct Row {
   const char* name;
   NetworkPlan (*encoder)(Parameters&, const ModelSpec&, Features&);
-  NetworkPlan (*decoder)(Parameters&, const ModelSpec&, int64_t outputSize);
+  NetworkPlan (*decoder)(Parameters&, const ModelSpec&);
 };
 
 constexpr Row kTable[] = {
@@ -35,8 +35,8 @@ NetworkPlan declareEncoder(Parameters& parameters, const ModelSpec& spec, Featur
   return rowOf(kTable, "network", spec.encoder.type).encoder(parameters, spec, encoded);
 }
 
-NetworkPlan declareDecoder(Parameters& parameters, const ModelSpec& spec, int64_t outputSize) {
-  return rowOf(kTable, "network", spec.decoder.type).decoder(parameters, spec, outputSize);
+NetworkPlan declareDecoder(Parameters& parameters, const ModelSpec& spec) {
+  return rowOf(kTable, "network", spec.decoder.type).decoder(parameters, spec);
 }
 
 Network::Network(const Context& context, const Parameters& parameters, const NetworkPlan& plan,

@@ -1,73 +1,31 @@
 // Every fused kernel on random numbers against a reference written out in double here or taken from the
-// engine's CPU path, and the graph executor's manners against the plain loop's. Prints "ok NAME" or "not ok
-// NAME: why" for each.
-#include <ATen/Parallel.h>
+// engine's CPU path.
+#include "ops/kernels.h"
+
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
-#include <c10/core/GradMode.h>
 #include <c10/util/BFloat16.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <limits>
-#include <map>
 #include <numbers>
 #include <random>
-#include <sstream>
 
-#include "data/resident.h"
-#include "fused/fused_model.h"
-#include "ops/kernels.h"
+#include "check.h"
 #include "part.h"
 #include "random/philox.h"
 
-namespace torchvae {
+namespace torchvae::check {
 namespace {
-
-using kernels::ScheduleRow;
-using kernels::StepState;
 
 twin::TwinPart part;
 Kernels kernelsOf(part);
 std::mt19937_64 random(7);
-int failures = 0;
-
-struct Failure {
-  std::string why;
-};
-
-#define EXPECT(condition)                                                                              \
-  do {                                                                                                 \
-    if (!(condition)) throw Failure{std::string(#condition) + " at line " + std::to_string(__LINE__)}; \
-  } while (false)
-
-void near(double came, double wanted, double tolerance, const char* what, int line) {
-  if (std::abs(came - wanted) <= tolerance * std::max(1.0, std::abs(wanted))) return;
-  std::ostringstream text;
-  text << what << ": came " << came << ", wanted " << wanted << " at line " << line;
-  throw Failure{text.str()};
-}
-#define NEAR(came, wanted, tolerance) near(came, wanted, tolerance, #came, __LINE__)
-
-template <class F>
-void test(const std::string& name, const F& body) {
-  try {
-    body();
-    std::printf("ok %s\n", name.c_str());
-  } catch (const Failure& failure) {
-    ++failures;
-    std::printf("not ok %s: %s\n", name.c_str(), failure.why.c_str());
-  } catch (const std::exception& error) {
-    ++failures;
-    std::printf("not ok %s: %s\n", name.c_str(), error.what());
-  }
-  std::fflush(stdout);
-}
 
 constexpr c10::ScalarType kTypes[] = {c10::kFloat, c10::kBFloat16, c10::kDouble};
 
@@ -499,286 +457,9 @@ void testGuard(bool badLoss, bool skip) {
   EXPECT(state.step == (skip ? 2 : 0));
 }
 
-// ---- the executor
-
-ModelSpec smallSpec() {
-  ModelSpec spec;
-  spec.inputShape = {30};
-  spec.encoder.hidden = {24};
-  spec.decoder.hidden = {24};
-  spec.latentSize = 5;
-  spec.posterior.type = "gaussian";
-  spec.prior.type = "standard-normal";
-  spec.likelihood.type = "bernoulli";
-  spec.objective = {"elbo", {{"freeBits", 0}, {"hasCapacity", 0}}, {}, {}};
-  return spec;
-}
-
-struct Run {
-  TrainResult last;
-  std::map<std::string, std::vector<float>> state;
-  int64_t step = 0;
-};
-
-TrainChunk chunkOf(const std::shared_ptr<Dataset>& data, int64_t epoch, int64_t first, int64_t steps,
-                   int64_t batch) {
-  TrainChunk chunk;
-  chunk.data = data;
-  chunk.orderSeed = 3;
-  chunk.epoch = epoch;
-  chunk.firstStep = first;
-  chunk.steps = steps;
-  chunk.batchSize = batch;
-  for (int64_t i = 0; i < steps; ++i)
-    chunk.schedule.push_back(
-        {1e-3 * static_cast<double>(1 + (first + i) % 5), 0.1 * static_cast<double>(epoch + 1)});
-  return chunk;
-}
-
-// Two epochs of `rows` examples, in stretches of at most `stretch` steps.
-Run train(VaeModel& model, const ModelSpec& spec, int64_t rows, int64_t batch, int64_t stretch, bool bytes) {
-  std::mt19937 draw(5);
-  const int64_t columns = spec.inputSize();
-  std::vector<uint8_t> pixels(rows * columns);
-  for (uint8_t& pixel : pixels) pixel = static_cast<uint8_t>(draw());
-  std::vector<float> values(pixels.begin(), pixels.end());
-  for (float& value : values) value /= 255;
-  const void* from = bytes ? static_cast<const void*>(pixels.data()) : values.data();
-  std::vector<int32_t> labels(rows);
-  for (int64_t i = 0; i < rows; ++i) labels[i] = static_cast<int32_t>(i % 3);
-  const auto data = std::make_shared<ResidentDataset>(c10::Device(c10::kCPU),
-                                                      HostArray{from, bytes, rows, columns, labels.data()});
-  Run run;
-  const int64_t batches = (rows + batch - 1) / batch;
-  for (int64_t epoch = 0; epoch < 2; ++epoch) {
-    LossSums sums;
-    for (int64_t first = 0; first < batches; first += stretch) {
-      TrainChunk chunk = chunkOf(data, epoch, first, std::min(stretch, batches - first), batch);
-      chunk.sums = sums;
-      run.last = model.train(chunk);
-      sums = run.last.sums;
-      if (run.last.reason != StopReason::kDone || run.last.steps != chunk.steps)
-        throw Failure{"stopped early"};
-    }
-  }
-  run.step = model.step();
-  for (const StateTensor& tensor : model.stateTensors())
-    run.state[tensor.name] = model.readState(tensor.name);
-  return run;
-}
-
-Run trained(const Context& context, int64_t rows, int64_t batch, int64_t stretch, bool bytes,
-            const ModelSpec& spec = smallSpec()) {
-  fused::FusedModel model(context, spec, 11);
-  return train(model, spec, rows, batch, stretch, bytes);
-}
-
-void sameRun(const Run& a, const Run& b, double tolerance) {
-  EXPECT(a.step == b.step && a.last.sums.examples == b.last.sums.examples);
-  NEAR(a.last.sums.reconstruction, b.last.sums.reconstruction, tolerance);
-  NEAR(a.last.sums.kl, b.last.sums.kl, tolerance);
-  EXPECT(a.last.sums.terms.size() == b.last.sums.terms.size());
-  for (size_t i = 0; i < b.last.sums.terms.size(); ++i) {
-    NEAR(a.last.sums.terms[i], b.last.sums.terms[i], tolerance);
-  }
-  for (const auto& [name, wanted] : b.state) {
-    const std::vector<float>& came = a.state.at(name);
-    EXPECT(came.size() == wanted.size());
-    for (size_t i = 0; i < wanted.size(); ++i) NEAR(came[i], wanted[i], 10 * tolerance);
-  }
-}
-
-void testExecutor() {
-  Pool pool(1);
-  const c10::Device cpu(c10::kCPU);
-  const Context loop{cpu, c10::kFloat, &pool}, graphs{cpu, c10::kFloat, nullptr, &kernelsOf};
-  // 70 whole batches and one of 3; fewer examples than a batch; whole batches alone.
-  for (const auto& [rows, batch] : {std::pair<int64_t, int64_t>{563, 8}, {5, 8}, {64, 8}}) {
-    for (const bool bytes : {true, false}) {
-      const Run wanted = trained(loop, rows, batch, 1000, bytes);
-      const Run whole = trained(graphs, rows, batch, 1000, bytes);
-      sameRun(whole, wanted, 1e-4);
-      // Cut elsewhere: the same bits.
-      sameRun(trained(graphs, rows, batch, 13, bytes), whole, 0);
-      sameRun(trained(graphs, rows, batch, 1, bytes), whole, 0);
-    }
-  }
-  const Context exact{cpu, c10::kDouble, &pool}, exactGraphs{cpu, c10::kDouble, nullptr, &kernelsOf};
-  sameRun(trained(exactGraphs, 563, 8, 1000, true), trained(exact, 563, 8, 1000, true), 2e-6);
-}
-
-void testCaptures() {
-  const Context graphs{c10::Device(c10::kCPU), c10::kFloat, nullptr, &kernelsOf};
-  const int64_t captures = part.captures, replays = part.replays, launches = part.launches;
-  trained(graphs, 563, 8, 1000, true);
-  // Of 2 x 70 whole steps two warm up; 2 x 2 graphs of 25 and 2 x 20 - 2 of one follow. The two of the last
-  // batch warm up.
-  EXPECT(part.captures - captures == 2);
-  EXPECT(part.replays - replays == 2 * 2 + (2 * 20 - 2));
-  // Eight fused kernels beside the products: 2 x 71 steps.
-  EXPECT(part.launches - launches == 2 * 71 * 8);
-}
-
-void testManyStepsOfOneChunk() {
-  // More steps than the schedule's buffer holds.
-  Pool pool(1);
-  const c10::Device cpu(c10::kCPU);
-  ModelSpec tiny = smallSpec();
-  tiny.inputShape = {3};
-  tiny.encoder.hidden = {4};
-  tiny.decoder.hidden = {4};
-  tiny.latentSize = 2;
-  const Run wanted = trained({cpu, c10::kDouble, &pool}, 1100, 1, 100000, true, tiny);
-  sameRun(trained({cpu, c10::kDouble, nullptr, &kernelsOf}, 1100, 1, 100000, true, tiny), wanted, 1e-5);
-}
-
-void testStops() {
-  const c10::Device cpu(c10::kCPU);
-  Pool pool(1);
-  std::vector<float> values(400 * 30, 0.5f);
-  const auto data = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 400, 30});
-  for (const bool onGraphs : {true, false}) {
-    fused::FusedModel model(
-        onGraphs ? Context{cpu, c10::kFloat, nullptr, &kernelsOf} : Context{cpu, c10::kFloat, &pool},
-        smallSpec(), 1);
-    TrainChunk chunk = chunkOf(data, 0, 0, 50, 8);
-    chunk.abort = std::make_shared<std::atomic<bool>>(true);
-    TrainResult result = model.train(chunk);
-    EXPECT(result.reason == StopReason::kAborted && result.steps == 0 && model.step() == 0);
-    chunk.abort->store(false);
-    // A learning rate that no weights survive, at step 30: the guard sees it in a later step.
-    chunk.schedule[30].learningRate = 1e30;
-    result = model.train(chunk);
-    EXPECT(result.reason == StopReason::kNonFinite);
-    EXPECT(result.steps == 31 && model.step() == 31 && result.sums.examples == 31 * 8);
-    EXPECT(std::isfinite(result.sums.reconstruction) && std::isfinite(result.sums.kl));
-  }
-}
-
-// A step that is looked at, and one that is refused, tell what the loop's tell.
-void testObserver() {
-  const c10::Device cpu(c10::kCPU);
-  Pool pool(1);
-  std::vector<float> values(400 * 30, 0.5f);
-  const auto data = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 400, 30});
-  std::vector<TrainResult> looked, refused;
-  for (const bool onGraphs : {true, false}) {
-    fused::FusedModel model(
-        onGraphs ? Context{cpu, c10::kFloat, nullptr, &kernelsOf} : Context{cpu, c10::kFloat, &pool},
-        smallSpec(), 1);
-    TrainChunk chunk = chunkOf(data, 0, 0, 30, 8);
-    chunk.observe = true;
-    looked.push_back(model.train(chunk));
-    chunk = chunkOf(data, 0, 30, 20, 8);
-    chunk.schedule[10].learningRate = 1e30;
-    refused.push_back(model.train(chunk));
-  }
-  EXPECT(looked[0].steps == 30 && looked[0].norms.size() == looked[1].norms.size());
-  for (size_t i = 0; i < looked[0].norms.size(); ++i) {
-    const TensorNorms &came = looked[0].norms[i], &wanted = looked[1].norms[i];
-    EXPECT(came.name == wanted.name && wanted.gradient > 0 && wanted.update > 0);
-    NEAR(came.gradient / wanted.gradient, 1, 1e-3);
-    NEAR(came.update / wanted.update, 1, 1e-3);
-    NEAR(came.weight / wanted.weight, 1, 1e-4);
-  }
-  EXPECT(refused[0].reason == StopReason::kNonFinite && refused[0].steps == refused[1].steps);
-  EXPECT(!refused[0].faults.empty() && refused[0].faults == refused[1].faults);
-}
-
-// Models on libtorch's derivatives: the device's counters, draws and update give what the loop's give.
-void testGeneralModels() {
-  Pool pool(1);
-  const c10::Device cpu(c10::kCPU);
-  const auto spec = [](const auto& change) {
-    ModelSpec made = smallSpec();
-    change(made);
-    return made;
-  };
-  const std::pair<const char*, ModelSpec> all[] = {
-      {"plain", smallSpec()},
-      {"iwae", spec([](ModelSpec& s) {
-         s.objective = {"iwae", {{"samples", 3}}, {}, {}};
-       })},
-      {"dip, which has further terms", spec([](ModelSpec& s) {
-         s.objective = {"dip", {{"variant", 2}, {"offDiagonal", 2}, {"diagonal", 3}}, {}, {}};
-       })},
-      {"capacity, dropout, layer norm", spec([](ModelSpec& s) {
-         s.objective.numbers["hasCapacity"] = 1;
-         s.encoder.dropout = 0.2;
-         s.encoder.norm = s.decoder.norm = NormKind::kLayer;
-       })},
-      {"relaxed categories", spec([](ModelSpec& s) {
-         s.posterior = {"gumbel-softmax", {{"categories", 4}}, {}, {}};
-         s.prior.type = "categorical";
-       })},
-      {"labels", spec([](ModelSpec& s) {
-         s.condition = {3, true, true, false};
-       })},
-  };
-  for (const auto& [name, wanted] : all) {
-    try {
-      VaeModel plain({cpu, c10::kDouble, &pool}, wanted, 11);
-      VaeModel captured({cpu, c10::kDouble, nullptr, &kernelsOf}, wanted, 11);
-      VaeModel cut({cpu, c10::kDouble, nullptr, &kernelsOf}, wanted, 11);
-      const int64_t replays = part.replays;
-      const Run whole = train(captured, wanted, 307, 8, 1000, true);
-      EXPECT(part.replays > replays);
-      sameRun(whole, train(plain, wanted, 307, 8, 1000, true), 2e-5);
-      sameRun(train(cut, wanted, 307, 8, 7, true), whole, 0);
-    } catch (const Failure& failure) {
-      throw Failure{std::string(name) + ": " + failure.why};
-    }
-  }
-}
-
-// Convolutions of colour images have fused kernels on a device alone; the reference is the general model's
-// derivatives by libtorch.
-void testChannels() {
-  Pool pool(1);
-  const c10::Device cpu(c10::kCPU);
-  ModelSpec spec = smallSpec();
-  spec.inputShape = {3, 8, 6};
-  spec.encoder.type = spec.decoder.type = "conv";
-  spec.encoder.channels = {4, 5};
-  spec.decoder.channels = {5, 4};
-  const Context host{cpu, c10::kDouble, &pool}, device{cpu, c10::kDouble, nullptr, &kernelsOf};
-  EXPECT(!fused::isFusable(host, spec) && fused::isFusable(device, spec));
-  VaeModel plain(host, spec, 11);
-  fused::FusedModel fast(device, spec, 11);
-  for (const StateTensor& tensor : plain.stateTensors()) {
-    const std::vector<float> values = plain.readState(tensor.name);
-    fast.writeState(tensor.name, values.data(), static_cast<int64_t>(values.size()));
-  }
-  for (const bool bytes : {true, false}) {
-    sameRun(train(fast, spec, 43, 8, 1000, bytes), train(plain, spec, 43, 8, 1000, bytes), 2e-6);
-  }
-  std::vector<float> x(5 * 3 * 8 * 6), noise(5 * 5, 0.5f);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7) / 7;
-  const HostArray images{x.data(), false, 5, 3 * 8 * 6};
-  std::vector<float> came(2 * 5), wanted(2 * 5);
-  fast.losses(images, {noise.data()}, came.data(), came.data() + 5);
-  plain.losses(images, {noise.data()}, wanted.data(), wanted.data() + 5);
-  for (size_t i = 0; i < came.size(); ++i) NEAR(came[i], wanted[i], 1e-5);
-}
-
-void testBf16Training() {
-  const c10::Device cpu(c10::kCPU);
-  Context bf16{cpu, c10::kFloat, nullptr, &kernelsOf};
-  bf16.bf16 = true;
-  const Run exact = trained({cpu, c10::kFloat, nullptr, &kernelsOf}, 563, 8, 1000, true);
-  const Run rounded = trained(bf16, 563, 8, 1000, true);
-  EXPECT(rounded.last.sums.reconstruction != exact.last.sums.reconstruction);
-  NEAR(rounded.last.sums.reconstruction, exact.last.sums.reconstruction, 5e-3);
-  NEAR(rounded.last.sums.kl, exact.last.sums.kl, 0.1);
-}
-
 }  // namespace
-}  // namespace torchvae
 
-int main() {
-  using namespace torchvae;
-  const c10::NoGradGuard noGrad;
-  at::set_num_threads(1);
+void checkKernels() {
   test("a batch is gathered and scaled, its noise the engine's own", testBatch);
   test("noise is standard normal", testNoiseIsStandardNormal);
   test("bf16 rounds to nearest even", testBf16Rounding);
@@ -791,13 +472,6 @@ int main() {
   test("a loss that is not finite stops", [] { testGuard(true, false); });
   test("a gradient that is not finite is skipped where asked", [] { testGuard(false, true); });
   test("a loss that is not finite is skipped where asked", [] { testGuard(true, true); });
-  test("the graph executor does what the loop does, however a run is cut", testExecutor);
-  test("graphs are captured once and replayed", testCaptures);
-  test("a stretch longer than the schedule's buffer", testManyStepsOfOneChunk);
-  test("abort and the guard stop where the loop's do", testStops);
-  test("norms of a step, and what was not finite", testObserver);
-  test("models on libtorch's derivatives", testGeneralModels);
-  test("convolutions of several channels", testChannels);
-  test("bf16 training follows float32's", testBf16Training);
-  return failures == 0 ? 0 : 1;
 }
+
+}  // namespace torchvae::check

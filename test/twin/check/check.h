@@ -1,0 +1,71 @@
+// What the checks are written with. Each prints "ok NAME" or "not ok NAME: why".
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <sstream>
+#include <string>
+
+#include "spec.h"
+
+namespace torchvae::check {
+
+inline int failures = 0;
+
+struct Failure {
+  std::string why;
+};
+
+#define EXPECT(condition)                                                                               \
+  do {                                                                                                  \
+    if (!(condition))                                                                                   \
+      throw torchvae::check::Failure{std::string(#condition) + " at line " + std::to_string(__LINE__)}; \
+  } while (false)
+
+inline void near(double came, double wanted, double tolerance, const char* what, int line) {
+  if (std::abs(came - wanted) <= tolerance * std::max(1.0, std::abs(wanted))) return;
+  std::ostringstream text;
+  text << what << ": came " << came << ", wanted " << wanted << " at line " << line;
+  throw Failure{text.str()};
+}
+#define NEAR(came, wanted, tolerance) torchvae::check::near(came, wanted, tolerance, #came, __LINE__)
+
+template <class F>
+void test(const std::string& name, const F& body) {
+  try {
+    body();
+    std::printf("ok %s\n", name.c_str());
+  } catch (const Failure& failure) {
+    ++failures;
+    std::printf("not ok %s: %s\n", name.c_str(), failure.why.c_str());
+  } catch (const std::exception& error) {
+    ++failures;
+    std::printf("not ok %s: %s\n", name.c_str(), error.what());
+  }
+  std::fflush(stdout);
+}
+
+// A perceptron of one hidden layer on each side over 30 values.
+inline ModelSpec smallSpec() {
+  ModelSpec spec;
+  spec.inputShape = {30};
+  spec.encoder.hidden = {24};
+  spec.decoder.hidden = {24};
+  spec.latentSize = 5;
+  spec.posterior.type = "gaussian";
+  spec.prior.type = "standard-normal";
+  spec.likelihood.type = "bernoulli";
+  spec.objective = {"elbo", {{"freeBits", 0}, {"hasCapacity", 0}}, {}, {}};
+  return spec;
+}
+
+// The kernels of cuda/ on random numbers, each against a reference in double or the engine's CPU path.
+void checkKernels();
+// The graph executor's manners against the plain loop's.
+void checkExecutor();
+// What of the engine can be met in C++ alone.
+void checkEngine();
+
+}  // namespace torchvae::check

@@ -1,0 +1,15 @@
+// Runs all checks; fails if one did.
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+
+#include "check.h"
+
+int main() {
+  using namespace torchvae::check;
+  const c10::NoGradGuard noGrad;
+  at::set_num_threads(1);
+  checkKernels();
+  checkExecutor();
+  checkEngine();
+  return failures == 0 ? 0 : 1;
+}
