@@ -78,7 +78,8 @@ test('an update is the same in the tile that made the gradient and over the whol
 
 test.each([64, 100, 256])('the same for layers of all widths and %i examples at a time', async (size) => {
   // Products whose last tiles are of one to eight rows, and of a part of one, two or three registers of columns.
-  const [on, widths] = [sprites({ count: 256, seed: 3 }), { hidden: [61, 37, 45], activation: 'tanh' } as const];
+  const on = sprites({ count: 256, seed: 3 });
+  const widths = { hidden: [61, 37, 45], activation: 'tanh' } as const;
   const models = [];
   for (const options of [{}, { clip: { norm: 1e9 } }]) {
     const vae = await VAE.create({ spec: { encoder: widths, latentSize: 7 }, seed: 5, device: 'cpu' });

@@ -69,8 +69,8 @@ export function isCifarFile(path: string, size: number): boolean {
  * beside the images if it is there.
  *
  * @returns bytes of kind `unit`, shape [3, 32, 32]
- * @throws TorchvaeError ERR_TYPE, ERR_RANGE for arguments, ERR_IO, ERR_DATA_FORMAT for files that are truncated, have labels that are no class, or lead out of
- * their folder, naming the byte offset
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for arguments, ERR_IO, ERR_DATA_FORMAT for files that are truncated, have labels
+ * that are no class, or lead out of their folder, naming the byte offset
  */
 export async function loadCifar(
   source: string | readonly string[],
