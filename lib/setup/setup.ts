@@ -328,7 +328,8 @@ class Installation {
     const final = join(this.#cache, folderName(target));
     const old = join(this.#cache, `.old-${randomBytes(6).toString('hex')}`);
     await rename(final, old).catch(() => {});
-    await rename(this.#tree, final).catch((cause) => {
+    await rename(this.#tree, final).catch(async (cause) => {
+      await rename(old, final).catch(() => {});
       throw ioError('create', final, cause);
     });
     await rm(old, { recursive: true, force: true });
