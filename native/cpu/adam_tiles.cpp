@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
-#include "cpu/intrinsics.h"
-#include "cpu/vector.h"
+#include "cpu/adam_sixteen.h"
 
 // One after the other, the product waits for the multipliers and the update for memory: weights and moments
 // are larger than the second-level cache. So while a tile is multiplied, the one before it is updated, a
 // register of sixteen weights after every few rows of the batch, and the lines that its own update will need
 // are asked for.
-#define TORCHVAE_AVX512 __attribute__((target("avx512f")))
-
 namespace torchvae::cpu {
 namespace {
 
@@ -38,29 +35,13 @@ struct Strip : AdamStrip {
   const OptimiserCoefficients& c;
 };
 
-TORCHVAE_AVX512 TORCHVAE_INLINE void updateSixteen(const OptimiserCoefficients& c, __mmask16 lanes, __m512 g,
-                                                   float* first, float* second, float* value) {
-  __m512 m = _mm512_maskz_loadu_ps(lanes, first);
-  __m512 v = _mm512_maskz_loadu_ps(lanes, second);
-  m = _mm512_fmadd_ps(_mm512_sub_ps(g, m), _mm512_set1_ps(c.keepFirst), m);
-  v = _mm512_fmadd_ps(_mm512_fmsub_ps(g, g, v), _mm512_set1_ps(c.keepSecond), v);
-  _mm512_mask_storeu_ps(first, lanes, m);
-  _mm512_mask_storeu_ps(second, lanes, v);
-  // The divider has nothing else to do, so that the exact root and quotient cost less here than their
-  // estimates would.
-  const __m512 root =
-      _mm512_fmadd_ps(_mm512_sqrt_ps(v), _mm512_set1_ps(c.inverseRoot), _mm512_set1_ps(c.epsilon));
-  const __m512 kept = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, value), _mm512_set1_ps(c.keepValue));
-  _mm512_mask_storeu_ps(value, lanes,
-                        _mm512_fnmadd_ps(_mm512_set1_ps(c.stepSize), _mm512_div_ps(m, root), kept));
-}
-
 TORCHVAE_AVX512 TORCHVAE_INLINE void updateOne(const Strip& s, const Waiting& tile, int index) {
   const int row = index / tile.vectors;
   const int vector = index % tile.vectors;
   const int64_t at = tile.at + row * s.out + vector * kWidth;
   const __mmask16 lanes = vector == tile.vectors - 1 ? tile.last : 0xffff;
-  updateSixteen(s.c, lanes, _mm512_load_ps(tile.gradient[index]), s.first + at, s.second + at, s.w + at);
+  adamSixteen<Quotient::kExact>(s.c, lanes, _mm512_load_ps(tile.gradient[index]), s.first + at, s.second + at,
+                                s.w + at);
 }
 
 TORCHVAE_INLINE void ask(const float* line) {
