@@ -45,9 +45,8 @@ class LibtorchEngine : public Engine {
       info.gemm = cpu::describeGemm();
       info.threads = defaultThreads();
       info.cudaReason =
-          "the engine's CUDA part is not loaded: libtorch is a CPU build, no NVIDIA driver was found, or "
-          "this "
-          "process opened the engine for the CPU alone";
+          "the engine's CUDA part is not loaded: libtorch is a CPU build, no NVIDIA driver was found, "
+          "or this process opened the engine for the CPU alone";
       if (cuda_ != nullptr) {
         info.cudaReason.clear();
         info.cudaDevices = cuda_->devices(info.cudaReason);

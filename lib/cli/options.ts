@@ -51,6 +51,7 @@ export interface DataOptions {
   size?: number;
   labelColumn?: string;
   onMissing?: 'refuse' | 'impute';
+  /** Whether the data are read anew in every epoch. */
   stream?: boolean;
   window?: number;
 }

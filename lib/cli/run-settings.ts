@@ -2,19 +2,11 @@ import { expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Precision } from '../model/precision.ts';
 import { type PresetName, presetNames } from '../model/presets.ts';
+import type { DataOptions } from './options.ts';
 
 /** What a run was started with, as its config.json keeps it. */
-export interface RunSettings {
+export interface RunSettings extends DataOptions {
   preset: PresetName;
-  data: string;
-  dataDir?: string;
-  count?: number;
-  size?: number;
-  labelColumn?: string;
-  onMissing?: 'refuse' | 'impute';
-  /** Whether the data are read anew in every epoch. */
-  stream?: boolean;
-  window?: number;
   /** What it is judged by. */
   testData?: string;
   seed: number;
