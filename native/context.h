@@ -25,7 +25,11 @@ struct Context {
   // The hand-tiled kernels of cpu/ serve float32 on the CPU; all else runs on plain ATen operations.
   bool tiled() const { return device.is_cpu() && dtype == c10::kFloat && kernels == nullptr; }
   // Whether dense layers do so too: their products may be faster a whole matrix at a time.
-  bool tiledProducts() const { return tiled() && (bf16 || gemm == cpu::Gemm::kBrgemm); }
+  bool tiledProducts() const {
+    return tiled() && (bf16 || gemm == cpu::Gemm::kBrgemm || gemm == cpu::Gemm::kPanels);
+  }
+  // Whether wide dense layers' weights lie in panels (cpu/panels.h).
+  bool panels() const { return tiled() && !bf16 && gemm == cpu::Gemm::kPanels; }
   // Of the fused kernels' activations and of the weights that they are multiplied by: the CPU keeps those in
   // `dtype`, with their rounded forms beside them.
   c10::ScalarType computeType() const { return bf16 && kernels != nullptr ? c10::kBFloat16 : dtype; }

@@ -31,7 +31,7 @@ std::vector<StateTensor> tensorsOf(const Store& store) {
 
 VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
                    const std::function<void(Parameters&)>& declareFirst)
-    : context_(context), spec_(spec), seed_(seed) {
+    : context_(context), spec_(spec), seed_(seed), store_{Parameters(context.panels()), {}, {}} {
   if (declareFirst) declareFirst(store_.model);
   Weights declared(store_, Weights::Phase::kDeclare);
   const Composition draft(declared, spec_);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cpu/bf16.h"
+#include "cpu/panels.h"
 #include "error.h"
 #include "memory.h"
 #include "random/philox.h"
@@ -17,6 +18,9 @@ namespace torchvae {
 namespace {
 
 constexpr int64_t kAlignment = 16;  // floats: one cache line
+constexpr int64_t kPanel = cpu::kPanelColumns;
+// Weights of a layer that gains from panels.
+constexpr int64_t kFewestInPanels = 16384;
 const std::string kPrefix = "optimizer.";
 const std::string kFirst = ".exp_avg";
 const std::string kSecond = ".exp_avg_sq";
@@ -50,11 +54,17 @@ int64_t Parameters::reserve(int64_t count) {
   return offset;
 }
 
-DenseSlots Parameters::reserveDense(int64_t in, int64_t out) {
+DenseSlots Parameters::reserveDense(int64_t in, int64_t out, bool mayBePanels) {
   const int64_t weight = reserve(volume({in, out}));
   const int64_t bias = reserve(volume({out}));
-  denses_.push_back({{in, out}, {out, 1}, weight});
-  return {denses_.back(), {{out}, {1}, bias}};
+  DenseSlots slots{{{in, out}, {out, 1}, weight}, {{out}, {1}, bias}, in, out};
+  if (mayBePanels && panels_ && in * out >= kFewestInPanels && out % kPanel == 0) {
+    slots.panels = true;
+    slots.weight = {{out / kPanel, in, kPanel}, {in * kPanel, kPanel, 1}, weight};
+  } else {
+    denses_.push_back(slots.weight);
+  }
+  return slots;
 }
 
 DenseSlots Parameters::addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach) {
@@ -64,13 +74,18 @@ DenseSlots Parameters::addDense(const std::vector<std::string>& names, int64_t i
 DenseSlots Parameters::addDenseFromImage(const std::vector<std::string>& names, const ImageFeatures& in,
                                          int64_t outEach) {
   const int64_t out = outEach * static_cast<int64_t>(names.size());
-  const DenseSlots slots = reserveDense(in.size(), out);
+  const DenseSlots slots = reserveDense(in.size(), out, outEach % kPanel == 0);
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in.size())));
   for (size_t i = 0; i < names.size(); ++i) {
     const int64_t first = static_cast<int64_t>(i) * outEach;
-    const Slot weight{{outEach, in.channels, in.height, in.width},
-                      {1, out, in.width * in.channels * out, in.channels * out},
-                      slots.weight.offset + first};
+    Slot weight{{outEach, in.channels, in.height, in.width},
+                {1, out, in.width * in.channels * out, in.channels * out},
+                slots.weight.offset + first};
+    if (slots.panels) {
+      weight = {{outEach / kPanel, kPanel, in.channels, in.height, in.width},
+                {in.size() * kPanel, 1, kPanel, in.width * in.channels * kPanel, in.channels * kPanel},
+                slots.weight.offset + first * in.size()};
+    }
     entries_.push_back({names[i] + ".weight", {outEach, in.size()}, weight, init});
     entries_.push_back({names[i] + ".bias", {outEach}, {{outEach}, {1}, slots.bias.offset + first}, init});
   }
@@ -78,7 +93,8 @@ DenseSlots Parameters::addDenseFromImage(const std::vector<std::string>& names, 
 }
 
 DenseSlots Parameters::addDenseToImage(const std::string& name, int64_t in, const ImageFeatures& out) {
-  const DenseSlots slots = reserveDense(in, out.size());
+  // The image's order of features and that of panels cannot both be strides of one tensor.
+  const DenseSlots slots = reserveDense(in, out.size(), false);
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in)));
   const std::vector<int64_t> sizes{out.channels, out.height, out.width};
   const std::vector<int64_t> strides{1, out.width * out.channels, out.channels};

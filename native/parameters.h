@@ -42,8 +42,11 @@ struct ParameterEntry {
 
 // Weights of one dense layer as its kernels want them.
 struct DenseSlots {
-  Slot weight;  // [in, out], contiguous
+  Slot weight;  // [in, out], contiguous; in panels [out / 16, in, 16], contiguous
   Slot bias;    // [out]
+  int64_t in = 0;
+  int64_t out = 0;
+  bool panels = false;
 };
 
 // Weights of a convolution or a transposed one, as cpu/conv.h has them.
@@ -61,6 +64,10 @@ struct ImageFeatures {
 
 class Parameters {
  public:
+  // `panels`: whether the weights of wide dense layers lie in panels (cpu/panels.h).
+  Parameters() = default;
+  explicit Parameters(bool panels) : panels_(panels) {}
+
   // Declares a dense layer whose output is the concatenation of `names` of `outEach` features each; every
   // name gets its own weight [outEach, in] and bias [outEach], drawn as torch.nn.Linear draws them.
   DenseSlots addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach);
@@ -116,10 +123,11 @@ class Parameters {
  private:
   static at::Tensor view(const at::Tensor& flat, const Slot& slot);
   int64_t reserve(int64_t count);
-  DenseSlots reserveDense(int64_t in, int64_t out);
+  DenseSlots reserveDense(int64_t in, int64_t out, bool mayBePanels);
 
   std::vector<ParameterEntry> entries_;
   std::vector<Slot> denses_;  // the dense layers' weights [in, out]
+  bool panels_ = false;
   int64_t size_ = 0;
 };
 

@@ -26,6 +26,7 @@ async function run(env: Record<string, string>) {
 const wanted = await run({ TORCHVAE_GEMM: 'brgemm' });
 
 test.each([
+  [{ TORCHVAE_GEMM: 'panels' }],
   [{ TORCHVAE_GEMM: 'onednn' }],
   [{ TORCHVAE_GEMM: 'mkl' }],
   [{}],
@@ -45,7 +46,7 @@ test('an unknown name is refused', async () => {
     env: { TORCHVAE_GEMM: 'blas' },
   });
   expect(code).not.toBe(0);
-  expect(stderr).toContain('Expected brgemm, onednn or mkl for TORCHVAE_GEMM but received "blas"');
+  expect(stderr).toContain('Expected panels, brgemm, onednn or mkl for TORCHVAE_GEMM but received "blas"');
 });
 
 test('bf16 without its instructions is refused with the reason', async () => {

@@ -1,5 +1,4 @@
-// A strip of a dense layer's weights: their gradients and Adam's update in one pass, for processors with
-// AVX-512.
+// Weights in panels (panels.h): their gradients and Adam's update in one pass.
 #pragma once
 
 #include <cstdint>
@@ -8,21 +7,20 @@
 
 namespace torchvae::cpu {
 
-// Rows m0 <= i < m1 and columns n0 <= j < n1 of w [in, out], whose gradient is x^T dy.
-struct AdamStrip {
+// Panels of w [in, out], whose gradient is x^T dy.
+struct AdamPanels {
   const float* x;   // [rows, in]
-  const float* dy;  // [rows, out]
+  const float* dy;  // [rows, out], from the first panel's first column on
   int64_t in, out, rows;
-  int64_t m0, m1, n0, n1;
-  float* first;  // [in, out], as w
+  int64_t panels;
+  float* first;  // as w
   float* second;
-  float* w;
+  float* w;  // of the first panel
 };
 
-// Whether updateStrip() does these, and faster than a product and an update would: Adam or AdamW on gradients
-// as they are, a batch of middling size, a processor that has the instructions.
-bool hasAdamStrips(const OptimiserCoefficients& coefficients, int64_t rows);
+// Whether updatePanels() does these: Adam or AdamW on gradients as they are.
+bool weavesAdam(const OptimiserCoefficients& coefficients);
 
-void updateStrip(const OptimiserCoefficients& coefficients, const AdamStrip& strip);
+void updatePanels(const OptimiserCoefficients& coefficients, const AdamPanels& panels);
 
 }  // namespace torchvae::cpu

@@ -1,55 +1,14 @@
 #include "cpu/dense.h"
 
+#include "cpu/finish.h"
 #include "cpu/tiles.h"
 #include "cpu/transpose.h"
-#include "ops/activation.h"
 
 namespace torchvae::cpu {
 namespace {
 
 // The larger of the dimensions of a tile from balancedTiles().
 constexpr int64_t kTileSide = 64;
-
-TORCHVAE_INLINE float widened(float x) {
-  return x;
-}
-TORCHVAE_INLINE float widened(uint16_t x) {
-  return std::bit_cast<float>(static_cast<uint32_t>(x) << 16);
-}
-
-// Both take a tile whose first value is at `y` or `dxT`, and return the largest magnitude that they leave.
-
-template <ActivationKind kind>
-TORCHVAE_VECTORISED uint32_t finishForward(int64_t rows, int64_t columns, const float* __restrict bias,
-                                           float* __restrict y, int64_t ldy) {
-  uint32_t largest = 0;
-  for (int64_t i = 0; i < rows; ++i) {
-    float* row = y + i * ldy;
-    for (int64_t j = 0; j < columns; ++j) row[j] = activate<kind>(row[j] + bias[j]);
-    // A loop of its own: in one with an activation that branches, the compiler vectorises neither.
-    for (int64_t j = 0; j < columns; ++j) {
-      const uint32_t bits = magnitudeBits(row[j]);
-      largest = bits > largest ? bits : largest;
-    }
-  }
-  return largest;
-}
-
-template <ActivationKind kind, class T>
-TORCHVAE_VECTORISED uint32_t finishInputGradient(int64_t rows, int64_t columns, const T* __restrict xT,
-                                                 int64_t ldx, float* __restrict dxT, int64_t lddx) {
-  uint32_t largest = 0;
-  for (int64_t i = 0; i < rows; ++i) {
-    const T* x = xT + i * ldx;
-    float* gradient = dxT + i * lddx;
-    for (int64_t j = 0; j < columns; ++j) gradient[j] *= activationSlope<kind>(widened(x[j]));
-    for (int64_t j = 0; j < columns; ++j) {
-      const uint32_t bits = magnitudeBits(gradient[j]);
-      largest = bits > largest ? bits : largest;
-    }
-  }
-  return largest;
-}
 
 // Tiles of the transposed gradient in x: rows of the batch along the first dimension, for the sake of the
 // threads' caches.
@@ -68,13 +27,11 @@ void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation
                   const float* w, const float* bias, float* y, float* yT, Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
   magnitude.reset();
-  withActivation(activation, [&](auto kind) {
-    forTilesByColumns(pool, rows, out, rows * in * out, [&](const Tile& t) {
-      float* tile = y + t.m0 * out + t.n0;
-      multiply(t.rows(), t.columns(), in, x + t.m0 * in, in, w + t.n0, out, tile, out);
-      magnitude.include(finishForward<kind.value>(t.rows(), t.columns(), bias + t.n0, tile, out));
-      if (yT != nullptr) transpose(tile, out, t.rows(), t.columns(), yT + t.n0 * capacity + t.m0, capacity);
-    });
+  forTiles(pool, balancedTiles(rows, out, pool.threads()), rows * in * out, [&](const Tile& t) {
+    float* tile = y + t.m0 * out + t.n0;
+    multiply(t.rows(), t.columns(), in, x + t.m0 * in, in, w + t.n0, out, tile, out);
+    magnitude.include(finishForward(activation, t.rows(), t.columns(), bias + t.n0, tile, out));
+    if (yT != nullptr) transpose(tile, out, t.rows(), t.columns(), yT + t.n0 * capacity + t.m0, capacity);
   });
 }
 
@@ -82,14 +39,12 @@ void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
                         const float* dyT, const float* xT, float* dx, float* dxT, Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
   magnitude.reset();
-  withActivation(madeX, [&](auto kind) {
-    forInputGradientTiles(pool, shape, [&](const Tile& t) {
-      const int64_t at = t.m0 * capacity + t.n0;
-      multiply(t.rows(), t.columns(), out, w + t.m0 * out, out, dyT + t.n0, capacity, dxT + at, capacity);
-      magnitude.include(
-          finishInputGradient<kind.value>(t.rows(), t.columns(), xT + at, capacity, dxT + at, capacity));
-      transpose(dxT + at, capacity, t.rows(), t.columns(), dx + t.n0 * in + t.m0, in);
-    });
+  forInputGradientTiles(pool, shape, [&](const Tile& t) {
+    const int64_t at = t.m0 * capacity + t.n0;
+    multiply(t.rows(), t.columns(), out, w + t.m0 * out, out, dyT + t.n0, capacity, dxT + at, capacity);
+    magnitude.include(
+        finishInputGradient(madeX, t.rows(), t.columns(), xT + at, capacity, dxT + at, capacity));
+    transpose(dxT + at, capacity, t.rows(), t.columns(), dx + t.n0 * in + t.m0, in);
   });
 }
 
@@ -98,16 +53,14 @@ void denseForwardBf16(Pool& pool, const DenseShape& shape, ActivationKind activa
                       Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
   magnitude.reset();
-  withActivation(activation, [&](auto kind) {
-    forTiles(pool, balancedTiles(rows, out, pool.threads()), rows * in * out, [&](const Tile& t) {
-      alignas(64) float scratch[kTileSide * kTileSide];
-      float* tile = y == nullptr ? scratch : y + t.m0 * out + t.n0;
-      const int64_t stride = y == nullptr ? kTileSide : out;
-      multiplyBf16(t.rows(), t.columns(), even(in), x.to + t.m0 * x.stride, x.stride, w + 2 * t.n0, out, tile,
-                   stride);
-      magnitude.include(finishForward<kind.value>(t.rows(), t.columns(), bias + t.n0, tile, stride));
-      roundTile(tile, stride, t.rows(), t.columns(), placesAt(rounded, t.m0, t.n0));
-    });
+  forTiles(pool, balancedTiles(rows, out, pool.threads()), rows * in * out, [&](const Tile& t) {
+    alignas(64) float scratch[kTileSide * kTileSide];
+    float* tile = y == nullptr ? scratch : y + t.m0 * out + t.n0;
+    const int64_t stride = y == nullptr ? kTileSide : out;
+    multiplyBf16(t.rows(), t.columns(), even(in), x.to + t.m0 * x.stride, x.stride, w + 2 * t.n0, out, tile,
+                 stride);
+    magnitude.include(finishForward(activation, t.rows(), t.columns(), bias + t.n0, tile, stride));
+    roundTile(tile, stride, t.rows(), t.columns(), placesAt(rounded, t.m0, t.n0));
   });
 }
 
@@ -116,17 +69,14 @@ void denseInputGradientBf16(Pool& pool, const DenseShape& shape, ActivationKind 
                             Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
   magnitude.reset();
-  withActivation(madeX, [&](auto kind) {
-    forInputGradientTiles(pool, shape, [&](const Tile& t) {
-      alignas(64) float tile[kTileSide * kTileSide];
-      multiplyBf16(t.rows(), t.columns(), even(out), w + t.m0 * out, out, dyT.to + 2 * t.n0, capacity, tile,
-                   kTileSide);
-      const auto* x = reinterpret_cast<const uint16_t*>(xT.to) + t.m0 * xT.stride + t.n0;
-      magnitude.include(
-          finishInputGradient<kind.value>(t.rows(), t.columns(), x, xT.stride, tile, kTileSide));
-      roundTile(tile, kTileSide, t.rows(), t.columns(), placesAt(ofTranspose(rounded), t.m0, t.n0));
-      if (dx != nullptr) transpose(tile, kTileSide, t.rows(), t.columns(), dx + t.n0 * in + t.m0, in);
-    });
+  forInputGradientTiles(pool, shape, [&](const Tile& t) {
+    alignas(64) float tile[kTileSide * kTileSide];
+    multiplyBf16(t.rows(), t.columns(), even(out), w + t.m0 * out, out, dyT.to + 2 * t.n0, capacity, tile,
+                 kTileSide);
+    const auto* x = reinterpret_cast<const uint16_t*>(xT.to) + t.m0 * xT.stride + t.n0;
+    magnitude.include(finishInputGradient(madeX, t.rows(), t.columns(), x, xT.stride, tile, kTileSide));
+    roundTile(tile, kTileSide, t.rows(), t.columns(), placesAt(ofTranspose(rounded), t.m0, t.n0));
+    if (dx != nullptr) transpose(tile, kTileSide, t.rows(), t.columns(), dx + t.n0 * in + t.m0, in);
   });
 }
 

@@ -15,8 +15,10 @@
 #include <optional>
 #include <string_view>
 
+#include "cpu/panels.h"
 #include "cpu/tiles.h"
 #include "error.h"
+#include "spec.h"
 
 namespace torchvae::cpu {
 namespace {
@@ -27,11 +29,13 @@ struct Candidate {
   const char* title;
 };
 
-constexpr std::array<Candidate, 3> kCandidates{{{Gemm::kBrgemm, "brgemm", "oneDNN brgemm, in tiles"},
+constexpr std::array<Candidate, 4> kCandidates{{{Gemm::kPanels, "panels", "torchvae, in panels"},
+                                                {Gemm::kBrgemm, "brgemm", "oneDNN brgemm, in tiles"},
                                                 {Gemm::kOneDnn, "onednn", "oneDNN, whole matrices"},
                                                 {Gemm::kMkl, "mkl", "ATen (MKL), whole matrices"}}};
 
-// A whole-matrix product leaves the steps around it to passes of their own: it must win by more than this.
+// What is not preferred must win by more than this: a whole-matrix product leaves the steps around it to
+// passes of their own, a row-major matrix gives two threads' columns the same stretch of memory.
 constexpr double kWorthIt = 0.75;
 
 std::mutex mutex;
@@ -70,7 +74,16 @@ double secondsOf(Gemm gemm) {
   const at::Tensor x = at::ones({kRows, kIn}, options);
   const at::Tensor w = at::ones({kIn, kOut}, options);
   at::Tensor y = at::zeros({kRows, kOut}, options);
+  const at::Tensor bias = at::zeros({kOut}, options);
+  Pool alone(1);
+  Magnitude magnitude;
   const auto once = [&] {
+    if (gemm == Gemm::kPanels) {
+      panelForward(alone, {kRows, kIn, kOut, kRows}, ActivationKind::kIdentity, x.const_data_ptr<float>(),
+                   w.const_data_ptr<float>(), bias.const_data_ptr<float>(), y.mutable_data_ptr<float>(),
+                   nullptr, magnitude);
+      return;
+    }
     if (gemm != Gemm::kBrgemm) return multiplyWhole(gemm, x, w, y);
     const Tiles tiles = balancedTiles(kRows, kOut, 1);
     for (int64_t i = 0; i < tiles.count(); ++i) {
@@ -89,16 +102,27 @@ double secondsOf(Gemm gemm) {
   return best;
 }
 
+bool isThere(Gemm gemm) {
+  switch (gemm) {
+    case Gemm::kPanels:
+      return hasPanels();
+    case Gemm::kOneDnn:
+      return oneDnnLinear().has_value();
+    default:
+      return true;
+  }
+}
+
 const Candidate& measured() {
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const Candidate* best = kCandidates.data();
-  double seconds = secondsOf(Gemm::kBrgemm) * kWorthIt;
+  const Candidate* best = nullptr;
+  double seconds = 0;
   for (const Candidate& candidate : kCandidates) {
-    if (candidate.gemm == Gemm::kBrgemm || (candidate.gemm == Gemm::kOneDnn && !oneDnnLinear())) continue;
+    if (!isThere(candidate.gemm)) continue;
     const double taken = secondsOf(candidate.gemm);
-    if (taken >= seconds) continue;
-    seconds = taken;
+    if (best != nullptr && taken >= seconds) continue;
+    seconds = best == nullptr ? taken * kWorthIt : taken;
     best = &candidate;
   }
   at::set_num_threads(threads);
@@ -108,13 +132,14 @@ const Candidate& measured() {
 const Candidate& named(const std::string& name) {
   for (const Candidate& candidate : kCandidates) {
     if (name != candidate.name) continue;
-    if (candidate.gemm == Gemm::kOneDnn && !oneDnnLinear()) {
-      throw Error("ERR_RANGE",
-                  "This libtorch has no oneDNN for TORCHVAE_GEMM=onednn; leave TORCHVAE_GEMM out");
+    if (!isThere(candidate.gemm)) {
+      const std::string lacks =
+          candidate.gemm == Gemm::kPanels ? "processor has no AVX-512" : "libtorch has no oneDNN";
+      throw Error("ERR_RANGE", "This " + lacks + " for TORCHVAE_GEMM=" + name + "; leave TORCHVAE_GEMM out");
     }
     return candidate;
   }
-  throw Error("ERR_RANGE", "Expected brgemm, onednn or mkl for TORCHVAE_GEMM but received \"" + name +
+  throw Error("ERR_RANGE", "Expected panels, brgemm, onednn or mkl for TORCHVAE_GEMM but received \"" + name +
                                "\"; leave it out to measure");
 }
 

@@ -12,14 +12,15 @@ class Tensor;
 namespace torchvae::cpu {
 
 enum class Gemm : uint8_t {
+  kPanels,  // our own AVX-512 kernels over panels of weights (panels.h), and kBrgemm for narrow layers
   kBrgemm,  // oneDNN's batch-reduce kernels, tile by tile, with what follows a product done in the cache
   kOneDnn,  // oneDNN, a whole matrix at a time
   kMkl,     // ATen's own choice (MKL on x86), a whole matrix at a time
 };
 
-// The tiles, unless another is faster by a third on one thread of this processor: found when first asked for,
-// in some milliseconds. TORCHVAE_GEMM (brgemm, onednn, mkl) decides instead; another value of it throws
-// ERR_RANGE.
+// The first that this processor has, unless another is faster by a third on one of its threads: found when
+// first asked for, in some milliseconds. TORCHVAE_GEMM (panels, brgemm, onednn, mkl) decides instead; another
+// value of it, or one that this processor or libtorch has not, throws ERR_RANGE.
 Gemm chooseGemm();
 
 // What chooseGemm() chose and why; or that it was not asked yet.

@@ -40,16 +40,6 @@ inline Tiles balancedTiles(int64_t m, int64_t n, int threads) {
   return tiles;
 }
 
-// The columns of a matrix of n that belong to one of several shares, in whole registers of sixteen.
-struct Columns {
-  int64_t n0, n1;
-};
-
-inline Columns columnsOf(int64_t n, int64_t share, int64_t shares) {
-  const int64_t registers = (n + 15) / 16;
-  return {std::min(registers * share / shares * 16, n), std::min(registers * (share + 1) / shares * 16, n)};
-}
-
 // Below this many multiplications a region costs more to share than to do.
 constexpr int64_t kSmallProduct = int64_t{1} << 16;
 
@@ -61,28 +51,6 @@ void forTiles(Pool& pool, const Tiles& tiles, int64_t work, const Body& body) {
     for (int64_t index = 0; index < tiles.count(); ++index) one(index);
   } else {
     pool.run(tiles.count(), one);
-  }
-}
-
-// Calls body(tile) for tiles of [m, n] at most 32 x 64, those of a share's columns one after the other: the
-// pool gives them to one thread, as it gives it the same columns in every other pass that is cut so. What a
-// thread has written stays its own.
-template <class Body>
-void forTilesByColumns(Pool& pool, int64_t m, int64_t n, int64_t work, const Body& body) {
-  const int64_t shares = work < kSmallProduct ? 1 : pool.threads();
-  const int64_t registers = (n + 15) / 16;
-  const int64_t pieces = ((registers + shares - 1) / shares + 3) / 4;
-  const int64_t down = (m + 31) / 32;
-  const auto one = [&](int64_t index) {
-    const auto [n0, n1] = columnsOf(n, index / (pieces * down), shares);
-    const auto [from, to] = columnsOf(n1 - n0, index / down % pieces, pieces);
-    const int64_t m0 = index % down * 32;
-    if (from < to) body(Tile{m0, std::min(m0 + 32, m), n0 + from, n0 + to});
-  };
-  if (shares == 1) {
-    for (int64_t index = 0; index < pieces * down; ++index) one(index);
-  } else {
-    pool.run(shares * pieces * down, one);
   }
 }
 

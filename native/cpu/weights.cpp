@@ -2,6 +2,7 @@
 
 #include "cpu/adam_tiles.h"
 #include "cpu/lane_sum.h"
+#include "cpu/panels.h"
 #include "cpu/tiles.h"
 
 namespace torchvae::cpu {
@@ -12,21 +13,44 @@ namespace {
 constexpr int64_t kTileRows = 16;
 constexpr int64_t kTileColumns = 1024;
 
+// Work on one product that one thread does: a tile of a row-major matrix, or a block of panels.
 Tiles tilesOf(const WeightProduct& product) {
   return {product.in, product.out, kTileRows, std::min(product.out, kTileColumns)};
 }
 
-// Calls body(product, tile) for the tiles of all products.
-template <class Body>
-void forWeightTiles(Pool& pool, const std::vector<WeightProduct>& products, const Body& body) {
-  int64_t total = 0;
-  for (const WeightProduct& product : products) total += tilesOf(product).count();
-  pool.run(total, [&](int64_t index) {
-    int64_t within = index;
+// Calls onTile(product, tile) and onPanels(product, panels) for all of the products. Panels go to the thread
+// that multiplies by them in the next step's forward pass: what it has written is in its cache, and what no
+// other core has read need not be asked back.
+template <class OnTile, class OnPanels>
+void forWeights(Pool& pool, const std::vector<WeightProduct>& products, const OnTile& onTile,
+                const OnPanels& onPanels) {
+  const int64_t shares = pool.threads();
+  const auto piecesOf = [&](const WeightProduct& product) {
+    return product.panels ? panelBlocks(product.out / kPanelColumns, shares)
+                          : (tilesOf(product).count() + shares - 1) / shares;
+  };
+  int64_t each = 0;
+  for (const WeightProduct& product : products) each += piecesOf(product);
+  pool.run(shares * each, [&](int64_t index) {
+    const int64_t share = index / each;
+    int64_t within = index % each;
     const WeightProduct* product = products.data();
-    for (int64_t count; within >= (count = tilesOf(*product).count()); ++product) within -= count;
-    body(*product, tileAt(tilesOf(*product), within));
+    for (int64_t count; within >= (count = piecesOf(*product)); ++product) within -= count;
+    if (product->panels) {
+      const Panels own = panelsOf(product->out / kPanelColumns, share, shares);
+      const Panels block = panelBlock(own, within, piecesOf(*product));
+      if (block.count() > 0) onPanels(*product, block);
+    } else {
+      const Tiles tiles = tilesOf(*product);
+      const int64_t tile = within * shares + share;
+      if (tile < tiles.count()) onTile(*product, tileAt(tiles, tile));
+    }
   });
+}
+
+// The columns that a block of panels holds.
+Tile columnsOf(const WeightProduct& product, const Panels& panels) {
+  return {0, product.in, panels.first * kPanelColumns, panels.last * kPanelColumns};
 }
 
 void multiplyTile(const WeightProduct& p, const Tile& t, int64_t rows, float* dw, int64_t stride) {
@@ -69,53 +93,34 @@ void updateBias(const WeightProduct& p, const Tile& t, int64_t rows,
   }
 }
 
-void updateByTiles(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                   const OptimiserCoefficients& coefficients, const OptimiserState& state) {
-  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
-    alignas(64) float gradient[kTileRows * kTileColumns];
-    const int64_t offset = p.weight + t.m0 * p.out + t.n0;
-    multiplyTile(p, t, rows, gradient, t.columns());
-    for (int64_t i = 0; i < t.rows(); ++i) {
-      const int64_t at = offset + i * p.out;
-      optimiserUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
-                      state.values + at, t.columns());
-    }
-    if (state.rounded != nullptr) {
-      const Bf16Places places{
-          {state.rounded + p.weight, p.out}, {state.paired + p.weight, 2 * p.out}, {}, {}};
-      roundTile(state.values + offset, p.out, t.rows(), t.columns(), placesAt(places, t.m0, t.n0));
-    }
-    if (t.m0 == 0) updateBias(p, t, rows, coefficients, state);
-  });
+void updateTile(const WeightProduct& p, const Tile& t, int64_t rows,
+                const OptimiserCoefficients& coefficients, const OptimiserState& state) {
+  alignas(64) float gradient[kTileRows * kTileColumns];
+  const int64_t offset = p.weight + t.m0 * p.out + t.n0;
+  multiplyTile(p, t, rows, gradient, t.columns());
+  for (int64_t i = 0; i < t.rows(); ++i) {
+    const int64_t at = offset + i * p.out;
+    optimiserUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
+                    state.values + at, t.columns());
+  }
+  if (state.rounded != nullptr) {
+    const Bf16Places places{{state.rounded + p.weight, p.out}, {state.paired + p.weight, 2 * p.out}, {}, {}};
+    roundTile(state.values + offset, p.out, t.rows(), t.columns(), placesAt(places, t.m0, t.n0));
+  }
+  if (t.m0 == 0) updateBias(p, t, rows, coefficients, state);
 }
 
-// Rows of a strip, at the width of one thread's columns.
-constexpr int64_t kStripRows = 48;
-
-int64_t stripsOf(const WeightProduct& product) {
-  return (product.in + kStripRows - 1) / kStripRows;
-}
-
-// Each thread updates the columns that it multiplies by in the next step's forward pass
-// (forTilesByColumns()): a line that two cores have read takes several times as long to write as one that
-// nobody else has.
-void updateByStrips(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                    const OptimiserCoefficients& coefficients, const OptimiserState& state) {
-  int64_t each = 0;
-  for (const WeightProduct& product : products) each += stripsOf(product);
-  const int64_t shares = pool.threads();
-  pool.run(shares * each, [&](int64_t index) {
-    int64_t within = index % each;
-    const WeightProduct* product = products.data();
-    for (int64_t count; within >= (count = stripsOf(*product)); ++product) within -= count;
-    const WeightProduct& p = *product;
-    const auto [n0, n1] = columnsOf(p.out, index / each, shares);
-    if (n0 == n1) return;
-    const Tile t{within * kStripRows, std::min((within + 1) * kStripRows, p.in), n0, n1};
-    updateStrip(coefficients, {p.x, p.dy, p.in, p.out, rows, t.m0, t.m1, t.n0, t.n1, state.first + p.weight,
-                               state.second + p.weight, state.values + p.weight});
-    if (t.m0 == 0) updateBias(p, t, rows, coefficients, state);
-  });
+void updatePanel(const WeightProduct& p, int64_t panel, int64_t rows,
+                 const OptimiserCoefficients& coefficients, const OptimiserState& state) {
+  constexpr int64_t kRows = 64;
+  alignas(64) float gradient[kRows * kPanelColumns];
+  for (int64_t m0 = 0; m0 < p.in; m0 += kRows) {
+    const int64_t m1 = std::min(m0 + kRows, p.in);
+    const int64_t at = p.weight + (panel * p.in + m0) * kPanelColumns;
+    panelWeightGradient(p.x, p.in, p.dy + panel * kPanelColumns, p.out, rows, m0, m1, gradient);
+    optimiserUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
+                    (m1 - m0) * kPanelColumns);
+  }
 }
 
 }  // namespace
@@ -134,19 +139,40 @@ TORCHVAE_VECTORISED double sumSquares(const float* values, int64_t rows, int64_t
 }
 
 void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows, float* gradients) {
-  forWeightTiles(pool, products, [&](const WeightProduct& p, const Tile& t) {
+  const auto onTile = [&](const WeightProduct& p, const Tile& t) {
     multiplyTile(p, t, rows, gradients + p.weight + t.m0 * p.out + t.n0, p.out);
     if (t.m0 == 0) sumColumns(p, t, rows, gradients + p.bias + t.n0);
-  });
+  };
+  const auto onPanels = [&](const WeightProduct& p, const Panels& panels) {
+    for (int64_t panel = panels.first; panel < panels.last; ++panel) {
+      panelWeightGradient(p.x, p.in, p.dy + panel * kPanelColumns, p.out, rows, 0, p.in,
+                          gradients + p.weight + panel * p.in * kPanelColumns);
+    }
+    const Tile columns = columnsOf(p, panels);
+    sumColumns(p, columns, rows, gradients + p.bias + columns.n0);
+  };
+  forWeights(pool, products, onTile, onPanels);
 }
 
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
                    const OptimiserCoefficients& coefficients, const OptimiserState& state) {
-  if (state.rounded == nullptr && hasAdamStrips(coefficients, rows)) {
-    updateByStrips(pool, products, rows, coefficients, state);
-  } else {
-    updateByTiles(pool, products, rows, coefficients, state);
-  }
+  const auto onTile = [&](const WeightProduct& p, const Tile& t) {
+    updateTile(p, t, rows, coefficients, state);
+  };
+  const auto onPanels = [&](const WeightProduct& p, const Panels& panels) {
+    const int64_t n0 = panels.first * kPanelColumns;
+    const int64_t at = p.weight + n0 * p.in;
+    if (weavesAdam(coefficients)) {
+      updatePanels(coefficients, {p.x, p.dy + n0, p.in, p.out, rows, panels.count(), state.first + at,
+                                  state.second + at, state.values + at});
+    } else {
+      for (int64_t panel = panels.first; panel < panels.last; ++panel) {
+        updatePanel(p, panel, rows, coefficients, state);
+      }
+    }
+    updateBias(p, columnsOf(p, panels), rows, coefficients, state);
+  };
+  forWeights(pool, products, onTile, onPanels);
 }
 
 }  // namespace torchvae::cpu

@@ -14,11 +14,12 @@ namespace torchvae::cpu {
 // dw [in, out] = x^T dy, dbias [out] = column sums of dy.
 struct WeightProduct {
   const float* x;   // [rows, in]
-  const float* xT;  // [in, capacity]
+  const float* xT;  // [in, capacity]; not read for panels
   const float* dy;  // [rows, out]
   int64_t in, out, capacity;
   int64_t weight;  // where dw begins in the flat buffer of parameters
   int64_t bias;    // where dbias does
+  bool panels;     // whether the weights and all that goes with them lie in panels (panels.h)
   // The factors in bf16, which take the place of the others: x^T row-major and dy with its rows in pairs.
   Bf16Place xTRounded, dyPairs;
 };

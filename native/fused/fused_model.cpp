@@ -41,7 +41,7 @@ bool isFusable(const Context& context, const ModelSpec& spec) {
 FusedModel::FusedModel(const Context& context, const ModelSpec& spec, uint64_t seed)
     : VaeModel(context, spec, seed, [&](Parameters& parameters) { declareVae(parameters, spec); }) {
   // The same declarations give the same places.
-  Parameters same;
+  Parameters same(context.panels());
   plan_ = declareVae(same, spec);
 }
 

@@ -6,6 +6,8 @@
 #include <ATen/ops/sum.h>
 
 #include "cpu/dense.h"
+#include "cpu/panels.h"
+#include "memory.h"
 #include "ops/kernels.h"
 
 namespace torchvae {
@@ -21,8 +23,8 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
              ActivationKind kind, int64_t capacity, const fused::LayerUse& use)
     : context_(context),
       slots_(slots),
-      in_(slots.weight.sizes[0]),
-      out_(slots.weight.sizes[1]),
+      in_(slots.in),
+      out_(slots.out),
       capacity_(capacity),
       weight_(parameters.computeValue(context, slots.weight)),
       bias_(parameters.computeValue(context, slots.bias)) {
@@ -49,6 +51,7 @@ void Dense::forward(const Activations& x, int64_t rows) {
                 capacity_,
                 slots_.weight.offset,
                 slots_.bias.offset,
+                slots_.panels,
                 x.rounded.transposed,
                 outputGradient.rounded.pairs};
     if (context_.bf16) {
@@ -57,9 +60,9 @@ void Dense::forward(const Activations& x, int64_t rows) {
                             output.rounded, output.magnitude);
       return;
     }
-    cpu::denseForward(*context_.pool, {rows, in_, out_, capacity_}, activation, pointer(x.value),
-                      pointer(weight_), pointer(bias_), pointer(output.value), pointer(output.transposed),
-                      output.magnitude);
+    const auto forward = slots_.panels ? cpu::panelForward : cpu::denseForward;
+    forward(*context_.pool, {rows, in_, out_, capacity_}, activation, pointer(x.value), pointer(weight_),
+            pointer(bias_), pointer(output.value), pointer(output.transposed), output.magnitude);
     return;
   }
   at::Tensor y = output.value.narrow(0, 0, rows);
@@ -89,6 +92,15 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
                                 outputGradient.rounded.transposedPairs, input_->rounded.transposed,
                                 gradient.memory.empty() ? pointer(gradient.value) : nullptr, gradient.rounded,
                                 gradient.magnitude);
+    return;
+  }
+  if (slots_.panels) {
+    const int64_t size = cpu::panelPartialSize(*context_.pool, in_, capacity_);
+    if (!partial_.defined()) partial_ = zeroed(context_, {size});
+    cpu::panelInputGradient(*context_.pool, {rows, in_, out_, capacity_}, madeX, pointer(weight_),
+                            pointer(outputGradient.transposed), pointer(input_->transposed),
+                            pointer(gradient.value), pointer(gradient.transposed), pointer(partial_),
+                            gradient.magnitude);
     return;
   }
   if (context_.tiledProducts()) {

@@ -1,0 +1,55 @@
+// A wide dense layer's products on the CPU, for processors with AVX-512, with weights in panels: sixteen
+// columns of w [in, out], one register of a row under the other, then the next sixteen.
+//
+// A thread that owns columns then owns whole stretches of memory. In a row-major matrix the columns of two
+// threads take turns in every row, and the lines that one core's prefetchers read beyond its own part are
+// those that the other core has just changed: an update of weights took two to five times as long for that.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/dense.h"
+
+namespace torchvae::cpu {
+
+constexpr int64_t kPanelColumns = 16;
+
+// Whether this processor has the instructions.
+bool hasPanels();
+
+// Panels first <= p < last.
+struct Panels {
+  int64_t first, last;
+  int64_t count() const { return last - first; }
+};
+
+// The panels that belong to one of several shares, and a share's panels in blocks of at most four.
+inline Panels panelsOf(int64_t panels, int64_t share, int64_t shares) {
+  return {panels * share / shares, panels * (share + 1) / shares};
+}
+inline int64_t panelBlocks(int64_t panels, int64_t shares) {
+  return ((panels + shares - 1) / shares + 3) / 4;
+}
+inline Panels panelBlock(const Panels& panels, int64_t block, int64_t blocks) {
+  const Panels within = panelsOf(panels.count(), block, blocks);
+  return {panels.first + within.first, panels.first + within.last};
+}
+
+// Of these three, the first two are denseForward() and denseInputGradient() but for where w [in, out] lies.
+
+void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
+                  const float* w, const float* bias, float* y, float* yT, Magnitude& magnitude);
+
+// Values of panelInputGradient()'s `partial`: sums over one share's panels, for all shares but the first.
+int64_t panelPartialSize(const Pool& pool, int64_t in, int64_t capacity);
+
+void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
+                        const float* dyT, const float* xT, float* dx, float* dxT, float* partial,
+                        Magnitude& magnitude);
+
+// dw = x^T dy in rows m0 <= i < m1 of one panel: x [rows, in], dy [rows, out] from the panel's first column
+// on.
+void panelWeightGradient(const float* x, int64_t in, const float* dy, int64_t out, int64_t rows, int64_t m0,
+                         int64_t m1, float* dw);
+
+}  // namespace torchvae::cpu
