@@ -5,8 +5,6 @@
 #include "cpu/optimiser.h"
 #include "cpu/vector.h"
 
-#define TORCHVAE_AVX512 __attribute__((target("avx512f")))
-
 namespace torchvae::cpu {
 
 enum class Quotient : uint8_t {

@@ -49,9 +49,8 @@ TORCHVAE_AVX512 void multiplyTile(const Panel& p, int64_t panel, int64_t m0, con
   const float* x = p.x + m0;
   const float* dy = p.dy + panel * kPanelColumns;
   int64_t k = 0;
-  const int parts = std::max(rows, before.count);
-  for (int part = 0; part < parts; ++part) {
-    for (const int64_t end = p.rows * (part + 1) / parts; k < end; ++k, x += p.in, dy += p.out) {
+  for (int part = 0; part < kRows; ++part) {
+    for (const int64_t end = p.rows * (part + 1) / kRows; k < end; ++k, x += p.in, dy += p.out) {
       const __m512 line = _mm512_loadu_ps(dy);
 #pragma GCC unroll 16
       for (int i = 0; i < rows; ++i) sum[i] = _mm512_fmadd_ps(_mm512_set1_ps(x[i]), line, sum[i]);

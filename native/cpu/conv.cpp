@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpu/gemm.h"
 #include "cpu/tiles.h"
 #include "cpu/transpose.h"
 #include "ops/activation.h"

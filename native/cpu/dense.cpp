@@ -1,6 +1,7 @@
 #include "cpu/dense.h"
 
 #include "cpu/finish.h"
+#include "cpu/gemm.h"
 #include "cpu/tiles.h"
 #include "cpu/transpose.h"
 

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/native/CPUBlas.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -9,13 +10,16 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <limits>
 #include <mutex>
 #include <optional>
 #include <string_view>
 
+#include "cpu/intrinsics.h"
 #include "cpu/panels.h"
+#include "cpu/product.h"
 #include "cpu/tiles.h"
 #include "error.h"
 #include "spec.h"
@@ -39,6 +43,7 @@ constexpr std::array<Candidate, 4> kCandidates{{{Gemm::kPanels, "panels", "torch
 constexpr double kWorthIt = 0.75;
 
 std::mutex mutex;
+std::atomic<bool> ownProducts{false};
 std::optional<Gemm> chosen;
 std::string description = "measured when the first model is made";
 
@@ -56,6 +61,11 @@ std::optional<c10::TypedOperatorHandle<LinearPointwise>> findOneDnnLinear() {
 const auto& oneDnnLinear() {
   static const auto kLinear = findOneDnnLinear();
   return kLinear;
+}
+
+void multiplyBrgemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb,
+                    float* c, int64_t ldc) {
+  at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, false, a, b, c);
 }
 
 // Of processor time, which other processes take nothing of: a chance that decided here would change the bits
@@ -88,9 +98,9 @@ double secondsOf(Gemm gemm) {
     const Tiles tiles = balancedTiles(kRows, kOut, 1);
     for (int64_t i = 0; i < tiles.count(); ++i) {
       const Tile t = tileAt(tiles, i);
-      multiply(t.rows(), t.columns(), kIn, x.const_data_ptr<float>() + t.m0 * kIn, kIn,
-               w.const_data_ptr<float>() + t.n0, kOut, y.mutable_data_ptr<float>() + t.m0 * kOut + t.n0,
-               kOut);
+      multiplyBrgemm(t.rows(), t.columns(), kIn, x.const_data_ptr<float>() + t.m0 * kIn, kIn,
+                     w.const_data_ptr<float>() + t.n0, kOut, y.mutable_data_ptr<float>() + t.m0 * kOut + t.n0,
+                     kOut);
     }
   };
   double best = std::numeric_limits<double>::infinity();
@@ -105,7 +115,7 @@ double secondsOf(Gemm gemm) {
 bool isThere(Gemm gemm) {
   switch (gemm) {
     case Gemm::kPanels:
-      return hasPanels();
+      return kHasAvx512;
     case Gemm::kOneDnn:
       return oneDnnLinear().has_value();
     default:
@@ -152,6 +162,7 @@ Gemm chooseGemm() {
     const bool isGiven = wanted != nullptr && *wanted != '\0';
     const Candidate& candidate = isGiven ? named(wanted) : measured();
     chosen = candidate.gemm;
+    ownProducts = candidate.gemm == Gemm::kPanels;
     description = std::string(candidate.title) + (isGiven ? " (TORCHVAE_GEMM)" : " (the fastest here)");
   }
   return *chosen;
@@ -160,6 +171,12 @@ Gemm chooseGemm() {
 std::string describeGemm() {
   const std::lock_guard lock(mutex);
   return description;
+}
+
+void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb,
+              float* c, int64_t ldc) {
+  const auto kernel = ownProducts.load(std::memory_order_relaxed) ? multiplyRegisters : multiplyBrgemm;
+  kernel(m, n, k, a, lda, b, ldb, c, ldc);
 }
 
 void multiplyWhole(Gemm gemm, const at::Tensor& a, const at::Tensor& b, at::Tensor& c) {

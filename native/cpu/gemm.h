@@ -12,7 +12,7 @@ class Tensor;
 namespace torchvae::cpu {
 
 enum class Gemm : uint8_t {
-  kPanels,  // our own AVX-512 kernels over panels of weights (panels.h), and kBrgemm for narrow layers
+  kPanels,  // our own AVX-512 kernels, with panels of weights for wide layers (panels.h)
   kBrgemm,  // oneDNN's batch-reduce kernels, tile by tile, with what follows a product done in the cache
   kOneDnn,  // oneDNN, a whole matrix at a time
   kMkl,     // ATen's own choice (MKL on x86), a whole matrix at a time
@@ -25,6 +25,11 @@ Gemm chooseGemm();
 
 // What chooseGemm() chose and why; or that it was not asked yet.
 std::string describeGemm();
+
+// c [m, n] = a [m, k] b [k, n], of a tile: each row-major with its own row stride. By our own kernels once
+// these are chosen, by oneDNN's otherwise.
+void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb,
+              float* c, int64_t ldc);
 
 // c = a b, of float32 matrices with any strides, by kOneDnn or kMkl.
 void multiplyWhole(Gemm gemm, const at::Tensor& a, const at::Tensor& b, at::Tensor& c);

@@ -6,3 +6,12 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 #pragma GCC diagnostic pop
+
+#define TORCHVAE_AVX512 __attribute__((target("avx512f")))
+
+namespace torchvae {
+
+// Whether this processor has the instructions.
+inline const bool kHasAvx512 = __builtin_cpu_supports("avx512f") != 0;
+
+}  // namespace torchvae

@@ -67,8 +67,6 @@ TORCHVAE_AVX512 void adamAvx512(const OptimiserCoefficients& c, const float* gra
   if (i < count) update(static_cast<__mmask16>((1u << (count - i)) - 1), i);
 }
 
-const bool kHasAvx512 = __builtin_cpu_supports("avx512f") != 0;
-
 }  // namespace
 
 TORCHVAE_VECTORISED void averageUpdate(float keep, const float* __restrict value, float* __restrict average,

@@ -3,108 +3,27 @@
 #include <algorithm>
 
 #include "cpu/finish.h"
-#include "cpu/intrinsics.h"
 #include "cpu/magnitude.h"
+#include "cpu/product.h"
 #include "cpu/tiles.h"
 #include "cpu/transpose.h"
 
 namespace torchvae::cpu {
 namespace {
 
-#define TORCHVAE_AVX512 __attribute__((target("avx512f")))
-
-// Products c [m, n] = a b, or c += a b, of n columns in at most four registers. The sum over k runs in
-// `groups` of `length` steps.
-struct Product {
-  const float* a;
-  int64_t aRow, aStep, aGroup;
-  const float* b;
-  int64_t bVector, bStep, bGroup;
-  float* c;
-  int64_t cRow;
-  int64_t groups, length;
-  bool adds;
-  __mmask16 last = 0xffff;  // of the columns' last register
-};
-
-// `kRow` is aRow where that is known when this is compiled, else 0.
-template <int rows, int vectors, int64_t kRow>
-TORCHVAE_AVX512 void multiplyTile(const Product& p, int64_t m0) {
-  constexpr int kCount = rows * vectors;
-  const int64_t row = kRow == 0 ? p.aRow : kRow;
-  float* c = p.c + m0 * p.cRow;
-  __m512 sum[kCount];
-#pragma GCC unroll 24
-  for (int i = 0; i < kCount; ++i) {
-    const __mmask16 lanes = i % vectors == vectors - 1 ? p.last : 0xffff;
-    sum[i] = p.adds ? _mm512_maskz_loadu_ps(lanes, c + i / vectors * p.cRow + i % vectors * 16)
-                    : _mm512_setzero_ps();
-  }
-  for (int64_t group = 0; group < p.groups; ++group) {
-    const float* a = p.a + m0 * row + group * p.aGroup;
-    const float* b = p.b + group * p.bGroup;
-    for (int64_t k = 0; k < p.length; ++k, a += p.aStep, b += p.bStep) {
-      __m512 line[vectors];
-#pragma GCC unroll 4
-      for (int j = 0; j < vectors; ++j) {
-        line[j] = j < vectors - 1 ? _mm512_loadu_ps(b + j * p.bVector)
-                                  : _mm512_maskz_loadu_ps(p.last, b + j * p.bVector);
-      }
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) {
-        const __m512 factor = _mm512_set1_ps(a[i * row]);
-#pragma GCC unroll 4
-        for (int j = 0; j < vectors; ++j)
-          sum[i * vectors + j] = _mm512_fmadd_ps(factor, line[j], sum[i * vectors + j]);
-      }
-    }
-  }
-#pragma GCC unroll 24
-  for (int i = 0; i < kCount; ++i) {
-    const __mmask16 lanes = i % vectors == vectors - 1 ? p.last : 0xffff;
-    _mm512_mask_storeu_ps(c + i / vectors * p.cRow + i % vectors * 16, lanes, sum[i]);
-  }
-}
-
-// As many rows at once as there are registers for, the rest by quarters and one by one.
-template <int vectors, int64_t kRow>
-void multiplyRows(const Product& p, int64_t m) {
-  constexpr int kRows = vectors == 4 ? 6 : vectors == 3 ? 8 : vectors == 2 ? 12 : 16;
-  constexpr int kFew = vectors == 4 ? 2 : 4;
-  int64_t i = 0;
-  for (; i + kRows <= m; i += kRows) multiplyTile<kRows, vectors, kRow>(p, i);
-  for (; i + kFew <= m; i += kFew) multiplyTile<kFew, vectors, kRow>(p, i);
-  for (; i < m; ++i) multiplyTile<1, vectors, kRow>(p, i);
-}
-
-template <int64_t kRow = 0>
-void multiplyColumns(const Product& p, int64_t m, int64_t vectors) {
-  switch (vectors) {
-    case 4:
-      return multiplyRows<4, kRow>(p, m);
-    case 3:
-      return multiplyRows<3, kRow>(p, m);
-    case 2:
-      return multiplyRows<2, kRow>(p, m);
-    default:
-      return multiplyRows<1, kRow>(p, m);
-  }
-}
-
 // Of a product's first factor, so that what is summed over them stays in the second-level cache.
 constexpr int64_t kRowsAtOnce = 128;
-// Registers of the second factor that are gone over again for every few rows: half of a first-level cache.
-constexpr int64_t kLinesAtOnce = 256;
+constexpr int64_t kPanelsAtOnce = kStepsAtOnce / kPanelColumns;
 // Above this many rows of a batch, partial sums cost more than weights that all threads read.
 constexpr int64_t kMostPartialRows = 256;
 
 // Calls body(panels) for the blocks of each share, those of one share one after the other.
 template <class Body>
-void forPanelBlocks(Pool& pool, int64_t panels, int64_t work, const Body& body) {
+void forPanelBlocks(Pool& pool, int64_t in, int64_t out, int64_t work, const Body& body) {
   const int64_t shares = work < kSmallProduct ? 1 : pool.threads();
-  const int64_t blocks = panelBlocks(panels, shares);
+  const int64_t blocks = panelBlocks(out, shares);
   const auto one = [&](int64_t index) {
-    const Panels block = panelBlock(panelsOf(panels, index / blocks, shares), index % blocks, blocks);
+    const Panels block = panelBlock(panelsOf(in, out, index / blocks, shares), index % blocks, blocks);
     if (block.count() > 0) body(block);
   };
   if (shares == 1) {
@@ -122,8 +41,7 @@ void multiplyBack(const DenseShape& shape, const Panels& panels, const float* w,
     const int64_t columns = std::min<int64_t>(64, m1 - m);
     const int64_t vectors = (columns + 15) / 16;
     const int64_t rest = columns - (vectors - 1) * 16;
-    const int64_t atOnce = kLinesAtOnce / kPanelColumns / vectors;
-    for (int64_t p = panels.first; p < panels.last; p += atOnce) {
+    for (int64_t p = panels.first; p < panels.last; p += kPanelsAtOnce) {
       const Product product{w + p * panel + i0 * kPanelColumns,
                             kPanelColumns,
                             1,
@@ -134,11 +52,11 @@ void multiplyBack(const DenseShape& shape, const Panels& panels, const float* w,
                             kPanelColumns * shape.capacity,
                             to + i0 * stride + m,
                             stride,
-                            std::min(atOnce, panels.last - p),
+                            std::min(kPanelsAtOnce, panels.last - p),
                             kPanelColumns,
                             p > panels.first,
-                            static_cast<__mmask16>((1u << rest) - 1)};
-      multiplyColumns<kPanelColumns>(product, i1 - i0, vectors);
+                            lanes(rest)};
+      multiplyPanelRows(product, i1 - i0, vectors);
     }
   }
 }
@@ -153,28 +71,23 @@ int64_t partialStride(int64_t rows) {
 
 }  // namespace
 
-bool hasPanels() {
-  return __builtin_cpu_supports("avx512f") != 0;
-}
-
 void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
                   const float* w, const float* bias, float* y, float* yT, Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
   const int64_t panel = in * kPanelColumns;
   magnitude.reset();
-  forPanelBlocks(pool, out / kPanelColumns, rows * in * out,
+  forPanelBlocks(pool, in, out, rows * in * out,
                  [&, rows = rows, in = in, out = out, capacity = capacity](const Panels& panels) {
                    const int64_t vectors = panels.count();
                    const int64_t n0 = panels.first * kPanelColumns;
                    const int64_t columns = vectors * kPanelColumns;
-                   const int64_t atOnce = kLinesAtOnce / vectors;
                    for (int64_t m = 0; m < rows; m += kRowsAtOnce) {
                      const int64_t some = std::min(kRowsAtOnce, rows - m);
                      float* tile = y + m * out + n0;
-                     for (int64_t k = 0; k < in; k += atOnce) {
+                     for (int64_t k = 0; k < in; k += kStepsAtOnce) {
                        multiplyColumns(
                            {x + m * in + k, in, 1, 0, w + panels.first * panel + k * kPanelColumns, panel,
-                            kPanelColumns, 0, tile, out, 1, std::min(atOnce, in - k), k > 0},
+                            kPanelColumns, 0, tile, out, 1, std::min(kStepsAtOnce, in - k), k > 0},
                            some, vectors);
                      }
                      magnitude.include(finishForward(activation, some, columns, bias + n0, tile, out));
@@ -218,7 +131,7 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
     const int64_t share = index / down;
     const int64_t i0 = index % down * kRows;
     const bool isFirst = share == 0;
-    multiplyBack(shape, panelsOf(all.last, share, shares), w, dyT, i0, std::min(i0 + kRows, in), 0, rows,
+    multiplyBack(shape, panelsOf(in, out, share, shares), w, dyT, i0, std::min(i0 + kRows, in), 0, rows,
                  isFirst ? dxT : partial + (share - 1) * in * stride, isFirst ? capacity : stride);
   });
   forTiles(pool, {in, rows, 16, rows}, work, [&, rows = rows, in = in, capacity = capacity](const Tile& t) {
@@ -233,7 +146,7 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
 
 void panelWeightGradient(const float* x, int64_t in, const float* dy, int64_t out, int64_t rows, int64_t m0,
                          int64_t m1, float* dw) {
-  multiplyColumns<1>({x + m0, 1, in, 0, dy, 0, out, 0, dw, kPanelColumns, 1, rows, false}, m1 - m0, 1);
+  multiplyTransposed({x + m0, 1, in, 0, dy, 0, out, 0, dw, kPanelColumns, 1, rows, false}, m1 - m0, 1);
 }
 
 }  // namespace torchvae::cpu

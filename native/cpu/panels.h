@@ -14,25 +14,27 @@ namespace torchvae::cpu {
 
 constexpr int64_t kPanelColumns = 16;
 
-// Whether this processor has the instructions.
-bool hasPanels();
-
 // Panels first <= p < last.
 struct Panels {
   int64_t first, last;
   int64_t count() const { return last - first; }
 };
 
-// The panels that belong to one of several shares, and a share's panels in blocks of at most four.
-inline Panels panelsOf(int64_t panels, int64_t share, int64_t shares) {
-  return {panels * share / shares, panels * (share + 1) / shares};
+// The panels of w [in, out] that belong to one of several shares. Where they do not go evenly, a layer that
+// narrows gives its odd ones to other shares than one that widens: an autoencoder has one of each.
+inline Panels panelsOf(int64_t in, int64_t out, int64_t share, int64_t shares) {
+  const int64_t panels = out / kPanelColumns;
+  const int64_t up = in > out ? shares - 1 : 0;
+  return {(panels * share + up) / shares, (panels * (share + 1) + up) / shares};
 }
-inline int64_t panelBlocks(int64_t panels, int64_t shares) {
-  return ((panels + shares - 1) / shares + 3) / 4;
+
+// A share's panels in blocks of at most four, as many for each share.
+inline int64_t panelBlocks(int64_t out, int64_t shares) {
+  return ((out / kPanelColumns + shares - 1) / shares + 3) / 4;
 }
 inline Panels panelBlock(const Panels& panels, int64_t block, int64_t blocks) {
-  const Panels within = panelsOf(panels.count(), block, blocks);
-  return {panels.first + within.first, panels.first + within.last};
+  return {panels.first + panels.count() * block / blocks,
+          panels.first + panels.count() * (block + 1) / blocks};
 }
 
 // Of these three, the first two are denseForward() and denseInputGradient() but for where w [in, out] lies.

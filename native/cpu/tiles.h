@@ -1,8 +1,6 @@
 // Matrices cut into tiles, and tiles shared out among threads.
 #pragma once
 
-#include <ATen/native/CPUBlas.h>
-
 #include <algorithm>
 #include <cstdint>
 
@@ -52,12 +50,6 @@ void forTiles(Pool& pool, const Tiles& tiles, int64_t work, const Body& body) {
   } else {
     pool.run(tiles.count(), one);
   }
-}
-
-// c [m, n] = a [m, k] b [k, n], each row-major with its own row stride.
-TORCHVAE_INLINE void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,
-                              int64_t ldb, float* c, int64_t ldc) {
-  at::native::cpublas::brgemm(m, n, k, lda, ldb, ldc, false, a, b, c);
 }
 
 }  // namespace torchvae::cpu

@@ -36,8 +36,7 @@ void transposeSmall(const float* from, int64_t fromStride, int64_t rows, int64_t
 }
 
 // 16 x 16 in four stages of sixteen shuffles: pairs of rows, pairs of pairs, then the 128-bit quarters twice.
-__attribute__((target("avx512f"))) void transpose16(const float* from, int64_t fromStride, float* to,
-                                                    int64_t toStride) {
+TORCHVAE_AVX512 void transpose16(const float* from, int64_t fromStride, float* to, int64_t toStride) {
   __m512 a[16], b[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) a[i] = _mm512_loadu_ps(from + i * fromStride);
@@ -68,8 +67,6 @@ __attribute__((target("avx512f"))) void transpose16(const float* from, int64_t f
     _mm512_storeu_ps(to + (12 + c) * toStride, _mm512_shuffle_f32x4(odd01, odd23, 0xdd));
   }
 }
-
-const bool kHasAvx512 = __builtin_cpu_supports("avx512f") != 0;
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include "cpu/weights.h"
 
 #include "cpu/adam_tiles.h"
+#include "cpu/gemm.h"
 #include "cpu/lane_sum.h"
 #include "cpu/panels.h"
 #include "cpu/tiles.h"
@@ -26,7 +27,7 @@ void forWeights(Pool& pool, const std::vector<WeightProduct>& products, const On
                 const OnPanels& onPanels) {
   const int64_t shares = pool.threads();
   const auto piecesOf = [&](const WeightProduct& product) {
-    return product.panels ? panelBlocks(product.out / kPanelColumns, shares)
+    return product.panels ? panelBlocks(product.out, shares)
                           : (tilesOf(product).count() + shares - 1) / shares;
   };
   int64_t each = 0;
@@ -37,7 +38,7 @@ void forWeights(Pool& pool, const std::vector<WeightProduct>& products, const On
     const WeightProduct* product = products.data();
     for (int64_t count; within >= (count = piecesOf(*product)); ++product) within -= count;
     if (product->panels) {
-      const Panels own = panelsOf(product->out / kPanelColumns, share, shares);
+      const Panels own = panelsOf(product->in, product->out, share, shares);
       const Panels block = panelBlock(own, within, piecesOf(*product));
       if (block.count() > 0) onPanels(*product, block);
     } else {
@@ -98,10 +99,13 @@ void updateTile(const WeightProduct& p, const Tile& t, int64_t rows,
   alignas(64) float gradient[kTileRows * kTileColumns];
   const int64_t offset = p.weight + t.m0 * p.out + t.n0;
   multiplyTile(p, t, rows, gradient, t.columns());
-  for (int64_t i = 0; i < t.rows(); ++i) {
+  const bool isWhole = t.columns() == p.out;  // its rows are one stretch
+  const int64_t lines = isWhole ? 1 : t.rows();
+  const int64_t each = isWhole ? t.rows() * p.out : t.columns();
+  for (int64_t i = 0; i < lines; ++i) {
     const int64_t at = offset + i * p.out;
     optimiserUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
-                    state.values + at, t.columns());
+                    state.values + at, each);
   }
   if (state.rounded != nullptr) {
     const Bf16Places places{{state.rounded + p.weight, p.out}, {state.paired + p.weight, 2 * p.out}, {}, {}};

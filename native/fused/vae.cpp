@@ -30,12 +30,19 @@ ProductRole inputRole(bool training) {
   return training ? ProductRole::kTrainingInput : ProductRole::kInput;
 }
 
+// Nothing asks for a gradient in x, and products with panels read x as it is.
+ProductRole dataRole(const VaePlan& plan, bool training) {
+  const DensePlan* first = plan.encoder.empty() ? nullptr : std::get_if<DensePlan>(&plan.encoder[0].layer);
+  const bool panels = plan.encoder.empty() ? plan.head.panels : first != nullptr && first->slots.panels;
+  return panels ? ProductRole::kNone : inputRole(training);
+}
+
 }  // namespace
 
 Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
          int64_t capacity, bool training)
     : channels(spec.encoder.type == "conv" ? spec.inputShape[0] : 1),
-      x(makeActivations(context, capacity, spec.inputSize(), inputRole(training))),
+      x(makeActivations(context, capacity, spec.inputSize(), dataRole(plan, training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
       z(makeActivations(context, capacity, spec.latentSize, inputRole(training))),
       reconstruction(zeroed(context, {capacity})),

@@ -1,0 +1,43 @@
+// Matrix products on registers of AVX-512, for the layouts that dense layers have. They run within some per
+// cent of the multipliers' peak.
+#pragma once
+
+#include <cstdint>
+
+namespace torchvae::cpu {
+
+// Products c [m, n] = a b, or c += a b, of n columns in one to four registers. The sum over k runs in
+// `groups` of `length` steps.
+struct Product {
+  const float* a;
+  int64_t aRow, aStep, aGroup;
+  const float* b;
+  int64_t bVector, bStep, bGroup;
+  float* c;
+  int64_t cRow;
+  int64_t groups, length;
+  bool adds;
+  uint16_t last = 0xffff;  // the lanes of the columns' last register
+};
+
+// Steps of a sum that run without a pause: what they read again for every few rows comes from the
+// second-level cache, at no cost; shorter runs, for the first-level one, are up to a tenth slower.
+constexpr int64_t kStepsAtOnce = 1024;
+
+// The first `count` of a register's sixteen.
+inline uint16_t lanes(int64_t count) {
+  return static_cast<uint16_t>((1u << count) - 1);
+}
+
+// m rows of a product with `vectors` registers of columns.
+void multiplyColumns(const Product& product, int64_t m, int64_t vectors);
+// The same where aRow is 16: rows of a panel (panels.h), several panels being the groups.
+void multiplyPanelRows(const Product& product, int64_t m, int64_t vectors);
+// The same where aRow is 1: of a transposed matrix.
+void multiplyTransposed(const Product& product, int64_t m, int64_t vectors);
+
+// c [m, n] = a [m, k] b [k, n], each row-major with its own row stride.
+void multiplyRegisters(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,
+                       int64_t ldb, float* c, int64_t ldc);
+
+}  // namespace torchvae::cpu
