@@ -36,16 +36,32 @@ void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation
   });
 }
 
+uint32_t finishInputGradient(const DenseShape& shape, ActivationKind madeX, const InputGradient& gradient,
+                             const Tile& t, float* product, int64_t stride) {
+  const int64_t at = t.n0 * shape.in + t.m0;
+  if (gradient.dxT == nullptr) {
+    transpose(product, stride, t.rows(), t.columns(), gradient.dx + at, shape.in);
+    return finishInputGradient(madeX, t.columns(), t.rows(), gradient.x + at, shape.in, gradient.dx + at,
+                               shape.in);
+  }
+  const float* xT = gradient.xT + t.m0 * shape.capacity + t.n0;
+  const uint32_t largest =
+      finishInputGradient(madeX, t.rows(), t.columns(), xT, shape.capacity, product, stride);
+  transpose(product, stride, t.rows(), t.columns(), gradient.dx + at, shape.in);
+  return largest;
+}
+
 void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
-                        const float* dyT, const float* xT, float* dx, float* dxT, Magnitude& magnitude) {
+                        const float* dyT, const InputGradient& gradient, Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
   magnitude.reset();
   forInputGradientTiles(pool, shape, [&](const Tile& t) {
-    const int64_t at = t.m0 * capacity + t.n0;
-    multiply(t.rows(), t.columns(), out, w + t.m0 * out, out, dyT + t.n0, capacity, dxT + at, capacity);
-    magnitude.include(
-        finishInputGradient(madeX, t.rows(), t.columns(), xT + at, capacity, dxT + at, capacity));
-    transpose(dxT + at, capacity, t.rows(), t.columns(), dx + t.n0 * in + t.m0, in);
+    alignas(64) float scratch[kTileSide * kTileSide];
+    const bool keeps = gradient.dxT != nullptr;
+    float* product = keeps ? gradient.dxT + t.m0 * capacity + t.n0 : scratch;
+    const int64_t stride = keeps ? capacity : kTileSide;
+    multiply(t.rows(), t.columns(), out, w + t.m0 * out, out, dyT + t.n0, capacity, product, stride);
+    magnitude.include(finishInputGradient(shape, madeX, gradient, t, product, stride));
   });
 }
 

@@ -10,6 +10,7 @@
 #include "cpu/bf16.h"
 #include "cpu/magnitude.h"
 #include "cpu/pool.h"
+#include "cpu/tiles.h"
 #include "spec.h"
 
 namespace torchvae::cpu {
@@ -24,10 +25,22 @@ struct DenseShape {
 void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
                   const float* w, const float* bias, float* y, float* yT, Magnitude& magnitude);
 
-// dx = dy w^T times the slope of the activation that made x; dyT [out, capacity], xT [in, capacity], dx
-// [rows, in], and dxT [in, capacity].
+// A layer's input and the gradient in it.
+struct InputGradient {
+  const float* x;   // [rows, in]; read where dxT is null
+  const float* xT;  // [in, capacity]; read where it is not
+  float* dx;        // [rows, in]
+  float* dxT;       // [in, capacity], unless null
+};
+
+// dx = dy w^T times the slope of the activation that made x; dyT [out, capacity].
 void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
-                        const float* dyT, const float* xT, float* dx, float* dxT, Magnitude& magnitude);
+                        const float* dyT, const InputGradient& gradient, Magnitude& magnitude);
+
+// What follows that product, of a tile of it that lies transposed at `product`: the slope, and the tile's
+// place in dx. `product` is the tile's place in dxT unless that is null.
+uint32_t finishInputGradient(const DenseShape& shape, ActivationKind madeX, const InputGradient& gradient,
+                             const Tile& tile, float* product, int64_t stride);
 
 // The same two from factors in bf16, for a tile of results that is rounded while it is in cache.
 

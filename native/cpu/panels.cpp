@@ -33,36 +33,42 @@ void forPanelBlocks(Pool& pool, int64_t in, int64_t out, int64_t work, const Bod
   }
 }
 
-// The sum over `panels` of w dyT, for rows i0 <= i < i1 of w and columns m0 <= m < m1 of the batch, to `to`.
-void multiplyBack(const DenseShape& shape, const Panels& panels, const float* w, const float* dyT, int64_t i0,
-                  int64_t i1, int64_t m0, int64_t m1, float* to, int64_t stride) {
+// The sum over `panels` of w dyT, for a tile of [in, rows], to `to`.
+void multiplyBack(const DenseShape& shape, const Panels& panels, const float* w, const float* dyT,
+                  const Tile& t, float* to, int64_t stride) {
   const int64_t panel = shape.in * kPanelColumns;
-  for (int64_t m = m0; m < m1; m += 64) {
-    const int64_t columns = std::min<int64_t>(64, m1 - m);
+  for (int64_t m = 0; m < t.columns(); m += 64) {
+    const int64_t columns = std::min<int64_t>(64, t.columns() - m);
     const int64_t vectors = (columns + 15) / 16;
     const int64_t rest = columns - (vectors - 1) * 16;
     for (int64_t p = panels.first; p < panels.last; p += kPanelsAtOnce) {
-      const Product product{w + p * panel + i0 * kPanelColumns,
+      const Product product{w + p * panel + t.m0 * kPanelColumns,
                             kPanelColumns,
                             1,
                             panel,
-                            dyT + p * kPanelColumns * shape.capacity + m,
+                            dyT + p * kPanelColumns * shape.capacity + t.n0 + m,
                             16,
                             shape.capacity,
                             kPanelColumns * shape.capacity,
-                            to + i0 * stride + m,
+                            to + m,
                             stride,
                             std::min(kPanelsAtOnce, panels.last - p),
                             kPanelColumns,
                             p > panels.first,
                             lanes(rest)};
-      multiplyPanelRows(product, i1 - i0, vectors);
+      multiplyPanelRows(product, t.rows(), vectors);
     }
   }
 }
 
-TORCHVAE_VECTORISED void addTo(const float* __restrict from, int64_t count, float* __restrict to) {
-  for (int64_t j = 0; j < count; ++j) to[j] += from[j];
+// The sum of `count` rows that lie `apart`; `to` may be the first.
+TORCHVAE_VECTORISED void addParts(const float* from, int64_t count, int64_t apart, int64_t columns,
+                                  float* to) {
+  for (int64_t j = 0; j < columns; ++j) {
+    float sum = from[j];
+    for (int64_t part = 1; part < count; ++part) sum += from[part * apart + j];
+    to[j] = sum;
+  }
 }
 
 int64_t partialStride(int64_t rows) {
@@ -97,28 +103,26 @@ void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation
 }
 
 int64_t panelPartialSize(const Pool& pool, int64_t in, int64_t capacity) {
-  return (pool.threads() - 1) * in * partialStride(std::min(capacity, kMostPartialRows));
+  return pool.threads() * in * partialStride(std::min(capacity, kMostPartialRows));
 }
 
 void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
-                        const float* dyT, const float* xT, float* dx, float* dxT, float* partial,
+                        const float* dyT, const InputGradient& gradient, float* partial,
                         Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
-  const Panels all{0, out / kPanelColumns};
   const int64_t work = rows * in * out;
-  magnitude.reset();
-  const auto finish = [&, in = in, capacity = capacity](const Tile& t) {
-    const int64_t at = t.m0 * capacity + t.n0;
-    magnitude.include(
-        finishInputGradient(madeX, t.rows(), t.columns(), xT + at, capacity, dxT + at, capacity));
-    transpose(dxT + at, capacity, t.rows(), t.columns(), dx + t.n0 * in + t.m0, in);
-  };
   const int64_t shares = pool.threads();
+  const bool keeps = gradient.dxT != nullptr;
+  magnitude.reset();
   if (shares == 1 || rows > kMostPartialRows || work < kSmallProduct) {
-    forTiles(pool, {rows, in, 64, 96}, work, [&](const Tile& batchMajor) {
+    constexpr int64_t kIn = 96, kBatch = 64;
+    forTiles(pool, {rows, in, kBatch, kIn}, work, [&](const Tile& batchMajor) {
+      alignas(64) float scratch[kIn * kBatch];
       const Tile t{batchMajor.n0, batchMajor.n1, batchMajor.m0, batchMajor.m1};
-      multiplyBack(shape, all, w, dyT, t.m0, t.m1, t.n0, t.n1, dxT, capacity);
-      finish(t);
+      float* product = keeps ? gradient.dxT + t.m0 * capacity + t.n0 : scratch;
+      const int64_t stride = keeps ? capacity : kBatch;
+      multiplyBack(shape, {0, out / kPanelColumns}, w, dyT, t, product, stride);
+      magnitude.include(finishInputGradient(shape, madeX, gradient, t, product, stride));
     });
     return;
   }
@@ -127,26 +131,26 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   const int64_t stride = partialStride(rows);
   constexpr int64_t kRows = 48;
   const int64_t down = (in + kRows - 1) / kRows;
-  pool.run(shares * down, [&, rows = rows, in = in, capacity = capacity](int64_t index) {
+  const auto partOf = [&, in = in](int64_t share, int64_t i) { return partial + (share * in + i) * stride; };
+  pool.run(shares * down, [&, rows = rows, in = in, out = out](int64_t index) {
     const int64_t share = index / down;
     const int64_t i0 = index % down * kRows;
-    const bool isFirst = share == 0;
-    multiplyBack(shape, panelsOf(in, out, share, shares), w, dyT, i0, std::min(i0 + kRows, in), 0, rows,
-                 isFirst ? dxT : partial + (share - 1) * in * stride, isFirst ? capacity : stride);
+    const Tile t{i0, std::min(i0 + kRows, in), 0, rows};
+    multiplyBack(shape, panelsOf(in, out, share, shares), w, dyT, t, partOf(share, i0), stride);
   });
-  forTiles(pool, {in, rows, 16, rows}, work, [&, rows = rows, in = in, capacity = capacity](const Tile& t) {
-    for (int64_t i = t.m0; i < t.m1; ++i) {
-      for (int64_t share = 1; share < shares; ++share) {
-        addTo(partial + ((share - 1) * in + i) * stride, rows, dxT + i * capacity);
-      }
+  forTiles(pool, {in, rows, 16, rows}, work, [&, capacity = capacity](const Tile& t) {
+    float* product = keeps ? gradient.dxT + t.m0 * capacity + t.n0 : partOf(0, t.m0);
+    const int64_t apart = keeps ? capacity : stride;
+    for (int64_t i = 0; i < t.rows(); ++i) {
+      addParts(partOf(0, t.m0 + i), shares, in * stride, t.columns(), product + i * apart);
     }
-    finish(t);
+    magnitude.include(finishInputGradient(shape, madeX, gradient, t, product, apart));
   });
 }
 
 void panelWeightGradient(const float* x, int64_t in, const float* dy, int64_t out, int64_t rows, int64_t m0,
                          int64_t m1, float* dw) {
-  multiplyTransposed({x + m0, 1, in, 0, dy, 0, out, 0, dw, kPanelColumns, 1, rows, false}, m1 - m0, 1);
+  multiplyTransposed(m1 - m0, kPanelColumns, rows, x + m0, in, dy, out, dw, kPanelColumns);
 }
 
 }  // namespace torchvae::cpu

@@ -42,11 +42,11 @@ inline Panels panelBlock(const Panels& panels, int64_t block, int64_t blocks) {
 void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
                   const float* w, const float* bias, float* y, float* yT, Magnitude& magnitude);
 
-// Values of panelInputGradient()'s `partial`: sums over one share's panels, for all shares but the first.
+// Values of panelInputGradient()'s `partial`: sums over one share's panels, for each share.
 int64_t panelPartialSize(const Pool& pool, int64_t in, int64_t capacity);
 
 void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
-                        const float* dyT, const float* xT, float* dx, float* dxT, float* partial,
+                        const float* dyT, const InputGradient& gradient, float* partial,
                         Magnitude& magnitude);
 
 // dw = x^T dy in rows m0 <= i < m1 of one panel: x [rows, in], dy [rows, out] from the panel's first column

@@ -83,6 +83,28 @@ void multiplyVectors(const Product& p, int64_t m, int64_t vectors) {
   }
 }
 
+// `product` with all n columns, in stretches of steps and in blocks of registers of even size.
+template <int64_t kRow>
+void multiplyAll(Product product, int64_t m, int64_t n) {
+  const int64_t k = product.length;
+  const int64_t registers = (n + 15) / 16;
+  const int64_t blocks = (registers + 3) / 4;
+  const Product whole = product;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t first = registers * block / blocks;
+    const int64_t last = registers * (block + 1) / blocks;
+    product.c = whole.c + first * 16;
+    product.last = lanes(std::min<int64_t>(n - (last - 1) * 16, 16));
+    for (int64_t k0 = 0; k0 < k; k0 += kStepsAtOnce) {
+      product.a = whole.a + k0 * whole.aStep;
+      product.b = whole.b + k0 * whole.bStep + first * 16;
+      product.length = std::min(kStepsAtOnce, k - k0);
+      product.adds = k0 > 0;
+      multiplyVectors<kRow>(product, m, last - first);
+    }
+  }
+}
+
 }  // namespace
 
 void multiplyColumns(const Product& product, int64_t m, int64_t vectors) {
@@ -93,25 +115,18 @@ void multiplyPanelRows(const Product& product, int64_t m, int64_t vectors) {
   multiplyVectors<kPanelRow>(product, m, vectors);
 }
 
-void multiplyTransposed(const Product& product, int64_t m, int64_t vectors) {
+void multiplyTransposedColumns(const Product& product, int64_t m, int64_t vectors) {
   multiplyVectors<1>(product, m, vectors);
 }
 
 void multiplyRegisters(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,
                        int64_t ldb, float* c, int64_t ldc) {
-  const int64_t registers = (n + 15) / 16;
-  const int64_t blocks = (registers + 3) / 4;
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t first = registers * block / blocks;
-    const int64_t last = registers * (block + 1) / blocks;
-    const int64_t n0 = first * 16;
-    const uint16_t mask = lanes(std::min<int64_t>(n - (last - 1) * 16, 16));
-    for (int64_t k0 = 0; k0 < k; k0 += kStepsAtOnce) {
-      multiplyColumns({a + k0, lda, 1, 0, b + k0 * ldb + n0, 16, ldb, 0, c + n0, ldc, 1,
-                       std::min(kStepsAtOnce, k - k0), k0 > 0, mask},
-                      m, last - first);
-    }
-  }
+  multiplyAll<0>({a, lda, 1, 0, b, 16, ldb, 0, c, ldc, 1, k, false}, m, n);
+}
+
+void multiplyTransposed(int64_t m, int64_t n, int64_t k, const float* aT, int64_t lda, const float* b,
+                        int64_t ldb, float* c, int64_t ldc) {
+  multiplyAll<1>({aT, 1, lda, 0, b, 16, ldb, 0, c, ldc, 1, k, false}, m, n);
 }
 
 }  // namespace torchvae::cpu

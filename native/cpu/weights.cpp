@@ -4,6 +4,7 @@
 #include "cpu/gemm.h"
 #include "cpu/lane_sum.h"
 #include "cpu/panels.h"
+#include "cpu/product.h"
 #include "cpu/tiles.h"
 
 namespace torchvae::cpu {
@@ -58,6 +59,10 @@ void multiplyTile(const WeightProduct& p, const Tile& t, int64_t rows, float* dw
   if (p.dyPairs.to != nullptr) {
     multiplyBf16(t.rows(), t.columns(), even(rows), p.xTRounded.to + t.m0 * p.xTRounded.stride,
                  p.xTRounded.stride, p.dyPairs.to + 2 * t.n0, p.out, dw, stride);
+    return;
+  }
+  if (p.xT == nullptr) {
+    multiplyTransposed(t.rows(), t.columns(), rows, p.x + t.m0, p.in, p.dy + t.n0, p.out, dw, stride);
     return;
   }
   multiply(t.rows(), t.columns(), rows, p.xT + t.m0 * p.capacity, p.capacity, p.dy + t.n0, p.out, dw, stride);

@@ -14,7 +14,7 @@ namespace torchvae::cpu {
 // dw [in, out] = x^T dy, dbias [out] = column sums of dy.
 struct WeightProduct {
   const float* x;   // [rows, in]
-  const float* xT;  // [in, capacity]; not read for panels
+  const float* xT;  // [in, capacity]; null where there are our own products, which do not need it
   const float* dy;  // [rows, out]
   int64_t in, out, capacity;
   int64_t weight;  // where dw begins in the flat buffer of parameters

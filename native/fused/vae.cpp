@@ -26,15 +26,10 @@ namespace {
 // Values that one tile of the optimiser takes.
 constexpr int64_t kPiece = 8192;
 
-ProductRole inputRole(bool training) {
+// Of what no layer made.
+ProductRole inputRole(const Context& context, bool training) {
+  if (context.panels()) return ProductRole::kNone;
   return training ? ProductRole::kTrainingInput : ProductRole::kInput;
-}
-
-// Nothing asks for a gradient in x, and products with panels read x as it is.
-ProductRole dataRole(const VaePlan& plan, bool training) {
-  const DensePlan* first = plan.encoder.empty() ? nullptr : std::get_if<DensePlan>(&plan.encoder[0].layer);
-  const bool panels = plan.encoder.empty() ? plan.head.panels : first != nullptr && first->slots.panels;
-  return panels ? ProductRole::kNone : inputRole(training);
 }
 
 }  // namespace
@@ -42,17 +37,18 @@ ProductRole dataRole(const VaePlan& plan, bool training) {
 Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
          int64_t capacity, bool training)
     : channels(spec.encoder.type == "conv" ? spec.inputShape[0] : 1),
-      x(makeActivations(context, capacity, spec.inputSize(), dataRole(plan, training))),
+      x(makeActivations(context, capacity, spec.inputSize(), inputRole(context, training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
-      z(makeActivations(context, capacity, spec.latentSize, inputRole(training))),
+      z(makeActivations(context, capacity, spec.latentSize, inputRole(context, training))),
       reconstruction(zeroed(context, {capacity})),
       kl(zeroed(context, {capacity})),
       context_(context),
       capacity_(capacity),
       posterior_(makePosterior(spec.posterior.type, spec.prior.type)),
       likelihood_(makeLikelihood(spec.likelihood)),
-      encoder_(context, parameters, plan.encoder, capacity, {training, true}),
-      head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity, {training, false}),
+      encoder_(context, parameters, plan.encoder, capacity, {training, true, true}),
+      head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity,
+            {training, false, plan.encoder.empty()}),
       decoder_(context, parameters, plan.decoder, capacity, {training, false}) {
   if (!training) return;
   zGradient_ = makeActivations(context, capacity, spec.latentSize, ProductRole::kResult);

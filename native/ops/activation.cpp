@@ -33,8 +33,8 @@ Activations makeActivations(const Context& context, int64_t capacity, int64_t fe
   if (!context.tiled()) return made;
   const bool isInput = role == ProductRole::kInput || role == ProductRole::kTrainingInput;
   if (!context.bf16) {
-    const bool reads = context.tiledProducts() && role != ProductRole::kNone && role != ProductRole::kInput;
-    if (reads) made.transposed = zeroed(context, {features, capacity});
+    const bool reads = role == ProductRole::kTrainingInput || role == ProductRole::kGradient;
+    if (reads && context.tiledProducts()) made.transposed = zeroed(context, {features, capacity});
     return made;
   }
   const int64_t rows = cpu::even(capacity);
@@ -43,8 +43,10 @@ Activations makeActivations(const Context& context, int64_t capacity, int64_t fe
   if (role == ProductRole::kTrainingInput) {
     made.rounded.transposed = makePlace(context, features, rows, made.memory);
   }
-  if (role == ProductRole::kGradient) {
+  if (role == ProductRole::kGradient || role == ProductRole::kLastGradient) {
     made.rounded.pairs = makePlace(context, rows / 2, 2 * features, made.memory);
+  }
+  if (role == ProductRole::kGradient) {
     made.rounded.transposedPairs = makePlace(context, columns / 2, 2 * capacity, made.memory);
   }
   return made;

@@ -29,13 +29,16 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
       weight_(parameters.computeValue(context, slots.weight)),
       bias_(parameters.computeValue(context, slots.bias)) {
   activation = kind;
-  output = makeActivations(context, capacity, out_, inputRole(use));
+  // A first layer's output is transposed for nobody, unless brgemm's gradients of weights ask for it.
+  const bool plain = use.isFirst && context.panels();
+  output = makeActivations(context, capacity, out_, plain ? ProductRole::kNone : inputRole(use));
   if (context.tiled() && context.bf16) {
     rounded_ = parameters.roundedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
     paired_ = parameters.pairedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
   }
   if (!use.training) return;
-  outputGradient = makeActivations(context, capacity, out_, ProductRole::kGradient);
+  outputGradient = makeActivations(context, capacity, out_,
+                                   use.isFirst ? ProductRole::kLastGradient : ProductRole::kGradient);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
 }
@@ -94,19 +97,21 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
                                 gradient.magnitude);
     return;
   }
-  if (slots_.panels) {
-    const int64_t size = cpu::panelPartialSize(*context_.pool, in_, capacity_);
-    if (!partial_.defined()) partial_ = zeroed(context_, {size});
-    cpu::panelInputGradient(*context_.pool, {rows, in_, out_, capacity_}, madeX, pointer(weight_),
-                            pointer(outputGradient.transposed), pointer(input_->transposed),
-                            pointer(gradient.value), pointer(gradient.transposed), pointer(partial_),
-                            gradient.magnitude);
-    return;
-  }
   if (context_.tiledProducts()) {
-    cpu::denseInputGradient(*context_.pool, {rows, in_, out_, capacity_}, madeX, pointer(weight_),
-                            pointer(outputGradient.transposed), pointer(input_->transposed),
-                            pointer(gradient.value), pointer(gradient.transposed), gradient.magnitude);
+    const cpu::DenseShape shape{rows, in_, out_, capacity_};
+    const cpu::InputGradient places{pointer(input_->value), pointer(input_->transposed),
+                                    pointer(gradient.value), pointer(gradient.transposed)};
+    const float* dyT = pointer(outputGradient.transposed);
+    if (!slots_.panels) {
+      cpu::denseInputGradient(*context_.pool, shape, madeX, pointer(weight_), dyT, places,
+                              gradient.magnitude);
+      return;
+    }
+    if (!partial_.defined()) {
+      partial_ = zeroed(context_, {cpu::panelPartialSize(*context_.pool, in_, capacity_)});
+    }
+    cpu::panelInputGradient(*context_.pool, shape, madeX, pointer(weight_), dyT, places, pointer(partial_),
+                            gradient.magnitude);
     return;
   }
   at::Tensor dx = gradient.value.narrow(0, 0, rows);

@@ -13,6 +13,7 @@ namespace torchvae::fused {
 struct LayerUse {
   bool training = false;     // the backward pass
   bool feedsProduct = true;  // the output is multiplied by another dense layer's weights
+  bool isFirst = false;      // nobody asks for the gradient in the input
 };
 
 // The role of a layer's output.

@@ -43,6 +43,7 @@ Network::Network(const Context& context, const Parameters& parameters, const Net
                  int64_t capacity, const LayerUse& use) {
   for (size_t i = 0; i < plan.size(); ++i) {
     LayerUse own = use;
+    own.isFirst = use.isFirst && i == 0;
     // Only a dense layer reads its input's transpose.
     if (i + 1 < plan.size()) own.feedsProduct = std::holds_alternative<DensePlan>(plan[i + 1].layer);
     layers_.push_back(makeLayer(context, parameters, plan[i], capacity, own));

@@ -43,7 +43,7 @@ NetworkPlan declareDecoder(Parameters& parameters, const ModelSpec& spec);
 
 class Network {
  public:
-  // `use` is of the last layer.
+  // `use` is of the last layer, its isFirst of the first.
   Network(const Context& context, const Parameters& parameters, const NetworkPlan& plan, int64_t capacity,
           const LayerUse& use);
 
