@@ -20,7 +20,7 @@ namespace {
 constexpr int64_t kAlignment = 16;  // floats: one cache line
 constexpr int64_t kPanel = cpu::kPanelColumns;
 // Weights of a layer that gains from panels.
-constexpr int64_t kFewestInPanels = 16384;
+constexpr int64_t kFewestInPanels = 4096;
 const std::string kPrefix = "optimizer.";
 const std::string kFirst = ".exp_avg";
 const std::string kSecond = ".exp_avg_sq";

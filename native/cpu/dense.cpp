@@ -65,6 +65,24 @@ void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   });
 }
 
+void narrowInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
+                         const float* dy, const InputGradient& gradient, float* wT, Magnitude& magnitude) {
+  const auto [rows, in, out, capacity] = shape;
+  magnitude.reset();
+  forTiles(pool, {in, out, 16, out}, in * out, [&, in = in, out = out](const Tile& t) {
+    transpose(w + t.m0 * out, out, t.rows(), out, wT + t.m0, in);
+  });
+  const Tiles tiles = balancedTiles(rows, in, pool.threads());
+  forTiles(pool, tiles, rows * in * out, [&, in = in, out = out, capacity = capacity](const Tile& t) {
+    const int64_t at = t.m0 * in + t.n0;
+    float* tile = gradient.dx + at;
+    multiply(t.rows(), t.columns(), out, dy + t.m0 * out, out, wT + t.n0, in, tile, in);
+    magnitude.include(finishInputGradient(madeX, t.rows(), t.columns(), gradient.x + at, in, tile, in));
+    if (gradient.dxT == nullptr) return;
+    transpose(tile, in, t.rows(), t.columns(), gradient.dxT + t.n0 * capacity + t.m0, capacity);
+  });
+}
+
 void denseForwardBf16(Pool& pool, const DenseShape& shape, ActivationKind activation, const Bf16Place& x,
                       const Bf16* w, const float* bias, float* y, const Bf16Places& rounded,
                       Magnitude& magnitude) {

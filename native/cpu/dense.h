@@ -37,6 +37,11 @@ struct InputGradient {
 void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
                         const float* dyT, const InputGradient& gradient, Magnitude& magnitude);
 
+// The same from w's transpose, which it writes to wT [out, in] first: for layers whose weights are few, by
+// our own products, which then need dy [rows, out] alone. dxT must be null.
+void narrowInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
+                         const float* dy, const InputGradient& gradient, float* wT, Magnitude& magnitude);
+
 // What follows that product, of a tile of it that lies transposed at `product`: the slope, and the tile's
 // place in dx. `product` is the tile's place in dxT unless that is null.
 uint32_t finishInputGradient(const DenseShape& shape, ActivationKind madeX, const InputGradient& gradient,

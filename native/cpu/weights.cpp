@@ -10,10 +10,10 @@
 namespace torchvae::cpu {
 namespace {
 
-// Sixteen whole rows of a weight matrix, where these are not too long: one unbroken stretch of the
+// Whole rows of a weight matrix, where these are not too long: one unbroken stretch of the
 // optimiser's memory, which the processor reads ahead by itself.
-constexpr int64_t kTileRows = 16;
-constexpr int64_t kTileColumns = 1024;
+constexpr int64_t kTileRows = 24;
+constexpr int64_t kTileColumns = 512;
 
 // Work on one product that one thread does: a tile of a row-major matrix, or a block of panels.
 Tiles tilesOf(const WeightProduct& product) {

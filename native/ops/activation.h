@@ -19,7 +19,7 @@ enum class ProductRole : uint8_t {
   kInput,          // multiply it by their weights
   kTrainingInput,  // that, and by the gradients of what comes of it
   kGradient,       // it is the gradient in a dense layer's output
-  kLastGradient,   // the same, where nobody asks for the gradient in the layer's input
+  kLastGradient,   // the same, where the gradient in the layer's input is not made from its transpose
   kResult,         // write it, for others: the gradient in a dense layer's input
 };
 

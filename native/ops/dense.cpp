@@ -29,16 +29,17 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
       weight_(parameters.computeValue(context, slots.weight)),
       bias_(parameters.computeValue(context, slots.bias)) {
   activation = kind;
-  // A first layer's output is transposed for nobody, unless brgemm's gradients of weights ask for it.
-  const bool plain = use.isFirst && context.panels();
-  output = makeActivations(context, capacity, out_, plain ? ProductRole::kNone : inputRole(use));
+  // With products of our own, only the gradient in a panel layer's input is made from a transpose.
+  const bool asks = !use.isFirst && (!context.panels() || slots.panels);
+  output = makeActivations(context, capacity, out_,
+                           context.panels() && !asks ? ProductRole::kNone : inputRole(use));
   if (context.tiled() && context.bf16) {
     rounded_ = parameters.roundedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
     paired_ = parameters.pairedWeights.data_ptr<cpu::Bf16>() + slots.weight.offset;
   }
   if (!use.training) return;
-  outputGradient = makeActivations(context, capacity, out_,
-                                   use.isFirst ? ProductRole::kLastGradient : ProductRole::kGradient);
+  outputGradient =
+      makeActivations(context, capacity, out_, asks ? ProductRole::kGradient : ProductRole::kLastGradient);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
 }
@@ -101,17 +102,21 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
     const cpu::DenseShape shape{rows, in_, out_, capacity_};
     const cpu::InputGradient places{pointer(input_->value), pointer(input_->transposed),
                                     pointer(gradient.value), pointer(gradient.transposed)};
+    const float* w = pointer(weight_);
     const float* dyT = pointer(outputGradient.transposed);
-    if (!slots_.panels) {
-      cpu::denseInputGradient(*context_.pool, shape, madeX, pointer(weight_), dyT, places,
-                              gradient.magnitude);
+    if (!context_.panels()) {
+      cpu::denseInputGradient(*context_.pool, shape, madeX, w, dyT, places, gradient.magnitude);
       return;
     }
-    if (!partial_.defined()) {
-      partial_ = zeroed(context_, {cpu::panelPartialSize(*context_.pool, in_, capacity_)});
+    const int64_t size = slots_.panels ? cpu::panelPartialSize(*context_.pool, in_, capacity_) : in_ * out_;
+    if (!scratch_.defined()) scratch_ = zeroed(context_, {size});
+    if (slots_.panels) {
+      cpu::panelInputGradient(*context_.pool, shape, madeX, w, dyT, places, pointer(scratch_),
+                              gradient.magnitude);
+    } else {
+      cpu::narrowInputGradient(*context_.pool, shape, madeX, w, pointer(outputGradient.value), places,
+                               pointer(scratch_), gradient.magnitude);
     }
-    cpu::panelInputGradient(*context_.pool, shape, madeX, pointer(weight_), dyT, places, pointer(partial_),
-                            gradient.magnitude);
     return;
   }
   at::Tensor dx = gradient.value.narrow(0, 0, rows);

@@ -29,7 +29,9 @@ class Dense : public fused::Layer {
   const cpu::Bf16* rounded_ = nullptr;  // the weights in bf16, [in, out]
   const cpu::Bf16* paired_ = nullptr;   // the same with its rows in pairs
   const Activations* input_ = nullptr;
-  at::Tensor partial_;  // of the gradient in the input, for weights in panels; made when first needed
+  // For the gradient in the input: partial sums with weights in panels, else the weights' transpose. Made
+  // when first needed.
+  at::Tensor scratch_;
   cpu::WeightProduct product_{};
 };
 

@@ -36,7 +36,7 @@ void drawNoise(const Context& context, uint64_t seed, int64_t step, int64_t rows
     noise.narrow(0, 0, rows).copy_(host);
     return;
   }
-  constexpr int64_t kRange = 1024;
+  constexpr int64_t kRange = 512;
   float* to = noise.data_ptr<float>();
   context.pool->run((count + kRange - 1) / kRange, [&](int64_t tile) {
     const int64_t first = tile * kRange;
