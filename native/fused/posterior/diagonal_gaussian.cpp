@@ -2,6 +2,9 @@
 
 #include <ATen/ops/sum.h>
 
+#include <algorithm>
+
+#include "cpu/pool.h"
 #include "cpu/vector.h"
 
 namespace torchvae::fused {
@@ -39,17 +42,33 @@ TORCHVAE_VECTORISED void backwardRows(const float* head, const float* noise, con
   }
 }
 
+// Calls body(first, last) for stretches of rows, on several threads where there is enough to do.
+template <class Body>
+void forRows(Pool& pool, int64_t rows, int64_t latent, const Body& body) {
+  constexpr int64_t kStretch = 32;
+  constexpr int64_t kFewValues = 1024;
+  if (rows * latent < kFewValues) return body(int64_t{0}, rows);
+  pool.run((rows + kStretch - 1) / kStretch,
+           [&](int64_t stretch) { body(stretch * kStretch, std::min((stretch + 1) * kStretch, rows)); });
+}
+
 }  // namespace
 
 void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, const at::Tensor& noise,
                               int64_t rows, Activations& z, at::Tensor& kl) const {
   const int64_t latent = z.value.size(1);
   if (context.tiled()) {
-    sampleRows(head.data_ptr<float>(), noise.data_ptr<float>(), rows, latent, z.value.data_ptr<float>(),
-               kl.data_ptr<float>());
+    const float* heads = head.data_ptr<float>();
+    const float* noises = noise.data_ptr<float>();
+    float* values = z.value.data_ptr<float>();
+    float* divergences = kl.data_ptr<float>();
     z.magnitude.reset();
-    z.magnitude.include(largestMagnitudeBits(z.value.data_ptr<float>(), rows, latent, latent));
-    z.finishRows(0, rows);
+    forRows(*context.pool, rows, latent, [&](int64_t first, int64_t last) {
+      sampleRows(heads + first * 2 * latent, noises + first * latent, last - first, latent,
+                 values + first * latent, divergences + first);
+      z.magnitude.include(largestMagnitudeBits(values + first * latent, last - first, latent, latent));
+      z.finishRows(first, last);
+    });
     return;
   }
   if (context.kernels != nullptr) {
@@ -75,11 +94,17 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
   const double klScale = beta.beta / static_cast<double>(rows);
   if (context.tiled()) {
     float* gradient = headGradient.value.data_ptr<float>();
-    backwardRows(head.data_ptr<float>(), noise.data_ptr<float>(), dz.data_ptr<float>(),
-                 static_cast<float>(klScale), rows, latent, gradient);
+    const float* heads = head.data_ptr<float>();
+    const float* noises = noise.data_ptr<float>();
+    const float* dzs = dz.data_ptr<float>();
     headGradient.magnitude.reset();
-    headGradient.magnitude.include(largestMagnitudeBits(gradient, rows, 2 * latent, 2 * latent));
-    headGradient.finishRows(0, rows);
+    forRows(*context.pool, rows, latent, [&](int64_t first, int64_t last) {
+      float* own = gradient + first * 2 * latent;
+      backwardRows(heads + first * 2 * latent, noises + first * latent, dzs + first * latent,
+                   static_cast<float>(klScale), last - first, latent, own);
+      headGradient.magnitude.include(largestMagnitudeBits(own, last - first, 2 * latent, 2 * latent));
+      headGradient.finishRows(first, last);
+    });
     return;
   }
   const at::Tensor mean = head.narrow(0, 0, rows).narrow(1, 0, latent);
