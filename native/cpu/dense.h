@@ -1,8 +1,8 @@
-// A dense layer's forward and input-gradient products on the CPU, tiled over threads around libtorch's
-// batch-reduce GEMM kernel, with bias, activation and their derivatives applied while a tile is in cache.
+// A dense layer's forward and input-gradient products on the CPU, tiled over threads around a kernel for one
+// tile (gemm.h), with bias, activation and their derivatives applied while a tile is in cache.
 //
 // The kernel multiplies row-major A [m, k] by row-major B [k, n]. So weights are kept as [in, out], and
-// activations in both orientations: no product ever needs a weight matrix transposed.
+// activations in both orientations; only of narrow layers' weights is a transpose made.
 #pragma once
 
 #include <cstdint>

@@ -11,25 +11,32 @@
 namespace torchvae::cpu {
 namespace {
 
-// Of a product's first factor, so that what is summed over them stays in the second-level cache.
-constexpr int64_t kRowsAtOnce = 128;
 constexpr int64_t kPanelsAtOnce = kStepsAtOnce / kPanelColumns;
-// Above this many rows of a batch, partial sums cost more than weights that all threads read.
+// Above these, partial sums cost more than weights that all threads read.
 constexpr int64_t kMostPartialRows = 256;
+constexpr int64_t kMostPartials = 4;
 
-// Calls body(panels) for the blocks of each share, those of one share one after the other.
+// Calls body(panels, m0, m1) for the blocks of each share, those of one share one after the other, and for
+// stretches of rows m0 <= m < m1: low ones where there are hardly more panels than threads, and some threads'
+// work is what they take from others.
 template <class Body>
-void forPanelBlocks(Pool& pool, int64_t in, int64_t out, int64_t work, const Body& body) {
-  const int64_t shares = work < kSmallProduct ? 1 : pool.threads();
+void forPanelBlocks(Pool& pool, const DenseShape& shape, const Body& body) {
+  const auto [rows, in, out, capacity] = shape;
+  const bool alone = rows * in * out < kSmallProduct;
+  const int64_t shares = alone ? 1 : pool.threads();
   const int64_t blocks = panelBlocks(out, shares);
-  const auto one = [&](int64_t index) {
-    const Panels block = panelBlock(panelsOf(in, out, index / blocks, shares), index % blocks, blocks);
-    if (block.count() > 0) body(block);
+  const int64_t height = out / kPanelColumns >= 4 * shares ? 128 : 32;
+  const int64_t down = (rows + height - 1) / height;
+  const auto one = [&, rows = rows, in = in, out = out](int64_t index) {
+    const int64_t block = index / down;
+    const Panels panels = panelBlock(panelsOf(in, out, block / blocks, shares), block % blocks, blocks);
+    const int64_t m0 = index % down * height;
+    if (panels.count() > 0) body(panels, m0, std::min(m0 + height, rows));
   };
-  if (shares == 1) {
-    for (int64_t index = 0; index < blocks; ++index) one(index);
+  if (alone) {
+    for (int64_t index = 0; index < blocks * down; ++index) one(index);
   } else {
-    pool.run(shares * blocks, one);
+    pool.run(shares * blocks * down, one);
   }
 }
 
@@ -82,27 +89,25 @@ void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation
   const auto [rows, in, out, capacity] = shape;
   const int64_t panel = in * kPanelColumns;
   magnitude.reset();
-  forPanelBlocks(pool, in, out, rows * in * out,
-                 [&, rows = rows, in = in, out = out, capacity = capacity](const Panels& panels) {
-                   const int64_t vectors = panels.count();
-                   const int64_t n0 = panels.first * kPanelColumns;
-                   const int64_t columns = vectors * kPanelColumns;
-                   for (int64_t m = 0; m < rows; m += kRowsAtOnce) {
-                     const int64_t some = std::min(kRowsAtOnce, rows - m);
-                     float* tile = y + m * out + n0;
-                     for (int64_t k = 0; k < in; k += kStepsAtOnce) {
-                       multiplyColumns(
-                           {x + m * in + k, in, 1, 0, w + panels.first * panel + k * kPanelColumns, panel,
-                            kPanelColumns, 0, tile, out, 1, std::min(kStepsAtOnce, in - k), k > 0},
-                           some, vectors);
-                     }
-                     magnitude.include(finishForward(activation, some, columns, bias + n0, tile, out));
-                     if (yT != nullptr) transpose(tile, out, some, columns, yT + n0 * capacity + m, capacity);
-                   }
-                 });
+  const auto multiplyBlock = [&, in = in, out = out, capacity = capacity](const Panels& panels, int64_t m0,
+                                                                          int64_t m1) {
+    const int64_t n0 = panels.first * kPanelColumns;
+    const int64_t columns = panels.count() * kPanelColumns;
+    const float* from = w + panels.first * panel;
+    float* tile = y + m0 * out + n0;
+    for (int64_t k = 0; k < in; k += kStepsAtOnce) {
+      multiplyColumns({x + m0 * in + k, in, 1, 0, from + k * kPanelColumns, panel, kPanelColumns, 0, tile,
+                       out, 1, std::min(kStepsAtOnce, in - k), k > 0},
+                      m1 - m0, panels.count());
+    }
+    magnitude.include(finishForward(activation, m1 - m0, columns, bias + n0, tile, out));
+    if (yT != nullptr) transpose(tile, out, m1 - m0, columns, yT + n0 * capacity + m0, capacity);
+  };
+  forPanelBlocks(pool, shape, multiplyBlock);
 }
 
 int64_t panelPartialSize(const Pool& pool, int64_t in, int64_t capacity) {
+  if (pool.threads() > kMostPartials) return 0;
   return pool.threads() * in * partialStride(std::min(capacity, kMostPartialRows));
 }
 
@@ -114,9 +119,13 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   const int64_t shares = pool.threads();
   const bool keeps = gradient.dxT != nullptr;
   magnitude.reset();
-  if (shares == 1 || rows > kMostPartialRows || work < kSmallProduct) {
+  if (shares == 1 || shares > kMostPartials || rows > kMostPartialRows || work < kSmallProduct) {
     constexpr int64_t kIn = 96, kBatch = 64;
-    forTiles(pool, {rows, in, kBatch, kIn}, work, [&](const Tile& batchMajor) {
+    Tiles tiles{rows, in, kBatch, kIn};
+    if (tiles.count() < 4 * shares) tiles.tileN = 48;
+    if (tiles.count() < 4 * shares) tiles.tileM = 32;
+    if (tiles.count() < 4 * shares) tiles.tileN = 24;
+    forTiles(pool, tiles, work, [&](const Tile& batchMajor) {
       alignas(64) float scratch[kIn * kBatch];
       const Tile t{batchMajor.n0, batchMajor.n1, batchMajor.m0, batchMajor.m1};
       float* product = keeps ? gradient.dxT + t.m0 * capacity + t.n0 : scratch;
