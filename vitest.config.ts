@@ -33,7 +33,7 @@ export default defineConfig({
           include: [
             'test/twin/*.test.ts',
             'test/numerics.test.ts',
-            'test/optimiser.test.ts',
+            'test/optimizer.test.ts',
             'test/parts.test.ts',
             'test/vae.test.ts',
           ],

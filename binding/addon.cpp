@@ -143,7 +143,7 @@ Napi::Value train(const Info& info) {
   const Napi::Object sums = objectArgument(options.Get("sums"));
   chunk.sums = toLossSums(sums);
   chunk.schedule = toSchedule(options.Get("schedule"), chunk.steps);
-  chunk.optimiser = toOptimiser(objectArgument(options.Get("optimiser")));
+  chunk.optimizer = toOptimizer(objectArgument(options.Get("optimizer")));
   chunk.observe = booleanProperty(options, "observe");
   handle.abort->store(false);
   chunk.abort = handle.abort;
@@ -239,7 +239,7 @@ Napi::Value writeState(const Info& info) {
 
 }  // namespace
 
-Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
   exports.Set("version", TORCHVAE_VERSION);
   const auto add = [&](const char* name, Napi::Value (*function)(const Info&)) {
@@ -265,6 +265,6 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   return exports;
 }
 
-NODE_API_MODULE(torchvae, initialise)
+NODE_API_MODULE(torchvae, initialize)
 
 }  // namespace torchvae::binding

@@ -50,7 +50,7 @@ NormKind toNorm(const Napi::Object& object) {
   if (name == "none") return NormKind::kNone;
   if (name == "batch") return NormKind::kBatch;
   if (name == "layer") return NormKind::kLayer;
-  refuse(object.Env(), "a known normalisation", "norm", "ERR_RANGE");
+  refuse(object.Env(), "a known normalization", "norm", "ERR_RANGE");
 }
 
 // An object of settings: numbers, booleans, strings and arrays of integers, each by its name.
@@ -220,14 +220,14 @@ std::vector<StepSchedule> toSchedule(const Napi::Value& value, int64_t steps) {
   return schedule;
 }
 
-OptimiserSettings toOptimiser(const Napi::Object& object) {
-  static const std::map<std::string, OptimiserKind> kKinds{
-      {"sgd", OptimiserKind::kSgd},         {"adam", OptimiserKind::kAdam},
-      {"adamw", OptimiserKind::kAdamW},     {"adamax", OptimiserKind::kAdamax},
-      {"rmsprop", OptimiserKind::kRmsProp}, {"adagrad", OptimiserKind::kAdaGrad}};
+OptimizerSettings toOptimizer(const Napi::Object& object) {
+  static const std::map<std::string, OptimizerKind> kKinds{
+      {"sgd", OptimizerKind::kSgd},         {"adam", OptimizerKind::kAdam},
+      {"adamw", OptimizerKind::kAdamW},     {"adamax", OptimizerKind::kAdamax},
+      {"rmsprop", OptimizerKind::kRmsProp}, {"adagrad", OptimizerKind::kAdaGrad}};
   const auto kind = kKinds.find(stringProperty(object, "type"));
-  if (kind == kKinds.end()) refuse(object.Env(), "a known optimiser", "type", "ERR_RANGE");
-  OptimiserSettings settings;
+  if (kind == kKinds.end()) refuse(object.Env(), "a known optimizer", "type", "ERR_RANGE");
+  OptimizerSettings settings;
   settings.kind = kind->second;
   settings.beta1 = numberProperty(object, "beta1");
   settings.beta2 = numberProperty(object, "beta2");

@@ -50,7 +50,7 @@ struct OwnedArray {
 
 // Float64Array of `steps` times the fields of StepSchedule, in their order.
 std::vector<StepSchedule> toSchedule(const Napi::Value& value, int64_t steps);
-OptimiserSettings toOptimiser(const Napi::Object& object);
+OptimizerSettings toOptimizer(const Napi::Object& object);
 LossSums toLossSums(const Napi::Object& object);
 // From a Float32Array or Uint8Array whose length is a multiple of `columns`.
 OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns);

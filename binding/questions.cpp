@@ -202,7 +202,7 @@ Napi::Value frechetDistance(const Info& info) {
           [](Napi::Env env, double& distance) { return Napi::Number::New(env, distance); });
 }
 
-// manifoldScores(device, real, generated, columns, components, neighbours):
+// manifoldScores(device, real, generated, columns, components, neighbors):
 //   Promise<{ precision, recall, density, coverage }>
 Napi::Value manifoldScores(const Info& info) {
   auto device = unwrapHandle<DeviceHandle>(info[0]).device;
@@ -210,11 +210,11 @@ Napi::Value manifoldScores(const Info& info) {
   auto real = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
   auto generated = std::make_shared<OwnedArray>(toOwnedArray(info[2], columns));
   const int64_t components = integerArgument(info, 4, "components", 0, kMostInteger);
-  const int64_t neighbours = integerArgument(info, 5, "neighbours", 1, kMostRows);
+  const int64_t neighbors = integerArgument(info, 5, "neighbors", 1, kMostRows);
   return Environment::of(info.Env())
       .promise(
           info.Env(), *device, nullptr,
-          [=] { return device->manifoldScores(real->view(), generated->view(), components, neighbours); },
+          [=] { return device->manifoldScores(real->view(), generated->view(), components, neighbors); },
           [](Napi::Env env, ManifoldScores& scores) {
             auto object = Napi::Object::New(env);
             object.Set("precision", scores.precision);

@@ -1,4 +1,4 @@
-// Trains a VAE on images, shows what it has learnt, saves it, and goes on from there.
+// Trains a VAE on images, shows what it has learned, saves it, and goes on from there.
 //   node examples/images.mjs
 // @ts-check
 import { mkdir, writeFile } from 'node:fs/promises';

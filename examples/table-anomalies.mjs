@@ -65,7 +65,7 @@ console.log(
 );
 console.log(`payments, and ${(100 * share(usual)).toFixed(0)}% of the usual ones`);
 
-// How many payments have which score: usual ones above, strange ones below, the threshold between black and grey.
+// How many payments have which score: usual ones above, strange ones below, the threshold between black and gray.
 const [width, height] = [240, 60];
 const low = Math.min(...usual);
 const high = threshold + 3 * (threshold - low);

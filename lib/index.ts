@@ -1,7 +1,7 @@
 export { type CompressOptions, compress, decompress } from './codec/codec.ts';
 export {
-  type Binarisation,
-  type BinariseOptions,
+  type Binarization,
+  type BinarizeOptions,
   type CifarOptions,
   type ColumnType,
   type CsvOptions,
@@ -14,7 +14,7 @@ export {
   fashionMnist,
   type ImageFolderOptions,
   type IterableOptions,
-  type LearntOptions,
+  type LearnedOptions,
   type LoadOptions,
   loadCifar,
   loadDataset,
@@ -61,7 +61,7 @@ export type { PriorInput, PriorSpec } from './model/parts/priors.ts';
 export type { Precision } from './model/precision.ts';
 export { type Preset, type PresetName, preset, presetNames } from './model/presets.ts';
 export type { ConditionSpec, ModelSpec, ModelSpecInput } from './model/spec.ts';
-export { svgToPng } from './report/charts/rasterise.ts';
+export { svgToPng } from './report/charts/rasterize.ts';
 export type { EpochRecord, LossRecord } from './report/epochs.ts';
 export { type Exhibit, gallery } from './report/gallery.ts';
 export { type GridOptions, imageGrid, reconstructionGrid } from './report/grid.ts';
@@ -79,5 +79,5 @@ export type { BestEpoch, EarlyStopping } from './training/early-stopping.ts';
 export type { EpochResult, FitOptions, StepProgress } from './training/fit.ts';
 export type { GradientHealth, LayerHealth } from './training/gradient-health.ts';
 export type { LearningRateSchedule } from './training/learning-rate.ts';
-export type { Optimizer, OptimizerType } from './training/optimiser.ts';
-export { type CreateOptions, type Encoding, type Labelled, VAE } from './vae.ts';
+export type { Optimizer, OptimizerType } from './training/optimizer.ts';
+export { type CreateOptions, type Encoding, type Labeled, VAE } from './vae.ts';

@@ -70,7 +70,7 @@ export interface Encoding {
 }
 
 /** Labels for a model that is conditioned on them, one for each example; those of a Dataset need not be given again. */
-export interface Labelled {
+export interface Labeled {
   labels?: Int32Array | readonly number[];
 }
 
@@ -122,7 +122,7 @@ export class VAE {
   }
 
   /**
-   * The model that {@link save} wrote, ready to go on where it was: weights, optimiser, step, noise and data order.
+   * The model that {@link save} wrote, ready to go on where it was: weights, optimizer, step, noise and data order.
    *
    * @throws TorchvaeError ERR_TYPE, ERR_IO, ERR_CHECKPOINT, and what {@link create} throws
    */
@@ -181,7 +181,7 @@ export class VAE {
     return this.#core.position.epoch;
   }
 
-  /** Optimiser steps taken. */
+  /** Optimizer steps taken. */
   get step(): number {
     return this.#core.position.step;
   }
@@ -212,7 +212,7 @@ export class VAE {
    * @returns each [n, size of z]
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for x, ERR_STATE after dispose()
    */
-  async encode(x: Examples, options: Labelled = {}): Promise<Encoding> {
+  async encode(x: Examples, options: Labeled = {}): Promise<Encoding> {
     const given = checkOptions('options of encode', options, ['labels']);
     const { values, labels, rows } = this.#examples(x, given);
     const { mean, logVariance } = await this.#core.call((addon, handle) =>
@@ -235,7 +235,7 @@ export class VAE {
    */
   async decode(
     z: Float32Array | Tensor,
-    options: Labelled & { kind?: 'mean' | 'mode' | 'sample'; seed?: number } = {},
+    options: Labeled & { kind?: 'mean' | 'mode' | 'sample'; seed?: number } = {},
   ): Promise<Tensor> {
     const known = ['labels', 'kind', 'seed'];
     const { labels: given, kind = 'mean', seed = 0 } = checkOptions('options of decode', options, known);
@@ -252,7 +252,7 @@ export class VAE {
   }
 
   /** decode(mean of q(z|x)): [n, ...inputShape]. Throws as {@link encode} does. */
-  async reconstruct(x: Examples, options: Labelled = {}): Promise<Tensor> {
+  async reconstruct(x: Examples, options: Labeled = {}): Promise<Tensor> {
     const given = checkOptions('options of reconstruct', options, ['labels']);
     const { labels } = this.#examples(x, given);
     return this.decode((await this.encode(x, given)).mean, labels && { labels });
@@ -265,14 +265,14 @@ export class VAE {
    * @param options.labels of what is to be drawn, for a model whose prior or decoder is conditioned
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE, ERR_STATE after dispose()
    */
-  async sample(count: number, options: Labelled & { seed?: number } = {}): Promise<Tensor> {
+  async sample(count: number, options: Labeled & { seed?: number } = {}): Promise<Tensor> {
     checkInteger('count', count, 1);
     checkOutputSize('count', count, this.#core.dimensions);
     const { seed = 0, labels: given } = checkOptions('options of sample', options, ['seed', 'labels']);
     checkInteger('seed', seed, 0);
     const { condition } = this.spec;
-    const isLabelled = condition?.decoder || condition?.prior;
-    const labels = isLabelled ? checkLabels('what is to be drawn', given, this.spec, count) : undefined;
+    const isLabeled = condition?.decoder || condition?.prior;
+    const labels = isLabeled ? checkLabels('what is to be drawn', given, this.spec, count) : undefined;
     const z = await this.#core.call((addon, handle) => addon.samplePrior(handle, count, seed, labels));
     return this.decode(z, labels && { labels });
   }
@@ -287,7 +287,7 @@ export class VAE {
    */
   async negativeLogLikelihood(
     x: Examples,
-    options: Labelled & { samples?: number; seed?: number } = {},
+    options: Labeled & { samples?: number; seed?: number } = {},
   ): Promise<Float32Array> {
     const known = ['labels', 'samples', 'seed'];
     const given = checkOptions('options of negativeLogLikelihood', options, known);
@@ -308,7 +308,7 @@ export class VAE {
    * @param options.seed of that draw; default 0
    * @throws TorchvaeError what {@link losses} throws
    */
-  async divergences(x: Examples, options: Labelled & { seed?: number } = {}): Promise<Tensor> {
+  async divergences(x: Examples, options: Labeled & { seed?: number } = {}): Promise<Tensor> {
     const given = checkOptions('options of divergences', options, ['labels', 'seed']);
     const { values, labels, rows, seed } = this.#examples(x, given);
     const result = await this.#core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
@@ -335,7 +335,7 @@ export class VAE {
    * @throws TorchvaeError ERR_SHAPE for fewer examples than components, ERR_TYPE, ERR_RANGE for options, and what {@link encode}
    * throws
    */
-  async fitMixture(data: Examples, options: Labelled & MixtureOptions = {}): Promise<LatentMixture> {
+  async fitMixture(data: Examples, options: Labeled & MixtureOptions = {}): Promise<LatentMixture> {
     const known = ['labels', 'components', 'iterations', 'seed'];
     const given = checkOptions('options of fitMixture', options, known);
     const { components = 10, iterations = 100, seed = 0 } = given;
@@ -351,7 +351,7 @@ export class VAE {
   }
 
   /** What the addon takes for `x`, with the labels that the model needs; the options were read already. */
-  #examples(x: Examples, { labels, seed = 0 }: Labelled & { seed?: number }) {
+  #examples(x: Examples, { labels, seed = 0 }: Labeled & { seed?: number }) {
     checkInteger('seed', seed, 0);
     const values = checkExamples('x', x, this.spec, seed);
     const rows = values.length / this.#core.dimensions;
@@ -390,7 +390,7 @@ export class VAE {
    *
    * @throws TorchvaeError what {@link losses} throws, ERR_STATE for `likelihood` and a posterior without a density
    */
-  async score(x: Examples, options: Labelled & ScoreOptions = {}): Promise<Float32Array> {
+  async score(x: Examples, options: Labeled & ScoreOptions = {}): Promise<Float32Array> {
     const given = checkOptions('options of score', options, [...SCORE_OPTIONS, 'labels']);
     return this.#score(x, completeScoring(given), given.labels);
   }
@@ -402,7 +402,7 @@ export class VAE {
    * @throws TorchvaeError ERR_SHAPE for too few examples to keep to the rate, ERR_TYPE unless just one of `falseAlarmRate` and
    * `quantile` is given, and what {@link score} throws
    */
-  async fitThreshold(x: Examples, options: Labelled & ThresholdOptions): Promise<AnomalyThreshold> {
+  async fitThreshold(x: Examples, options: Labeled & ThresholdOptions): Promise<AnomalyThreshold> {
     const known = [...SCORE_OPTIONS, 'labels', 'falseAlarmRate', 'quantile'];
     const { labels, falseAlarmRate, quantile, ...rest } = checkOptions(
       'options of fitThreshold',
@@ -419,7 +419,7 @@ export class VAE {
     return this.#core.threshold;
   }
 
-  /** What {@link fitThreshold} learnt, or undefined. */
+  /** What {@link fitThreshold} learned, or undefined. */
   get threshold(): AnomalyThreshold | undefined {
     return this.#core.threshold;
   }
@@ -427,9 +427,9 @@ export class VAE {
   /**
    * The scores of examples, [n] in nats, taken as those of {@link fitThreshold} were, and whether each lies above the threshold, [n].
    *
-   * @throws TorchvaeError ERR_STATE where no threshold was learnt, and what {@link score} throws
+   * @throws TorchvaeError ERR_STATE where no threshold was learned, and what {@link score} throws
    */
-  async detect(x: Examples, options: Labelled = {}): Promise<{ scores: Float32Array; anomalous: boolean[] }> {
+  async detect(x: Examples, options: Labeled = {}): Promise<{ scores: Float32Array; anomalous: boolean[] }> {
     const { labels } = checkOptions('options of detect', options, ['labels']);
     const { threshold } = this.#core;
     if (!threshold) {
@@ -442,7 +442,7 @@ export class VAE {
     return { scores, anomalous: Array.from(scores, (score) => score > threshold.value) };
   }
 
-  async #score(x: Examples, scoring: Scoring, given: Labelled['labels']): Promise<Float32Array> {
+  async #score(x: Examples, scoring: Scoring, given: Labeled['labels']): Promise<Float32Array> {
     const { measure, draws, seed } = scoring;
     const labels = given && { labels: given };
     if (measure === 'likelihood') return this.negativeLogLikelihood(x, { samples: draws, seed, ...labels });
@@ -464,7 +464,7 @@ export class VAE {
    */
   async losses(
     x: Examples,
-    options: Labelled & { noise?: Float32Array; seed?: number } = {},
+    options: Labeled & { noise?: Float32Array; seed?: number } = {},
   ): Promise<{ reconstruction: Float32Array; kl: Float32Array }> {
     const { values, noise, labels } = this.#lossInput('losses', x, options);
     const terms = await this.#core.call((addon, handle) => addon.losses(handle, values, noise, labels));
@@ -480,12 +480,12 @@ export class VAE {
    *
    * @param x [n, ...inputShape], one batch
    * @param options as for {@link losses}
-   * @returns the mean losses, where `loss` is what the objective minimises and `terms` has its further terms, and for each
+   * @returns the mean losses, where `loss` is what the objective minimizes and `terms` has its further terms, and for each
    * parameter a gradient of its shape
    */
   async gradients(
     x: Examples,
-    options: Labelled & { noise?: Float32Array; seed?: number } = {},
+    options: Labeled & { noise?: Float32Array; seed?: number } = {},
   ): Promise<{
     loss: number;
     reconstruction: number;
@@ -514,7 +514,7 @@ export class VAE {
     };
   }
 
-  #lossInput(method: string, x: Examples, options: Labelled & { noise?: Float32Array; seed?: number }) {
+  #lossInput(method: string, x: Examples, options: Labeled & { noise?: Float32Array; seed?: number }) {
     const given = checkOptions(`options of ${method}`, options, ['noise', 'seed', 'labels']);
     const { values, labels, rows, seed } = this.#examples(x, given);
     if (given.noise === undefined) return { values, noise: seed, labels };
@@ -556,7 +556,7 @@ export class VAE {
   }
 
   /**
-   * Replaces weights by name; the optimiser's state and the step count stay.
+   * Replaces weights by name; the optimizer's state and the step count stay.
    *
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE for a name that the model does not have or a size that does not fit,
    * ERR_RANGE for values that are not finite

@@ -136,8 +136,8 @@ double ThreadedDevice::frechetDistance(const HostArray& a, const HostArray& b, i
 }
 
 ManifoldScores ThreadedDevice::manifoldScores(const HostArray& real, const HostArray& generated,
-                                              int64_t components, int64_t neighbours) {
-  return translated([&] { return torchvae::manifoldScores(real, generated, components, neighbours); });
+                                              int64_t components, int64_t neighbors) {
+  return translated([&] { return torchvae::manifoldScores(real, generated, components, neighbors); });
 }
 
 std::vector<float> ThreadedDevice::structuralSimilarity(const HostArray& a, const HostArray& b,

@@ -29,7 +29,7 @@ class ThreadedDevice : public Device {
                         uint64_t seed) override;
   double frechetDistance(const HostArray& a, const HostArray& b, int64_t components) override;
   ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated, int64_t components,
-                                int64_t neighbours) override;
+                                int64_t neighbors) override;
   std::vector<float> structuralSimilarity(const HostArray& a, const HostArray& b,
                                           const std::vector<int64_t>& shape) override;
 

@@ -18,7 +18,7 @@ namespace {
 // Draws of z that importance() decodes at a time.
 constexpr int64_t kImportanceRows = 4096;
 
-// The tensors of a model without the optimiser's.
+// The tensors of a model without the optimizer's.
 std::vector<StateTensor> tensorsOf(const Store& store) {
   std::vector<StateTensor> all;
   for (const ParameterEntry& entry : store.model.entries()) all.push_back({entry.name, entry.shape});

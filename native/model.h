@@ -1,4 +1,4 @@
-// The engine's Model: the tensors of a composition and of its optimiser, and what can be done with them. All
+// The engine's Model: the tensors of a composition and of its optimizer, and what can be done with them. All
 // of it is here on libtorch's own operations and derivatives; fused/fused_model.h replaces what is done most.
 #pragma once
 

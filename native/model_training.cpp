@@ -13,7 +13,7 @@
 
 #include "host.h"
 #include "model.h"
-#include "ops/optimiser.h"
+#include "ops/optimizer.h"
 #include "random/philox.h"
 #include "train/loop.h"
 #include "train/observer.h"
@@ -67,10 +67,10 @@ Terms VaeModel::differentiate(const Tensor& x, int64_t examples, Pass& pass) {
 TrainResult VaeModel::replay(const TrainChunk& chunk,
                              const std::function<std::unique_ptr<DeviceStep>()>& make) {
   const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
-  if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimiser)) {
+  if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer)) {
     executor_.reset();
     executor_ = std::make_unique<GraphExecutor>(context_, make(), store_.model, data, chunk.batchSize,
-                                                chunk.optimiser, static_cast<int64_t>(termNames().size()));
+                                                chunk.optimizer, static_cast<int64_t>(termNames().size()));
   }
   return executor_->run(chunk, data, orderOf(chunk), step_);
 }
@@ -79,7 +79,7 @@ TrainResult VaeModel::replay(const TrainChunk& chunk,
 // the schedule's row and the batch by the device's counters.
 class VaeModel::CapturedStep : public DeviceStep {
  public:
-  CapturedStep(VaeModel& model, const OptimiserSettings& settings)
+  CapturedStep(VaeModel& model, const OptimizerSettings& settings)
       : model_(model), settings_(settings), all_{{0, model.store_.model.size(), {}}} {
     const auto options = c10::TensorOptions().dtype(c10::kDouble).device(model.context_.device);
     partials_ = at::zeros({Kernels::gradientBlocks(all_) + 1}, options);
@@ -118,7 +118,7 @@ class VaeModel::CapturedStep : public DeviceStep {
     Parameters& parameters = model_.store_.model;
     const Tensor examples = clock.counter(offsetof(StepState, examples));
     const Tensor before = examples.clone();
-    model_.context_.kernels->optimise(parameters.values, parameters.gradients, parameters.firstMoments,
+    model_.context_.kernels->optimize(parameters.values, parameters.gradients, parameters.firstMoments,
                                       parameters.secondMoments, {}, partials_, partials_.size(0), input.rows,
                                       settings_, clock.state(), clock.rows());
     if (extra_.defined()) clock.terms.add_(at::where(examples.ne(before), extra_, 0.0));
@@ -134,7 +134,7 @@ class VaeModel::CapturedStep : public DeviceStep {
 
  private:
   VaeModel& model_;
-  OptimiserSettings settings_;
+  OptimizerSettings settings_;
   std::vector<GradientPart> all_;
   Tensor partials_;
   Tensor extra_;  // of the batch whose update is due: sums of the objective's further terms
@@ -156,8 +156,8 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
     const at::Tensor& order = orderOf(chunk);
     const bool hasAdversary = store_.adversary.size() > 0;
     // A step that is refused on the device must leave all as it was: running statistics do not wait.
-    if (GraphExecutor::serves(context_, chunk.optimiser) && !hasAdversary && store_.buffers.size() == 0) {
-      return replay(chunk, [&] { return std::make_unique<CapturedStep>(*this, chunk.optimiser); });
+    if (GraphExecutor::serves(context_, chunk.optimizer) && !hasAdversary && store_.buffers.size() == 0) {
+      return replay(chunk, [&] { return std::make_unique<CapturedStep>(*this, chunk.optimizer); });
     }
     StepObserver observer(store_.model);
     std::vector<std::string> faults;
@@ -188,10 +188,10 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
       UpdatePoint opponent{objective_->adversaryLearningRate(), step_ + 1, batch.group.batches + 1, 0};
       if (hasAdversary) opponent.squares = sumOfSquares(context_, store_.adversary);
       if (!std::isfinite(point.squares) || !std::isfinite(opponent.squares)) return refuse();
-      optimiserStep(context_, store_.model, chunk.optimiser, point);
-      if (hasAdversary) optimiserStep(context_, store_.adversary, {}, opponent);
-      if (chunk.optimiser.averageDecay > 0) {
-        averageWeights(context_, store_.model, chunk.optimiser.averageDecay);
+      optimizerStep(context_, store_.model, chunk.optimizer, point);
+      if (hasAdversary) optimizerStep(context_, store_.adversary, {}, opponent);
+      if (chunk.optimizer.averageDecay > 0) {
+        averageWeights(context_, store_.model, chunk.optimizer.averageDecay);
       }
       if (batch.isObserved) observer.end();
       return true;

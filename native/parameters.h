@@ -1,5 +1,5 @@
-// The weights of a model in one flat buffer, with their gradients and the optimiser's moments in three more
-// of the same layout: the optimiser is one loop, and a clipping norm one reduction.
+// The weights of a model in one flat buffer, with their gradients and the optimizer's moments in three more
+// of the same layout: the optimizer is one loop, and a clipping norm one reduction.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -64,8 +64,8 @@ struct ImageFeatures {
 
 class Parameters {
  public:
-  // `panels`: whether the weights of wide dense layers lie in panels (cpu/panels.h).
   Parameters() = default;
+  // `panels`: whether the weights of wide dense layers lie in panels (cpu/panels.h).
   explicit Parameters(bool panels) : panels_(panels) {}
 
   // Declares a dense layer whose output is the concatenation of `names` of `outEach` features each; every
@@ -97,7 +97,7 @@ class Parameters {
     return view(context.computeType() == context.dtype ? values : roundedWeights, slot);
   }
 
-  // Lists the optimiser's moments, and average.NAME where that is kept, by their public names.
+  // Lists the optimizer's moments, and average.NAME where that is kept, by their public names.
   void addMoments(std::vector<StateTensor>& list) const;
   // A parameter, a moment or an average, by its public name; undefined if there is none.
   at::Tensor state(const std::string& name) const;
@@ -110,7 +110,7 @@ class Parameters {
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
   // The dense layers' weights in bf16, in both forms, at the same offsets: [in, out], and with rows in pairs.
-  // Kept where the context multiplies in bf16: by the optimiser as it goes, by freshenRounded() after all
+  // Kept where the context multiplies in bf16: by the optimizer as it goes, by freshenRounded() after all
   // else. With a device's kernels, `roundedWeights` holds all values, and there are no pairs.
   at::Tensor roundedWeights, pairedWeights;
   bool roundedStale = false;

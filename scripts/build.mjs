@@ -2,7 +2,7 @@
 //   node scripts/build.mjs                    against the libtorch that is found, fetched first if there is none
 //   node scripts/build.mjs --libtorch DIR     against this one; each version has an engine file of its own
 //   node scripts/build.mjs --binaries         without what the tests run
-//   node scripts/build.mjs --debug            with assertions and without optimisation
+//   node scripts/build.mjs --debug            with assertions and without optimization
 //   node scripts/build.mjs --verbose          saying what it compiles; else it says so only where that fails or warns
 // It also runs in an installed package (`npx torchvae build`), where the build tools are no dependencies: it then puts
 // them into build/tools.

@@ -49,7 +49,7 @@ for (const seed of flags.seeds.split(',').map(Number)) {
 }
 
 const report = {
-  what: 'mlp-400 on MNIST, grey pixels as Bernoulli means; nats, summed over dimensions, averaged over examples; one z an example',
+  what: 'mlp-400 on MNIST, gray pixels as Bernoulli means; nats, summed over dimensions, averaged over examples; one z an example',
   command: 'node scripts/reproduce-l1.mjs',
   ...environment(last),
   settings,

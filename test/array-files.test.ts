@@ -85,8 +85,8 @@ describe('.npy', () => {
       file('no-extension', npy('<f8', [1, 3], bytesOf(Float64Array.of(-1, 0.5, 7)))),
     );
     expect([table.kind, table.shape, ...table.data]).toEqual(['real', [3], -1, 0.5, 7]);
-    const colours = Uint8Array.from({ length: 12 }, (_, i) => i);
-    const rgb = await loadDataset(file('rgb.npy', npy('|u1', [1, 2, 2, 3], colours)));
+    const colors = Uint8Array.from({ length: 12 }, (_, i) => i);
+    const rgb = await loadDataset(file('rgb.npy', npy('|u1', [1, 2, 2, 3], colors)));
     expect([rgb.shape, ...rgb.data]).toEqual([[3, 2, 2], 0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
   });
 
@@ -282,7 +282,7 @@ describe('CIFAR', () => {
     expect(data.factors).toEqual([{ name: 'superclass', size: 20 }]);
   });
 
-  test('refuses what is cut short, mislabelled, incomplete or elsewhere', async () => {
+  test('refuses what is cut short, mislabeled, incomplete or elsewhere', async () => {
     const path = ten();
     expect(await refusal('ERR_RANGE', () => loadCifar(path, { spilt: 'test' } as never))).toMatch(/spilt/);
     for (const source of [null, 7, [], [7]])

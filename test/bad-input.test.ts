@@ -338,7 +338,7 @@ describe('use of z, mixtures, distances and gaps', () => {
       'precisionRecall: NaN',
       'ERR_RANGE',
       ['samples', 'NaN', 'index 0'],
-      () => precisionRecall(rows, bad, { neighbours: 1 }),
+      () => precisionRecall(rows, bad, { neighbors: 1 }),
     ],
     [
       'structuralSimilarity: NaN',
@@ -627,7 +627,7 @@ describe('parameters', () => {
       set('decoder.9.bias', new Float32Array(1)),
     ],
     [
-      'the optimiser',
+      'the optimizer',
       'ERR_SHAPE',
       ['optimizer'],
       set('optimizer.decoder.0.bias.exp_avg', new Float32Array(5)),
@@ -745,7 +745,7 @@ describe('data sets', () => {
     ['Dataset: an unknown option', 'ERR_RANGE', ['kinds'], made({ kinds: 'unit' })],
     ['Dataset: no shape', 'ERR_TYPE', ['shape'], made({ shape: undefined })],
     ['Dataset: a shape of nothing', 'ERR_RANGE', ['shape', '0'], made({ shape: [0] })],
-    ['Dataset: an unknown kind', 'ERR_RANGE', ['kind', 'grey'], made({ kind: 'grey' })],
+    ['Dataset: an unknown kind', 'ERR_RANGE', ['kind', 'gray'], made({ kind: 'gray' })],
     ['Dataset: numbers', 'ERR_TYPE', ['data', 'Array'], made({ data: [0, 1] })],
     ['Dataset: half an example', 'ERR_SHAPE', ['data', '3'], made({ data: floats(0, 1, 1) })],
     ['Dataset: no example', 'ERR_SHAPE', ['data', '0'], made({ data: floats() })],

@@ -233,7 +233,7 @@ test('svgToPng says what to do where sharp is not installed', async () => {
   vi.doMock('sharp', () => {
     throw new Error("Cannot find package 'sharp'");
   });
-  const { svgToPng: without } = await import('../lib/report/charts/rasterise.ts');
+  const { svgToPng: without } = await import('../lib/report/charts/rasterize.ts');
   await expect(without('<svg/>')).rejects.toMatchObject({
     code: 'ERR_STATE',
     message: expect.stringMatching(/^A PNG of a chart is drawn by the package sharp.*npm install sharp$/s),
@@ -279,16 +279,16 @@ describe('in a terminal', () => {
 });
 
 describe('a chart in a terminal', () => {
-  /** The colours of the pixels, [rows][columns] as `red;green;blue`, without the margin. */
+  /** The colors of the pixels, [rows][columns] as `red;green;blue`, without the margin. */
   function pixelsOf(text: string): string[][] {
     const codes = new RegExp(`${'\x1b'}\\[(38;2|48;2|0);?([\\d;]*)m|(▀)`, 'g');
     const rows: string[][] = [];
     for (const line of text.split('\n').filter((each) => each.includes('▀'))) {
       const [upper, lower]: string[][] = [[], []];
       let [front, back] = ['', ''];
-      for (const [, command, colour, block] of line.matchAll(codes)) {
-        if (command === '38;2') front = colour!;
-        if (command === '48;2') back = colour!;
+      for (const [, command, color, block] of line.matchAll(codes)) {
+        if (command === '38;2') front = color!;
+        if (command === '48;2') back = color!;
         if (!block) continue;
         upper!.push(front);
         lower!.push(back);
@@ -300,7 +300,7 @@ describe('a chart in a terminal', () => {
 
   test('curves rise where their values do, beside the names of the ticks', () => {
     const series = [
-      { name: 'a', colour: '#ff0000', points: [0, 1, 2, 3, 4].map((i) => [i, 10 * i] as const) },
+      { name: 'a', color: '#ff0000', points: [0, 1, 2, 3, 4].map((i) => [i, 10 * i] as const) },
     ];
     const text = terminalChart(linePlot({ title: 'T', xLabel: 'X', yLabel: 'Y', series }), 60);
     const rows = pixelsOf(text);
@@ -317,7 +317,7 @@ describe('a chart in a terminal', () => {
     expect(text.split('\n').at(-2)).toMatch(/ X$/);
   });
 
-  test('bars are as high as their values, points of a class have its colour', () => {
+  test('bars are as high as their values, points of a class have its color', () => {
     const labels = { title: '', xLabel: '', yLabel: '' };
     const bars = [4, 2].map((value, i) => ({ name: `${i}`, value }));
     const rows = pixelsOf(terminalChart(barPlot({ ...labels, bars }), 70));
@@ -335,7 +335,7 @@ describe('a chart in a terminal', () => {
     expect(
       pixelsOf(text)
         .flat()
-        .filter((colour) => colour === '242;142;43'),
+        .filter((color) => color === '242;142;43'),
     ).toHaveLength(1);
   });
 

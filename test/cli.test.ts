@@ -253,7 +253,7 @@ describe('train', () => {
 
   test('--patience ends a run that does not improve, also when it is resumed; --best is its best epoch', async () => {
     const run = at('patient');
-    // Nothing is learnt at a rate of 0, so that no epoch is better than the first.
+    // Nothing is learned at a rate of 0, so that no epoch is better than the first.
     const still = [...small, '--learning-rate', '0', '--patience', '3', '--out', run];
     await succeed([...still, '--epochs', '2']);
     const { stderr } = await succeed(['train', '--out', run, '--resume', '--epochs', '9']);

@@ -23,7 +23,7 @@ const POSTERIORS: Part<'posterior'>[] = [
   'bernoulli-mixed',
   'uniform-noise',
   { type: 'gumbel-softmax', categories: 4 },
-  { type: 'vector-quantised', positions: 3, codes: 8 },
+  { type: 'vector-quantized', positions: 3, codes: 8 },
   'deterministic',
 ];
 const PRIORS: Part<'prior'>[] = [

@@ -117,7 +117,7 @@ describe('what does not fit is refused', () => {
     ['no examples', { data: new Uint8Array(0) }, 'ERR_SHAPE', /length 0/],
     ['an empty shape', { shape: [] }, 'ERR_SHAPE', /one to four extents/],
     ['a zero in the shape', { shape: [0] }, 'ERR_RANGE', /shape\[0\]/],
-    ['an unknown kind', { kind: 'grey' }, 'ERR_RANGE', /one of binary, unit, real, categorical/],
+    ['an unknown kind', { kind: 'gray' }, 'ERR_RANGE', /one of binary, unit, real, categorical/],
     [
       'NaN',
       { data: Float32Array.of(0, 0, 0, NaN) },
@@ -131,9 +131,9 @@ describe('what does not fit is refused', () => {
       /\[0, 1\] .* received 255 at index 1/,
     ],
     ['infinity', { kind: 'real', data: Float32Array.of(0, -Infinity) }, 'ERR_RANGE', /-Infinity at index 1/],
-    ['grey in binary', { kind: 'binary' }, 'ERR_RANGE', /0 or 1 .* received 0.5 at index 1/],
+    ['gray in binary', { kind: 'binary' }, 'ERR_RANGE', /0 or 1 .* received 0.5 at index 1/],
     [
-      'grey bytes in binary',
+      'gray bytes in binary',
       { kind: 'binary', data: Uint8Array.of(0, 1) },
       'ERR_RANGE',
       /0 or 255 .* received 1 at/,
@@ -289,8 +289,8 @@ describe('split', () => {
     expect(await refusal('ERR_TYPE', () => data.split({} as never))).toMatch(
       /either validation or fractions/,
     );
-    const unlabelled = new Dataset({ shape: [1], kind: 'unit', data: new Uint8Array(9) });
-    expect(await refusal('ERR_STATE', () => unlabelled.split({ validation: 0.3, stratified: true }))).toMatch(
+    const unlabeled = new Dataset({ shape: [1], kind: 'unit', data: new Uint8Array(9) });
+    expect(await refusal('ERR_STATE', () => unlabeled.split({ validation: 0.3, stratified: true }))).toMatch(
       /labels/,
     );
   });

@@ -205,8 +205,8 @@ describe('importance weights average to one, E_q[p(z) / q(z|x)] = 1', () => {
     const { data } = await vae.divergences(repeated(x, rows), { seed: 4 });
     const weights = data.map((value) => Math.exp(-value));
     const normal = (t: number) => Math.exp(-0.5 * t * t) / Math.sqrt(2 * Math.PI);
-    const box = x.map((centre) =>
-      mean(Array.from({ length: 1000 }, (_, i) => normal(centre - 0.5 + (i + 0.5) / 1000))),
+    const box = x.map((center) =>
+      mean(Array.from({ length: 1000 }, (_, i) => normal(center - 0.5 + (i + 0.5) / 1000))),
     );
     const error = deviation(weights) / Math.sqrt(rows);
     expect(Math.abs(mean(weights) - box[0]! * box[1]!)).toBeLessThan(4.5 * error);
@@ -244,9 +244,9 @@ describe('divergences in closed form', () => {
   });
 
   test('a codebook: log(codes) for each vector, and a point: nothing', async () => {
-    const book = { type: 'vector-quantised', positions: 3, codes: 6 } as const;
-    using quantised = await posteriorAlone(book, 5, 2, {});
-    expect([...(await quantised.divergences(x)).data]).toEqual(Array(12).fill(Math.fround(Math.log(6))));
+    const book = { type: 'vector-quantized', positions: 3, codes: 6 } as const;
+    using quantized = await posteriorAlone(book, 5, 2, {});
+    expect([...(await quantized.divergences(x)).data]).toEqual(Array(12).fill(Math.fround(Math.log(6))));
     using point = await posteriorAlone('deterministic', 5, 2, {});
     expect([...(await point.divergences(x)).data]).toEqual([0, 0, 0, 0]);
   });

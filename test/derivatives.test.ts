@@ -10,9 +10,9 @@ function isMeantOtherwise({ spec }: PartCase, name: string): boolean {
   const isEncoder = name.startsWith('encoder.') || name.startsWith('posterior.');
   return (
     name.startsWith('adversary') || // goes by its own loss
-    (isEncoder && objective.includes('dreg')) || // doubly reparameterised
+    (isEncoder && objective.includes('dreg')) || // doubly reparameterized
     (isEncoder && objective.includes('vae-gan')) || // the game teaches the decoder alone
-    (isEncoder && posterior.includes('vector-quantised')) // passed straight through
+    (isEncoder && posterior.includes('vector-quantized')) // passed straight through
   );
 }
 
@@ -57,7 +57,7 @@ describe.each(['posteriors', 'priors', 'objectives'])('%s', (file) => {
   });
 });
 
-test('the doubly reparameterised gradient of the encoder is not the derivative of the bound', async () => {
+test('the doubly reparameterized gradient of the encoder is not the derivative of the bound', async () => {
   const [, example] = partCases('objectives').find(([name]) => name === 'dreg')!;
   const encoder = (await compare(example)).filter(({ name }) => isMeantOtherwise(example, name));
   expect(Math.max(...encoder.map(({ error }) => error))).toBeGreaterThan(0.05);

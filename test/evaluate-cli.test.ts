@@ -51,10 +51,10 @@ test('evaluate refuses labels that there are none of', async () => {
 
 test('threshold is kept, and score goes by it', async () => {
   const scores = join(folder, 'scores.csv');
-  expect((await torchvae(['score', run, '--out', scores])).stderr).toContain('no threshold was learnt');
+  expect((await torchvae(['score', run, '--out', scores])).stderr).toContain('no threshold was learned');
   expect(readFileSync(scores, 'utf8')).toMatch(/^example,score,label\n0,\d+\.\d+,(square|ellipse|heart)\n/);
-  const learnt = await torchvae(['threshold', run, '--quantile', '0.9', '--measure', 'reconstruction']);
-  expect(learnt.stderr).toContain('(reconstruction)');
+  const learned = await torchvae(['threshold', run, '--quantile', '0.9', '--measure', 'reconstruction']);
+  expect(learned.stderr).toContain('(reconstruction)');
   const { stderr } = await torchvae(['score', run, '--out', scores]);
   using vae = await VAE.load(join(run, 'checkpoint.safetensors'), { device: 'cpu' });
   const [, ...lines] = readFileSync(scores, 'utf8').trim().split('\n');
@@ -89,7 +89,7 @@ test('compress takes the labels that a conditioned model needs from the data', a
   const conditioned = join(folder, 'conditioned');
   const spec = ['--set', 'encoder={"hidden":[4]}', '--set', 'condition.classes=3', '--device', 'cpu'];
   await torchvae(['train', '--count', '64', '--epochs', '1', '--out', conditioned, ...spec]);
-  const outcome = await torchvae(['compress', conditioned, '--out', join(folder, 'labelled.tvz')]);
+  const outcome = await torchvae(['compress', conditioned, '--out', join(folder, 'labeled.tvz')]);
   expect(outcome.code, outcome.stderr).toBe(0);
   expect(outcome.stderr).toMatch(/mean squared error 0\.\d+/);
 });

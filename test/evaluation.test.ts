@@ -50,7 +50,7 @@ describe('structural similarity', () => {
 });
 
 describe('precision and recall', () => {
-  const { columns, neighbours, components, whole, projected } = fixture.manifold;
+  const { columns, neighbors, components, whole, projected } = fixture.manifold;
   const real = Float32Array.from(fixture.manifold.real);
   const fake = Float32Array.from(fixture.manifold.fake);
 
@@ -59,7 +59,7 @@ describe('precision and recall', () => {
       [whole, 0],
       [projected, components],
     ]) {
-      const found = await precisionRecall(real, fake, { columns, neighbours, components: used });
+      const found = await precisionRecall(real, fake, { columns, neighbors, components: used });
       for (const key of ['precision', 'recall', 'density', 'coverage'] as const) {
         expect(found[key]).toBeCloseTo(expected[key], 10);
       }
@@ -67,8 +67,8 @@ describe('precision and recall', () => {
   });
 
   test('refuse too few points and different sizes', async () => {
-    const few = real.subarray(0, columns * neighbours);
-    expect(await refusal('ERR_SHAPE', () => precisionRecall(real, few, { columns, neighbours }))).toContain(
+    const few = real.subarray(0, columns * neighbors);
+    expect(await refusal('ERR_SHAPE', () => precisionRecall(real, few, { columns, neighbors }))).toContain(
       'at least 5 examples',
     );
     const others = { data: new Float32Array(40), shape: [10, 4] };
@@ -205,7 +205,7 @@ describe('evaluate', () => {
       draws: 2,
     });
     expect(found.disentanglement!.dci.informativeness).toBeGreaterThan(0);
-    expect(found.data).toMatchObject({ examples: 300, kind: 'unit', binarisation: 'none' });
+    expect(found.data).toMatchObject({ examples: 300, kind: 'unit', binarization: 'none' });
   });
 
   test('leaves out what the data do not allow', async () => {
@@ -246,10 +246,8 @@ describe('evaluate', () => {
     expect(await refusal('ERR_SHAPE', asked({ reference: other }))).toContain('784 values');
     expect(await refusal('ERR_RANGE', asked({ scoring: { measures: 'elbo' } }))).toContain('scoring');
     expect(await refusal('ERR_RANGE', asked({ scoring: { draws: 0 } }))).toContain('draws');
-    const unlabelled = new Dataset({ shape: [1, 28, 28], kind: 'unit', data: new Uint8Array(784 * 3) });
-    expect(await refusal('ERR_STATE', () => vae.evaluate(unlabelled, { anomalous: [1] }))).toContain(
-      'labels',
-    );
+    const unlabeled = new Dataset({ shape: [1, 28, 28], kind: 'unit', data: new Uint8Array(784 * 3) });
+    expect(await refusal('ERR_STATE', () => vae.evaluate(unlabeled, { anomalous: [1] }))).toContain('labels');
   });
 
   test('scores are averages of the losses', async () => {
@@ -296,7 +294,7 @@ describe('evaluate', () => {
     expect(await loaded.detect(held)).toEqual(await own.detect(held));
     for await (const _ of loaded.fit(train, { epochs: 0 }));
     expect(loaded.threshold).toEqual(median);
-    // One that is learnt between two epochs is of weights that change in the second.
+    // One that is learned between two epochs is of weights that change in the second.
     for await (const { epoch } of loaded.fit(train, { epochs: 2 }))
       if (epoch === 2) await loaded.fitThreshold(held, { quantile: 0.5, draws: 1 });
     expect(loaded.threshold).toBeUndefined();

@@ -60,7 +60,7 @@ export function cpuWheel(version: string): Files {
     ...CPU_FILES,
     'torch/version.py': versionPy(version),
     [`torch-${version}.dist-info/METADATA`]: `Name: torch\nVersion: ${version}\nRequires-Dist: filelock\n`,
-    [`torch-${version}.dist-info/licenses/LICENSE`]: 'licence',
+    [`torch-${version}.dist-info/licenses/LICENSE`]: 'license',
   };
 }
 

@@ -45,7 +45,7 @@ const step = (fields: Anything = {}): TrainChunk => ({
   shuffle: true,
   sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 },
   schedule: Float64Array.of(1e-3, 1, 0, 1),
-  optimiser: {
+  optimizer: {
     type: 'adam',
     beta1: 0.9,
     beta2: 0.999,
@@ -135,7 +135,7 @@ describe('a handle', () => {
 
 describe('an argument', () => {
   test('whose getter disposes of what is asked does no harm', async () => {
-    for (const property of ['data', 'steps', 'schedule', 'optimiser', 'observe'] as const) {
+    for (const property of ['data', 'steps', 'schedule', 'optimizer', 'observe'] as const) {
       const own = await newModel();
       const chunk = step();
       const { [property]: held } = chunk;
@@ -194,7 +194,7 @@ describe('an argument', () => {
         () => addon.train(model, step({ steps: size, schedule: new Float64Array(0) })),
         () => addon.train(model, step({ batchSize: size })),
         () => addon.train(model, step({ firstStep: size })),
-        () => addon.train(model, step({ optimiser: { ...step().optimiser, accumulate: size } })),
+        () => addon.train(model, step({ optimizer: { ...step().optimizer, accumulate: size } })),
         () => addon.createModel(device, { ...spec, latentSize: size }, 1, 'float32', false),
         () => addon.createModel(device, { ...spec, inputShape: [size, size] }, 1, 'float32', false),
         () => addon.fitMixture(device, values(4), size, 2, 2, 0),

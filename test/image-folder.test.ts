@@ -28,12 +28,12 @@ function folder(files: Record<string, Uint8Array | string>): string {
 }
 
 type Format = 'png' | 'jpeg' | 'webp' | 'gif' | 'tiff' | 'avif';
-/** An image of one colour. */
+/** An image of one color. */
 const plain = (width: number, height: number, background: string, format: Format = 'png') =>
   sharp({ create: { width, height, channels: 3, background } })
     .toFormat(format, format === 'webp' ? { lossless: true } : {})
     .toBuffer();
-const grey = (pixels: number[], width: number) =>
+const gray = (pixels: number[], width: number) =>
   encodePng({ width, height: pixels.length / width, channels: 1, data: Uint8Array.from(pixels) } as never);
 
 describe('reading', () => {
@@ -47,7 +47,7 @@ describe('reading', () => {
         const name = `${digits.labels![i]}/${String(i).padStart(5, '0')}.png`;
         const pixels = digits.data.subarray(784 * i, 784 * (i + 1)) as Uint8Array;
         files[name] = await sharp(pixels, { raw: { width: 28, height: 28, channels: 1 } })
-          .toColourspace('b-w')
+          .toColorspace('b-w')
           .png()
           .toBuffer();
         order.push(name);
@@ -68,7 +68,7 @@ describe('reading', () => {
     },
   );
 
-  test('colours have channels first; formats mix; hidden and other files are passed over', async () => {
+  test('colors have channels first; formats mix; hidden and other files are passed over', async () => {
     const path = folder({
       'a.png': await plain(4, 2, '#010203'),
       'b.webp': await plain(4, 2, '#fe0080', 'webp'),
@@ -84,9 +84,9 @@ describe('reading', () => {
     expect([0, 8, 16, 24, 32, 40].map((i) => data.data[i])).toEqual([1, 2, 3, 254, 0, 128]);
   });
 
-  test('images of any size are resized, turned grey or coloured where that is asked for', async () => {
+  test('images of any size are resized, turned gray or colored where that is asked for', async () => {
     const path = folder({
-      'a.png': grey([0, 255, 0, 255], 2),
+      'a.png': gray([0, 255, 0, 255], 2),
       'b.jpg': await plain(300, 100, '#808080', 'jpeg'),
       'c.avif': await plain(64, 64, '#404040', 'avif'),
     });
@@ -97,9 +97,9 @@ describe('reading', () => {
     expect((await loadDataset(path, { imageSize: 8 })).shape).toEqual([3, 8, 8]);
   });
 
-  test('all grey images make one channel, 16 bits become 8, what is transparent becomes black, turned ones upright', async () => {
+  test('all gray images make one channel, 16 bits become 8, what is transparent becomes black, turned ones upright', async () => {
     const deep = await sharp(new Uint16Array([0, 65535]), { raw: { width: 2, height: 1, channels: 1 } })
-      .toColourspace('grey16')
+      .toColorspace('grey16')
       .png()
       .toBuffer();
     const data = await loadDataset(folder({ 'a.png': deep }));
@@ -117,12 +117,12 @@ describe('reading', () => {
 
   test('the order is that of the names, whatever the file system says', async () => {
     const names = ['z.png', 'B.png', 'a.png', '10.png', '9.png', 'ä.png'];
-    const files = Object.fromEntries(names.map((name, i) => [name, grey([i], 1)]));
+    const files = Object.fromEntries(names.map((name, i) => [name, gray([i], 1)]));
     expect([...(await loadDataset(folder(files))).data]).toEqual([3, 4, 1, 2, 0, 5]);
     const nested = {
-      'b/2.png': grey([1], 1),
-      'b/1/x.png': grey([2], 1),
-      'a/z.png': grey([3], 1),
+      'b/2.png': gray([1], 1),
+      'b/1/x.png': gray([2], 1),
+      'a/z.png': gray([3], 1),
       'empty/readme.md': '',
     };
     const data = await loadDataset(folder(nested));
@@ -140,13 +140,13 @@ describe('refusing', () => {
 
   test('a folder without images, and one with images in two places', async () => {
     expect(await refused(folder({ 'a.txt': 'x' }))).toMatch(/expected images \(\.png, .* but there are none/);
-    expect(await refused(folder({ 'a.png': grey([1], 1), 'c/b.png': grey([1], 1) }))).toMatch(
+    expect(await refused(folder({ 'a.png': gray([1], 1), 'c/b.png': gray([1], 1) }))).toMatch(
       /a\.png in it and .*b\.png in a folder/,
     );
   });
 
   test('sizes that differ, unless one is asked for', async () => {
-    const path = folder({ 'a.png': grey([1, 2], 2), 'b.png': grey([1, 2, 3], 3) });
+    const path = folder({ 'a.png': gray([1, 2], 2), 'b.png': gray([1, 2, 3], 3) });
     expect(await refused(path)).toMatch(
       /b\.png: expected the size of .*a\.png \(1 x 2\) but it is 1 x 3; give imageSize/,
     );
@@ -186,22 +186,22 @@ describe('refusing', () => {
   });
 
   test('links that lead out, and links to folders', async () => {
-    const outside = folder({ 'a.png': grey([1], 1) });
-    const path = folder({ 'a.png': grey([1], 1) });
+    const outside = folder({ 'a.png': gray([1], 1) });
+    const path = folder({ 'a.png': gray([1], 1) });
     symlinkSync(join(path, 'a.png'), join(path, 'b.png'));
     expect((await loadDataset(path)).length).toBe(2);
     symlinkSync(join(outside, 'a.png'), join(path, 'c.png'));
     expect(await refused(path)).toMatch(/c\.png: expected a file within .* but it is a link to/);
-    const looped = folder({ 'a.png': grey([1], 1) });
+    const looped = folder({ 'a.png': gray([1], 1) });
     symlinkSync(looped, join(looped, 'loop'));
     expect(await refused(looped)).toMatch(/link to one/);
-    const dangling = folder({ 'a.png': grey([1], 1) });
+    const dangling = folder({ 'a.png': gray([1], 1) });
     symlinkSync('/no/such/file', join(dangling, 'b.png'));
     expect(await refusal('ERR_IO', () => loadDataset(dangling))).toMatch(/b\.png|does not exist/);
   });
 
   test('options that cannot be', async () => {
-    const path = folder({ 'a.png': grey([1], 1) });
+    const path = folder({ 'a.png': gray([1], 1) });
     await refusal('ERR_RANGE', () => loadDataset(path, { imageSize: 0 }));
     await refusal('ERR_TYPE', () => loadDataset(path, { imageSize: [2, 'x'] as never }));
     await refusal('ERR_RANGE', () => loadDataset(path, { channels: 2 as never }));
@@ -209,7 +209,7 @@ describe('refusing', () => {
   });
 
   test('anything, where sharp is not installed, and says how to install it', async () => {
-    const path = folder({ 'a.png': grey([1], 1) });
+    const path = folder({ 'a.png': gray([1], 1) });
     vi.doMock('sharp', () => {
       throw new Error("Cannot find package 'sharp'");
     });
@@ -222,7 +222,7 @@ describe('refusing', () => {
 
   test('more examples than one array holds', async () => {
     const files = Object.fromEntries(
-      ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [`${name}.png`, grey([1], 1)]),
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [`${name}.png`, gray([1], 1)]),
     );
     expect(await refused(folder(files), { imageSize: 1 << 14, channels: 3 })).toMatch(
       /6 images of 3 x 16384 x 16384 are more/,

@@ -65,19 +65,19 @@ describe('interpolate', () => {
   });
 
   test('with labels, all that lies between has that of the start', async () => {
-    using labelled = await VAE.create({
+    using labeled = await VAE.create({
       spec: { inputShape: [2], encoder: { hidden: [4] }, latentSize: 2, condition: { classes: 3 } },
       device: 'cpu',
     });
     const [from, to] = [0, 2].map((label) => Dataset.from([[0.2, 0.9]], { labels: [label] }));
-    const images = await interpolate(labelled, from!, to!, { steps: 2 });
-    const wanted = await labelled.decode((await labelled.encode(from!)).mean, { labels: [0] });
+    const images = await interpolate(labeled, from!, to!, { steps: 2 });
+    const wanted = await labeled.decode((await labeled.encode(from!)).mean, { labels: [0] });
     expect([...images.data.subarray(0, 2)]).toEqual([...wanted.data]);
-    const end = await labelled.decode((await labelled.encode(to!)).mean, { labels: [0] });
+    const end = await labeled.decode((await labeled.encode(to!)).mean, { labels: [0] });
     expect(relativeError(images.data.subarray(2), end.data)).toBeLessThan(1e-6);
     const [bare, labels] = [Dataset.from([[0.2, 0.9]]), [1]];
-    const same = await interpolate(labelled, bare, bare, { steps: 2, labels });
-    expect([...same.data.subarray(0, 2)]).toEqual([...(await labelled.reconstruct(bare, { labels })).data]);
+    const same = await interpolate(labeled, bare, bare, { steps: 2, labels });
+    expect([...same.data.subarray(0, 2)]).toEqual([...(await labeled.reconstruct(bare, { labels })).data]);
   });
 
   test('codes may be of any size', async () => {
@@ -154,9 +154,9 @@ describe('codes in a plane', () => {
       [1 / 3, -2 / 3, 2 / 3],
     ];
     const sizes = [5, 2, 0.5];
-    const centre = [10, -20, 30];
+    const center = [10, -20, 30];
     const ends = axes.flatMap((axis, k) =>
-      [1, -1].map((sign) => axis.map((a, i) => centre[i]! + sign * sizes[k]! * a)),
+      [1, -1].map((sign) => axis.map((a, i) => center[i]! + sign * sizes[k]! * a)),
     );
     const { points, axes: names } = projectCodes({ data: Float32Array.from(ends.flat()), shape: [6, 3] });
     // The largest part of a direction points up.
@@ -197,12 +197,12 @@ describe('codes in a plane', () => {
     for (const label of ['a', 1n, Symbol('a')]) {
       const labels = [0, label] as never;
       expect(await refusal('ERR_TYPE', () => latentChart(vae, two, { labels }))).toMatch(/labels\[1\]/);
-      // Which nothing but the colours of a chart would show.
+      // Which nothing but the colors of a chart would show.
       expect((await interpolate(vae, two, two, { labels, steps: 2 })).shape).toEqual([2, 2, 1, 28, 28]);
     }
   });
 
-  test('a chart has a point for each example and a colour for each class', async () => {
+  test('a chart has a point for each example and a color for each class', async () => {
     const chart = await latentChart(vae, data);
     expect(chart.match(/<circle /g)).toHaveLength(12);
     const classes = new Set(data.labels);

@@ -21,8 +21,8 @@ describe('latent health', () => {
     const average = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / n;
     for (let j = 0; j < 3; j++) {
       const means = column(mean.data, j);
-      const centre = average(means);
-      expect(health.meanVariance[j]).toBeCloseTo(average(means.map((m) => (m - centre) ** 2)), 4);
+      const center = average(means);
+      expect(health.meanVariance[j]).toBeCloseTo(average(means.map((m) => (m - center) ** 2)), 4);
       const kl = column(logVariance.data, j).map((v, i) => (Math.exp(v) + means[i]! ** 2 - 1 - v) / 2);
       expect(health.klPerDimension[j]).toBeCloseTo(average(kl), 4);
     }
@@ -73,9 +73,9 @@ describe('latent health', () => {
 
 /** Three normals in the plane, with their shares. */
 const TRUE = [
-  { share: 0.5, centre: [0, 0], factor: [0.5, 0, 0.3, 0.4] },
-  { share: 0.3, centre: [5, 1], factor: [0.2, 0, 0, 0.9] },
-  { share: 0.2, centre: [-3, 4], factor: [0.6, 0, -0.5, 0.3] },
+  { share: 0.5, center: [0, 0], factor: [0.5, 0, 0.3, 0.4] },
+  { share: 0.3, center: [5, 1], factor: [0.2, 0, 0, 0.9] },
+  { share: 0.2, center: [-3, 4], factor: [0.6, 0, -0.5, 0.3] },
 ];
 
 function drawPoints(count: number): Float32Array {
@@ -83,9 +83,9 @@ function drawPoints(count: number): Float32Array {
   const points = new Float32Array(2 * count);
   for (let i = 0; i < count; i++) {
     const share = random.uniform();
-    const { centre, factor } = TRUE[share < 0.5 ? 0 : share < 0.8 ? 1 : 2]!;
+    const { center, factor } = TRUE[share < 0.5 ? 0 : share < 0.8 ? 1 : 2]!;
     const [a, b] = [random.normal(), random.normal()];
-    points.set([centre[0]! + factor[0]! * a, centre[1]! + factor[2]! * a + factor[3]! * b], 2 * i);
+    points.set([center[0]! + factor[0]! * a, center[1]! + factor[2]! * a + factor[3]! * b], 2 * i);
   }
   return points;
 }
@@ -98,9 +98,9 @@ describe('mixtures', () => {
   test('the normals that points were drawn from are found again', async () => {
     const points = drawPoints(6000);
     const fitted = await fit(points, 3);
-    for (const { share, centre, factor } of TRUE) {
+    for (const { share, center, factor } of TRUE) {
       const k = [0, 1, 2].find(
-        (i) => Math.hypot(fitted.means[2 * i]! - centre[0]!, fitted.means[2 * i + 1]! - centre[1]!) < 0.1,
+        (i) => Math.hypot(fitted.means[2 * i]! - center[0]!, fitted.means[2 * i + 1]! - center[1]!) < 0.1,
       );
       expect(k).toBeDefined();
       expect(Math.abs(fitted.weights[k!]! - share)).toBeLessThan(0.03);
@@ -112,9 +112,9 @@ describe('mixtures', () => {
     // -log-likelihood against the entropy of the truth by its own draws.
     const logDensity = (x: number, y: number) =>
       Math.log(
-        TRUE.reduce((sum, { share, centre, factor: [a, , c, d] }) => {
-          const u = (x - centre[0]!) / a!;
-          const v = (y - centre[1]! - c! * u) / d!;
+        TRUE.reduce((sum, { share, center, factor: [a, , c, d] }) => {
+          const u = (x - center[0]!) / a!;
+          const v = (y - center[1]! - c! * u) / d!;
           return sum + (share * Math.exp(-(u * u + v * v) / 2)) / (2 * Math.PI * a! * d!);
         }, 0),
       );
@@ -157,8 +157,8 @@ test('the Frechet distance of normals is its closed form', async () => {
   const device = Device.open('cpu');
   const random = new Random(3);
   // Coordinates that are independent: the distance is a sum over them of (m - m')^2 + (s - s')^2.
-  const points = (centre: number[], deviation: number[], count: number) =>
-    Float32Array.from({ length: 3 * count }, (_, i) => centre[i % 3]! + deviation[i % 3]! * random.normal());
+  const points = (center: number[], deviation: number[], count: number) =>
+    Float32Array.from({ length: 3 * count }, (_, i) => center[i % 3]! + deviation[i % 3]! * random.normal());
   const a = points([0, 1, 2], [1, 2, 0.5], 40_000);
   const b = points([0.5, 1, 1], [1.5, 1, 0.5], 40_000);
   const distance = await device.addon.frechetDistance(device.handle, a, b, 3, 0);

@@ -53,11 +53,11 @@ test('where memory cannot be had, calls are refused, and a smaller model works i
     const device = addon.device('cpu', 0);
     const make = (input, hidden, reference, latentSize = 2) =>
       addon.createModel(device, nativeSpec(completeSpec({ inputShape: [input], encoder: { hidden: [hidden] }, latentSize })), 1, 'float32', reference);
-    const optimiser = { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, momentum: 0, nesterov: false, weightDecay: 0, l1: 0,
+    const optimizer = { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, momentum: 0, nesterov: false, weightDecay: 0, l1: 0,
       clipNorm: 0, clipValue: 0, accumulate: 1, averageDecay: 0, skipNonFinite: false };
     const rows = 1 << 16;
     const train = (model, data) => addon.train(model, { data, orderSeed: 0, epoch: 0, firstStep: 0, steps: 1, batchSize: rows, shuffle: true,
-      sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 }, schedule: Float64Array.of(1e-3, 1, 0, 1), optimiser, observe: false });
+      sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 }, schedule: Float64Array.of(1e-3, 1, 0, 1), optimizer, observe: false });
     const codes = {};
     const note = async (name, action) => {
       codes[name] = await action().then(() => 'done', (error) => error.code ?? String(error));

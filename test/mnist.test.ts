@@ -191,7 +191,7 @@ describe.skipIf(!real)('the real files', () => {
     }
   });
 
-  // Means and deviations of the training pixels as they are quoted everywhere for normalising these sets.
+  // Means and deviations of the training pixels as they are quoted everywhere for normalizing these sets.
   test.each<[string, () => ReturnType<typeof mnist>, number, number, number]>([
     ['mnist', () => mnist({ directory: real }), 0.1307, 0.3081, 5],
     ['fashion-mnist', () => fashionMnist({ directory: join(real, 'fashion-mnist') }), 0.286, 0.353, 9],

@@ -1,6 +1,6 @@
 /**
  * Weights in panels, against the same model with row-major weights: widths of whole panels and of odd numbers of
- * them, batches below and above every limit of the kernels, optimisers that are woven into the products and others,
+ * them, batches below and above every limit of the kernels, optimizers that are woven into the products and others,
  * one thread to more than there are panels.
  */
 import { expect, test } from 'vitest';

@@ -9,7 +9,7 @@ function at(picture: ReturnType<typeof imageGrid>, x: number, y: number, channel
   return picture.data[(y * picture.width + x) * picture.channels + channel]!;
 }
 
-test('a PNG decodes to the picture it shows, grey and coloured', () => {
+test('a PNG decodes to the picture it shows, gray and colored', () => {
   for (const channels of [1, 3] as const) {
     const data = Uint8Array.from({ length: 5 * 4 * channels }, (_, i) => (37 * i) % 256);
     const decoded = decode(encodePng({ width: 5, height: 4, channels, data }));
@@ -45,12 +45,12 @@ test('scale makes every pixel a square', () => {
   expect([at(grid, 2, 2), at(grid, 3, 2), at(grid, 2, 3), at(grid, 3, 3)]).toEqual([0, 255, 255, 0]);
 });
 
-test('channels-first colours become red, green and blue of a pixel', () => {
+test('channels-first colors become red, green and blue of a pixel', () => {
   const grid = imageGrid(Float32Array.of(1, 0, 0, 0.2, 0.4, 0.6), [3, 1, 2], { padding: 0 });
   expect([...grid.data]).toEqual([255, 0, 102, 0, 51, 153]);
 });
 
-test('intensities beyond [0, 1] are shown as the nearest colour', () => {
+test('intensities beyond [0, 1] are shown as the nearest color', () => {
   expect([...imageGrid(Float32Array.of(-3, 7, Infinity), [1, 3], { padding: 0 }).data]).toEqual([
     0, 255, 255,
   ]);

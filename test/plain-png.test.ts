@@ -12,16 +12,16 @@ const pixels = (channels: number) => {
 };
 const image = (channels: 1 | 2 | 3 | 4) => {
   const raw = sharp(pixels(channels), { raw: { width, height, channels } });
-  return channels === 1 ? raw.toColourspace('b-w') : raw;
+  return channels === 1 ? raw.toColorspace('b-w') : raw;
 };
 
-test('grey and coloured images, with any filter and text beside them', async () => {
+test('gray and colored images, with any filter and text beside them', async () => {
   for (const channels of [1, 3] as const) {
     for (const options of [{}, { adaptiveFiltering: true }, { compressionLevel: 0 }]) {
       const bytes = await image(channels).withMetadata({ density: 300 }).png(options).toBuffer();
       const plain = await image(channels).png(options).toBuffer();
       expect(plainPng(plain, [channels, height, width])).toEqual(pixels(channels));
-      // With a colour profile it is not plain.
+      // With a color profile it is not plain.
       const found = plainPng(bytes, [channels, height, width]);
       if (found) expect(found).toEqual(pixels(channels));
     }
@@ -29,18 +29,18 @@ test('grey and coloured images, with any filter and text beside them', async () 
 });
 
 test('others are left alone', async () => {
-  const grey = await image(1).png().toBuffer();
-  expect(plainPng(grey, [1, width, height])).toBeUndefined();
-  expect(plainPng(grey, [3, height, width])).toBeUndefined();
+  const gray = await image(1).png().toBuffer();
+  expect(plainPng(gray, [1, width, height])).toBeUndefined();
+  expect(plainPng(gray, [3, height, width])).toBeUndefined();
   for (const other of [
     await image(1).png({ progressive: true }).toBuffer(),
     await image(3).png({ palette: true }).toBuffer(),
     await image(4).png().toBuffer(),
-    await image(3).png({ colours: 4 }).toBuffer(),
+    await image(3).png({ colors: 4 }).toBuffer(),
     await image(3).jpeg().toBuffer(),
     await image(3).keepIccProfile().withIccProfile('p3').png().toBuffer(),
-    Buffer.concat([grey, Buffer.from('more')]),
-    grey.subarray(0, -5),
+    Buffer.concat([gray, Buffer.from('more')]),
+    gray.subarray(0, -5),
     new Uint8Array(0),
   ]) {
     for (const channels of [1, 3] as const)

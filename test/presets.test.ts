@@ -51,7 +51,7 @@ const SHAPES: Record<string, { weights: Record<string, number[]>; parameters: nu
       'decoder.0': [16, 8],
       'decoder.4': [784, 128],
     },
-    // And the scale and shift of the code's normalisation.
+    // And the scale and shift of the code's normalization.
     parameters:
       785 * 128 +
       129 * 64 +
@@ -151,7 +151,7 @@ describe('from the command line', () => {
       'clip.norm=50',
     ];
     const args = [
-      '--binarise',
+      '--binarize',
       'threshold',
       '--holdout',
       '0.25',
@@ -159,7 +159,7 @@ describe('from the command line', () => {
     ];
     const { config, metrics, out } = await train('set', '--epochs', '1', ...args);
     expect(config).toMatchObject({
-      data: { binarise: 'threshold', examples: 400 },
+      data: { binarize: 'threshold', examples: 400 },
       training: { set, holdout: 0.25 },
       spec: {
         objective: { type: 'beta-tc', beta: 3 },

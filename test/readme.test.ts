@@ -71,7 +71,7 @@ describe('what the studies claim holds in their results', () => {
   const rowsOf = (name: string) => JSON.parse(read(`docs/results/${name}.json`)).rows;
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-  test('conditional digits are recognised, at least 95 in a hundred', () => {
+  test('conditional digits are recognized, at least 95 in a hundred', () => {
     const row = rowsOf('conditional').find(({ what }: { what: string }) => what === 'samples, all digits');
     expect(row.accuracy).toBeGreaterThanOrEqual(0.95);
   });

@@ -85,7 +85,7 @@ function expectSelfContained(html: string): void {
 }
 
 const SECTIONS = ['training', 'codes', 'pictures', 'gradients', 'model', 'data', 'objective'];
-const ALL = [...SECTIONS, 'optimiser-and-schedule', 'environment', 'reproduce'];
+const ALL = [...SECTIONS, 'optimizer-and-schedule', 'environment', 'reproduce'];
 
 function sectionsOf({ tags }: ReturnType<typeof parse>): string[] {
   return tags.filter(({ name }) => name === 'section').map(({ attributes }) => attributes.id!);

@@ -17,7 +17,7 @@ const settings: Required<RunSettings> = {
   stream: true,
   window: 64,
   testData: 'held out.npy',
-  binarise: 'dynamic',
+  binarize: 'dynamic',
   holdout: 0.1,
   epochs: 3,
   batchSize: 16,

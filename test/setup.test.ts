@@ -50,7 +50,7 @@ function usePython(options: FakePythonOptions) {
   return python;
 }
 
-/** All files below an installation, without licences and the like. */
+/** All files below an installation, without licenses and the like. */
 function filesOf(name: string): string[] {
   return readdirSync(join(cache, name), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.parentPath.includes('.dist-info'))

@@ -10,7 +10,7 @@ function image(data: Dataset, i: number): Uint8Array {
   return data.data.subarray(i * data.size, (i + 1) * data.size) as Uint8Array;
 }
 
-/** Where the description of the data set puts image i: centre and outer radius in pixels, rotation in radians. */
+/** Where the description of the data set puts image i: center and outer radius in pixels, rotation in radians. */
 function placement(data: Dataset, i: number) {
   const [shape, scale, rotation, x, y] = data.factorValues!.subarray(i * FACTORS, (i + 1) * FACTORS);
   const width = data.shape[1]!;
@@ -102,7 +102,7 @@ describe('sprites', () => {
     }
   });
 
-  test('have soft edges: many levels of grey', () => {
+  test('have soft edges: many levels of gray', () => {
     expect(new Set(sprites({ count: 500 }).data).size).toBeGreaterThan(200);
   });
 
@@ -130,6 +130,6 @@ describe('sprites', () => {
     expect(await refusal('ERR_RANGE', () => sprites({ size: 30 as never }))).toMatch(/28, 32 or 64 for size/);
     expect(await refusal('ERR_RANGE', () => sprites({ count: 0 }))).toMatch(/for count/);
     expect(await refusal('ERR_RANGE', () => sprites({ seed: -1 }))).toMatch(/for seed/);
-    expect(await refusal('ERR_RANGE', () => sprites({ colour: true } as never))).toMatch(/colour/);
+    expect(await refusal('ERR_RANGE', () => sprites({ color: true } as never))).toMatch(/color/);
   });
 });

@@ -149,12 +149,12 @@ describe('a .npy file', () => {
     }
     await refusal('ERR_TYPE', () => streamDataset(path, { window: '5' as never }));
     const data = await stream(path);
-    expect(await refusal('ERR_STATE', () => data.binarise({ mode: 'fixed' }))).toMatch(
+    expect(await refusal('ERR_STATE', () => data.binarize({ mode: 'fixed' }))).toMatch(
       /'dynamic' or 'threshold'/,
     );
     expect(
-      await refusal('ERR_STATE', () => data.binarise({ mode: 'dynamic' }).binarise({ mode: 'threshold' })),
-    ).toMatch(/binarisation dynamic/);
+      await refusal('ERR_STATE', () => data.binarize({ mode: 'dynamic' }).binarize({ mode: 'threshold' })),
+    ).toMatch(/binarization dynamic/);
     await refusal('ERR_RANGE', () => data.head(51));
     await refusal('ERR_SHAPE', () => train(data, { spec: { inputShape: [31] } }));
     await refusal('ERR_SHAPE', () => train(data, { spec: { condition: { classes: 2 } } }));
@@ -366,7 +366,7 @@ describe('what is iterated', () => {
       Dataset.from([[0, 1, 1]]),
       Dataset.from([[0, 1]], { labels: [1] }),
       Dataset.from([[0, 1]], { kind: 'categorical' }),
-      Dataset.from([[0, 0.5]]).binarise({ mode: 'dynamic' }),
+      Dataset.from([[0, 0.5]]).binarize({ mode: 'dynamic' }),
     ]) {
       expect(await refusal('ERR_DATA_FORMAT', () => from(() => [block, other]))).toMatch(
         /records, item 2 of epoch 1/,

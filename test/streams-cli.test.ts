@@ -128,7 +128,7 @@ test('says what does not go together', async () => {
   expect(await refused('--data', at('y.npy'), '--window', '5')).toMatch(/--window is for --stream/);
   expect(await refused('--data', at('y.csv'), '--stream')).toMatch(/expected a \.npy or Parquet file/);
   expect(await refused('--data', 'sprites', '--stream')).toMatch(/ERR_RANGE/);
-  expect(await refused('--data', at('y.npy'), '--stream', '--binarise', 'fixed')).toMatch(
+  expect(await refused('--data', at('y.npy'), '--stream', '--binarize', 'fixed')).toMatch(
     /'dynamic' or 'threshold'/,
   );
   expect(await refused('--data', at('y.npy'), '--test-data', at('nothing'))).toMatch(

@@ -111,7 +111,7 @@ describe('a .npy file', () => {
 });
 
 describe('the order of an epoch', () => {
-  const labelled = (length: number) =>
+  const labeled = (length: number) =>
     npy('<f4', [length, 1], bytesOf(Float32Array.from({ length }, (_, i) => i)));
   const never = new AbortController().signal;
 
@@ -127,7 +127,7 @@ describe('the order of an epoch', () => {
   }
 
   test('has every example once, and is a function of seed and epoch from any place on', async () => {
-    const stream = await streamDataset(file(labelled(100_000)));
+    const stream = await streamDataset(file(labeled(100_000)));
     const order = await orderOf(stream, 1, 0);
     expect(order.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100_000 }, (_, i) => i));
     expect(await orderOf(stream, 1, 0)).toEqual(order);
@@ -157,24 +157,24 @@ describe('the order of an epoch', () => {
   });
 });
 
-test('updates that average several batches, a dynamic binarisation and labels come to the bits of memory', async () => {
+test('updates that average several batches, a dynamic binarization and labels come to the bits of memory', async () => {
   const data = sprites({ count: 300, size: 28 });
   const blocks = () => [data.take(100), data.subset(Array.from({ length: 200 }, (_, i) => i + 100))];
   const options = { epochs: 2, batchSize: 16, accumulate: 3, shuffle: false, clip: { norm: 1 } } as const;
   const stream = await StreamedDataset.from(blocks, { window: 50 });
   expect(await trained(stream, options)).toEqual(await trained(data, options));
-  const grey = Dataset.from(images(150), {
+  const gray = Dataset.from(images(150), {
     shape: [30],
     labels: Array.from({ length: 150 }, (_, i) => i % 3),
   });
-  const drawn = grey.binarise({ mode: 'dynamic' });
+  const drawn = gray.binarize({ mode: 'dynamic' });
   const conditioned = { condition: { classes: 3 } };
-  const streamed = (await StreamedDataset.from(() => [grey], { window: 32 })).binarise({ mode: 'dynamic' });
+  const streamed = (await StreamedDataset.from(() => [gray], { window: 32 })).binarize({ mode: 'dynamic' });
   const plain = { epochs: 2, batchSize: 16, shuffle: false };
   expect(await trained(streamed, plain, conditioned)).toEqual(await trained(drawn, plain, conditioned));
-  const cut = (await StreamedDataset.from(() => [grey], { window: 32 })).binarise({ mode: 'threshold' });
-  expect(cut.describe()).toMatch(/binary, threshold binarisation, uint8/);
-  expect(await trained(cut, plain)).toEqual(await trained(grey.binarise({ mode: 'threshold' }), plain));
+  const cut = (await StreamedDataset.from(() => [gray], { window: 32 })).binarize({ mode: 'threshold' });
+  expect(cut.describe()).toMatch(/binary, threshold binarization, uint8/);
+  expect(await trained(cut, plain)).toEqual(await trained(gray.binarize({ mode: 'threshold' }), plain));
 });
 
 describe('going on', () => {
@@ -313,7 +313,7 @@ describe('a Parquet file', () => {
     const stream = await streamDataset(path, { schema: schema as TableSchema });
     expect((await stream.head(500)).data).toEqual((await loadDataset(path, reading)).data);
     for (const columns of [{ a: 'ignore', c: 'ignore' }, { c: 'ignore' }] as const) {
-      const given = { ...reading, columns, standardise: false };
+      const given = { ...reading, columns, standardize: false };
       const { kind } = await loadDataset(path, given);
       expect(await streamDataset(path, given)).toMatchObject({ kind });
     }

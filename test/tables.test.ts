@@ -39,7 +39,7 @@ const round = (rows: Record<string, number | string>[]) =>
   );
 
 describe('CSV', () => {
-  test('numbers are standardised, words become one-hot groups, a column becomes the labels', async () => {
+  test('numbers are standardized, words become one-hot groups, a column becomes the labels', async () => {
     const data = await loadDataset(file('people.csv', PEOPLE), { labelColumn: 'kind' });
     expect(data.describe()).toBe('people.csv: 4 examples of 7, real, float32, 2 classes');
     // (age - 40) / sqrt(200); Oslo, Paris, Rome; 0150, 00184, 75001 by their size, as names for their leading zeros
@@ -76,7 +76,7 @@ describe('CSV', () => {
     ]);
   });
 
-  test('what is learnt is learnt from the training part alone', async () => {
+  test('what is learned is learned from the training part alone', async () => {
     const rows = Array.from({ length: 200 }, (_, i) => `${i},${i % 4 ? 'x' : 'y'}`);
     const path = file('split.csv', `value,group\n${rows.join('\n')}\n`);
     const { train, validation } = await loadSplit(path, { validation: 0.25, seed: 3 });
@@ -110,7 +110,7 @@ describe('CSV', () => {
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(
       /gaps\.csv: row 2, column "a": .* missing/,
     );
-    const data = await loadDataset(path, { onMissing: 'impute', standardise: false });
+    const data = await loadDataset(path, { onMissing: 'impute', standardize: false });
     expect([...data.data]).toEqual([1, 1, 0, 3, 1, 0, 5, 1, 0, 3, 0, 1]);
     const own = await loadDataset(file('own.csv', 'a,b\n1,x\n-,NA\n'), {
       missing: ['-'],
@@ -287,7 +287,7 @@ describe('Parquet', () => {
       1.5, 2.5, 2.4, 4.5, 0.5, 3,
     ]);
     expect(rows.map(({ count }) => Math.round(count as number))).toEqual([1, 2, 3, 4, 5, -6]);
-    expect(rows.map(({ colour }) => colour)).toEqual(['red', 'blue', 'red', 'red', 'grün', 'red']);
+    expect(rows.map(({ color }) => color)).toEqual(['red', 'blue', 'red', 'red', 'grün', 'red']);
     expect(rows.map(({ good }) => good)).toEqual(['true', 'false', 'true', 'true', 'false', 'true']);
     expect(new Date(Math.round((rows[5]!.when as number) / 1e6) * 1e6).getUTCDate()).toBe(6);
   });
@@ -297,7 +297,7 @@ describe('Parquet', () => {
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(
       /row 3, column "height": .* missing/,
     );
-    const columns = { height: 'ignore', when: 'ignore', colour: 'ignore' } as const;
+    const columns = { height: 'ignore', when: 'ignore', color: 'ignore' } as const;
     const data = await loadDataset(path, { columns, labelColumn: 'good' });
     expect([data.shape, data.classes, [...data.labels!]]).toEqual([
       [2],
@@ -363,7 +363,7 @@ describe('records', () => {
 
   test('missing values are null, undefined, NaN and keys that are left out', async () => {
     const rows = [{ a: 1, b: 'x' }, { a: null, b: 'x' }, { b: undefined }, { a: Number.NaN, b: 'y' }];
-    const data = await Dataset.fromRecords(rows, { onMissing: 'impute', standardise: false });
+    const data = await Dataset.fromRecords(rows, { onMissing: 'impute', standardize: false });
     expect([...data.data]).toEqual([1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 1]);
     expect(await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords(rows))).toMatch(/row 2, column "a"/);
   });

@@ -24,12 +24,12 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const grey = imageGrid(
+const gray = imageGrid(
   Float32Array.from({ length: 12 }, (_, i) => i / 11),
   [3, 4],
   { padding: 0 },
 );
-const coloured = imageGrid(
+const colored = imageGrid(
   Float32Array.from({ length: 24 }, (_, i) => ((i * 7) % 24) / 23),
   [3, 2, 4],
   { padding: 1 },
@@ -37,7 +37,7 @@ const coloured = imageGrid(
 
 describe('CRC-32C', () => {
   test.each([
-    // RFC 3720, appendix B.4, and the check value of the catalogue of parametrised CRC algorithms.
+    // RFC 3720, appendix B.4, and the check value of the catalog of parametrized CRC algorithms.
     ['nothing', new Uint8Array(0), 0],
     ['"123456789"', Buffer.from('123456789'), 0xe3069283],
     ['32 bytes of zeros', new Uint8Array(32), 0x8a9136aa],
@@ -139,7 +139,7 @@ describe('a writer', () => {
     await Promise.all([
       board.scalar('a/b', 0, -1.5),
       board.scalar('not a number', 1, Number.NaN),
-      board.image('picture', 3, coloured),
+      board.image('picture', 3, colored),
       board.histogram('values', 4, [3, -1, 0, 0.5]),
       board.histogram('all the same', 5, Float32Array.of(2, 2, 2)),
     ]);
@@ -160,8 +160,8 @@ describe('a writer', () => {
     expect(values[1]!.get(2)).toEqual([Number.NaN]);
 
     const image = inner(values[2]!, 4);
-    expect([1, 2, 3].map((field) => image.get(field)![0])).toEqual([coloured.height, coloured.width, 3]);
-    expect([...decode(image.get(4)![0] as Uint8Array).data]).toEqual([...coloured.data]);
+    expect([1, 2, 3].map((field) => image.get(field)![0])).toEqual([colored.height, colored.width, 3]);
+    expect([...decode(image.get(4)![0] as Uint8Array).data]).toEqual([...colored.data]);
 
     const histogram = inner(values[3]!, 5);
     expect([1, 2, 3, 4, 5].map((field) => histogram.get(field)![0])).toEqual([-1, 3, 4, 2.5, 10.25]);
@@ -188,9 +188,9 @@ describe('a writer', () => {
     expect(await refusal('ERR_RANGE', () => board.scalar('a', 0.5, 1))).toMatch(/step/);
     expect(await refusal('ERR_TYPE', () => board.histogram('a', 1, []))).toMatch(/at least one/);
     expect(await refusal('ERR_NONFINITE', () => board.histogram('a', 1, [1, NaN]))).toMatch(/values\[1\]/);
-    expect(await refusal('ERR_SHAPE', () => board.image('a', 1, { ...grey, width: 3 }))).toMatch(/data/);
+    expect(await refusal('ERR_SHAPE', () => board.image('a', 1, { ...gray, width: 3 }))).toMatch(/data/);
     for (const width of [Infinity, Number.NaN, -1])
-      expect(await refusal('ERR_RANGE', () => board.image('a', 1, { ...grey, width }))).toMatch(/width/);
+      expect(await refusal('ERR_RANGE', () => board.image('a', 1, { ...gray, width }))).toMatch(/width/);
     await board.close();
     expect(existsSync(directory)).toBe(false);
     expect(await refusal('ERR_STATE', () => board.scalar('a', 1, 1))).toMatch(/closed/);
@@ -259,15 +259,15 @@ describe.skipIf(!canRead)("TensorBoard's own reader", () => {
     const board = new TensorBoardWriter(directory);
     const values = Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i));
     for (const step of [0, 1, 2 ** 33]) await board.scalar('loss', step, step / 4);
-    await board.image('grey', 5, grey);
-    await board.image('coloured', 6, coloured);
+    await board.image('gray', 5, gray);
+    await board.image('colored', 6, colored);
     await board.histogram('values', 7, values);
     await board.close();
     const { scalars, images, histograms } = readBack(directory);
     expect(scalars).toEqual({ loss: [0, 1, 2 ** 33].map((step) => [step, step / 4]) });
     for (const [tag, step, { width, height, data }] of [
-      ['grey', 5, grey],
-      ['coloured', 6, coloured],
+      ['gray', 5, gray],
+      ['colored', 6, colored],
     ] as const)
       expect(images[tag]).toEqual([{ step, width, height, data: [...data] }]);
     const [{ num, sum, counts }] = histograms.values as [(typeof histograms)[string][number]];

@@ -100,7 +100,7 @@ function toLabel(text: string, classes: readonly string[] | undefined): string |
 function table(evaluation: Evaluation): string {
   const { data, losses, likelihood, reconstruction, latent, samples, disentanglement, detection } =
     evaluation;
-  const binarised = data.binarisation === 'none' ? '' : `, binarised (${data.binarisation})`;
+  const binarized = data.binarization === 'none' ? '' : `, binarized (${data.binarization})`;
   const lines: [string, number | undefined, string?][] = [
     ['elbo', losses.elbo, 'nats an example, one draw of z'],
     ['reconstruction', losses.reconstruction, '-log p(x|z)'],
@@ -136,7 +136,7 @@ function table(evaluation: Evaluation): string {
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   return [
-    `${data.name}: ${data.examples} examples of ${data.shape.join('x')}, ${data.kind}${binarised}`,
+    `${data.name}: ${data.examples} examples of ${data.shape.join('x')}, ${data.kind}${binarized}`,
     ...lines
       .filter(([, value]) => value !== undefined)
       .map(([name, value, note]) =>

@@ -84,7 +84,7 @@ export function openData(
   return loadDataset(options.data, loadOptions(options, split, schema));
 }
 
-/** The named data set for training, of which a share may be held out; tables are learnt from the rest alone. */
+/** The named data set for training, of which a share may be held out; tables are learned from the rest alone. */
 export async function openTraining(
   options: DataOptions,
   { holdout, seed }: { holdout: number; seed: number },

@@ -1,12 +1,12 @@
 import { TorchvaeError } from '../errors.ts';
 import { type ModelSpecInput, SPEC_KEYS } from '../model/spec.ts';
 import type { FitOptions } from '../training/fit.ts';
-import { OPTIMISER_OPTIONS } from '../training/optimiser.ts';
+import { OPTIMIZER_OPTIONS } from '../training/optimizer.ts';
 
 /** What `--set` may change, by the first part of its key; what has a flag of its own is left to that. */
 const MODEL_KEYS: readonly string[] = SPEC_KEYS.filter((key) => key !== 'inputShape');
 const FIT_KEYS: readonly string[] = [
-  ...OPTIMISER_OPTIONS.filter((key) => key !== 'learningRate' && key !== 'adam'),
+  ...OPTIMIZER_OPTIONS.filter((key) => key !== 'learningRate' && key !== 'adam'),
   'schedule',
   'earlyStopping',
   'shuffle',

@@ -32,7 +32,7 @@ export interface PictureOptions {
 }
 
 /** Help for `--show`. */
-export const SHOW_HELP = 'also in the terminal, where it shows 24-bit colours';
+export const SHOW_HELP = 'also in the terminal, where it shows 24-bit colors';
 
 /** Adds `--out` and `--show`. */
 export function addPictureOptions(command: Command, out: string): Command {
@@ -53,7 +53,7 @@ export function showInTerminal(
   const { isTTY, columns } = process.stdout;
   if (!show || !isTTY) return;
   if (process.stdout.hasColors(2 ** 24)) process.stdout.write(make(columns || 80));
-  else process.stderr.write('This terminal shows no 24-bit colours; set COLORTERM=truecolor if it does\n');
+  else process.stderr.write('This terminal shows no 24-bit colors; set COLORTERM=truecolor if it does\n');
 }
 
 /** @throws TorchvaeError ERR_STATE for examples that are no pictures */

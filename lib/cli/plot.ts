@@ -4,7 +4,7 @@ import { spread } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import type { Plot } from '../report/charts/plot.ts';
-import { svgToPng } from '../report/charts/rasterise.ts';
+import { svgToPng } from '../report/charts/rasterize.ts';
 import { svgChart } from '../report/charts/svg-chart.ts';
 import { terminalChart } from '../report/charts/terminal-chart.ts';
 import type { EpochRecord } from '../report/epochs.ts';

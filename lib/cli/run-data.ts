@@ -17,9 +17,9 @@ export interface RunData {
   test?: Dataset | StreamedDataset;
 }
 
-/** The data of a run, as its settings say. With `schema`, tables become examples by that instead of one that is learnt anew. */
+/** The data of a run, as its settings say. With `schema`, tables become examples by that instead of one that is learned anew. */
 export async function openRunData(settings: RunSettings, schema?: DataSchema): Promise<RunData> {
-  const { seed, holdout = 0, binarise } = settings;
+  const { seed, holdout = 0, binarize } = settings;
   if (settings.stream && holdout > 0) checkHoldout(settings);
   const opened: RunData = settings.stream
     ? { data: await openStream(settings, 'train', schema) }
@@ -27,9 +27,9 @@ export async function openRunData(settings: RunSettings, schema?: DataSchema): P
   const test = await openTest(settings, opened.data);
   const { data, validation } = opened;
   return {
-    data: binarised(data, binarise),
-    ...(validation && { validation: binarised(validation, binarise) }),
-    ...(test && { test: binarised(test, binarise) }),
+    data: binarized(data, binarize),
+    ...(validation && { validation: binarized(validation, binarize) }),
+    ...(test && { test: binarized(test, binarize) }),
   };
 }
 
@@ -82,7 +82,7 @@ function checkHoldout({ preset: name, holdout }: RunSettings): void {
 }
 
 /**
- * The data that a command shows a model: `--data`, binarised as the run's were, or the run's own: what it was trained on, or
+ * The data that a command shows a model: `--data`, binarized as the run's were, or the run's own: what it was trained on, or
  * for `test` what it was judged by, where there is that. Of a stream, some thousand examples.
  *
  * @throws TorchvaeError ERR_STATE where there is neither, and what the data sets throw
@@ -97,7 +97,7 @@ export async function openShown(
   const settings = await settingsNear(run);
   if (data !== undefined) {
     const opened = await openData({ ...given, data }, split, schema);
-    return opened.kind === 'unit' ? binarised(opened, settings?.binarise) : opened;
+    return opened.kind === 'unit' ? binarized(opened, settings?.binarize) : opened;
   }
   if (!settings) {
     throw new TorchvaeError(
@@ -117,6 +117,6 @@ async function settingsNear(run: string): Promise<RunSettings | undefined> {
   return settingsOf(directory.path, await directory.readConfig()).settings;
 }
 
-function binarised<T extends Dataset | StreamedDataset>(data: T, mode: RunSettings['binarise']): T {
-  return mode ? (data.binarise({ mode }) as T) : data;
+function binarized<T extends Dataset | StreamedDataset>(data: T, mode: RunSettings['binarize']): T {
+  return mode ? (data.binarize({ mode }) as T) : data;
 }

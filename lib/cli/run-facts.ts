@@ -37,15 +37,15 @@ export function factsOf(config: Json): NonNullable<ReportContent['facts']> {
       examples: data.examples,
       shape: Array.isArray(data.shape) ? data.shape.join(' x ') : data.shape,
       kind: data.kind,
-      binarisation: data.binarise,
+      binarization: data.binarize,
       'judged by': data.judge,
       'held out': training.holdout,
       'label column': data.labelColumn,
       'missing values': data.onMissing,
     },
     Objective: { objective },
-    'Optimiser and schedule': {
-      optimiser: optimizer,
+    'Optimizer and schedule': {
+      optimizer: optimizer,
       'learning rate': training.learningRate,
       schedule,
       'batch size': training.batchSize,

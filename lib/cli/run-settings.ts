@@ -18,7 +18,7 @@ export interface RunSettings extends DataOptions {
   patience?: number;
   /** Share of the training data that is held out. */
   holdout?: number;
-  binarise?: 'threshold' | 'fixed' | 'dynamic';
+  binarize?: 'threshold' | 'fixed' | 'dynamic';
   /** Assignments to parts of the model and of training. */
   set?: string[];
 }
@@ -49,7 +49,7 @@ export const SETTINGS: Readonly<Record<keyof RunSettings, Setting>> = {
   stream: { flag: '--stream', part: 'data', kind: 'switch' },
   window: { flag: '--window', part: 'data', kind: 'number' },
   testData: { flag: '--test-data', part: 'data', kind: 'text' },
-  binarise: { flag: '--binarise', part: 'data', kind: 'text' },
+  binarize: { flag: '--binarize', part: 'data', kind: 'text' },
   holdout: { flag: '--holdout', part: 'training', kind: 'number' },
   epochs: { flag: '--epochs', part: 'training', kind: 'number', mayChange: true, isRequired: true },
   batchSize: { flag: '--batch-size', part: 'training', kind: 'number', mayChange: true, isRequired: true },

@@ -49,7 +49,7 @@ Example, of normal examples that the model was not trained on:
     .action(learn);
   addShownOptions(program.command('score'))
     .description(
-      'Write how strange each example is, and, once a threshold was learnt, whether it is an anomaly.',
+      'Write how strange each example is, and, once a threshold was learned, whether it is an anomaly.',
     )
     .addOption(SPLIT())
     .option('--out <file>', 'CSV to write', 'scores.csv')
@@ -72,7 +72,7 @@ async function learn(
   });
   await vae.save(checkpoint);
   process.stderr.write(
-    `${checkpoint} takes for anomalies what scores above ${value.toFixed(4)} nats (${measure}), learnt from ${examples} examples\n`,
+    `${checkpoint} takes for anomalies what scores above ${value.toFixed(4)} nats (${measure}), learned from ${examples} examples\n`,
   );
 }
 
@@ -82,7 +82,7 @@ async function score(name: string, { split, out, ...flags }: ScoreFlags): Promis
   const found: Scores = vae.threshold ? await vae.detect(data) : { scores: await vae.score(data) };
   await writeFileAtomic(out, lines(data, found).join('\n'));
   const anomalies = found.anomalous?.filter(Boolean).length;
-  const judged = anomalies === undefined ? 'no threshold was learnt' : `${anomalies} of them anomalies`;
+  const judged = anomalies === undefined ? 'no threshold was learned' : `${anomalies} of them anomalies`;
   process.stderr.write(`Wrote the scores of ${data.length} examples, ${judged}, to ${out}\n`);
 }
 

@@ -52,7 +52,7 @@ export function register(program: Command): void {
     )
     .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
     .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
-    .option('--learning-rate <x>', "the optimiser's step size; default the preset's", nonNegative(1000))
+    .option('--learning-rate <x>', "the optimizer's step size; default the preset's", nonNegative(1000))
     .option(
       '--patience <n>',
       'end training when the validation loss has not fallen for n epochs; default it does not end early',
@@ -61,7 +61,7 @@ export function register(program: Command): void {
     .option('--set <key=value>', SET_HELP, collect)
     .addOption(
       new Option(
-        '--binarise <mode>',
+        '--binarize <mode>',
         'make 0 and 1 of the data: cut, drawn once, or drawn for every batch',
       ).choices(['threshold', 'fixed', 'dynamic']),
     )
@@ -85,7 +85,7 @@ Examples:
   torchvae train --data sprites --size 32 --count 50000 --out runs/sprites
   torchvae train --out runs/sprites --resume --epochs 20
   torchvae train --data people.csv --label-column kind --on-missing impute --set likelihood.type=gaussian
-  torchvae train --data mnist --binarise dynamic --set objective.type=iwae --set objective.samples=5
+  torchvae train --data mnist --binarize dynamic --set objective.type=iwae --set objective.samples=5
   torchvae train --data huge.npy --stream --test-data held-out.npy --out runs/huge
   torchvae train --data mnist --set condition.classes=10 --set 'schedule={"type":"cosine","epochs":10}'
 

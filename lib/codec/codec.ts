@@ -5,11 +5,11 @@ import { checkNumber, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Examples, Tensor } from '../model/input.ts';
 import { MAX_VALUES } from '../model/output.ts';
-import type { Labelled, VAE } from '../vae.ts';
+import type { Labeled, VAE } from '../vae.ts';
 import { decodeIntegers, encodeIntegers } from './integers.ts';
 
 /** How {@link compress} rounds. */
-export interface CompressOptions extends Labelled {
+export interface CompressOptions extends Labeled {
   /** Distance between the values that a dimension of z is rounded to; z is of about the size of 1. Default 0.25. */
   step?: number;
 }
@@ -57,7 +57,7 @@ export async function compress(vae: VAE, x: Examples, options: CompressOptions =
  *
  * @throws TorchvaeError ERR_TYPE, ERR_DATA_FORMAT for bytes that are damaged, ERR_STATE for those of another model
  */
-export async function decompress(vae: VAE, bytes: Uint8Array, options: Labelled = {}): Promise<Tensor> {
+export async function decompress(vae: VAE, bytes: Uint8Array, options: Labeled = {}): Promise<Tensor> {
   const { labels } = checkOptions('options of decompress', options, ['labels']);
   if (!types.isUint8Array(bytes))
     throw new TorchvaeError('ERR_TYPE', expected('a Uint8Array', 'bytes', bytes));
@@ -98,7 +98,7 @@ async function unpacked(body: Buffer, count: number): Promise<Buffer> {
 
 function checkCompressible({ spec }: VAE): void {
   const { type } = spec.posterior;
-  if (type === 'gumbel-softmax' || type === 'vector-quantised') {
+  if (type === 'gumbel-softmax' || type === 'vector-quantized') {
     throw new TorchvaeError(
       'ERR_STATE',
       `Expected a model whose codes are real numbers, to round them, but its posterior is ${type}; train one with gaussian`,

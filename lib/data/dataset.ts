@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { type Binarisation, type BinariseOptions, checkBinarise, drawn, thresholded } from './binarise.ts';
+import { type Binarization, type BinarizeOptions, checkBinarize, drawn, thresholded } from './binarize.ts';
 import {
   checkFactors,
   checkLabels,
@@ -15,7 +15,7 @@ import { type RecordOptions, readRecords } from './records.ts';
 import type { DataSchema } from './schema.ts';
 import { checkFractions, checkParts, splitIndices } from './split.ts';
 
-export type { Binarisation, BinariseOptions, DataKind, DataSchema, Factor, RecordOptions };
+export type { Binarization, BinarizeOptions, DataKind, DataSchema, Factor, RecordOptions };
 
 /** What describes a {@link Dataset}. */
 export interface DatasetOptions {
@@ -38,8 +38,8 @@ export interface DatasetOptions {
   factors?: readonly Factor[];
   /** [examples, factors], row-major. */
   factorValues?: Int32Array | Float32Array;
-  /** How the values became 0 and 1, or `dynamic` if every batch is to draw them; default `none`. See {@link Dataset.binarise}. */
-  binarisation?: Binarisation;
+  /** How the values became 0 and 1, or `dynamic` if every batch is to draw them; default `none`. See {@link Dataset.binarize}. */
+  binarization?: Binarization;
   /** How the examples were made of rows or lines, which turns them back; see `TableSchema` and `TextSchema`. */
   schema?: DataSchema | undefined;
 }
@@ -92,7 +92,7 @@ export class Dataset {
   /** [length, factors], row-major, or undefined. */
   readonly factorValues: Int32Array | Float32Array | undefined;
   /** How the values became 0 and 1; `dynamic` means that they are chances, and that every batch draws its own. */
-  readonly binarisation: Binarisation;
+  readonly binarization: Binarization;
   /** How the examples were made of rows of a table or lines of text, or undefined. `schema.decode` undoes it. */
   readonly schema: DataSchema | undefined;
 
@@ -102,7 +102,7 @@ export class Dataset {
    */
   constructor(options: DatasetOptions) {
     const known = ['name', 'shape', 'kind', 'data', 'labels', 'classes', 'factors', 'factorValues'];
-    known.push('binarisation', 'schema');
+    known.push('binarization', 'schema');
     // A Dataset that is spread out, to change a part of it, brings what follows from the others along.
     known.push('length', 'size');
     const {
@@ -114,7 +114,7 @@ export class Dataset {
       classes,
       factors = [],
       factorValues,
-      binarisation = 'none',
+      binarization = 'none',
       schema,
     } = checkOptions('options of Dataset', options, known);
     if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
@@ -131,7 +131,7 @@ export class Dataset {
     checkFactors(factors, factorValues, this.length);
     this.factors = Object.freeze(factors.map((factor) => Object.freeze({ ...factor })));
     this.factorValues = factorValues;
-    this.binarisation = checkOneOf('binarisation', binarisation, ['none', 'threshold', 'fixed', 'dynamic']);
+    this.binarization = checkOneOf('binarization', binarization, ['none', 'threshold', 'fixed', 'dynamic']);
     this.schema = checkSchema(schema, this.size);
   }
 
@@ -165,7 +165,7 @@ export class Dataset {
   }
 
   /**
-   * A data set of records with the same keys: numbers as they are or standardised, texts and truth values as categories, null and
+   * A data set of records with the same keys: numbers as they are or standardized, texts and truth values as categories, null and
    * undefined missing. Takes all of them into memory, from anything that can be iterated, such as a cursor of a database.
    *
    * @throws TorchvaeError what `TableSchema.learn` and `encode` throw, ERR_TYPE for what cannot be iterated or is no record; what
@@ -244,27 +244,27 @@ export class Dataset {
    * A data set of 0 and 1 from one of values in [0, 1]. With `dynamic` the values stay: training and evaluation draw from
    * them, and methods that take examples one by one (`VAE.losses` and the like) draw once, from their own seed.
    *
-   * @throws TorchvaeError ERR_STATE for values that are not in [0, 1] or are binarised already
+   * @throws TorchvaeError ERR_STATE for values that are not in [0, 1] or are binarized already
    */
-  binarise(options: BinariseOptions): Dataset {
+  binarize(options: BinarizeOptions): Dataset {
     const known = ['mode', 'threshold', 'seed'];
-    const { mode, threshold, seed } = checkBinarise(checkOptions('options of binarise', options, known));
-    if (this.kind !== 'unit' || this.binarisation !== 'none') {
+    const { mode, threshold, seed } = checkBinarize(checkOptions('options of binarize', options, known));
+    if (this.kind !== 'unit' || this.binarization !== 'none') {
       const state =
-        this.binarisation === 'none' ? `of kind '${this.kind}'` : `binarised (${this.binarisation})`;
+        this.binarization === 'none' ? `of kind '${this.kind}'` : `binarized (${this.binarization})`;
       throw new TorchvaeError(
         'ERR_STATE',
-        `Expected data of kind 'unit' to binarise, but ${this.name} is ${state}; scale the values to [0, 1] first`,
+        `Expected data of kind 'unit' to binarize, but ${this.name} is ${state}; scale the values to [0, 1] first`,
       );
     }
-    if (mode === 'dynamic') return new Dataset({ ...this, binarisation: mode } as DatasetOptions);
+    if (mode === 'dynamic') return new Dataset({ ...this, binarization: mode } as DatasetOptions);
     const data = mode === 'threshold' ? thresholded(this.data, threshold) : drawn(this.data, seed);
-    return new Dataset({ ...this, data, kind: 'binary', binarisation: mode } as DatasetOptions);
+    return new Dataset({ ...this, data, kind: 'binary', binarization: mode } as DatasetOptions);
   }
 
-  /** The values as 0 and 1 (bytes 0 and 255), drawn from `seed`, where the binarisation is `dynamic`; else as they are. */
+  /** The values as 0 and 1 (bytes 0 and 255), drawn from `seed`, where the binarization is `dynamic`; else as they are. */
   drawn(seed: number): Uint8Array | Float32Array {
-    return this.binarisation === 'dynamic' ? drawn(this.data, seed) : this.data;
+    return this.binarization === 'dynamic' ? drawn(this.data, seed) : this.data;
   }
 
   /**
@@ -284,7 +284,7 @@ export class Dataset {
     return [
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
-      ...(this.binarisation === 'none' ? [] : [`${this.binarisation} binarisation`]),
+      ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
       this.data instanceof Uint8Array ? 'uint8' : 'float32',
       ...(classes ? [`${classes} classes`] : []),
       ...(this.factors.length ? [`factors ${this.factors.map((factor) => factor.name).join(', ')}`] : []),
@@ -296,12 +296,12 @@ export class Dataset {
     labels: Int32Array | undefined,
     factorValues: Int32Array | Float32Array | undefined,
   ): Dataset {
-    const { name, shape, kind, classes, factors, binarisation, schema } = this;
+    const { name, shape, kind, classes, factors, binarization, schema } = this;
     return new Dataset({
       name,
       shape,
       kind,
-      binarisation,
+      binarization,
       data,
       factors,
       ...(labels && { labels }),

@@ -16,7 +16,7 @@ export interface ImageFolderOptions {
    * stand over. Default: the size of the first image, which all others must have.
    */
   imageSize?: number | readonly [height: number, width: number];
-  /** 1 for grey, 3 for red, green and blue. Default 1 if all images are grey, else 3. */
+  /** 1 for gray, 3 for red, green and blue. Default 1 if all images are gray, else 3. */
   channels?: 1 | 3;
   /** Pixels that one image may have before it is resized. Default 2^26, which is 8192 x 8192. */
   maxPixels?: number;
@@ -41,7 +41,7 @@ type Decoder = (bytes: Uint8Array, options: SharpOptions) => Sharp;
 interface Header {
   height: number;
   width: number;
-  isGrey: boolean;
+  isGray: boolean;
 }
 
 /** A folder of images, of which nothing but the headers was read. */
@@ -118,16 +118,16 @@ export async function openImageFolder(
     const trouble = `expected the size of ${paths[0]} (${first.height} x ${first.width}) but it is ${header.height} x ${header.width}`;
     throw badData(path, `${trouble}; give imageSize (--size) to resize all`);
   };
-  let isGrey = true;
+  let isGray = true;
   await eachOf(paths, async (path) => {
     if (signal) checkGoesOn(folder, signal);
     // With size and channels given there is nothing to learn of all before the first is decoded.
     if (asked && channels) return;
     const header = await headerOf(await read(path), path, maxPixels);
-    isGrey &&= header.isGrey;
+    isGray &&= header.isGray;
     checkHeader(path, header);
   });
-  const depth = channels ?? (isGrey ? 1 : 3);
+  const depth = channels ?? (isGray ? 1 : 3);
   const [height, width] = size as [number, number];
   return {
     files,
@@ -144,7 +144,7 @@ export async function openImageFolder(
   };
 }
 
-/** Bytes of all examples, taken to be as large as the first image and in colour. */
+/** Bytes of all examples, taken to be as large as the first image and in color. */
 export async function imageFolderSize(folder: string, imageSize?: number): Promise<number> {
   const { paths } = await findImages(folder);
   if (imageSize !== undefined) return 3 * imageSize ** 2 * paths.length;
@@ -200,7 +200,7 @@ async function headerOf(image: Sharp, path: string, maxPixels: number): Promise<
   return {
     height: isTurned ? width : height,
     width: isTurned ? height : width,
-    isGrey: space === 'b-w' || space === 'grey16',
+    isGray: space === 'b-w' || space === 'grey16',
   };
 }
 
@@ -213,7 +213,7 @@ async function pixelsOf(
 ): Promise<Uint8Array> {
   const upright = image.autoOrient().flatten({ background: '#000' });
   const resized = upright.resize({ width: width!, height: height!, fit: 'cover' });
-  const raw = resized.toColourspace(channels === 1 ? 'b-w' : 'srgb').raw({ depth: 'uchar' });
+  const raw = resized.toColorspace(channels === 1 ? 'b-w' : 'srgb').raw({ depth: 'uchar' });
   const { data, info } = await decoding(path, raw.toBuffer({ resolveWithObject: true }));
   const pixels = height! * width!;
   if (info.channels < channels || data.length !== pixels * info.channels) {

@@ -8,7 +8,7 @@ import type { Dataset, SplitOptions } from './dataset.ts';
 import { readIdx } from './idx.ts';
 import { IMAGE_OPTIONS, type ImageFolderOptions, loadImageFolder } from './image-folder.ts';
 import { kindOf, type SourceKind } from './kind.ts';
-import { datasetOfSource, type LearntOptions, readSource, splitSource } from './learnt.ts';
+import { datasetOfSource, type LearnedOptions, readSource, splitSource } from './learned.ts';
 import { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
 import { datasetOf } from './numeric-array.ts';
 import { splitPath } from './split-folders.ts';
@@ -20,8 +20,8 @@ export type { NpzOptions } from './array-files.ts';
 export { type CifarOptions, loadCifar } from './cifar.ts';
 export type { CsvOptions } from './csv.ts';
 export {
-  type Binarisation,
-  type BinariseOptions,
+  type Binarization,
+  type BinarizeOptions,
   type DataKind,
   type DataSchema,
   Dataset,
@@ -34,7 +34,7 @@ export {
 export type { Values } from './dataset-values.ts';
 export { type IdxArray, readIdx } from './idx.ts';
 export { type ImageFolderOptions, loadImageFolder } from './image-folder.ts';
-export type { LearntOptions } from './learnt.ts';
+export type { LearnedOptions } from './learned.ts';
 export { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
 export { Random } from './random.ts';
 export { schemaFromJson } from './schema.ts';
@@ -54,13 +54,13 @@ export interface LoadOptions
     SpritesOptions,
     NpzOptions,
     CifarOptions,
-    LearntOptions,
+    LearnedOptions,
     ImageFolderOptions {}
 
 const OPTIONS = {
   named: ['split', 'directory', 'download', 'mirrors', 'size', 'count', 'seed'],
   arrays: ['member', 'labelMember'],
-  learnt: ['schema', ...CSV_OPTIONS, ...TABLE_SCHEMA_OPTIONS, ...TEXT_SCHEMA_OPTIONS],
+  learned: ['schema', ...CSV_OPTIONS, ...TABLE_SCHEMA_OPTIONS, ...TEXT_SCHEMA_OPTIONS],
   images: IMAGE_OPTIONS,
 };
 
@@ -81,9 +81,9 @@ const LOADERS: Readonly<Record<SourceKind, (path: string, options: LoadOptions) 
   npy: loadNpy,
   npz: loadNpz,
   cifar: (path, options) => loadCifar(path, only(options, CIFAR_OPTIONS)),
-  csv: (path, options) => loadLearnt(path, 'csv', options),
-  parquet: (path, options) => loadLearnt(path, 'parquet', options),
-  text: (path, options) => loadLearnt(path, 'text', options),
+  csv: (path, options) => loadLearned(path, 'csv', options),
+  parquet: (path, options) => loadLearned(path, 'parquet', options),
+  text: (path, options) => loadLearned(path, 'text', options),
   images: (path, options) => loadImageFolder(path, only(options, IMAGE_OPTIONS)),
   idx: loadIdx,
 };
@@ -93,7 +93,7 @@ const LOADERS: Readonly<Record<SourceKind, (path: string, options: LoadOptions) 
  * version, as a folder or a file; a table (.csv, .tsv, .parquet); lines of text (.txt); a folder of images; or an IDX file of
  * examples, compressed or not. Bytes of arrays are pixels (kind `unit`); other numbers are `binary`, `unit` or `real` by their
  * range. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28]. Tables and texts become numbers by a schema
- * learnt from all of them, which {@link loadSplit} learns from the training part alone. Of a folder that holds the folders `train`
+ * learned from all of them, which {@link loadSplit} learns from the training part alone. Of a folder that holds the folders `train`
  * and `test`, and no others but a validation set, the one that `split` names is loaded.
  *
  * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and what the data sets throw
@@ -105,7 +105,7 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
 }
 
 /**
- * What {@link loadDataset} loads, divided at random. Means, categories and vocabularies of tables and texts are learnt from the
+ * What {@link loadDataset} loads, divided at random. Means, categories and vocabularies of tables and texts are learned from the
  * training part alone.
  *
  * @throws TorchvaeError what `loadDataset` and `Dataset.split` throw
@@ -122,8 +122,8 @@ export async function loadSplit(
   if (kind !== 'csv' && kind !== 'parquet' && kind !== 'text') {
     return (await LOADERS[kind](path, checked)).split(division);
   }
-  const learnt = only(checked, OPTIONS.learnt);
-  return splitSource(await readSource(path, kind, learnt), division, learnt);
+  const learned = only(checked, OPTIONS.learned);
+  return splitSource(await readSource(path, kind, learned), division, learned);
 }
 
 type Found =
@@ -145,13 +145,13 @@ async function find(nameOrPath: string, split: 'train' | 'test' | undefined): Pr
   throw new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
 }
 
-async function loadLearnt(
+async function loadLearned(
   path: string,
   kind: 'csv' | 'parquet' | 'text',
   options: LoadOptions,
 ): Promise<Dataset> {
-  const learnt = only(options, OPTIONS.learnt);
-  return datasetOfSource(await readSource(path, kind, learnt), learnt);
+  const learned = only(options, OPTIONS.learned);
+  return datasetOfSource(await readSource(path, kind, learned), learned);
 }
 
 /** The options with these names. */

@@ -25,7 +25,7 @@ export interface MnistOptions {
 }
 
 /**
- * MNIST: 28x28 grey images of handwritten digits, with their labels (LeCun, Cortes and Burges). Looks for the four
+ * MNIST: 28x28 gray images of handwritten digits, with their labels (LeCun, Cortes and Burges). Looks for the four
  * original files, compressed or not, and downloads what is missing. Whatever is used is checked by its SHA-256.
  *
  * @returns bytes of kind `unit`, shape [1, 28, 28], 60,000 or 10,000 examples, labels 0 to 9
@@ -37,7 +37,7 @@ export function mnist(options: MnistOptions = {}): Promise<Dataset> {
 }
 
 /**
- * Fashion-MNIST: 28x28 grey images of clothing in ten classes, a drop-in for MNIST (Xiao, Rasul and Vollgraf 2017,
+ * Fashion-MNIST: 28x28 gray images of clothing in ten classes, a drop-in for MNIST (Xiao, Rasul and Vollgraf 2017,
  * "Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms"). Found, downloaded and checked
  * as {@link mnist} is, with the same result and errors.
  */

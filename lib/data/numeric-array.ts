@@ -150,8 +150,8 @@ function notFinite(
 }
 
 function isChannelsLast(inner: readonly number[]): boolean {
-  const isColour = (extent: number | undefined) => extent === 1 || extent === 3;
-  return inner.length === 3 && isColour(inner[2]) && !isColour(inner[0]);
+  const isColor = (extent: number | undefined) => extent === 1 || extent === 3;
+  return inner.length === 3 && isColor(inner[2]) && !isColor(inner[0]);
 }
 
 /** [n, height, width, channels] to [n, channels, height, width]. */

@@ -5,8 +5,8 @@ const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const PLAIN = new Set(['IHDR', 'IDAT', 'IEND', 'tEXt', 'zTXt', 'iTXt', 'tIME', 'pHYs', 'sRGB']);
 
 /**
- * The pixels [height, width, channels] of a PNG image of this size with 8 bits of grey (1 channel) or red, green and blue (3), and
- * nothing that changes their meaning, such as a colour profile; undefined for any other file, also for a damaged one. Some ten
+ * The pixels [height, width, channels] of a PNG image of this size with 8 bits of gray (1 channel) or red, green and blue (3), and
+ * nothing that changes their meaning, such as a color profile; undefined for any other file, also for a damaged one. Some ten
  * times as fast for small pictures as a library for all of them, whose cost for each picture exceeds that of its pixels.
  */
 export function plainPng(
@@ -24,13 +24,13 @@ export function plainPng(
     if (!PLAIN.has(type) || (at === 8) !== (type === 'IHDR')) return undefined;
     at += 12 + view.getUint32(at);
   }
-  const [depth, colour, , , interlaced] = bytes.subarray(24, 29);
+  const [depth, color, , , interlaced] = bytes.subarray(24, 29);
   const isMeant =
     at === bytes.length &&
     view.getUint32(16) === width &&
     view.getUint32(20) === height &&
     depth === 8 &&
-    colour === (channels === 1 ? 0 : 2) &&
+    color === (channels === 1 ? 0 : 2) &&
     interlaced === 0;
   if (!isMeant) return undefined;
   try {

@@ -17,14 +17,14 @@ export interface RecordOptions extends TableSchemaOptions {
   name?: string;
   /** What keys are taken for, where their values do not tell. */
   columns?: Readonly<Record<string, ColumnType>>;
-  /** That of the training records, for others: nothing is learnt then, and the options of learning have no meaning. */
+  /** That of the training records, for others: nothing is learned then, and the options of learning have no meaning. */
   schema?: TableSchema;
 }
 
 /** The keys of {@link RecordOptions}. */
 export const RECORD_OPTIONS = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS] as const;
 
-/** What `Dataset` is made of: the records as a table, encoded by a schema that is given or learnt from them. */
+/** What `Dataset` is made of: the records as a table, encoded by a schema that is given or learned from them. */
 export async function readRecords(
   records: Iterable<object> | AsyncIterable<object>,
   options: RecordOptions,
@@ -82,7 +82,7 @@ export class RecordTable {
 
   #settle(record: object): string[] {
     const keys = this.#schema ? recordKeys(this.#schema, record) : Object.keys(record);
-    // A schema leaves other keys out, such as those that it was learnt without.
+    // A schema leaves other keys out, such as those that it was learned without.
     const isLeftOut = (name: string) => !keys.includes(name) && Object.hasOwn(record, name);
     this.#types = Object.fromEntries(Object.entries(this.#columns).filter(([name]) => !isLeftOut(name)));
     this.#keys = keys;

@@ -3,7 +3,7 @@ import { badData } from './source.ts';
 import { TableSchema } from './table-schema.ts';
 import { TextSchema } from './text-schema.ts';
 
-/** How rows or lines become examples, learnt from the training part, and how examples become rows or lines again. */
+/** How rows or lines become examples, learned from the training part, and how examples become rows or lines again. */
 export type DataSchema = TableSchema | TextSchema;
 
 /**

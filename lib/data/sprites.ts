@@ -72,25 +72,25 @@ type Combination = [shape: number, scale: number, rotation: number, x: number, y
 
 /**
  * Draws one combination of factors into `image`, [size, size], which is black. A pixel is as bright as the part of it
- * that the shape covers, taken as linear in the distance of its centre from the edge.
+ * that the shape covers, taken as linear in the distance of its center from the edge.
  */
 function drawSprite(image: Uint8Array, size: number, ...[shape, scale, rotation, x, y]: Combination): void {
   const largest = LARGEST * size;
   const radius = (largest * (5 + scale)) / 10;
-  const centreX = largest + ((size - 2 * largest) * x) / 31;
-  const centreY = largest + ((size - 2 * largest) * y) / 31;
+  const centerX = largest + ((size - 2 * largest) * x) / 31;
+  const centerY = largest + ((size - 2 * largest) * y) / 31;
   const angle = (2 * Math.PI * rotation) / 40;
   const cos = Math.cos(angle);
   const sin = Math.sin(angle);
   const coverage = COVERAGES[shape]!;
-  const top = Math.floor(centreY - radius - 1);
-  const bottom = Math.ceil(centreY + radius + 1);
-  const left = Math.floor(centreX - radius - 1);
-  const right = Math.ceil(centreX + radius + 1);
+  const top = Math.floor(centerY - radius - 1);
+  const bottom = Math.ceil(centerY + radius + 1);
+  const left = Math.floor(centerX - radius - 1);
+  const right = Math.ceil(centerX + radius + 1);
   for (let row = Math.max(top, 0); row < Math.min(bottom, size); row++) {
-    const dy = row + 0.5 - centreY;
+    const dy = row + 0.5 - centerY;
     for (let column = Math.max(left, 0); column < Math.min(right, size); column++) {
-      const dx = column + 0.5 - centreX;
+      const dx = column + 0.5 - centerX;
       const part = coverage(cos * dx + sin * dy, cos * dy - sin * dx, radius);
       image[row * size + column] = 255 * part + 0.5;
     }
@@ -128,7 +128,7 @@ function ellipseCoverage(u: number, v: number, radius: number): number {
 
 /**
  * A square standing on its corner with half-discs on its upper sides. In units where that corner is the origin and the
- * square's diagonal is 1, the discs have the centres (+-1/4, 3/4) and the radius r = sqrt(1/8). The circle of radius R
+ * square's diagonal is 1, the discs have the centers (+-1/4, 3/4) and the radius r = sqrt(1/8). The circle of radius R
  * around (0, R) touches that corner, and the discs if (R - r)^2 = (1/4)^2 + (3/4 - R)^2.
  */
 const DISC_RADIUS = Math.sqrt(1 / 8);

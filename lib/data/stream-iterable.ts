@@ -210,10 +210,10 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
 /** @throws TorchvaeError ERR_DATA_FORMAT for what cannot follow on `first` in a stream */
 function checkLike(first: Dataset, block: unknown, place: string): asserts block is Dataset {
   if (!(block instanceof Dataset)) throw badData(place, expected('a Dataset, as the first is,', 'it', block));
-  if (block.binarisation === 'dynamic') {
+  if (block.binarization === 'dynamic') {
     throw badData(
       place,
-      'expected values as they are but received dynamic binarisation; binarise the stream',
+      'expected values as they are but received dynamic binarization; binarize the stream',
     );
   }
   const isLike =

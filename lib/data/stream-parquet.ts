@@ -26,7 +26,7 @@ import {
 export interface ParquetStreamOptions extends TableSchemaOptions {
   /** What columns are taken for, where their type does not tell. */
   columns?: Readonly<Record<string, ColumnType>>;
-  /** That of the training data: nothing is learnt then, and the options of learning have no meaning. */
+  /** That of the training data: nothing is learned then, and the options of learning have no meaning. */
   schema?: TableSchema;
   /** Seconds that reading one row group may take. Default 120. */
   timeLimit?: number;
@@ -45,7 +45,7 @@ interface Opened {
 /**
  * The rows of a Parquet file, read by a process of its own with bounded memory and time, one row group in its memory at a time. A first
  * pass over all rows learns the schema, with the same numbers as in memory; with a given one there is none, but where its numbers
- * are not standardised.
+ * are not standardized.
  *
  * @throws TorchvaeError as `readParquet` does, also where a row group takes longer than `timeLimit`; what `TableSchema.learn` throws
  */
@@ -75,16 +75,16 @@ export async function openParquetStream(
             hasLabels: wanted.includes(schema.label?.name ?? ''),
           }
         : await survey(process, groupRows.length, learning, schema);
-    const learnt = schema ?? TableSchema.fromJSON(found.schema);
+    const learned = schema ?? TableSchema.fromJSON(found.schema);
     const description: StreamDescription = {
       name: basename(path),
       length: found.length,
-      shape: [learnt.size],
+      shape: [learned.size],
       kind: found.kind,
       isBytes: false,
       hasLabels: found.hasLabels,
-      classes: found.hasLabels ? learnt.label?.categories : undefined,
-      schema: learnt,
+      classes: found.hasLabels ? learned.label?.categories : undefined,
+      schema: learned,
     };
     const blocks = blocksOf(groupRows);
     return {

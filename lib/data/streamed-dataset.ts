@@ -1,6 +1,6 @@
 import { checkInteger, checkOptions } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { type Binarisation, type BinariseOptions, checkBinarise, thresholded } from './binarise.ts';
+import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './binarize.ts';
 import { Dataset } from './dataset.ts';
 import type { DataKind } from './dataset-checks.ts';
 import { RECORD_OPTIONS } from './records.ts';
@@ -56,7 +56,7 @@ export class StreamedDataset {
   /** The names of the classes, by label, or undefined. */
   readonly classes: readonly string[] | undefined;
   /** How the values become 0 and 1; `dynamic` means that they are chances, and that every batch draws its own. */
-  readonly binarisation: Binarisation;
+  readonly binarization: Binarization;
   /** How the examples are made of rows of a table, or undefined. */
   readonly schema: DataSchema | undefined;
   /** Examples that are shuffled among themselves. */
@@ -67,14 +67,14 @@ export class StreamedDataset {
   /** @internal */
   constructor(
     source: StreamSource,
-    options: { window?: number | undefined; binarisation?: Binarisation; threshold?: number } = {},
+    options: { window?: number | undefined; binarization?: Binarization; threshold?: number } = {},
   ) {
     this.name = source.name;
     this.length = source.length;
     this.shape = Object.freeze([...source.shape]);
     this.size = source.shape.reduce((product, extent) => product * extent, 1);
-    this.binarisation = options.binarisation ?? 'none';
-    this.kind = this.binarisation === 'threshold' ? 'binary' : source.kind;
+    this.binarization = options.binarization ?? 'none';
+    this.kind = this.binarization === 'threshold' ? 'binary' : source.kind;
     this.hasLabels = source.hasLabels;
     this.classes = source.classes && Object.freeze([...source.classes]);
     this.schema = source.schema;
@@ -91,7 +91,7 @@ export class StreamedDataset {
    * of records, with the same numbers as `Dataset.fromRecords` would.
    *
    * @example
-   * const data = await StreamedDataset.from(() => database.query('select height, colour from things'), { name: 'things' });
+   * const data = await StreamedDataset.from(() => database.query('select height, color from things'), { name: 'things' });
    * @throws TorchvaeError what `Dataset.fromRecords` throws, naming the record; ERR_IO where the iteration itself throws; a later
    * pass that gives fewer or more examples, or others than the first led to expect, ends training with ERR_DATA_FORMAT
    */
@@ -112,20 +112,20 @@ export class StreamedDataset {
   /**
    * The same examples as 0 and 1, of values in [0, 1].
    *
-   * @throws TorchvaeError ERR_STATE for values that are not in [0, 1] or are binarised already, and for the mode `fixed`, whose
+   * @throws TorchvaeError ERR_STATE for values that are not in [0, 1] or are binarized already, and for the mode `fixed`, whose
    * draws are one sequence over a whole data set
    */
-  binarise(options: BinariseOptions): StreamedDataset {
+  binarize(options: BinarizeOptions): StreamedDataset {
     const known = ['mode', 'threshold', 'seed'];
-    const { mode, threshold } = checkBinarise(checkOptions('options of binarise', options, known));
-    if (this.kind !== 'unit' || this.binarisation !== 'none' || mode === 'fixed') {
+    const { mode, threshold } = checkBinarize(checkOptions('options of binarize', options, known));
+    if (this.kind !== 'unit' || this.binarization !== 'none' || mode === 'fixed') {
       const what =
         mode === 'fixed'
           ? `'dynamic' or 'threshold' for the mode of a streamed data set but received 'fixed'`
-          : `data of kind 'unit' to binarise, but ${this.name} is of kind '${this.kind}', binarisation ${this.binarisation}`;
+          : `data of kind 'unit' to binarize, but ${this.name} is of kind '${this.kind}', binarization ${this.binarization}`;
       throw new TorchvaeError('ERR_STATE', `Expected ${what}`);
     }
-    return new StreamedDataset(this.#source, { window: this.window, binarisation: mode, threshold });
+    return new StreamedDataset(this.#source, { window: this.window, binarization: mode, threshold });
   }
 
   /**
@@ -147,12 +147,12 @@ export class StreamedDataset {
     const reading = await this.open({ seed: 0, epoch: 0, shuffle, first: 0, signal });
     try {
       const { data, labels } = await reading.read(count);
-      const { name, shape, kind, binarisation, classes, schema } = this;
+      const { name, shape, kind, binarization, classes, schema } = this;
       return new Dataset({
         name,
         shape,
         kind,
-        binarisation,
+        binarization,
         data,
         ...(labels && { labels }),
         ...(labels && classes && { classes }),
@@ -168,8 +168,8 @@ export class StreamedDataset {
     return [
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
-      ...(this.binarisation === 'none' ? [] : [`${this.binarisation} binarisation`]),
-      this.#source.isBytes || this.binarisation === 'threshold' ? 'uint8' : 'float32',
+      ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
+      this.#source.isBytes || this.binarization === 'threshold' ? 'uint8' : 'float32',
       ...(this.classes ? [`${this.classes.length} classes`] : []),
       `streamed in windows of ${this.window.toLocaleString('en-US')}`,
     ].join(', ');
@@ -178,7 +178,7 @@ export class StreamedDataset {
   /** @internal A pass over the examples. */
   async open(request: EpochRequest): Promise<Reading> {
     const reading = await this.#source.open(request);
-    if (this.binarisation !== 'threshold') return reading;
+    if (this.binarization !== 'threshold') return reading;
     return {
       read: async (count): Promise<ExampleBlock> => {
         const { data, labels } = await reading.read(count);

@@ -1,12 +1,12 @@
 import { badData } from './source.ts';
 
-/** A numeric column: an example holds (value - centre) / scale. */
+/** A numeric column: an example holds (value - center) / scale. */
 export interface NumericField {
   readonly name: string;
   readonly type: 'numeric';
-  /** The mean of the training rows, in the column's units; 0 where nothing is standardised. */
-  readonly centre: number;
-  /** Their standard deviation, or 1 if it is 0; 1 where nothing is standardised. */
+  /** The mean of the training rows, in the column's units; 0 where nothing is standardized. */
+  readonly center: number;
+  /** Their standard deviation, or 1 if it is 0; 1 where nothing is standardized. */
   readonly scale: number;
   /** What a missing value becomes: their mean. */
   readonly fill: number;
@@ -35,19 +35,19 @@ export interface LabelField {
 export const MAX_CATEGORIES = 4096;
 
 /**
- * Holds what a file says against what was learnt once.
+ * Holds what a file says against what was learned once.
  *
  * @throws TorchvaeError ERR_DATA_FORMAT
  */
 export function checkFields(fields: unknown, label: unknown): { fields: Field[]; label?: LabelField } {
   if (!Array.isArray(fields) || fields.length === 0) throw damaged('fields');
   const checked = fields.map((field, i): Field => {
-    const { name, type, centre, scale, fill, categories, usual } = (field ?? {}) as Record<string, unknown>;
+    const { name, type, center, scale, fill, categories, usual } = (field ?? {}) as Record<string, unknown>;
     if (typeof name !== 'string') throw damaged(`fields[${i}].name`);
     if (type === 'numeric') {
-      if (![centre, scale, fill].every(Number.isFinite) || !((scale as number) > 0))
+      if (![center, scale, fill].every(Number.isFinite) || !((scale as number) > 0))
         throw damaged(`fields[${i}]`);
-      return { name, type, centre: Number(centre), scale: Number(scale), fill: Number(fill) };
+      return { name, type, center: Number(center), scale: Number(scale), fill: Number(fill) };
     }
     if (type !== 'categorical') throw damaged(`fields[${i}].type`);
     const names = checkNames(categories, `fields[${i}].categories`);

@@ -12,34 +12,34 @@ import {
 export class TableLearner {
   readonly #file: string;
   readonly #labelColumn: string | undefined;
-  readonly #standardise: boolean;
+  readonly #standardize: boolean;
   #fields: FieldLearner[] | undefined;
   #label: LabelLearner | undefined;
 
   constructor(
     file: string,
-    { labelColumn, standardise }: { labelColumn?: string | undefined; standardise: boolean },
+    { labelColumn, standardize }: { labelColumn?: string | undefined; standardize: boolean },
   ) {
     this.#file = file;
     this.#labelColumn = labelColumn;
-    this.#standardise = standardise;
+    this.#standardize = standardize;
   }
 
   /**
-   * @param labelled the rows whose labels there are
+   * @param labeled the rows whose labels there are
    * @throws TorchvaeError what `TableSchema.learn` throws
    */
-  add(table: Table, labelled: Table = table): void {
+  add(table: Table, labeled: Table = table): void {
     const label = this.#labelColumn;
     this.#fields ??= table.columns
       .filter(({ name }) => name !== label)
-      .map(({ name }) => new FieldLearner(name, this.#standardise, this.#file));
+      .map(({ name }) => new FieldLearner(name, this.#standardize, this.#file));
     if (this.#fields.length === 0)
       throw badData(this.#file, 'expected at least one column beside that of the labels');
     for (const field of this.#fields) field.add(columnOf(table, field.name));
     if (label === undefined) return;
     this.#label ??= new LabelLearner(label, this.#file);
-    this.#label.add(columnOf(labelled, label), labelled);
+    this.#label.add(columnOf(labeled, label), labeled);
   }
 
   finish(): { fields: Field[]; label?: LabelField } {
@@ -56,7 +56,7 @@ export class TableLearner {
 /** A column is numeric as long as all that came was. */
 class FieldLearner {
   readonly name: string;
-  readonly #standardise: boolean;
+  readonly #standardize: boolean;
   readonly #file: string;
   // Of numbers: Welford's update, which large means do not spoil.
   #count = 0;
@@ -68,9 +68,9 @@ class FieldLearner {
   /** How often each category came, from the first word on. */
   #counts: Map<string, number> | undefined;
 
-  constructor(name: string, standardise: boolean, file: string) {
+  constructor(name: string, standardize: boolean, file: string) {
     this.name = name;
-    this.#standardise = standardise;
+    this.#standardize = standardize;
     this.#file = file;
   }
 
@@ -122,8 +122,8 @@ class FieldLearner {
         `column ${JSON.stringify(name)}: expected numbers whose mean and deviation are finite; scale them`,
       );
     }
-    if (!this.#standardise) return { name, type: 'numeric', centre: 0, scale: 1, fill: mean };
-    return { name, type: 'numeric', centre: mean, scale: deviation || 1, fill: mean };
+    if (!this.#standardize) return { name, type: 'numeric', center: 0, scale: 1, fill: mean };
+    return { name, type: 'numeric', center: mean, scale: deviation || 1, fill: mean };
   }
 
   #category(counts: ReadonlyMap<string, number>): CategoricalField {

@@ -18,10 +18,10 @@ export interface TableSchemaOptions {
    */
   onMissing?: 'refuse' | 'impute';
   /** Whether numeric columns get mean 0 and standard deviation 1 over the training rows. Default true. */
-  standardise?: boolean;
+  standardize?: boolean;
 }
 
-export const TABLE_SCHEMA_OPTIONS = ['labelColumn', 'onMissing', 'standardise'] as const;
+export const TABLE_SCHEMA_OPTIONS = ['labelColumn', 'onMissing', 'standardize'] as const;
 
 /** What {@link TableSchema.encode} makes of rows, as the constructor of `Dataset` takes it. */
 export interface EncodedTable {
@@ -45,8 +45,8 @@ export interface TableSchemaJson {
 const MAX_VALUES = 2 ** 30;
 
 /**
- * How rows of a table become examples, and examples rows again: numeric columns are standardised, categorical ones become a
- * one-hot group each, in the order of the columns. Learnt from training rows alone, and kept as JSON.
+ * How rows of a table become examples, and examples rows again: numeric columns are standardized, categorical ones become a
+ * one-hot group each, in the order of the columns. Learned from training rows alone, and kept as JSON.
  */
 export class TableSchema {
   readonly type = 'table';
@@ -68,19 +68,19 @@ export class TableSchema {
   /**
    * The schema of these rows, which should be the training rows alone.
    *
-   * @param labelled the rows whose labels there are; default the same
+   * @param labeled the rows whose labels there are; default the same
    * @throws TorchvaeError ERR_RANGE for a label column that is not there, ERR_DATA_FORMAT for a column without any value, with too
    * many categories (4096), or of which the mean is not finite; for labels that are missing or no classes
    */
-  static learn(table: Table, options: TableSchemaOptions = {}, labelled: Table = table): TableSchema {
-    const { labelColumn, onMissing, standardise } = checkLearning(options);
-    const learner = new TableLearner(table.name, { labelColumn, standardise });
-    learner.add(table, labelled);
-    return TableSchema.learnt(learner, onMissing);
+  static learn(table: Table, options: TableSchemaOptions = {}, labeled: Table = table): TableSchema {
+    const { labelColumn, onMissing, standardize } = checkLearning(options);
+    const learner = new TableLearner(table.name, { labelColumn, standardize });
+    learner.add(table, labeled);
+    return TableSchema.learned(learner, onMissing);
   }
 
-  /** @internal What a learner has learnt of tables one after the other. */
-  static learnt(learner: TableLearner, onMissing: 'refuse' | 'impute'): TableSchema {
+  /** @internal What a learner has learned of tables one after the other. */
+  static learned(learner: TableLearner, onMissing: 'refuse' | 'impute'): TableSchema {
     return new TableSchema({ ...learner.finish(), onMissing });
   }
 
@@ -169,7 +169,7 @@ export class TableSchema {
       let value = numbers[row]!;
       if (Number.isNaN(value)) value = this.#missing(row, field.name, table, field.fill);
       const at = row * this.size + start;
-      data[at] = (value - field.centre) / field.scale;
+      data[at] = (value - field.center) / field.scale;
       if (Number.isFinite(data[at]!)) continue;
       throw badData(
         table.name,
@@ -218,12 +218,12 @@ export class TableSchema {
 
   /**
    * @internal What encoded values are.
-   * @param isUnit whether all lie in [0, 1]; not asked where columns are standardised
+   * @param isUnit whether all lie in [0, 1]; not asked where columns are standardized
    */
   kindOf(isUnit: () => boolean): DataKind {
     if (this.fields.every((field) => field.type === 'categorical')) return 'binary';
     const isPlain = this.fields.every(
-      (field) => field.type === 'categorical' || (field.centre === 0 && field.scale === 1),
+      (field) => field.type === 'categorical' || (field.center === 0 && field.scale === 1),
     );
     return isPlain && isUnit() ? 'unit' : 'real';
   }
@@ -240,14 +240,14 @@ export function checkLearning(options: TableSchemaOptions) {
   const {
     labelColumn,
     onMissing = 'refuse',
-    standardise = true,
+    standardize = true,
   } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
   if (labelColumn !== undefined && typeof labelColumn !== 'string') {
     throw new TorchvaeError('ERR_TYPE', expected('the name of a column', 'labelColumn', labelColumn));
   }
   checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
-  checkBoolean('standardise', standardise);
-  return { labelColumn, onMissing, standardise };
+  checkBoolean('standardize', standardize);
+  return { labelColumn, onMissing, standardize };
 }
 
 function widthOf(field: Field): number {
@@ -255,7 +255,7 @@ function widthOf(field: Field): number {
 }
 
 function decodeField(field: Field, values: Float32Array): number | string {
-  if (field.type === 'numeric') return values[0]! * field.scale + field.centre;
+  if (field.type === 'numeric') return values[0]! * field.scale + field.center;
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
   return field.categories[best]!;

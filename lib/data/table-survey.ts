@@ -10,7 +10,7 @@ import {
 } from './table-schema.ts';
 
 /**
- * What a stream of tables is: its length, its schema, learnt from all rows in their order with the same numbers as from one
+ * What a stream of tables is: its length, its schema, learned from all rows in their order with the same numbers as from one
  * table that held them, and the kind of the values that this makes of them. With a given schema the rows are encoded by it, which
  * shows what does not fit before training begins.
  */
@@ -25,11 +25,11 @@ export class TableSurvey {
 
   /** @throws TorchvaeError ERR_TYPE, ERR_RANGE for options */
   constructor(name: string, options: TableSchemaOptions, given: TableSchema | undefined) {
-    const { labelColumn, onMissing, standardise } = checkLearning(options);
+    const { labelColumn, onMissing, standardize } = checkLearning(options);
     this.#given = given;
     this.#onMissing = onMissing;
     this.#labelColumn = labelColumn;
-    this.#learner = new TableLearner(name, { labelColumn, standardise });
+    this.#learner = new TableLearner(name, { labelColumn, standardize });
   }
 
   /** @throws TorchvaeError what `TableSchema.learn` or, with a given schema, `encode` throws */
@@ -63,7 +63,7 @@ export class TableSurvey {
     kind: DataKind;
     hasLabels: boolean;
   } {
-    const schema = this.#given ?? TableSchema.learnt(this.#learner, this.#onMissing);
+    const schema = this.#given ?? TableSchema.learned(this.#learner, this.#onMissing);
     const isUnit = this.#given ? this.#isUnit : this.#learner.isUnit;
     return {
       schema,

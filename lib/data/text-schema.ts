@@ -48,7 +48,7 @@ const REPLACEMENT = '\ufffd';
 
 /**
  * How lines of text become tokens of a fixed number, and tokens lines again. Token 0 fills up after the end of a line, 1 stands
- * for what is not in the vocabulary, others are `vocabulary[token - 2]`. Learnt from training lines alone, and kept as JSON.
+ * for what is not in the vocabulary, others are `vocabulary[token - 2]`. Learned from training lines alone, and kept as JSON.
  */
 export class TextSchema {
   readonly type = 'text';

@@ -53,7 +53,7 @@ export function collapseAlarm(activeUnits: number, dimensions: number): Collapse
   };
 }
 
-/** Of a data set, with codes and dynamic binarisation drawn from `seed`. */
+/** Of a data set, with codes and dynamic binarization drawn from `seed`. */
 export async function surveyLatents(core: Core, data: Dataset, seed: number): Promise<LatentHealth> {
   const values = data.drawn(seed);
   const labels = checkLabels('data', data.labels, core.spec, data.length);

@@ -1,5 +1,5 @@
 import { checkInteger, checkOptions, defined, expected } from '../check.ts';
-import { type Binarisation, type DataKind, Dataset } from '../data/dataset.ts';
+import { type Binarization, type DataKind, Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
 import { completeScoring, SCORE_OPTIONS, type ScoreOptions } from '../model/anomaly.ts';
@@ -38,8 +38,8 @@ export interface Evaluation {
     examples: number;
     shape: readonly number[];
     kind: DataKind;
-    /** Likelihoods of data that were binarised in different ways cannot be compared. */
-    binarisation: Binarisation;
+    /** Likelihoods of data that were binarized in different ways cannot be compared. */
+    binarization: Binarization;
   };
   seed: number;
   /** Averages with one draw of z an example. */
@@ -102,9 +102,9 @@ const STRETCH = 4096;
 const SURVEYED = 2000;
 const DISENTANGLED = 10_000;
 
-/** Principal components and neighbours of what is said of samples. */
+/** Principal components and neighbors of what is said of samples. */
 const COMPONENTS = 64;
-const NEIGHBOURS = 5;
+const NEIGHBORS = 5;
 
 /** See `VAE.evaluate`. */
 export async function evaluateModel(
@@ -121,11 +121,11 @@ export async function evaluateModel(
   const isAnomalous = given.anomalous === undefined ? undefined : anomalousExamples(data, given.anomalous);
   const wanted = checkOptions('options.scoring of evaluate', given.scoring ?? {}, SCORE_OPTIONS);
   const scoring = completeScoring({ seed, ...defined(wanted) });
-  const { name, length, shape, kind, binarisation } = data;
+  const { name, length, shape, kind, binarization } = data;
   const perDimension = data.size * Math.LN2;
   const losses = await model.elbo(data, { seed });
   const result: Evaluation = {
-    data: { name, examples: length, shape, kind, binarisation },
+    data: { name, examples: length, shape, kind, binarization },
     seed,
     losses: { ...losses, bitsPerDimension: -losses.elbo / perDimension },
     latent: await model.latentHealth(spread(data, SURVEYED), { seed }),
@@ -207,7 +207,7 @@ async function judgeSamples(
   seed: number,
 ): Promise<Evaluation['samples'] | undefined> {
   const data = spread(reference, count);
-  if (data.length <= NEIGHBOURS) return undefined;
+  if (data.length <= NEIGHBORS) return undefined;
   const { data: drawn } = await model.sample(data.length, {
     seed,
     ...(data.labels && { labels: data.labels }),
@@ -216,7 +216,7 @@ async function judgeSamples(
   const options = { columns: data.size, components, device: model.device as DeviceName };
   return {
     frechetDistance: await frechetDistance(data, drawn, options),
-    ...(await precisionRecall(data, drawn, { ...options, neighbours: NEIGHBOURS })),
+    ...(await precisionRecall(data, drawn, { ...options, neighbors: NEIGHBORS })),
     features: `the first ${components} principal components of the data`,
     examples: data.length,
     reference: reference.name,

@@ -8,9 +8,9 @@ import type { NativeMixture } from '../runtime/native.ts';
 export interface MixtureOptions {
   /** Normal distributions with full covariances. Default 10. */
   components?: number;
-  /** At most so many rounds of expectation and maximisation. Default 100. */
+  /** At most so many rounds of expectation and maximization. Default 100. */
   iterations?: number;
-  /** Of the first centres. Default 0. */
+  /** Of the first centers. Default 0. */
   seed?: number;
 }
 

@@ -10,8 +10,8 @@ export interface PrecisionRecallOptions {
   columns?: number;
   /** Principal components of the reference that both sets are projected to; 0 for the values themselves. Default 64. */
   components?: number;
-  /** The nearest neighbour that the ball around each example reaches to. Default 5. */
-  neighbours?: number;
+  /** The nearest neighbor that the ball around each example reaches to. Default 5. */
+  neighbors?: number;
   /** Default `auto`. */
   device?: DeviceName;
 }
@@ -22,7 +22,7 @@ export interface PrecisionRecall {
   precision: number;
   /** Examples that lie in the ball around some sample: how much of the data is drawn (the same, with the roles changed). */
   recall: number;
-  /** Balls around examples that a sample lies in, over `neighbours`; about 1 for good samples (Naeem et al. 2020, eq. 5). */
+  /** Balls around examples that a sample lies in, over `neighbors`; about 1 for good samples (Naeem et al. 2020, eq. 5). */
   density: number;
   /** Examples whose ball holds a sample (Naeem et al. 2020, eq. 6). */
   coverage: number;
@@ -30,27 +30,27 @@ export interface PrecisionRecall {
 
 /**
  * Fidelity and diversity of samples apart: precision and recall, density and coverage, by balls around each point that reach
- * to its k-th nearest neighbour in its own set, on the principal components of the data. Like {@link frechetDistance}, these
+ * to its k-th nearest neighbor in its own set, on the principal components of the data. Like {@link frechetDistance}, these
  * compare models on one data set, and are not comparable with those in another network's features. Precision and recall
  * change with the number of points: take as many samples as examples. Time grows with the square of that; 10,000 take seconds.
  *
  * @param reference the data
  * @param samples what is held against it
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE for values that are not finite, ERR_SHAPE for sets of examples of different sizes, or
- * of no more than `neighbours`
+ * of no more than `neighbors`
  */
 export async function precisionRecall(
   reference: Examples | Tensor,
   samples: Examples | Tensor,
   options: PrecisionRecallOptions = {},
 ): Promise<PrecisionRecall> {
-  const known = ['columns', 'components', 'neighbours', 'device'];
+  const known = ['columns', 'components', 'neighbors', 'device'];
   const given = checkOptions('options of precisionRecall', options, known);
-  const neighbours = checkInteger('neighbours', given.neighbours ?? 5, 1, 1 << 16);
+  const neighbors = checkInteger('neighbors', given.neighbors ?? 5, 1, 1 << 16);
   const components = checkInteger('components', given.components ?? 64, 0);
-  const sets = pointSets(reference, samples, given.columns, neighbours + 1);
+  const sets = pointSets(reference, samples, given.columns, neighbors + 1);
   const { addon, handle } = Device.open(given.device ?? 'auto');
   return callAddon(() =>
-    addon.manifoldScores(handle, sets.reference, sets.samples, sets.columns, components, neighbours),
+    addon.manifoldScores(handle, sets.reference, sets.samples, sets.columns, components, neighbors),
   );
 }

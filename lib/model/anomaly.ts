@@ -37,7 +37,7 @@ export interface AnomalyThreshold extends Scoring {
   value: number;
   falseAlarmRate?: number;
   quantile?: number;
-  /** Normal examples that it was learnt from. */
+  /** Normal examples that it was learned from. */
   examples: number;
 }
 

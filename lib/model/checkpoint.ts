@@ -13,7 +13,7 @@ import { completeSpec, type ModelSpec } from './spec.ts';
 const FORMAT = 'torchvae-checkpoint-1';
 
 /**
- * A model at rest. Tensor names: the parameters', `optimizer.NAME.exp_avg` and `.exp_avg_sq` for the optimiser's
+ * A model at rest. Tensor names: the parameters', `optimizer.NAME.exp_avg` and `.exp_avg_sq` for the optimizer's
  * moments, and `average.NAME` where a moving average of the weights is kept.
  */
 export interface Checkpoint {
@@ -23,7 +23,7 @@ export interface Checkpoint {
   position: Position;
   /** How the training data were made of rows or lines, if they were. */
   schema?: DataSchema | undefined;
-  /** From what score on an example is an anomaly, if that was learnt. */
+  /** From what score on an example is an anomaly, if that was learned. */
   threshold?: AnomalyThreshold | undefined;
   tensors: Map<string, { shape: readonly number[]; data: Float32Array }>;
 }

@@ -3,12 +3,12 @@ import { TorchvaeError } from '../errors.ts';
 import { callAddon } from '../runtime/addon.ts';
 import type { Device } from '../runtime/device.ts';
 import { availableMemory } from '../runtime/memory.ts';
-import type { Addon, LossSums, ModelHandle, NativeOptimiser, StateTensor } from '../runtime/native.ts';
+import type { Addon, LossSums, ModelHandle, NativeOptimizer, StateTensor } from '../runtime/native.ts';
 import type { AnomalyThreshold } from './anomaly.ts';
 import type { Precision } from './precision.ts';
 import { inputSize, latentCodeSize, type ModelSpec, nativeSpec } from './spec.ts';
 
-type OptimizerType = NativeOptimiser['type'];
+type OptimizerType = NativeOptimizer['type'];
 
 /** What a schedule of the learning rate that waits for the loss to fall has seen. */
 export interface Plateau {
@@ -40,9 +40,9 @@ export interface Position {
   epoch: number;
   /** Batches done in the epoch under way. */
   stepInEpoch: number;
-  /** Optimiser steps done in all: one for every batch, unless gradients of several are averaged. */
+  /** Optimizer steps done in all: one for every batch, unless gradients of several are averaged. */
   step: number;
-  /** The optimiser that the moments are of; `adam` where it is missing. */
+  /** The optimizer that the moments are of; `adam` where it is missing. */
   optimizer?: OptimizerType;
   /** What a `plateau` schedule of the learning rate has seen. */
   plateau?: Plateau;

@@ -33,12 +33,12 @@ export function checkTensorShape(name: string, { shape }: Tensor, wanted: readon
 
 /** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
 export function checkDataset(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
-  checkUnlabelled(name, data, spec);
+  checkUnlabeled(name, data, spec);
   checkLabels(name, data.labels, spec, data.length);
 }
 
 /** @throws TorchvaeError as {@link checkDataset}, but for labels */
-function checkUnlabelled(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
+function checkUnlabeled(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
   if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', name, data));
   if (data.data.length !== data.length * data.size) {
     throw new TorchvaeError(
@@ -103,7 +103,7 @@ function largestOf(values: Float32Array | Uint8Array): number {
 
 /**
  * The examples as the addon takes them: whole, finite, and within the likelihood's support; those of a data set with
- * dynamic binarisation drawn from `seed`. Labels are left to {@link checkLabels}: they may come from elsewhere.
+ * dynamic binarization drawn from `seed`. Labels are left to {@link checkLabels}: they may come from elsewhere.
  *
  * @throws TorchvaeError ERR_TYPE, ERR_SHAPE or ERR_RANGE naming the first offending value
  */
@@ -114,7 +114,7 @@ export function checkExamples(
   seed = 0,
 ): Float32Array | Uint8Array {
   if (x instanceof Dataset) {
-    checkUnlabelled(name, x, spec);
+    checkUnlabeled(name, x, spec);
     return x.drawn(seed);
   }
   if (!types.isFloat32Array(x) && !types.isUint8Array(x)) {
@@ -131,7 +131,7 @@ export function checkExamples(
 }
 
 /**
- * The values of examples or of a tensor, whatever model they are of, as the addon takes them; with dynamic binarisation drawn
+ * The values of examples or of a tensor, whatever model they are of, as the addon takes them; with dynamic binarization drawn
  * from seed 0.
  *
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE for a value that is not finite

@@ -3,7 +3,7 @@ import type { LossSums } from '../runtime/native.ts';
 /**
  * The terms of the objective: summed over the dimensions of one example, averaged over the examples, in nats.
  * loss = reconstruction + beta kl, with the beta of the last step, and elbo = -(reconstruction + kl), whatever the objective:
- * models of different objectives can be compared by them. The plain ELBO's training minimises this loss; what others add or
+ * models of different objectives can be compared by them. The plain ELBO's training minimizes this loss; what others add or
  * put in its place is in `terms`.
  */
 export interface Losses {

@@ -8,7 +8,7 @@ import { checkTensorShape, isTensor, type Tensor } from './input.ts';
 /** What the names of averaged weights begin with. */
 export const AVERAGE = 'average.';
 
-/** Whether this is a tensor of weights, not the optimiser's or the average of one. */
+/** Whether this is a tensor of weights, not the optimizer's or the average of one. */
 export function isParameter({ name }: { name: string }): boolean {
   return !name.startsWith('optimizer.') && !name.startsWith(AVERAGE);
 }

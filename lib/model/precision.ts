@@ -1,6 +1,6 @@
 /**
  * Arithmetic of the engine. `bf16` rounds the factors of matrix products to bfloat16 and keeps their sums, the weights, the
- * optimiser and the losses in float32: faster where the processor has avx512_bf16 or the GPU tensor cores, at the cost
+ * optimizer and the losses in float32: faster where the processor has avx512_bf16 or the GPU tensor cores, at the cost
  * of three digits in gradients. `tf32` is the same with 10-bit fractions, on CUDA devices. `float64` serves to check
  * derivatives and is slow.
  */

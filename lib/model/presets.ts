@@ -66,10 +66,10 @@ const PRESETS = {
     },
     training: { epochs: 10, batchSize: 128, learningRate: 1e-3 },
   },
-  // The batch-normalised code has a fixed scale, against which the noise bounds what it can carry: no KL divergence is
+  // The batch-normalized code has a fixed scale, against which the noise bounds what it can carry: no KL divergence is
   // weighed in, though it is reported.
   'deep-bottleneck': {
-    summary: '784-128-64-32-16-8-16-32-64-128-784, uniform noise on a batch-normalised code; squared error',
+    summary: '784-128-64-32-16-8-16-32-64-128-784, uniform noise on a batch-normalized code; squared error',
     spec: {
       encoder: relu(128, 64, 32, 16),
       latentSize: 8,

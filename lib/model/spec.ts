@@ -92,7 +92,7 @@ function complete(given: ModelSpecInput): ModelSpec {
   const input = checkOptions('spec', given, SPEC_KEYS);
   const encoder = completeNetwork('spec.encoder', input.encoder ?? {});
   const posterior = completePart('spec.posterior', input.posterior ?? 'gaussian', POSTERIORS);
-  const isCategorical = posterior.type === 'gumbel-softmax' || posterior.type === 'vector-quantised';
+  const isCategorical = posterior.type === 'gumbel-softmax' || posterior.type === 'vector-quantized';
   const spec: ModelSpec = {
     inputShape: completeShape(input.inputShape ?? [1, 28, 28]),
     encoder,

@@ -8,7 +8,7 @@ export type LossRecord = Pick<Losses, 'loss' | 'reconstruction' | 'kl' | 'elbo'>
 /** What a report tells of an epoch: an `EpochResult` is one, and so is a line of `metrics.jsonl`. */
 export interface EpochRecord {
   epoch: number;
-  /** Optimiser steps done in all. */
+  /** Optimizer steps done in all. */
   step: number;
   seconds: number;
   train: LossRecord;

@@ -72,7 +72,7 @@ export async function gallery(vae: VAE, data: Dataset): Promise<Exhibit[]> {
   exhibits.push({
     title: 'Latent space',
     caption: data.labels
-      ? 'Means of q(z|x), coloured by label: groups that stand apart are classes that the code tells apart.'
+      ? 'Means of q(z|x), colored by label: groups that stand apart are classes that the code tells apart.'
       : 'Means of q(z|x).',
     shown: await latentChart(vae, spread(data, POINTS)),
   });

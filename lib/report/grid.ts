@@ -6,13 +6,13 @@ import type { Picture } from './png.ts';
 export interface GridOptions {
   /** Images in a row. Default: as many as make the grid about square. */
   columns?: number;
-  /** Pixels of grey between and around the images. Default 2. */
+  /** Pixels of gray between and around the images. Default 2. */
   padding?: number;
   /** Side of the square that one pixel becomes. Default 1. */
   scale?: number;
 }
 
-/** The grey of the padding: neither of the colours that images have most of, black and white. */
+/** The gray of the padding: neither of the colors that images have most of, black and white. */
 const PADDING_LEVEL = 96;
 
 /**

@@ -2,7 +2,7 @@ import { checkOneOf, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { ACTIVE_VARIANCE } from '../evaluation/collapse.ts';
 import { barPlot } from './charts/bars.ts';
-import { rampColour } from './charts/colours.ts';
+import { rampColor } from './charts/colors.ts';
 import { linePlot } from './charts/lines.ts';
 import type { Plot } from './charts/plot.ts';
 import { checkEpochs, type EpochRecord, type LossRecord, objectOf } from './epochs.ts';
@@ -43,7 +43,7 @@ export function learningRateCurve(epochs: readonly EpochRecord[]): Plot {
 /** Curves of more layers cannot be told apart. */
 const LAYERS = 12;
 
-/** Norms of the gradients of the layers' weights at the last step of each epoch; colours go from the input to the output. */
+/** Norms of the gradients of the layers' weights at the last step of each epoch; colors go from the input to the output. */
 export function gradientCurves(epochs: readonly EpochRecord[]): Plot {
   const health = checkEpochs(epochs).flatMap(({ epoch, gradientHealth }) =>
     gradientHealth ? [{ epoch, layers: gradientHealth.layers }] : [],
@@ -57,7 +57,7 @@ export function gradientCurves(epochs: readonly EpochRecord[]): Plot {
   );
   const series = shown.map((name, i) => ({
     name: name.replace(/\.weight$/, ''),
-    colour: rampColour(count === 1 ? 0 : i / (count - 1)),
+    color: rampColor(count === 1 ? 0 : i / (count - 1)),
     points: health.flatMap(({ epoch, layers }) => {
       const layer = layers.find((each) => each.name === name);
       return layer ? [[epoch, layer.gradient] as const] : [];

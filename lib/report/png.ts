@@ -11,7 +11,7 @@ export interface Picture {
   readonly width: number;
   /** In pixels. */
   readonly height: number;
-  /** 1 is grey, 3 is red, green and blue. */
+  /** 1 is gray, 3 is red, green and blue. */
   readonly channels: 1 | 3;
   /** [height, width, channels], row-major; 0 is black, 255 is full intensity. */
   readonly data: Uint8Array;

@@ -23,7 +23,7 @@ export function learningRateChart(epochs: readonly EpochRecord[]): string {
 }
 
 /**
- * Norms of the gradients of the layers' weights at the last step of each epoch, as SVG text: colours go from the input to the
+ * Norms of the gradients of the layers' weights at the last step of each epoch, as SVG text: colors go from the input to the
  * output. Of more than 12 layers, 12 that are spread evenly.
  *
  * @throws TorchvaeError ERR_TYPE for what are no epochs

@@ -2,12 +2,12 @@ import { checkInteger } from '../check.ts';
 import { checkPicture, type Picture } from './png.ts';
 
 /** Foreground and background of the next characters, red, green and blue each; the ground of the terminal itself. */
-const foreground = (colour: string) => `\x1b[38;2;${colour}m`;
-const background = (colour: string) => `\x1b[48;2;${colour}m`;
+const foreground = (color: string) => `\x1b[38;2;${color}m`;
+const background = (color: string) => `\x1b[48;2;${color}m`;
 const RESET = '\x1b[0m';
 
 /**
- * The picture as text for a terminal with 24-bit colours: a character stands for two pixels, one above the other. A picture
+ * The picture as text for a terminal with 24-bit colors: a character stands for two pixels, one above the other. A picture
  * that is wider than `columns` is made smaller, to means over the pixels that fall together.
  *
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for what is no picture or no number of columns
@@ -20,16 +20,16 @@ export function terminalPicture(picture: Picture, columns: number): string {
     let line = '';
     let before = '';
     for (let x = 0; x < width; x++) {
-      const colours = foreground(at(x, y)) + (y + 1 < height ? background(at(x, y + 1)) : '');
-      line += colours === before ? '▀' : `${colours}▀`;
-      before = colours;
+      const colors = foreground(at(x, y)) + (y + 1 < height ? background(at(x, y + 1)) : '');
+      line += colors === before ? '▀' : `${colors}▀`;
+      before = colors;
     }
     lines.push(`${line}${RESET}\n`);
   }
   return lines.join('');
 }
 
-/** The picture at most so wide, with the colour of each of its pixels as `red;green;blue`. */
+/** The picture at most so wide, with the color of each of its pixels as `red;green;blue`. */
 function fitted({ width, height, channels, data }: Picture, columns: number) {
   const ratio = Math.max(1, width / columns);
   const level = (x: number, y: number, channel: number): number => {

@@ -10,7 +10,7 @@ import type { Addon, DatasetHandle, DeviceHandle } from './native.ts';
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
 
 /** Examples as a device takes them. */
-export type Placeable = Pick<Dataset, 'data' | 'labels' | 'size' | 'binarisation'>;
+export type Placeable = Pick<Dataset, 'data' | 'labels' | 'size' | 'binarization'>;
 
 /** A device of the engine, with the data sets that lie on it. */
 export class Device {
@@ -49,9 +49,9 @@ export class Device {
   }
 
   /** A copy of the examples on this device, which lies there until it is released. */
-  place({ data, labels, size, binarisation }: Placeable): Promise<DatasetHandle> {
+  place({ data, labels, size, binarization }: Placeable): Promise<DatasetHandle> {
     return callAddon(() =>
-      this.addon.createDataset(this.handle, unshared(data), size, binarisation === 'dynamic', labels),
+      this.addon.createDataset(this.handle, unshared(data), size, binarization === 'dynamic', labels),
     );
   }
 

@@ -36,7 +36,7 @@ export interface LossSums {
   examples: number;
 }
 
-/** A stretch of optimiser steps within one epoch. */
+/** A stretch of optimizer steps within one epoch. */
 export interface TrainChunk {
   data: DatasetHandle;
   orderSeed: number;
@@ -49,13 +49,13 @@ export interface TrainChunk {
   sums: LossSums;
   /** For each step learning rate, beta, capacity and temperature. */
   schedule: Float64Array;
-  optimiser: NativeOptimiser;
+  optimizer: NativeOptimizer;
   /** Whether the result holds the norms of the last step. */
   observe: boolean;
 }
 
-/** An optimiser's settings, in the meanings of torch.optim; limits of 0 are none. */
-export interface NativeOptimiser {
+/** An optimizer's settings, in the meanings of torch.optim; limits of 0 are none. */
+export interface NativeOptimizer {
   type: 'sgd' | 'adam' | 'adamw' | 'adamax' | 'rmsprop' | 'adagrad';
   beta1: number;
   beta2: number;
@@ -193,7 +193,7 @@ export interface Addon {
     generated: Float32Array | Uint8Array,
     columns: number,
     components: number,
-    neighbours: number,
+    neighbors: number,
   ): Promise<{ precision: number; recall: number; density: number; coverage: number }>;
   /** Of each pair of images. */
   structuralSimilarity(
@@ -262,6 +262,6 @@ export interface NativeSpec {
 export interface StateTensor {
   name: string;
   shape: number[];
-  /** Whether the optimiser changes it. */
+  /** Whether the optimizer changes it. */
   isTrained: boolean;
 }

@@ -156,7 +156,7 @@ export class Archive {
   }
 }
 
-/** A link would be written as a small text file, and lead out of the folder if it were honoured. */
+/** A link would be written as a small text file, and lead out of the folder if it were honored. */
 function isSymlink(entry: Entry): boolean {
   return ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
 }

@@ -51,7 +51,7 @@ async function readVersion(archive: Archive, names: ReadonlySet<string>): Promis
 }
 
 /**
- * What to unpack of libtorch, with or without its CUDA half: libraries, headers, version and licences, in the wheel's
+ * What to unpack of libtorch, with or without its CUDA half: libraries, headers, version and licenses, in the wheel's
  * layout, to which the zip's `libtorch/` is renamed. `torch.libs/` is where wheels for ARM keep what they link.
  */
 export function libtorchFiles(cuda: boolean): Selection {
@@ -63,7 +63,7 @@ export function libtorchFiles(cuda: boolean): Selection {
     const kept = /^(torch\/include\/|torch\/(version\.py|build-version|build-hash)$|torch\.libs\/)/.test(
       path,
     );
-    return kept || isLicence(path) ? path : undefined;
+    return kept || isLicense(path) ? path : undefined;
   };
 }
 
@@ -73,10 +73,10 @@ export function nvidiaFiles(only: RegExp): Selection {
     const isPart = /^nvidia\/.*\/(lib|lib64|bin)\/[^/]+(\.so(\.\d+)*|\.dll)$|^nvidia\/.*\/include\//.test(
       name,
     );
-    return (isPart && only.test(name)) || isLicence(name) ? name : undefined;
+    return (isPart && only.test(name)) || isLicense(name) ? name : undefined;
   };
 }
 
-function isLicence(path: string): boolean {
+function isLicense(path: string): boolean {
   return /^[^/]+\.dist-info\/(licenses\/|LICEN[CS]E|NOTICE|METADATA$)/.test(path);
 }

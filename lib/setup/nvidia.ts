@@ -36,7 +36,7 @@ const NOT_WANTED = /^(cuda-culibos|cuda-nvcc|nvvm)$/;
 
 /** One line of METADATA: `cuda-toolkit[cudart,cupti]==13.0.3; platform_system == "Linux"`. */
 interface Requirement {
-  /** Normalised: lower case, words joined by `-`. */
+  /** Normalized: lower case, words joined by `-`. */
   name: string;
   extras: string[];
   specifier: string;

@@ -185,7 +185,7 @@ async function* readWindows(
 
 function place(core: Core, data: StreamedDataset, block: ExampleBlock): Promise<DatasetHandle> {
   const labels = checkLabels(data.name, block.labels, core.spec, block.data.length / data.size);
-  return core.device.place({ ...block, labels, size: data.size, binarisation: data.binarisation });
+  return core.device.place({ ...block, labels, size: data.size, binarization: data.binarization });
 }
 
 /**

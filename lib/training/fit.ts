@@ -13,17 +13,17 @@ import { checkStreamable, type Feed, openFeed, shuffledWindow, type Window } fro
 import { describeFaults, type GradientHealth, judgeGradients } from './gradient-health.ts';
 import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
 import {
-  checkOptimiser,
-  checkSameOptimiser,
-  OPTIMISER_OPTIONS,
-  type OptimiserOptions,
+  checkOptimizer,
+  checkSameOptimizer,
+  OPTIMIZER_OPTIONS,
+  type OptimizerOptions,
   updatesIn,
-} from './optimiser.ts';
+} from './optimizer.ts';
 import { weightsAt } from './schedule.ts';
 import { betaNow, evaluate, throwIfAborted } from './validation.ts';
 
 /** How to train. */
-export interface FitOptions extends OptimiserOptions {
+export interface FitOptions extends OptimizerOptions {
   /** Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default 10. */
   epochs?: number;
   /** Examples a step; the last batch of an epoch may be smaller. Default 128. */
@@ -61,7 +61,7 @@ export interface StepProgress extends Losses {
   /** Steps done in this epoch. */
   stepInEpoch: number;
   stepsPerEpoch: number;
-  /** Optimiser steps done in all. */
+  /** Optimizer steps done in all. */
   step: number;
   stepsPerSecond: number;
   /** Of the step that is to come. */
@@ -76,7 +76,7 @@ export interface StepProgress extends Losses {
 export interface EpochResult {
   /** Epochs done in all. */
   epoch: number;
-  /** Optimiser steps done in all. */
+  /** Optimizer steps done in all. */
   step: number;
   /** Spent on the steps and the validation of this epoch, by this call of fit(). */
   seconds: number;
@@ -117,7 +117,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     latentHealth = false,
     signal,
     onProgress,
-    ...ofOptimiser
+    ...ofOptimizer
   } = checkOptions('options of fit', options, [
     'epochs',
     'batchSize',
@@ -129,7 +129,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     'latentHealth',
     'signal',
     'onProgress',
-    ...OPTIMISER_OPTIONS,
+    ...OPTIMIZER_OPTIONS,
   ]);
   checkBoolean('shuffle', shuffle);
   checkBoolean('latentHealth', latentHealth);
@@ -141,8 +141,8 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
   }
   checkData('train', train, core.spec);
   if (validation !== undefined) checkData('validation', validation, core.spec);
-  const optimiser = checkOptimiser(ofOptimiser);
-  const { accumulate } = optimiser.native;
+  const optimizer = checkOptimizer(ofOptimizer);
+  const { accumulate } = optimizer.native;
   const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
   const window = shuffledWindow(train, batching);
   checkStreamable(core, train, batching);
@@ -150,7 +150,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     epochs: checkInteger('epochs', epochs, 0),
     batching,
     window,
-    optimiser,
+    optimizer,
     schedule: checkSchedule(schedule),
     stopping: checkStopping(earlyStopping, validation !== undefined),
     validation,
@@ -212,7 +212,7 @@ async function* runEpochs(
 
 /** An epoch that was interrupted after a step can go on only over the batches that it began with. */
 function checkResumable(core: Core, train: Dataset | StreamedDataset, settings: Settings): void {
-  checkSameOptimiser(core, settings.optimiser);
+  checkSameOptimizer(core, settings.optimizer);
   const { partial, stepInEpoch } = core.position;
   const { batchSize, shuffle } = settings.batching;
   if (!partial || stepInEpoch === 0) return;
@@ -328,11 +328,11 @@ function someOf(data: Dataset | StreamedDataset, count: number, signal: AbortSig
 /** Of a step of the epoch under way. */
 function learningRateOf(
   { position }: Core,
-  { optimiser, schedule }: Settings,
+  { optimizer, schedule }: Settings,
   place: { stepInEpoch: number; stepsPerEpoch: number; step: number },
 ): number {
   const { epoch, plateau } = position;
-  return learningRateAt(schedule, optimiser.learningRate, { epoch, ...place }, plateau);
+  return learningRateAt(schedule, optimizer.learningRate, { epoch, ...place }, plateau);
 }
 
 /** A stretch of steps on the engine, and the note of it in the model's position. */
@@ -344,11 +344,11 @@ function runStretch(
   steps: number,
 ): Promise<TrainResult> {
   const { batchSize, shuffle } = settings.batching;
-  const { native: optimiser } = settings.optimiser;
+  const { native: optimizer } = settings.optimizer;
   const stepsPerEpoch = Math.ceil(partial.examples / batchSize);
   return core.exclusive(async () => {
     const { epoch, stepInEpoch } = core.position;
-    const updates = (batches: number) => updatesIn(stepInEpoch, batches, stepsPerEpoch, optimiser.accumulate);
+    const updates = (batches: number) => updatesIn(stepInEpoch, batches, stepsPerEpoch, optimizer.accumulate);
     const { sums } = partial;
     const place = { orderSeed: seed, epoch, firstStep: stepInEpoch - firstStep };
     const chunk = { ...place, steps, batchSize, shuffle, sums };
@@ -365,13 +365,13 @@ function runStretch(
       schedule.set([learningRate, ...weightsAt(core.spec, step)], 4 * i);
     }
     const result = await core.call((addon, handle) =>
-      addon.train(handle, { data, ...chunk, schedule, optimiser, observe }),
+      addon.train(handle, { data, ...chunk, schedule, optimizer, observe }),
     );
     core.position.step += updates(result.steps);
     core.position.stepInEpoch += result.steps;
     // What is missing means Adam; one that came to no step before is not what the moments are of.
-    if (optimiser.type !== 'adam' || core.position.optimizer) core.position.optimizer = optimiser.type;
-    // A threshold is of the weights that it was learnt with, be that before training or in the midst of it.
+    if (optimizer.type !== 'adam' || core.position.optimizer) core.position.optimizer = optimizer.type;
+    // A threshold is of the weights that it was learned with, be that before training or in the midst of it.
     core.threshold = undefined;
     const { reconstruction, kl, terms, examples } = result;
     partial.sums = { reconstruction, kl, terms, examples };
@@ -384,7 +384,7 @@ function throwNonFinite(core: Core, settings: Settings, faults: readonly string[
   throw new TorchvaeError(
     'ERR_NONFINITE',
     `${describeFaults(faults)} became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
-      `Lower the learning rate (now ${settings.optimiser.learningRate}), clip the gradient (clip: { norm: 1 }), or check the ` +
+      `Lower the learning rate (now ${settings.optimizer.learningRate}), clip the gradient (clip: { norm: 1 }), or check the ` +
       "data's scale",
   );
 }

@@ -58,7 +58,7 @@ export function judgeGradients(
       ...health,
       verdict: 'exploding',
       layer: (jump ?? largest).name,
-      advice: 'clip the gradient (clip: { norm: 1 }), lower the learning rate, or normalise (norm: layer)',
+      advice: 'clip the gradient (clip: { norm: 1 }), lower the learning rate, or normalize (norm: layer)',
     };
   }
   const rms = ({ name, gradient }: LayerHealth) => gradient / Math.sqrt(sizes.get(name) ?? 1);
@@ -69,7 +69,7 @@ export function judgeGradients(
       ...health,
       verdict: 'vanishing',
       layer: weakest.name,
-      advice: 'use relu or elu for sigmoid or tanh, normalise (norm: batch or layer), or take layers away',
+      advice: 'use relu or elu for sigmoid or tanh, normalize (norm: batch or layer), or take layers away',
     };
   }
   return { ...health, verdict: 'healthy' };

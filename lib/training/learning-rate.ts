@@ -12,7 +12,7 @@ import type { Plateau } from '../model/core.ts';
  * - `plateau`: times `factor` (default 0.1) when the loss, the validation's where there is one, has not fallen by the share
  *   `threshold` (default 1e-4) for more than `patience` (default 10) epochs; never below `lowest` (default 0).
  *
- * `warmup` is the number of optimiser steps over which the rate first rises evenly from nearly 0; default 0.
+ * `warmup` is the number of optimizer steps over which the rate first rises evenly from nearly 0; default 0.
  */
 export type LearningRateSchedule = { warmup?: number } & (
   | { type: 'constant' }
@@ -91,7 +91,7 @@ export interface StepPlace {
   epoch: number;
   stepInEpoch: number;
   stepsPerEpoch: number;
-  /** Optimiser steps done in all. */
+  /** Optimizer steps done in all. */
   step: number;
 }
 

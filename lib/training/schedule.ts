@@ -7,7 +7,7 @@ export function weightsAt({ objective, posterior }: ModelSpec, step: number): nu
   return [betaAt(objective, step), capacityAt(objective, step), temperatureAt(posterior, step)];
 }
 
-/** beta at an optimiser step, counted from 0. */
+/** beta at an optimizer step, counted from 0. */
 export function betaAt(objective: ObjectiveSpec, step: number): number {
   const warmup = 'warmup' in objective ? objective.warmup : null;
   return betaOf(objective) * (warmup ? warmupAt(warmup, step) : 1);
@@ -28,14 +28,14 @@ function warmupAt({ shape, steps, cycles }: Warmup, step: number): number {
   }
 }
 
-/** The nats that the divergence is held to at an optimiser step; 0 where the objective has no capacity. */
+/** The nats that the divergence is held to at an optimizer step; 0 where the objective has no capacity. */
 function capacityAt(objective: ObjectiveSpec, step: number): number {
   const capacity = 'capacity' in objective ? objective.capacity : null;
   if (!capacity) return 0;
   return capacity.from + (capacity.to - capacity.from) * Math.min(1, step / capacity.steps);
 }
 
-/** The temperature of a relaxed posterior at an optimiser step. */
+/** The temperature of a relaxed posterior at an optimizer step. */
 function temperatureAt(posterior: PosteriorSpec, step: number): number {
   if (posterior.type !== 'gumbel-softmax') return 1;
   const { temperature, finalTemperature, temperatureSteps } = posterior;

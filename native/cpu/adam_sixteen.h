@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cpu/intrinsics.h"
-#include "cpu/optimiser.h"
+#include "cpu/optimizer.h"
 #include "cpu/vector.h"
 
 namespace torchvae::cpu {
@@ -20,7 +20,7 @@ enum class Quotient : uint8_t {
 
 // m / (sqrt(v) inverseRoot + epsilon).
 template <Quotient kind>
-TORCHVAE_AVX512 TORCHVAE_INLINE __m512 adamQuotient(const OptimiserCoefficients& c, __m512 m, __m512 v) {
+TORCHVAE_AVX512 TORCHVAE_INLINE __m512 adamQuotient(const OptimizerCoefficients& c, __m512 m, __m512 v) {
   const __m512 scale = _mm512_set1_ps(c.inverseRoot);
   const __m512 epsilon = _mm512_set1_ps(c.epsilon);
   if constexpr (kind == Quotient::kExact) {
@@ -38,7 +38,7 @@ TORCHVAE_AVX512 TORCHVAE_INLINE __m512 adamQuotient(const OptimiserCoefficients&
 }
 
 template <Quotient kind>
-TORCHVAE_AVX512 TORCHVAE_INLINE void adamSixteen(const OptimiserCoefficients& c, __mmask16 lanes, __m512 g,
+TORCHVAE_AVX512 TORCHVAE_INLINE void adamSixteen(const OptimizerCoefficients& c, __mmask16 lanes, __m512 g,
                                                  float* first, float* second, float* value) {
   __m512 m = _mm512_maskz_loadu_ps(lanes, first);
   __m512 v = _mm512_maskz_loadu_ps(lanes, second);

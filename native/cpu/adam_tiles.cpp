@@ -24,17 +24,13 @@ struct Waiting {
 };
 
 struct Panel : AdamPanels {
-  const OptimiserCoefficients& c;
+  const OptimizerCoefficients& c;
 };
 
 TORCHVAE_AVX512 TORCHVAE_INLINE void updateOne(const Panel& p, const Waiting& tile, int row) {
   const int64_t at = tile.at + row * kPanelColumns;
   adamSixteen<Quotient::kExact>(p.c, 0xffff, _mm512_load_ps(tile.gradient[row]), p.first + at, p.second + at,
                                 p.w + at);
-}
-
-TORCHVAE_INLINE void ask(const float* line) {
-  _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0);
 }
 
 // The gradient of the tile in rows m0 and on of a panel into `made`, and the update of `before`.
@@ -89,11 +85,11 @@ class WithoutSubnormals {
 
 }  // namespace
 
-bool weavesAdam(const OptimiserCoefficients& c) {
-  return (c.kind == OptimiserKind::kAdam || c.kind == OptimiserKind::kAdamW) && !c.changesGradient();
+bool weavesAdam(const OptimizerCoefficients& c) {
+  return (c.kind == OptimizerKind::kAdam || c.kind == OptimizerKind::kAdamW) && !c.changesGradient();
 }
 
-void updatePanels(const OptimiserCoefficients& coefficients, const AdamPanels& panels) {
+void updatePanels(const OptimizerCoefficients& coefficients, const AdamPanels& panels) {
   const Panel p{panels, coefficients};
   const WithoutSubnormals mode;
   Waiting tiles[2];

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "cpu/optimiser.h"
+#include "cpu/optimizer.h"
 
 namespace torchvae::cpu {
 
@@ -19,8 +19,8 @@ struct AdamPanels {
 };
 
 // Whether updatePanels() does these: Adam or AdamW on gradients as they are.
-bool weavesAdam(const OptimiserCoefficients& coefficients);
+bool weavesAdam(const OptimizerCoefficients& coefficients);
 
-void updatePanels(const OptimiserCoefficients& coefficients, const AdamPanels& panels);
+void updatePanels(const OptimizerCoefficients& coefficients, const AdamPanels& panels);
 
 }  // namespace torchvae::cpu

@@ -126,7 +126,7 @@ void roundTile(const float* tile, int64_t stride, int64_t rows, int64_t columns,
   }
 }
 
-TORCHVAE_VECTORISED void sumPairedColumns(const Bf16* pairs, int64_t stride, int64_t rows, int64_t columns,
+TORCHVAE_VECTORIZED void sumPairedColumns(const Bf16* pairs, int64_t stride, int64_t rows, int64_t columns,
                                           float* sums) {
   const auto* from = reinterpret_cast<const uint32_t*>(pairs);
   for (int64_t j = 0; j < columns; ++j) sums[j] = 0;

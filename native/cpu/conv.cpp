@@ -34,7 +34,7 @@ Span spanAt(const ConvGeometry& g, int64_t smallColumn) {
   return {first, last, start + first};
 }
 
-TORCHVAE_VECTORISED void gatherRuns(const ConvGeometry& g, const float* large, float* patches) {
+TORCHVAE_VECTORIZED void gatherRuns(const ConvGeometry& g, const float* large, float* patches) {
   const int64_t channels = g.largeChannels;
   const int64_t rowSize = g.kernel * channels;
   float* to = patches;
@@ -55,7 +55,7 @@ TORCHVAE_VECTORISED void gatherRuns(const ConvGeometry& g, const float* large, f
   }
 }
 
-TORCHVAE_VECTORISED void scatterRuns(const ConvGeometry& g, const float* patches, float* large) {
+TORCHVAE_VECTORIZED void scatterRuns(const ConvGeometry& g, const float* patches, float* large) {
   const int64_t channels = g.largeChannels;
   const int64_t rowSize = g.kernel * channels;
   const float* from = patches;
@@ -75,7 +75,7 @@ TORCHVAE_VECTORISED void scatterRuns(const ConvGeometry& g, const float* patches
 }
 
 // One channel, through the table: `padded` has a zero behind the image's last pixel.
-TORCHVAE_VECTORISED void gatherPixels(const std::vector<int32_t>& pixels, const float* padded,
+TORCHVAE_VECTORIZED void gatherPixels(const std::vector<int32_t>& pixels, const float* padded,
                                       float* patches) {
   const auto count = static_cast<int64_t>(pixels.size());
   const int32_t* pixel = pixels.data();
@@ -110,7 +110,7 @@ void scatterPatches(const ConvPatches& p, const float* patches, float* large) {
 }
 
 template <ActivationKind kind>
-TORCHVAE_VECTORISED void finishValues(const ConvFinish& finish, int64_t image, float* values, int64_t pixels,
+TORCHVAE_VECTORIZED void finishValues(const ConvFinish& finish, int64_t image, float* values, int64_t pixels,
                                       int64_t channels) {
   if (finish.made != nullptr) {
     const float* made = finish.made + image * pixels * channels;
@@ -134,7 +134,7 @@ void finishImage(const ConvFinish& finish, int64_t image, float* values, int64_t
 }
 
 // total[i] = the sum over `sums` of partial[s * stride + i], always in the same order.
-TORCHVAE_VECTORISED void addInOrder(const float* partial, int64_t sums, int64_t stride, int64_t from,
+TORCHVAE_VECTORIZED void addInOrder(const float* partial, int64_t sums, int64_t stride, int64_t from,
                                     int64_t to, float* total) {
   for (int64_t i = from; i < to; ++i) total[i] = partial[i];
   for (int64_t s = 1; s < sums; ++s) {
@@ -142,7 +142,7 @@ TORCHVAE_VECTORISED void addInOrder(const float* partial, int64_t sums, int64_t 
   }
 }
 
-TORCHVAE_VECTORISED void sumPixels(const float* values, int64_t pixels, int64_t channels, float* sums) {
+TORCHVAE_VECTORIZED void sumPixels(const float* values, int64_t pixels, int64_t channels, float* sums) {
   for (int64_t c = 0; c < channels; ++c) sums[c] = 0;
   for (int64_t p = 0; p < pixels; ++p) {
     for (int64_t c = 0; c < channels; ++c) sums[c] += values[p * channels + c];

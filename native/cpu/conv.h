@@ -29,7 +29,7 @@ struct ConvGeometry {
 };
 
 // For every place and tap the pixel of the large image, or the number of its pixels where the tap lies
-// outside. For images of few channels, whose runs of neighbouring values are too short to be copied as such.
+// outside. For images of few channels, whose runs of neighboring values are too short to be copied as such.
 std::vector<int32_t> patchPixels(const ConvGeometry& geometry);
 
 // A geometry, with the table of its patches where it has one.

@@ -65,8 +65,8 @@ void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   });
 }
 
-void narrowInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
-                         const float* dy, const InputGradient& gradient, float* wT, Magnitude& magnitude) {
+void rowMajorInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
+                           const float* dy, const InputGradient& gradient, float* wT, Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
   magnitude.reset();
   forTiles(pool, {in, out, 16, out}, in * out, [&, in = in, out = out](const Tile& t) {

@@ -2,7 +2,7 @@
 // tile (gemm.h), with bias, activation and their derivatives applied while a tile is in cache.
 //
 // The kernel multiplies row-major A [m, k] by row-major B [k, n]. So weights are kept as [in, out], and
-// activations in both orientations; only of narrow layers' weights is a transpose made.
+// activations in both orientations, which serves all products but rowMajorInputGradient().
 #pragma once
 
 #include <cstdint>
@@ -37,10 +37,10 @@ struct InputGradient {
 void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
                         const float* dyT, const InputGradient& gradient, Magnitude& magnitude);
 
-// The same from w's transpose, which it writes to wT [out, in] first: for layers whose weights are few, by
-// our own products, which then need dy [rows, out] alone. dxT must be null.
-void narrowInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
-                         const float* dy, const InputGradient& gradient, float* wT, Magnitude& magnitude);
+// The same by our own products, for weights that do not lie in panels: from w's transpose, which it writes to
+// wT [out, in] first, and dy [rows, out] as it is.
+void rowMajorInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
+                           const float* dy, const InputGradient& gradient, float* wT, Magnitude& magnitude);
 
 // What follows that product, of a tile of it that lies transposed at `product`: the slope, and the tile's
 // place in dx. `product` is the tile's place in dxT unless that is null.

@@ -15,13 +15,13 @@ TORCHVAE_INLINE float widened(uint16_t x) {
 }
 
 template <ActivationKind kind>
-TORCHVAE_VECTORISED uint32_t forward(int64_t rows, int64_t columns, const float* __restrict bias,
+TORCHVAE_VECTORIZED uint32_t forward(int64_t rows, int64_t columns, const float* __restrict bias,
                                      float* __restrict y, int64_t stride) {
   uint32_t largest = 0;
   for (int64_t i = 0; i < rows; ++i) {
     float* row = y + i * stride;
     for (int64_t j = 0; j < columns; ++j) row[j] = activate<kind>(row[j] + bias[j]);
-    // A loop of its own: in one with an activation that branches, the compiler vectorises neither.
+    // A loop of its own: in one with an activation that branches, the compiler vectorizes neither.
     for (int64_t j = 0; j < columns; ++j) {
       const uint32_t bits = magnitudeBits(row[j]);
       largest = bits > largest ? bits : largest;
@@ -31,7 +31,7 @@ TORCHVAE_VECTORISED uint32_t forward(int64_t rows, int64_t columns, const float*
 }
 
 template <ActivationKind kind, class T>
-TORCHVAE_VECTORISED uint32_t inputGradient(int64_t rows, int64_t columns, const T* __restrict xT,
+TORCHVAE_VECTORIZED uint32_t inputGradient(int64_t rows, int64_t columns, const T* __restrict xT,
                                            int64_t xStride, float* __restrict dxT, int64_t stride) {
   uint32_t largest = 0;
   for (int64_t i = 0; i < rows; ++i) {

@@ -1,6 +1,7 @@
 #include "cpu/gemm.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/native/CPUBlas.h>
 #include <ATen/ops/mm.h>
@@ -112,10 +113,16 @@ double secondsOf(Gemm gemm) {
   return best;
 }
 
+// libtorch is told by ATEN_CPU_CAPABILITY to do without some instructions: so do we.
+bool takesAvx512() {
+  const std::string capability = at::get_cpu_capability();
+  return capability != "DEFAULT" && capability != "AVX2";
+}
+
 bool isThere(Gemm gemm) {
   switch (gemm) {
     case Gemm::kPanels:
-      return kHasAvx512;
+      return kHasAvx512 && takesAvx512();
     case Gemm::kOneDnn:
       return oneDnnLinear().has_value();
     default:

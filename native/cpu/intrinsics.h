@@ -14,4 +14,9 @@ namespace torchvae {
 // Whether this processor has the instructions.
 inline const bool kHasAvx512 = __builtin_cpu_supports("avx512f") != 0;
 
+// Has the line brought to the first-level cache.
+inline void ask(const void* line) {
+  _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T0);
+}
+
 }  // namespace torchvae

@@ -2,7 +2,7 @@
 
 namespace torchvae {
 
-// Sums in sixteen lanes: one order of addition whatever the instruction set, and a loop that vectorises.
+// Sums in sixteen lanes: one order of addition whatever the instruction set, and a loop that vectorizes.
 struct LaneSum {
   float lane[16] = {};
 

@@ -2,7 +2,7 @@
 
 namespace torchvae {
 
-TORCHVAE_VECTORISED uint32_t largestMagnitudeBits(const float* values, int64_t rows, int64_t columns,
+TORCHVAE_VECTORIZED uint32_t largestMagnitudeBits(const float* values, int64_t rows, int64_t columns,
                                                   int64_t stride) {
   uint32_t largest = 0;
   for (int64_t i = 0; i < rows; ++i) {

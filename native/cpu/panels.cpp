@@ -69,7 +69,7 @@ void multiplyBack(const DenseShape& shape, const Panels& panels, const float* w,
 }
 
 // The sum of `count` rows that lie `apart`; `to` may be the first.
-TORCHVAE_VECTORISED void addParts(const float* from, int64_t count, int64_t apart, int64_t columns,
+TORCHVAE_VECTORIZED void addParts(const float* from, int64_t count, int64_t apart, int64_t columns,
                                   float* to) {
   for (int64_t j = 0; j < columns; ++j) {
     float sum = from[j];

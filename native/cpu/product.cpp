@@ -10,10 +10,6 @@ namespace {
 
 constexpr int64_t kPanelRow = 16;
 
-TORCHVAE_INLINE void ask(const float* line) {
-  _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0);
-}
-
 // `kRow` is aRow where that is known when this is compiled, else 0.
 template <int rows, int vectors, int64_t kRow>
 TORCHVAE_AVX512 void multiplyTile(const Product& p, int64_t m0) {
@@ -113,10 +109,6 @@ void multiplyColumns(const Product& product, int64_t m, int64_t vectors) {
 
 void multiplyPanelRows(const Product& product, int64_t m, int64_t vectors) {
   multiplyVectors<kPanelRow>(product, m, vectors);
-}
-
-void multiplyTransposedColumns(const Product& product, int64_t m, int64_t vectors) {
-  multiplyVectors<1>(product, m, vectors);
 }
 
 void multiplyRegisters(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,

@@ -33,8 +33,6 @@ inline uint16_t lanes(int64_t count) {
 void multiplyColumns(const Product& product, int64_t m, int64_t vectors);
 // The same where aRow is 16: rows of a panel (panels.h), several panels being the groups.
 void multiplyPanelRows(const Product& product, int64_t m, int64_t vectors);
-// The same where aRow is 1: of a transposed matrix.
-void multiplyTransposedColumns(const Product& product, int64_t m, int64_t vectors);
 
 // c [m, n] = a [m, k] b [k, n], each row-major with its own row stride.
 void multiplyRegisters(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,

@@ -22,7 +22,7 @@ struct Tile {
   int64_t columns() const { return n1 - n0; }
 };
 
-// Tiles are numbered along the rows, so that neighbours, which one thread gets, share rows.
+// Tiles are numbered along the rows, so that neighbors, which one thread gets, share rows.
 inline Tile tileAt(const Tiles& tiles, int64_t index) {
   const int64_t m0 = index / tiles.across() * tiles.tileM;
   const int64_t n0 = index % tiles.across() * tiles.tileN;

@@ -1,4 +1,4 @@
-// Elementary functions written so that the compiler vectorises the loops that call them, and the attribute
+// Elementary functions written so that the compiler vectorizes the loops that call them, and the attribute
 // that has such loops compiled for each instruction set worth having and chosen when the library is loaded.
 #pragma once
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
-#define TORCHVAE_VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define TORCHVAE_VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #define TORCHVAE_INLINE inline __attribute__((always_inline))
 
 namespace torchvae::vec {

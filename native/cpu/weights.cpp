@@ -11,7 +11,7 @@ namespace torchvae::cpu {
 namespace {
 
 // Whole rows of a weight matrix, where these are not too long: one unbroken stretch of the
-// optimiser's memory, which the processor reads ahead by itself.
+// optimizer's memory, which the processor reads ahead by itself.
 constexpr int64_t kTileRows = 24;
 constexpr int64_t kTileColumns = 512;
 
@@ -69,7 +69,7 @@ void multiplyTile(const WeightProduct& p, const Tile& t, int64_t rows, float* dw
 }
 
 // sums[j] for columns n0 <= j < n1 of dy, the first at sums[0].
-TORCHVAE_VECTORISED void sumValues(const WeightProduct& p, const Tile& t, int64_t rows, float* sums) {
+TORCHVAE_VECTORIZED void sumValues(const WeightProduct& p, const Tile& t, int64_t rows, float* sums) {
   const int64_t columns = t.columns();
   for (int64_t j = 0; j < columns; ++j) sums[j] = 0;
   for (int64_t i = 0; i < rows; ++i) {
@@ -88,19 +88,19 @@ void sumColumns(const WeightProduct& p, const Tile& t, int64_t rows, float* sums
 
 // The bias's part that belongs to the tile's columns.
 void updateBias(const WeightProduct& p, const Tile& t, int64_t rows,
-                const OptimiserCoefficients& coefficients, const OptimiserState& state) {
+                const OptimizerCoefficients& coefficients, const OptimizerState& state) {
   alignas(64) float gradient[kTileColumns];
   for (int64_t from = t.n0; from < t.n1; from += kTileColumns) {
     const Tile part{0, 0, from, std::min(from + kTileColumns, t.n1)};
     const int64_t at = p.bias + from;
     sumColumns(p, part, rows, gradient);
-    optimiserUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
+    optimizerUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
                     part.columns());
   }
 }
 
 void updateTile(const WeightProduct& p, const Tile& t, int64_t rows,
-                const OptimiserCoefficients& coefficients, const OptimiserState& state) {
+                const OptimizerCoefficients& coefficients, const OptimizerState& state) {
   alignas(64) float gradient[kTileRows * kTileColumns];
   const int64_t offset = p.weight + t.m0 * p.out + t.n0;
   multiplyTile(p, t, rows, gradient, t.columns());
@@ -109,7 +109,7 @@ void updateTile(const WeightProduct& p, const Tile& t, int64_t rows,
   const int64_t each = isWhole ? t.rows() * p.out : t.columns();
   for (int64_t i = 0; i < lines; ++i) {
     const int64_t at = offset + i * p.out;
-    optimiserUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
+    optimizerUpdate(coefficients, gradient + i * t.columns(), state.first + at, state.second + at,
                     state.values + at, each);
   }
   if (state.rounded != nullptr) {
@@ -120,21 +120,21 @@ void updateTile(const WeightProduct& p, const Tile& t, int64_t rows,
 }
 
 void updatePanel(const WeightProduct& p, int64_t panel, int64_t rows,
-                 const OptimiserCoefficients& coefficients, const OptimiserState& state) {
+                 const OptimizerCoefficients& coefficients, const OptimizerState& state) {
   constexpr int64_t kRows = 64;
   alignas(64) float gradient[kRows * kPanelColumns];
   for (int64_t m0 = 0; m0 < p.in; m0 += kRows) {
     const int64_t m1 = std::min(m0 + kRows, p.in);
     const int64_t at = p.weight + (panel * p.in + m0) * kPanelColumns;
     panelWeightGradient(p.x, p.in, p.dy + panel * kPanelColumns, p.out, rows, m0, m1, gradient);
-    optimiserUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
+    optimizerUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
                     (m1 - m0) * kPanelColumns);
   }
 }
 
 }  // namespace
 
-TORCHVAE_VECTORISED double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride) {
+TORCHVAE_VECTORIZED double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride) {
   LaneSum sum;
   for (int64_t i = 0; i < rows; ++i) {
     const float* row = values + i * stride;
@@ -164,7 +164,7 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int
 }
 
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                   const OptimiserCoefficients& coefficients, const OptimiserState& state) {
+                   const OptimizerCoefficients& coefficients, const OptimizerState& state) {
   const auto onTile = [&](const WeightProduct& p, const Tile& t) {
     updateTile(p, t, rows, coefficients, state);
   };

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cpu/bf16.h"
-#include "cpu/optimiser.h"
+#include "cpu/optimizer.h"
 #include "cpu/pool.h"
 
 namespace torchvae::cpu {
@@ -30,8 +30,8 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int
 // Of rows of `columns` values, `stride` apart; finite only if all of them are.
 double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride);
 
-// The flat buffers that an optimiser changes.
-struct OptimiserState {
+// The flat buffers that an optimizer changes.
+struct OptimizerState {
   float* values;
   float* first;
   float* second;
@@ -40,8 +40,8 @@ struct OptimiserState {
   Bf16* paired = nullptr;
 };
 
-// The same products, each tile given to the optimiser while it is in cache: the gradients never reach memory.
+// The same products, each tile given to the optimizer while it is in cache: the gradients never reach memory.
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
-                   const OptimiserCoefficients& coefficients, const OptimiserState& state);
+                   const OptimizerCoefficients& coefficients, const OptimizerState& state);
 
 }  // namespace torchvae::cpu

@@ -16,12 +16,12 @@ namespace torchvae {
 namespace {
 
 // Dividing, as everybody's data loader does, and not multiplying by 1/255: the two differ in the last bit.
-TORCHVAE_VECTORISED void scalePixels(const uint8_t* from, int64_t count, float* to) {
+TORCHVAE_VECTORIZED void scalePixels(const uint8_t* from, int64_t count, float* to) {
   for (int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]) / 255.0f;
 }
 
 // A row of probabilities to 0 and 1.
-TORCHVAE_VECTORISED void drawBinary(const float* uniform, int64_t count, float* values) {
+TORCHVAE_VECTORIZED void drawBinary(const float* uniform, int64_t count, float* values) {
   for (int64_t i = 0; i < count; ++i) values[i] = uniform[i] < values[i] ? 1.0f : 0.0f;
 }
 

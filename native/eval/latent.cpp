@@ -25,7 +25,7 @@ void LatentSurvey::add(const Tensor& mean, const Tensor& divergence, const std::
   means_.push_back(mean.to(c10::kDouble));
   divergences_.push_back(divergence.to(c10::kDouble));
   if (!q) return;
-  centres_.push_back(q->mean.to(c10::kDouble));
+  centers_.push_back(q->mean.to(c10::kDouble));
   logVariances_.push_back(q->logVariance.to(c10::kDouble));
   codes_.push_back(z.to(c10::kDouble));
 }
@@ -36,7 +36,7 @@ LatentStatistics LatentSurvey::finish() const {
   statistics.divergence = toHost(at::cat(divergences_).mean(0));
   statistics.mutualInformation =
       codes_.empty() ? std::numeric_limits<double>::quiet_NaN()
-                     : mutualInformation(at::cat(codes_), at::cat(centres_), at::cat(logVariances_));
+                     : mutualInformation(at::cat(codes_), at::cat(centers_), at::cat(logVariances_));
   return statistics;
 }
 

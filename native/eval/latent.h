@@ -15,7 +15,7 @@ class LatentSurvey {
 
  private:
   std::vector<Tensor> means_, divergences_;  // float64 on the device
-  std::vector<Tensor> centres_, logVariances_, codes_;
+  std::vector<Tensor> centers_, logVariances_, codes_;
 };
 
 // E over examples of log q(z|x) - log q(z), with z [N, D] one draw from each of N normals of `mean` and

@@ -17,13 +17,13 @@ namespace {
 // Rows of a block of distances: with 50,000 points, 400 MB.
 constexpr int64_t kBlock = 1024;
 
-// The distance of each point to its k-th nearest neighbour in the set, [n].
-Tensor radii(const Tensor& points, int64_t neighbours) {
+// The distance of each point to its k-th nearest neighbor in the set, [n].
+Tensor radii(const Tensor& points, int64_t neighbors) {
   std::vector<Tensor> found;
   forStretches(points.size(0), kBlock, [&](int64_t first, int64_t rows) {
     // The first is the point itself.
     const Tensor distances = at::cdist(points.narrow(0, first, rows), points);
-    found.push_back(std::get<0>(distances.kthvalue(neighbours + 1, 1)));
+    found.push_back(std::get<0>(distances.kthvalue(neighbors + 1, 1)));
   });
   return at::cat(found);
 }
@@ -31,17 +31,17 @@ Tensor radii(const Tensor& points, int64_t neighbours) {
 }  // namespace
 
 ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated, int64_t components,
-                              int64_t neighbours) {
+                              int64_t neighbors) {
   const int64_t fewest = std::min(real.rows, generated.rows);
-  if (real.columns != generated.columns || neighbours < 1 || fewest <= neighbours) {
+  if (real.columns != generated.columns || neighbors < 1 || fewest <= neighbors) {
     throw Error("ERR_SHAPE", "Expected two sets of points of one size, each of more than " +
-                                 std::to_string(neighbours) + " points");
+                                 std::to_string(neighbors) + " points");
   }
   Tensor x = pointsOf(real);
   Tensor y = pointsOf(generated);
   projectBoth(x, y, components);
-  const Tensor ofReal = radii(x, neighbours);
-  const Tensor ofGenerated = radii(y, neighbours);
+  const Tensor ofReal = radii(x, neighbors);
+  const Tensor ofGenerated = radii(y, neighbors);
   const Tensor balls = at::zeros({y.size(0)}, x.options());  // real ones that each generated point lies in
   double recalled = 0;
   double covered = 0;
@@ -57,7 +57,7 @@ ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated,
   ManifoldScores scores;
   scores.precision = balls.gt(0).sum().item<double>() / generatedCount;
   scores.recall = recalled / realCount;
-  scores.density = balls.sum().item<double>() / (static_cast<double>(neighbours) * generatedCount);
+  scores.density = balls.sum().item<double>() / (static_cast<double>(neighbors) * generatedCount);
   scores.coverage = covered / realCount;
   return scores;
 }

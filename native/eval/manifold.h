@@ -1,4 +1,4 @@
-// Fidelity and diversity of generated points, by nearest neighbours.
+// Fidelity and diversity of generated points, by nearest neighbors.
 #pragma once
 
 #include "engine.h"
@@ -6,6 +6,6 @@
 namespace torchvae {
 
 ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated, int64_t components,
-                              int64_t neighbours);
+                              int64_t neighbors);
 
 }  // namespace torchvae

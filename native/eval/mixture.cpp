@@ -41,8 +41,8 @@ Tensor logJoint(const Tensor& x, const Mixture& mixture) {
   const double constant = 0.5 * static_cast<double>(x.size(1)) * std::log(2 * std::numbers::pi);
   for (int64_t k = 0; k < mixture.weights.size(0); ++k) {
     const Tensor factor = mixture.factors.select(0, k);
-    const Tensor centred = (x - mixture.means.select(0, k)).t();
-    const Tensor whitened = at::linalg_solve_triangular(factor, centred, /*upper=*/false);
+    const Tensor centered = (x - mixture.means.select(0, k)).t();
+    const Tensor whitened = at::linalg_solve_triangular(factor, centered, /*upper=*/false);
     columns.push_back(mixture.weights.select(0, k).log() - factor.diagonal().log().sum() -
                       whitened.square().sum(0) * 0.5 - constant);
   }
@@ -50,7 +50,7 @@ Tensor logJoint(const Tensor& x, const Mixture& mixture) {
 }
 
 // The most likely mixture for given shares [N, K] of the points in the components.
-Mixture maximise(const Tensor& x, const Tensor& shares, double ridge) {
+Mixture maximize(const Tensor& x, const Tensor& shares, double ridge) {
   const Tensor counts = shares.sum(0).clamp_min(1e-10);
   Mixture mixture;
   mixture.weights = counts / static_cast<double>(x.size(0));
@@ -58,15 +58,15 @@ Mixture maximise(const Tensor& x, const Tensor& shares, double ridge) {
   const Tensor floor = at::eye(x.size(1), x.options()) * ridge;
   std::vector<Tensor> factors;
   for (int64_t k = 0; k < counts.size(0); ++k) {
-    const Tensor centred = x - mixture.means.select(0, k);
-    const Tensor scatter = (centred * shares.narrow(1, k, 1)).t().matmul(centred);
+    const Tensor centered = x - mixture.means.select(0, k);
+    const Tensor scatter = (centered * shares.narrow(1, k, 1)).t().matmul(centered);
     factors.push_back(at::linalg_cholesky(scatter / counts.select(0, k) + floor));
   }
   mixture.factors = at::stack(factors);
   return mixture;
 }
 
-// Points as first centres, each drawn with odds of its squared distance from those before; then every point
+// Points as first centers, each drawn with odds of its squared distance from those before; then every point
 // goes to its nearest.
 Tensor firstShares(const Tensor& x, int64_t components, uint64_t seed) {
   std::vector<float> uniform(static_cast<size_t>(components));
@@ -97,7 +97,7 @@ MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t itera
   }
   const Tensor x = pointsOf(points);
   const double ridge = kRidge * x.var(0, false).mean().item<double>() + 1e-12;
-  Mixture mixture = maximise(x, firstShares(x, components, seed), ridge);
+  Mixture mixture = maximize(x, firstShares(x, components, seed), ridge);
   MixtureFit fit;
   fit.logLikelihood = -std::numeric_limits<double>::infinity();
   while (fit.iterations < iterations) {
@@ -107,7 +107,7 @@ MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t itera
     fit.logLikelihood = evidence.mean().item<double>();
     ++fit.iterations;
     if (fit.logLikelihood - before < kTolerance) break;
-    mixture = maximise(x, (joint - evidence).exp(), ridge);
+    mixture = maximize(x, (joint - evidence).exp(), ridge);
   }
   fit.weights = toHost(mixture.weights);
   fit.means = toHost(mixture.means);

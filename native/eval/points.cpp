@@ -16,8 +16,8 @@ Tensor pointsOf(const HostArray& array) {
 }
 
 Tensor covariance(const Tensor& x) {
-  const Tensor centred = x - x.mean(0);
-  return centred.t().matmul(centred) / static_cast<double>(x.size(0) - 1);
+  const Tensor centered = x - x.mean(0);
+  return centered.t().matmul(centered) / static_cast<double>(x.size(0) - 1);
 }
 
 void projectBoth(Tensor& x, Tensor& y, int64_t components) {

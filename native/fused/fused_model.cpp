@@ -64,13 +64,13 @@ Vae& FusedModel::evaluationPass(int64_t capacity) {
 }
 
 // With a multilayer perceptron of one hidden layer on each side, 20 kernels:
-//   load; 4 products forward with bias and relu, reparameterisation, loss with its gradient; 3 products and 2
+//   load; 4 products forward with bias and relu, reparameterization, loss with its gradient; 3 products and 2
 //   slopes backward, the posterior's derivative; 4 products for the weights; the biases' gradients with the
 //   judgement; the update with the sums and the counters.
 // (A library may split a product in two.)
 class FusedModel::CapturedStep : public DeviceStep {
  public:
-  CapturedStep(FusedModel& model, Vae& vae, const OptimiserSettings& settings)
+  CapturedStep(FusedModel& model, Vae& vae, const OptimizerSettings& settings)
       : model_(model), vae_(vae), settings_(settings) {}
 
   void differentiate(const StepInput& input) override {
@@ -79,7 +79,7 @@ class FusedModel::CapturedStep : public DeviceStep {
   }
 
   void update(const StepInput& input) override {
-    vae_.optimise(model_.store_.model, input.rows, settings_, input.clock->state(), input.clock->rows());
+    vae_.optimize(model_.store_.model, input.rows, settings_, input.clock->state(), input.clock->rows());
   }
 
   std::vector<std::string> faults(const StepInput& input, int64_t step) override {
@@ -93,7 +93,7 @@ class FusedModel::CapturedStep : public DeviceStep {
  private:
   FusedModel& model_;
   Vae& vae_;
-  OptimiserSettings settings_;
+  OptimizerSettings settings_;
 };
 
 TrainResult FusedModel::train(const TrainChunk& chunk) {
@@ -101,8 +101,8 @@ TrainResult FusedModel::train(const TrainChunk& chunk) {
     const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
     Vae& vae = trainingPass(std::min(chunk.batchSize, data.rows()));
     const at::Tensor& order = orderOf(chunk);
-    if (GraphExecutor::serves(context_, chunk.optimiser)) {
-      return replay(chunk, [&] { return std::make_unique<CapturedStep>(*this, vae, chunk.optimiser); });
+    if (GraphExecutor::serves(context_, chunk.optimizer)) {
+      return replay(chunk, [&] { return std::make_unique<CapturedStep>(*this, vae, chunk.optimizer); });
     }
     StepObserver observer(store_.model);
     std::vector<std::string> faults;
@@ -123,7 +123,7 @@ TrainResult FusedModel::train(const TrainChunk& chunk) {
         vae.weightGradients(store_.model, batch.rows);
         observer.begin();
       }
-      const UpdateOutcome outcome = update(context_, vae, store_.model, batch.rows, chunk.optimiser,
+      const UpdateOutcome outcome = update(context_, vae, store_.model, batch.rows, chunk.optimizer,
                                            batch.schedule.learningRate, step_ + 1, batch.group);
       if (outcome == UpdateOutcome::kNonFinite) return refuse();
       if (batch.isObserved) observer.end();

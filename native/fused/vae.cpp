@@ -23,7 +23,7 @@ VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
 
 namespace {
 
-// Values that one tile of the optimiser takes.
+// Values that one tile of the optimizer takes.
 constexpr int64_t kPiece = 8192;
 
 // Of what no layer made.
@@ -104,17 +104,17 @@ std::vector<GradientPart> Vae::gradientParts(int64_t rows) {
   return parts;
 }
 
-void Vae::finishGradients(Parameters& parameters, int64_t rows, const OptimiserSettings& settings,
+void Vae::finishGradients(Parameters& parameters, int64_t rows, const OptimizerSettings& settings,
                           StepState* state) {
   forLayers([&](Layer& layer) { layer.weightGradient(rows); });
   context_.kernels->finishGradients(gradientParts(rows), rows, parameters.gradients, partials_,
                                     reconstruction, kl, settings, state);
 }
 
-void Vae::optimise(Parameters& parameters, int64_t rows, const OptimiserSettings& settings, StepState* state,
+void Vae::optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings, StepState* state,
                    const ScheduleRow* schedule) {
   const at::Tensor rounded = context_.bf16 ? parameters.roundedWeights : at::Tensor();
-  context_.kernels->optimise(parameters.values, parameters.gradients, parameters.firstMoments,
+  context_.kernels->optimize(parameters.values, parameters.gradients, parameters.firstMoments,
                              parameters.secondMoments, rounded, partials_, partials_.size(0), rows, settings,
                              state, schedule);
 }
@@ -133,10 +133,10 @@ void Vae::weightGradients(Parameters& parameters, int64_t rows) {
 }
 
 bool Vae::updateWeights(Parameters& parameters, int64_t rows,
-                        const cpu::OptimiserCoefficients& coefficients) {
+                        const cpu::OptimizerCoefficients& coefficients) {
   if (!context_.tiled()) return false;
   float* gradients = parameters.gradients.data_ptr<float>();
-  cpu::OptimiserState state{parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
+  cpu::OptimizerState state{parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
                             parameters.secondMoments.data_ptr<float>()};
   if (context_.bf16) {
     state.rounded = parameters.roundedWeights.data_ptr<cpu::Bf16>();
@@ -162,7 +162,7 @@ bool Vae::updateWeights(Parameters& parameters, int64_t rows,
   cpu::updateWeights(*context_.pool, weightProducts(), rows, coefficients, state);
   context_.pool->run(static_cast<int64_t>(pieces_.size()), [&](int64_t piece) {
     const auto [first, count] = pieces_[static_cast<size_t>(piece)];
-    cpu::optimiserUpdate(coefficients, gradients + first, state.first + first, state.second + first,
+    cpu::optimizerUpdate(coefficients, gradients + first, state.first + first, state.second + first,
                          state.values + first, count);
   });
   return true;

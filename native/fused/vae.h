@@ -36,16 +36,16 @@ class Vae {
   void backward(int64_t rows, const KlWeight& beta);
   // From these, the weights' gradients, into the Parameters.
   void weightGradients(Parameters& parameters, int64_t rows);
-  // weightGradients() and an elementwise optimiser in one, on the CPU. Returns false, with the weights as
+  // weightGradients() and an elementwise optimizer in one, on the CPU. Returns false, with the weights as
   // they were, where the gradients are not sure to be finite.
-  bool updateWeights(Parameters& parameters, int64_t rows, const cpu::OptimiserCoefficients& coefficients);
+  bool updateWeights(Parameters& parameters, int64_t rows, const cpu::OptimizerCoefficients& coefficients);
 
   // On a device with fused kernels, and without waiting for it: the weights' gradients, judged on the device.
   // With a state, the step's sums and corrections go there.
-  void finishGradients(Parameters& parameters, int64_t rows, const OptimiserSettings& settings,
+  void finishGradients(Parameters& parameters, int64_t rows, const OptimizerSettings& settings,
                        StepState* state);
   // From these the update, unless the device finds something that is not finite, and the end of the step.
-  void optimise(Parameters& parameters, int64_t rows, const OptimiserSettings& settings, StepState* state,
+  void optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings, StepState* state,
                 const ScheduleRow* schedule);
 
   int64_t capacity() const { return capacity_; }

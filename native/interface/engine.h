@@ -54,11 +54,11 @@ class Dataset {
   virtual int64_t rows() const = 0;
 };
 
-// A named tensor of a model's state: a parameter, something that follows training, an optimiser's moment.
+// A named tensor of a model's state: a parameter, something that follows training, an optimizer's moment.
 struct StateTensor {
   std::string name;
   std::vector<int64_t> shape;
-  bool isTrained = true;  // whether the optimiser changes it
+  bool isTrained = true;  // whether the optimizer changes it
 };
 
 // Sums over examples of the terms of the loss, in nats.
@@ -69,11 +69,11 @@ struct LossSums {
   int64_t examples = 0;
 };
 
-enum class OptimiserKind : uint8_t { kSgd, kAdam, kAdamW, kAdamax, kRmsProp, kAdaGrad };
+enum class OptimizerKind : uint8_t { kSgd, kAdam, kAdamW, kAdamax, kRmsProp, kAdaGrad };
 
 // In the meanings of torch.optim.
-struct OptimiserSettings {
-  OptimiserKind kind = OptimiserKind::kAdam;
+struct OptimizerSettings {
+  OptimizerKind kind = OptimizerKind::kAdam;
   double beta1 = 0.9;    // Adam's family
   double beta2 = 0.999;  // Adam's family; RMSprop's alpha
   double epsilon = 1e-8;
@@ -96,7 +96,7 @@ struct StepSchedule {
   double temperature = 1;  // of relaxed categorical posteriors
 };
 
-// A stretch of optimiser steps over one epoch's order.
+// A stretch of optimizer steps over one epoch's order.
 struct TrainChunk {
   std::shared_ptr<Dataset> data;
   uint64_t orderSeed = 0;  // with `epoch`, fixes the permutation of the examples
@@ -107,7 +107,7 @@ struct TrainChunk {
   bool shuffle = true;
   std::vector<StepSchedule> schedule;  // one a step
   LossSums sums;  // what the result's sums go on from, so that they do not depend on how an epoch is cut
-  OptimiserSettings optimiser;
+  OptimizerSettings optimizer;
   bool observe = false;  // whether the result holds the last step's norms
   std::shared_ptr<std::atomic<bool>> abort;
 };
@@ -153,7 +153,7 @@ struct MixtureFit {
 };
 
 // How two sets of points lie to each other, by balls around each point that reach to its k-th nearest
-// neighbour in its own set: shares from 0 to 1, but for the density.
+// neighbor in its own set: shares from 0 to 1, but for the density.
 struct ManifoldScores {
   double precision = 0;  // of the generated points, those in some ball of a real one
   double recall = 0;     // of the real points, those in some ball of a generated one
@@ -183,13 +183,13 @@ class Model {
  public:
   virtual ~Model() = default;
 
-  virtual int64_t step() const = 0;  // optimiser steps taken since the weights were drawn
+  virtual int64_t step() const = 0;  // optimizer steps taken since the weights were drawn
   virtual void setStep(int64_t step) = 0;
 
   // The terms of the loss beside reconstruction and kl, which LossSums::terms holds.
   virtual std::vector<std::string> termNames() const { return {}; }
 
-  // Parameters, then the optimiser's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq,
+  // Parameters, then the optimizer's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq,
   // then, where one is kept or was written, the weights' moving average named average.NAME. Linear weights
   // have PyTorch's layout [out, in]. Values are float32. Reading and writing throw ERR_CHECKPOINT for a name
   // or a number of values that the model does not have.
@@ -243,7 +243,7 @@ class Device {
   // Throws ERR_SPEC for parts that do not go together, ERR_DEVICE for a precision that the device lacks.
   virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed,
                                              const std::string& precision, bool reference) = 0;
-  // Maximum likelihood by expectation and maximisation from k-means++ (Arthur and Vassilvitskii 2007), with
+  // Maximum likelihood by expectation and maximization from k-means++ (Arthur and Vassilvitskii 2007), with
   // full covariances. Throws ERR_SHAPE for fewer points than components.
   virtual MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t iterations,
                                 uint64_t seed) = 0;
@@ -253,9 +253,9 @@ class Device {
   virtual double frechetDistance(const HostArray& a, const HostArray& b, int64_t components) = 0;
   // Precision and recall of Kynkaanniemi et al. (2019), density and coverage of Naeem et al. (2020), on the
   // first `components` principal components of `real`; 0 for the values themselves. Throws ERR_SHAPE for sets
-  // of no more points than `neighbours`.
+  // of no more points than `neighbors`.
   virtual ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated, int64_t components,
-                                        int64_t neighbours) = 0;
+                                        int64_t neighbors) = 0;
   // The structural similarity (Wang et al. 2004) of each pair of images of `shape` [channels, height, width]
   // with values in [0, 1]: a mean over channels and places of a Gaussian window of 11 x 11, sigma 1.5. Throws
   // ERR_SHAPE for sets of different numbers of images, and for images that the window does not fit into.

@@ -1,5 +1,5 @@
 // Values in [0, 1] from logits y. The Bernoulli likelihood is the cross-entropy; for x strictly between 0 and
-// 1 that is no normalised density, and the continuous Bernoulli (Loaiza-Ganem and Cunningham 2019) is:
+// 1 that is no normalized density, and the continuous Bernoulli (Loaiza-Ganem and Cunningham 2019) is:
 //   log p(x|y) = x y - softplus(y) + log C(lambda),  lambda = sigmoid(y),
 //   C = 2 atanh(1 - 2 lambda) / (1 - 2 lambda) = y / tanh(y / 2), and 2 at y = 0.
 
@@ -31,7 +31,7 @@ class Bernoulli : public Likelihood {
 class ContinuousBernoulli : public Likelihood {
  public:
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
-    return crossEntropy(x, y) - logNormaliser(y).sum(1);
+    return crossEntropy(x, y) - logNormalizer(y).sum(1);
   }
 
   // lambda / (2 lambda - 1) + 1 / (2 atanh(1 - 2 lambda)) = 1 / (1 - exp(-y)) - 1 / y.
@@ -57,7 +57,7 @@ class ContinuousBernoulli : public Likelihood {
  private:
   static constexpr double kSmall = 1e-2;
 
-  static Tensor logNormaliser(const Tensor& y) {
+  static Tensor logNormalizer(const Tensor& y) {
     const Tensor small = y.abs().lt(kSmall);
     // Both branches are differentiated: neither may be infinite where the other is chosen.
     const Tensor safe = at::where(small, 1.0, y).abs();

@@ -1,5 +1,5 @@
 // Values on a grid of 256 levels, x = level / 255: a categorical distribution over the levels, and the
-// discretised mixture of logistics (Salimans et al. 2017, eq. 2, without its channels' autoregression).
+// discretized mixture of logistics (Salimans et al. 2017, eq. 2, without its channels' autoregression).
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/argmax.h>
@@ -57,11 +57,11 @@ class LogisticMixture : public Likelihood {
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
     const Parts p = parts(y);
-    const Tensor centred = (x * 2.0 - 1.0).unsqueeze(1) - p.mean;
+    const Tensor centered = (x * 2.0 - 1.0).unsqueeze(1) - p.mean;
     const Tensor inverse = (-p.logScale).exp();
     const double half = 1.0 / (kLevels - 1);  // of a level's width on [-1, 1]
-    const Tensor upper = (centred + half) * inverse;
-    const Tensor lower = (centred - half) * inverse;
+    const Tensor upper = (centered + half) * inverse;
+    const Tensor lower = (centered - half) * inverse;
     const Tensor lowest = at::log_sigmoid(upper);  // of all the mass below
     const Tensor highest = -at::softplus(lower);   // of all the mass above
     // log(sigmoid(upper) - sigmoid(lower)), without the difference of two numbers that may be alike.
@@ -120,7 +120,7 @@ std::unique_ptr<Likelihood> makeCategorical(Weights& /*weights*/, const ModelSpe
   return std::make_unique<Categorical>(spec.inputSize());
 }
 
-std::unique_ptr<Likelihood> makeDiscretisedLogisticMixture(Weights& /*weights*/, const ModelSpec& spec) {
+std::unique_ptr<Likelihood> makeDiscretizedLogisticMixture(Weights& /*weights*/, const ModelSpec& spec) {
   return std::make_unique<LogisticMixture>(spec.inputSize(), spec.likelihood.integer("components"));
 }
 

@@ -18,7 +18,7 @@ constexpr Row kTable[] = {
     {"squared-error", makeSquaredError},
     {"laplace", makeLaplace},
     {"categorical", makeCategorical},
-    {"logistic-mixture", makeDiscretisedLogisticMixture},
+    {"logistic-mixture", makeDiscretizedLogisticMixture},
     {"tokens", makeTokens},
 };
 

@@ -67,8 +67,8 @@ class Gaussian : public LocationScale {
   }
 
   Tensor sample(const Tensor& y, Pass& pass) const override {
-    const Tensor centre = location(y);
-    return centre + logScale(y).exp() * pass.draws.normal(centre.sizes());
+    const Tensor center = location(y);
+    return center + logScale(y).exp() * pass.draws.normal(center.sizes());
   }
 };
 
@@ -82,9 +82,9 @@ class Laplace : public LocationScale {
   }
 
   Tensor sample(const Tensor& y, Pass& pass) const override {
-    const Tensor centre = location(y);
-    const Tensor u = pass.draws.uniform(centre.sizes()) - 0.5;
-    return centre - logScale(y).exp() * u.sign() * (u.abs() * -2.0).log1p();
+    const Tensor center = location(y);
+    const Tensor u = pass.draws.uniform(center.sizes()) - 0.5;
+    return center - logScale(y).exp() * u.sign() * (u.abs() * -2.0).log1p();
   }
 };
 

@@ -8,6 +8,6 @@ namespace torchvae {
 using MakeLikelihood = std::unique_ptr<Likelihood>(Weights& weights, const ModelSpec& spec);
 
 MakeLikelihood makeBernoulli, makeContinuousBernoulli, makeGaussian, makeSquaredError, makeLaplace,
-    makeCategorical, makeDiscretisedLogisticMixture, makeTokens;
+    makeCategorical, makeDiscretizedLogisticMixture, makeTokens;
 
 }  // namespace torchvae

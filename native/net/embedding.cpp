@@ -1,4 +1,4 @@
-// What an encoder is shown of tokens: for each a vector that is learnt with it, as torch.nn.Embedding has
+// What an encoder is shown of tokens: for each a vector that is learned with it, as torch.nn.Embedding has
 // them.
 
 #include <ATen/ops/embedding.h>

@@ -105,7 +105,7 @@ Tensor Norm::operator()(const Tensor& x, const Pass& pass) const {
     case NormKind::kNone:
       return x;
     case NormKind::kBatch:
-      // A batch of one has no variance: it is normalised as examples are after training.
+      // A batch of one has no variance: it is normalized as examples are after training.
       return at::batch_norm(x, *weight_, *bias_, *runningMean_, *runningVariance_,
                             pass.training && x.size(0) > 1, kNormMomentum, kNormEpsilon, true);
     case NormKind::kLayer:

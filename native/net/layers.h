@@ -55,7 +55,7 @@ class TransposedConvolution {
   Weight weight_, bias_;
 };
 
-// Batch normalisation (Ioffe and Szegedy 2015) or layer normalisation (Ba et al. 2016) over the features of
+// Batch normalization (Ioffe and Szegedy 2015) or layer normalization (Ba et al. 2016) over the features of
 // [B, features] or the channels of [B, channels, height, width]; NAME.weight and NAME.bias [features].
 class Norm {
  public:

@@ -1,4 +1,4 @@
-// The multilayer perceptron: dense layers of the widths in NetworkSpec::hidden, each with its normalisation,
+// The multilayer perceptron: dense layers of the widths in NetworkSpec::hidden, each with its normalization,
 // activation and dropout. Labels are further inputs.
 
 #include <ATen/ops/cat.h>

@@ -1,4 +1,4 @@
-// The importance-weighted bound (Burda et al. 2016, eq. 8), and its doubly reparameterised gradient for the
+// The importance-weighted bound (Burda et al. 2016, eq. 8), and its doubly reparameterized gradient for the
 // encoder (Tucker et al. 2019, eq. 8), whose signal does not fade as k grows.
 
 #include "objective/importance.h"
@@ -51,7 +51,7 @@ class ImportanceWeighted : public Objective {
   Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Importance w = importanceWeights(vae, x, samples_, doubly_, pass);
     const Tensor bound = importanceBound(w.logWeight);
-    return {doubly_ ? doublyReparameterised(w, bound.mean()) : -bound.mean(),
+    return {doubly_ ? doublyReparameterized(w, bound.mean()) : -bound.mean(),
             w.reconstruction.mean(1).detach(),
             w.rate.mean(1).detach(),
             {bound.mean()},
@@ -59,9 +59,9 @@ class ImportanceWeighted : public Objective {
   }
 
  private:
-  // The decoder's gradient weighs each draw by its normalised weight, the encoder's by the square of it. The
+  // The decoder's gradient weighs each draw by its normalized weight, the encoder's by the square of it. The
   // value is the bound's.
-  static Tensor doublyReparameterised(const Importance& w, const Tensor& bound) {
+  static Tensor doublyReparameterized(const Importance& w, const Tensor& bound) {
     const Tensor weight = w.logWeight.detach().softmax(1);
     if (w.latent.z.requires_grad()) {
       const Tensor each = weight.flatten().unsqueeze(1);
@@ -86,7 +86,7 @@ std::unique_ptr<Objective> makeImportanceWeighted(Weights& /*weights*/, const Mo
   return std::make_unique<ImportanceWeighted>(spec.objective.integer("samples"), false);
 }
 
-std::unique_ptr<Objective> makeDoublyReparameterised(Weights& /*weights*/, const ModelSpec& spec,
+std::unique_ptr<Objective> makeDoublyReparameterized(Weights& /*weights*/, const ModelSpec& spec,
                                                      const Composition& vae) {
   if (!vae.posterior().isGaussian()) {
     throw Error("ERR_SPEC", "The objective dreg needs a Gaussian q(z|x), which the posterior " +

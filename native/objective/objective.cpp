@@ -12,10 +12,10 @@ struct Row {
 };
 
 constexpr Row kTable[] = {
-    {"elbo", makeElbo},       {"iwae", makeImportanceWeighted}, {"dreg", makeDoublyReparameterised},
+    {"elbo", makeElbo},       {"iwae", makeImportanceWeighted}, {"dreg", makeDoublyReparameterized},
     {"beta-tc", makeBetaTc},  {"factor", makeFactor},           {"dip", makeDip},
     {"info", makeInfo},       {"wae-mmd", makeWasserstein},     {"vae-gan", makeAdversarial},
-    {"rae", makeRegularised},
+    {"rae", makeRegularized},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What training minimises, as named terms.
+// What training minimizes, as named terms.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@ struct Terms {
   Tensor loss;                // of the batch, without dimensions
   Tensor reconstruction, kl;  // -log p(x|z) and KL(q || p), [B]
   std::vector<Tensor> extra;  // means over the batch of the terms in termNames()
-  Tensor adversaryLoss;       // what the adversary minimises; undefined without one
+  Tensor adversaryLoss;       // what the adversary minimizes; undefined without one
 };
 
 class Objective {

@@ -8,7 +8,7 @@ namespace torchvae {
 using MakeObjective = std::unique_ptr<Objective>(Weights& weights, const ModelSpec& spec,
                                                  const Composition& vae);
 
-MakeObjective makeElbo, makeImportanceWeighted, makeDoublyReparameterised, makeBetaTc, makeFactor, makeDip,
-    makeInfo, makeWasserstein, makeAdversarial, makeRegularised;
+MakeObjective makeElbo, makeImportanceWeighted, makeDoublyReparameterized, makeBetaTc, makeFactor, makeDip,
+    makeInfo, makeWasserstein, makeAdversarial, makeRegularized;
 
 }  // namespace torchvae

@@ -1,4 +1,4 @@
-// Objectives that weigh the parts of the divergence apart, or press the codes' distribution to factorise:
+// Objectives that weigh the parts of the divergence apart, or press the codes' distribution to factorize:
 // beta-TC (Chen et al. 2018), with q(z) estimated from the batch by minibatch weighting or stratified
 // sampling (appendix C), and DIP-VAE (Kumar et al. 2018).
 
@@ -90,8 +90,8 @@ class Dip : public Objective {
   Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const Gaussian& q = *d.latent.gaussian;
-    const Tensor centred = q.mean - q.mean.mean(0, true);
-    Tensor covariance = centred.t().matmul(centred) / static_cast<double>(x.size(0));
+    const Tensor centered = q.mean - q.mean.mean(0, true);
+    Tensor covariance = centered.t().matmul(centered) / static_cast<double>(x.size(0));
     if (second_) covariance = covariance + at::diag(q.logVariance.exp().mean(0));
     const Tensor own = covariance.diagonal();
     const Tensor off = covariance.square().sum() - own.square().sum();

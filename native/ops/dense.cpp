@@ -114,8 +114,8 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
       cpu::panelInputGradient(*context_.pool, shape, madeX, w, dyT, places, pointer(scratch_),
                               gradient.magnitude);
     } else {
-      cpu::narrowInputGradient(*context_.pool, shape, madeX, w, pointer(outputGradient.value), places,
-                               pointer(scratch_), gradient.magnitude);
+      cpu::rowMajorInputGradient(*context_.pool, shape, madeX, w, pointer(outputGradient.value), places,
+                                 pointer(scratch_), gradient.magnitude);
     }
     return;
   }

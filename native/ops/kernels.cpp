@@ -157,7 +157,7 @@ int64_t Kernels::gradientBlocks(const std::vector<GradientPart>& parts) {
 void Kernels::finishGradients(const std::vector<GradientPart>& parts, int64_t rows,
                               const at::Tensor& gradients, const at::Tensor& partials,
                               const at::Tensor& reconstruction, const at::Tensor& kl,
-                              const OptimiserSettings& settings, StepState* state) {
+                              const OptimizerSettings& settings, StepState* state) {
   if (parts.size() > kMaxRanges) {
     throw Error("ERR_INTERNAL", "Expected at most " + std::to_string(kMaxRanges) +
                                     " ranges of gradients but received " + std::to_string(parts.size()));
@@ -183,11 +183,11 @@ void Kernels::finishGradients(const std::vector<GradientPart>& parts, int64_t ro
   launch(k_finishGradients, type, blocks, a);
 }
 
-void Kernels::optimise(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
+void Kernels::optimize(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
                        const at::Tensor& second, const at::Tensor& shadow, const at::Tensor& partials,
-                       int64_t blocks, int64_t rows, const OptimiserSettings& settings, StepState* state,
+                       int64_t blocks, int64_t rows, const OptimizerSettings& settings, StepState* state,
                        const ScheduleRow* schedule) {
-  const OptimiseArguments a{mutablePointer(values),
+  const OptimizeArguments a{mutablePointer(values),
                             mutablePointer(first),
                             mutablePointer(second),
                             pointer(gradients),
@@ -209,7 +209,7 @@ void Kernels::optimise(const at::Tensor& values, const at::Tensor& gradients, co
                             static_cast<int32_t>(settings.kind),
                             settings.nesterov ? 1 : 0,
                             settings.skipNonFinite ? 1 : 0};
-  launch(k_optimise, values.scalar_type(), blocksFor(a.count), a);
+  launch(k_optimize, values.scalar_type(), blocksFor(a.count), a);
 }
 
 }  // namespace torchvae

@@ -88,14 +88,14 @@ class Kernels {
   // Blocks that finishGradients() leaves a sum of squares of.
   static int64_t gradientBlocks(const std::vector<GradientPart>& parts);
   // Makes the biases' gradients and the sums of squares, partials [gradientBlocks]. With a state, also the
-  // batch's sums of `reconstruction` and `kl`, and the optimiser's corrections.
+  // batch's sums of `reconstruction` and `kl`, and the optimizer's corrections.
   void finishGradients(const std::vector<GradientPart>& parts, int64_t rows, const at::Tensor& gradients,
                        const at::Tensor& partials, const at::Tensor& reconstruction, const at::Tensor& kl,
-                       const OptimiserSettings& settings, StepState* state);
+                       const OptimizerSettings& settings, StepState* state);
   // The update, and the end of the step; `shadow` may be undefined.
-  void optimise(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
+  void optimize(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
                 const at::Tensor& second, const at::Tensor& shadow, const at::Tensor& partials,
-                int64_t blocks, int64_t rows, const OptimiserSettings& settings, StepState* state,
+                int64_t blocks, int64_t rows, const OptimizerSettings& settings, StepState* state,
                 const ScheduleRow* schedule);
 
  private:

@@ -1,4 +1,4 @@
-// A point: z is linear in the features. For autoencoders that are regularised otherwise (Ghosh et al. 2020;
+// A point: z is linear in the features. For autoencoders that are regularized otherwise (Ghosh et al. 2020;
 // Tolstikhin et al. 2018); there is no divergence to weigh.
 
 #include <ATen/ops/full_like.h>

@@ -18,7 +18,7 @@ constexpr Row kTable[] = {
     {"gaussian", makeGaussianPosterior},       {"sampling-network", makeSamplingNetwork},
     {"iaf", makeInverseAutoregressiveFlow},    {"bernoulli-mixed", makeBernoulliMixed},
     {"uniform-noise", makeUniformNoise},       {"gumbel-softmax", makeGumbelSoftmax},
-    {"vector-quantised", makeVectorQuantised}, {"deterministic", makeDeterministic},
+    {"vector-quantized", makeVectorQuantized}, {"deterministic", makeDeterministic},
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ std::unique_ptr<Posterior> makeInverseAutoregressiveFlow(Weights& weights, const
 std::unique_ptr<Posterior> makeBernoulliMixed(Weights& weights, const ModelSpec& spec, int64_t features);
 std::unique_ptr<Posterior> makeUniformNoise(Weights& weights, const ModelSpec& spec, int64_t features);
 std::unique_ptr<Posterior> makeGumbelSoftmax(Weights& weights, const ModelSpec& spec, int64_t features);
-std::unique_ptr<Posterior> makeVectorQuantised(Weights& weights, const ModelSpec& spec, int64_t features);
+std::unique_ptr<Posterior> makeVectorQuantized(Weights& weights, const ModelSpec& spec, int64_t features);
 std::unique_ptr<Posterior> makeDeterministic(Weights& weights, const ModelSpec& spec, int64_t features);
 
 }  // namespace torchvae

@@ -1,6 +1,6 @@
 // Uniform noise on a deterministic code, z = h + u with u ~ U(-1/2, 1/2) for each dimension (as in learned
 // compression, Balle et al. 2017): q is the unit box around h, and its log-density zero. The code may be
-// batch-normalised.
+// batch-normalized.
 
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros.h>

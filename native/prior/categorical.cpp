@@ -1,5 +1,5 @@
 // The uniform distribution over the categories of a code's variables: what gumbel-softmax and
-// vector-quantised posteriors are compared with.
+// vector-quantized posteriors are compared with.
 
 #include <ATen/ops/zeros.h>
 
@@ -14,7 +14,7 @@ class Categorical : public Prior {
  public:
   Categorical(Weights& weights, const ModelSpec& spec, const Posterior& posterior)
       : codeSize_(posterior.codeSize()) {
-    if (spec.posterior.type == "vector-quantised") {
+    if (spec.posterior.type == "vector-quantized") {
       size_ = spec.latentSize;
       categories_ = spec.posterior.integer("codes");
       codebook_ = weights.buffer("posterior.codebook", {categories_, size_}, Init::normal(1));

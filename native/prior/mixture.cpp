@@ -101,7 +101,7 @@ std::unique_ptr<Prior> makeVampPrior(Weights& weights, const ModelSpec& spec, co
   if (spec.likelihood.type == "tokens") {
     throw Error(
         "ERR_SPEC",
-        "The prior 'vamp' learns inputs, and tokens cannot be learnt by derivatives: use prior 'mixture'");
+        "The prior 'vamp' learns inputs, and tokens cannot be learned by derivatives: use prior 'mixture'");
   }
   return std::make_unique<VampPrior>(weights, spec, posteriorOf);
 }

@@ -33,7 +33,7 @@ std::unique_ptr<Prior> makePrior(Weights& weights, const ModelSpec& spec, const 
                 wantsCategories
                     ? "The posterior " + posteriorType + " has categories: use prior 'categorical'"
                     : "The prior 'categorical' is for posteriors of categories (gumbel-softmax, "
-                      "vector-quantised), and " +
+                      "vector-quantized), and " +
                           posteriorType + " has none: use prior 'standard-normal'");
   }
   if (posterior.ownDivergence() == Posterior::Own::kStandardNormal && spec.prior.type != "standard-normal") {

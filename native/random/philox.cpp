@@ -7,7 +7,7 @@
 namespace torchvae {
 namespace {
 
-// Blocks of four numbers are made this many at a time, so that the loops below vectorise across blocks.
+// Blocks of four numbers are made this many at a time, so that the loops below vectorize across blocks.
 constexpr int64_t kLanes = 64;
 
 struct Block {
@@ -50,7 +50,7 @@ TORCHVAE_INLINE void sincosTurn(float u, float& sine, float& cosine) {
 }
 
 // Writes 4 * kLanes normals; number 4 i + w comes from word w of block i.
-TORCHVAE_VECTORISED void normalBlock(const Draw& draw, uint64_t firstCounter, float* out) {
+TORCHVAE_VECTORIZED void normalBlock(const Draw& draw, uint64_t firstCounter, float* out) {
   Block block;
   fillBlock(draw, firstCounter, block);
   for (int64_t lane = 0; lane < kLanes; ++lane) {
@@ -64,7 +64,7 @@ TORCHVAE_VECTORISED void normalBlock(const Draw& draw, uint64_t firstCounter, fl
   }
 }
 
-TORCHVAE_VECTORISED void uniformBlock(const Draw& draw, uint64_t firstCounter, float* out) {
+TORCHVAE_VECTORIZED void uniformBlock(const Draw& draw, uint64_t firstCounter, float* out) {
   Block block;
   fillBlock(draw, firstCounter, block);
   for (int64_t lane = 0; lane < kLanes; ++lane) {

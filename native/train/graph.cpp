@@ -12,7 +12,7 @@ namespace {
 // Steps between two readings of the state, at most: with small models, what lib/training asks for at a time.
 constexpr int64_t kScheduleRows = 1024;
 
-bool sameSettings(const OptimiserSettings& a, const OptimiserSettings& b) {
+bool sameSettings(const OptimizerSettings& a, const OptimizerSettings& b) {
   return a.kind == b.kind && a.beta1 == b.beta1 && a.beta2 == b.beta2 && a.epsilon == b.epsilon &&
          a.momentum == b.momentum && a.nesterov == b.nesterov && a.weightDecay == b.weightDecay &&
          a.l1 == b.l1 && a.clipNorm == b.clipNorm && a.clipValue == b.clipValue &&
@@ -31,13 +31,13 @@ const void* placeOf(const at::Tensor& tensor) {
 
 }  // namespace
 
-bool GraphExecutor::serves(const Context& context, const OptimiserSettings& settings) {
+bool GraphExecutor::serves(const Context& context, const OptimizerSettings& settings) {
   return context.kernels != nullptr && settings.accumulate <= 1 && settings.averageDecay == 0;
 }
 
 GraphExecutor::GraphExecutor(const Context& context, std::unique_ptr<DeviceStep> step,
                              const Parameters& parameters, const ResidentDataset& data, int64_t batchSize,
-                             const OptimiserSettings& settings, int64_t terms)
+                             const OptimizerSettings& settings, int64_t terms)
     : context_(context),
       step_(std::move(step)),
       parameters_(parameters),
@@ -60,7 +60,7 @@ GraphExecutor::GraphExecutor(const Context& context, std::unique_ptr<DeviceStep>
 }
 
 bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
-                         const OptimiserSettings& settings) const {
+                         const OptimizerSettings& settings) const {
   return placeOf(data.values()) == values_ && placeOf(data.labels()) == labels_ && data.rows() == rows_ &&
          data.columns() == columns_ && data.values().scalar_type() == type_ && data.isDrawn() == isDrawn_ &&
          batchSize == batchSize_ && sameSettings(settings, settings_);

@@ -37,14 +37,14 @@ class GraphExecutor {
   static constexpr int64_t kWarmUpSteps = 2;
 
   // Whether the device's kernels do what these settings ask for.
-  static bool serves(const Context& context, const OptimiserSettings& settings);
+  static bool serves(const Context& context, const OptimizerSettings& settings);
 
   // All that a captured graph refers to; another batch size, or data that lie elsewhere, take another
   // executor. `terms` is the number of the objective's further terms.
   GraphExecutor(const Context& context, std::unique_ptr<DeviceStep> step, const Parameters& parameters,
-                const ResidentDataset& data, int64_t batchSize, const OptimiserSettings& settings,
+                const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings,
                 int64_t terms);
-  bool fits(const ResidentDataset& data, int64_t batchSize, const OptimiserSettings& settings) const;
+  bool fits(const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings) const;
 
   // Runs `chunk` over `order` and moves `step` along. From the first step whose loss or gradient is not
   // finite, the device leaves the weights as they are.
@@ -73,7 +73,7 @@ class GraphExecutor {
   c10::ScalarType type_;
   bool isDrawn_;
   int64_t batchSize_;
-  OptimiserSettings settings_;
+  OptimizerSettings settings_;
   at::Tensor order_;  // int64 [examples]
   DeviceClock clock_;
   Shape whole_, last_;

@@ -9,7 +9,7 @@ namespace {
 // The batches from the chunk's `first` on to the end of their group, of the epoch or of the chunk.
 int64_t batchesFrom(const TrainChunk& chunk, int64_t first, int64_t inEpoch) {
   const int64_t position = chunk.firstStep + first;
-  const int64_t every = chunk.optimiser.accumulate;
+  const int64_t every = chunk.optimizer.accumulate;
   return std::min({every - position % every, inEpoch - position, chunk.steps - first});
 }
 
@@ -39,14 +39,14 @@ TrainResult runLoop(const TrainChunk& chunk, int64_t rows, int64_t& step, const 
       finite = take({first,
                      std::min(chunk.batchSize, rows - first),
                      chunk.schedule[static_cast<size_t>(result.steps + i)],
-                     noiseOf(step, chunk.optimiser.accumulate, i),
+                     noiseOf(step, chunk.optimizer.accumulate, i),
                      {i, i + 1 == batches},
                      chunk.observe && result.steps + i + 1 == chunk.steps},
                     sums);
     }
     if (finite) {
       result.sums = std::move(sums);
-    } else if (chunk.optimiser.skipNonFinite) {
+    } else if (chunk.optimizer.skipNonFinite) {
       ++result.skipped;
     } else {
       result.reason = StopReason::kNonFinite;

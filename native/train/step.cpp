@@ -75,21 +75,21 @@ void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput
 namespace {
 
 UpdateOutcome applyGradients(const Context& context, Parameters& parameters,
-                             const OptimiserSettings& settings, UpdatePoint point) {
+                             const OptimizerSettings& settings, UpdatePoint point) {
   point.squares = sumOfSquares(context, parameters);
   if (!std::isfinite(point.squares)) return UpdateOutcome::kNonFinite;
-  optimiserStep(context, parameters, settings, point);
+  optimizerStep(context, parameters, settings, point);
   return UpdateOutcome::kDone;
 }
 
 }  // namespace
 
 UpdateOutcome update(const Context& context, fused::Vae& vae, Parameters& parameters, int64_t rows,
-                     const OptimiserSettings& settings, double learningRate, int64_t step,
+                     const OptimizerSettings& settings, double learningRate, int64_t step,
                      const UpdateGroup& group) {
   UpdateOutcome outcome = UpdateOutcome::kDone;
   const bool fused = isElementwise(settings) &&
-                     vae.updateWeights(parameters, rows, optimiserCoefficients(settings, learningRate, step));
+                     vae.updateWeights(parameters, rows, optimizerCoefficients(settings, learningRate, step));
   if (!fused) {
     vae.weightGradients(parameters, rows);
     accumulateGradients(context, parameters, group.batches == 0, group.last);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "fused/vae.h"
-#include "ops/optimiser.h"
+#include "ops/optimizer.h"
 #include "train/input.h"
 #include "train/loop.h"
 
@@ -20,11 +20,11 @@ void forwardAndBackward(const Context& context, fused::Vae& vae, const StepInput
 // What a batch leaves of an update.
 enum class UpdateOutcome : uint8_t { kDone, kPending, kNonFinite };
 
-// The weights' gradients and, after the last batch of a group, the optimiser and the weights' average; `step`
+// The weights' gradients and, after the last batch of a group, the optimizer and the weights' average; `step`
 // counts updates from 1. kPending where the group goes on; kNonFinite, with the weights untouched, where a
 // gradient is not finite.
 UpdateOutcome update(const Context& context, fused::Vae& vae, Parameters& parameters, int64_t rows,
-                     const OptimiserSettings& settings, double learningRate, int64_t step,
+                     const OptimizerSettings& settings, double learningRate, int64_t step,
                      const UpdateGroup& group = {});
 
 // Adds the losses of `rows` examples that `vae` holds.

@@ -119,7 +119,7 @@ export class PlainVae {
     this.#encoder = layers.slice(0, hidden.length);
     this.#posterior = layers[hidden.length]!;
     this.#decoder = layers.slice(hidden.length + 1);
-    initialise(layers, new Random(seed));
+    initialize(layers, new Random(seed));
   }
 
   /**
@@ -216,7 +216,7 @@ export class PlainVae {
 }
 
 /** Uniform in +-1/sqrt(inputs), weights and biases, as PyTorch's linear layers begin. */
-function initialise(layers: readonly Layer[], random: Random): void {
+function initialize(layers: readonly Layer[], random: Random): void {
   for (const { inputs, weight, bias } of layers) {
     const bound = 1 / Math.sqrt(inputs);
     for (const values of [weight, bias]) {

@@ -1,5 +1,5 @@
 // Checks of a device's numbers, for scripts/gpu-verify. Prints one line of JSON: {ok, ...}.
-//   node scripts/gpu/check.mjs DEVICE fixtures|optimisers|cpu|precisions|replays|epochs|refusal
+//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|precisions|replays|epochs|refusal
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Dataset, mnist, sprites, VAE } from '../../dist/index.js';
@@ -56,7 +56,7 @@ async function againstFixtures() {
   const verdict = new Verdict();
   const names = readdirSync(fixtures)
     .map((file) => file.replace('.safetensors', ''))
-    .filter((name) => name.startsWith('pytorch-') && name !== 'pytorch-optimisers');
+    .filter((name) => name.startsWith('pytorch-') && name !== 'pytorch-optimizers');
   for (const name of names) {
     const { metadata, values, group } = readFixture(name);
     const spec = JSON.parse(metadata.spec);
@@ -95,10 +95,10 @@ async function againstFixtures() {
   return verdict;
 }
 
-/** torch.optim's fifty batches by every optimiser, with clipping, penalties, accumulation and averages. */
-async function optimisers() {
+/** torch.optim's fifty batches by every optimizer, with clipping, penalties, accumulation and averages. */
+async function optimizers() {
   const verdict = new Verdict();
-  const { metadata, values, group } = readFixture('pytorch-optimisers');
+  const { metadata, values, group } = readFixture('pytorch-optimizers');
   const spec = JSON.parse(metadata.spec);
   const data = Dataset.from(values('data'), { shape: spec.inputShape, kind: 'unit' });
   const batchSize = Number(metadata.batchSize);
@@ -250,7 +250,7 @@ async function epochs() {
 
 const checks = {
   fixtures: againstFixtures,
-  optimisers,
+  optimizers,
   cpu: againstCpu,
   precisions,
   replays,

@@ -24,7 +24,7 @@ const MODELS = {
 };
 
 /** Images of three channels with nothing in them to learn. */
-function colours(count) {
+function colors(count) {
   const bytes = Uint8Array.from({ length: count * 3 * 64 * 64 }, (_, i) => (i * 2654435761) >>> 24);
   return Dataset.from(bytes, { shape: [3, 64, 64] });
 }
@@ -53,7 +53,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (word === 'start') {
     const began = performance.now();
     const small = device === 'cpu';
-    data = workload === 'conv64' ? colours(small ? 64 : 4096) : sprites({ count: small ? 2000 : 60000 });
+    data = workload === 'conv64' ? colors(small ? 64 : 4096) : sprites({ count: small ? 2000 : 60000 });
     vae = await VAE.create({ ...MODELS[workload], device, precision });
     await train(device === 'cpu' ? 0.1 : 1);
     console.log(JSON.stringify({ seconds: (performance.now() - began) / 1000 }));

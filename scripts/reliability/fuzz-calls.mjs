@@ -23,7 +23,7 @@ const SPECS = [
   {
     inputShape: [12],
     encoder: { hidden: [8] },
-    posterior: { type: 'vector-quantised', positions: 2, codes: 4 },
+    posterior: { type: 'vector-quantized', positions: 2, codes: 4 },
   },
   {
     inputShape: [12],
@@ -36,11 +36,11 @@ const SPECS = [
   { inputShape: [12], encoder: { hidden: [8] }, objective: { type: 'iwae', samples: 3 }, latentSize: 2 },
 ];
 
-const OPTIMISERS = ['sgd', 'adam', 'adamw', 'adamax', 'rmsprop', 'adagrad'];
+const OPTIMIZERS = ['sgd', 'adam', 'adamw', 'adamax', 'rmsprop', 'adagrad'];
 const WIDTHS = [12, 24, 36];
 
-const optimiser = (random) => ({
-  type: random.pick(OPTIMISERS),
+const optimizer = (random) => ({
+  type: random.pick(OPTIMIZERS),
   beta1: 0.9,
   beta2: 0.999,
   epsilon: 1e-8,
@@ -122,7 +122,7 @@ export const CALLS = {
         shuffle: random.chance(0.5),
         sums: { reconstruction: 0, kl: 0, terms: random.chance(0.3) ? [0, 0, 0] : [], examples: 0 },
         schedule: Float64Array.from({ length: 4 * steps }, (_, i) => (i % 4 === 0 ? 1e-3 : 1)),
-        optimiser: optimiser(random),
+        optimizer: optimizer(random),
         observe: random.chance(0.5),
       },
     ];

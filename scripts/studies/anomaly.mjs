@@ -36,7 +36,7 @@ record(
   'anomaly',
   vae,
   {
-    what: `detection of a digit that was held out of training, by -ELBO averaged over 10 draws of z; 784-400-200-2, Bernoulli on grey pixels, batch 128, Adam 1e-3, ${epochs} epochs; all 10,000 test images`,
+    what: `detection of a digit that was held out of training, by -ELBO averaged over 10 draws of z; 784-400-200-2, Bernoulli on gray pixels, batch 128, Adam 1e-3, ${epochs} epochs; all 10,000 test images`,
     command: 'node scripts/studies/anomaly.mjs',
     epochs,
     rows,

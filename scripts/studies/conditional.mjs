@@ -13,7 +13,7 @@ const test = await mnist({ split: 'test' });
 const count = 5000;
 const labels = Int32Array.from({ length: count }, (_, i) => i % 10);
 // Few dimensions and a beta of 2 leave little of q(z) that the prior does not reach: with 20 dimensions and beta 1 only about
-// 87% of the draws are recognised.
+// 87% of the draws are recognized.
 const spec = {
   encoder: { hidden: [400, 400] },
   latentSize: 8,
@@ -56,6 +56,6 @@ record(
   'docs/studies.md',
   markdown(rows, [
     ['images', (r) => r.what],
-    ['recognised as their digit', (r) => `${(100 * r.accuracy).toFixed(1)}%`],
+    ['recognized as their digit', (r) => `${(100 * r.accuracy).toFixed(1)}%`],
   ]),
 );

@@ -46,7 +46,7 @@ record(
   'evaluation',
   vae,
   {
-    what: `mlp-400 after ${epochs} epochs on MNIST, grey pixels as Bernoulli means, seed 1; of the 10,000 test images, samples against as many training images`,
+    what: `mlp-400 after ${epochs} epochs on MNIST, gray pixels as Bernoulli means, seed 1; of the 10,000 test images, samples against as many training images`,
     command: 'node scripts/studies/evaluation.mjs',
     epochs,
     seconds: round(seconds),

@@ -1,4 +1,4 @@
-// VAE against IWAE-5 on the same network (784-200-200-50, tanh), MNIST binarised anew for every batch: the likelihood of
+// VAE against IWAE-5 on the same network (784-200-200-50, tanh), MNIST binarized anew for every batch: the likelihood of
 // test images by importance weighting. Writes docs/results/iwae.json and its table in docs/studies.md. Ten minutes on
 // two cores, after: npm run build.
 //   node scripts/studies/iwae.mjs [--epochs 8]
@@ -11,8 +11,8 @@ const { values } = parseArgs({
 });
 const epochs = Number(values.epochs);
 const samples = 1000;
-const train = (await mnist({ split: 'train' })).binarise({ mode: 'dynamic' });
-const test = (await mnist({ split: 'test' })).binarise({ mode: 'fixed', seed: 1 }).take(1000);
+const train = (await mnist({ split: 'train' })).binarize({ mode: 'dynamic' });
+const test = (await mnist({ split: 'test' })).binarize({ mode: 'fixed', seed: 1 }).take(1000);
 const network = { hidden: [200, 200], activation: 'tanh' };
 const rows = [];
 let vae;
@@ -40,7 +40,7 @@ record(
   'iwae',
   vae,
   {
-    what: `-log p(x) in nats of 1,000 MNIST test images (binarised once, seed 1) by ${samples} importance samples; trained for ${epochs} epochs (batch 100, Adam 1e-3) on images binarised for every batch`,
+    what: `-log p(x) in nats of 1,000 MNIST test images (binarized once, seed 1) by ${samples} importance samples; trained for ${epochs} epochs (batch 100, Adam 1e-3) on images binarized for every batch`,
     command: 'node scripts/studies/iwae.mjs',
     samples,
     epochs,

@@ -35,12 +35,12 @@ def load(path):
 
 def train(model, images, labels):
     torch.manual_seed(0)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(3):
         for batch in torch.randperm(len(images)).split(128):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
-            optimiser.step()
+            optimizer.step()
 
 
 def moments(features):

@@ -1,5 +1,5 @@
 // Samples from the prior against samples from a mixture of normals fitted to the codes, for a VAE, one of beta 1/10 and a
-// regularised autoencoder, which has no prior to speak of. Writes docs/results/mixture.json and its table in
+// regularized autoencoder, which has no prior to speak of. Writes docs/results/mixture.json and its table in
 // docs/studies.md. Three minutes on two cores, after: npm run build. TORCHVAE_BENCH_TORCH names a Python with PyTorch.
 //   node scripts/studies/mixture.mjs
 import { frechetDistance, mnist } from '../../dist/index.js';

@@ -54,7 +54,7 @@ record(
   'presets',
   vae,
   {
-    what: 'the presets on MNIST, grey pixels; nats (squared error: the sum of squares), summed over dimensions, averaged over examples, one z an example; train losses are averages over the last epoch; active units of 2,000 test images',
+    what: 'the presets on MNIST, gray pixels; nats (squared error: the sum of squares), summed over dimensions, averaged over examples, one z an example; train losses are averages over the last epoch; active units of 2,000 test images',
     command: 'node scripts/studies/presets.mjs',
     rows,
   },

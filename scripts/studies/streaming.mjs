@@ -28,7 +28,7 @@ async function writePngs(path) {
     if (i < 100) mkdirSync(parent, { recursive: true });
     const pixels = digits.data.subarray(784 * i, 784 * (i + 1));
     const png = sharp(pixels, { raw: { width: 28, height: 28, channels: 1 } })
-      .toColourspace('b-w')
+      .toColorspace('b-w')
       .png();
     writeFileSync(join(parent, `${i}.png`), await png.toBuffer());
   }

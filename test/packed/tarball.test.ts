@@ -43,7 +43,7 @@ test('libtorch itself is not in it', () => {
 });
 
 test('what it depends on may be passed on, and is listed', () => {
-  const { status, stderr } = spawnSync(process.execPath, ['scripts/licences.mjs', '--check'], {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/licenses.mjs', '--check'], {
     cwd: packageFolder,
     encoding: 'utf8',
   });

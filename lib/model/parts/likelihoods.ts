@@ -12,7 +12,7 @@ const realValued = {
 export const LIKELIHOODS = {
   /** Cross-entropy with logits; for x in [0, 1]. */
   bernoulli: {},
-  /** The normalised density that extends it to all of [0, 1] (Loaiza-Ganem and Cunningham 2019). */
+  /** The normalized density that extends it to all of [0, 1] (Loaiza-Ganem and Cunningham 2019). */
   'continuous-bernoulli': {},
   /** A normal density; for real x. */
   gaussian: realValued,
@@ -22,7 +22,7 @@ export const LIKELIHOODS = {
   laplace: realValued,
   /** A probability for each of the 256 levels of a byte; for x in [0, 1], rounded to them. */
   categorical: {},
-  /** A mixture of logistic distributions, discretised to 256 levels (Salimans et al. 2017); for x in [0, 1]. */
+  /** A mixture of logistic distributions, discretized to 256 levels (Salimans et al. 2017); for x in [0, 1]. */
   'logistic-mixture': {
     /** Default 5. */
     components: integer(5, 1, 256),

@@ -20,7 +20,7 @@ export type Activation = ReturnType<typeof activation>;
 const common = {
   /** After every hidden layer. Default relu. */
   activation,
-  /** Normalisation before every activation, of batches (Ioffe and Szegedy 2015) or layers (Ba et al. 2016). Default none. */
+  /** Normalization before every activation, of batches (Ioffe and Szegedy 2015) or layers (Ba et al. 2016). Default none. */
   norm: oneOf('none', 'batch', 'layer'),
   /** Probability with which a value is zeroed after an activation while training (Srivastava et al. 2014). Default 0. */
   dropout: number(0, 0, 0.99),

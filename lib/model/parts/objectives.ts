@@ -18,7 +18,7 @@ export interface Warmup {
    * half of each cycle (Fu et al. 2019).
    */
   shape: 'linear' | 'sigmoid' | 'cyclical';
-  /** Optimiser steps that it takes. */
+  /** Optimizer steps that it takes. */
   steps: number;
   /** Of a cyclical warm-up. Default 4. */
   cycles: number;
@@ -30,7 +30,7 @@ export interface Capacity {
   from: number;
   /** In the end. */
   to: number;
-  /** Optimiser steps in which it rises evenly. */
+  /** Optimizer steps in which it rises evenly. */
   steps: number;
 }
 
@@ -84,7 +84,7 @@ export const OBJECTIVES = {
     /** Draws of z for each x. Default 5. */
     samples: integer(5, 1, 1 << 16),
   },
-  /** The same bound with the doubly reparameterised gradient for the encoder (Tucker et al. 2019). */
+  /** The same bound with the doubly reparameterized gradient for the encoder (Tucker et al. 2019). */
   dreg: {
     /** Draws of z for each x. Default 5. */
     samples: integer(5, 1, 1 << 16),
@@ -144,7 +144,7 @@ export const OBJECTIVES = {
     adversarial: number(1, 0, 1e6),
     ...opponent,
   },
-  /** The regularised autoencoder (Ghosh et al. 2020), with beta on half the code's squared norm. */
+  /** The regularized autoencoder (Ghosh et al. 2020), with beta on half the code's squared norm. */
   rae: {
     ...weighted,
     /** Weight of the squared norm of the decoder's derivative. Default 0. */
@@ -154,7 +154,7 @@ export const OBJECTIVES = {
   },
 } as const;
 
-/** What training minimises. */
+/** What training minimizes. */
 export type ObjectiveSpec = PartOf<typeof OBJECTIVES>;
 /** An {@link ObjectiveSpec} as a caller writes it. */
 export type ObjectiveInput = PartInput<typeof OBJECTIVES> | Omit<ElboInput, 'type'>;

@@ -26,7 +26,7 @@ export const POSTERIORS = {
   'bernoulli-mixed': {},
   /** A deterministic code with noise from U(-1/2, 1/2) (as in learned compression, Balle et al. 2017). */
   'uniform-noise': {
-    /** Batch normalisation of the code. Default true. */
+    /** Batch normalization of the code. Default true. */
     batchNorm: flag(true),
   },
   /** latentSize variables of some categories each, relaxed while training (Jang et al. 2017; Maddison et al. 2017). */
@@ -41,7 +41,7 @@ export const POSTERIORS = {
     temperatureSteps: integer(10000, 1, 2 ** 40),
   },
   /** Vectors of latentSize values, each replaced by the nearest of a learned codebook (van den Oord et al. 2017). */
-  'vector-quantised': {
+  'vector-quantized': {
     /** Vectors in a code. Default 16. */
     positions: integer(16, 1),
     /** Entries of the codebook. Default 64. */
@@ -51,7 +51,7 @@ export const POSTERIORS = {
     /** Of the moving averages that the codebook follows. Default 0.99. */
     decay: number(0.99, 0, 1 - 1e-9),
   },
-  /** A point: for autoencoders that are regularised otherwise. There is no KL divergence. */
+  /** A point: for autoencoders that are regularized otherwise. There is no KL divergence. */
   deterministic: {},
 } as const;
 
@@ -65,7 +65,7 @@ export function codeSize(posterior: PosteriorSpec, latentSize: number): number {
   switch (posterior.type) {
     case 'gumbel-softmax':
       return latentSize * posterior.categories;
-    case 'vector-quantised':
+    case 'vector-quantized':
       return latentSize * posterior.positions;
     default:
       return latentSize;

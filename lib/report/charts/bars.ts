@@ -1,4 +1,4 @@
-import { COLOURS } from './colours.ts';
+import { COLORS } from './colors.ts';
 import type { ChartLabels, Plot } from './plot.ts';
 import { linearScale } from './scale.ts';
 
@@ -33,9 +33,7 @@ export function barPlot({ bars, ...labels }: Bars): Plot {
     marks: bars.flatMap(({ name, value, faint: isFaint = false }, i) => {
       if (!Number.isFinite(value)) return [];
       const [from, to] = [[i - FILLED / 2, 0] as const, [i + FILLED / 2, value] as const];
-      return [
-        { kind: 'bar', colour: COLOURS[0], isFaint, from, to, said: `${name}: ${value.toPrecision(4)}` },
-      ];
+      return [{ kind: 'bar', color: COLORS[0], isFaint, from, to, said: `${name}: ${value.toPrecision(4)}` }];
     }),
   };
 }

@@ -1,4 +1,4 @@
-import { colourOf } from './colours.ts';
+import { colorOf } from './colors.ts';
 import type { ChartLabels, Plot, Point } from './plot.ts';
 import { linearScale, logarithmicScale } from './scale.ts';
 
@@ -8,7 +8,7 @@ export interface Series {
   /** In the order of x; what is not finite is left out. */
   points: readonly Point[];
   /** `#rrggbb`; default one of the palette. */
-  colour?: string;
+  color?: string;
 }
 
 /** Curves over x. */
@@ -27,7 +27,7 @@ export function linePlot({ series, logarithmic = false, from, ...labels }: Lines
   const isShown = ([x, y]: Point) => Number.isFinite(x) && Number.isFinite(y) && (!logarithmic || y > 0);
   const shown = series.map((each, i) => ({
     name: each.name,
-    colour: each.colour ?? colourOf(i, series.length),
+    color: each.color ?? colorOf(i, series.length),
     points: each.points.filter(isShown),
   }));
   const all = shown.flatMap(({ points }) => points);
@@ -36,15 +36,15 @@ export function linePlot({ series, logarithmic = false, from, ...labels }: Lines
   const options = { count: 7, whole: xs.every(Number.isInteger), tight: true };
   return {
     ...labels,
-    legend: shown.length > 1 ? shown.map(({ name, colour }) => ({ name, colour })) : [],
+    legend: shown.length > 1 ? shown.map(({ name, color }) => ({ name, color })) : [],
     x: (start, end) => linearScale(xs, start, end, options),
     y: (start, end) =>
       logarithmic
         ? logarithmicScale(ys, start, end)
         : linearScale(ys, start, end, from === undefined ? {} : { from }),
-    marks: shown.map(({ colour, points }) => ({
+    marks: shown.map(({ color, points }) => ({
       kind: 'line',
-      colour,
+      color,
       points,
       isDotted: points.length <= DOTTED,
     })),

@@ -10,10 +10,10 @@ export interface ChartLabels {
   yLabel: string;
 }
 
-/** A name with the colour of what it stands for. */
+/** A name with the color of what it stands for. */
 export interface LegendEntry {
   name: string;
-  colour: string;
+  color: string;
 }
 
 /** A point in the units of the axes. */
@@ -21,9 +21,9 @@ export type Point = readonly [x: number, y: number];
 
 /** What stands between the axes. */
 export type Mark =
-  | { kind: 'line'; colour: string; points: readonly Point[]; isDotted: boolean }
-  | { kind: 'bar'; colour: string; isFaint: boolean; from: Point; to: Point; said: string }
-  | { kind: 'dot'; colour: string; at: Point };
+  | { kind: 'line'; color: string; points: readonly Point[]; isDotted: boolean }
+  | { kind: 'bar'; color: string; isFaint: boolean; from: Point; to: Point; said: string }
+  | { kind: 'dot'; color: string; at: Point };
 
 /** A chart, before it is known what it is drawn on: SVG or a terminal. */
 export interface Plot extends ChartLabels {

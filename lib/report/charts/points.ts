@@ -1,10 +1,10 @@
 import { expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
-import { COLOURS, colourOf } from './colours.ts';
+import { COLORS, colorOf } from './colors.ts';
 import type { ChartLabels, LegendEntry, Plot } from './plot.ts';
 import { linearScale } from './scale.ts';
 
-/** Points of a plane in the colours of their classes. */
+/** Points of a plane in the colors of their classes. */
 export interface Points extends ChartLabels {
   /** [points, 2], row-major. */
   points: Float32Array;
@@ -28,17 +28,16 @@ export function pointPlot({ points, labels, classes, ...said }: Points): Plot {
     throw new TorchvaeError('ERR_SHAPE', expected(what, 'points', points));
   }
   const known = labels ? [...new Set(Array.from(labels))].sort((a, b) => a - b) : [];
-  // A class keeps its colour where another is missing, as far as the palette goes.
-  const isPalette = (known.at(-1) ?? 0) < COLOURS.length;
-  const colours = new Map(
-    known.map((name, i) => [name, isPalette ? COLOURS[name]! : colourOf(i, known.length)]),
+  // A class keeps its color where another is missing, as far as the palette goes.
+  const isPalette = (known.at(-1) ?? 0) < COLORS.length;
+  const colors = new Map(
+    known.map((name, i) => [name, isPalette ? COLORS[name]! : colorOf(i, known.length)]),
   );
   const legend: LegendEntry[] = known.slice(0, NAMED).map((name) => ({
     name: classes?.[name] ?? String(name),
-    colour: colours.get(name)!,
+    color: colors.get(name)!,
   }));
-  if (known.length > NAMED)
-    legend.push({ name: `and ${known.length - NAMED} more`, colour: COLOURS.at(-1)! });
+  if (known.length > NAMED) legend.push({ name: `and ${known.length - NAMED} more`, color: COLORS.at(-1)! });
   const xs = points.filter((_, i) => i % 2 === 0);
   const ys = points.filter((_, i) => i % 2 === 1);
   const options = { count: 6, tight: true };
@@ -50,7 +49,7 @@ export function pointPlot({ points, labels, classes, ...said }: Points): Plot {
     y: (start, end) => linearScale(ys, start, end, options),
     marks: Array.from({ length: count }, (_, i) => ({
       kind: 'dot',
-      colour: labels ? colours.get(labels[i]!)! : COLOURS[0],
+      color: labels ? colors.get(labels[i]!)! : COLORS[0],
       at: [xs[i]!, ys[i]!],
     })),
   };

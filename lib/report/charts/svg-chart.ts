@@ -14,7 +14,7 @@ const BOTTOM = 48;
 /** Of the legend. */
 const ROW = 18;
 
-/** The chart as SVG text, 480 pixels wide, in the text colour of what it stands in. */
+/** The chart as SVG text, 480 pixels wide, in the text color of what it stands in. */
 export function svgChart({ title, xLabel, yLabel, legend, isSquare = false, marks, ...axes }: Plot): string {
   const room = ROW * legendRows(legend).length;
   const [left, right, top] = [LEFT, WIDTH - RIGHT, TOP + room];
@@ -29,7 +29,7 @@ export function svgChart({ title, xLabel, yLabel, legend, isSquare = false, mark
   const vertical = x.ticks.map((tick) =>
     label(x.name(tick), x.at(tick), bottom + 18, { 'text-anchor': 'middle' }),
   );
-  const centre = Math.round((top + bottom) / 2);
+  const center = Math.round((top + bottom) / 2);
   const besides = { 'text-anchor': 'middle', opacity: 0.75 };
   return svg(
     WIDTH,
@@ -40,31 +40,31 @@ export function svgChart({ title, xLabel, yLabel, legend, isSquare = false, mark
     ...horizontal,
     ...vertical,
     label(xLabel, (left + right) / 2, height - 10, besides),
-    label(yLabel, 14, centre, { ...besides, transform: `rotate(-90 14 ${centre})` }),
+    label(yLabel, 14, center, { ...besides, transform: `rotate(-90 14 ${center})` }),
     ...marks.map((mark) => draw(mark, x, y)),
   );
 }
 
 function draw(mark: Mark, x: Scale, y: Scale): string {
-  const { colour } = mark;
+  const { color } = mark;
   if (mark.kind === 'dot') {
     const [cx, cy] = [x.at(mark.at[0]), y.at(mark.at[1])];
-    return element('circle', { cx, cy, r: 2.6, fill: colour, 'fill-opacity': 0.75 });
+    return element('circle', { cx, cy, r: 2.6, fill: color, 'fill-opacity': 0.75 });
   }
   if (mark.kind === 'bar') {
     const [left, right] = [x.at(mark.from[0]), x.at(mark.to[0])];
     const [low, high] = [y.at(mark.from[1]), y.at(mark.to[1])];
     const place = { x: left, width: right - left, y: Math.min(low, high), height: Math.abs(low - high) };
-    const fill = { fill: colour, 'fill-opacity': mark.isFaint ? 0.35 : 1 };
+    const fill = { fill: color, 'fill-opacity': mark.isFaint ? 0.35 : 1 };
     return element('rect', { ...place, ...fill }, element('title', {}, escapeText(mark.said)));
   }
   const places = mark.points.map(([px, py]) => [x.at(px), y.at(py)] as const);
   const steps = places.map(([px, py], i) => `${i === 0 ? 'M' : 'L'}${px.toFixed(1)} ${py.toFixed(1)}`);
-  const line = { fill: 'none', stroke: colour, 'stroke-width': 2, 'stroke-linejoin': 'round' };
+  const line = { fill: 'none', stroke: color, 'stroke-width': 2, 'stroke-linejoin': 'round' };
   const dots = mark.isDotted ? places : [];
   return [
     steps.length > 0 ? element('path', { d: steps.join(''), ...line }) : '',
-    ...dots.map(([cx, cy]) => element('circle', { cx, cy, r: 2.5, fill: colour })),
+    ...dots.map(([cx, cy]) => element('circle', { cx, cy, r: 2.5, fill: color })),
   ].join('');
 }
 
@@ -90,11 +90,11 @@ function drawLegend(legend: readonly LegendEntry[]): string[] {
   return legendRows(legend).flatMap((entries, row) => {
     let x = LEFT;
     const y = TOP - 2 + ROW * row;
-    return entries.flatMap(({ name, colour }) => {
+    return entries.flatMap(({ name, color }) => {
       const left = x;
       x += widthOf(name);
       return [
-        element('rect', { x: left, y: y - 9, width: 12, height: 10, rx: 2, fill: colour }),
+        element('rect', { x: left, y: y - 9, width: 12, height: 10, rx: 2, fill: color }),
         label(name, left + 17, y),
       ];
     });

@@ -37,7 +37,7 @@ export function label(text: string, x: number, y: number, attributes: Attributes
   return element('text', { x, y, 'font-size': 12, fill: 'currentColor', ...attributes }, escapeText(text));
 }
 
-/** A whole document that also stands by itself in a page; what is drawn in `currentColor` has the colour of its text. */
+/** A whole document that also stands by itself in a page; what is drawn in `currentColor` has the color of its text. */
 export function svg(width: number, height: number, title: string, ...children: readonly string[]): string {
   const attributes = {
     xmlns: 'http://www.w3.org/2000/svg',

@@ -1,6 +1,6 @@
 import { checkInteger } from '../../check.ts';
 import { terminalPicture } from '../terminal.ts';
-import { channelsOf } from './colours.ts';
+import { channelsOf } from './colors.ts';
 import type { Mark, Plot, Point } from './plot.ts';
 import type { Scale } from './scale.ts';
 
@@ -17,7 +17,7 @@ interface Canvas {
   readonly data: Uint8Array;
 }
 
-/** The chart as text for a terminal with 24-bit colours, at most `columns` characters wide. */
+/** The chart as text for a terminal with 24-bit colors, at most `columns` characters wide. */
 export function terminalChart(
   { title, xLabel, yLabel, legend, marks, ...plot }: Plot,
   columns: number,
@@ -34,7 +34,7 @@ export function terminalChart(
     (row, i) => `${(names.get(i) ?? '').slice(0, MARGIN - 1).padStart(MARGIN - 1)} ${row}`,
   );
   const entries = legend.map(
-    ({ name, colour }) => `\x1b[38;2;${channelsOf(colour).join(';')}m■\x1b[0m ${printable(name)}`,
+    ({ name, color }) => `\x1b[38;2;${channelsOf(color).join(';')}m■\x1b[0m ${printable(name)}`,
   );
   const above = [
     `${printable(title)} (${printable(yLabel)})`,
@@ -63,10 +63,10 @@ function printable(text: string): string {
 }
 
 function paint(canvas: Canvas, mark: Mark, x: Scale, y: Scale): void {
-  const colour = channelsOf(mark.colour);
-  if (mark.kind === 'dot') dot(canvas, x.at(mark.at[0]), y.at(mark.at[1]), colour);
+  const color = channelsOf(mark.color);
+  if (mark.kind === 'dot') dot(canvas, x.at(mark.at[0]), y.at(mark.at[1]), color);
   else if (mark.kind === 'bar') {
-    const shade = mark.isFaint ? colour.map((level) => level >> 1) : colour;
+    const shade = mark.isFaint ? color.map((level) => level >> 1) : color;
     const [left, right] = [Math.round(x.at(mark.from[0])), Math.round(x.at(mark.to[0]))];
     const [top, bottom] = [y.at(mark.from[1]), y.at(mark.to[1])].sort((a, b) => a - b) as [number, number];
     for (let row = Math.round(top); row <= bottom; row++)
@@ -74,18 +74,18 @@ function paint(canvas: Canvas, mark: Mark, x: Scale, y: Scale): void {
   } else {
     mark.points.forEach((point, i) => {
       const before = mark.points[Math.max(0, i - 1)]!;
-      segment(canvas, [x.at(before[0]), y.at(before[1])], [x.at(point[0]), y.at(point[1])], colour);
+      segment(canvas, [x.at(before[0]), y.at(before[1])], [x.at(point[0]), y.at(point[1])], color);
     });
   }
 }
 
-function segment(canvas: Canvas, [x0, y0]: Point, [x1, y1]: Point, colour: readonly number[]): void {
+function segment(canvas: Canvas, [x0, y0]: Point, [x1, y1]: Point, color: readonly number[]): void {
   const steps = Math.max(1, Math.ceil(Math.max(Math.abs(x1 - x0), Math.abs(y1 - y0))));
   for (let step = 0; step <= steps; step++)
-    dot(canvas, x0 + ((x1 - x0) * step) / steps, y0 + ((y1 - y0) * step) / steps, colour);
+    dot(canvas, x0 + ((x1 - x0) * step) / steps, y0 + ((y1 - y0) * step) / steps, color);
 }
 
-function dot({ width, height, data }: Canvas, x: number, y: number, colour: readonly number[]): void {
+function dot({ width, height, data }: Canvas, x: number, y: number, color: readonly number[]): void {
   const [column, row] = [Math.round(x), Math.round(y)];
-  if (column >= 0 && column < width && row >= 0 && row < height) data.set(colour, 3 * (row * width + column));
+  if (column >= 0 && column < width && row >= 0 && row < height) data.set(color, 3 * (row * width + column));
 }

@@ -2,7 +2,7 @@ import { checkInteger, checkOneOf, checkOptions } from '../../check.ts';
 import { Dataset } from '../../data/dataset.ts';
 import { TorchvaeError } from '../../errors.ts';
 import type { Examples, Tensor } from '../../model/input.ts';
-import type { Labelled, VAE } from '../../vae.ts';
+import type { Labeled, VAE } from '../../vae.ts';
 
 /** How {@link interpolate} goes from one code to another. */
 export interface InterpolateOptions {
@@ -29,7 +29,7 @@ export async function interpolate(
   vae: VAE,
   from: Examples,
   to: Examples,
-  options: InterpolateOptions & Labelled = {},
+  options: InterpolateOptions & Labeled = {},
 ): Promise<Tensor> {
   const given = checkOptions('options of interpolate', options, ['steps', 'path', 'labels']);
   const steps = checkInteger('steps', given.steps ?? 10, 2, 1000);

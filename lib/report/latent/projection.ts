@@ -35,24 +35,24 @@ export function projectCodes(codes: Tensor): Projection {
     const points = Float32Array.from({ length: 2 * rows }, (_, i) => (i % 2 === 0 ? data[i / 2]! : 0));
     return { points, axes: ['dimension 0 of z', ''] };
   }
-  const centred = centre(data, rows, size);
-  const directions = principalDirections(centred, rows, size);
+  const centered = center(data, rows, size);
+  const directions = principalDirections(centered, rows, size);
   const points = new Float32Array(2 * rows);
   const variances = [0, 0];
   for (let row = 0; row < rows; row++) {
     directions.forEach((direction, k) => {
-      const value = dot(direction, centred.subarray(row * size, (row + 1) * size));
+      const value = dot(direction, centered.subarray(row * size, (row + 1) * size));
       points[2 * row + k] = value;
       variances[k]! += value * value;
     });
   }
-  const total = dot(centred, centred) || 1;
+  const total = dot(centered, centered) || 1;
   const axis = (name: string, k: number) =>
     `${name} principal component (${((100 * variances[k]!) / total).toFixed(0)}% of the variance)`;
   return { points, axes: [axis('first', 0), axis('second', 1)] };
 }
 
-function centre(data: Float32Array, rows: number, size: number): Float64Array {
+function center(data: Float32Array, rows: number, size: number): Float64Array {
   const means = new Float64Array(size);
   data.forEach((value, i) => {
     means[i % size]! += value / rows;
@@ -61,12 +61,12 @@ function centre(data: Float32Array, rows: number, size: number): Float64Array {
 }
 
 /** The two eigenvectors of the covariance with the largest eigenvalues, by orthogonal iteration (Golub and Van Loan, 8.2.4). */
-function principalDirections(centred: Float64Array, rows: number, size: number): Float64Array[] {
+function principalDirections(centered: Float64Array, rows: number, size: number): Float64Array[] {
   let directions: Float64Array[] = [0, 1].map((k) =>
     Float64Array.from({ length: size }, (_, i) => Math.cos((k + 1) * (i + 1))),
   );
   for (let round = 0; round < ROUNDS; round++) {
-    const next = orthonormal(directions.map((direction) => covarianceTimes(direction, centred, rows, size)));
+    const next = orthonormal(directions.map((direction) => covarianceTimes(direction, centered, rows, size)));
     const turned = next.map((direction, k) => 1 - Math.abs(dot(direction, directions[k]!)));
     directions = next;
     if (Math.max(...turned) < 1e-14) break;
@@ -80,13 +80,13 @@ function principalDirections(centred: Float64Array, rows: number, size: number):
 
 function covarianceTimes(
   direction: Float64Array,
-  centred: Float64Array,
+  centered: Float64Array,
   rows: number,
   size: number,
 ): Float64Array {
   const result = new Float64Array(size);
   for (let row = 0; row < rows; row++) {
-    const code = centred.subarray(row * size, (row + 1) * size);
+    const code = centered.subarray(row * size, (row + 1) * size);
     const along = dot(code, direction);
     for (let i = 0; i < size; i++) result[i]! += along * code[i]!;
   }

@@ -1,6 +1,6 @@
 import { Dataset, wholeNumbers } from '../../data/dataset.ts';
 import type { Examples } from '../../model/input.ts';
-import type { Labelled, VAE } from '../../vae.ts';
+import type { Labeled, VAE } from '../../vae.ts';
 import type { Plot } from '../charts/plot.ts';
 import { pointPlot } from '../charts/points.ts';
 import { svgChart } from '../charts/svg-chart.ts';
@@ -10,15 +10,15 @@ import { projectCodes } from './projection.ts';
  * Where examples lie in the space of codes, by their labels: the means of q(z|x), in a plane as `projectCodes` finds it, as SVG
  * text.
  *
- * @param options.labels as for `VAE.encode`; they also colour the points. Default those of the data set
+ * @param options.labels as for `VAE.encode`; they also color the points. Default those of the data set
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE, ERR_SHAPE for the labels, and what `VAE.encode` throws
  */
-export async function latentChart(vae: VAE, x: Examples, options: Labelled = {}): Promise<string> {
+export async function latentChart(vae: VAE, x: Examples, options: Labeled = {}): Promise<string> {
   return svgChart(await latentPoints(vae, x, options));
 }
 
 /** What {@link latentChart} draws. */
-export async function latentPoints(vae: VAE, x: Examples, options: Labelled = {}): Promise<Plot> {
+export async function latentPoints(vae: VAE, x: Examples, options: Labeled = {}): Promise<Plot> {
   const { mean } = await vae.encode(x, options);
   const { points, axes } = projectCodes(mean);
   const isDataset = x instanceof Dataset;

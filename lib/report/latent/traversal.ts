@@ -2,7 +2,7 @@ import { checkInteger, checkNumber, checkOptions, expected } from '../../check.t
 import { Dataset } from '../../data/dataset.ts';
 import { TorchvaeError } from '../../errors.ts';
 import type { Examples, Tensor } from '../../model/input.ts';
-import type { Labelled, VAE } from '../../vae.ts';
+import type { Labeled, VAE } from '../../vae.ts';
 
 /** How {@link traverse} goes along the dimensions of z. */
 export interface TraverseOptions {
@@ -28,7 +28,7 @@ export interface TraverseOptions {
 export async function traverse(
   vae: VAE,
   x: Examples,
-  options: TraverseOptions & Labelled = {},
+  options: TraverseOptions & Labeled = {},
 ): Promise<Tensor> {
   const known = ['dimensions', 'from', 'to', 'steps', 'labels'];
   const given = checkOptions('options of traverse', options, known);
@@ -64,7 +64,7 @@ export async function traverse(
 
 /** Whether a dimension of the model's codes is a number, not a part of a category. */
 export function canTraverse({ spec: { posterior } }: VAE): boolean {
-  return posterior.type !== 'gumbel-softmax' && posterior.type !== 'vector-quantised';
+  return posterior.type !== 'gumbel-softmax' && posterior.type !== 'vector-quantized';
 }
 
 function checkDimensions(given: readonly number[] | undefined, size: number): readonly number[] {

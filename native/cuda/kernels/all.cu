@@ -3,7 +3,7 @@
 #include "activation.cuh"
 #include "batch.cuh"
 #include "likelihood.cuh"
-#include "optimiser.cuh"
+#include "optimizer.cuh"
 #include "posterior.cuh"
 
 using namespace torchvae::kernels;

@@ -28,7 +28,7 @@ struct ScheduleRow {
 };
 
 // Where training stands, on the device. Kernels read it in place of arguments, so that one captured graph
-// serves every step; the last block of the optimiser's kernel moves it on.
+// serves every step; the last block of the optimizer's kernel moves it on.
 struct StepState {
   int64_t step;   // updates since the weights were drawn: the position in the noise
   int64_t index;  // steps of this stretch so far: the row of the schedule
@@ -40,7 +40,7 @@ struct StepState {
   double firstCorrection;               // 1 - beta1^t and 1 - beta2^t of the present step
   double secondCorrection;
   int32_t stopped;  // a loss or a gradient was not finite: every later step leaves the weights alone
-  uint32_t ticket;  // blocks of the optimiser's kernel that are done
+  uint32_t ticket;  // blocks of the optimizer's kernel that are done
 };
 
 // x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, and
@@ -153,8 +153,8 @@ struct GradientArguments {
   GradientRange range[kMaxRanges];
 };
 
-// One update of the flat parameters, and the step's end. `kind` is engine.h's OptimiserKind.
-struct OptimiseArguments {
+// One update of the flat parameters, and the step's end. `kind` is engine.h's OptimizerKind.
+struct OptimizeArguments {
   void* values;  // P [count]
   void* first;   // P [count]: Adam's first moment, SGD's and RMSprop's momentum
   void* second;  // P [count]: Adam's second moment, RMSprop's and AdaGrad's sum of squares

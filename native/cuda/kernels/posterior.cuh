@@ -1,4 +1,4 @@
-// The diagonal Gaussian posterior: reparameterisation, KL divergence, and their derivative.
+// The diagonal Gaussian posterior: reparameterization, KL divergence, and their derivative.
 #pragma once
 
 #include "numbers.cuh"

@@ -43,7 +43,7 @@ struct Terms {
 
 // -log p(x|y) of one row; stores scale times its derivative where kGradient says so.
 template <bool kGradient>
-TORCHVAE_VECTORISED double rowLoss(const float* x, const float* y, int64_t columns, float scale,
+TORCHVAE_VECTORIZED double rowLoss(const float* x, const float* y, int64_t columns, float scale,
                                    float* gradient) {
   Terms terms;
   const int64_t whole = columns / 16 * 16;

@@ -1,7 +1,7 @@
 // The Bernoulli likelihood for x in [0, 1], from logits y:
 //   -log p(x|y) = sum over dimensions of max(y, 0) - x y + log(1 + exp(-|y|)), with derivative sigmoid(y) -
 //   x.
-// For x strictly between 0 and 1 this is the cross-entropy, no normalised density (Loaiza-Ganem and
+// For x strictly between 0 and 1 this is the cross-entropy, no normalized density (Loaiza-Ganem and
 // Cunningham 2019).
 #pragma once
 

@@ -11,7 +11,7 @@ namespace {
 
 // The squared error of one row; stores scale times half its derivative unless `gradient` is null.
 template <bool kSigmoid>
-TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t columns, float scale,
+TORCHVAE_VECTORIZED double squaredError(const float* x, const float* y, int64_t columns, float scale,
                                         float* gradient) {
   LaneSum sum;
   const int64_t whole = columns / 16 * 16;
@@ -32,7 +32,7 @@ TORCHVAE_VECTORISED double squaredError(const float* x, const float* y, int64_t 
 
 void Gaussian::negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                                at::Tensor& loss, Activations* gradient) const {
-  const double constant = static_cast<double>(y.size(1)) * normaliser_;
+  const double constant = static_cast<double>(y.size(1)) * normalizer_;
   if (context.kernels != nullptr) {
     context.kernels->gaussian({precision_, constant, sigmoid_}, x, y, rows, loss,
                               gradient == nullptr ? at::Tensor() : gradient->value);

@@ -9,15 +9,15 @@ namespace torchvae::fused {
 
 class Gaussian : public Likelihood {
  public:
-  // `normaliser` is log(sigma sqrt(2 pi)), or 0 for the exponent alone.
-  Gaussian(double sigma, double normaliser, bool sigmoid)
-      : precision_(1 / (sigma * sigma)), normaliser_(normaliser), sigmoid_(sigmoid) {}
+  // `normalizer` is log(sigma sqrt(2 pi)), or 0 for the exponent alone.
+  Gaussian(double sigma, double normalizer, bool sigmoid)
+      : precision_(1 / (sigma * sigma)), normalizer_(normalizer), sigmoid_(sigmoid) {}
   void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                        at::Tensor& loss, Activations* gradient) const override;
 
  private:
   double precision_;
-  double normaliser_;
+  double normalizer_;
   bool sigmoid_;
 };
 

@@ -21,8 +21,8 @@ constexpr Row kTable[] = {
     {"gaussian",
      [](const PartSpec& spec) -> std::unique_ptr<Likelihood> {
        const double sigma = spec.number("sigma");
-       const double normaliser = std::log(sigma * std::sqrt(2 * std::numbers::pi));
-       return std::make_unique<Gaussian>(sigma, normaliser, spec.word("link") == "sigmoid");
+       const double normalizer = std::log(sigma * std::sqrt(2 * std::numbers::pi));
+       return std::make_unique<Gaussian>(sigma, normalizer, spec.word("link") == "sigmoid");
      }},
     {"squared-error",
      [](const PartSpec& spec) -> std::unique_ptr<Likelihood> {

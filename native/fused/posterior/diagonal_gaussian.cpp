@@ -10,7 +10,7 @@
 namespace torchvae::fused {
 namespace {
 
-TORCHVAE_VECTORISED void sampleRows(const float* head, const float* noise, int64_t rows, int64_t latent,
+TORCHVAE_VECTORIZED void sampleRows(const float* head, const float* noise, int64_t rows, int64_t latent,
                                     float* z, float* kl) {
   for (int64_t i = 0; i < rows; ++i) {
     const float* mean = head + i * 2 * latent;
@@ -27,7 +27,7 @@ TORCHVAE_VECTORISED void sampleRows(const float* head, const float* noise, int64
   }
 }
 
-TORCHVAE_VECTORISED void backwardRows(const float* head, const float* noise, const float* dz, float klScale,
+TORCHVAE_VECTORIZED void backwardRows(const float* head, const float* noise, const float* dz, float klScale,
                                       int64_t rows, int64_t latent, float* gradient) {
   for (int64_t i = 0; i < rows; ++i) {
     const float* mean = head + i * 2 * latent;

@@ -11,7 +11,7 @@
 
 #include "check.h"
 #include "cpu/dense.h"
-#include "cpu/optimiser.h"
+#include "cpu/optimizer.h"
 #include "cpu/pool.h"
 #include "device.h"
 #include "eval/frechet.h"
@@ -73,14 +73,14 @@ void testNanGoesThrough() {
 }
 
 void testSmallEpsilon() {
-  cpu::OptimiserCoefficients c;
+  cpu::OptimizerCoefficients c;
   c.keepFirst = 0.1f;
   c.keepSecond = 1e-3f;
   c.stepSize = 1e-3f;
   c.epsilon = 1e-40f;
   std::vector<float> gradient(32), first(32), second(32), value(32, 0.25f);
   gradient[0] = 1;
-  cpu::optimiserUpdate(c, gradient.data(), first.data(), second.data(), value.data(), 32);
+  cpu::optimizerUpdate(c, gradient.data(), first.data(), second.data(), value.data(), 32);
   EXPECT(std::isfinite(value[0]) && value[0] < 0.25f);
   for (size_t i = 1; i < value.size(); ++i) EXPECT(value[i] == 0.25f);
 }

@@ -211,7 +211,7 @@ void testObserverOfRefused() {
     fused::FusedModel model(context, smallSpec(), 1);
     TrainChunk chunk = chunkOf(data, 0, 0, 20, 8);
     chunk.observe = true;
-    chunk.optimiser.skipNonFinite = true;
+    chunk.optimizer.skipNonFinite = true;
     chunk.schedule[18].learningRate = 1e30;
     const TrainResult result = model.train(chunk);
     EXPECT(result.steps == 20 && result.skipped == 1 && result.norms.empty());
@@ -241,7 +241,7 @@ void testBuffersOfRefused() {
     VaeModel model({cpu, c10::kFloat, &pool}, spec, 1);
     TrainChunk chunk = chunkOf(data, 0, 0, 1, 8);
     chunk.shuffle = false;
-    chunk.optimiser.skipNonFinite = skip;
+    chunk.optimizer.skipNonFinite = skip;
     EXPECT(model.train(chunk).reason == StopReason::kDone);
     const auto before = model.readState("encoder.0.norm.running_var");
     chunk.firstStep = 1;
@@ -339,7 +339,7 @@ void testGeneralModels() {
   }
 }
 
-// Convolutions of colour images have fused kernels on a device alone; the reference is the general model's
+// Convolutions of color images have fused kernels on a device alone; the reference is the general model's
 // derivatives by libtorch.
 void testChannels() {
   Pool pool(1);

@@ -214,8 +214,8 @@ void testLikelihoods() {
     enum class Kind { kBernoulli, kGaussian, kGaussianOfSigmoid };
     for (const Kind kind : {Kind::kBernoulli, Kind::kGaussian, Kind::kGaussianOfSigmoid}) {
       const bool isBernoulli = kind == Kind::kBernoulli, isSigmoid = kind == Kind::kGaussianOfSigmoid;
-      const double normaliser = kColumns * std::log(kSigma * std::sqrt(2 * std::numbers::pi));
-      const GaussianTerms terms{1 / (kSigma * kSigma), normaliser, isSigmoid};
+      const double normalizer = kColumns * std::log(kSigma * std::sqrt(2 * std::numbers::pi));
+      const GaussianTerms terms{1 / (kSigma * kSigma), normalizer, isSigmoid};
       const at::Tensor loss = blank({kRows}, lossType(type)), gradient = blank({kRows, kColumns}, type);
       const at::Tensor alone = blank({kRows}, lossType(type));
       if (isBernoulli) {
@@ -334,37 +334,37 @@ void testGradients() {
 
 // torch.optim's rules for one weight.
 struct Rule {
-  OptimiserSettings o;
+  OptimizerSettings o;
   double m = 0, v = 0;
 
   double update(double w, double g, double rate, double scale, int64_t t) {
     g *= scale;
     if (o.clipValue > 0) g = std::clamp(g, -o.clipValue, o.clipValue);
     g += o.l1 * (w > 0 ? 1 : w < 0 ? -1 : 0);
-    if (o.kind == OptimiserKind::kAdamW) {
+    if (o.kind == OptimizerKind::kAdamW) {
       w *= 1 - rate * o.weightDecay;
     } else {
       g += o.weightDecay * w;
     }
     const double first = 1 - std::pow(o.beta1, t), second = 1 - std::pow(o.beta2, t);
     switch (o.kind) {
-      case OptimiserKind::kSgd:
+      case OptimizerKind::kSgd:
         m = o.momentum * m + g;
         return w - rate * (o.nesterov ? g + o.momentum * m : m);
-      case OptimiserKind::kAdam:
-      case OptimiserKind::kAdamW:
+      case OptimizerKind::kAdam:
+      case OptimizerKind::kAdamW:
         m = o.beta1 * m + (1 - o.beta1) * g;
         v = o.beta2 * v + (1 - o.beta2) * g * g;
         return w - rate / first * m / (std::sqrt(v / second) + o.epsilon);
-      case OptimiserKind::kAdamax:
+      case OptimizerKind::kAdamax:
         m = o.beta1 * m + (1 - o.beta1) * g;
         v = std::max(o.beta2 * v, std::abs(g) + o.epsilon);
         return w - rate / first * m / v;
-      case OptimiserKind::kRmsProp:
+      case OptimizerKind::kRmsProp:
         v = o.beta2 * v + (1 - o.beta2) * g * g;
         m = o.momentum * m + g / (std::sqrt(v) + o.epsilon);
         return w - rate * m;
-      case OptimiserKind::kAdaGrad:
+      case OptimizerKind::kAdaGrad:
         v += g * g;
         return w - rate * g / (std::sqrt(v) + o.epsilon);
     }
@@ -372,16 +372,16 @@ struct Rule {
   }
 };
 
-OptimiserSettings settingsOf(OptimiserKind kind) {
-  OptimiserSettings settings;
+OptimizerSettings settingsOf(OptimizerKind kind) {
+  OptimizerSettings settings;
   settings.kind = kind;
   return settings;
 }
 
-void testOptimisers() {
-  std::vector<OptimiserSettings> all;
-  for (const auto kind : {OptimiserKind::kSgd, OptimiserKind::kAdam, OptimiserKind::kAdamW,
-                          OptimiserKind::kAdamax, OptimiserKind::kRmsProp, OptimiserKind::kAdaGrad}) {
+void testOptimizers() {
+  std::vector<OptimizerSettings> all;
+  for (const auto kind : {OptimizerKind::kSgd, OptimizerKind::kAdam, OptimizerKind::kAdamW,
+                          OptimizerKind::kAdamax, OptimizerKind::kRmsProp, OptimizerKind::kAdaGrad}) {
     all.push_back(settingsOf(kind));
     all.push_back(settingsOf(kind));
     all.back().weightDecay = 0.1;
@@ -396,7 +396,7 @@ void testOptimisers() {
   }
   constexpr int64_t kCount = 3000, kBatch = 8;
   for (const c10::ScalarType type : {c10::kFloat, c10::kDouble}) {
-    for (const OptimiserSettings& settings : all) {
+    for (const OptimizerSettings& settings : all) {
       const at::Tensor values = normals({kCount}, type), first = at::zeros_like(values),
                        second = at::zeros_like(values);
       const at::Tensor shadow = type == c10::kFloat ? blank({kCount}, c10::kBFloat16) : at::Tensor();
@@ -411,7 +411,7 @@ void testOptimisers() {
         const std::vector<GradientPart> parts{{0, kCount, {}}};
         const at::Tensor partials = blank({1}, c10::kDouble);
         kernelsOf.finishGradients(parts, kBatch, gradients, partials, loss, loss, settings, &state);
-        kernelsOf.optimise(values, gradients, first, second, shadow, partials, 1, kBatch, settings, &state,
+        kernelsOf.optimize(values, gradients, first, second, shadow, partials, 1, kBatch, settings, &state,
                            schedule.data());
         const auto g = doubles(gradients);
         double norm = 0;
@@ -432,7 +432,7 @@ void testOptimisers() {
 
 // One update with a bad gradient or a bad loss.
 void testGuard(bool badLoss, bool skip) {
-  OptimiserSettings settings;
+  OptimizerSettings settings;
   settings.skipNonFinite = skip;
   const at::Tensor values = normals({100}, c10::kFloat), gradients = normals({100}, c10::kFloat);
   const at::Tensor moments = at::zeros({2, 100}), loss = at::zeros({4}),
@@ -443,7 +443,7 @@ void testGuard(bool badLoss, bool skip) {
   StepState state{};
   const auto step = [&] {
     kernelsOf.finishGradients({{0, 100, {}}}, 4, gradients, partials, loss, loss, settings, &state);
-    kernelsOf.optimise(values, gradients, moments[0], moments[1], {}, partials, 1, 4, settings, &state,
+    kernelsOf.optimize(values, gradients, moments[0], moments[1], {}, partials, 1, 4, settings, &state,
                        schedule.data());
   };
   step();
@@ -467,7 +467,7 @@ void checkKernels() {
   test("likelihoods and their gradients", testLikelihoods);
   test("the Gaussian posterior and its gradient", testPosterior);
   test("biases' gradients, sums of squares, sums of losses", testGradients);
-  test("every optimiser", testOptimisers);
+  test("every optimizer", testOptimizers);
   test("a gradient that is not finite stops", [] { testGuard(false, false); });
   test("a loss that is not finite stops", [] { testGuard(true, false); });
   test("a gradient that is not finite is skipped where asked", [] { testGuard(false, true); });

@@ -1,13 +1,13 @@
 import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Core } from '../model/core.ts';
-import type { NativeOptimiser } from '../runtime/native.ts';
+import type { NativeOptimizer } from '../runtime/native.ts';
 
 /** The rules that weights are changed by, each in the arithmetic of its namesake in `torch.optim`. */
-export type OptimizerType = NativeOptimiser['type'];
+export type OptimizerType = NativeOptimizer['type'];
 
 /**
- * An optimiser and its settings; what is left out has PyTorch's default. `weightDecay` adds weightDecay * weight to the
+ * An optimizer and its settings; what is left out has PyTorch's default. `weightDecay` adds weightDecay * weight to the
  * gradient, but for `adamw`, which shrinks the weights beside its step instead.
  */
 export type Optimizer =
@@ -30,10 +30,10 @@ export type Optimizer =
   | { type: 'adagrad'; epsilon?: number; weightDecay?: number };
 
 /** How gradients become changes of the weights. */
-export interface OptimiserOptions {
-  /** Default Adam. A model goes on with the optimiser that it began with. */
+export interface OptimizerOptions {
+  /** Default Adam. A model goes on with the optimizer that it began with. */
   optimizer?: Optimizer;
-  /** The optimiser's step size. Default PyTorch's for that optimiser: 1e-3 for Adam. */
+  /** The optimizer's step size. Default PyTorch's for that optimizer: 1e-3 for Adam. */
   learningRate?: number;
   /** Adam's settings, as `optimizer: { type: 'adam', ... }` gives them. */
   adam?: { beta1?: number; beta2?: number; epsilon?: number };
@@ -48,7 +48,7 @@ export interface OptimiserOptions {
    */
   penalty?: { l1?: number; l2?: number };
   /**
-   * Batches whose gradients are averaged for one update: batchSize * accumulate examples a step of the optimiser, in the
+   * Batches whose gradients are averaged for one update: batchSize * accumulate examples a step of the optimizer, in the
    * memory of batchSize. The last update of an epoch averages what is left. Default 1.
    */
   accumulate?: number;
@@ -64,8 +64,8 @@ export interface OptimiserOptions {
   onNonFinite?: 'stop' | 'skip';
 }
 
-/** The keys of {@link OptimiserOptions}. */
-export const OPTIMISER_OPTIONS = [
+/** The keys of {@link OptimizerOptions}. */
+export const OPTIMIZER_OPTIONS = [
   'optimizer',
   'learningRate',
   'adam',
@@ -76,7 +76,7 @@ export const OPTIMISER_OPTIONS = [
   'onNonFinite',
 ] as const;
 
-/** Settings that PyTorch gives each optimiser; `keys` are what a caller may set. */
+/** Settings that PyTorch gives each optimizer; `keys` are what a caller may set. */
 const KINDS = {
   sgd: { learningRate: 1e-3, keys: ['momentum', 'nesterov'] },
   adam: { learningRate: 1e-3, keys: ['beta1', 'beta2', 'epsilon'] },
@@ -89,13 +89,13 @@ const KINDS = {
 const TYPES = Object.keys(KINDS) as OptimizerType[];
 
 /** Checked settings, as the engine takes them. */
-export interface OptimiserSettings {
+export interface OptimizerSettings {
   learningRate: number;
-  native: NativeOptimiser;
+  native: NativeOptimizer;
 }
 
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE naming the setting */
-export function checkOptimiser(options: OptimiserOptions): OptimiserSettings {
+export function checkOptimizer(options: OptimizerOptions): OptimizerSettings {
   const { accumulate = 1, averageWeights = 0, onNonFinite = 'stop' } = options;
   const rule = checkRule(options);
   const clip = checkGroup('clip', options.clip, ['norm', 'value']);
@@ -124,15 +124,15 @@ export function checkOptimiser(options: OptimiserOptions): OptimiserSettings {
 }
 
 type Rule = Pick<
-  NativeOptimiser,
+  NativeOptimizer,
   'type' | 'beta1' | 'beta2' | 'epsilon' | 'momentum' | 'nesterov' | 'weightDecay'
 >;
 
-function checkRule({ optimizer, adam }: OptimiserOptions): Rule {
+function checkRule({ optimizer, adam }: OptimizerOptions): Rule {
   if (optimizer !== undefined && adam !== undefined) {
     throw new TorchvaeError(
       'ERR_RANGE',
-      "adam and optimizer both name the optimiser; write its settings into optimizer: { type: 'adam', ... } alone",
+      "adam and optimizer both name the optimizer; write its settings into optimizer: { type: 'adam', ... } alone",
     );
   }
   if (adam !== undefined) {
@@ -148,7 +148,7 @@ function checkRule({ optimizer, adam }: OptimiserOptions): Rule {
   return checkSettings('optimizer', { ...checkOptions('options.optimizer of fit', optimizer, known), type });
 }
 
-/** All settings that some optimiser has. */
+/** All settings that some optimizer has. */
 interface Given {
   type: OptimizerType;
   beta1?: number;
@@ -195,11 +195,11 @@ function checkLimit(name: string, value: number | undefined): number {
 }
 
 /**
- * The moments that a model carries mean something to the optimiser alone that made them.
+ * The moments that a model carries mean something to the optimizer alone that made them.
  *
  * @throws TorchvaeError ERR_STATE
  */
-export function checkSameOptimiser({ position }: Core, { native }: OptimiserSettings): void {
+export function checkSameOptimizer({ position }: Core, { native }: OptimizerSettings): void {
   const { optimizer: known = 'adam', step } = position;
   const moments = (type: OptimizerType) => (type === 'adamw' ? 'adam' : type);
   if (step === 0 || moments(known) === moments(native.type)) return;
@@ -210,7 +210,7 @@ export function checkSameOptimiser({ position }: Core, { native }: OptimiserSett
   );
 }
 
-/** The steps of the optimiser among `steps` batches of an epoch, the first of them number `first`. */
+/** The steps of the optimizer among `steps` batches of an epoch, the first of them number `first`. */
 export function updatesIn(first: number, steps: number, stepsPerEpoch: number, accumulate: number): number {
   const before = (batches: number) =>
     batches === stepsPerEpoch ? Math.ceil(batches / accumulate) : Math.floor(batches / accumulate);

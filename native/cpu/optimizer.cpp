@@ -1,4 +1,4 @@
-#include "cpu/optimiser.h"
+#include "cpu/optimizer.h"
 
 #include <cmath>
 
@@ -9,7 +9,7 @@ namespace torchvae::cpu {
 namespace {
 
 template <bool kShaped>
-TORCHVAE_INLINE float shape(const OptimiserCoefficients& c, float g, float value) {
+TORCHVAE_INLINE float shape(const OptimizerCoefficients& c, float g, float value) {
   if constexpr (!kShaped) return g;
   g *= c.scale;
   g = g < -c.limit ? -c.limit : g;
@@ -18,23 +18,23 @@ TORCHVAE_INLINE float shape(const OptimiserCoefficients& c, float g, float value
   return g + c.decay * value + c.l1 * sign;
 }
 
-template <OptimiserKind kind, bool kShaped>
-TORCHVAE_VECTORISED void updateValues(const OptimiserCoefficients& c, const float* __restrict gradient,
+template <OptimizerKind kind, bool kShaped>
+TORCHVAE_VECTORIZED void updateValues(const OptimizerCoefficients& c, const float* __restrict gradient,
                                       float* __restrict first, float* __restrict second,
                                       float* __restrict value, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const float g = shape<kShaped>(c, gradient[i], value[i]);
-    if constexpr (kind == OptimiserKind::kSgd) {
+    if constexpr (kind == OptimizerKind::kSgd) {
       const float m = first[i] * c.momentum + g;
       first[i] = m;
       value[i] -= c.stepSize * (c.nesterov ? g + c.momentum * m : m);
-    } else if constexpr (kind == OptimiserKind::kAdam || kind == OptimiserKind::kAdamW) {
+    } else if constexpr (kind == OptimizerKind::kAdam || kind == OptimizerKind::kAdamW) {
       const float m = first[i] + (g - first[i]) * c.keepFirst;
       const float v = second[i] + (g * g - second[i]) * c.keepSecond;
       first[i] = m;
       second[i] = v;
       value[i] = value[i] * c.keepValue - c.stepSize * m / (std::sqrt(v) * c.inverseRoot + c.epsilon);
-    } else if constexpr (kind == OptimiserKind::kAdamax) {
+    } else if constexpr (kind == OptimizerKind::kAdamax) {
       const float m = first[i] + (g - first[i]) * c.keepFirst;
       const float decayed = second[i] * (1 - c.keepSecond);
       const float magnitude = (g < 0 ? -g : g) + c.epsilon;
@@ -42,7 +42,7 @@ TORCHVAE_VECTORISED void updateValues(const OptimiserCoefficients& c, const floa
       first[i] = m;
       second[i] = v;
       value[i] -= c.stepSize * m / v;
-    } else if constexpr (kind == OptimiserKind::kRmsProp) {
+    } else if constexpr (kind == OptimizerKind::kRmsProp) {
       const float v = second[i] + (g * g - second[i]) * c.keepSecond;
       const float m = first[i] * c.momentum + g / (std::sqrt(v) + c.epsilon);
       second[i] = v;
@@ -56,7 +56,7 @@ TORCHVAE_VECTORISED void updateValues(const OptimiserCoefficients& c, const floa
   }
 }
 
-TORCHVAE_AVX512 void adamAvx512(const OptimiserCoefficients& c, const float* gradient, float* first,
+TORCHVAE_AVX512 void adamAvx512(const OptimizerCoefficients& c, const float* gradient, float* first,
                                 float* second, float* value, int64_t count) {
   const auto update = [&](__mmask16 lanes, int64_t i) TORCHVAE_AVX512 {
     adamSixteen<Quotient::kEstimated>(c, lanes, _mm512_maskz_loadu_ps(lanes, gradient + i), first + i,
@@ -69,35 +69,35 @@ TORCHVAE_AVX512 void adamAvx512(const OptimiserCoefficients& c, const float* gra
 
 }  // namespace
 
-TORCHVAE_VECTORISED void averageUpdate(float keep, const float* __restrict value, float* __restrict average,
+TORCHVAE_VECTORIZED void averageUpdate(float keep, const float* __restrict value, float* __restrict average,
                                        int64_t count) {
   for (int64_t i = 0; i < count; ++i) average[i] += (value[i] - average[i]) * keep;
 }
 
-void optimiserUpdate(const OptimiserCoefficients& c, const float* gradient, float* first, float* second,
+void optimizerUpdate(const OptimizerCoefficients& c, const float* gradient, float* first, float* second,
                      float* value, int64_t count) {
-  const bool adam = c.kind == OptimiserKind::kAdam || c.kind == OptimiserKind::kAdamW;
+  const bool adam = c.kind == OptimizerKind::kAdam || c.kind == OptimizerKind::kAdamW;
   const bool shaped = c.changesGradient();
   // A denominator below the normal numbers has no estimate of its inverse.
   if (adam && !shaped && kHasAvx512 && c.epsilon >= std::numeric_limits<float>::min()) {
     adamAvx512(c, gradient, first, second, value, count);
     return;
   }
-  const auto update = [&]<OptimiserKind kind>() {
+  const auto update = [&]<OptimizerKind kind>() {
     (shaped ? updateValues<kind, true> : updateValues<kind, false>)(c, gradient, first, second, value, count);
   };
   switch (c.kind) {
-    case OptimiserKind::kSgd:
-      return update.template operator()<OptimiserKind::kSgd>();
-    case OptimiserKind::kAdam:
-    case OptimiserKind::kAdamW:
-      return update.template operator()<OptimiserKind::kAdam>();
-    case OptimiserKind::kAdamax:
-      return update.template operator()<OptimiserKind::kAdamax>();
-    case OptimiserKind::kRmsProp:
-      return update.template operator()<OptimiserKind::kRmsProp>();
-    case OptimiserKind::kAdaGrad:
-      return update.template operator()<OptimiserKind::kAdaGrad>();
+    case OptimizerKind::kSgd:
+      return update.template operator()<OptimizerKind::kSgd>();
+    case OptimizerKind::kAdam:
+    case OptimizerKind::kAdamW:
+      return update.template operator()<OptimizerKind::kAdam>();
+    case OptimizerKind::kAdamax:
+      return update.template operator()<OptimizerKind::kAdamax>();
+    case OptimizerKind::kRmsProp:
+      return update.template operator()<OptimizerKind::kRmsProp>();
+    case OptimizerKind::kAdaGrad:
+      return update.template operator()<OptimizerKind::kAdaGrad>();
   }
 }
 

@@ -1,11 +1,11 @@
-// The optimisers of torch.optim over one flat buffer.
+// The optimizers of torch.optim over one flat buffer.
 //
 // In this order: the gradients of the batches are averaged, the norm of the whole is cut, then the magnitude
-// of each value; penalties (L2 by `weightDecay`, L1) are added; the rule of the optimiser follows.
+// of each value; penalties (L2 by `weightDecay`, L1) are added; the rule of the optimizer follows.
 #pragma once
 
 #include "context.h"
-#include "cpu/optimiser.h"
+#include "cpu/optimizer.h"
 #include "engine.h"
 #include "parameters.h"
 
@@ -20,12 +20,12 @@ struct UpdatePoint {
 };
 
 // What a step's number makes of the settings, for one batch and with the norm as it is.
-cpu::OptimiserCoefficients optimiserCoefficients(const OptimiserSettings& settings, double learningRate,
+cpu::OptimizerCoefficients optimizerCoefficients(const OptimizerSettings& settings, double learningRate,
                                                  int64_t step);
 
 // Whether a value's update depends on its own gradient alone, so that it can be made as soon as that is
 // known.
-inline bool isElementwise(const OptimiserSettings& settings) {
+inline bool isElementwise(const OptimizerSettings& settings) {
   return settings.clipNorm == 0 && settings.accumulate == 1;
 }
 
@@ -37,7 +37,7 @@ double sumOfSquares(const Context& context, const Parameters& parameters);
 void accumulateGradients(const Context& context, Parameters& parameters, bool first, bool last);
 
 // One update from parameters.gradients. Waits for nothing.
-void optimiserStep(const Context& context, Parameters& parameters, const OptimiserSettings& settings,
+void optimizerStep(const Context& context, Parameters& parameters, const OptimizerSettings& settings,
                    const UpdatePoint& point);
 
 // The moving average of the weights, after an update: the weights themselves the first time

@@ -12,10 +12,10 @@ import { TableSchema, type TableSchemaOptions } from './table-schema.ts';
 import { type Lines, TextSchema, type TextSchemaOptions } from './text-schema.ts';
 
 /** How tables and texts are read, and made into examples. */
-export interface LearntOptions extends CsvOptions, TableSchemaOptions, TextSchemaOptions {
+export interface LearnedOptions extends CsvOptions, TableSchemaOptions, TextSchemaOptions {
   /**
-   * That of the training data, by which other data become examples as those did; nothing is learnt then, and the options of
-   * learning have no meaning. Default: learnt from the data themselves.
+   * That of the training data, by which other data become examples as those did; nothing is learned then, and the options of
+   * learning have no meaning. Default: learned from the data themselves.
    */
   schema?: DataSchema | undefined;
 }
@@ -27,7 +27,7 @@ export type Source = { kind: 'table'; table: Table } | { kind: 'text'; text: Lin
 export async function readSource(
   path: string,
   kind: 'csv' | 'parquet' | 'text',
-  options: LearntOptions,
+  options: LearnedOptions,
 ): Promise<Source> {
   const { delimiter, header, missing, columns } = options;
   if (kind === 'text') return { kind, text: await readLines(path) };
@@ -38,20 +38,20 @@ export async function readSource(
   };
 }
 
-/** All of the source as one data set, by the given schema or one that is learnt from all of it. */
-export function datasetOfSource(source: Source, options: LearntOptions): Dataset {
+/** All of the source as one data set, by the given schema or one that is learned from all of it. */
+export function datasetOfSource(source: Source, options: LearnedOptions): Dataset {
   return encode(source, options.schema ?? learn(source, options, source));
 }
 
 /**
- * The source in two parts, of which the first alone is learnt from.
+ * The source in two parts, of which the first alone is learned from.
  *
  * @throws TorchvaeError as `Dataset.split` does
  */
 export function splitSource(
   source: Source,
   { seed = 0, stratified = false, validation }: SplitOptions & { validation: number },
-  options: LearntOptions,
+  options: LearnedOptions,
 ): { train: Dataset; validation: Dataset } {
   const length = source.kind === 'table' ? source.table.length : source.text.lines.length;
   const name = source.kind === 'table' ? source.table.name : source.text.name;
@@ -65,12 +65,12 @@ export function splitSource(
   return { train: encode(train, schema), validation: encode(held, schema) };
 }
 
-function learn(train: Source, options: LearntOptions, all: Source): DataSchema {
-  const { labelColumn, onMissing, standardise, level, length, vocabularySize, onLong } = options;
+function learn(train: Source, options: LearnedOptions, all: Source): DataSchema {
+  const { labelColumn, onMissing, standardize, level, length, vocabularySize, onLong } = options;
   return train.kind === 'table'
     ? TableSchema.learn(
         train.table,
-        defined({ labelColumn, onMissing, standardise }),
+        defined({ labelColumn, onMissing, standardize }),
         (all as typeof train).table,
       )
     : TextSchema.learn(
@@ -101,7 +101,7 @@ function pick(source: Source, indices: Uint32Array): Source {
   return { kind: 'text', text: { name, ...picked } };
 }
 
-function labelsOf(source: Source, options: LearntOptions, name: string): Int32Array {
+function labelsOf(source: Source, options: LearnedOptions, name: string): Int32Array {
   const labels = source.kind === 'table' && datasetOfSource(source, options).labels;
   if (labels) return labels;
   throw new TorchvaeError(

@@ -1,4 +1,4 @@
-// The optimisers' arithmetic on a stretch of memory, that of torch.optim.
+// The optimizers' arithmetic on a stretch of memory, that of torch.optim.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 namespace torchvae::cpu {
 
 // A step's settings, with all that depends on the step number worked out.
-struct OptimiserCoefficients {
-  OptimiserKind kind = OptimiserKind::kAdam;
+struct OptimizerCoefficients {
+  OptimizerKind kind = OptimizerKind::kAdam;
 
   // The gradient g becomes clamp(g scale, -limit, limit) + decay value + l1 sign(value).
   float scale = 1;
@@ -35,7 +35,7 @@ struct OptimiserCoefficients {
 // One update of `count` values from their gradients. What the moments hold: SGD first = the momentum's
 // buffer; Adam, AdamW both; Adamax first, second = the infinity norm; RMSprop first = the momentum's buffer,
 // second = the mean square; AdaGrad second = the sum of squares.
-void optimiserUpdate(const OptimiserCoefficients& coefficients, const float* gradient, float* first,
+void optimizerUpdate(const OptimizerCoefficients& coefficients, const float* gradient, float* first,
                      float* second, float* value, int64_t count);
 
 // average += (value - average) keep.

@@ -3,28 +3,28 @@ import { expect, test } from 'vitest';
 import { Dataset, type EpochResult, sprites, VAE } from '../lib/index.ts';
 import { refusal } from './refusal.ts';
 
-const grey = Dataset.from(
+const gray = Dataset.from(
   Array.from({ length: 40 }, (_, i) => Array.from({ length: 7 }, (_, j) => ((i + 3 * j) % 9) / 8)),
   { kind: 'unit', labels: Array.from({ length: 40 }, (_, i) => i % 2) },
 );
 
 test('a threshold cuts', () => {
-  const cut = grey.binarise({ mode: 'threshold', threshold: 0.25 });
-  expect(cut).toMatchObject({ kind: 'binary', binarisation: 'threshold', length: 40 });
-  expect(cut.labels).toEqual(grey.labels);
-  expect([...cut.data]).toEqual(Array.from(grey.data, (value) => (value >= 0.25 ? 255 : 0)));
+  const cut = gray.binarize({ mode: 'threshold', threshold: 0.25 });
+  expect(cut).toMatchObject({ kind: 'binary', binarization: 'threshold', length: 40 });
+  expect(cut.labels).toEqual(gray.labels);
+  expect([...cut.data]).toEqual(Array.from(gray.data, (value) => (value >= 0.25 ? 255 : 0)));
   const bytes = Dataset.from(Uint8Array.of(0, 127, 128, 255), { shape: [1], kind: 'unit' });
-  expect([...bytes.binarise({ mode: 'threshold' }).data]).toEqual([0, 0, 255, 255]);
+  expect([...bytes.binarize({ mode: 'threshold' }).data]).toEqual([0, 0, 255, 255]);
 });
 
 test('fixed draws come by the values chances, once, from the seed', () => {
   const chance = Dataset.from(new Float32Array(20_000).fill(0.3), { shape: [1], kind: 'unit' });
-  const fixed = chance.binarise({ mode: 'fixed', seed: 5 });
+  const fixed = chance.binarize({ mode: 'fixed', seed: 5 });
   const share = [...fixed.data].reduce((sum, value) => sum + value / 255, 0) / 20_000;
   // Five standard deviations.
   expect(Math.abs(share - 0.3)).toBeLessThan(5 * Math.sqrt(0.21 / 20_000));
-  expect(chance.binarise({ mode: 'fixed', seed: 5 }).data).toEqual(fixed.data);
-  expect(chance.binarise({ mode: 'fixed', seed: 6 }).data).not.toEqual(fixed.data);
+  expect(chance.binarize({ mode: 'fixed', seed: 5 }).data).toEqual(fixed.data);
+  expect(chance.binarize({ mode: 'fixed', seed: 6 }).data).not.toEqual(fixed.data);
 });
 
 test.each(['auto', 'reference'] as const)(
@@ -34,7 +34,7 @@ test.each(['auto', 'reference'] as const)(
     const data = Dataset.from(
       Array.from({ length: 4000 }, () => [0, 0.2, 0.5, 0.8, 1]),
       { kind: 'unit' },
-    ).binarise({ mode: 'dynamic' });
+    ).binarize({ mode: 'dynamic' });
     const losses = [];
     for (let j = 0; j < 5; j++) {
       using vae = await VAE.create({
@@ -72,7 +72,7 @@ test.each(['auto', 'reference'] as const)(
 );
 
 test('both kernels draw the same values', async () => {
-  const data = sprites({ count: 70, seed: 2, size: 28 }).binarise({ mode: 'dynamic' });
+  const data = sprites({ count: 70, seed: 2, size: 28 }).binarize({ mode: 'dynamic' });
   const trained = [];
   for (const kernels of ['auto', 'reference'] as const) {
     using vae = await VAE.create({
@@ -88,7 +88,7 @@ test('both kernels draw the same values', async () => {
 });
 
 test('methods that take examples draw from their own seed', async () => {
-  const data = grey.binarise({ mode: 'dynamic' });
+  const data = gray.binarize({ mode: 'dynamic' });
   using vae = await VAE.create({
     spec: { inputShape: [7], encoder: { hidden: [3] }, latentSize: 1 },
     device: 'cpu',
@@ -101,20 +101,20 @@ test('methods that take examples draw from their own seed', async () => {
 
 test('data that is not in [0, 1], is binary already, or a setting of another mode is refused', async () => {
   const real = Dataset.from([[2, 3]]);
-  expect(await refusal('ERR_STATE', () => real.binarise({ mode: 'threshold' }))).toMatch(/'real'/);
-  const cut = grey.binarise({ mode: 'threshold' });
-  expect(await refusal('ERR_STATE', () => cut.binarise({ mode: 'fixed' }))).toMatch(
-    /binarised \(threshold\)/,
+  expect(await refusal('ERR_STATE', () => real.binarize({ mode: 'threshold' }))).toMatch(/'real'/);
+  const cut = gray.binarize({ mode: 'threshold' });
+  expect(await refusal('ERR_STATE', () => cut.binarize({ mode: 'fixed' }))).toMatch(
+    /binarized \(threshold\)/,
   );
-  expect(await refusal('ERR_RANGE', () => grey.binarise({ mode: 'dynamic', seed: 3 }))).toMatch(/seed/);
-  expect(await refusal('ERR_RANGE', () => grey.binarise({ mode: 'static' as 'fixed' }))).toMatch(
+  expect(await refusal('ERR_RANGE', () => gray.binarize({ mode: 'dynamic', seed: 3 }))).toMatch(/seed/);
+  expect(await refusal('ERR_RANGE', () => gray.binarize({ mode: 'static' as 'fixed' }))).toMatch(
     /threshold, fixed, dynamic/,
   );
 });
 
-test('subsets and splits keep the way of binarisation', () => {
-  const data = grey.binarise({ mode: 'dynamic' });
-  expect(data.take(3).binarisation).toBe('dynamic');
-  expect(data.split({ validation: 0.5 }).train.binarisation).toBe('dynamic');
-  expect(data.describe()).toMatch(/dynamic binarisation/);
+test('subsets and splits keep the way of binarization', () => {
+  const data = gray.binarize({ mode: 'dynamic' });
+  expect(data.take(3).binarization).toBe('dynamic');
+  expect(data.split({ validation: 0.5 }).train.binarization).toBe('dynamic');
+  expect(data.describe()).toMatch(/dynamic binarization/);
 });

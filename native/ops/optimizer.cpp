@@ -1,4 +1,4 @@
-#include "ops/optimiser.h"
+#include "ops/optimizer.h"
 
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/sign.h>
@@ -34,12 +34,12 @@ double biasCorrection(double beta, int64_t step) {
   return 1 - std::pow(beta, static_cast<double>(step));
 }
 
-bool hasBiasCorrection(OptimiserKind kind) {
-  return kind == OptimiserKind::kAdam || kind == OptimiserKind::kAdamW || kind == OptimiserKind::kAdamax;
+bool hasBiasCorrection(OptimizerKind kind) {
+  return kind == OptimizerKind::kAdam || kind == OptimizerKind::kAdamW || kind == OptimizerKind::kAdamax;
 }
 
 // parameters.gradients as the rule takes them, by plain ATen operations.
-at::Tensor shapedGradients(const Parameters& parameters, const OptimiserSettings& settings,
+at::Tensor shapedGradients(const Parameters& parameters, const OptimizerSettings& settings,
                            const UpdatePoint& point) {
   at::Tensor g = parameters.gradients;
   if (point.batches > 1) g = g.div(static_cast<double>(point.batches));
@@ -48,27 +48,27 @@ at::Tensor shapedGradients(const Parameters& parameters, const OptimiserSettings
     g = g.mul(norm.add_(kNormGuard).reciprocal_().mul_(settings.clipNorm).clamp_max_(1));
   }
   if (settings.clipValue > 0) g = g.clamp(-settings.clipValue, settings.clipValue);
-  if (settings.weightDecay != 0 && settings.kind != OptimiserKind::kAdamW) {
+  if (settings.weightDecay != 0 && settings.kind != OptimizerKind::kAdamW) {
     g = g.add(parameters.values, settings.weightDecay);
   }
   if (settings.l1 != 0) g = g.add(parameters.values.sign(), settings.l1);
   return g;
 }
 
-void plainStep(Parameters& parameters, const OptimiserSettings& settings, const UpdatePoint& point) {
+void plainStep(Parameters& parameters, const OptimizerSettings& settings, const UpdatePoint& point) {
   const at::Tensor g = shapedGradients(parameters, settings, point);
   at::Tensor& m = parameters.firstMoments;
   at::Tensor& v = parameters.secondMoments;
   at::Tensor& values = parameters.values;
   const double rate = point.learningRate;
   switch (settings.kind) {
-    case OptimiserKind::kSgd:
+    case OptimizerKind::kSgd:
       m.mul_(settings.momentum).add_(g);
       values.add_(settings.nesterov ? g.add(m, settings.momentum) : m, -rate);
       return;
-    case OptimiserKind::kAdam:
-    case OptimiserKind::kAdamW: {
-      if (settings.kind == OptimiserKind::kAdamW) values.mul_(1 - rate * settings.weightDecay);
+    case OptimizerKind::kAdam:
+    case OptimizerKind::kAdamW: {
+      if (settings.kind == OptimizerKind::kAdamW) values.mul_(1 - rate * settings.weightDecay);
       m.lerp_(g, 1 - settings.beta1);
       v.mul_(settings.beta2).addcmul_(g, g, 1 - settings.beta2);
       const double root = std::sqrt(biasCorrection(settings.beta2, point.step));
@@ -76,17 +76,17 @@ void plainStep(Parameters& parameters, const OptimiserSettings& settings, const 
                       -rate / biasCorrection(settings.beta1, point.step));
       return;
     }
-    case OptimiserKind::kAdamax:
+    case OptimizerKind::kAdamax:
       m.lerp_(g, 1 - settings.beta1);
       at::maximum_out(v, v.mul_(settings.beta2), g.abs().add_(settings.epsilon));
       values.addcdiv_(m, v, -rate / biasCorrection(settings.beta1, point.step));
       return;
-    case OptimiserKind::kRmsProp:
+    case OptimizerKind::kRmsProp:
       v.mul_(settings.beta2).addcmul_(g, g, 1 - settings.beta2);
       m.mul_(settings.momentum).addcdiv_(g, v.sqrt().add_(settings.epsilon));
       values.add_(m, -rate);
       return;
-    case OptimiserKind::kAdaGrad:
+    case OptimizerKind::kAdaGrad:
       v.addcmul_(g, g);
       values.addcdiv_(g, v.sqrt().add_(settings.epsilon), -rate);
       return;
@@ -95,12 +95,12 @@ void plainStep(Parameters& parameters, const OptimiserSettings& settings, const 
 
 }  // namespace
 
-cpu::OptimiserCoefficients optimiserCoefficients(const OptimiserSettings& settings, double learningRate,
+cpu::OptimizerCoefficients optimizerCoefficients(const OptimizerSettings& settings, double learningRate,
                                                  int64_t step) {
-  cpu::OptimiserCoefficients c;
+  cpu::OptimizerCoefficients c;
   c.kind = settings.kind;
   if (settings.clipValue > 0) c.limit = static_cast<float>(settings.clipValue);
-  if (settings.kind == OptimiserKind::kAdamW) {
+  if (settings.kind == OptimizerKind::kAdamW) {
     c.keepValue = static_cast<float>(1 - learningRate * settings.weightDecay);
   } else {
     c.decay = static_cast<float>(settings.weightDecay);
@@ -151,7 +151,7 @@ void accumulateGradients(const Context& context, Parameters& parameters, bool fi
   });
 }
 
-void optimiserStep(const Context& context, Parameters& parameters, const OptimiserSettings& settings,
+void optimizerStep(const Context& context, Parameters& parameters, const OptimizerSettings& settings,
                    const UpdatePoint& point) {
   if (!context.tiled()) {
     plainStep(parameters, settings, point);
@@ -159,7 +159,7 @@ void optimiserStep(const Context& context, Parameters& parameters, const Optimis
     parameters.freshenRounded(context);
     return;
   }
-  cpu::OptimiserCoefficients c = optimiserCoefficients(settings, point.learningRate, point.step);
+  cpu::OptimizerCoefficients c = optimizerCoefficients(settings, point.learningRate, point.step);
   double scale = 1 / static_cast<double>(point.batches);
   if (settings.clipNorm > 0) {
     const double norm = std::sqrt(point.squares) * scale;
@@ -171,7 +171,7 @@ void optimiserStep(const Context& context, Parameters& parameters, const Optimis
   float* second = parameters.secondMoments.data_ptr<float>();
   float* values = parameters.values.data_ptr<float>();
   forRanges(context, parameters.size(), [&](int64_t from, int64_t length) {
-    cpu::optimiserUpdate(c, gradients + from, first + from, second + from, values + from, length);
+    cpu::optimizerUpdate(c, gradients + from, first + from, second + from, values + from, length);
   });
   parameters.roundedStale = context.bf16;
   parameters.freshenRounded(context);

@@ -89,8 +89,8 @@ __device__ inline void finishGradients(const GradientArguments& a) {
   a.state->secondCorrection = 1 - pow(a.beta2, t);
 }
 
-// In the order of engine.h's OptimiserKind.
-enum Optimiser : int32_t { kSgd, kAdam, kAdamW, kAdamax, kRmsProp, kAdaGrad };
+// In the order of engine.h's OptimizerKind.
+enum Optimizer : int32_t { kSgd, kAdam, kAdamW, kAdamax, kRmsProp, kAdaGrad };
 
 // What all elements of an update share, worked out once a block.
 template <class C>
@@ -138,7 +138,7 @@ __device__ inline C updated(const Update<C>& u, C value, C g, C& m, C& v) {
 }
 
 // Moves the counters on. Run by one thread, once all blocks have read what they need.
-__device__ inline void endStep(const OptimiseArguments& a, bool isFinite) {
+__device__ inline void endStep(const OptimizeArguments& a, bool isFinite) {
   StepState& s = *a.state;
   s.ticket = 0;
   if (s.stopped != 0) return;
@@ -160,7 +160,7 @@ __device__ inline void endStep(const OptimiseArguments& a, bool isFinite) {
 
 // Blocks of 256 threads, any number of them.
 template <class T>
-__device__ inline void optimise(const OptimiseArguments& a) {
+__device__ inline void optimize(const OptimizeArguments& a) {
   using C = Compute<T>;
   __shared__ Update<C> shared;
   double mine = 0;

@@ -1,4 +1,4 @@
-/** The optimisers against torch.optim, and what stands around them: clipping, accumulation, averages, bad gradients. */
+/** The optimizers against torch.optim, and what stands around them: clipping, accumulation, averages, bad gradients. */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { Dataset, type FitOptions, type Precision, sprites, VAE } from '../lib/index.ts';
 import { readFixture, relativeError } from './support/fixture.ts';
 
-const fixture = readFixture('pytorch-optimisers');
+const fixture = readFixture('pytorch-optimizers');
 const fits: Record<string, FitOptions> = JSON.parse(fixture.metadata.fits!);
 const spec = JSON.parse(fixture.metadata.spec!);
 const data = Dataset.from(fixture.values('data'), { shape: spec.inputShape, kind: 'unit' });
@@ -178,7 +178,7 @@ test('an update that makes a weight NaN ends training, behind every activation',
   }
 });
 
-test('a model goes on with the optimiser it began with', async () => {
+test('a model goes on with the optimizer it began with', async () => {
   const path = join(await mkdtemp(join(tmpdir(), 'torchvae-')), 'vae.safetensors');
   using vae = await create();
   await train(vae, { optimizer: { type: 'sgd', momentum: 0.9 } }, 1);
@@ -191,7 +191,7 @@ test('a model goes on with the optimiser it began with', async () => {
   await train(loaded, { optimizer: { type: 'sgd' } }, 1);
 });
 
-test('a model that failed at its first step begins anew, with another optimiser and other batches', async () => {
+test('a model that failed at its first step begins anew, with another optimizer and other batches', async () => {
   const bad = Dataset.from(new Float32Array(16 * 20).fill(3e38), { shape: [20] });
   const good = Dataset.from(new Float32Array(24 * 20).fill(0.5), { shape: [20] });
   using vae = await VAE.create({ spec: { ...spec, likelihood: { type: 'gaussian' } }, device: 'cpu' });

@@ -1,4 +1,4 @@
-// Vector-quantised codes (van den Oord et al. 2017): `positions` vectors of latentSize values, each replaced
+// Vector-quantized codes (van den Oord et al. 2017): `positions` vectors of latentSize values, each replaced
 // by the nearest of `codes` entries of a codebook; gradients pass straight through. The codebook follows the
 // vectors by exponential moving averages (appendix A.1), and the vectors are drawn to it by the commitment
 // term. Against the uniform prior over codes the divergence is the constant positions log(codes).
@@ -19,9 +19,9 @@ namespace {
 
 constexpr double kEpsilon = 1e-5;  // Laplace smoothing of the counts
 
-class VectorQuantised : public Posterior {
+class VectorQuantized : public Posterior {
  public:
-  VectorQuantised(Weights& weights, const ModelSpec& spec, int64_t features)
+  VectorQuantized(Weights& weights, const ModelSpec& spec, int64_t features)
       : size_(spec.latentSize),
         positions_(spec.posterior.integer("positions")),
         codes_(spec.posterior.integer("codes")),
@@ -82,8 +82,8 @@ class VectorQuantised : public Posterior {
 
 }  // namespace
 
-std::unique_ptr<Posterior> makeVectorQuantised(Weights& weights, const ModelSpec& spec, int64_t features) {
-  return std::make_unique<VectorQuantised>(weights, spec, features);
+std::unique_ptr<Posterior> makeVectorQuantized(Weights& weights, const ModelSpec& spec, int64_t features) {
+  return std::make_unique<VectorQuantized>(weights, spec, features);
 }
 
 }  // namespace torchvae

@@ -1,5 +1,5 @@
-/** Colours that are told apart by most, in light and in dark; as all here, `#rrggbb`. */
-export const COLOURS = [
+/** Colors that are told apart by most, in light and in dark; as all here, `#rrggbb`. */
+export const COLORS = [
   '#4e79a7',
   '#f28e2b',
   '#59a14f',
@@ -12,24 +12,24 @@ export const COLOURS = [
   '#8a8f98',
 ] as const;
 
-/** The colour of the class with this number, of so many. */
-export function colourOf(index: number, count: number): string {
-  if (count <= COLOURS.length) return COLOURS[index % COLOURS.length]!;
+/** The color of the class with this number, of so many. */
+export function colorOf(index: number, count: number): string {
+  if (count <= COLORS.length) return COLORS[index % COLORS.length]!;
   return ofHue((360 * index) / count);
 }
 
-/** The colour of a place from 0 to 1 along something that has an order, such as a network's depth. */
-export function rampColour(place: number): string {
+/** The color of a place from 0 to 1 along something that has an order, such as a network's depth. */
+export function rampColor(place: number): string {
   return ofHue(260 - 230 * place);
 }
 
 /** Red, green and blue from 0 to 255. */
-export function channelsOf(colour: string): [number, number, number] {
-  const value = Number.parseInt(colour.slice(1), 16);
+export function channelsOf(color: string): [number, number, number] {
+  const value = Number.parseInt(color.slice(1), 16);
   return [value >> 16, (value >> 8) & 255, value & 255];
 }
 
-/** A saturated colour of middle lightness (CSS Color 4, section 7.1). */
+/** A saturated color of middle lightness (CSS Color 4, section 7.1). */
 function ofHue(hue: number): string {
   const [saturation, lightness] = [0.62, 0.52];
   const reach = saturation * Math.min(lightness, 1 - lightness);

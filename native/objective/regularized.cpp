@@ -1,4 +1,4 @@
-// Regularised autoencoders (Ghosh et al. 2020): a deterministic code with reconstruction + beta |z|^2 / 2 and
+// Regularized autoencoders (Ghosh et al. 2020): a deterministic code with reconstruction + beta |z|^2 / 2 and
 // either a penalty on the decoder's gradient or one on its weights.
 
 #include <torch/csrc/autograd/autograd.h>
@@ -9,9 +9,9 @@
 namespace torchvae {
 namespace {
 
-class Regularised : public Objective {
+class Regularized : public Objective {
  public:
-  Regularised(const Weights& weights, const PartSpec& spec)
+  Regularized(const Weights& weights, const PartSpec& spec)
       : gradientPenalty_(spec.number("gradientPenalty")),
         weightPenalty_(spec.number("weightPenalty")),
         decoder_(weights.parametersOf("decoder.")) {}
@@ -58,13 +58,13 @@ class Regularised : public Objective {
 
 }  // namespace
 
-std::unique_ptr<Objective> makeRegularised(Weights& weights, const ModelSpec& spec,
+std::unique_ptr<Objective> makeRegularized(Weights& weights, const ModelSpec& spec,
                                            const Composition& /*vae*/) {
   if (spec.posterior.type != "deterministic") {
     throw Error("ERR_SPEC", "The objective rae is for posterior 'deterministic' but received " +
                                 spec.posterior.type + ": change either");
   }
-  return std::make_unique<Regularised>(weights, spec.objective);
+  return std::make_unique<Regularized>(weights, spec.objective);
 }
 
 }  // namespace torchvae

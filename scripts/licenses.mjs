@@ -1,6 +1,6 @@
-// Holds the production dependencies to permissive licences and to no install scripts, and lists them in THIRD-PARTY.md.
-//   node scripts/licences.mjs --write    writes the list
-//   node scripts/licences.mjs --check    fails where it is not up to date
+// Holds the production dependencies to permissive licenses and to no install scripts, and lists them in THIRD-PARTY.md.
+//   node scripts/licenses.mjs --write    writes the list
+//   node scripts/licenses.mjs --check    fails where it is not up to date
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -23,23 +23,23 @@ const installed = Object.entries(readJson('package-lock.json').packages).filter(
 const rows = installed.map(([folder, { hasInstallScript }]) => {
   const { name, license } = readJson(`${folder}/package.json`);
   if (!PERMITTED.includes(license))
-    throw new Error(`Expected one of ${PERMITTED.join(', ')} for ${name} but its licence is ${license}`);
+    throw new Error(`Expected one of ${PERMITTED.join(', ')} for ${name} but its license is ${license}`);
   if (hasInstallScript) throw new Error(`Expected no install scripts but ${name} has one`);
   return `| ${name} | ${license} |`;
 });
 const list = [
-  '<!-- licences -->',
-  '| package | licence |',
+  '<!-- licenses -->',
+  '| package | license |',
   '| --- | --- |',
   ...rows,
-  '<!-- /licences -->',
+  '<!-- /licenses -->',
 ].join('\n');
 
 const notices = readFileSync(path('THIRD-PARTY.md'), 'utf8');
-const updated = notices.replace(/<!-- licences -->[\s\S]*<!-- \/licences -->/, () => list);
+const updated = notices.replace(/<!-- licenses -->[\s\S]*<!-- \/licenses -->/, () => list);
 if (values.write) {
   writeFileSync(path('THIRD-PARTY.md'), updated);
 } else if (updated !== notices || !notices.includes(list)) {
-  console.error('THIRD-PARTY.md is not up to date; run: node scripts/licences.mjs --write');
+  console.error('THIRD-PARTY.md is not up to date; run: node scripts/licenses.mjs --write');
   process.exitCode = 1;
 }

@@ -5,13 +5,13 @@ import { Random } from './random.ts';
 /**
  * How values in [0, 1] became, or become, 0 and 1: `none` leaves them; `threshold` cuts at a value; `fixed` draws each once,
  * as a coin with that chance; `dynamic` draws all anew for every batch of every epoch. A likelihood is comparable only
- * with others of the same binarisation.
+ * with others of the same binarization.
  */
-export type Binarisation = 'none' | 'threshold' | 'fixed' | 'dynamic';
+export type Binarization = 'none' | 'threshold' | 'fixed' | 'dynamic';
 
-/** How `Dataset.binarise` makes 0 and 1 of values in [0, 1]. */
-export interface BinariseOptions {
-  mode: Exclude<Binarisation, 'none'>;
+/** How `Dataset.binarize` makes 0 and 1 of values in [0, 1]. */
+export interface BinarizeOptions {
+  mode: Exclude<Binarization, 'none'>;
   /** Of mode `threshold`: values of at least this become 1. Default 0.5. */
   threshold?: number;
   /** Of mode `fixed`. Default 0. */
@@ -19,7 +19,7 @@ export interface BinariseOptions {
 }
 
 /** @throws TorchvaeError ERR_RANGE for settings of another mode */
-export function checkBinarise({ mode, threshold, seed }: BinariseOptions): Required<BinariseOptions> {
+export function checkBinarize({ mode, threshold, seed }: BinarizeOptions): Required<BinarizeOptions> {
   checkOneOf('mode', mode, ['threshold', 'fixed', 'dynamic']);
   const misplaced =
     threshold !== undefined && mode !== 'threshold'
@@ -30,7 +30,7 @@ export function checkBinarise({ mode, threshold, seed }: BinariseOptions): Requi
   if (misplaced) {
     throw new TorchvaeError(
       'ERR_RANGE',
-      `The option ${misplaced} of binarise has no meaning for mode '${mode}'; leave it out`,
+      `The option ${misplaced} of binarize has no meaning for mode '${mode}'; leave it out`,
     );
   }
   return { mode, threshold: checkNumber('threshold', threshold ?? 0.5, 0, 1), seed: seed ?? 0 };
