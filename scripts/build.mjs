@@ -1,4 +1,5 @@
-// Builds the addon and the engine into build/Release, after tsc: the finder of libtorch is taken from dist/.
+// Builds the addon and the engine into build/Release, after tsc: the finder of libtorch is taken from dist/. What is compiled
+// stays in build/cmake, in a folder for each libtorch and type of build, so that changing over compiles nothing again.
 //   node scripts/build.mjs                    against the libtorch that is found, fetched first if there is none
 //   node scripts/build.mjs --libtorch DIR     against this one; each version has an engine file of its own
 //   node scripts/build.mjs --binaries         without what the tests run
@@ -6,9 +7,10 @@
 //   node scripts/build.mjs --verbose          saying what it compiles; else it says so only where that fails or warns
 // It also runs in an installed package (`npx torchvae build`), where the build tools are no dependencies: it then puts
 // them into build/tools.
+// TORCHVAE_OLDER_SYSTEMS=1 builds what a release ships: libraries that load on systems older than this one.
 // cmake-js passes on what CMakeLists.txt reads: TORCHVAE_LIBTORCH (the folder of lib/ and include/) and TORCHVAE_MINOR.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -99,26 +101,48 @@ function buildTools() {
   return tools;
 }
 
-/** Whether build/ was configured with these settings; configuring again takes seconds, building nothing takes none. */
-function isConfigured(settings) {
+/** The settings that CMake's cache in this folder holds; none where there is no cache. */
+function cachedSettings(folder) {
   try {
-    const cache = readFileSync(join(out, 'CMakeCache.txt'), 'utf8').split('\n');
-    return Object.entries(settings).every(([name, value]) =>
-      cache.some((line) => line.startsWith(`${name}:`) && line.endsWith(`=${value}`)),
+    const lines = readFileSync(join(folder, 'CMakeCache.txt'), 'utf8').split('\n');
+    return new Map(
+      lines.flatMap((line) => [/^(\w+):\w+=(.*)$/.exec(line)].flatMap((m) => (m ? [[m[1], m[2]]] : []))),
     );
   } catch {
-    return false;
+    return new Map();
   }
+}
+
+/** Configuring again takes seconds, building nothing takes none. */
+function isConfigured(folder, settings) {
+  const cached = cachedSettings(folder);
+  return Object.entries(settings).every(([name, value]) => cached.get(name) === value);
+}
+
+/** CMake refuses a folder that was copied or moved together with its clone: such a one begins anew. */
+function removeIfMoved(folder) {
+  const cached = cachedSettings(folder);
+  const isHere =
+    cached.get('CMAKE_HOME_DIRECTORY') === root.replace(/[/\\]$/, '') &&
+    cached.get('CMAKE_CACHEFILE_DIR') === folder;
+  if (cached.size > 0 && !isHere) rmSync(folder, { recursive: true });
 }
 
 function build(libtorch, tools) {
   const type = flags.debug ? 'Debug' : 'Release';
-  const settings = { TORCHVAE_LIBTORCH: libtorch.root, TORCHVAE_MINOR: libtorch.minor };
+  const settings = {
+    TORCHVAE_LIBTORCH: libtorch.root,
+    TORCHVAE_MINOR: libtorch.minor,
+    TORCHVAE_OUTPUT: out,
+    TORCHVAE_OLDER_SYSTEMS: process.env.TORCHVAE_OLDER_SYSTEMS === '1' ? 'ON' : 'OFF',
+  };
   const cmakeJs = join(tools, 'cmake-js/bin/cmake-js');
-  const common = ['--out', out, '--config', type, '--log-level', 'warn'];
+  const folder = join(out, 'cmake', `${libtorch.version}-${libtorch.build}-${type.toLowerCase()}`);
+  const common = ['--out', folder, '--config', type, '--log-level', 'warn'];
+  removeIfMoved(folder);
   // CMakeLists.txt asks Node where node-addon-api is.
   const options = { quietly: !flags.verbose, env: { ...process.env, NODE_PATH: tools } };
-  if (!isConfigured({ ...settings, CMAKE_BUILD_TYPE: type })) {
+  if (!isConfigured(folder, { ...settings, CMAKE_BUILD_TYPE: type })) {
     const definitions = Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`);
     run(cmakeJs, ['configure', ...common, ...definitions], options);
   }

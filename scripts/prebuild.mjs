@@ -42,6 +42,7 @@ async function prebuild(folders) {
   mkdirSync(scratch, { recursive: true });
   // Engines of versions that are no longer supported must not stay.
   rmSync(join(root, 'prebuilds', platform), { recursive: true, force: true });
+  process.env.TORCHVAE_OLDER_SYSTEMS = '1';
   process.env.TORCHVAE_PREBUILD = folders.join(delimiter);
   await promisify(prebuildify)({
     cwd: scratch,
