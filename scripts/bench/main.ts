@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { mnist } from '../../lib/data/mnist.ts';
+import { familyTable, familyTitles, runFamily } from './family.ts';
 import { waitForQuiet } from './load.ts';
 import { describeMachine, measurePeaks } from './machine.ts';
 import { runManners } from './manners.ts';
@@ -21,13 +22,15 @@ import { insertTable, markdown } from './table.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
 
 const USAGE = `npm run bench -- [W1 W2 W3] [--rounds 5] [--seconds 1.5] [--only NAME ...] [--readme]
+npm run bench -- family [MODEL ...] [--rounds 5] [--seconds 1.5]
 npm run bench -- manners
 
 Trains the same models on MNIST (TORCHVAE_DATA, the cache, or a download) with torchvae, with plain JavaScript, and with
 what TORCHVAE_BENCH_TORCH, _JAX, _KERAS (paths of a Python) and _TFJS (a folder with node_modules) name: see
 scripts/bench/setup-peers.sh. Writes docs/results/bench-cpu.json; --readme puts the table into README.md. --only keeps the
 programs whose name contains NAME. manners: torchvae and PyTorch beside a busy loop, and their memory over 10,000 steps;
-writes docs/results/manners-cpu.json.`;
+writes docs/results/manners-cpu.json. family: models beside the plain VAE, with torchvae and PyTorch; writes
+docs/results/bench-family-cpu.json.`;
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const say = (line: string) => console.error(line);
@@ -43,7 +46,11 @@ const { positionals, values: flags } = parseArgs({
   },
 });
 
-const unknown = positionals.filter((name) => name !== 'manners' && !WORKLOADS.some((w) => w.name === name));
+const family = await familyTitles(ROOT);
+const unknown = positionals.filter(
+  (name) =>
+    !['manners', 'family'].includes(name) && !family.has(name) && !WORKLOADS.some((w) => w.name === name),
+);
 const [rounds, seconds] = [Number(flags.rounds), Number(flags.seconds)];
 if (flags.help || unknown.length > 0 || !(rounds >= 1) || !(seconds > 0)) {
   say(USAGE);
@@ -51,14 +58,19 @@ if (flags.help || unknown.length > 0 || !(rounds >= 1) || !(seconds > 0)) {
 }
 await writeImages();
 if (positionals.includes('manners')) await manners();
+else if (positionals.includes('family')) await benchFamily();
 else await bench(WORKLOADS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)));
 
 /** MNIST's training images as bare bytes, for the programs that have no reader of their own. */
 async function writeImages(): Promise<void> {
   const file = join(ROOT, 'build/bench/mnist-images.bytes');
   mkdirSync(join(ROOT, 'build/bench'), { recursive: true });
-  writeFileSync(file, (await mnist()).data as Uint8Array);
+  const data = await mnist();
+  writeFileSync(file, data.data as Uint8Array);
   process.env.TORCHVAE_BENCH_IMAGES = file;
+  const labels = join(ROOT, 'build/bench/mnist-labels.bytes');
+  writeFileSync(labels, Uint8Array.from(data.labels!));
+  process.env.TORCHVAE_BENCH_LABELS = labels;
 }
 
 function commandsFor(workload: Workload) {
@@ -112,6 +124,16 @@ function loadNote(programs: readonly ProgramResult[]): string {
       : `; in the others, which count only where a program has no undisturbed one, up to ${foreign.toFixed(1)} cores ` +
         'were busy with something else';
   return `${rounds} rounds of ${seconds} s; ${quiet} of ${turns.length} turns undisturbed${disturbances}`;
+}
+
+async function benchFamily(): Promise<void> {
+  const chosen = [...family].filter(([name]) => positionals.length === 1 || positionals.includes(name));
+  const date = new Date().toISOString();
+  await waitForQuiet(30);
+  const models = await runFamily(ROOT, new Map(chosen), { rounds, seconds }, say);
+  const notes = [loadNote(models.flatMap(({ programs }) => programs))];
+  writeResult('bench-family-cpu.json', { date, machine: describeMachine(), notes, models });
+  console.log(familyTable(models));
 }
 
 async function manners(): Promise<void> {

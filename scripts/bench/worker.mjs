@@ -1,9 +1,10 @@
 // torchvae as a program of the benchmark (see serve.mjs), through its public API: VAE.create and fit, as a user calls
 // them, over dist/.
-//   node scripts/bench/worker.mjs W1|W2|W3 [--precision float32|bf16] [--threads N] [--data mnist|sprites]
-// MNIST comes from where `mnist()` finds it (TORCHVAE_DATA); sprites need no files.
+//   node scripts/bench/worker.mjs W1|W2|W3|MODEL [--precision float32|bf16] [--threads N] [--data mnist|sprites]
+// MODEL is one of family.mjs. MNIST comes from where `mnist()` finds it (TORCHVAE_DATA); sprites need no files.
 import { parseArgs } from 'node:util';
 import { mnist, presetNames, sprites, VAE } from '../../dist/index.js';
+import { FAMILY } from './family.mjs';
 import { refuse, serve } from './serve.mjs';
 
 const WORKLOADS = {
@@ -13,6 +14,9 @@ const WORKLOADS = {
     create: { spec: { encoder: { type: 'mlp', hidden: [128, 64], activation: 'relu' }, latentSize: 8 } },
   },
   W3: { batchSize: 128, create: { preset: 'conv' } },
+  ...Object.fromEntries(
+    Object.entries(FAMILY).map(([name, [, batchSize, spec]]) => [name, { batchSize, create: { spec } }]),
+  ),
 };
 
 const { positionals, values: flags } = parseArgs({
@@ -24,13 +28,13 @@ const { positionals, values: flags } = parseArgs({
   },
 });
 const workload = WORKLOADS[positionals[0]];
-if (!workload) refuse(`Expected W1, W2 or W3 but received ${positionals[0]}`);
+if (!workload) refuse(`Expected W1, W2, W3 or a model of family.mjs but received ${positionals[0]}`);
 const { batchSize, create } = workload;
 if (create.preset && !presetNames.includes(create.preset)) refuse(`there is no preset ${create.preset}`);
 if (flags.threads) process.env.TORCHVAE_THREADS = flags.threads;
 
 /**
- * Trains through fit() until `seconds` have passed. onProgress comes at the end of every stretch of steps, where an
+ * Trains through fit() until `seconds` have passed. onProgress comes at the end of every chunk of steps, where an
  * abort loses none; the next call goes on in the same epoch.
  */
 async function train(vae, data, seconds) {
