@@ -111,7 +111,7 @@ Napi::Value dispose(const Info& info) {
   };
   if (isModel) {
     auto& handle = unwrapHandle<ModelHandle>(info[0]);
-    handle.abort->store(true);
+    handle.calls->raise();
     handle.ending->store(true);
     release(handle, handle.model);
   } else {
@@ -121,9 +121,10 @@ Napi::Value dispose(const Info& info) {
   return info.Env().Undefined();
 }
 
-// abort(model): void; ends the model's current train() or evaluate() at the next step.
+// abort(model): void; ends the train() and evaluate() calls of the model that are under way, at their next
+// step.
 Napi::Value abort(const Info& info) {
-  unwrapHandle<ModelHandle>(info[0]).abort->store(true);
+  unwrapHandle<ModelHandle>(info[0]).calls->raise();
   return info.Env().Undefined();
 }
 
@@ -145,27 +146,27 @@ Napi::Value train(const Info& info) {
   chunk.schedule = toSchedule(options.Get("schedule"), chunk.steps);
   chunk.optimizer = toOptimizer(objectArgument(options.Get("optimizer")));
   chunk.observe = booleanProperty(options, "observe");
-  handle.abort->store(false);
-  chunk.abort = handle.abort;
+  chunk.abort = handle.calls->begin();
   auto model = handle.model;
   return Environment::of(info.Env())
       .promise(
-          info.Env(), *handle.device, handle.abort, [model, chunk] { return model->train(chunk); },
+          info.Env(), *handle.device, chunk.abort, [model, chunk] { return model->train(chunk); },
           [](Napi::Env env, TrainResult& result) { return toObject(env, result); });
 }
 
-// evaluate(model, dataset, batchSize, seed): Promise<LossSums>
+// evaluate(model, dataset, batchSize, seed, schedule of one step): Promise<LossSums>
 Napi::Value evaluate(const Info& info) {
   const ModelHandle handle = liveModel(info);
   auto data = liveDataset(info[1], handle).dataset;
   const int64_t batchSize = integerArgument(info, 2, "batchSize", 1, kMostRows);
   const uint64_t seed = seedArgument(info, 3);
-  handle.abort->store(false);
+  const StepSchedule schedule = toSchedule(info[4], 1).front();
   auto model = handle.model;
-  auto flag = handle.abort;
+  const AbortFlag flag = handle.calls->begin();
   return Environment::of(info.Env())
       .promise(
-          info.Env(), *handle.device, flag, [=] { return model->evaluate(*data, batchSize, seed, *flag); },
+          info.Env(), *handle.device, flag,
+          [=] { return model->evaluate(*data, batchSize, seed, schedule, *flag); },
           [](Napi::Env env, LossSums& sums) { return toObject(env, sums); });
 }
 
@@ -179,6 +180,15 @@ Napi::Value termNames(const Info& info) {
   auto list = Napi::Array::New(info.Env());
   for (const std::string& name : liveModel(info).model->termNames()) list.Set(list.Length(), name);
   return list;
+}
+
+// kernels(model): { isFused: boolean, reason: string }
+Napi::Value kernels(const Info& info) {
+  const KernelChoice choice = liveModel(info).model->kernels();
+  auto object = Napi::Object::New(info.Env());
+  object.Set("isFused", choice.isFused);
+  object.Set("reason", choice.reason);
+  return object;
 }
 
 // readState(model): Promise<{ step: number, tensors: Float32Array[] }>, in stateTensors() order
@@ -260,6 +270,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   addQuestions(add);
   add("stateTensors", stateTensors);
   add("termNames", termNames);
+  add("kernels", kernels);
   add("readState", readState);
   add("writeState", writeState);
   return exports;

@@ -33,15 +33,10 @@ Napi::Object objectProperty(const Napi::Object& object, const char* name) {
 
 ActivationKind toActivation(const Napi::Object& object) {
   const std::string name = stringProperty(object, "activation");
-  if (name == "identity") return ActivationKind::kIdentity;
-  if (name == "relu") return ActivationKind::kRelu;
-  if (name == "tanh") return ActivationKind::kTanh;
-  if (name == "sigmoid") return ActivationKind::kSigmoid;
-  if (name == "elu") return ActivationKind::kElu;
-  if (name == "softplus") return ActivationKind::kSoftplus;
-  if (name == "leaky-relu") return ActivationKind::kLeakyRelu;
-  if (name == "gelu") return ActivationKind::kGelu;
-  if (name == "silu") return ActivationKind::kSilu;
+#define TORCHVAE_ACTIVATION(kind, itsName, kept, tensor, value, slope) \
+  if (name == itsName) return ActivationKind::kind;
+#include "activations.h"
+#undef TORCHVAE_ACTIVATION
   refuse(object.Env(), "a known activation", "activation", "ERR_RANGE");
 }
 
@@ -222,9 +217,10 @@ std::vector<StepSchedule> toSchedule(const Napi::Value& value, int64_t steps) {
 
 OptimizerSettings toOptimizer(const Napi::Object& object) {
   static const std::map<std::string, OptimizerKind> kKinds{
-      {"sgd", OptimizerKind::kSgd},         {"adam", OptimizerKind::kAdam},
-      {"adamw", OptimizerKind::kAdamW},     {"adamax", OptimizerKind::kAdamax},
-      {"rmsprop", OptimizerKind::kRmsProp}, {"adagrad", OptimizerKind::kAdaGrad}};
+#define TORCHVAE_OPTIMIZER(kind, name) {name, OptimizerKind::kind},
+#include "optimizers.h"
+#undef TORCHVAE_OPTIMIZER
+  };
   const auto kind = kKinds.find(stringProperty(object, "type"));
   if (kind == kKinds.end()) refuse(object.Env(), "a known optimizer", "type", "ERR_RANGE");
   OptimizerSettings settings;
@@ -246,6 +242,7 @@ OptimizerSettings toOptimizer(const Napi::Object& object) {
 
 LossSums toLossSums(const Napi::Object& object) {
   LossSums sums;
+  sums.loss = numberProperty(object, "loss");
   sums.reconstruction = numberProperty(object, "reconstruction");
   sums.kl = numberProperty(object, "kl");
   const Napi::Array terms = arrayProperty(object, "terms", kMostElements);
@@ -292,6 +289,7 @@ Napi::Value toFloat64Array(Napi::Env env, const std::vector<double>& values) {
 
 Napi::Value toObject(Napi::Env env, const LossSums& sums) {
   auto object = Napi::Object::New(env);
+  object.Set("loss", sums.loss);
   object.Set("reconstruction", sums.reconstruction);
   object.Set("kl", sums.kl);
   auto terms = Napi::Array::New(env, sums.terms.size());

@@ -5,6 +5,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <vector>
 
 #include "environment.h"
 
@@ -26,12 +27,32 @@ struct DatasetHandle {
   int64_t bytes = 0;
 };
 
+// The flags of a model's train() and evaluate() calls that are under way: each call has one that nobody else
+// lowers. Used on the JavaScript thread alone.
+class AbortFlags {
+ public:
+  AbortFlag begin() {
+    std::erase_if(underWay_, [](const auto& flag) { return flag.expired(); });
+    auto flag = std::make_shared<std::atomic<bool>>(false);
+    underWay_.push_back(flag);
+    return flag;
+  }
+  void raise() const {
+    for (const auto& weak : underWay_) {
+      if (const AbortFlag flag = weak.lock()) flag->store(true);
+    }
+  }
+
+ private:
+  std::vector<std::weak_ptr<std::atomic<bool>>> underWay_;
+};
+
 struct ModelHandle {
   static constexpr napi_type_tag kTag = {0x7a1f30b2c4d94e51, 0x9b6e0d57f2a84c03};
   static constexpr const char* kName = "model";
   std::shared_ptr<Device> device;
   std::shared_ptr<Model> model;
-  AbortFlag abort = std::make_shared<std::atomic<bool>>(false);   // of the train() or evaluate() under way
+  std::shared_ptr<AbortFlags> calls = std::make_shared<AbortFlags>();
   AbortFlag ending = std::make_shared<std::atomic<bool>>(false);  // raised when the model is disposed
   int64_t inputSize = 0;
   int64_t codeSize = 0;

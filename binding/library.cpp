@@ -43,16 +43,17 @@ T* make(const std::string& path, const char* factoryName, int interfaceNumber) {
 }
 
 // The threads of libtorch's OpenMP spin while they wait for each other. Beside another busy process the one
-// that is waited for has no core to run on, and a step takes a hundred times as long; asleep, they lose a
-// few microseconds. OpenMP reads this when it is loaded. What the user has set stays.
+// that is waited for has no core to run on, and a step takes a hundred times as long; always asleep, small
+// steps take twice as long. So they spin for some ten microseconds, then sleep. OpenMP reads this when it is
+// loaded. What the user has set stays.
 class PatientOpenMp {
  public:
   PatientOpenMp() {
     if (getenv("OMP_WAIT_POLICY") != nullptr || getenv("GOMP_SPINCOUNT") != nullptr) return;
-    ours_ = setenv("OMP_WAIT_POLICY", "PASSIVE", 0) == 0;
+    ours_ = setenv("GOMP_SPINCOUNT", "3000", 0) == 0;
   }
   ~PatientOpenMp() {
-    if (ours_) unsetenv("OMP_WAIT_POLICY");  // child processes shall not inherit it
+    if (ours_) unsetenv("GOMP_SPINCOUNT");  // child processes shall not inherit it
   }
   PatientOpenMp(const PatientOpenMp&) = delete;
   PatientOpenMp& operator=(const PatientOpenMp&) = delete;

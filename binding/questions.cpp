@@ -263,7 +263,7 @@ Napi::Value losses(const Info& info) {
 }
 
 // gradients(model, x, noise | seed, schedule of one step, labels?):
-//   Promise<LossSums & { loss: number, gradients: Float32Array[] }>
+//   Promise<LossSums & { gradients: Float32Array[] }>
 Napi::Value gradients(const Info& info) {
   const ModelHandle handle = liveModel(info);
   auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
@@ -282,7 +282,6 @@ Napi::Value gradients(const Info& info) {
             for (size_t i = 0; i < result.each.size(); ++i) {
               arrays.Set(static_cast<uint32_t>(i), toFloat32Array(env, result.each[i]));
             }
-            object.Set("loss", result.loss);
             object.Set("gradients", arrays);
             return object;
           });

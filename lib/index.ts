@@ -51,6 +51,7 @@ export { type MutualInformationGap, mutualInformationGap } from './evaluation/mu
 export { type SeparatedAttributePredictability, sap } from './evaluation/sap.ts';
 export { type SimilarityOptions, structuralSimilarity } from './evaluation/similarity.ts';
 export type { AnomalyThreshold, ScoreOptions, ThresholdOptions } from './model/anomaly.ts';
+export type { KernelChoice } from './model/core.ts';
 export type { Examples, Tensor } from './model/input.ts';
 export type { Losses } from './model/losses.ts';
 export type { LikelihoodInput, LikelihoodSpec } from './model/parts/likelihoods.ts';

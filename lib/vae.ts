@@ -17,7 +17,7 @@ import {
   thresholdOf,
 } from './model/anomaly.ts';
 import { readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
-import { Core } from './model/core.ts';
+import { Core, type KernelChoice } from './model/core.ts';
 import {
   checkCodes,
   checkData,
@@ -161,6 +161,11 @@ export class VAE {
   /** `cpu`, or `cuda:0` and so on. */
   get device(): string {
     return this.#core.device.name;
+  }
+
+  /** Whether training steps are computed by fused kernels, and if not, why. */
+  get kernels(): KernelChoice {
+    return this.#core.kernels;
   }
 
   /** Of torchvae and of the libtorch it runs on. */
@@ -504,7 +509,7 @@ export class VAE {
     });
     const { termNames } = this.#core;
     return {
-      loss: result.loss,
+      loss: result.loss / result.examples,
       reconstruction: result.reconstruction / result.examples,
       kl: result.kl / result.examples,
       terms: Object.fromEntries(termNames.map((name, i) => [name, result.terms[i]! / result.examples])),

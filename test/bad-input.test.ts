@@ -1069,7 +1069,7 @@ describe('checkpoints', () => {
     const saved = JSON.parse(metadata.training!);
     const { position } = saved;
     const partial = {
-      sums: { reconstruction: 1, kl: 1, examples: 2 },
+      sums: { loss: 2, reconstruction: 1, kl: 1, examples: 2 },
       batchSize: 2,
       examples: 3,
       shuffle: true,

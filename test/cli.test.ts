@@ -51,7 +51,7 @@ function metricsOf(run: string): { epoch: number; step: number; seconds: number 
   return lines.map((line) => JSON.parse(line));
 }
 
-/** Without the times, and to twelve digits: the stretches that an epoch's sums are added up in follow the clock. */
+/** Without the times, and to twelve digits: the chunks that an epoch's sums are added up in follow the clock. */
 function lossesOf(run: string): unknown {
   return JSON.parse(
     JSON.stringify(metricsOf(run), (key, value) =>

@@ -14,8 +14,12 @@ const deviation = (values: ArrayLike<number>) => {
 };
 const sum = (values: ArrayLike<number>) => mean(values) * values.length;
 /** `rows` copies of x. */
+/** Rows that differ in their last bits alone: equal rows would have equal noise. */
 const repeated = (x: ArrayLike<number>, rows: number) =>
-  Float32Array.from({ length: rows * x.length }, (_, i) => x[i % x.length]!);
+  Float32Array.from(
+    { length: rows * x.length },
+    (_, i) => x[i % x.length]! * (1 + Math.floor(i / x.length) * 2 ** -23),
+  );
 
 /** A prior over two dimensions with weights that make it far from normal. */
 const PRIORS: Record<string, () => Promise<{ vae: VAE; labels?: number }>> = {

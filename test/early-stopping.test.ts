@@ -31,7 +31,7 @@ function follow(values: readonly number[], stopping: EarlyStopping) {
   const bests: number[] = [];
   for (const [i, value] of values.entries()) {
     const losses = { reconstruction: value, kl: 0, loss: value, elbo: -value, beta: 1, natsPerDimension: 1 };
-    best = noteBest(settings, best, losses, { type: 'elbo', beta: 1 } as never, i + 1);
+    best = noteBest(settings, best, losses, i + 1);
     bests.push(best.epoch);
     if (hasStopped(settings, best)) return { bests, end: i + 1 };
   }

@@ -1,10 +1,10 @@
-/** The library behind the dense layers: chosen once a process, and the same numbers whichever it is. */
+/** What multiplies the dense layers' matrices: a choice by the processor alone, and the same numbers whichever it is. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { runNode } from './support/command.ts';
 import { relativeError } from './support/fixture.ts';
 
-/** Gradients of a small model and losses of three epochs, by a process of its own with this choice. */
+/** Gradients of a small model and losses of three epochs, in another process with this choice. */
 const PROGRAM = `
 import { Dataset, VAE } from 'torchvae';
 const x = new Float32Array(33 * 131).map((_, i) => ((i * 7919) % 1009) / 1009);
@@ -24,11 +24,10 @@ async function run(env: Record<string, string>) {
   return JSON.parse(stdout) as { losses: number[]; gradients: number[][] };
 }
 
-const wanted = await run({ TORCHVAE_GEMM: 'brgemm' });
+const wanted = await run({ TORCHVAE_GEMM: 'tiles' });
 
 test.each([
-  [{ TORCHVAE_GEMM: 'onednn' }],
-  [{ TORCHVAE_GEMM: 'mkl' }],
+  [{ TORCHVAE_GEMM: 'library' }],
   [{}],
   // Processors without AVX-512, and without AVX2, as far as libtorch can play them.
   [{ ONEDNN_MAX_CPU_ISA: 'AVX2', ATEN_CPU_CAPABILITY: 'avx2' }],
@@ -56,7 +55,7 @@ test('an unknown name is refused', async () => {
     env: { TORCHVAE_GEMM: 'blas' },
   });
   expect(code).not.toBe(0);
-  expect(stderr).toContain('Expected panels, brgemm, onednn or mkl for TORCHVAE_GEMM but received "blas"');
+  expect(stderr).toContain('Expected panels, tiles or library for TORCHVAE_GEMM but received "blas"');
 });
 
 test('bf16 without its instructions is refused with the reason', async () => {

@@ -34,6 +34,9 @@ beforeAll(async () => {
   data = await newData(8);
 });
 
+/** Learning rate, beta, capacity and temperature of one step. */
+const weights = Float64Array.of(0, 1, 0, 1);
+
 /** A step on the data, with other fields in place of some. */
 const step = (fields: Anything = {}): TrainChunk => ({
   data,
@@ -43,7 +46,7 @@ const step = (fields: Anything = {}): TrainChunk => ({
   steps: 1,
   batchSize: 4,
   shuffle: true,
-  sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 },
+  sums: { loss: 0, reconstruction: 0, kl: 0, terms: [], examples: 0 },
   schedule: Float64Array.of(1e-3, 1, 0, 1),
   optimizer: {
     type: 'adam',
@@ -101,7 +104,7 @@ describe('a handle', () => {
     expect(await codeOf(() => addon.createModel(model as Anything, spec, 1, 'float32', false))).toBe(
       'ERR_TYPE',
     );
-    expect(await codeOf(() => addon.evaluate(model, model as Anything, 4, 0))).toBe('ERR_TYPE');
+    expect(await codeOf(() => addon.evaluate(model, model as Anything, 4, 0, weights))).toBe('ERR_TYPE');
     expect(await codeOf(() => addon.train(model, step({ data: device })))).toBe('ERR_TYPE');
     expect(await codeOf(() => addon.dispose(device as Anything))).toBe('ERR_TYPE');
   });
@@ -129,7 +132,7 @@ describe('a handle', () => {
   test('data of another width never reach a model', async () => {
     const wide = await newData(8, 3 * SIZE);
     expect(await codeOf(() => addon.train(model, step({ data: wide })))).toBe('ERR_SHAPE');
-    expect(await codeOf(() => addon.evaluate(model, wide, 4, 0))).toBe('ERR_SHAPE');
+    expect(await codeOf(() => addon.evaluate(model, wide, 4, 0, weights))).toBe('ERR_SHAPE');
   });
 });
 
@@ -178,7 +181,7 @@ describe('an argument', () => {
       },
     };
     expect(await codeOf(() => addon.samplePrior(model, sly, 0))).toBe('ERR_TYPE');
-    expect(await codeOf(() => addon.evaluate(model, data, sly, 0))).toBe('ERR_TYPE');
+    expect(await codeOf(() => addon.evaluate(model, data, sly, 0, weights))).toBe('ERR_TYPE');
     expect(await codeOf(() => addon.importance(model, values(1), 1, sly))).toBe('ERR_TYPE');
     expect(await codeOf(() => addon.decode(model, values(1, 2), sly, 0))).toBe('ERR_TYPE');
     expect(await codeOf(() => addon.device(sly, 0))).toBe('ERR_TYPE');
@@ -190,7 +193,7 @@ describe('an argument', () => {
       for (const call of [
         () => addon.samplePrior(model, size, 0),
         () => addon.createDataset(device, values(1), size, false),
-        () => addon.evaluate(model, data, size, 0),
+        () => addon.evaluate(model, data, size, 0, weights),
         () => addon.train(model, step({ steps: size, schedule: new Float64Array(0) })),
         () => addon.train(model, step({ batchSize: size })),
         () => addon.train(model, step({ firstStep: size })),
@@ -284,7 +287,7 @@ describe('calls at once', () => {
     const settled = Promise.allSettled([
       addon.train(own, step()),
       addon.train(own, step({ epoch: 1 })),
-      addon.evaluate(own, data, 2, 0),
+      addon.evaluate(own, data, 2, 0, weights),
       addon.readState(own),
       addon.importance(own, values(8), 2000, 0),
       addon.gradients(own, values(2), 0, Float64Array.of(0, 1, 0, 1)),

@@ -57,7 +57,7 @@ test('where memory cannot be had, calls are refused, and a smaller model works i
       clipNorm: 0, clipValue: 0, accumulate: 1, averageDecay: 0, skipNonFinite: false };
     const rows = 1 << 16;
     const train = (model, data) => addon.train(model, { data, orderSeed: 0, epoch: 0, firstStep: 0, steps: 1, batchSize: rows, shuffle: true,
-      sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 }, schedule: Float64Array.of(1e-3, 1, 0, 1), optimizer, observe: false });
+      sums: { loss: 0, reconstruction: 0, kl: 0, terms: [], examples: 0 }, schedule: Float64Array.of(1e-3, 1, 0, 1), optimizer, observe: false });
     const codes = {};
     const note = async (name, action) => {
       codes[name] = await action().then(() => 'done', (error) => error.code ?? String(error));
@@ -72,7 +72,7 @@ test('where memory cannot be had, calls are refused, and a smaller model works i
     const plain = await make(16, 1 << 14, true);
     await note('plain batch', () => train(plain, data));
     await note('samples', () => addon.samplePrior(small, 2 ** 31 - 1, 0));
-    await note('evaluation', () => addon.evaluate(plain, data, rows, 0));
+    await note('evaluation', () => addon.evaluate(plain, data, rows, 0, Float64Array.of(0, 1, 0, 1)));
     for (const handle of [wide, plain]) addon.dispose(handle);
     await note('small step', () => train(small, data));
     const vae = await VAE.create({ spec: { inputShape: [16], encoder: { hidden: [8] } }, device: 'cpu' });

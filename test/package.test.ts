@@ -51,7 +51,7 @@ describe('the package', () => {
       'dist/setup/doctor-child.js',
       'CMakeLists.txt',
       'scripts/build.mjs',
-      'native/engine.cpp',
+      'native/device/engine.cpp',
       'binding/addon.cpp',
     ]) {
       expect(paths).toContain(path);

@@ -29,6 +29,7 @@ export function describeRun(
     },
     fit,
     device: vae.device,
+    kernels: vae.kernels,
     parameters: vae.parameterCount,
     spec: vae.spec,
     versions: { torchvae: vae.versions.torchvae, libtorch: vae.versions.libtorch, node: process.version },

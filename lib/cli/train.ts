@@ -134,8 +134,10 @@ async function train(flags: Flags): Promise<void> {
   await run.create();
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, saved?.config));
+  const { kind, reason } = vae.kernels;
+  const kernels = reason === undefined ? `${kind} kernels` : `${kind} kernels (${reason})`;
   process.stderr.write(
-    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${run.path}\n`,
+    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${kernels}, ${run.path}\n`,
   );
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   const shown = { data: await someOf(judge ?? data), judge: validation ? 'validation' : 'test' } as const;

@@ -192,8 +192,8 @@ function readBest(path: string, value: unknown): NonNullable<Position['best']> {
 
 function readPartial(path: string, value: unknown): NonNullable<Position['partial']> {
   const { sums, batchSize, examples, shuffle, window } = (value ?? {}) as Record<string, unknown>;
-  const { reconstruction, kl, terms = [], examples: seen } = (sums ?? {}) as Record<string, unknown>;
-  const finite = [reconstruction, kl, ...(Array.isArray(terms) ? terms : [Number.NaN])].every(
+  const { loss, reconstruction, kl, terms = [], examples: seen } = (sums ?? {}) as Record<string, unknown>;
+  const finite = [loss, reconstruction, kl, ...(Array.isArray(terms) ? terms : [Number.NaN])].every(
     Number.isFinite,
   );
   if (!finite || typeof shuffle !== 'boolean') {
@@ -201,6 +201,7 @@ function readPartial(path: string, value: unknown): NonNullable<Position['partia
   }
   return {
     sums: {
+      loss: Number(loss),
       reconstruction: Number(reconstruction),
       kl: Number(kl),
       terms: terms as number[],

@@ -59,6 +59,16 @@ export interface Position {
   };
 }
 
+/**
+ * How a model's training steps are computed: by kernels that fuse a layer's product with what follows it and have their
+ * derivatives written out, or by libtorch's operations and derivatives, which are slower.
+ */
+export interface KernelChoice {
+  kind: 'fused' | 'reference';
+  /** Why they are not fused. */
+  reason?: string;
+}
+
 /** A model on its device: what the user's VAE and the training loop share. */
 export class Core {
   readonly spec: ModelSpec;
@@ -75,6 +85,8 @@ export class Core {
   readonly parameterSizes: ReadonlyMap<string, number>;
   /** The objective's terms beside reconstruction and kl. */
   readonly termNames: readonly string[];
+  /** How training steps are computed. */
+  readonly kernels: KernelChoice;
   position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
   /** How the training data were made of rows or lines. */
   schema: DataSchema | undefined;
@@ -103,6 +115,8 @@ export class Core {
     this.parameterSizes = sizesOf(plan);
     this.parameterCount = trainedValues(plan);
     this.termNames = callAddon(() => device.addon.termNames(handle));
+    const { isFused, reason } = callAddon(() => device.addon.kernels(handle));
+    this.kernels = isFused ? { kind: 'fused' } : { kind: 'reference', reason };
     this.#handle = handle;
   }
 
@@ -140,7 +154,7 @@ export class Core {
   }
 
   /**
-   * Runs `body` when no other exclusive body does: a checkpoint is never taken between a stretch of steps and the note
+   * Runs `body` when no other exclusive body does: a checkpoint is never taken between a chunk of steps and the note
    * of it in `position`.
    */
   exclusive<T>(body: () => Promise<T>): Promise<T> {

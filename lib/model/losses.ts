@@ -2,15 +2,15 @@ import type { LossSums } from '../runtime/native.ts';
 
 /**
  * The terms of the objective: summed over the dimensions of one example, averaged over the examples, in nats.
- * loss = reconstruction + beta kl, with the beta of the last step, and elbo = -(reconstruction + kl), whatever the objective:
- * models of different objectives can be compared by them. The plain ELBO's training minimizes this loss; what others add or
- * put in its place is in `terms`.
+ * `loss` is what training minimizes: reconstruction + beta kl for the plain ELBO, and what other objectives add or put in its
+ * place. elbo = -(reconstruction + kl) whatever the objective, so that models of different objectives can be compared.
  */
 export interface Losses {
   /** -log p(x|z). */
   reconstruction: number;
   /** KL(q(z|x) || p(z)). */
   kl: number;
+  /** What training minimizes, each batch with the weights that were due. */
   loss: number;
   /** The evidence lower bound of log p(x). */
   elbo: number;
@@ -35,7 +35,7 @@ export function toLosses(
   return {
     reconstruction,
     kl,
-    loss: reconstruction + beta * kl,
+    loss: sums.loss / sums.examples,
     elbo,
     beta,
     natsPerDimension: -elbo / dimensions,

@@ -145,7 +145,7 @@ export function latentCodeSize({ posterior, latentSize }: ModelSpec): number {
   return codeSize(posterior, latentSize);
 }
 
-/** What the engine is told of a model: schedules go with each stretch of steps. */
+/** What the engine is told of a model: schedules go with each chunk of steps. */
 export function nativeSpec(spec: ModelSpec): NativeSpec {
   const { inputShape, encoder, latentSize, posterior, prior, decoder, likelihood, objective, condition } =
     spec;

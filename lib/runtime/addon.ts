@@ -13,8 +13,6 @@ import type { Addon, EngineInfo } from './native.ts';
 export interface LoadedEngine {
   addon: Addon;
   info: EngineInfo;
-  /** What the engine says by now: `gemm` is known when there is a model. */
-  describe(): EngineInfo;
   libtorch: Libtorch;
 }
 
@@ -50,15 +48,15 @@ export function loadEngine(options: LoadOptions = {}): LoadedEngine {
   const wantsCuda =
     options.device !== 'cpu' && libtorch.hasCuda && !libtorch.minimal && findNvidiaDriver() !== undefined;
   const { engine, cudaPart } = enginePaths(engines, libtorch.minor);
-  const describe = () =>
+  const info = callAddon(() =>
     addon.open({
       libtorch: [...libtorch.cpuLibraries, ...(wantsCuda ? libtorch.cudaLibraries : [])],
       engine,
       ...(wantsCuda && existsSync(cudaPart) && { cudaPart }),
-    });
-  const info = callAddon(describe);
+    }),
+  );
   checkVersion(engine, info.engineVersion, addon.version);
-  loaded = { addon, info, describe, libtorch };
+  loaded = { addon, info, libtorch };
   return loaded;
 }
 

@@ -15,7 +15,7 @@ export interface EngineInfo {
   torchVersion: string;
   /** The instruction set that libtorch uses, such as `AVX512`. */
   cpuCapability: string;
-  /** The library behind the CPU's dense layers, chosen by measuring when the first model is made. */
+  /** What multiplies the matrices of the CPU's dense layers, as `panels: ...`. */
   gemm: string;
   /** Threads that CPU work is spread over unless told otherwise: one a core. */
   threads: number;
@@ -29,6 +29,8 @@ export interface EngineInfo {
 
 /** Sums over `examples`, in nats. */
 export interface LossSums {
+  /** What training minimizes. */
+  loss: number;
   reconstruction: number;
   kl: number;
   /** The objective's further terms, in the order of `termNames`. */
@@ -36,7 +38,7 @@ export interface LossSums {
   examples: number;
 }
 
-/** A stretch of optimizer steps within one epoch. */
+/** Consecutive batches of one epoch, handed to the engine at a time. */
 export interface TrainChunk {
   data: DatasetHandle;
   orderSeed: number;
@@ -71,7 +73,7 @@ export interface NativeOptimizer {
   skipNonFinite: boolean;
 }
 
-/** What a stretch came to. */
+/** What a chunk came to. */
 export interface TrainResult extends LossSums {
   /** Whole steps taken. */
   steps: number;
@@ -136,7 +138,14 @@ export interface Addon {
   dispose(handle: ModelHandle | DatasetHandle): void;
   abort(model: ModelHandle): void;
   train(model: ModelHandle, chunk: TrainChunk): Promise<TrainResult>;
-  evaluate(model: ModelHandle, data: DatasetHandle, batchSize: number, seed: number): Promise<LossSums>;
+  /** `schedule` is that of one step: the loss is weighed by it. */
+  evaluate(
+    model: ModelHandle,
+    data: DatasetHandle,
+    batchSize: number,
+    seed: number,
+    schedule: Float64Array,
+  ): Promise<LossSums>;
   encode(
     model: ModelHandle,
     x: Float32Array | Uint8Array,
@@ -216,10 +225,12 @@ export interface Addon {
     noise: Noise,
     schedule: Float64Array,
     labels?: Int32Array,
-  ): Promise<LossSums & { loss: number; gradients: Float32Array[] }>;
+  ): Promise<LossSums & { gradients: Float32Array[] }>;
   stateTensors(model: ModelHandle): StateTensor[];
   /** Of the terms that the losses' sums have beside reconstruction and kl. */
   termNames(model: ModelHandle): string[];
+  /** How the model's steps are computed, and why not by fused kernels. */
+  kernels(model: ModelHandle): { isFused: boolean; reason: string };
   readState(model: ModelHandle): Promise<{ step: number; tensors: Float32Array[] }>;
   writeState(
     model: ModelHandle,

@@ -8,11 +8,8 @@ async function answer(request: ProbeRequest): Promise<ProbeAnswer> {
   try {
     // Imported here, so that an addon that cannot even be imported is an answer too.
     const { loadEngine } = await import('../runtime/addon.ts');
-    const { describe, libtorch } = loadEngine(request);
-    // The first model has the engine choose how to multiply.
-    const { VAE } = await import('../vae.ts');
-    (await VAE.create({ spec: { inputShape: [8] }, device: 'cpu' })).dispose();
-    return { info: { ...describe() }, root: libtorch.root };
+    const { info, libtorch } = loadEngine(request);
+    return { info: { ...info }, root: libtorch.root };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return { error: { code: code ?? 'ERR_INTERNAL', message } };

@@ -1,8 +1,6 @@
 import { checkInteger, checkNumber, checkOneOf, checkOptions } from '../check.ts';
 import type { Best } from '../model/core.ts';
 import type { Losses } from '../model/losses.ts';
-import type { ObjectiveSpec } from '../model/parts/objectives.ts';
-import { betaAt } from './schedule.ts';
 
 const MONITORS = ['loss', 'elbo', 'reconstruction'] as const;
 
@@ -13,8 +11,8 @@ export interface EarlyStopping {
   /** What the number has to fall by, in nats, to count as improved. Default 0: anything. */
   minDelta?: number;
   /**
-   * What is judged, over the validation set, else over the training epoch: `loss` (default), with the beta that a warm-up ends
-   * with, so that epochs can be compared; `elbo`, of which the negative is judged; or `reconstruction`.
+   * What is judged, over the validation set, else over the training epoch: `loss` (default), what training minimizes, with the
+   * weights that all warm-ups end with, so that epochs can be compared; `elbo`, of which the negative is judged; or `reconstruction`.
    */
   monitor?: (typeof MONITORS)[number];
 }
@@ -55,10 +53,9 @@ export function noteBest(
   { minDelta, monitor, of }: CompleteStopping,
   best: Best | undefined,
   losses: Losses,
-  objective: ObjectiveSpec,
   epoch: number,
 ): Best {
-  const value = judged(monitor, losses, objective);
+  const value = judged(monitor, losses);
   if (best?.of !== of) return { of, value, epoch, reference: value, waited: 0 };
   const lowest = value < best.value ? { value, epoch } : { value: best.value, epoch: best.epoch };
   const isImproved = value < best.reference - minDelta;
@@ -75,12 +72,7 @@ export function hasStopped({ patience, of }: CompleteStopping, best: Best | unde
   return best?.of === of && best.waited >= patience;
 }
 
-function judged(
-  monitor: CompleteStopping['monitor'],
-  { reconstruction, kl, elbo }: Losses,
-  objective: ObjectiveSpec,
-): number {
+function judged(monitor: CompleteStopping['monitor'], { loss, reconstruction, elbo }: Losses): number {
   if (monitor === 'elbo') return -elbo;
-  if (monitor === 'reconstruction') return reconstruction;
-  return reconstruction + betaAt(objective, Number.POSITIVE_INFINITY) * kl;
+  return monitor === 'reconstruction' ? reconstruction : loss;
 }

@@ -35,7 +35,7 @@ export interface Batching {
 }
 
 /** Which epochs are due, from a place in the first of them. */
-export interface Stretch {
+export interface Span {
   epoch: number;
   step: number;
   lastEpoch: number;
@@ -46,11 +46,10 @@ export async function openFeed(
   core: Core,
   data: Dataset | StreamedDataset,
   batching: Batching,
-  stretch: Stretch,
+  span: Span,
   signal: AbortSignal,
 ): Promise<Feed> {
-  if (data instanceof StreamedDataset)
-    return new StreamFeed(core, data, batching, stretch, core.seed, signal);
+  if (data instanceof StreamedDataset) return new StreamFeed(core, data, batching, span, core.seed, signal);
   const handle = await core.device.upload(data);
   const window = { data: handle, firstStep: 0, endStep: Infinity, seed: core.seed };
   return { window: async () => window, close: async () => {} };
@@ -105,13 +104,13 @@ class StreamFeed implements Feed {
     core: Core,
     data: StreamedDataset,
     batching: Batching,
-    stretch: Stretch,
+    span: Span,
     seed: number,
     signal: AbortSignal,
   ) {
     this.#core = core;
     const either = AbortSignal.any([signal, this.#stop.signal]);
-    this.#windows = readWindows(core, data, batching, stretch, seed, either);
+    this.#windows = readWindows(core, data, batching, span, seed, either);
     this.#ahead = this.#advance();
   }
 
@@ -152,7 +151,7 @@ async function* readWindows(
   core: Core,
   data: StreamedDataset,
   batching: Batching,
-  { epoch: firstEpoch, step: firstStep, lastEpoch }: Stretch,
+  { epoch: firstEpoch, step: firstStep, lastEpoch }: Span,
   seed: number,
   signal: AbortSignal,
 ): AsyncGenerator<Window & { epoch: number }, void, undefined> {

@@ -19,8 +19,8 @@ import {
   type OptimizerOptions,
   updatesIn,
 } from './optimizer.ts';
-import { weightsAt } from './schedule.ts';
-import { betaNow, evaluate, throwIfAborted } from './validation.ts';
+import { betaAt, weightsAt } from './schedule.ts';
+import { betaNow, evaluate, lastStep, throwIfAborted } from './validation.ts';
 
 /** How to train. */
 export interface FitOptions extends OptimizerOptions {
@@ -97,8 +97,8 @@ export interface EpochResult {
   skippedBecause?: string;
 }
 
-/** Aimed-at length of a stretch of steps, in seconds: often enough to show, seldom enough to cost nothing. */
-const STRETCH_SECONDS = 0.05;
+/** The length of a chunk that is aimed at, in seconds: often enough to show, seldom enough to cost nothing. */
+const CHUNK_SECONDS = 0.05;
 
 /** Examples that a survey of z is made over after an epoch. */
 const SURVEYED = 1000;
@@ -247,7 +247,7 @@ async function runEpoch(
   // Of an epoch that ended before its first step nothing is left to go on with.
   const begun = core.position.stepInEpoch > 0 ? core.position.partial : undefined;
   const partial = begun ?? {
-    sums: { reconstruction: 0, kl: 0, terms: [], examples: 0 },
+    sums: { loss: 0, reconstruction: 0, kl: 0, terms: [], examples: 0 },
     batchSize,
     examples: train.length,
     shuffle,
@@ -263,10 +263,10 @@ async function runEpoch(
     const due = await feed.window(core.position.epoch, core.position.stepInEpoch);
     const steps = Math.min(
       // Whole updates: a pause comes between two of them.
-      Math.ceil(pace.nextStretch() / accumulate) * accumulate - (core.position.stepInEpoch % accumulate),
+      Math.ceil(pace.nextChunk() / accumulate) * accumulate - (core.position.stepInEpoch % accumulate),
       Math.min(due.endStep, stepsPerEpoch) - core.position.stepInEpoch,
     );
-    const result = await runStretch(core, partial, due, settings, steps);
+    const result = await runChunk(core, partial, due, settings, steps);
     pace.note(result);
     skipped += result.skipped;
     if (result.skipped > 0) skippedBecause ??= `${describeFaults(result.faults)} became NaN or infinite`;
@@ -295,9 +295,9 @@ async function runEpoch(
   const learningRate = learningRateOf(core, settings, last);
   const losses = toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames);
   const { epoch, step, optimizer } = core.position;
-  const judged = validated ?? losses;
+  const judged = await atScheduleEnd(core, losses, validated, settings);
   const plateau = notePlateau(settings.schedule, core.position.plateau, judged.loss);
-  const best = noteBest(settings.stopping, core.position.best, judged, core.spec.objective, epoch + 1);
+  const best = noteBest(settings.stopping, core.position.best, judged, epoch + 1);
   core.position = {
     epoch: epoch + 1,
     stepInEpoch: 0,
@@ -321,6 +321,30 @@ async function runEpoch(
   };
 }
 
+/**
+ * An epoch's losses as the weights at the end of all schedules make them, so that epochs can be compared: the validation set's,
+ * else the training epoch's, of which only the plain bound can be weighed anew.
+ */
+async function atScheduleEnd(
+  core: Core,
+  train: Losses,
+  validated: Losses | undefined,
+  { validation, signal }: Settings,
+): Promise<Losses> {
+  const { objective } = core.spec;
+  const isAtEnd = weightsAt(core.spec, lastStep(core)).every(
+    (w, i) => w === weightsAt(core.spec, Infinity)[i],
+  );
+  if (isAtEnd) return validated ?? train;
+  if (validation) return evaluate(core, validation, 0, signal, Infinity);
+  if (objective.type !== 'elbo') return train;
+  const beta = betaAt(objective, Infinity);
+  const { reconstruction, kl, loss } = train;
+  return objective.capacity
+    ? { ...train, loss: reconstruction + beta * Math.abs(kl - objective.capacity.to) }
+    : { ...train, loss: loss + (beta - train.beta) * kl };
+}
+
 function someOf(data: Dataset | StreamedDataset, count: number, signal: AbortSignal) {
   return data instanceof StreamedDataset ? data.spread(count, signal) : spread(data, count);
 }
@@ -335,8 +359,8 @@ function learningRateOf(
   return learningRateAt(schedule, optimizer.learningRate, { epoch, ...place }, plateau);
 }
 
-/** A stretch of steps on the engine, and the note of it in the model's position. */
-function runStretch(
+/** A chunk of steps on the engine, and the note of it in the model's position. */
+function runChunk(
   core: Core,
   partial: NonNullable<Position['partial']>,
   { data, firstStep, seed }: Window,
@@ -373,8 +397,8 @@ function runStretch(
     if (optimizer.type !== 'adam' || core.position.optimizer) core.position.optimizer = optimizer.type;
     // A threshold is of the weights that it was learned with, be that before training or in the midst of it.
     core.threshold = undefined;
-    const { reconstruction, kl, terms, examples } = result;
-    partial.sums = { reconstruction, kl, terms, examples };
+    const { loss, reconstruction, kl, terms, examples } = result;
+    partial.sums = { loss, reconstruction, kl, terms, examples };
     return result;
   });
 }
@@ -392,16 +416,16 @@ function throwNonFinite(core: Core, settings: Settings, faults: readonly string[
 /** Chooses how many steps to hand over at a time, from the time that the last ones took. */
 class Pace {
   stepsPerSecond = 0;
-  #stretch = 1;
+  #chunk = 1;
 
   note({ steps, seconds }: TrainResult): void {
     if (steps === 0 || seconds === 0) return;
     const speed = steps / seconds;
     this.stepsPerSecond = this.stepsPerSecond === 0 ? speed : 0.8 * this.stepsPerSecond + 0.2 * speed;
-    this.#stretch = Math.max(1, Math.min(4 * this.#stretch, Math.round(speed * STRETCH_SECONDS)));
+    this.#chunk = Math.max(1, Math.min(4 * this.#chunk, Math.round(speed * CHUNK_SECONDS)));
   }
 
-  nextStretch(): number {
-    return this.#stretch;
+  nextChunk(): number {
+    return this.#chunk;
   }
 }

@@ -5,11 +5,16 @@ import type { Core } from '../model/core.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums } from '../runtime/native.ts';
 import { forEachWindow } from './feed.ts';
-import { betaAt } from './schedule.ts';
+import { betaAt, weightsAt } from './schedule.ts';
+
+/** Examples that validation takes at a time; objectives of a batch, such as MMD, are averaged over these. */
+const BATCH = 256;
 
 /**
- * Means over a data set with one z an example, drawn from `seed`; in a stream, each window's from a seed of its own.
+ * Means over a data set of what training minimizes, with noise drawn from `seed`; in a stream, each window's from its own seed.
  *
+ * @param step whose weights (beta, capacity, temperature) hold: that of the last update by default; Infinity for the end of all
+ * schedules
  * @throws TorchvaeError ERR_ABORTED when `signal` fires, ERR_NONFINITE for losses that are NaN or infinite
  */
 export async function evaluate(
@@ -17,22 +22,26 @@ export async function evaluate(
   data: Dataset | StreamedDataset,
   seed: number,
   signal?: AbortSignal,
+  step = lastStep(core),
 ): Promise<Losses> {
-  const sums: LossSums = { reconstruction: 0, kl: 0, terms: [], examples: 0 };
+  const schedule = Float64Array.from([0, ...weightsAt(core.spec, step)]);
+  const sums: LossSums = { loss: 0, reconstruction: 0, kl: 0, terms: [], examples: 0 };
   const add = async (handle: DatasetHandle, noise: number, examples: number) => {
     let part: LossSums;
     do {
       throwIfAborted(signal);
-      part = await core.call((addon, model) => addon.evaluate(model, handle, 256, noise));
+      part = await core.call((addon, model) => addon.evaluate(model, handle, BATCH, noise, schedule));
       // An abort that was meant for a fit() under way has cut an evaluation beside it short: it is done again.
     } while (part.examples < examples);
+    sums.loss += part.loss;
+    sums.terms = part.terms.map((term, i) => term + (sums.terms[i] ?? 0));
     sums.reconstruction += part.reconstruction;
     sums.kl += part.kl;
     sums.examples += part.examples;
   };
   if (data instanceof StreamedDataset) await forEachWindow(core, data, seed, core.untilDisposed(signal), add);
   else await add(await core.device.upload(data), seed, data.length);
-  const losses = toLosses(sums, betaNow(core), core.dimensions);
+  const losses = toLosses(sums, betaAt(core.spec.objective, step), core.dimensions, core.termNames);
   if (Number.isFinite(losses.loss)) return losses;
   throw new TorchvaeError(
     'ERR_NONFINITE',
@@ -48,7 +57,12 @@ export function throwIfAborted(signal: AbortSignal | undefined, core?: Core): vo
   throw new TorchvaeError('ERR_ABORTED', `Training was aborted${where}`, { cause: signal?.reason });
 }
 
-/** The weight of the divergence in the step that was taken last. */
-export function betaNow({ spec, position }: Core): number {
-  return betaAt(spec.objective, Math.max(0, position.step - 1));
+/** The step that was taken last, from 0. */
+export function lastStep({ position }: Core): number {
+  return Math.max(0, position.step - 1);
+}
+
+/** The weight of the divergence in that step. */
+export function betaNow(core: Core): number {
+  return betaAt(core.spec.objective, lastStep(core));
 }

@@ -1,4 +1,4 @@
-// Between the host's memory and tensors, a stretch of examples at a time.
+// Between the host's memory and tensors, a part of the examples at a time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,9 +28,9 @@ inline void copyOut(const at::Tensor& tensor, float* to) {
   at::from_blob(to, tensor.sizes(), kHostFloat).copy_(tensor);
 }
 
-// Calls body(first, rows) for stretches of at most `most`.
+// Calls body(first, count) for parts of at most `most`.
 template <class Body>
-void forStretches(int64_t total, int64_t most, const Body& body) {
+void forParts(int64_t total, int64_t most, const Body& body) {
   for (int64_t first = 0; first < total; first += most) body(first, std::min(most, total - first));
 }
 

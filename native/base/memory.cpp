@@ -1,4 +1,4 @@
-#include "memory.h"
+#include "base/memory.h"
 
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>

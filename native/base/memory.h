@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "context.h"
+#include "base/context.h"
 
 namespace torchvae {
 

@@ -1,12 +1,14 @@
 #include "cpu/conv.h"
 
+#include <ATen/native/CPUBlas.h>
+
 #include <algorithm>
 #include <vector>
 
+#include "cpu/activation.h"
 #include "cpu/gemm.h"
 #include "cpu/tiles.h"
 #include "cpu/transpose.h"
-#include "ops/activation.h"
 
 namespace torchvae::cpu {
 namespace {
@@ -112,15 +114,21 @@ void scatterPatches(const ConvPatches& p, const float* patches, float* large) {
 template <ActivationKind kind>
 TORCHVAE_VECTORIZED void finishValues(const ConvFinish& finish, int64_t image, float* values, int64_t pixels,
                                       int64_t channels) {
-  if (finish.made != nullptr) {
-    const float* made = finish.made + image * pixels * channels;
-    for (int64_t i = 0; i < pixels * channels; ++i) values[i] *= activationSlope<kind>(made[i]);
+  if (finish.kept != nullptr) {
+    const float* kept = finish.kept + image * pixels * channels;
+    for (int64_t i = 0; i < pixels * channels; ++i) values[i] *= activationSlope<kind>(kept[i]);
     return;
   }
   for (int64_t p = 0; p < pixels; ++p) {
     float* pixel = values + p * channels;
     if (finish.bias != nullptr) {
       for (int64_t c = 0; c < channels; ++c) pixel[c] += finish.bias[c];
+    }
+  }
+  if constexpr (keptOf(kind) == KeptOf::kSlope) {
+    if (finish.slope != nullptr) {
+      float* slope = finish.slope + image * pixels * channels;
+      for (int64_t i = 0; i < pixels * channels; ++i) slope[i] = slopeAt<kind>(values[i], 0.0f);
     }
   }
   for (int64_t i = 0; i < pixels * channels; ++i) values[i] = activate<kind>(values[i]);

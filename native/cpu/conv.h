@@ -39,11 +39,12 @@ struct ConvPatches {
 };
 ConvPatches makeConvPatches(const ConvGeometry& geometry);
 
-// What follows a product, element by element: a bias (by channel) and an activation, or, where `made` is
-// given, the slope of the activation that made that image.
+// What follows a product, element by element: a bias (by channel) and an activation, or, where `kept` is
+// given, the slope of the activation that it was kept of.
 struct ConvFinish {
   const float* bias = nullptr;
-  const float* made = nullptr;
+  float* slope = nullptr;  // where the activation's slope goes, laid out as the images
+  const float* kept = nullptr;
   ActivationKind activation = ActivationKind::kIdentity;
 };
 

@@ -21,16 +21,25 @@ struct DenseShape {
   int64_t capacity;  // rows that the buffers hold: the row stride of transposed matrices
 };
 
-// y = activate(x w + bias): x [rows, in], w [in, out], y [rows, out], and yT [out, capacity] unless null.
-void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
-                  const float* w, const float* bias, float* y, float* yT, Magnitude& magnitude);
+// What a layer's activation leaves: its values and what the backward pass needs of them. Any but y may be
+// null.
+struct DenseOutput {
+  float* y;       // [rows, out]
+  float* yT;      // [out, capacity]
+  float* slope;   // [rows, out]: of activations whose slope is not a function of y
+  float* slopeT;  // [out, capacity]
+};
 
-// A layer's input and the gradient in it.
+// y = activate(x w + bias): x [rows, in], w [in, out].
+void denseForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
+                  const float* w, const float* bias, const DenseOutput& output, Magnitude& magnitude);
+
+// What was kept of the activation that made a layer's input, and the gradient in that input.
 struct InputGradient {
-  const float* x;   // [rows, in]; read where dxT is null
-  const float* xT;  // [in, capacity]; read where it is not
-  float* dx;        // [rows, in]
-  float* dxT;       // [in, capacity], unless null
+  const float* kept;   // [rows, in]; read where dxT is null
+  const float* keptT;  // [in, capacity]; read where it is not
+  float* dx;           // [rows, in]
+  float* dxT;          // [in, capacity], unless null
 };
 
 // dx = dy w^T times the slope of the activation that made x; dyT [out, capacity].
@@ -42,22 +51,28 @@ void denseInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
 void rowMajorInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
                            const float* dy, const InputGradient& gradient, float* wT, Magnitude& magnitude);
 
-// What follows that product, of a tile of it that lies transposed at `product`: the slope, and the tile's
-// place in dx. `product` is the tile's place in dxT unless that is null.
+// What follows a forward product, of a tile of [rows, out] that lies in output.y. Returns the bits of the
+// largest magnitude.
+uint32_t finishDenseForward(const DenseShape& shape, ActivationKind activation, const float* bias,
+                            const DenseOutput& output, const Tile& tile);
+
+// What follows the input gradient's product, of a tile of it that lies transposed at `product`: the slope,
+// and the tile's place in dx. `product` is the tile's place in dxT unless that is null.
 uint32_t finishInputGradient(const DenseShape& shape, ActivationKind madeX, const InputGradient& gradient,
                              const Tile& tile, float* product, int64_t stride);
 
 // The same two from factors in bf16, for a tile of results that is rounded while it is in cache.
 
-// x row-major, w with its rows in pairs. y goes to `y` unless null, and to `rounded`.
+// x row-major, w with its rows in pairs. y goes to output.y unless null, and to `rounded`; output.yT is
+// not written, and output.slope only together with output.y.
 void denseForwardBf16(Pool& pool, const DenseShape& shape, ActivationKind activation, const Bf16Place& x,
-                      const Bf16* w, const float* bias, float* y, const Bf16Places& rounded,
+                      const Bf16* w, const float* bias, const DenseOutput& output, const Bf16Places& rounded,
                       Magnitude& magnitude);
 
-// w row-major, dyT [out, capacity] with its rows in pairs, xT [in, capacity] row-major. dx goes to `dx`
-// unless null, and to `rounded`.
+// w row-major, dyT [out, capacity] with its rows in pairs, xT [in, capacity] row-major, which is read where
+// `slopeT` [in, capacity] is null. dx goes to `dx` unless null, and to `rounded`.
 void denseInputGradientBf16(Pool& pool, const DenseShape& shape, ActivationKind madeX, const Bf16* w,
-                            const Bf16Place& dyT, const Bf16Place& xT, float* dx, const Bf16Places& rounded,
-                            Magnitude& magnitude);
+                            const Bf16Place& dyT, const Bf16Place& xT, const float* slopeT, float* dx,
+                            const Bf16Places& rounded, Magnitude& magnitude);
 
 }  // namespace torchvae::cpu

@@ -1,37 +1,25 @@
-// The library behind the dense layers' float32 products on the CPU. Which is fastest depends on the processor
-// by as much as a factor of two, so it is measured.
+// What multiplies the float32 matrices of dense layers on the CPU. The choice is a function of the processor
+// alone, never of a measurement: the same machine gives the same bits in every process.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-namespace at {
-class Tensor;
-}
+#include "base/context.h"
 
 namespace torchvae::cpu {
 
-enum class Gemm : uint8_t {
-  kPanels,  // our own AVX-512 kernels, with panels of weights for wide layers (panels.h)
-  kBrgemm,  // oneDNN's batch-reduce kernels, tile by tile, with what follows a product done in the cache
-  kOneDnn,  // oneDNN, a whole matrix at a time
-  kMkl,     // ATen's own choice (MKL on x86), a whole matrix at a time
-};
+// Panels where the processor has AVX-512, tiles where it has AVX2, else the library. TORCHVAE_GEMM (panels,
+// tiles, library) decides instead; another value of it, or one that this processor does not have, throws
+// ERR_RANGE.
+DenseBackend chooseBackend();
 
-// The first that this processor has, unless another is faster by a third on one of its threads: found when
-// first asked for, in some milliseconds. TORCHVAE_GEMM (panels, brgemm, onednn, mkl) decides instead; another
-// value of it, or one that this processor or libtorch has not, throws ERR_RANGE.
-Gemm chooseGemm();
+// What chooseBackend() chooses, for people; or what is wrong with TORCHVAE_GEMM.
+std::string describeBackend();
 
-// What chooseGemm() chose and why; or that it was not asked yet.
-std::string describeGemm();
-
-// c [m, n] = a [m, k] b [k, n], of a tile: each row-major with its own row stride. By our own kernels once
-// these are chosen, by oneDNN's otherwise.
+// c [m, n] = a [m, k] b [k, n], of a tile: each row-major with its own row stride. By our own kernels with
+// panels, by oneDNN's otherwise.
 void multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb,
               float* c, int64_t ldc);
-
-// c = a b, of float32 matrices with any strides, by kOneDnn or kMkl.
-void multiplyWhole(Gemm gemm, const at::Tensor& a, const at::Tensor& b, at::Tensor& c);
 
 }  // namespace torchvae::cpu

@@ -1,4 +1,4 @@
-// The optimizers' arithmetic on a stretch of memory, that of torch.optim.
+// The optimizers' arithmetic on a range of memory, that of torch.optim.
 #pragma once
 
 #include <cstdint>

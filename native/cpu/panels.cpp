@@ -17,7 +17,7 @@ constexpr int64_t kMostPartialRows = 256;
 constexpr int64_t kMostPartials = 4;
 
 // Calls body(panels, m0, m1) for the blocks of each share, those of one share one after the other, and for
-// stretches of rows m0 <= m < m1: low ones where there are hardly more panels than threads, and some threads'
+// ranges of rows m0 <= m < m1: low ones where there are hardly more panels than threads, and some threads'
 // work is what they take from others.
 template <class Body>
 void forPanelBlocks(Pool& pool, const DenseShape& shape, const Body& body) {
@@ -85,23 +85,21 @@ int64_t partialStride(int64_t rows) {
 }  // namespace
 
 void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
-                  const float* w, const float* bias, float* y, float* yT, Magnitude& magnitude) {
+                  const float* w, const float* bias, const DenseOutput& output, Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
   const int64_t panel = in * kPanelColumns;
   magnitude.reset();
-  const auto multiplyBlock = [&, in = in, out = out, capacity = capacity](const Panels& panels, int64_t m0,
-                                                                          int64_t m1) {
+  const auto multiplyBlock = [&, in = in, out = out](const Panels& panels, int64_t m0, int64_t m1) {
     const int64_t n0 = panels.first * kPanelColumns;
     const int64_t columns = panels.count() * kPanelColumns;
     const float* from = w + panels.first * panel;
-    float* tile = y + m0 * out + n0;
+    float* tile = output.y + m0 * out + n0;
     for (int64_t k = 0; k < in; k += kStepsAtOnce) {
       multiplyColumns({x + m0 * in + k, in, 1, 0, from + k * kPanelColumns, panel, kPanelColumns, 0, tile,
                        out, 1, std::min(kStepsAtOnce, in - k), k > 0},
                       m1 - m0, panels.count());
     }
-    magnitude.include(finishForward(activation, m1 - m0, columns, bias + n0, tile, out));
-    if (yT != nullptr) transpose(tile, out, m1 - m0, columns, yT + n0 * capacity + m0, capacity);
+    magnitude.include(finishDenseForward(shape, activation, bias, output, {m0, m1, n0, n0 + columns}));
   };
   forPanelBlocks(pool, shape, multiplyBlock);
 }

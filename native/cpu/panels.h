@@ -1,7 +1,7 @@
 // A wide dense layer's products on the CPU, for processors with AVX-512, with weights in panels: sixteen
 // columns of w [in, out], one register of a row under the other, then the next sixteen.
 //
-// A thread that owns columns then owns whole stretches of memory. In a row-major matrix the columns of two
+// A thread that owns columns then owns whole ranges of memory. In a row-major matrix the columns of two
 // threads take turns in every row, and the lines that one core's prefetchers read beyond its own part are
 // those that the other core has just changed: an update of weights took two to five times as long for that.
 #pragma once
@@ -40,7 +40,7 @@ inline Panels panelBlock(const Panels& panels, int64_t block, int64_t blocks) {
 // Of these three, the first two are denseForward() and denseInputGradient() but for where w [in, out] lies.
 
 void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
-                  const float* w, const float* bias, float* y, float* yT, Magnitude& magnitude);
+                  const float* w, const float* bias, const DenseOutput& output, Magnitude& magnitude);
 
 // Values of panelInputGradient()'s `partial`: sums over one share's panels, for each share.
 int64_t panelPartialSize(const Pool& pool, int64_t in, int64_t capacity);

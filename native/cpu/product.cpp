@@ -79,7 +79,7 @@ void multiplyVectors(const Product& p, int64_t m, int64_t vectors) {
   }
 }
 
-// `product` with all n columns, in stretches of steps and in blocks of registers of even size.
+// `product` with all n columns, in ranges of steps and in blocks of registers of even size.
 template <int64_t kRow>
 void multiplyAll(Product product, int64_t m, int64_t n) {
   const int64_t k = product.length;

@@ -10,7 +10,7 @@
 namespace torchvae::cpu {
 namespace {
 
-// Whole rows of a weight matrix, where these are not too long: one unbroken stretch of the
+// Whole rows of a weight matrix, where these are not too long: one unbroken range of the
 // optimizer's memory, which the processor reads ahead by itself.
 constexpr int64_t kTileRows = 24;
 constexpr int64_t kTileColumns = 512;
@@ -104,7 +104,7 @@ void updateTile(const WeightProduct& p, const Tile& t, int64_t rows,
   alignas(64) float gradient[kTileRows * kTileColumns];
   const int64_t offset = p.weight + t.m0 * p.out + t.n0;
   multiplyTile(p, t, rows, gradient, t.columns());
-  const bool isWhole = t.columns() == p.out;  // its rows are one stretch
+  const bool isWhole = t.columns() == p.out;  // its rows are one range
   const int64_t lines = isWhole ? 1 : t.rows();
   const int64_t each = isWhole ? t.rows() * p.out : t.columns();
   for (int64_t i = 0; i < lines; ++i) {

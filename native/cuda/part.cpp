@@ -8,9 +8,9 @@
 #include <mutex>
 #include <optional>
 
+#include "base/translate.h"
 #include "cuda/nvrtc.h"
 #include "cuda_part.h"
-#include "translate.h"
 
 namespace torchvae {
 namespace {

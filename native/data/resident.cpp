@@ -7,10 +7,11 @@
 
 #include <algorithm>
 
+#include "base/host.h"
+#include "base/memory.h"
+#include "cpu/pool.h"
 #include "cpu/vector.h"
 #include "error.h"
-#include "host.h"
-#include "memory.h"
 
 namespace torchvae {
 namespace {
@@ -23,6 +24,10 @@ TORCHVAE_VECTORIZED void scalePixels(const uint8_t* from, int64_t count, float* 
 // A row of probabilities to 0 and 1.
 TORCHVAE_VECTORIZED void drawBinary(const float* uniform, int64_t count, float* values) {
   for (int64_t i = 0; i < count; ++i) values[i] = uniform[i] < values[i] ? 1.0f : 0.0f;
+}
+
+void storeLabel(int64_t label, int64_t classes, float* to) {
+  for (int64_t c = 0; c < classes; ++c) to[c] = c == label ? 1.0f : 0.0f;
 }
 
 // Each row has numbers of its own, whose first has an index that is a multiple of 4.
@@ -65,8 +70,7 @@ at::Tensor ResidentDataset::rowsOf(const Context& context, const at::Tensor& ord
   return uniform.narrow(1, 0, columns()).to(context.options()).lt(batch).to(context.dtype);
 }
 
-at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& examples,
-                                     int64_t classes) const {
+void ResidentDataset::checkLabels(int64_t classes) const {
   if (!labels_.defined()) {
     throw Error("ERR_SHAPE", "This model is conditioned on labels, and the data set has none");
   }
@@ -76,6 +80,11 @@ at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& e
                                  " but the data set has labels from " + std::to_string(leastLabel_) + " to " +
                                  std::to_string(mostLabel_));
   }
+}
+
+at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& examples,
+                                     int64_t classes) const {
+  checkLabels(classes);
   return at::one_hot(at::index_select(labels_, 0, examples), classes).to(context.options());
 }
 
@@ -91,16 +100,22 @@ void ask(const uint8_t* row, int64_t bytes) {
 void ResidentDataset::gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
                              const Draw& draw, Activations& x) const {
   if (!context.tiled()) {
-    x.value.narrow(0, 0, rows).copy_(rowsOf(context, order, first, rows, draw));
+    const at::Tensor to = x.value.narrow(0, 0, rows);
+    to.narrow(1, 0, columns()).copy_(rowsOf(context, order, first, rows, draw));
+    const int64_t classes = x.value.size(1) - columns();
+    if (classes == 0) return;
+    to.narrow(1, columns(), classes).copy_(labelsOf(context, order.narrow(0, first, rows), classes));
     return;
   }
   constexpr int64_t kTileRows = 16;
   constexpr int64_t kAhead = 3;
   const int64_t width = columns();
+  const int64_t stride = x.value.size(1);
+  const int64_t* labels = stride > width ? labels_.const_data_ptr<int64_t>() : nullptr;
   const bool bytes = values_.scalar_type() == c10::kByte;
   const int64_t* index = order.data_ptr<int64_t>() + first;
   float* to = x.value.data_ptr<float>();
-  x.magnitude.set(magnitude_);
+  x.magnitude.set(stride > width ? std::max(1.0f, magnitude_) : magnitude_);
   const int64_t numbers = numbersPerRow(width);
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
   // A row's numbers for each tile.
@@ -112,13 +127,14 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
     for (int64_t i = begin; i < end; ++i) {
       if (bytes) {
         if (i + kAhead < rows) ask(values_.const_data_ptr<uint8_t>() + index[i + kAhead] * width, width);
-        scalePixels(values_.const_data_ptr<uint8_t>() + index[i] * width, width, to + i * width);
+        scalePixels(values_.const_data_ptr<uint8_t>() + index[i] * width, width, to + i * stride);
       } else {
-        std::copy_n(values_.const_data_ptr<float>() + index[i] * width, width, to + i * width);
+        std::copy_n(values_.const_data_ptr<float>() + index[i] * width, width, to + i * stride);
       }
+      if (labels != nullptr) storeLabel(labels[index[i]], stride - width, to + i * stride + width);
       if (!isDrawn_) continue;
       fillUniform(draw, i * numbers, uniform, numbers);
-      drawBinary(uniform, width, to + i * width);
+      drawBinary(uniform, width, to + i * stride);
     }
     x.finishRows(begin, end);
   });

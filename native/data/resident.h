@@ -1,9 +1,9 @@
 // A data set that lies whole on the device, and the gathering of a batch from it.
 #pragma once
 
-#include "context.h"
+#include "base/context.h"
 #include "engine.h"
-#include "ops/activation.h"
+#include "fused/activations.h"
 #include "random/philox.h"
 
 namespace torchvae {
@@ -23,15 +23,16 @@ class ResidentDataset : public Dataset {
   const at::Tensor& labels() const { return labels_; }  // int64 [rows]; undefined for none
 
   // x[i] = row order[first + i], pixels scaled by 1/255, drawn values by numbers that `draw` begins; `order`
-  // is int64 on the device.
+  // is int64 on the device. Columns of x beyond those of the data become the example's label, one-hot.
   void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows, const Draw& draw,
               Activations& x) const;
 
   // The same as a new tensor [rows, columns] of the context's type.
   at::Tensor rowsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
                     const Draw& draw) const;
-  // The labels of these examples, one-hot [rows, classes]. Throws ERR_SHAPE for data without labels,
-  // ERR_RANGE where there are some of no class.
+  // Throws ERR_SHAPE for data without labels, ERR_RANGE where there are some of no class.
+  void checkLabels(int64_t classes) const;
+  // The labels of these examples, one-hot [rows, classes]. Throws as checkLabels() does.
   at::Tensor labelsOf(const Context& context, const at::Tensor& examples, int64_t classes) const;
 
  private:

@@ -1,18 +1,18 @@
-#include "device.h"
+#include "device/device.h"
 
 #include <c10/core/GradMode.h>
 
 #include <cstdlib>
 
+#include "base/translate.h"
 #include "cpu/bf16.h"
+#include "cpu/gemm.h"
 #include "data/resident.h"
 #include "eval/frechet.h"
 #include "eval/manifold.h"
 #include "eval/mixture.h"
 #include "eval/similarity.h"
-#include "fused/fused_model.h"
-#include "model.h"
-#include "translate.h"
+#include "model/model.h"
 
 namespace torchvae {
 namespace {
@@ -115,14 +115,8 @@ std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64
     Context context{device_, dtype, pool_.get(), kernels_.get()};
     context.bf16 = precision == "bf16";
     context.tf32 = precision == "tf32";
-    if (context.tiled()) context.gemm = cpu::chooseGemm();
-    if (!reference && fused::isFusable(context, spec))
-      return owned<Model>(new fused::FusedModel(context, spec, seed));
-    if (context.bf16) {
-      throw Error("ERR_SPEC",
-                  "precision 'bf16' is for models whose parts all have fused kernels; use 'float32'");
-    }
-    return owned<Model>(new VaeModel(context, spec, seed));
+    if (context.tiled()) context.backend = cpu::chooseBackend();
+    return owned<Model>(new VaeModel(context, spec, seed, reference));
   });
 }
 

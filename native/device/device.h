@@ -8,10 +8,11 @@
 #include <mutex>
 #include <thread>
 
-#include "context.h"
+#include "base/context.h"
+#include "cpu/pool.h"
 #include "cuda_part.h"
 #include "engine.h"
-#include "ops/kernels.h"
+#include "kernels/kernels.h"
 
 namespace torchvae {
 

@@ -8,12 +8,12 @@
 #include <map>
 #include <mutex>
 
+#include "base/translate.h"
 #include "cpu/gemm.h"
 #include "cpu/pool.h"
 #include "cuda_part.h"
-#include "device.h"
-#include "model.h"
-#include "translate.h"
+#include "device/device.h"
+#include "model/model.h"
 
 namespace torchvae {
 namespace {
@@ -42,7 +42,7 @@ class LibtorchEngine : public Engine {
       info.engineVersion = TORCHVAE_VERSION;
       info.torchVersion = TORCH_VERSION;
       info.cpuCapability = at::get_cpu_capability();
-      info.gemm = cpu::describeGemm();
+      info.gemm = cpu::describeBackend();
       info.threads = defaultThreads();
       info.cudaReason =
           "the engine's CUDA part is not loaded: libtorch is a CPU build, no NVIDIA driver was found, "

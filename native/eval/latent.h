@@ -1,8 +1,8 @@
 // What a model makes of its code z.
 #pragma once
 
-#include "composition.h"
 #include "engine.h"
+#include "vae/vae.h"
 
 namespace torchvae {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/host.h"
 #include "eval/points.h"
-#include "host.h"
 
 namespace torchvae {
 namespace {
@@ -20,7 +20,7 @@ constexpr int64_t kBlock = 1024;
 // The distance of each point to its k-th nearest neighbor in the set, [n].
 Tensor radii(const Tensor& points, int64_t neighbors) {
   std::vector<Tensor> found;
-  forStretches(points.size(0), kBlock, [&](int64_t first, int64_t rows) {
+  forParts(points.size(0), kBlock, [&](int64_t first, int64_t rows) {
     // The first is the point itself.
     const Tensor distances = at::cdist(points.narrow(0, first, rows), points);
     found.push_back(std::get<0>(distances.kthvalue(neighbors + 1, 1)));
@@ -45,7 +45,7 @@ ManifoldScores manifoldScores(const HostArray& real, const HostArray& generated,
   const Tensor balls = at::zeros({y.size(0)}, x.options());  // real ones that each generated point lies in
   double recalled = 0;
   double covered = 0;
-  forStretches(x.size(0), kBlock, [&](int64_t first, int64_t rows) {
+  forParts(x.size(0), kBlock, [&](int64_t first, int64_t rows) {
     const Tensor distances = at::cdist(x.narrow(0, first, rows), y);
     const Tensor inReal = distances.le(ofReal.narrow(0, first, rows).unsqueeze(1));
     balls.add_(inReal.sum(0));

@@ -2,7 +2,7 @@
 
 #include <ATen/ops/linalg_eigh.h>
 
-#include "host.h"
+#include "base/host.h"
 
 namespace torchvae {
 

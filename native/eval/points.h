@@ -1,8 +1,8 @@
 // Sets of points that are held against each other.
 #pragma once
 
+#include "base/tensor.h"
 #include "engine.h"
-#include "tensor.h"
 
 namespace torchvae {
 

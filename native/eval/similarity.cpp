@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/host.h"
 #include "eval/points.h"
-#include "host.h"
 
 namespace torchvae {
 namespace {
@@ -56,7 +56,7 @@ std::vector<float> structuralSimilarity(const HostArray& a, const HostArray& b,
   const auto imagesOf = [&](const HostArray& array, int64_t first, int64_t rows) {
     return pointsOf(array, first, rows).view({rows, shape[0], shape[1], shape[2]});
   };
-  forStretches(a.rows, block, [&](int64_t first, int64_t rows) {
+  forParts(a.rows, block, [&](int64_t first, int64_t rows) {
     const Tensor x = imagesOf(a, first, rows);
     const Tensor y = imagesOf(b, first, rows);
     const Tensor meanX = mean(x);

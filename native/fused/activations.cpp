@@ -1,14 +1,8 @@
-#include "ops/activation.h"
+#include "fused/activations.h"
 
-#include <ATen/ops/elu.h>
-#include <ATen/ops/relu.h>
-#include <ATen/ops/sigmoid.h>
-#include <ATen/ops/softplus.h>
-#include <ATen/ops/tanh.h>
-#include <ATen/ops/where.h>
-
+#include "base/memory.h"
+#include "cpu/activation.h"
 #include "cpu/transpose.h"
-#include "memory.h"
 
 namespace torchvae {
 
@@ -64,48 +58,53 @@ void Activations::finishRows(int64_t first, int64_t last) {
   }
 }
 
-void activateInPlace(ActivationKind kind, at::Tensor& y) {
-  switch (kind) {
-    case ActivationKind::kRelu:
-      at::relu_(y);
-      return;
-    case ActivationKind::kTanh:
-      at::tanh_(y);
-      return;
-    case ActivationKind::kSigmoid:
-      at::sigmoid_(y);
-      return;
-    case ActivationKind::kElu:
-      at::elu_(y);
-      return;
-    case ActivationKind::kSoftplus:
-      at::softplus_out(y, y);
-      return;
-    default:
-      return;
-  }
+void keepSlopes(const Context& context, ActivationKind kind, const Activations& gradient,
+                Activations& output) {
+  if (keptOf(kind) != KeptOf::kSlope) return;
+  const auto [capacity, features] = std::pair{output.value.size(0), output.value.size(1)};
+  Context own = context;
+  own.dtype = context.computeType();
+  const bool onlyRounded = context.tiled() && !output.memory.empty();
+  if (!onlyRounded) output.slope = zeroed(own, {capacity, features});
+  if (onlyRounded || gradient.transposed.defined())
+    output.slopeTransposed = zeroed(own, {features, capacity});
 }
 
-void scaleBySlope(ActivationKind kind, const at::Tensor& y, at::Tensor& gradient) {
-  switch (kind) {
-    case ActivationKind::kRelu:
-      gradient.mul_(y.gt(0));
-      return;
-    case ActivationKind::kTanh:
-      gradient.mul_(y.mul(y).neg_().add_(1));
-      return;
-    case ActivationKind::kSigmoid:
-      gradient.mul_(y.neg().add_(1).mul_(y));
-      return;
-    case ActivationKind::kElu:
-      gradient.mul_(y.add(1).clamp_max_(1));
-      return;
-    case ActivationKind::kSoftplus:
-      gradient.mul_(y.neg().expm1().neg_());
-      return;
-    default:
-      return;
-  }
+namespace {
+
+// Calls body(pointer of type float or double) for a tensor of either type.
+template <class Body>
+void withNumbers(const at::Tensor& tensor, const Body& body) {
+  if (tensor.scalar_type() == c10::kDouble) return body(tensor.mutable_data_ptr<double>());
+  body(tensor.mutable_data_ptr<float>());
+}
+
+}  // namespace
+
+void activateRows(ActivationKind kind, Activations& y, int64_t rows) {
+  const int64_t count = rows * y.value.size(1);
+  withActivation(kind, [&](auto known) {
+    withNumbers(y.value, [&](auto* values) {
+      using C = std::remove_pointer_t<decltype(values)>;
+      if (y.slope.defined()) {
+        C* slopes = y.slope.mutable_data_ptr<C>();
+        for (int64_t i = 0; i < count; ++i) slopes[i] = slopeAt<known.value>(values[i], C(0));
+      }
+      for (int64_t i = 0; i < count; ++i) values[i] = activate<known.value>(values[i]);
+    });
+  });
+}
+
+void scaleRowsBySlope(ActivationKind kind, const Activations& made, const at::Tensor& gradient,
+                      int64_t rows) {
+  const int64_t count = rows * gradient.size(1);
+  withActivation(kind, [&](auto known) {
+    withNumbers(gradient, [&](auto* values) {
+      using C = std::remove_pointer_t<decltype(values)>;
+      const C* kept = made.kept().template const_data_ptr<C>();
+      for (int64_t i = 0; i < count; ++i) values[i] *= activationSlope<known.value>(kept[i]);
+    });
+  });
 }
 
 }  // namespace torchvae

@@ -1,14 +1,13 @@
-// Elementwise activations, and their derivatives as functions of the activation's own output.
+// What a fused layer hands on.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <vector>
 
-#include "context.h"
+#include "base/context.h"
 #include "cpu/bf16.h"
 #include "cpu/magnitude.h"
-#include "cpu/vector.h"
 #include "spec.h"
 
 namespace torchvae {
@@ -23,85 +22,37 @@ enum class ProductRole : uint8_t {
   kResult,         // write it, for others: the gradient in a dense layer's input
 };
 
-// What a layer hands on. The CPU's kernels multiply by a matrix from the left and from the right, and keep
-// the forms that they need for it.
+// The CPU's kernels multiply by a matrix from the left and from the right, and keep the forms that they need
+// for it.
 struct Activations {
   // Brings the other forms of rows [first, last) of `value` up to date; `first` is even. May be called from
   // several threads for different rows.
   void finishRows(int64_t first, int64_t last);
+  // What the backward pass needs of the activation that made this: its values or its slopes.
+  const at::Tensor& kept() const { return slope.defined() ? slope : value; }
+  const at::Tensor& keptTransposed() const {
+    return slopeTransposed.defined() ? slopeTransposed : transposed;
+  }
 
-  at::Tensor value;                // [capacity, features]
-  at::Tensor transposed;           // [features, capacity]; undefined where nobody needs it
-  cpu::Bf16Places rounded;         // of [capacity, features]; nowhere where nobody needs it
-  Magnitude magnitude;             // of the present batch, kept by the CPU's kernels
-  std::vector<at::Tensor> memory;  // of `rounded`
+  at::Tensor value;                   // [capacity, features]
+  at::Tensor transposed;              // [features, capacity]; undefined where nobody needs it
+  at::Tensor slope, slopeTransposed;  // likewise, of activations whose slope is not a function of the value
+  cpu::Bf16Places rounded;            // of [capacity, features]; nowhere where nobody needs it
+  Magnitude magnitude;                // of the present batch, kept by the CPU's kernels
+  std::vector<at::Tensor> memory;     // of `rounded`
 };
 
 // Zeroed buffers of `features` columns, in the forms that the context's kernels read or write.
 Activations makeActivations(const Context& context, int64_t capacity, int64_t features, ProductRole role);
+// Makes room for the slopes of `kind` in a layer's output, in the forms that will multiply its gradient. Does
+// nothing for an activation whose slope is a function of its value.
+void keepSlopes(const Context& context, ActivationKind kind, const Activations& gradient,
+                Activations& output);
 
-// NaN goes through, so that the guard sees it: the comparisons are false for it.
-template <ActivationKind kind>
-TORCHVAE_INLINE float activate(float x) {
-  switch (kind) {
-    case ActivationKind::kRelu:
-      return x < 0 ? 0 : x;
-    case ActivationKind::kTanh:
-      return vec::tanh(x);
-    case ActivationKind::kSigmoid:
-      return vec::sigmoid(x);
-    case ActivationKind::kElu:
-      return x > 0 ? x : vec::exp(x) - 1;
-    case ActivationKind::kSoftplus:
-      return vec::softplus(x);
-    default:
-      return x;
-  }
-}
-
-// d activate(x) / dx, given y = activate(x).
-template <ActivationKind kind>
-TORCHVAE_INLINE float activationSlope(float y) {
-  switch (kind) {
-    case ActivationKind::kRelu:
-      return y > 0 ? 1 : 0;
-    case ActivationKind::kTanh:
-      return 1 - y * y;
-    case ActivationKind::kSigmoid:
-      return y * (1 - y);
-    case ActivationKind::kElu:
-      return y > 0 ? 1 : y + 1;
-    case ActivationKind::kSoftplus:
-      return 1 - vec::exp(-y);
-    default:
-      return 1;
-  }
-}
-
-// y = activate(y), by plain ATen operations.
-void activateInPlace(ActivationKind kind, at::Tensor& y);
-// gradient *= slope(y), by plain ATen operations.
-void scaleBySlope(ActivationKind kind, const at::Tensor& y, at::Tensor& gradient);
-
-// Calls f with std::integral_constant<ActivationKind, kind>, so that the kind is known when a loop is
-// compiled.
-template <class F>
-auto withActivation(ActivationKind kind, const F& f) {
-  switch (kind) {
-    case ActivationKind::kRelu:
-      return f(std::integral_constant<ActivationKind, ActivationKind::kRelu>{});
-    case ActivationKind::kTanh:
-      return f(std::integral_constant<ActivationKind, ActivationKind::kTanh>{});
-    case ActivationKind::kSigmoid:
-      return f(std::integral_constant<ActivationKind, ActivationKind::kSigmoid>{});
-    case ActivationKind::kElu:
-      return f(std::integral_constant<ActivationKind, ActivationKind::kElu>{});
-    case ActivationKind::kSoftplus:
-      return f(std::integral_constant<ActivationKind, ActivationKind::kSoftplus>{});
-    default:
-      break;
-  }
-  return f(std::integral_constant<ActivationKind, ActivationKind::kIdentity>{});
-}
+// y = activate(y) on the CPU, in float32 or float64, over the first `rows` rows; the slopes go to y.slope
+// where that is kept.
+void activateRows(ActivationKind kind, Activations& y, int64_t rows);
+// gradient = gradient times the slope of the activation `kind` that made `made`, likewise.
+void scaleRowsBySlope(ActivationKind kind, const Activations& made, const at::Tensor& gradient, int64_t rows);
 
 }  // namespace torchvae

@@ -1,12 +1,12 @@
-#include "fused/vae.h"
+#include "fused/batch_pass.h"
 
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "base/memory.h"
 #include "error.h"
-#include "memory.h"
 
 namespace torchvae::fused {
 
@@ -34,63 +34,70 @@ ProductRole inputRole(const Context& context, bool training) {
 
 }  // namespace
 
-Vae::Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
-         int64_t capacity, bool training)
+BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
+                     const ModelSpec& spec, int64_t capacity, bool training)
     : channels(spec.encoder.type == "conv" ? spec.inputShape[0] : 1),
-      x(makeActivations(context, capacity, spec.inputSize(), inputRole(context, training))),
+      labels(labelsOf(spec)),
+      x(makeActivations(context, capacity, spec.inputSize() + labels.encoder, inputRole(context, training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
-      z(makeActivations(context, capacity, spec.latentSize, inputRole(context, training))),
+      z(makeActivations(context, capacity, spec.latentSize + labels.decoder, inputRole(context, training))),
       reconstruction(zeroed(context, {capacity})),
       kl(zeroed(context, {capacity})),
       context_(context),
       capacity_(capacity),
       posterior_(makePosterior(spec.posterior.type, spec.prior.type)),
-      likelihood_(makeLikelihood(spec.likelihood)),
+      likelihood_(spec.likelihood, spec.inputSize()),
       encoder_(context, parameters, plan.encoder, capacity, {training, true, true}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity,
             {training, false, plan.encoder.empty()}),
-      decoder_(context, parameters, plan.decoder, capacity, {training, false}) {
+      decoder_(context, parameters, plan.decoder, capacity, {training, false}),
+      klCost_(context, spec.objective, spec.latentSize) {
   if (!training) return;
-  zGradient_ = makeActivations(context, capacity, spec.latentSize, ProductRole::kResult);
+  zGradient_ = makeActivations(context, capacity, spec.latentSize + labels.decoder, ProductRole::kResult);
   if (context.kernels == nullptr) return;
   const int64_t blocks = Kernels::gradientBlocks(gradientParts(capacity));
   partials_ = at::zeros({blocks}, c10::TensorOptions().dtype(c10::kDouble).device(context.device));
 }
 
-void Vae::encode(int64_t rows) {
+void BatchPass::encode(int64_t rows) {
   encoded_ = &encoder_.forward(x, rows);
   head_.forward(*encoded_, rows);
 }
 
-void Vae::sample(int64_t rows) {
+void BatchPass::sample(int64_t rows) {
   posterior_->sample(context_, head(), noise, rows, z, kl);
 }
 
-void Vae::decode(int64_t rows) {
+void BatchPass::price(int64_t rows, const KlWeight& weight) {
+  klCost_.evaluate(head(), weight, rows);
+}
+
+void BatchPass::decode(int64_t rows) {
   decoded_ = &decoder_.forward(z, rows);
 }
 
-void Vae::reconstruct(int64_t rows, bool withGradient) {
-  likelihood_->negativeLogProb(context_, x.value, decoded_->value, rows, reconstruction,
-                               withGradient ? &decoder_.outputGradient() : nullptr);
+void BatchPass::reconstruct(int64_t rows, bool withGradient) {
+  likelihood_.negativeLogProb(context_, x.value, decoded_->value, rows, reconstruction,
+                              withGradient ? &decoder_.outputGradient() : nullptr);
 }
 
-void Vae::backward(int64_t rows, const KlWeight& beta) {
+void BatchPass::backward(int64_t rows, const KlWeight& beta) {
   decoder_.backward(&zGradient_, rows);
-  posterior_->backward(context_, head(), noise, zGradient_.value, beta, rows, head_.outputGradient);
+  posterior_->backward(context_, head(), noise, zGradient_.value, beta, klCost_.factors(), rows,
+                       head_.outputGradient);
   if (encoder_.empty()) return;
   head_.inputGradient(encoder_.lastActivation(), encoder_.outputGradient(), rows);
   encoder_.backward(nullptr, rows);
 }
 
 template <class F>
-void Vae::forLayers(const F& f) {
+void BatchPass::forLayers(const F& f) {
   for (const auto& layer : decoder_.layers()) f(*layer);
   f(head_);
   for (const auto& layer : encoder_.layers()) f(*layer);
 }
 
-const std::vector<cpu::WeightProduct>& Vae::weightProducts() {
+const std::vector<cpu::WeightProduct>& BatchPass::weightProducts() {
   products_.clear();
   forLayers([&](const Layer& layer) {
     if (layer.weightProduct() != nullptr) products_.push_back(*layer.weightProduct());
@@ -98,30 +105,30 @@ const std::vector<cpu::WeightProduct>& Vae::weightProducts() {
   return products_;
 }
 
-std::vector<GradientPart> Vae::gradientParts(int64_t rows) {
+std::vector<GradientPart> BatchPass::gradientParts(int64_t rows) {
   std::vector<GradientPart> parts;
   forLayers([&](const Layer& layer) { layer.gradientParts(rows, parts); });
   return parts;
 }
 
-void Vae::finishGradients(Parameters& parameters, int64_t rows, const OptimizerSettings& settings,
-                          StepState* state) {
+void BatchPass::finishGradients(Parameters& parameters, int64_t rows, const OptimizerSettings& settings,
+                                StepState* state, const ScheduleRow* schedule) {
   forLayers([&](Layer& layer) { layer.weightGradient(rows); });
   context_.kernels->finishGradients(gradientParts(rows), rows, parameters.gradients, partials_,
-                                    reconstruction, kl, settings, state);
+                                    {reconstruction, kl, {}, klCost_.cost()}, settings, state, schedule);
 }
 
-void Vae::optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings, StepState* state,
-                   const ScheduleRow* schedule) {
+void BatchPass::optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings,
+                         StepState* state, const ScheduleRow* schedule) {
   const at::Tensor rounded = context_.bf16 ? parameters.roundedWeights : at::Tensor();
   context_.kernels->optimize(parameters.values, parameters.gradients, parameters.firstMoments,
                              parameters.secondMoments, rounded, partials_, partials_.size(0), rows, settings,
                              state, schedule);
 }
 
-void Vae::weightGradients(Parameters& parameters, int64_t rows) {
+void BatchPass::weightGradients(Parameters& parameters, int64_t rows) {
   if (context_.kernels != nullptr) {
-    finishGradients(parameters, rows, {}, nullptr);
+    finishGradients(parameters, rows, {}, nullptr, nullptr);
     return;
   }
   forLayers([&](Layer& layer) {
@@ -132,8 +139,8 @@ void Vae::weightGradients(Parameters& parameters, int64_t rows) {
   }
 }
 
-bool Vae::updateWeights(Parameters& parameters, int64_t rows,
-                        const cpu::OptimizerCoefficients& coefficients) {
+bool BatchPass::updateWeights(Parameters& parameters, int64_t rows,
+                              const cpu::OptimizerCoefficients& coefficients) {
   if (!context_.tiled()) return false;
   float* gradients = parameters.gradients.data_ptr<float>();
   cpu::OptimizerState state{parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),

@@ -1,14 +1,16 @@
-// A variational autoencoder over a batch: x -> encoder -> q(z|x) -> z -> decoder -> p(x|z), and back.
+// A variational autoencoder over a batch, with its derivatives written out: x -> encoder -> q(z|x) -> z ->
+// decoder -> p(x|z), and back.
 #pragma once
 
 #include <memory>
 
-#include "fused/likelihood/likelihood.h"
+#include "fused/kl_cost.h"
+#include "fused/layers/dense.h"
+#include "fused/likelihood.h"
 #include "fused/net/network.h"
-#include "fused/posterior/posterior.h"
-#include "ops/dense.h"
-#include "parameters.h"
+#include "fused/posterior.h"
 #include "spec.h"
+#include "store/parameters.h"
 
 namespace torchvae::fused {
 
@@ -21,18 +23,20 @@ struct VaePlan {
 
 VaePlan declareVae(Parameters& parameters, const ModelSpec& spec);
 
-class Vae {
+class BatchPass {
  public:
   // Buffers for up to `capacity` examples, those of the backward pass only when `training`.
-  Vae(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
-      int64_t capacity, bool training);
+  BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
+            int64_t capacity, bool training);
 
   // The parts of a step, over the first `rows` examples in `x` and `noise`, to be called in this order.
   void encode(int64_t rows);                          // head = encoder(x)
   void sample(int64_t rows);                          // z = rsample(q, noise), kl = KL(q || p)
+  void price(int64_t rows, const KlWeight& weight);   // klCost
   void decode(int64_t rows);                          // decoder(z)
   void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
-  // The gradients of mean(reconstruction + beta kl) in every layer's output; after reconstruct(rows, true).
+  // The gradients of mean(reconstruction) + beta klCost in every layer's output; after reconstruct(rows,
+  // true).
   void backward(int64_t rows, const KlWeight& beta);
   // From these, the weights' gradients, into the Parameters.
   void weightGradients(Parameters& parameters, int64_t rows);
@@ -43,20 +47,22 @@ class Vae {
   // On a device with fused kernels, and without waiting for it: the weights' gradients, judged on the device.
   // With a state, the step's sums and corrections go there.
   void finishGradients(Parameters& parameters, int64_t rows, const OptimizerSettings& settings,
-                       StepState* state);
+                       StepState* state, const ScheduleRow* schedule);
   // From these the update, unless the device finds something that is not finite, and the end of the step.
   void optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings, StepState* state,
                 const ScheduleRow* schedule);
 
   int64_t capacity() const { return capacity_; }
   const at::Tensor& head() const { return head_.output.value; }
+  const KlCost& klCost() const { return klCost_; }
 
   // Of x's images, whose values lie pixel by pixel, as convolutions take them; 1 where x is taken as it
   // comes.
   const int64_t channels;
-  Activations x;                  // [capacity, inputSize]
+  const LabelColumns labels;
+  Activations x;                  // [capacity, inputSize + labels.encoder]
   at::Tensor noise;               // [capacity, latentSize]
-  Activations z;                  // [capacity, latentSize]
+  Activations z;                  // [capacity, latentSize + labels.decoder]
   at::Tensor reconstruction, kl;  // [capacity], nats of each example
 
  private:
@@ -68,10 +74,11 @@ class Vae {
   Context context_;
   int64_t capacity_;
   std::unique_ptr<Posterior> posterior_;
-  std::unique_ptr<Likelihood> likelihood_;
+  Likelihood likelihood_;
   Network encoder_;
   Dense head_;
   Network decoder_;
+  KlCost klCost_;
   Activations zGradient_;
   at::Tensor partials_;  // sums of squares of blocks of gradients, with fused kernels
   const Activations* encoded_ = nullptr;

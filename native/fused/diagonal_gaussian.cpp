@@ -1,8 +1,10 @@
-#include "fused/posterior/diagonal_gaussian.h"
+#include "fused/diagonal_gaussian.h"
 
+#include <ATen/ops/full.h>
 #include <ATen/ops/sum.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "cpu/pool.h"
 #include "cpu/vector.h"
@@ -10,15 +12,16 @@
 namespace torchvae::fused {
 namespace {
 
+// Rows of z are `stride` apart.
 TORCHVAE_VECTORIZED void sampleRows(const float* head, const float* noise, int64_t rows, int64_t latent,
-                                    float* z, float* kl) {
+                                    float* z, int64_t stride, float* kl) {
   for (int64_t i = 0; i < rows; ++i) {
     const float* mean = head + i * 2 * latent;
     const float* logVariance = mean + latent;
     double sum = 0;
     for (int64_t j = 0; j < latent; ++j) {
       const float deviation = vec::exp(0.5f * logVariance[j]);
-      z[i * latent + j] = mean[j] + deviation * noise[i * latent + j];
+      z[i * stride + j] = mean[j] + deviation * noise[i * latent + j];
     }
     for (int64_t j = 0; j < latent; ++j) {
       sum += mean[j] * mean[j] + (vec::exp(logVariance[j]) - 1.0f - logVariance[j]);
@@ -27,36 +30,38 @@ TORCHVAE_VECTORIZED void sampleRows(const float* head, const float* noise, int64
   }
 }
 
-TORCHVAE_VECTORIZED void backwardRows(const float* head, const float* noise, const float* dz, float klScale,
-                                      int64_t rows, int64_t latent, float* gradient) {
+// Rows of dz are `stride` apart; klScale [latent].
+TORCHVAE_VECTORIZED void backwardRows(const float* head, const float* noise, const float* dz, int64_t stride,
+                                      const float* klScale, int64_t rows, int64_t latent, float* gradient) {
   for (int64_t i = 0; i < rows; ++i) {
     const float* mean = head + i * 2 * latent;
     float* meanGradient = gradient + i * 2 * latent;
     for (int64_t j = 0; j < latent; ++j) {
       const float deviation = vec::exp(0.5f * mean[latent + j]);
-      const float d = dz[i * latent + j];
-      meanGradient[j] = d + klScale * mean[j];
+      const float d = dz[i * stride + j];
+      meanGradient[j] = d + klScale[j] * mean[j];
       meanGradient[latent + j] =
-          0.5f * (d * noise[i * latent + j] * deviation + klScale * (deviation * deviation - 1.0f));
+          0.5f * (d * noise[i * latent + j] * deviation + klScale[j] * (deviation * deviation - 1.0f));
     }
   }
 }
 
-// Calls body(first, last) for stretches of rows, on several threads where there is enough to do.
+// Calls body(first, last) for ranges of rows, on several threads where there is enough to do.
 template <class Body>
 void forRows(Pool& pool, int64_t rows, int64_t latent, const Body& body) {
-  constexpr int64_t kStretch = 32;
+  constexpr int64_t kRange = 32;
   constexpr int64_t kFewValues = 1024;
   if (rows * latent < kFewValues) return body(int64_t{0}, rows);
-  pool.run((rows + kStretch - 1) / kStretch,
-           [&](int64_t stretch) { body(stretch * kStretch, std::min((stretch + 1) * kStretch, rows)); });
+  pool.run((rows + kRange - 1) / kRange,
+           [&](int64_t range) { body(range * kRange, std::min((range + 1) * kRange, rows)); });
 }
 
 }  // namespace
 
 void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, const at::Tensor& noise,
                               int64_t rows, Activations& z, at::Tensor& kl) const {
-  const int64_t latent = z.value.size(1);
+  const int64_t latent = noise.size(1);
+  const int64_t stride = z.value.size(1);
   if (context.tiled()) {
     const float* heads = head.data_ptr<float>();
     const float* noises = noise.data_ptr<float>();
@@ -65,8 +70,8 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
     z.magnitude.reset();
     forRows(*context.pool, rows, latent, [&](int64_t first, int64_t last) {
       sampleRows(heads + first * 2 * latent, noises + first * latent, last - first, latent,
-                 values + first * latent, divergences + first);
-      z.magnitude.include(largestMagnitudeBits(values + first * latent, last - first, latent, latent));
+                 values + first * stride, stride, divergences + first);
+      z.magnitude.include(largestMagnitudeBits(values + first * stride, last - first, stride, stride));
       z.finishRows(first, last);
     });
     return;
@@ -77,18 +82,20 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
   }
   const at::Tensor mean = head.narrow(0, 0, rows).narrow(1, 0, latent);
   const at::Tensor logVariance = head.narrow(0, 0, rows).narrow(1, latent, latent);
-  z.value.narrow(0, 0, rows).copy_(logVariance.mul(0.5).exp_().mul_(noise.narrow(0, 0, rows)).add_(mean));
+  z.value.narrow(0, 0, rows)
+      .narrow(1, 0, latent)
+      .copy_(logVariance.mul(0.5).exp_().mul_(noise.narrow(0, 0, rows)).add_(mean));
   at::Tensor divergence = kl.narrow(0, 0, rows);
   at::sum_out(divergence, mean.square().add_(logVariance.exp()).sub_(1).sub_(logVariance), {1});
   divergence.mul_(0.5);
 }
 
 void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                                const at::Tensor& dz, const KlWeight& beta, int64_t rows,
-                                Activations& headGradient) const {
+                                const at::Tensor& dz, const KlWeight& beta, const at::Tensor& factors,
+                                int64_t rows, Activations& headGradient) const {
   const int64_t latent = noise.size(1);
   if (context.kernels != nullptr) {
-    context.kernels->sampleBackward(head, noise, dz, beta, rows, headGradient.value);
+    context.kernels->sampleBackward(head, noise, dz, beta, factors, rows, headGradient.value);
     return;
   }
   const double klScale = beta.beta / static_cast<double>(rows);
@@ -97,11 +104,17 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
     const float* heads = head.data_ptr<float>();
     const float* noises = noise.data_ptr<float>();
     const float* dzs = dz.data_ptr<float>();
+    const int64_t stride = dz.size(1);
+    std::vector<float> scales(static_cast<size_t>(latent), static_cast<float>(klScale));
+    if (factors.defined()) {
+      for (int64_t j = 0; j < latent; ++j)
+        scales[static_cast<size_t>(j)] *= factors.const_data_ptr<float>()[j];
+    }
     headGradient.magnitude.reset();
     forRows(*context.pool, rows, latent, [&](int64_t first, int64_t last) {
       float* own = gradient + first * 2 * latent;
-      backwardRows(heads + first * 2 * latent, noises + first * latent, dzs + first * latent,
-                   static_cast<float>(klScale), last - first, latent, own);
+      backwardRows(heads + first * 2 * latent, noises + first * latent, dzs + first * stride, stride,
+                   scales.data(), last - first, latent, own);
       headGradient.magnitude.include(largestMagnitudeBits(own, last - first, 2 * latent, 2 * latent));
       headGradient.finishRows(first, last);
     });
@@ -109,13 +122,14 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
   }
   const at::Tensor mean = head.narrow(0, 0, rows).narrow(1, 0, latent);
   const at::Tensor deviation = head.narrow(0, 0, rows).narrow(1, latent, latent).mul(0.5).exp_();
-  const at::Tensor d = dz.narrow(0, 0, rows);
+  const at::Tensor d = dz.narrow(0, 0, rows).narrow(1, 0, latent);
+  const at::Tensor scale = factors.defined() ? factors.mul(klScale) : at::full({1}, klScale, mean.options());
   at::Tensor gradient = headGradient.value.narrow(0, 0, rows);
-  gradient.narrow(1, 0, latent).copy_(mean.mul(klScale).add_(d));
+  gradient.narrow(1, 0, latent).copy_(mean.mul(scale).add_(d));
   gradient.narrow(1, latent, latent)
       .copy_(d.mul(noise.narrow(0, 0, rows))
                  .mul_(deviation)
-                 .add_(deviation.square().sub_(1).mul_(klScale))
+                 .add_(deviation.square().sub_(1).mul_(scale))
                  .mul_(0.5));
 }
 

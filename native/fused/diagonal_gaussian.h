@@ -3,7 +3,7 @@
 //   z = mu + exp(logVariance / 2) noise,  KL = 1/2 sum (mu^2 + exp(logVariance) - 1 - logVariance).
 #pragma once
 
-#include "fused/posterior/posterior.h"
+#include "fused/posterior.h"
 
 namespace torchvae::fused {
 
@@ -12,7 +12,8 @@ class DiagonalGaussian : public Posterior {
   void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
               Activations& z, at::Tensor& kl) const override;
   void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
-                const KlWeight& beta, int64_t rows, Activations& headGradient) const override;
+                const KlWeight& beta, const at::Tensor& factors, int64_t rows,
+                Activations& headGradient) const override;
 };
 
 }  // namespace torchvae::fused

@@ -1,39 +1,112 @@
-#include "fused/likelihood/likelihood.h"
+#include "fused/likelihood.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
-#include "fused/likelihood/bernoulli.h"
-#include "fused/likelihood/gaussian.h"
-#include "table.h"
+#include "base/table.h"
+#include "cpu/pool.h"
 
 namespace torchvae::fused {
+
+struct LikelihoodRow {
+  const char* name;
+  bool (*covers)(const PartSpec&);
+  cpu::LikelihoodTerms (*terms)(const PartSpec&, double columns);
+  cpu::RowLoss<float> ofFloats;
+  cpu::RowLoss<double> ofDoubles;
+  Kernels::Name kernel;
+};
+
 namespace {
 
-struct Row {
-  const char* name;
-  std::unique_ptr<Likelihood> (*make)(const PartSpec&);
+bool always(const PartSpec& /*spec*/) {
+  return true;
+}
+bool hasFixedScale(const PartSpec& spec) {
+  return spec.word("scale") == "fixed";
+}
+
+cpu::LikelihoodTerms noTerms(const PartSpec& /*spec*/, double /*columns*/) {
+  return {};
+}
+cpu::LikelihoodTerms gaussianTerms(const PartSpec& spec, double columns) {
+  const double sigma = spec.number("sigma");
+  return {1 / (sigma * sigma), columns * std::log(sigma * std::sqrt(2 * std::numbers::pi)),
+          spec.word("link") == "sigmoid"};
+}
+cpu::LikelihoodTerms laplaceTerms(const PartSpec& spec, double columns) {
+  const double scale = spec.number("sigma");
+  return {1 / scale, columns * std::log(2 * scale), spec.word("link") == "sigmoid"};
+}
+// The Gaussian's exponent for sigma^2 = 1/2.
+cpu::LikelihoodTerms squaredErrorTerms(const PartSpec& spec, double /*columns*/) {
+  return {2, 0, spec.word("link") == "sigmoid"};
+}
+
+constexpr LikelihoodRow kTable[] = {
+    {"bernoulli", always, noTerms, cpu::bernoulliRow, cpu::bernoulliRow, Kernels::k_bernoulli},
+    {"continuous-bernoulli", always, noTerms, cpu::continuousBernoulliRow, cpu::continuousBernoulliRow,
+     Kernels::k_continuousBernoulli},
+    {"gaussian", hasFixedScale, gaussianTerms, cpu::gaussianRow, cpu::gaussianRow, Kernels::k_gaussian},
+    {"laplace", hasFixedScale, laplaceTerms, cpu::laplaceRow, cpu::laplaceRow, Kernels::k_laplace},
+    {"squared-error", always, squaredErrorTerms, cpu::gaussianRow, cpu::gaussianRow, Kernels::k_gaussian},
 };
 
-constexpr Row kTable[] = {
-    {"bernoulli",
-     [](const PartSpec&) -> std::unique_ptr<Likelihood> { return std::make_unique<Bernoulli>(); }},
-    {"gaussian",
-     [](const PartSpec& spec) -> std::unique_ptr<Likelihood> {
-       const double sigma = spec.number("sigma");
-       const double normalizer = std::log(sigma * std::sqrt(2 * std::numbers::pi));
-       return std::make_unique<Gaussian>(sigma, normalizer, spec.word("link") == "sigmoid");
-     }},
-    {"squared-error",
-     [](const PartSpec& spec) -> std::unique_ptr<Likelihood> {
-       return std::make_unique<Gaussian>(std::numbers::sqrt2 / 2, 0, spec.word("link") == "sigmoid");
-     }},
-};
+// Sixteen rows a tile, so that a column of a tile fills one cache line of the transposed gradient.
+constexpr int64_t kTileRows = 16;
+
+template <class C>
+void overRows(const cpu::LikelihoodTerms& terms, cpu::RowLoss<C> ofRow, const Context& context,
+              const at::Tensor& x, const at::Tensor& y, int64_t rows, at::Tensor& loss,
+              Activations* gradient) {
+  const int64_t columns = y.size(1);
+  const int64_t stride = x.size(1);
+  const C* xs = x.const_data_ptr<C>();
+  const C* ys = y.const_data_ptr<C>();
+  C* losses = loss.mutable_data_ptr<C>();
+  C* slopes = gradient == nullptr ? nullptr : gradient->value.mutable_data_ptr<C>();
+  const C scale = C(1) / static_cast<C>(rows);
+  if (gradient != nullptr) gradient->magnitude.reset();
+  context.pool->run((rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
+    const int64_t first = tile * kTileRows;
+    const int64_t last = std::min(rows, first + kTileRows);
+    for (int64_t i = first; i < last; ++i) {
+      C* slope = slopes == nullptr ? nullptr : slopes + i * columns;
+      losses[i] = static_cast<C>(ofRow(terms, xs + i * stride, ys + i * columns, columns, scale, slope));
+    }
+    if constexpr (std::is_same_v<C, float>) {
+      if (gradient == nullptr) return;
+      gradient->finishRows(first, last);
+      gradient->magnitude.include(
+          largestMagnitudeBits(slopes + first * columns, last - first, columns, columns));
+    }
+  });
+}
 
 }  // namespace
 
-std::unique_ptr<Likelihood> makeLikelihood(const PartSpec& spec) {
-  return rowOf(kTable, "likelihood", spec.type).make(spec);
+Likelihood::Likelihood(const PartSpec& spec, int64_t columns)
+    : row_(&rowOf(kTable, "likelihood", spec.type)),
+      terms_(row_->terms(spec, static_cast<double>(columns))) {}
+
+bool hasKernel(const PartSpec& spec) {
+  for (const LikelihoodRow& row : kTable) {
+    if (spec.type == row.name) return row.covers(spec);
+  }
+  return false;
+}
+
+void Likelihood::negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y,
+                                 int64_t rows, at::Tensor& loss, Activations* gradient) const {
+  if (context.kernels != nullptr) {
+    context.kernels->likelihood(row_->kernel, terms_, x, y, rows, loss,
+                                gradient == nullptr ? at::Tensor() : gradient->value);
+  } else if (y.scalar_type() == c10::kFloat) {
+    overRows<float>(terms_, row_->ofFloats, context, x, y, rows, loss, gradient);
+  } else {
+    overRows<double>(terms_, row_->ofDoubles, context, x, y, rows, loss, gradient);
+  }
 }
 
 }  // namespace torchvae::fused

@@ -1,25 +1,32 @@
-// p(x|z): what the decoder's output says of x.
+// p(x|z) over a batch: an elementwise likelihood with its derivative in the decoder's output.
 #pragma once
 
-#include <memory>
-
-#include "context.h"
-#include "ops/activation.h"
+#include "cpu/likelihood.h"
+#include "fused/activations.h"
+#include "kernels/kernels.h"
 #include "spec.h"
 
 namespace torchvae::fused {
 
+// The kernels of one likelihood: a row of the table.
+struct LikelihoodRow;
+
 class Likelihood {
  public:
-  virtual ~Likelihood() = default;
+  // Throws ERR_SPEC for a likelihood that the table does not hold. `columns` are the values of one example.
+  Likelihood(const PartSpec& spec, int64_t columns);
 
-  // loss[i] = -log p(x_i | z_i) in nats, from x and the decoder's output y, each [rows, inputSize]. Unless
-  // `gradient` is null it becomes d (sum of loss / rows) / dy.
-  virtual void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
-                               at::Tensor& loss, Activations* gradient) const = 0;
+  // loss[i] = -log p(x_i | z_i) in nats, from the decoder's output y [rows, columns] and x, whose rows may be
+  // longer. Unless `gradient` is null it becomes d (sum of loss / rows) / dy.
+  void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
+                       at::Tensor& loss, Activations* gradient) const;
+
+ private:
+  const LikelihoodRow* row_;
+  cpu::LikelihoodTerms terms_;
 };
 
-// Throws ERR_SPEC for a name that the table does not hold.
-std::unique_ptr<Likelihood> makeLikelihood(const PartSpec& spec);
+// Whether the table holds this likelihood, with these settings.
+bool hasKernel(const PartSpec& spec);
 
 }  // namespace torchvae::fused

@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "context.h"
-#include "ops/activation.h"
-#include "ops/kernels.h"
+#include "base/context.h"
+#include "fused/activations.h"
+#include "kernels/kernels.h"
 
 namespace torchvae::fused {
 
@@ -15,17 +15,19 @@ class Posterior {
   virtual ~Posterior() = default;
 
   // z = rsample(head, noise) and kl[i] = KL(q(z|x_i) || p(z)) in nats. head [rows, 2 latentSize] holds the
-  // means, then the log-variances; noise and z are [rows, latentSize].
+  // means, then the log-variances; noise is [rows, latentSize], and so are the first columns of z.
   virtual void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
                       Activations& z, at::Tensor& kl) const = 0;
 
-  // From dz, the gradient of the mean reconstruction loss, the gradient of mean(reconstruction + beta kl) in
-  // `head`.
+  // From dz, the gradient of the mean reconstruction loss, the gradient in `head` of mean(reconstruction +
+  // beta factors kl); `factors` [latentSize] are undefined for 1. dz may have more columns than z.
   virtual void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                        const at::Tensor& dz, const KlWeight& beta, int64_t rows,
+                        const at::Tensor& dz, const KlWeight& beta, const at::Tensor& factors, int64_t rows,
                         Activations& headGradient) const = 0;
 };
 
+// Whether the table holds this pair of names.
+bool hasKernels(const std::string& posterior, const std::string& prior);
 // Throws ERR_SPEC for a pair of names that the table does not hold.
 std::unique_ptr<Posterior> makePosterior(const std::string& posterior, const std::string& prior);
 

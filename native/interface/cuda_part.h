@@ -12,7 +12,7 @@
 
 namespace torchvae {
 
-// Raised whenever this file or cuda/kernels/arguments.h changes; both sides must agree.
+// Raised whenever this file or kernels/arguments.h changes; both sides must agree.
 inline constexpr int kCudaInterface = 5;
 
 // Work that was recorded once and is sent off again as a whole.
@@ -47,7 +47,7 @@ class CudaPart {
   // as one that another process holds for itself; it may be tried again.
   virtual void enterThread(int index) = 0;
 
-  // A kernel of cuda/kernels/all.cu, which is compiled for the device when its first kernel is asked for.
+  // A kernel of kernels/all.cu, which is compiled for the device when its first kernel is asked for.
   // Throws ERR_DEVICE with the compiler's words, or the driver's.
   virtual void* kernel(const std::string& name) = 0;
   // Queues `kernel`, whose only argument is the struct at `argument`.

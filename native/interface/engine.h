@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 7;
+inline constexpr int kEngineInterface = 8;
 
 struct DeviceInfo {
   std::string name;
@@ -30,7 +30,7 @@ struct EngineInfo {
   std::string engineVersion;
   std::string torchVersion;
   std::string cpuCapability;  // the instruction set that ATen dispatches to
-  std::string gemm;           // the library behind the CPU's dense layers
+  std::string gemm;           // what multiplies the matrices of the CPU's dense layers
   int threads = 0;
   bool cudaAvailable = false;
   std::string cudaReason;  // why CUDA is off, empty when it is on
@@ -61,15 +61,20 @@ struct StateTensor {
   bool isTrained = true;  // whether the optimizer changes it
 };
 
-// Sums over examples of the terms of the loss, in nats.
+// Sums over examples, in nats.
 struct LossSums {
+  double loss = 0;  // what training minimizes
   double reconstruction = 0;
   double kl = 0;
   std::vector<double> terms;  // the objective's further terms, in the order of Model::termNames()
   int64_t examples = 0;
 };
 
-enum class OptimizerKind : uint8_t { kSgd, kAdam, kAdamW, kAdamax, kRmsProp, kAdaGrad };
+enum class OptimizerKind : uint8_t {
+#define TORCHVAE_OPTIMIZER(kind, name) kind,
+#include "optimizers.h"
+#undef TORCHVAE_OPTIMIZER
+};
 
 // In the meanings of torch.optim.
 struct OptimizerSettings {
@@ -86,6 +91,8 @@ struct OptimizerSettings {
   int64_t accumulate = 1;      // batches whose gradients are averaged for one update
   double averageDecay = 0;     // of the weights' moving average; 0 keeps none
   bool skipNonFinite = false;  // leaves out an update whose gradient is not finite, and goes on
+
+  bool operator==(const OptimizerSettings&) const = default;
 };
 
 // What changes from step to step. It lies on the device: a captured graph of steps reads it there.
@@ -96,7 +103,7 @@ struct StepSchedule {
   double temperature = 1;  // of relaxed categorical posteriors
 };
 
-// A stretch of optimizer steps over one epoch's order.
+// Consecutive batches of one epoch's order, handed over at a time.
 struct TrainChunk {
   std::shared_ptr<Dataset> data;
   uint64_t orderSeed = 0;  // with `epoch`, fixes the permutation of the examples
@@ -169,11 +176,16 @@ struct NoiseSource {
   uint64_t seed = 0;
 };
 
-// Of one batch.
+// Of one batch: the derivatives of sums.loss / sums.examples.
 struct Gradients {
-  double loss = 0;                       // what they are the derivatives of
-  LossSums sums;                         // of its terms
+  LossSums sums;
   std::vector<std::vector<float>> each;  // one vector a trained parameter, in stateTensors() order
+};
+
+// How a model computes its training steps.
+struct KernelChoice {
+  bool isFused = false;  // by fused kernels with derivatives written out; else by libtorch's derivatives
+  std::string reason;    // why it is not fused; empty where it is
 };
 
 // What decode() gives of p(x|z).
@@ -185,6 +197,8 @@ class Model {
 
   virtual int64_t step() const = 0;  // optimizer steps taken since the weights were drawn
   virtual void setStep(int64_t step) = 0;
+
+  virtual KernelChoice kernels() const = 0;
 
   // The terms of the loss beside reconstruction and kl, which LossSums::terms holds.
   virtual std::vector<std::string> termNames() const { return {}; }
@@ -201,10 +215,10 @@ class Model {
   // have some of no class.
   virtual TrainResult train(const TrainChunk& chunk) = 0;
 
-  // Sums over all examples of `data`, taken with one z per example, of what was looked at before `abort` was
-  // raised. Throws as train() does.
+  // Sums over all examples of `data` in batches of `batchSize`, of what was looked at before `abort` was
+  // raised; the loss is weighed by `schedule`. Throws as train() does.
   virtual LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
-                            const std::atomic<bool>& abort) = 0;
+                            const StepSchedule& schedule, const std::atomic<bool>& abort) = 0;
 
   // Of the rest, where a model is conditioned on labels: ERR_SHAPE where there are none, ERR_RANGE for one
   // that is of no class.

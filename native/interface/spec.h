@@ -9,15 +9,9 @@
 namespace torchvae {
 
 enum class ActivationKind : uint8_t {
-  kIdentity,
-  kRelu,
-  kTanh,
-  kSigmoid,
-  kElu,
-  kSoftplus,
-  kLeakyRelu,
-  kGelu,
-  kSilu
+#define TORCHVAE_ACTIVATION(kind, name, kept, tensor, value, slope) kind,
+#include "activations.h"
+#undef TORCHVAE_ACTIVATION
 };
 
 // A part of a model by its name in its table, with its settings under the names that the description has.

@@ -31,25 +31,29 @@ struct ScheduleRow {
 // serves every step; the last block of the optimizer's kernel moves it on.
 struct StepState {
   int64_t step;   // updates since the weights were drawn: the position in the noise
-  int64_t index;  // steps of this stretch so far: the row of the schedule
+  int64_t index;  // steps of this chunk so far: the row of the schedule
   int64_t batch;  // of the epoch: the position in the order
   int64_t examples;
   int64_t skipped;
-  double reconstruction, kl;            // sums over examples, nats
+  double loss, reconstruction, kl;      // sums over examples, nats
   double batchReconstruction, batchKl;  // of the present batch
-  double firstCorrection;               // 1 - beta1^t and 1 - beta2^t of the present step
+  double batchLoss;
+  double firstCorrection;  // 1 - beta1^t and 1 - beta2^t of the present step
   double secondCorrection;
   int32_t stopped;  // a loss or a gradient was not finite: every later step leaves the weights alone
   uint32_t ticket;  // blocks of the optimizer's kernel that are done
 };
 
 // x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, and
-// noise ~ N(0, 1) by the draws of (seed, stream, step).
+// noise ~ N(0, 1) by the draws of (seed, stream, step). Where a row of x or of z is longer than its values,
+// the example's label follows, one-hot.
 struct LoadArguments {
-  const void* data;      // [examples, columns], uint8 (scaled by 1/255) or float
-  const int64_t* order;  // [examples]
-  void* x;               // T [rows, columns]
-  void* noise;           // P [rows, latent]
+  const void* data;       // [examples, columns], uint8 (scaled by 1/255) or float
+  const int64_t* order;   // [examples]
+  const int64_t* labels;  // [examples], or null
+  void* x;                // T [rows, xStride]
+  void* z;                // T [rows, zStride]: only the label is written
+  void* noise;            // P [rows, latent]
   const StepState* state;
   int64_t first, step;
   uint64_t seed;
@@ -58,6 +62,7 @@ struct LoadArguments {
       binaryStream;  // of the numbers that draw 0 or 1 by the values' probabilities; 0 to take the values
   int32_t isUint8;
   int32_t rows, columns, latent, batchSize, channels;
+  int32_t xStride, zStride;
 };
 
 // to[i] ~ N(0, 1), or U(0, 1) without its ends, by the draws of (seed, stream, step).
@@ -74,15 +79,16 @@ struct RandomArguments {
 struct ActivateArguments {
   const void* from;  // T [count]
   void* y;           // T [count]
+  void* slope;       // T [count] or null: where the activation's slope goes
   const void* bias;  // T [columns] or null
   int64_t count, columns;
   int32_t kind;  // spec.h's ActivationKind
 };
 
-// to = from * slope of the activation that made `made`; `to` may be `from`.
+// to = from * slope of the activation that `kept` was kept of; `to` may be `from`.
 struct SlopeArguments {
   const void* from;  // T [count]
-  const void* made;  // T [count]
+  const void* kept;  // T [count]: its output, or its slope
   void* to;          // T [count]
   int64_t count;
   int32_t kind;
@@ -92,44 +98,50 @@ struct SlopeArguments {
 struct SampleArguments {
   const void* head;   // T [rows, 2 latent]: means, then log-variances
   const void* noise;  // P [rows, latent]
-  void* z;            // T [rows, latent]
+  void* z;            // T [rows, zStride]
   void* kl;           // P [rows]
-  int32_t rows, latent;
+  int32_t rows, latent, zStride;
+};
+
+// What a batch pays for its divergence, and how much of each dimension's divergence counts in the gradient:
+// with free bits max(freeBits, mean over the batch) summed over the dimensions, with a capacity |mean KL -
+// capacity|.
+struct KlCostArguments {
+  const void* head;        // T [rows, 2 latent]
+  void* factors;           // P [latent]
+  double* cost;            // [1]
+  const StepState* state;  // gives the row of `schedule` to take the capacity from
+  const ScheduleRow* schedule;
+  double freeBits, capacity;
+  int32_t rows, latent, hasCapacity;
 };
 
 // The gradient of mean(reconstruction + beta kl) in `head`, from dz, that of the mean reconstruction.
 struct SampleBackwardArguments {
   const void* head;
   const void* noise;
-  const void* dz;          // T [rows, latent]
+  const void* dz;          // T [rows, dzStride]
+  const void* factors;     // P [latent]: of each dimension's divergence; null for 1
   void* gradient;          // T [rows, 2 latent]
   const StepState* state;  // gives the row of `schedule` to take beta from
   const ScheduleRow* schedule;
   double beta;
-  int32_t rows, latent;
+  int32_t rows, latent, dzStride;
 };
 
 // loss[i] = -log p(x_i | y_i); gradient = scale * d loss / dy unless null.
 struct LikelihoodArguments {
-  const void* x;   // T [rows, columns]
+  const void* x;   // T [rows, xStride]
   const void* y;   // T [rows, columns]
   void* loss;      // P [rows]
   void* gradient;  // T [rows, columns] or null
   double scale;
-  double precision, constant;  // Gaussian: 1 / sigma^2 and columns log(sigma sqrt(2 pi))
-  int32_t sigmoid;             // Gaussian: whether the mean is sigmoid(y) in place of y
-  int32_t rows, columns;
+  double precision, constant;  // Gaussian: 1 / sigma^2, Laplace: 1 / scale; added to the sum over a row
+  int32_t sigmoid;             // whether the location is sigmoid(y) in place of y
+  int32_t rows, columns, xStride;
 };
 
-// Adds the sums of two vectors of losses to sums[0] and sums[1].
-struct AddLossesArguments {
-  const void* reconstruction;  // P [rows]
-  const void* kl;              // P [rows]
-  double* sums;
-  int32_t rows;
-};
-
-// A stretch of the flat gradient. Where `dy` is given, it is a bias's, made here as the column sums of dy.
+// A range of the flat gradient. Where `dy` is given, it is a bias's, made here as the column sums of dy.
 struct GradientRange {
   const void* dy;  // T [rows, count] or null
   int64_t offset, count;
@@ -146,8 +158,11 @@ struct GradientArguments {
   void* gradients;   // P [...]
   double* partials;  // [blocks]
   StepState* state;  // or null
-  const void* reconstruction;
-  const void* kl;
+  const ScheduleRow* schedule;
+  const void* reconstruction;  // P [rows]
+  const void* kl;              // P [rows]
+  const void* loss;            // P [1], the batch's; null for reconstruction + beta klCost
+  const double* klCost;        // [1], for each example; null for the mean of kl
   double beta1, beta2;
   int32_t rows, ranges;
   GradientRange range[kMaxRanges];

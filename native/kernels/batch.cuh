@@ -23,6 +23,13 @@ __device__ inline void copyRow(const LoadArguments& a, const From* from, T* to, 
   }
 }
 
+// A one-hot label behind the `columns` values of a row of `stride`.
+template <class T>
+__device__ inline void storeLabel(T* row, int columns, int stride, int64_t label) {
+  for (int j = columns + threadIdx.x; j < stride; j += blockDim.x)
+    store(row, j, Compute<T>(j - columns == label ? 1 : 0));
+}
+
 // Blocks of 256 threads, any number of them.
 template <class T>
 __device__ inline void fillRandom(const RandomArguments& a) {
@@ -46,11 +53,16 @@ __device__ inline void loadBatch(const LoadArguments& a) {
     const int64_t row = a.order[first + block];
     // As data/resident.cpp numbers them: each row begins with a whole block of four.
     const int64_t firstNumber = static_cast<int64_t>(block) * ((a.columns + 3) / 4 * 4);
-    T* to = static_cast<T*>(a.x) + static_cast<int64_t>(block) * a.columns;
+    T* to = static_cast<T*>(a.x) + static_cast<int64_t>(block) * a.xStride;
     if (a.isUint8 != 0) {
       copyRow(a, static_cast<const uint8_t*>(a.data) + row * a.columns, to, firstNumber, step);
     } else {
       copyRow(a, static_cast<const float*>(a.data) + row * a.columns, to, firstNumber, step);
+    }
+    if (a.labels != nullptr) {
+      storeLabel(to, a.columns, a.xStride, a.labels[row]);
+      storeLabel(static_cast<T*>(a.z) + static_cast<int64_t>(block) * a.zStride, a.latent, a.zStride,
+                 a.labels[row]);
     }
     return;
   }

@@ -1,4 +1,4 @@
-#include "ops/kernels.h"
+#include "kernels/kernels.h"
 
 #include <algorithm>
 #include <type_traits>
@@ -19,7 +19,7 @@ struct KernelInfo {
 };
 constexpr KernelInfo kInfo[] = {
 #define TORCHVAE_KERNEL(name, Arguments, threads) {#name, threads},
-#include "cuda/kernels/list.h"
+#include "kernels/list.h"
 #undef TORCHVAE_KERNEL
 };
 
@@ -60,12 +60,14 @@ void Kernels::launch(Name name, c10::ScalarType type, int64_t blocks, const Argu
   part_.launch(handle, blocks, kInfo[name].threads, &arguments, sizeof arguments);
 }
 
-void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x,
-                        const at::Tensor& noise) {
+void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise,
+                        const at::Tensor& z) {
   const int64_t latent = noise.size(1);
   const LoadArguments a{pointer(source.data),
                         static_cast<const int64_t*>(pointer(source.order)),
+                        static_cast<const int64_t*>(pointer(source.labels)),
                         mutablePointer(x),
+                        mutablePointer(z),
                         mutablePointer(noise),
                         source.state,
                         source.first,
@@ -78,7 +80,9 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         narrow(source.data.size(1)),
                         narrow(latent),
                         narrow(source.batchSize),
-                        narrow(source.channels)};
+                        narrow(source.channels),
+                        narrow(x.size(1)),
+                        narrow(z.defined() ? z.size(1) : latent)};
   launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a);
 }
 
@@ -91,60 +95,68 @@ void Kernels::fillRandom(const Draw& draw, bool isUniform, const StepState* stat
 }
 
 void Kernels::activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias,
-                       const at::Tensor& y, int64_t rows) {
+                       const at::Tensor& y, const at::Tensor& slope, int64_t rows) {
   const int64_t count = rows * y.size(1);
   const int64_t columns = bias.defined() ? bias.size(0) : 1;
-  const ActivateArguments a{pointer(from), mutablePointer(y), pointer(bias),
+  const ActivateArguments a{pointer(from), mutablePointer(y), mutablePointer(slope),     pointer(bias),
                             count,         columns,           static_cast<int32_t>(kind)};
   launch(k_activate, y.scalar_type(), blocksFor(count), a);
 }
 
-void Kernels::scaleBySlope(ActivationKind kind, const at::Tensor& made, const at::Tensor& from,
+void Kernels::scaleBySlope(ActivationKind kind, const at::Tensor& kept, const at::Tensor& from,
                            const at::Tensor& to, int64_t rows) {
   const int64_t count = rows * to.size(1);
-  const SlopeArguments a{pointer(from), pointer(made), mutablePointer(to), count, static_cast<int32_t>(kind)};
+  const SlopeArguments a{pointer(from), pointer(kept), mutablePointer(to), count, static_cast<int32_t>(kind)};
   launch(k_scaleBySlope, to.scalar_type(), blocksFor(count), a);
 }
 
 void Kernels::sample(const at::Tensor& head, const at::Tensor& noise, int64_t rows, const at::Tensor& z,
                      const at::Tensor& kl) {
-  const SampleArguments a{pointer(head),      pointer(noise), mutablePointer(z),
-                          mutablePointer(kl), narrow(rows),   narrow(z.size(1))};
+  const SampleArguments a{pointer(head), pointer(noise),        mutablePointer(z), mutablePointer(kl),
+                          narrow(rows),  narrow(noise.size(1)), narrow(z.size(1))};
   launch(k_sample, z.scalar_type(), ceilDiv(rows, kThreads / 32), a);
 }
 
+void Kernels::klCost(const KlPrice& price, const at::Tensor& head, const KlWeight& weight, int64_t rows,
+                     const at::Tensor& factors, const at::Tensor& cost) {
+  const KlCostArguments a{pointer(head),
+                          mutablePointer(factors),
+                          static_cast<double*>(mutablePointer(cost)),
+                          weight.state,
+                          weight.schedule,
+                          price.freeBits,
+                          weight.capacity,
+                          narrow(rows),
+                          narrow(factors.size(0)),
+                          price.hasCapacity ? 1 : 0};
+  launch(k_klCost, head.scalar_type(), 1, a);
+}
+
 void Kernels::sampleBackward(const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
-                             const KlWeight& weight, int64_t rows, const at::Tensor& gradient) {
+                             const KlWeight& weight, const at::Tensor& factors, int64_t rows,
+                             const at::Tensor& gradient) {
   const int64_t latent = noise.size(1);
-  const SampleBackwardArguments a{pointer(head), pointer(noise),  pointer(dz), mutablePointer(gradient),
-                                  weight.state,  weight.schedule, weight.beta, narrow(rows),
-                                  narrow(latent)};
+  const SampleBackwardArguments a{
+      pointer(head),   pointer(noise), pointer(dz),  pointer(factors), mutablePointer(gradient), weight.state,
+      weight.schedule, weight.beta,    narrow(rows), narrow(latent),   narrow(dz.size(1))};
   launch(k_sampleBackward, gradient.scalar_type(), ceilDiv(rows * latent, kThreads), a);
 }
 
-void Kernels::bernoulli(const at::Tensor& x, const at::Tensor& y, int64_t rows, const at::Tensor& loss,
-                        const at::Tensor& gradient) {
-  const double scale = 1 / static_cast<double>(rows);
-  const LikelihoodArguments a{
-      pointer(x), pointer(y), mutablePointer(loss), mutablePointer(gradient), scale, 0,
-      0,          0,          narrow(rows),         narrow(y.size(1))};
-  launch(k_bernoulli, y.scalar_type(), rows, a);
-}
-
-void Kernels::gaussian(const GaussianTerms& terms, const at::Tensor& x, const at::Tensor& y, int64_t rows,
-                       const at::Tensor& loss, const at::Tensor& gradient) {
-  const double scale = 1 / static_cast<double>(rows);
-  const LikelihoodArguments a{pointer(x),   pointer(y),       mutablePointer(loss), mutablePointer(gradient),
-                              scale,        terms.precision,  terms.constant,       terms.sigmoid ? 1 : 0,
-                              narrow(rows), narrow(y.size(1))};
-  launch(k_gaussian, y.scalar_type(), rows, a);
-}
-
-void Kernels::addLosses(const at::Tensor& reconstruction, const at::Tensor& kl, int64_t rows,
-                        const at::Tensor& sums) {
-  const AddLossesArguments a{pointer(reconstruction), pointer(kl), static_cast<double*>(mutablePointer(sums)),
-                             narrow(rows)};
-  launch(k_addLosses, reconstruction.scalar_type(), 1, a);
+void Kernels::likelihood(Name name, const cpu::LikelihoodTerms& terms, const at::Tensor& x,
+                         const at::Tensor& y, int64_t rows, const at::Tensor& loss,
+                         const at::Tensor& gradient) {
+  const LikelihoodArguments a{pointer(x),
+                              pointer(y),
+                              mutablePointer(loss),
+                              mutablePointer(gradient),
+                              1 / static_cast<double>(rows),
+                              terms.precision,
+                              terms.constant,
+                              terms.sigmoid ? 1 : 0,
+                              narrow(rows),
+                              narrow(y.size(1)),
+                              narrow(x.size(1))};
+  launch(name, y.scalar_type(), rows, a);
 }
 
 int64_t Kernels::gradientBlocks(const std::vector<GradientPart>& parts) {
@@ -156,8 +168,8 @@ int64_t Kernels::gradientBlocks(const std::vector<GradientPart>& parts) {
 
 void Kernels::finishGradients(const std::vector<GradientPart>& parts, int64_t rows,
                               const at::Tensor& gradients, const at::Tensor& partials,
-                              const at::Tensor& reconstruction, const at::Tensor& kl,
-                              const OptimizerSettings& settings, StepState* state) {
+                              const BatchLosses& losses, const OptimizerSettings& settings, StepState* state,
+                              const ScheduleRow* schedule) {
   if (parts.size() > kMaxRanges) {
     throw Error("ERR_INTERNAL", "Expected at most " + std::to_string(kMaxRanges) +
                                     " ranges of gradients but received " + std::to_string(parts.size()));
@@ -165,8 +177,11 @@ void Kernels::finishGradients(const std::vector<GradientPart>& parts, int64_t ro
   GradientArguments a{mutablePointer(gradients),
                       static_cast<double*>(mutablePointer(partials)),
                       state,
-                      pointer(reconstruction),
-                      pointer(kl),
+                      schedule,
+                      pointer(losses.reconstruction),
+                      pointer(losses.kl),
+                      pointer(losses.loss),
+                      static_cast<const double*>(pointer(losses.klCost)),
                       settings.beta1,
                       settings.beta2,
                       narrow(rows),

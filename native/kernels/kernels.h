@@ -1,4 +1,4 @@
-// The fused kernels of cuda/kernels, as operations on tensors. They are what a CUDA device's models run
+// The fused kernels of kernels, as operations on tensors. They are what a CUDA device's models run
 // between their matrix products.
 #pragma once
 
@@ -7,8 +7,9 @@
 #include <array>
 #include <vector>
 
-#include "cuda/kernels/arguments.h"
+#include "cpu/likelihood.h"
 #include "cuda_part.h"
+#include "kernels/arguments.h"
 #include "random/philox.h"
 #include "spec.h"
 
@@ -17,22 +18,24 @@ namespace torchvae {
 using kernels::ScheduleRow;
 using kernels::StepState;
 
-// The weight of the KL divergence: a number, or the row of a schedule on the device that the device's own
-// counter points to.
+// The weight of the KL divergence and its capacity: numbers, or the row of a schedule on the device that the
+// device's own counter points to.
 struct KlWeight {
   KlWeight(double value) : beta(value) {}  // NOLINT: a number is a weight
   KlWeight(const StepState* where, const ScheduleRow* rows) : state(where), schedule(rows) {}
+  KlWeight(double value, double nats) : beta(value), capacity(nats) {}
   double beta = 1;
+  double capacity = 0;
   const StepState* state = nullptr;
   const ScheduleRow* schedule = nullptr;
 };
 
-// Stretches of the flat gradient, with where they come from: of a bias, the gradient [rows, count] of what it
+// Ranges of the flat gradient, with where they come from: of a bias, the gradient [rows, count] of what it
 // was added to.
 struct GradientPart {
   int64_t offset = 0;
   int64_t count = 0;
-  at::Tensor columns;  // undefined for a stretch that is there already
+  at::Tensor columns;  // undefined for a range that is there already
 };
 
 // A batch to be loaded. Where `state` is given, it says which.
@@ -44,54 +47,74 @@ struct BatchSource {
   uint64_t seed = 0;        // of the noise
   int64_t step = 0;
   const StepState* state = nullptr;
+  at::Tensor labels{};   // int64 [examples]; undefined where the model is not conditioned on them
   bool isDrawn = false;  // whether the data are probabilities, of which 0 or 1 are drawn
   int64_t channels = 1;  // of images, which lie channel by channel in `data` and pixel by pixel in x
 };
 
-// -log p(x|m) = precision / 2 |x - m|^2 + constant, with m = y or m = sigmoid(y).
-struct GaussianTerms {
-  double precision = 1;
-  double constant = 0;
-  bool sigmoid = false;
+// The objective's price for the divergence: see KlCostArguments.
+struct KlPrice {
+  double freeBits = 0;
+  bool hasCapacity = false;
+  bool isPlain() const { return freeBits == 0 && !hasCapacity; }
+};
+
+// What finishGradients() sums up: see GradientArguments.
+struct BatchLosses {
+  at::Tensor reconstruction, kl;  // [rows]
+  at::Tensor loss;                // [1], or undefined
+  at::Tensor klCost;              // double [1], or undefined
 };
 
 class Kernels {
  public:
+  // One for each line of list.h.
+  enum Name {
+#define TORCHVAE_KERNEL(name, Arguments, threads) k_##name,
+#include "kernels/list.h"
+#undef TORCHVAE_KERNEL
+    kNames
+  };
+
   explicit Kernels(CudaPart& part) : part_(part) {}
 
-  CudaPart& part() { return part_; }
+  CudaPart& part() {
+    return part_;
+  }
 
-  // x [rows, columns] of type T, noise [rows, latent].
-  void loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise);
+  // x [rows, columns] of type T, noise [rows, latent]. With labels, rows of x and of z may have room for a
+  // one-hot label behind their values.
+  void loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise,
+                 const at::Tensor& z = {});
   // to ~ N(0, 1) or U(0, 1) by `draw`, whose step is the state's where one is given.
   void fillRandom(const Draw& draw, bool isUniform, const StepState* state, const at::Tensor& to);
   // y = activate(from + bias), over the first `rows` rows; `bias` [columns] may be undefined, `from` may be
-  // y.
+  // y. `slope`, unless undefined, gets the activation's slope.
   void activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias, const at::Tensor& y,
-                int64_t rows);
-  // to = from * slope(made), over the first `rows` rows.
-  void scaleBySlope(ActivationKind kind, const at::Tensor& made, const at::Tensor& from, const at::Tensor& to,
+                const at::Tensor& slope, int64_t rows);
+  // to = from times the slope of the activation that `kept` was kept of, over the first `rows` rows.
+  void scaleBySlope(ActivationKind kind, const at::Tensor& kept, const at::Tensor& from, const at::Tensor& to,
                     int64_t rows);
   void sample(const at::Tensor& head, const at::Tensor& noise, int64_t rows, const at::Tensor& z,
               const at::Tensor& kl);
+  // factors [latent]: how much of each dimension's divergence counts; cost [1], double.
+  void klCost(const KlPrice& price, const at::Tensor& head, const KlWeight& weight, int64_t rows,
+              const at::Tensor& factors, const at::Tensor& cost);
+  // `factors` may be undefined, for 1.
   void sampleBackward(const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
-                      const KlWeight& weight, int64_t rows, const at::Tensor& gradient);
-  // Undefined `gradient`: losses alone.
-  void bernoulli(const at::Tensor& x, const at::Tensor& y, int64_t rows, const at::Tensor& loss,
-                 const at::Tensor& gradient);
-  void gaussian(const GaussianTerms& terms, const at::Tensor& x, const at::Tensor& y, int64_t rows,
-                const at::Tensor& loss, const at::Tensor& gradient);
-  // sums [2], double: adds the sums of `reconstruction` and `kl`.
-  void addLosses(const at::Tensor& reconstruction, const at::Tensor& kl, int64_t rows,
-                 const at::Tensor& sums);
+                      const KlWeight& weight, const at::Tensor& factors, int64_t rows,
+                      const at::Tensor& gradient);
+  // -log p(x|y) of each row by the kernel `name`; with an undefined `gradient` the losses alone.
+  void likelihood(Name name, const cpu::LikelihoodTerms& terms, const at::Tensor& x, const at::Tensor& y,
+                  int64_t rows, const at::Tensor& loss, const at::Tensor& gradient);
 
   // Blocks that finishGradients() leaves a sum of squares of.
   static int64_t gradientBlocks(const std::vector<GradientPart>& parts);
   // Makes the biases' gradients and the sums of squares, partials [gradientBlocks]. With a state, also the
-  // batch's sums of `reconstruction` and `kl`, and the optimizer's corrections.
+  // batch's sums of its losses, and the optimizer's corrections.
   void finishGradients(const std::vector<GradientPart>& parts, int64_t rows, const at::Tensor& gradients,
-                       const at::Tensor& partials, const at::Tensor& reconstruction, const at::Tensor& kl,
-                       const OptimizerSettings& settings, StepState* state);
+                       const at::Tensor& partials, const BatchLosses& losses,
+                       const OptimizerSettings& settings, StepState* state, const ScheduleRow* schedule);
   // The update, and the end of the step; `shadow` may be undefined.
   void optimize(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
                 const at::Tensor& second, const at::Tensor& shadow, const at::Tensor& partials,
@@ -99,12 +122,6 @@ class Kernels {
                 const ScheduleRow* schedule);
 
  private:
-  enum Name {
-#define TORCHVAE_KERNEL(name, Arguments, threads) k_##name,
-#include "cuda/kernels/list.h"
-#undef TORCHVAE_KERNEL
-    kNames
-  };
   template <class Arguments>
   void launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments);
 

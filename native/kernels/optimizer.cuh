@@ -19,16 +19,6 @@ __device__ inline void sumLosses(const void* reconstruction, const void* kl, int
   ofKl = blockSum(second);
 }
 
-// One block.
-template <class T>
-__device__ inline void addLosses(const AddLossesArguments& a) {
-  double reconstruction, kl;
-  sumLosses<Compute<T>>(a.reconstruction, a.kl, a.rows, reconstruction, kl);
-  if (threadIdx.x != 0) return;
-  a.sums[0] += reconstruction;
-  a.sums[1] += kl;
-}
-
 // Column sums of 32 columns of dy by 1,024 threads: 32 rows at a time. Returns this thread's share of their
 // squares.
 template <class T>
@@ -83,14 +73,21 @@ __device__ inline void finishGradients(const GradientArguments& a) {
   sumLosses<C>(a.reconstruction, a.kl, a.rows, reconstruction, kl);
   if (threadIdx.x != 0) return;
   const double t = static_cast<double>(a.state->step + 1);
+  const double cost = a.klCost != nullptr ? *a.klCost * a.rows : kl;
   a.state->batchReconstruction = reconstruction;
   a.state->batchKl = kl;
+  a.state->batchLoss = a.loss != nullptr ? static_cast<double>(*static_cast<const C*>(a.loss)) * a.rows
+                                         : reconstruction + a.schedule[a.state->index].beta * cost;
   a.state->firstCorrection = 1 - pow(a.beta1, t);
   a.state->secondCorrection = 1 - pow(a.beta2, t);
 }
 
-// In the order of engine.h's OptimizerKind.
-enum Optimizer : int32_t { kSgd, kAdam, kAdamW, kAdamax, kRmsProp, kAdaGrad };
+// In the order of engine.h's OptimizerKind, which is made of the same list.
+enum Optimizer : int32_t {
+#define TORCHVAE_OPTIMIZER(kind, name) kind,
+#include "optimizers.h"
+#undef TORCHVAE_OPTIMIZER
+};
 
 // What all elements of an update share, worked out once a block.
 template <class C>
@@ -149,6 +146,7 @@ __device__ inline void endStep(const OptimizeArguments& a, bool isFinite) {
   if (!isFinite) {
     ++s.skipped;
   } else {
+    s.loss += s.batchLoss;
     s.reconstruction += s.batchReconstruction;
     s.kl += s.batchKl;
     s.examples += a.rows;
@@ -166,7 +164,7 @@ __device__ inline void optimize(const OptimizeArguments& a) {
   double mine = 0;
   for (int i = threadIdx.x; i < a.partialCount; i += blockDim.x) mine += a.partials[i];
   const double squares = blockSum(mine);
-  const bool isFinite = finite(squares) && finite(a.state->batchReconstruction) && finite(a.state->batchKl);
+  const bool isFinite = finite(squares) && finite(a.state->batchLoss);
   if (isFinite && a.state->stopped == 0) {
     if (threadIdx.x == 0) {
       const double learningRate = a.schedule[a.state->index].learningRate;

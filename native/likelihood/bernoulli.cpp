@@ -10,6 +10,8 @@
 #include <cmath>
 
 #include "likelihood/tables.h"
+#include "ops/likelihood.h"
+#include "ops/plain.h"
 
 namespace torchvae {
 namespace {
@@ -20,17 +22,30 @@ Tensor crossEntropy(const Tensor& x, const Tensor& y) {
 
 class Bernoulli : public Likelihood {
  public:
-  Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override { return crossEntropy(x, y); }
+  explicit Bernoulli(const Weights& weights) : context_(weights.context()) {}
+
+  Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
+    return PlainOperations::served(*context_) ? rowLosses(*context_, cpu::bernoulliRow, {}, x, y)
+                                              : crossEntropy(x, y);
+  }
   Tensor mean(const Tensor& y) const override { return y.sigmoid(); }
   Tensor mode(const Tensor& y) const override { return y.gt(0).to(y.scalar_type()); }
   Tensor sample(const Tensor& y, Pass& pass) const override {
     return pass.draws.uniform(y.sizes()).lt(y.sigmoid()).to(y.scalar_type());
   }
+
+ private:
+  const Context* context_;
 };
 
 class ContinuousBernoulli : public Likelihood {
  public:
+  explicit ContinuousBernoulli(const Weights& weights) : context_(weights.context()) {}
+
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
+    if (PlainOperations::served(*context_)) {
+      return rowLosses(*context_, cpu::continuousBernoulliRow, {}, x, y);
+    }
     return crossEntropy(x, y) - logNormalizer(y).sum(1);
   }
 
@@ -56,6 +71,7 @@ class ContinuousBernoulli : public Likelihood {
 
  private:
   static constexpr double kSmall = 1e-2;
+  const Context* context_;
 
   static Tensor logNormalizer(const Tensor& y) {
     const Tensor small = y.abs().lt(kSmall);
@@ -69,12 +85,12 @@ class ContinuousBernoulli : public Likelihood {
 
 }  // namespace
 
-std::unique_ptr<Likelihood> makeBernoulli(Weights& /*weights*/, const ModelSpec& /*spec*/) {
-  return std::make_unique<Bernoulli>();
+std::unique_ptr<Likelihood> makeBernoulli(Weights& weights, const ModelSpec& /*spec*/) {
+  return std::make_unique<Bernoulli>(weights);
 }
 
-std::unique_ptr<Likelihood> makeContinuousBernoulli(Weights& /*weights*/, const ModelSpec& /*spec*/) {
-  return std::make_unique<ContinuousBernoulli>();
+std::unique_ptr<Likelihood> makeContinuousBernoulli(Weights& weights, const ModelSpec& /*spec*/) {
+  return std::make_unique<ContinuousBernoulli>(weights);
 }
 
 }  // namespace torchvae

@@ -1,7 +1,7 @@
 #include "likelihood/likelihood.h"
 
+#include "base/table.h"
 #include "likelihood/tables.h"
-#include "table.h"
 
 namespace torchvae {
 namespace {

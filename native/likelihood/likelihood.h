@@ -3,9 +3,9 @@
 
 #include <memory>
 
-#include "pass.h"
+#include "pass/pass.h"
 #include "spec.h"
-#include "weights.h"
+#include "store/weights.h"
 
 namespace torchvae {
 

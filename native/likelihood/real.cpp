@@ -8,6 +8,8 @@
 #include <numbers>
 
 #include "likelihood/tables.h"
+#include "ops/likelihood.h"
+#include "ops/plain.h"
 
 namespace torchvae {
 namespace {
@@ -16,7 +18,9 @@ namespace {
 class LocationScale : public Likelihood {
  public:
   LocationScale(Weights& weights, const ModelSpec& spec)
-      : inputSize_(spec.inputSize()), sigmoid_(spec.likelihood.word("link") == "sigmoid") {
+      : context_(weights.context()),
+        inputSize_(spec.inputSize()),
+        sigmoid_(spec.likelihood.word("link") == "sigmoid") {
     const std::string& scale = spec.likelihood.word("scale");
     predicted_ = scale == "predicted";
     const double initial = std::log(spec.likelihood.number("sigma"));
@@ -35,6 +39,17 @@ class LocationScale : public Likelihood {
   Tensor mode(const Tensor& y) const override { return location(y); }
 
  protected:
+  // Whether one operation over the CPU's kernels serves: for a scale that is a constant.
+  bool isOneOperation() const { return !predicted_ && !learned_ && PlainOperations::served(*context_); }
+  // The losses by such an operation, of a likelihood whose normalizer has `logNormalizer` beside the log
+  // scale.
+  Tensor lossesBy(cpu::RowLoss<float> ofRow, double precision, double logNormalizer, const Tensor& x,
+                  const Tensor& y) const {
+    const double constant = static_cast<double>(inputSize_) * (fixedLogScale_ + logNormalizer);
+    return rowLosses(*context_, ofRow, {precision, constant, sigmoid_}, x, y);
+  }
+  double fixedLogScale() const { return fixedLogScale_; }
+
   Tensor location(const Tensor& y) const {
     const Tensor raw = predicted_ ? y.narrow(1, 0, inputSize_) : y;
     return sigmoid_ ? raw.sigmoid() : raw;
@@ -48,6 +63,7 @@ class LocationScale : public Likelihood {
   }
 
  private:
+  const Context* context_;
   int64_t inputSize_;
   bool sigmoid_;
   bool predicted_ = false;
@@ -61,8 +77,11 @@ class Gaussian : public LocationScale {
   using LocationScale::LocationScale;
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
-    const Tensor scale = logScale(y);
     const double constant = 0.5 * std::log(2 * std::numbers::pi);
+    if (isOneOperation()) {
+      return lossesBy(cpu::gaussianRow, std::exp(-2 * fixedLogScale()), constant, x, y);
+    }
+    const Tensor scale = logScale(y);
     return ((x - location(y)).square() * (scale * -2.0).exp() * 0.5 + scale + constant).sum(1);
   }
 
@@ -77,6 +96,9 @@ class Laplace : public LocationScale {
   using LocationScale::LocationScale;
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
+    if (isOneOperation()) {
+      return lossesBy(cpu::laplaceRow, std::exp(-fixedLogScale()), std::log(2.0), x, y);
+    }
     const Tensor scale = logScale(y);
     return ((x - location(y)).abs() * (-scale).exp() + scale + std::log(2.0)).sum(1);
   }
@@ -91,9 +113,12 @@ class Laplace : public LocationScale {
 // Not a density: sum (x - y)^2, without the Gaussian's constant.
 class SquaredError : public Likelihood {
  public:
-  explicit SquaredError(bool sigmoid) : sigmoid_(sigmoid) {}
+  SquaredError(const Weights& weights, bool sigmoid) : context_(weights.context()), sigmoid_(sigmoid) {}
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
+    if (PlainOperations::served(*context_)) {
+      return rowLosses(*context_, cpu::gaussianRow, {2, 0, sigmoid_}, x, y);
+    }
     return (x - mean(y)).square().sum(1);
   }
   Tensor mean(const Tensor& y) const override { return sigmoid_ ? y.sigmoid() : y; }
@@ -103,6 +128,7 @@ class SquaredError : public Likelihood {
   }
 
  private:
+  const Context* context_;
   bool sigmoid_;
 };
 
@@ -116,8 +142,8 @@ std::unique_ptr<Likelihood> makeLaplace(Weights& weights, const ModelSpec& spec)
   return std::make_unique<Laplace>(weights, spec);
 }
 
-std::unique_ptr<Likelihood> makeSquaredError(Weights& /*weights*/, const ModelSpec& spec) {
-  return std::make_unique<SquaredError>(spec.likelihood.word("link") == "sigmoid");
+std::unique_ptr<Likelihood> makeSquaredError(Weights& weights, const ModelSpec& spec) {
+  return std::make_unique<SquaredError>(weights, spec.likelihood.word("link") == "sigmoid");
 }
 
 }  // namespace torchvae

@@ -14,6 +14,8 @@
 #include <array>
 #include <cmath>
 
+#include "ops/plain.h"
+
 namespace torchvae {
 namespace {
 
@@ -27,36 +29,30 @@ constexpr double kNormMomentum = 0.1;
 
 }  // namespace
 
-Tensor activate(ActivationKind kind, const Tensor& x) {
-  switch (kind) {
-    case ActivationKind::kRelu:
-      return x.relu();
-    case ActivationKind::kTanh:
-      return x.tanh();
-    case ActivationKind::kSigmoid:
-      return x.sigmoid();
-    case ActivationKind::kElu:
-      return at::elu(x);
-    case ActivationKind::kSoftplus:
-      return at::softplus(x);
-    case ActivationKind::kLeakyRelu:
-      return at::leaky_relu(x);
-    case ActivationKind::kGelu:
-      return at::gelu(x);
-    case ActivationKind::kSilu:
-      return at::silu(x);
-    case ActivationKind::kIdentity:
-      break;
+Tensor activate(ActivationKind activation, const Tensor& x) {
+  switch (activation) {
+#define TORCHVAE_ACTIVATION(kind, name, kept, tensor, value, slope) \
+  case ActivationKind::kind:                                        \
+    return tensor;
+#include "activations.h"
+#undef TORCHVAE_ACTIVATION
   }
   return x;
 }
 
 Linear::Linear(Weights& weights, const std::string& name, int64_t in, int64_t out)
-    : weight_(weights.parameter(name + ".weight", {out, in}, fanIn(in))),
-      bias_(weights.parameter(name + ".bias", {out}, fanIn(in))) {}
+    : context_(weights.context()) {
+  const Weights::DenseLayer layer = weights.dense(name, in, out);
+  weight_ = layer.weight;
+  bias_ = layer.bias;
+  if (layer.slots != nullptr) op_.emplace(*context_, *layer.parameters, *layer.slots);
+}
 
-Tensor Linear::operator()(const Tensor& x) const {
-  return at::linear(x, *weight_, *bias_);
+Tensor Linear::operator()(const Tensor& x, ActivationKind activation) const {
+  if (op_ && x.dim() == 2 && PlainOperations::served(*context_)) {
+    return (*op_)(x, weight_.leaf(), bias_.leaf(), activation);
+  }
+  return activate(activation, at::linear(x, *weight_, *bias_));
 }
 
 Convolution::Convolution(Weights& weights, const std::string& name, const ConvShape& shape)

@@ -1,11 +1,13 @@
 // The layers that networks are strung from, in PyTorch's layouts, names and initial values.
 #pragma once
 
+#include <optional>
 #include <string>
 
-#include "pass.h"
+#include "ops/dense.h"
+#include "pass/pass.h"
 #include "spec.h"
-#include "weights.h"
+#include "store/weights.h"
 
 namespace torchvae {
 
@@ -17,10 +19,13 @@ class Linear {
  public:
   Linear() = default;
   Linear(Weights& weights, const std::string& name, int64_t in, int64_t out);
-  Tensor operator()(const Tensor& x) const;
+  // y, or activate(y).
+  Tensor operator()(const Tensor& x, ActivationKind activation = ActivationKind::kIdentity) const;
 
  private:
   Weight weight_, bias_;
+  const Context* context_ = nullptr;
+  std::optional<DenseOp> op_;  // over the CPU's kernels, where the weights lie as these want them
 };
 
 // A convolution that divides the image by `stride`, or its transpose, which restores the image that such a

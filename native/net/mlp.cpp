@@ -27,9 +27,13 @@ class Mlp : public Network {
   Tensor forward(const Tensor& x, Pass& pass) const override {
     Tensor h = conditioned_ ? at::cat({x, pass.labels}, 1) : x;
     for (size_t i = 0; i < layers_.size(); ++i) {
-      h = layers_[i](h);
-      if (i >= spec_.hidden.size()) continue;
-      h = dropout(activate(spec_.activation, norms_[i](h, pass)), spec_.dropout, pass);
+      if (i >= spec_.hidden.size()) {
+        h = layers_[i](h);
+      } else if (spec_.norm == NormKind::kNone) {
+        h = dropout(layers_[i](h, spec_.activation), spec_.dropout, pass);
+      } else {
+        h = dropout(activate(spec_.activation, norms_[i](layers_[i](h), pass)), spec_.dropout, pass);
+      }
     }
     return h;
   }

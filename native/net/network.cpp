@@ -1,7 +1,7 @@
 #include "net/network.h"
 
+#include "base/table.h"
 #include "net/tables.h"
-#include "table.h"
 
 namespace torchvae {
 namespace {
@@ -41,8 +41,7 @@ Perceptron::Perceptron(Weights& weights, const std::string& name, int64_t in,
 Tensor Perceptron::operator()(const Tensor& x) const {
   Tensor h = x;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    h = layers_[i](h);
-    if (i + 1 < layers_.size()) h = activate(activation_, h);
+    h = layers_[i](h, i + 1 < layers_.size() ? activation_ : ActivationKind::kIdentity);
   }
   return h;
 }

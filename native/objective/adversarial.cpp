@@ -24,7 +24,7 @@ class Factor : public Objective {
   std::vector<std::string> termNames() const override { return {"totalCorrelation", "adversary"}; }
   double adversaryLearningRate() const override { return learningRate_; }
 
-  Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
+  Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const Tensor& z = d.latent.z;
     // The logit of "joint": log q(z) - log prod q(z_j) where the discriminator is the best there is.
@@ -76,7 +76,7 @@ class Adversarial : public Objective {
   std::vector<std::string> termNames() const override { return {"features", "generator", "adversary"}; }
   double adversaryLearningRate() const override { return learningRate_; }
 
-  Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
+  Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const auto imageOf = [&](const Tensor& z) { return vae.likelihood().mean(vae.decode(z, pass)); };
     const Tensor real = discriminator_.features(x);
@@ -106,12 +106,11 @@ class Adversarial : public Objective {
 
 }  // namespace
 
-std::unique_ptr<Objective> makeFactor(Weights& weights, const ModelSpec& spec, const Composition& vae) {
+std::unique_ptr<Objective> makeFactor(Weights& weights, const ModelSpec& spec, const Vae& vae) {
   return std::make_unique<Factor>(weights, spec.objective, vae.posterior().codeSize());
 }
 
-std::unique_ptr<Objective> makeAdversarial(Weights& weights, const ModelSpec& spec,
-                                           const Composition& /*vae*/) {
+std::unique_ptr<Objective> makeAdversarial(Weights& weights, const ModelSpec& spec, const Vae& /*vae*/) {
   return std::make_unique<Adversarial>(weights, spec);
 }
 

@@ -13,7 +13,7 @@ class Elbo : public Objective {
   explicit Elbo(const PartSpec& spec)
       : freeBits_(spec.number("freeBits")), hasCapacity_(spec.flag("hasCapacity")) {}
 
-  Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
+  Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     return {meanReconstruction(d) + pass.beta * cost(d, pass), d.reconstruction, d.kl, {}, {}};
   }
@@ -31,7 +31,7 @@ class Elbo : public Objective {
 
 }  // namespace
 
-std::unique_ptr<Objective> makeElbo(Weights& /*weights*/, const ModelSpec& spec, const Composition& /*vae*/) {
+std::unique_ptr<Objective> makeElbo(Weights& /*weights*/, const ModelSpec& spec, const Vae& /*vae*/) {
   return std::make_unique<Elbo>(spec.objective);
 }
 

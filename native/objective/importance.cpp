@@ -13,8 +13,7 @@
 
 namespace torchvae {
 
-Importance importanceWeights(const Composition& vae, const Tensor& x, int64_t k, bool stopsDensity,
-                             Pass& pass) {
+Importance importanceWeights(const Vae& vae, const Tensor& x, int64_t k, bool stopsDensity, Pass& pass) {
   const int64_t rows = x.size(0);
   const Tensor labels = pass.labels;
   const Tensor features = vae.encode(x, pass).repeat_interleave(k, 0);
@@ -48,7 +47,7 @@ class ImportanceWeighted : public Objective {
 
   std::vector<std::string> termNames() const override { return {"bound"}; }
 
-  Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
+  Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Importance w = importanceWeights(vae, x, samples_, doubly_, pass);
     const Tensor bound = importanceBound(w.logWeight);
     return {doubly_ ? doublyReparameterized(w, bound.mean()) : -bound.mean(),
@@ -78,7 +77,7 @@ class ImportanceWeighted : public Objective {
 }  // namespace
 
 std::unique_ptr<Objective> makeImportanceWeighted(Weights& /*weights*/, const ModelSpec& spec,
-                                                  const Composition& vae) {
+                                                  const Vae& vae) {
   if (!vae.posterior().hasDensity()) {
     throw Error("ERR_SPEC", "The objective iwae needs the density of q(z|x), which the posterior " +
                                 spec.posterior.type + " does not have: use posterior 'gaussian'");
@@ -87,7 +86,7 @@ std::unique_ptr<Objective> makeImportanceWeighted(Weights& /*weights*/, const Mo
 }
 
 std::unique_ptr<Objective> makeDoublyReparameterized(Weights& /*weights*/, const ModelSpec& spec,
-                                                     const Composition& vae) {
+                                                     const Vae& vae) {
   if (!vae.posterior().isGaussian()) {
     throw Error("ERR_SPEC", "The objective dreg needs a Gaussian q(z|x), which the posterior " +
                                 spec.posterior.type + " is not: use posterior 'gaussian'");

@@ -12,8 +12,7 @@ struct Importance {
 };
 
 // `stopsDensity` leaves q's own parameters out of the derivative of log q(z|x) (for Gaussian q).
-Importance importanceWeights(const Composition& vae, const Tensor& x, int64_t k, bool stopsDensity,
-                             Pass& pass);
+Importance importanceWeights(const Vae& vae, const Tensor& x, int64_t k, bool stopsDensity, Pass& pass);
 
 // The bound log (1/k) sum of weights, [B].
 Tensor importanceBound(const Tensor& logWeight);

@@ -1,7 +1,7 @@
 #include "objective/objective.h"
 
+#include "base/table.h"
 #include "objective/tables.h"
-#include "table.h"
 
 namespace torchvae {
 namespace {
@@ -20,11 +20,11 @@ constexpr Row kTable[] = {
 
 }  // namespace
 
-std::unique_ptr<Objective> makeObjective(Weights& weights, const ModelSpec& spec, const Composition& vae) {
+std::unique_ptr<Objective> makeObjective(Weights& weights, const ModelSpec& spec, const Vae& vae) {
   return rowOf(kTable, "objective", spec.objective.type).make(weights, spec, vae);
 }
 
-Draft draft(const Composition& vae, const Tensor& x, Pass& pass) {
+Draft draft(const Vae& vae, const Tensor& x, Pass& pass) {
   Draft draft;
   draft.latent = vae.posterior().rsample(vae.encode(x, pass), pass);
   draft.divergence = vae.divergence(draft.latent, pass);

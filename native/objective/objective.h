@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "composition.h"
+#include "vae/vae.h"
 
 namespace torchvae {
 
@@ -20,14 +20,16 @@ class Objective {
  public:
   virtual ~Objective() = default;
   // `examples` is the size of the data set that the batch x is from.
-  virtual Terms evaluate(const Composition& vae, const Tensor& x, int64_t examples, Pass& pass) const = 0;
+  virtual Terms evaluate(const Vae& vae, const Tensor& x, int64_t examples, Pass& pass) const = 0;
   virtual std::vector<std::string> termNames() const { return {}; }
+  // Whether the loss holds derivatives, so that training differentiates these once more.
+  virtual bool differentiatesTwice() const { return false; }
   // Of the adversary's own Adam; 0 where there is none.
   virtual double adversaryLearningRate() const { return 0; }
 };
 
 // Throws ERR_SPEC for a type that the table does not hold, or one that does not go with the model's parts.
-std::unique_ptr<Objective> makeObjective(Weights& weights, const ModelSpec& spec, const Composition& vae);
+std::unique_ptr<Objective> makeObjective(Weights& weights, const ModelSpec& spec, const Vae& vae);
 
 // A draw of z with what it costs: the beginning of most objectives.
 struct Draft {
@@ -36,7 +38,7 @@ struct Draft {
   Tensor reconstruction, kl;  // [B]
   Tensor divergence;          // [B, groups]
 };
-Draft draft(const Composition& vae, const Tensor& x, Pass& pass);
+Draft draft(const Vae& vae, const Tensor& x, Pass& pass);
 
 // Mean over the batch of the reconstruction and of what the posterior adds by itself.
 Tensor meanReconstruction(const Draft& draft);

@@ -16,11 +16,12 @@ class Regularized : public Objective {
         weightPenalty_(spec.number("weightPenalty")),
         decoder_(weights.parametersOf("decoder.")) {}
 
+  bool differentiatesTwice() const override { return gradientPenalty_ != 0; }
   std::vector<std::string> termNames() const override {
     return {"codeNorm", "gradientPenalty", "weightPenalty"};
   }
 
-  Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
+  Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const Tensor norm = d.latent.z.square().sum(1).mean() * 0.5;
     const Tensor slope = gradientPenalty(vae, d, pass);
@@ -34,7 +35,7 @@ class Regularized : public Objective {
 
  private:
   // The squared Frobenius norm of d mean / dz, by Hutchinson's estimate: E |J^T v|^2 = |J|^2 for v ~ N(0, I).
-  Tensor gradientPenalty(const Composition& vae, const Draft& d, Pass& pass) const {
+  Tensor gradientPenalty(const Vae& vae, const Draft& d, Pass& pass) const {
     if (gradientPenalty_ == 0 || !d.latent.z.requires_grad()) return d.latent.z.sum() * 0.0;
     const Tensor mean = vae.likelihood().mean(d.y);
     const Tensor probe = pass.draws.normal(mean.sizes());
@@ -58,8 +59,7 @@ class Regularized : public Objective {
 
 }  // namespace
 
-std::unique_ptr<Objective> makeRegularized(Weights& weights, const ModelSpec& spec,
-                                           const Composition& /*vae*/) {
+std::unique_ptr<Objective> makeRegularized(Weights& weights, const ModelSpec& spec, const Vae& /*vae*/) {
   if (spec.posterior.type != "deterministic") {
     throw Error("ERR_SPEC", "The objective rae is for posterior 'deterministic' but received " +
                                 spec.posterior.type + ": change either");

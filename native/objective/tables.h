@@ -5,8 +5,7 @@
 
 namespace torchvae {
 
-using MakeObjective = std::unique_ptr<Objective>(Weights& weights, const ModelSpec& spec,
-                                                 const Composition& vae);
+using MakeObjective = std::unique_ptr<Objective>(Weights& weights, const ModelSpec& spec, const Vae& vae);
 
 MakeObjective makeElbo, makeImportanceWeighted, makeDoublyReparameterized, makeBetaTc, makeFactor, makeDip,
     makeInfo, makeWasserstein, makeAdversarial, makeRegularized;

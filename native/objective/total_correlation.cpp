@@ -4,17 +4,17 @@
 
 #include <ATen/ops/diag.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/logsumexp.h>
 
 #include <cmath>
 
 #include "error.h"
 #include "objective/tables.h"
+#include "ops/density.h"
 
 namespace torchvae {
 namespace {
 
-void requireGaussian(const ModelSpec& spec, const Composition& vae) {
+void requireGaussian(const ModelSpec& spec, const Vae& vae) {
   if (vae.posterior().isGaussian()) return;
   throw Error("ERR_SPEC", "The objective " + spec.objective.type +
                               " needs a Gaussian q(z|x), which the posterior " + spec.posterior.type +
@@ -32,22 +32,19 @@ class BetaTc : public Objective {
     return {"mutualInformation", "totalCorrelation", "dimensionwiseKl"};
   }
 
-  Terms evaluate(const Composition& vae, const Tensor& x, int64_t examples, Pass& pass) const override {
+  Terms evaluate(const Vae& vae, const Tensor& x, int64_t examples, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const Gaussian& q = *d.latent.gaussian;
     const int64_t rows = x.size(0);
-    // [i, j, d] = log q(z_i,d | x_j).
-    const Tensor pairs =
-        gaussianLogProb(d.latent.z.unsqueeze(1), q.mean.unsqueeze(0), q.logVariance.unsqueeze(0));
-    Tensor joint, product;  // log q(z) and log prod_d q(z_d), [B]
-    if (stratified_ && rows > 1) {
-      const Tensor weight = stratifiedWeights(rows, examples, x.options());
-      joint = at::logsumexp(weight + pairs.sum(2), {1});
-      product = at::logsumexp(weight.unsqueeze(2) + pairs, {1}).sum(1);
-    } else {
+    const bool isStratified = stratified_ && rows > 1;
+    const Tensor weight = isStratified ? stratifiedWeights(rows, examples, x.options()) : Tensor();
+    // log q(z) and log prod_d q(z_d), [B].
+    auto [joint, product] =
+        aggregateLogDensities(pass.draws.context(), d.latent.z, q.mean, q.logVariance, weight);
+    if (!isStratified) {
       const double size = std::log(static_cast<double>(rows) * static_cast<double>(examples));
-      joint = at::logsumexp(pairs.sum(2), {1}) - size;
-      product = (at::logsumexp(pairs, {1}) - size).sum(1);
+      joint = joint - size;
+      product = product - size * static_cast<double>(q.mean.size(1));
     }
     const Tensor logPrior = vae.prior().logProb(d.latent.z, pass);
     const Tensor information = (d.latent.logQ - joint).mean();
@@ -87,7 +84,7 @@ class Dip : public Objective {
 
   std::vector<std::string> termNames() const override { return {"covariancePenalty"}; }
 
-  Terms evaluate(const Composition& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
+  Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const Gaussian& q = *d.latent.gaussian;
     const Tensor centered = q.mean - q.mean.mean(0, true);
@@ -106,12 +103,12 @@ class Dip : public Objective {
 
 }  // namespace
 
-std::unique_ptr<Objective> makeBetaTc(Weights& /*weights*/, const ModelSpec& spec, const Composition& vae) {
+std::unique_ptr<Objective> makeBetaTc(Weights& /*weights*/, const ModelSpec& spec, const Vae& vae) {
   requireGaussian(spec, vae);
   return std::make_unique<BetaTc>(spec.objective);
 }
 
-std::unique_ptr<Objective> makeDip(Weights& /*weights*/, const ModelSpec& spec, const Composition& vae) {
+std::unique_ptr<Objective> makeDip(Weights& /*weights*/, const ModelSpec& spec, const Vae& vae) {
   requireGaussian(spec, vae);
   return std::make_unique<Dip>(spec.objective);
 }

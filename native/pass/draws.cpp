@@ -1,18 +1,25 @@
-#include "random/draws.h"
+#include "pass/draws.h"
 
 #include <ATen/ops/empty.h>
 #include <c10/util/accumulate.h>
 
 #include <utility>
 
+#include "base/host.h"
 #include "error.h"
-#include "host.h"
 
 namespace torchvae {
 namespace {
 
 // Streams of requests after the first begin above those that have names.
 constexpr uint32_t kFirstRequestStream = 16;
+
+void fill(const Draw& draw, bool isUniform, float* to, int64_t count) {
+  if (!isUniform) return fillNormal(draw, to, count);
+  fillUniform(draw, to, count);
+  // Away from 0 and 1, so that logarithms are finite.
+  for (int64_t i = 0; i < count; ++i) to[i] = to[i] * (1 - 0x1p-24f) + 0x1p-25f;
+}
 
 }  // namespace
 
@@ -30,19 +37,31 @@ Tensor Draws::drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) con
     return made;
   }
   const Tensor host = at::empty(sizes, kHostFloat);
-  if (isUniform) {
-    fillUniform(draw, host.data_ptr<float>(), host.numel());
-    // Away from 0 and 1, so that logarithms are finite.
-    host.mul_(1 - 0x1p-24).add_(0x1p-25);
-  } else {
-    fillNormal(draw, host.data_ptr<float>(), host.numel());
+  fill(draw, isUniform, host.data_ptr<float>(), host.numel());
+  return host.to(context_.options());
+}
+
+Tensor Draws::drawnByRow(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const {
+  const Tensor host = at::empty(sizes, kHostFloat);
+  const int64_t each = host.numel() / static_cast<int64_t>(keys_.size());
+  float* to = host.data_ptr<float>();
+  for (const uint64_t key : keys_) {
+    Draw own = draw;
+    own.step ^= key;
+    fill(own, isUniform, to, each);
+    to += each;
   }
   return host.to(context_.options());
 }
 
 Tensor Draws::noise(at::IntArrayRef sizes, bool isUniform) {
   const Draw draw = next();
-  if (!given_.defined()) return drawn(draw, sizes, isUniform);
+  if (!given_.defined()) {
+    // Numbers that are not of the rows, such as those of a prior's own inputs, have no row's key.
+    const auto rows = static_cast<int64_t>(keys_.size());
+    const bool isByRow = rows > 0 && c10::multiply_integers(sizes) % rows == 0;
+    return isByRow ? drawnByRow(draw, sizes, isUniform) : drawn(draw, sizes, isUniform);
+  }
   const int64_t wanted = c10::multiply_integers(sizes);
   if (given_.numel() != wanted) {
     throw Error("ERR_SHAPE", "Expected " + std::to_string(wanted) + " values for noise but received " +

@@ -2,10 +2,12 @@
 // is a stream of its own, so the numbers are a function of (seed, stream, step) and of the request's place.
 #pragma once
 
-#include "context.h"
-#include "ops/kernels.h"
+#include <vector>
+
+#include "base/context.h"
+#include "base/tensor.h"
+#include "kernels/kernels.h"
 #include "random/philox.h"
-#include "tensor.h"
 
 namespace torchvae {
 
@@ -15,6 +17,13 @@ class Draws {
   // place of the draw's.
   Draws(const Context& context, const Draw& first, const StepState* state = nullptr)
       : context_(context), draw_(first), state_(state) {}
+
+  // Where the numbers are drawn, and the pass computes.
+  const Context& context() const { return context_; }
+
+  // Has each row of noise drawn by a key, whatever its place: a request for [keys.size() n, ...] numbers
+  // gives n rows to each key.
+  void drawByRow(std::vector<uint64_t> keys) { keys_ = std::move(keys); }
 
   // The first request for noise is answered with `values`. Throws ERR_SHAPE, from there, where it is for
   // another number of them.
@@ -32,12 +41,14 @@ class Draws {
   Draw next();
   Tensor noise(at::IntArrayRef sizes, bool isUniform);
   Tensor drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const;
+  Tensor drawnByRow(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const;
 
   const Context& context_;
   Draw draw_;
   const StepState* state_;
   uint32_t requests_ = 0;
   Tensor given_;
+  std::vector<uint64_t> keys_;
 };
 
 }  // namespace torchvae

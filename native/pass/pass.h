@@ -1,8 +1,8 @@
 // What one pass over a batch brings along, beside the batch.
 #pragma once
 
-#include "random/draws.h"
-#include "tensor.h"
+#include "base/tensor.h"
+#include "pass/draws.h"
 
 namespace torchvae {
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/table.h"
 #include "posterior/tables.h"
-#include "table.h"
 
 namespace torchvae {
 namespace {

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "ops/density.h"
 #include "prior/tables.h"
 
 namespace torchvae {
@@ -16,9 +17,7 @@ class GaussianMixture : public Prior {
  public:
   Tensor logProb(const Tensor& z, Pass& pass) const override {
     const auto [components, logits] = mixture(pass);
-    const Tensor each =
-        gaussianLogProb(z.unsqueeze(1), components.mean.unsqueeze(0), components.logVariance.unsqueeze(0))
-            .sum(2);
+    const Tensor each = normalLogDensities(pass.draws.context(), z, components.mean, components.logVariance);
     return at::logsumexp(each + logits.log_softmax(0), {1});
   }
 

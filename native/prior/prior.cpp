@@ -2,8 +2,8 @@
 
 #include <ATen/ops/argmax.h>
 
+#include "base/table.h"
 #include "prior/tables.h"
-#include "table.h"
 
 namespace torchvae {
 namespace {

@@ -1,4 +1,4 @@
-#include "ops/optimizer.h"
+#include "store/optimizer.h"
 
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/sign.h>
@@ -10,8 +10,8 @@
 #include <cmath>
 #include <vector>
 
+#include "base/memory.h"
 #include "cpu/weights.h"
-#include "memory.h"
 
 namespace torchvae {
 namespace {

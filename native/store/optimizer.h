@@ -4,10 +4,10 @@
 // of each value; penalties (L2 by `weightDecay`, L1) are added; the rule of the optimizer follows.
 #pragma once
 
-#include "context.h"
+#include "base/context.h"
 #include "cpu/optimizer.h"
 #include "engine.h"
-#include "parameters.h"
+#include "store/parameters.h"
 
 namespace torchvae {
 

@@ -1,4 +1,4 @@
-#include "parameters.h"
+#include "store/parameters.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -8,10 +8,10 @@
 #include <cmath>
 #include <utility>
 
+#include "base/memory.h"
 #include "cpu/bf16.h"
 #include "cpu/panels.h"
 #include "error.h"
-#include "memory.h"
 #include "random/philox.h"
 
 namespace torchvae {
@@ -75,6 +75,7 @@ DenseSlots Parameters::addDenseFromImage(const std::vector<std::string>& names, 
                                          int64_t outEach) {
   const int64_t out = outEach * static_cast<int64_t>(names.size());
   const DenseSlots slots = reserveDense(in.size(), out, outEach % kPanel == 0);
+  if (names.size() == 1 && in.height * in.width == 1) denseByName_[names[0]] = slots;
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in.size())));
   for (size_t i = 0; i < names.size(); ++i) {
     const int64_t first = static_cast<int64_t>(i) * outEach;
@@ -130,6 +131,20 @@ void Parameters::add(const std::string& name, const std::vector<int64_t>& shape,
   Slot slot{shape, std::vector<int64_t>(shape.size(), 1), reserve(volume(shape))};
   for (size_t i = shape.size(); i-- > 1;) slot.strides[i - 1] = slot.strides[i] * shape[i];
   entries_.push_back({name, shape, slot, init});
+}
+
+const DenseSlots* Parameters::findDense(const std::string& name) const {
+  const auto found = denseByName_.find(name);
+  return found == denseByName_.end() ? nullptr : &found->second;
+}
+
+void Parameters::clearGradients() {
+  gradients.zero_();
+  written_ = shared_;
+}
+
+bool Parameters::isFirstGradient(int64_t offset) {
+  return written_.insert(offset).second;
 }
 
 const ParameterEntry* Parameters::find(const std::string& name) const {

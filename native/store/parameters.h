@@ -6,10 +6,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "context.h"
+#include "base/context.h"
 #include "engine.h"
 
 namespace torchvae {
@@ -84,6 +86,17 @@ class Parameters {
   // Declares a tensor in PyTorch's layout. One that is declared already, of the same shape, is left as it is.
   void add(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
 
+  // The dense layer of this name alone, or null: one whose features are no image, and that shares no place.
+  const DenseSlots* findDense(const std::string& name) const;
+
+  // Zeroes the gradients, for a backward pass that adds to them.
+  void clearGradients();
+  // Whether the gradient at this offset is still to be written since then, so that it may be overwritten;
+  // marks it as written.
+  bool isFirstGradient(int64_t offset);
+  // Says that others than its layer add to the gradient at this offset too: it is never overwritten.
+  void shareGradient(int64_t offset) { shared_.insert(offset); }
+
   // Allocates what was declared and draws the weights. Called once, after the last declaration.
   void allocate(const Context& context, uint64_t seed);
 
@@ -127,6 +140,9 @@ class Parameters {
 
   std::vector<ParameterEntry> entries_;
   std::vector<Slot> denses_;  // the dense layers' weights [in, out]
+  std::map<std::string, DenseSlots> denseByName_;
+  std::set<int64_t> shared_;   // offsets of gradients that are added to
+  std::set<int64_t> written_;  // these, and what the backward pass under way has written
   bool panels_ = false;
   int64_t size_ = 0;
 };

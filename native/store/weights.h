@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "parameters.h"
-#include "tensor.h"
+#include "base/tensor.h"
+#include "store/parameters.h"
 
 namespace torchvae {
 
@@ -36,9 +36,19 @@ struct Store {
 class Weights {
  public:
   enum class Phase : uint8_t { kDeclare, kUse };
-  Weights(Store& store, Phase phase) : store_(store), phase_(phase) {}
+  // `context` is where the model computes; null for one that is only planned.
+  Weights(Store& store, Phase phase, const Context* context = nullptr)
+      : store_(store), phase_(phase), context_(context) {}
 
   Weight parameter(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
+  // The weights NAME.weight [out, in] and NAME.bias [out] of a dense layer, drawn as torch.nn.Linear draws
+  // them, where they lie as the CPU's kernels multiply by them if the context has such kernels.
+  struct DenseLayer {
+    Weight weight, bias;
+    Parameters* parameters = nullptr;
+    const DenseSlots* slots = nullptr;  // null where the layer lies as PyTorch has it
+  };
+  DenseLayer dense(const std::string& name, int64_t in, int64_t out);
   Weight buffer(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
   // The same, for tensors of the adversary.
   Weights adversary() const;
@@ -47,6 +57,7 @@ class Weights {
   std::vector<Weight> parametersOf(const std::string& prefix) const;
 
   bool declaring() const { return phase_ == Phase::kDeclare; }
+  const Context* context() const { return context_; }
 
  private:
   Weight find(Parameters& parameters, const std::string& name, const std::vector<int64_t>& shape,
@@ -54,6 +65,7 @@ class Weights {
 
   Store& store_;
   Phase phase_;
+  const Context* context_;
   bool isAdversary_ = false;
 };
 

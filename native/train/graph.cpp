@@ -12,13 +12,6 @@ namespace {
 // Steps between two readings of the state, at most: with small models, what lib/training asks for at a time.
 constexpr int64_t kScheduleRows = 1024;
 
-bool sameSettings(const OptimizerSettings& a, const OptimizerSettings& b) {
-  return a.kind == b.kind && a.beta1 == b.beta1 && a.beta2 == b.beta2 && a.epsilon == b.epsilon &&
-         a.momentum == b.momentum && a.nesterov == b.nesterov && a.weightDecay == b.weightDecay &&
-         a.l1 == b.l1 && a.clipNorm == b.clipNorm && a.clipValue == b.clipValue &&
-         a.skipNonFinite == b.skipNonFinite;
-}
-
 // Host memory as a tensor of bytes.
 at::Tensor bytesOf(const void* data, size_t size) {
   return at::from_blob(const_cast<void*>(data), {static_cast<int64_t>(size)},
@@ -35,15 +28,16 @@ bool GraphExecutor::serves(const Context& context, const OptimizerSettings& sett
   return context.kernels != nullptr && settings.accumulate <= 1 && settings.averageDecay == 0;
 }
 
-GraphExecutor::GraphExecutor(const Context& context, std::unique_ptr<DeviceStep> step,
-                             const Parameters& parameters, const ResidentDataset& data, int64_t batchSize,
+GraphExecutor::GraphExecutor(const Context& context, Step& step, const Parameters& parameters,
+                             const ResidentDataset& data, uint64_t seed, int64_t batchSize,
                              const OptimizerSettings& settings, int64_t terms)
     : context_(context),
-      step_(std::move(step)),
+      step_(step),
       parameters_(parameters),
       data_(&data),
       values_(placeOf(data.values())),
       labels_(placeOf(data.labels())),
+      seed_(seed),
       rows_(data.rows()),
       columns_(data.columns()),
       type_(data.values().scalar_type()),
@@ -63,17 +57,17 @@ bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
                          const OptimizerSettings& settings) const {
   return placeOf(data.values()) == values_ && placeOf(data.labels()) == labels_ && data.rows() == rows_ &&
          data.columns() == columns_ && data.values().scalar_type() == type_ && data.isDrawn() == isDrawn_ &&
-         batchSize == batchSize_ && sameSettings(settings, settings_);
+         batchSize == batchSize_ && settings == settings_;
 }
 
 void GraphExecutor::runStep(int64_t rows, StepObserver* observer) {
-  const StepInput input{*data_, order_, 0, rows, {}, clock_};
-  step_->differentiate(input);
-  if (observer == nullptr) return step_->update(input);
+  step_.differentiate({*data_, order_, 0, rows, {}, seed_, 0, &clock_});
+  step_.judge(settings_, clock_);
+  if (observer == nullptr) return step_.update(settings_, clock_);
   const auto skipped = [&] { return clock_.counter(offsetof(StepState, skipped)).item<int64_t>(); };
   const int64_t before = skipped();
   observer->begin();
-  step_->update(input);
+  step_.update(settings_, clock_);
   if (skipped() == before) observer->end();
 }
 
@@ -108,25 +102,17 @@ void GraphExecutor::start(const TrainChunk& chunk, const at::Tensor& order, int6
       .copy_(bytesOf(rows, size));
 }
 
-TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,
-                               int64_t& step) {
-  data_ = &data;
-  CudaPart& part = context_.kernels->part();
-  const std::unique_ptr<TimeMark> begin = part.mark();
+StepState GraphExecutor::readState() const {
+  StepState state{};
+  const at::Tensor read = clock_.bytes.cpu();  // waits for the device
+  std::memcpy(&state, read.const_data_ptr(), sizeof state);
+  return state;
+}
+
+// Moves `now` and `result.steps` along, as far as the device has come.
+void GraphExecutor::runSteps(const TrainChunk& chunk, const at::Tensor& order, StepObserver& observer,
+                             StepState& now, TrainResult& result) {
   const int64_t wholeBatches = rows_ / batchSize_;
-  StepObserver observer(parameters_);
-  TrainResult result;
-  StepState now{};
-  now.step = step;
-  now.batch = chunk.firstStep;
-  now.examples = chunk.sums.examples;
-  now.reconstruction = chunk.sums.reconstruction;
-  now.kl = chunk.sums.kl;
-  clock_.terms.zero_();
-  if (!chunk.sums.terms.empty()) {
-    clock_.terms.copy_(at::from_blob(const_cast<double*>(chunk.sums.terms.data()), clock_.terms.sizes(),
-                                     c10::TensorOptions().dtype(c10::kDouble)));
-  }
   while (result.steps < chunk.steps && result.reason == StopReason::kDone) {
     const int64_t steps = std::min(chunk.steps - result.steps, kScheduleRows);
     now.index = 0;
@@ -147,14 +133,53 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
         sent += whole > 0 ? advance(whole_, std::min(alike, whole)) : advance(last_, 1);
       }
     }
-    const at::Tensor read = clock_.bytes.cpu();  // waits for the device
-    std::memcpy(&now, read.const_data_ptr(), sizeof now);
+    now = readState();
     result.steps += now.index;
     if (now.stopped != 0) result.reason = StopReason::kNonFinite;
   }
+}
+
+// Of a batch that the device has refused: that batch again, with the weights as they are.
+std::vector<std::string> GraphExecutor::faults(const TrainChunk& chunk, const at::Tensor& order,
+                                               int64_t batch, int64_t step, const StepSchedule& schedule) {
+  const int64_t first = batch * batchSize_;
+  step_.differentiate({*data_, order, first, std::min(batchSize_, rows_ - first), schedule, seed_, step});
+  step_.makeGradients();
+  LossSums sums;
+  step_.addLosses(sums);
+  return faultsOf({}, sums, parameters_);
+}
+
+TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,
+                               int64_t& step) {
+  data_ = &data;
+  CudaPart& part = context_.kernels->part();
+  const std::unique_ptr<TimeMark> begin = part.mark();
+  StepObserver observer(parameters_);
+  TrainResult result;
+  StepState now{};
+  now.step = step;
+  now.batch = chunk.firstStep;
+  now.examples = chunk.sums.examples;
+  now.loss = chunk.sums.loss;
+  now.reconstruction = chunk.sums.reconstruction;
+  now.kl = chunk.sums.kl;
+  clock_.terms.zero_();
+  if (!chunk.sums.terms.empty()) {
+    clock_.terms.copy_(at::from_blob(const_cast<double*>(chunk.sums.terms.data()), clock_.terms.sizes(),
+                                     c10::TensorOptions().dtype(c10::kDouble)));
+  }
+  clock_.bytes.copy_(bytesOf(&now, sizeof now));
+  try {
+    runSteps(chunk, order, observer, now, result);
+  } catch (...) {
+    // The updates that were sent off before are in the weights, so the count of steps must have them too.
+    step = readState().step;
+    throw;
+  }
   step = now.step;
   result.skipped = now.skipped;
-  result.sums = chunk.sums;
+  result.sums.loss = now.loss;
   result.sums.reconstruction = now.reconstruction;
   result.sums.kl = now.kl;
   result.sums.examples = now.examples;
@@ -162,11 +187,8 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   const double* read = terms.const_data_ptr<double>();
   result.sums.terms.assign(read, read + terms.numel());
   if (now.stopped != 0) {
-    // That batch again, with the weights as they are.
-    const int64_t first = now.batch * batchSize_;
-    const StepSchedule& schedule = chunk.schedule[static_cast<size_t>(result.steps)];
     result.faults =
-        step_->faults({data, order, first, std::min(batchSize_, rows_ - first), schedule, {}}, now.step);
+        faults(chunk, order, now.batch, now.step, chunk.schedule[static_cast<size_t>(result.steps)]);
   } else {
     result.norms = observer.take();
   }

@@ -1,31 +1,19 @@
 // The device's executor: a model's step, sent off as captured graphs of many steps.
 //
 // Nothing in such a step comes from the host: which batch, which noise, which learning rate are read from a
-// StepState on the device, which the step itself moves on. So one graph serves every stretch of every epoch,
-// and the host reads the sums once a stretch.
+// StepState on the device, which the step itself moves on. So one graph serves every chunk of every epoch,
+// and the host reads the sums once a chunk.
 #pragma once
 
 #include <memory>
 
 #include "cuda_part.h"
 #include "engine.h"
-#include "ops/kernels.h"
-#include "train/input.h"
+#include "kernels/kernels.h"
+#include "step/step.h"
 #include "train/observer.h"
 
 namespace torchvae {
-
-// What the executor repeats. It waits for nothing.
-class DeviceStep {
- public:
-  virtual ~DeviceStep() = default;
-  // The gradients of the batch that the clock points to, judged on the device, with its losses.
-  virtual void differentiate(const StepInput& input) = 0;
-  // The update from them, and the end of the step.
-  virtual void update(const StepInput& input) = 0;
-  // Of a batch without a clock, which the device has refused: see TrainResult::faults. This may wait.
-  virtual std::vector<std::string> faults(const StepInput& input, int64_t step) = 0;
-};
 
 class GraphExecutor {
  public:
@@ -41,9 +29,8 @@ class GraphExecutor {
 
   // All that a captured graph refers to; another batch size, or data that lie elsewhere, take another
   // executor. `terms` is the number of the objective's further terms.
-  GraphExecutor(const Context& context, std::unique_ptr<DeviceStep> step, const Parameters& parameters,
-                const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings,
-                int64_t terms);
+  GraphExecutor(const Context& context, Step& step, const Parameters& parameters, const ResidentDataset& data,
+                uint64_t seed, int64_t batchSize, const OptimizerSettings& settings, int64_t terms);
   bool fits(const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings) const;
 
   // Runs `chunk` over `order` and moves `step` along. From the first step whose loss or gradient is not
@@ -62,13 +49,19 @@ class GraphExecutor {
   void runStep(int64_t rows, StepObserver* observer = nullptr);
   int64_t advance(Shape& shape, int64_t steps);
   void start(const TrainChunk& chunk, const at::Tensor& order, int64_t done, int64_t steps);
+  void runSteps(const TrainChunk& chunk, const at::Tensor& order, StepObserver& observer, StepState& now,
+                TrainResult& result);
+  StepState readState() const;
+  std::vector<std::string> faults(const TrainChunk& chunk, const at::Tensor& order, int64_t batch,
+                                  int64_t step, const StepSchedule& schedule);
 
   Context context_;
-  std::unique_ptr<DeviceStep> step_;
+  Step& step_;
   const Parameters& parameters_;
   const ResidentDataset* data_;  // of the present run(); a graph reads its values and labels where they lie
   const void* values_;
   const void* labels_;
+  uint64_t seed_;
   int64_t rows_, columns_;
   c10::ScalarType type_;
   bool isDrawn_;

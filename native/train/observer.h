@@ -1,5 +1,4 @@
-// What is told of a step beside its losses: norms of gradients and updates, and where numbers ceased to be
-// finite.
+// Diagnostics of one step: norms of gradients and updates, and which numbers are not finite.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,7 +8,7 @@
 #include <vector>
 
 #include "engine.h"
-#include "parameters.h"
+#include "store/parameters.h"
 
 namespace torchvae {
 
@@ -31,7 +30,7 @@ class StepObserver {
   std::vector<TensorNorms> norms_;
 };
 
-// What is not finite of a batch whose losses took `before` to `after`, and of parameters.gradients; see
+// The losses and gradients that are not finite, for a batch whose losses took `before` to `after`; see
 // TrainResult::faults.
 std::vector<std::string> faultsOf(const LossSums& before, const LossSums& after,
                                   const Parameters& parameters);

@@ -1,10 +1,10 @@
-#include "composition.h"
+#include "vae/vae.h"
 
 #include "error.h"
 
 namespace torchvae {
 
-Composition::Composition(Weights& weights, const ModelSpec& spec) : spec_(spec) {
+Vae::Vae(Weights& weights, const ModelSpec& spec) : spec_(spec) {
   encoder_ = makeEncoder(weights, spec_);
   posterior_ = makePosterior(weights, spec_, encoder_->outputSize());
   likelihood_ = makeLikelihood(weights, spec_);
@@ -18,7 +18,7 @@ Composition::Composition(Weights& weights, const ModelSpec& spec) : spec_(spec) 
   }
 }
 
-Tensor Composition::divergence(const Latent& latent, Pass& pass) const {
+Tensor Vae::divergence(const Latent& latent, Pass& pass) const {
   if (latent.ownDivergence.defined()) return latent.ownDivergence;
   const auto p = prior_->gaussian(pass);
   if (latent.gaussian && p) return gaussianKl(*latent.gaussian, *p);

@@ -10,13 +10,13 @@
 
 namespace torchvae {
 
-class Composition {
+class Vae {
  public:
   // Declares or uses the tensors of a model of this `spec`. Throws ERR_SPEC for parts that do not go
   // together.
-  Composition(Weights& weights, const ModelSpec& spec);
-  Composition(const Composition&) = delete;
-  Composition& operator=(const Composition&) = delete;
+  Vae(Weights& weights, const ModelSpec& spec);
+  Vae(const Vae&) = delete;
+  Vae& operator=(const Vae&) = delete;
 
   // x [B, inputSize] to the features that the posterior's parameters are made from.
   Tensor encode(const Tensor& x, Pass& pass) const { return encoder_->forward(x, pass); }

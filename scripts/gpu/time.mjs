@@ -1,6 +1,6 @@
 // torchvae as a program of scripts/gpu-verify: for each line "run SECONDS" it trains that long and answers
 // {"wall_ms", "device_ms", "steps"}: milliseconds a step by the wall's clock, and by the device's events as a mean over
-// the last stretches of steps.
+// the last chunks of steps.
 //   node scripts/gpu/time.mjs DEVICE mlp|conv|conv64 BATCH PRECISION
 import { createInterface } from 'node:readline';
 import { Dataset, sprites, VAE } from '../../dist/index.js';
@@ -29,7 +29,7 @@ function colors(count) {
   return Dataset.from(bytes, { shape: [3, 64, 64] });
 }
 
-/** Trains until `seconds` have passed, and to the end of the stretch of steps under way. */
+/** Trains until `seconds` have passed, and to the end of the chunk of steps under way. */
 async function train(seconds) {
   const stop = new AbortController();
   const before = vae.step;

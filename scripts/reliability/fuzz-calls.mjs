@@ -120,7 +120,7 @@ export const CALLS = {
         steps,
         batchSize: random.pick([1, 4, 7, 64]),
         shuffle: random.chance(0.5),
-        sums: { reconstruction: 0, kl: 0, terms: random.chance(0.3) ? [0, 0, 0] : [], examples: 0 },
+        sums: { loss: 0, reconstruction: 0, kl: 0, terms: random.chance(0.3) ? [0, 0, 0] : [], examples: 0 },
         schedule: Float64Array.from({ length: 4 * steps }, (_, i) => (i % 4 === 0 ? 1e-3 : 1)),
         optimizer: optimizer(random),
         observe: random.chance(0.5),
@@ -129,7 +129,13 @@ export const CALLS = {
   },
   evaluate: (random, bag) => {
     const { model } = asked(random, bag);
-    return [model, fitting(random, bag, model), 1 + random.below(64), seed(random)];
+    return [
+      model,
+      fitting(random, bag, model),
+      1 + random.below(64),
+      seed(random),
+      Float64Array.of(0, 1, 0, 1),
+    ];
   },
   encode: (random, bag) => {
     const { model, width } = asked(random, bag);

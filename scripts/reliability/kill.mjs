@@ -91,7 +91,7 @@ function inspect(run) {
   return { ...left, step, epoch };
 }
 
-/** The lines without their times, and to twelve digits: stretches, and so sums, follow the clock. */
+/** The lines without their times, and to twelve digits: chunks, and so sums, follow the clock. */
 function lossesOf(run) {
   const plain = (key, value) =>
     key === 'seconds' ? undefined : typeof value === 'number' ? Number(value.toPrecision(12)) : value;

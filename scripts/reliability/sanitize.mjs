@@ -52,7 +52,7 @@ const watched = {
   ASAN_OPTIONS: 'detect_leaks=0:detect_odr_violation=0',
   UBSAN_OPTIONS: 'print_stacktrace=1',
 };
-run('twin of the CUDA kernels', join(out, 'twin-test/twin_test'), [], {
+run('twin of the CUDA kernels', join(out, `twin-test/twin_test-${libtorch.minor}`), [], {
   ...watched,
   LD_PRELOAD: '',
   LD_LIBRARY_PATH: join(libtorch.root, 'lib'),

@@ -52,7 +52,7 @@ bool compile(const std::string& capability, const std::string& suffix, const std
   const std::string code(image.data(), size);
 #define TORCHVAE_KERNEL(name, Arguments, threads) \
   if (code.find(".text." #name + suffix) == std::string::npos) return false;
-#include "cuda/kernels/list.h"
+#include "kernels/list.h"
   std::printf("sm_%s%s %zu bytes\n", capability.c_str(), suffix.c_str(), size);
   call("nvrtcDestroyProgram", &program);
   return true;

@@ -58,7 +58,7 @@ float cospif(float x) {
 
 }  // namespace
 
-#include "cuda/kernels/all.cu"
+#include "kernels/all.cu"
 
 namespace torchvae::twin {
 
@@ -69,7 +69,7 @@ namespace torchvae::twin {
       {#name "_f64", [](const void* a) { name##_f64(*static_cast<const Arguments*>(a)); }},
 
 const std::map<std::string, TwinKernel> kTwinKernels = {
-#include "cuda/kernels/list.h"
+#include "kernels/list.h"
 };
 
 }  // namespace torchvae::twin

@@ -1,4 +1,4 @@
-// The kernels of native/cuda/kernels as functions of the CPU, by name.
+// The kernels of native/kernels as functions of the CPU, by name.
 #pragma once
 
 #include <map>

@@ -20,7 +20,7 @@ const program = (name: string) => join(packageFolder, 'build/twin-test', name);
 
 describe('kernels, executor and engine in C++', () => {
   const libraries = [join(libtorch.root, 'lib'), ...nvidiaFolders()];
-  const { stdout, stderr, status } = spawnSync(program('twin_test'), {
+  const { stdout, stderr, status } = spawnSync(program(`twin_test-${libtorch.minor}`), {
     encoding: 'utf8',
     env: { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },
   });

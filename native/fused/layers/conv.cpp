@@ -1,4 +1,4 @@
-#include "ops/conv.h"
+#include "fused/layers/conv.h"
 
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
@@ -7,9 +7,9 @@
 #include <array>
 #include <tuple>
 
+#include "base/memory.h"
 #include "cpu/transpose.h"
-#include "memory.h"
-#include "ops/kernels.h"
+#include "kernels/kernels.h"
 
 namespace torchvae {
 namespace {
@@ -40,6 +40,7 @@ Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots
   if (!use.training) return;
   outputGradient =
       makeActivations(context, capacity, size, use.feedsProduct ? ProductRole::kResult : ProductRole::kNone);
+  keepSlopes(context, kind, outputGradient, output);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
   const int64_t largest = std::max(weight_.numel(), bias_.numel());
@@ -79,7 +80,8 @@ void Conv::forward(const Activations& x, int64_t rows) {
   input_ = &x;
   const cpu::ConvGeometry& g = patches_.geometry;
   if (context_.tiled()) {
-    const cpu::ConvFinish finish{pointer(bias_), nullptr, activation};
+    float* slope = output.slope.defined() ? pointer(output.slope) : nullptr;
+    const cpu::ConvFinish finish{pointer(bias_), slope, nullptr, activation};
     if (direction_ == ConvDirection::kDown) {
       prepareTransposedWeight();
       cpu::patchesToSmall(*context_.pool, patches_, rows, pointer(x.value), pointer(weightTransposed_),
@@ -99,20 +101,20 @@ void Conv::forward(const Activations& x, int64_t rows) {
     const at::Tensor made =
         at::convolution(asImages(x.value, rows, !up), weight_.permute({0, 3, 1, 2}), {}, {g.stride, g.stride},
                         {g.padding, g.padding}, {1, 1}, up, extra, 1);
-    context_.kernels->activate(activation, asRows(made), bias_, output.value, rows);
+    context_.kernels->activate(activation, asRows(made), bias_, output.value, output.slope, rows);
     return;
   }
-  at::Tensor y = at::convolution(asImages(x.value, rows, !up), weight_.permute({0, 3, 1, 2}), bias_,
-                                 {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, up, extra, 1);
-  activateInPlace(activation, y);
+  const at::Tensor y = at::convolution(asImages(x.value, rows, !up), weight_.permute({0, 3, 1, 2}), bias_,
+                                       {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, up, extra, 1);
   asImages(output.value, rows, up).copy_(y);
+  activateRows(activation, output, rows);
 }
 
 void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
   const cpu::ConvGeometry& g = patches_.geometry;
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
-    const cpu::ConvFinish finish{nullptr, pointer(input_->value), madeX};
+    const cpu::ConvFinish finish{nullptr, nullptr, pointer(input_->kept()), madeX};
     if (up) {
       prepareTransposedWeight();
       cpu::patchesToSmall(*context_.pool, patches_, rows, pointer(outputGradient.value),
@@ -131,12 +133,11 @@ void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t ro
                                weight_.permute({0, 3, 1, 2}), at::OptionalIntArrayRef(), {g.stride, g.stride},
                                {g.padding, g.padding}, {1, 1}, up, extra, 1, {true, false, false});
   if (context_.kernels != nullptr) {
-    context_.kernels->scaleBySlope(madeX, input_->value, asRows(dx), gradient.value, rows);
+    context_.kernels->scaleBySlope(madeX, input_->kept(), asRows(dx), gradient.value, rows);
     return;
   }
   asImages(gradient.value, rows, !up).copy_(dx);
-  at::Tensor scaled = gradient.value.narrow(0, 0, rows);
-  scaleBySlope(madeX, input_->value.narrow(0, 0, rows), scaled);
+  scaleRowsBySlope(madeX, *input_, gradient.value, rows);
 }
 
 void Conv::weightGradient(int64_t rows) {

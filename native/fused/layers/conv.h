@@ -2,10 +2,10 @@
 // images with the channels innermost.
 #pragma once
 
-#include "context.h"
+#include "base/context.h"
 #include "cpu/conv.h"
-#include "fused/net/layer.h"
-#include "parameters.h"
+#include "fused/layers/layer.h"
+#include "store/parameters.h"
 
 namespace torchvae {
 

@@ -1,14 +1,14 @@
-#include "ops/dense.h"
+#include "fused/layers/dense.h"
 
 #include <ATen/ops/_addmm_activation.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 
+#include "base/memory.h"
 #include "cpu/dense.h"
 #include "cpu/panels.h"
-#include "memory.h"
-#include "ops/kernels.h"
+#include "kernels/kernels.h"
 
 namespace torchvae {
 namespace {
@@ -40,6 +40,7 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
   if (!use.training) return;
   outputGradient =
       makeActivations(context, capacity, out_, asks ? ProductRole::kGradient : ProductRole::kLastGradient);
+  keepSlopes(context, kind, outputGradient, output);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
 }
@@ -59,14 +60,17 @@ void Dense::forward(const Activations& x, int64_t rows) {
                 x.rounded.transposed,
                 outputGradient.rounded.pairs};
     if (context_.bf16) {
+      const cpu::DenseOutput places{output.memory.empty() ? pointer(output.value) : nullptr, nullptr,
+                                    pointer(output.slope), pointer(output.slopeTransposed)};
       cpu::denseForwardBf16(*context_.pool, {rows, in_, out_, capacity_}, activation, x.rounded.rowMajor,
-                            paired_, pointer(bias_), output.memory.empty() ? pointer(output.value) : nullptr,
-                            output.rounded, output.magnitude);
+                            paired_, pointer(bias_), places, output.rounded, output.magnitude);
       return;
     }
     const auto forward = slots_.panels ? cpu::panelForward : cpu::denseForward;
+    const cpu::DenseOutput places{pointer(output.value), pointer(output.transposed), pointer(output.slope),
+                                  pointer(output.slopeTransposed)};
     forward(*context_.pool, {rows, in_, out_, capacity_}, activation, pointer(x.value), pointer(weight_),
-            pointer(bias_), pointer(output.value), pointer(output.transposed), output.magnitude);
+            pointer(bias_), places, output.magnitude);
     return;
   }
   at::Tensor y = output.value.narrow(0, 0, rows);
@@ -77,30 +81,27 @@ void Dense::forward(const Activations& x, int64_t rows) {
       at::_addmm_activation_out(y, bias_, from, weight_);
     } else {
       at::addmm_out(y, bias_, from, weight_);
-      if (activation != ActivationKind::kIdentity) context_.kernels->activate(activation, y, {}, y, rows);
+      if (activation != ActivationKind::kIdentity) {
+        context_.kernels->activate(activation, y, {}, y, output.slope, rows);
+      }
     }
     return;
   }
-  if (context_.gemm == cpu::Gemm::kOneDnn) {
-    cpu::multiplyWhole(context_.gemm, x.value.narrow(0, 0, rows), weight_, y);
-    y.add_(bias_);
-  } else {
-    at::addmm_out(y, bias_, x.value.narrow(0, 0, rows), weight_);
-  }
-  activateInPlace(activation, y);
+  at::addmm_out(y, bias_, x.value.narrow(0, 0, rows), weight_);
+  activateRows(activation, output, rows);
 }
 
 void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
   if (context_.tiled() && context_.bf16) {
-    cpu::denseInputGradientBf16(*context_.pool, {rows, in_, out_, capacity_}, madeX, rounded_,
-                                outputGradient.rounded.transposedPairs, input_->rounded.transposed,
-                                gradient.memory.empty() ? pointer(gradient.value) : nullptr, gradient.rounded,
-                                gradient.magnitude);
+    cpu::denseInputGradientBf16(
+        *context_.pool, {rows, in_, out_, capacity_}, madeX, rounded_, outputGradient.rounded.transposedPairs,
+        input_->rounded.transposed, pointer(input_->slopeTransposed),
+        gradient.memory.empty() ? pointer(gradient.value) : nullptr, gradient.rounded, gradient.magnitude);
     return;
   }
   if (context_.tiledProducts()) {
     const cpu::DenseShape shape{rows, in_, out_, capacity_};
-    const cpu::InputGradient places{pointer(input_->value), pointer(input_->transposed),
+    const cpu::InputGradient places{pointer(input_->kept()), pointer(input_->keptTransposed()),
                                     pointer(gradient.value), pointer(gradient.transposed)};
     const float* w = pointer(weight_);
     const float* dyT = pointer(outputGradient.transposed);
@@ -123,12 +124,12 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
   if (context_.kernels != nullptr) {
     at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
     if (madeX != ActivationKind::kIdentity) {
-      context_.kernels->scaleBySlope(madeX, input_->value, dx, dx, rows);
+      context_.kernels->scaleBySlope(madeX, input_->kept(), dx, dx, rows);
     }
     return;
   }
-  cpu::multiplyWhole(context_.gemm, outputGradient.value.narrow(0, 0, rows), weight_.t(), dx);
-  scaleBySlope(madeX, input_->value.narrow(0, 0, rows), dx);
+  at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
+  scaleRowsBySlope(madeX, *input_, gradient.value, rows);
 }
 
 void Dense::weightGradient(int64_t rows) {
@@ -146,7 +147,7 @@ void Dense::weightGradient(int64_t rows) {
     }
     return;
   }
-  cpu::multiplyWhole(context_.gemm, xT, gradient, weightGradient_);
+  at::mm_out(weightGradient_, xT, gradient);
   at::sum_out(biasGradient_, gradient, {0});
 }
 

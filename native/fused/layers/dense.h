@@ -1,9 +1,9 @@
 // A dense layer with its activation, its buffers and its derivatives: y = activate(x W + b).
 #pragma once
 
-#include "context.h"
-#include "fused/net/layer.h"
-#include "parameters.h"
+#include "base/context.h"
+#include "fused/layers/layer.h"
+#include "store/parameters.h"
 
 namespace torchvae {
 

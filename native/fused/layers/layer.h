@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "cpu/weights.h"
-#include "ops/activation.h"
-#include "ops/kernels.h"
+#include "fused/activations.h"
+#include "kernels/kernels.h"
 
 namespace torchvae::fused {
 
@@ -47,7 +47,7 @@ class Layer {
     int64_t count = 0;
   };
   virtual Range parameterRange() const { return {}; }
-  // On a device with fused kernels: this layer's stretches of the flat gradient. A bias's that names its
+  // On a device with fused kernels: this layer's ranges of the flat gradient. A bias's that names its
   // columns is not yet made by weightGradient().
   virtual void gradientParts(int64_t /*rows*/, std::vector<GradientPart>& parts) const {
     const Range range = parameterRange();

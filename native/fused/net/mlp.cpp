@@ -17,14 +17,16 @@ NetworkPlan declareLayers(Parameters& parameters, const std::string& name, int64
 }  // namespace
 
 NetworkPlan declareMlpEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded) {
-  encoded = {spec.encoder.hidden.empty() ? spec.inputSize() : spec.encoder.hidden.back(), {}};
-  return declareLayers(parameters, "encoder", spec.inputSize(), spec.encoder.hidden, spec.encoder.activation);
+  const int64_t in = spec.inputSize() + labelsOf(spec).encoder;
+  encoded = {spec.encoder.hidden.empty() ? in : spec.encoder.hidden.back(), {}};
+  return declareLayers(parameters, "encoder", in, spec.encoder.hidden, spec.encoder.activation);
 }
 
 NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec) {
   std::vector<int64_t> widths = spec.decoder.hidden;
   widths.push_back(spec.inputSize());
-  NetworkPlan plan = declareLayers(parameters, "decoder", spec.latentSize, widths, spec.decoder.activation);
+  const int64_t in = spec.latentSize + labelsOf(spec).decoder;
+  NetworkPlan plan = declareLayers(parameters, "decoder", in, widths, spec.decoder.activation);
   plan.back().activation = ActivationKind::kIdentity;
   return plan;
 }

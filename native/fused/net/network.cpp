@@ -1,9 +1,9 @@
 #include "fused/net/network.h"
 
+#include "base/table.h"
+#include "fused/layers/dense.h"
 #include "fused/net/conv.h"
 #include "fused/net/mlp.h"
-#include "ops/dense.h"
-#include "table.h"
 
 namespace torchvae::fused {
 namespace {

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "cpu/conv.h"
-#include "fused/net/layer.h"
-#include "ops/conv.h"
-#include "parameters.h"
+#include "fused/layers/conv.h"
+#include "fused/layers/layer.h"
 #include "spec.h"
+#include "store/parameters.h"
 
 namespace torchvae::fused {
 
@@ -34,6 +34,15 @@ struct Features {
   int64_t size = 0;
   ImageFeatures image;  // of size() 0 for none
 };
+
+// Columns of a one-hot label behind x and behind z, where a model is conditioned on labels.
+struct LabelColumns {
+  int64_t encoder = 0, decoder = 0;
+};
+inline LabelColumns labelsOf(const ModelSpec& spec) {
+  const ConditionSpec& condition = spec.condition;
+  return {condition.encoder ? condition.classes : 0, condition.decoder ? condition.classes : 0};
+}
 
 // Declares x -> features, with weights encoder.0, encoder.1, ... Throws ERR_SPEC for a type that the table
 // does not hold.

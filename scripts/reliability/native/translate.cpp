@@ -1,6 +1,6 @@
 // What libtorch throws where memory ends, as the engine hands it on: here thrown by hand, since it takes a
 // GPU to have it thrown otherwise.
-#include "translate.h"
+#include "base/translate.h"
 
 #include <cstdio>
 

@@ -10,6 +10,12 @@
 
 #include "spec.h"
 
+#define TORCHVAE_ACTIVATION(kind, name, kept, tensor, value, slope) torchvae::ActivationKind::kind,
+inline constexpr torchvae::ActivationKind kActivations[] = {
+#include "activations.h"
+};
+#undef TORCHVAE_ACTIVATION
+
 namespace torchvae::check {
 
 inline int failures = 0;

@@ -13,9 +13,9 @@
 #include "cpu/dense.h"
 #include "cpu/optimizer.h"
 #include "cpu/pool.h"
-#include "device.h"
+#include "device/device.h"
 #include "eval/frechet.h"
-#include "model.h"
+#include "model/model.h"
 #include "part.h"
 
 namespace torchvae::check {
@@ -62,11 +62,10 @@ void testNanGoesThrough() {
   const std::vector<float> x{1, 2}, weights(2 * 40, 0.5f);
   std::vector<float> bias(40), y(40);
   bias[0] = bias[37] = std::numeric_limits<float>::quiet_NaN();
-  for (const auto kind : {ActivationKind::kIdentity, ActivationKind::kRelu, ActivationKind::kTanh,
-                          ActivationKind::kSigmoid, ActivationKind::kElu, ActivationKind::kSoftplus}) {
+  for (const auto kind : kActivations) {
     Magnitude magnitude;
-    cpu::denseForward(pool, {1, 2, 40, 1}, kind, x.data(), weights.data(), bias.data(), y.data(), nullptr,
-                      magnitude);
+    cpu::denseForward(pool, {1, 2, 40, 1}, kind, x.data(), weights.data(), bias.data(),
+                      {y.data(), nullptr, nullptr, nullptr}, magnitude);
     for (size_t i = 0; i < y.size(); ++i) EXPECT(std::isnan(y[i]) == (i == 0 || i == 37));
     EXPECT(!std::isfinite(magnitude.value()));
   }
@@ -117,15 +116,15 @@ void testGivenNoise() {
   const HostArray examples{x.data(), false, 2, 30};
   for (const int64_t width : {24, 5}) {
     spec.encoder.hidden = {width};
-    VaeModel model({cpu, c10::kDouble, &pool}, spec, 1);
-    const double loss = model.gradients(examples, {noise.data()}, {}).loss;
-    const double same = model.gradients(examples, {noise.data()}, {}).loss;
+    VaeModel model({cpu, c10::kDouble, &pool}, spec, 1, false);
+    const double loss = model.gradients(examples, {noise.data()}, {}).sums.loss;
+    const double same = model.gradients(examples, {noise.data()}, {}).sums.loss;
     std::vector<float> other = noise;
     other[0] = 2;
-    EXPECT(loss == same && loss != model.gradients(examples, {other.data()}, {}).loss);
+    EXPECT(loss == same && loss != model.gradients(examples, {other.data()}, {}).sums.loss);
   }
   spec.objective = {"iwae", {{"samples", 3}}, {}, {}};
-  VaeModel model({cpu, c10::kDouble, &pool}, spec, 1);
+  VaeModel model({cpu, c10::kDouble, &pool}, spec, 1, false);
   EXPECT(codeOf([&] { model.gradients(examples, {noise.data()}, {}); }) == "ERR_SHAPE");
 }
 
@@ -134,20 +133,20 @@ void testLabelsOfNoClass() {
   Pool pool(1);
   ModelSpec spec = smallSpec();
   spec.condition = {3, true, true, false};
-  VaeModel model({cpu, c10::kFloat, &pool}, spec, 1);
+  VaeModel model({cpu, c10::kFloat, &pool}, spec, 1, false);
   const std::vector<float> values(4 * 30, 0.5f);
   const std::atomic<bool> abort{false};
   for (const int32_t odd : {0, 2, 3, -1, 1 << 30}) {
     const std::vector<int32_t> labels{0, 1, odd, 2};
     ResidentDataset data(cpu, {values.data(), false, 4, 30, labels.data()});
-    const std::string code = codeOf([&] { model.evaluate(data, 2, 0, abort); });
+    const std::string code = codeOf([&] { model.evaluate(data, 2, 0, {}, abort); });
     EXPECT(code == (odd == 0 || odd == 2 ? "" : "ERR_RANGE"));
   }
 }
 
 void testNamesOfState() {
   Pool pool(1);
-  const VaeModel model({c10::Device(c10::kCPU), c10::kFloat, &pool}, smallSpec(), 1);
+  const VaeModel model({c10::Device(c10::kCPU), c10::kFloat, &pool}, smallSpec(), 1, false);
   for (const StateTensor& tensor : model.stateTensors()) model.readState(tensor.name);
   for (const char* name :
        {"", "encoder", "optimizer.encoder.0.weight", "optimizer.encoder.0.weight.exp_avh",

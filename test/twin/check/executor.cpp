@@ -11,9 +11,11 @@
 
 #include "check.h"
 #include "data/resident.h"
-#include "fused/fused_model.h"
-#include "ops/kernels.h"
+#include "fused/coverage.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
 #include "part.h"
+#include "step/fused_step.h"
 
 namespace torchvae::check {
 namespace {
@@ -42,8 +44,8 @@ TrainChunk chunkOf(const std::shared_ptr<Dataset>& data, int64_t epoch, int64_t 
   return chunk;
 }
 
-// Two epochs of `rows` examples, in stretches of at most `stretch` steps.
-Run train(VaeModel& model, const ModelSpec& spec, int64_t rows, int64_t batch, int64_t stretch, bool bytes) {
+// Two epochs of `rows` examples, in chunks of at most `most` steps.
+Run train(VaeModel& model, const ModelSpec& spec, int64_t rows, int64_t batch, int64_t most, bool bytes) {
   std::mt19937 draw(5);
   const int64_t columns = spec.inputSize();
   std::vector<uint8_t> pixels(rows * columns);
@@ -59,8 +61,8 @@ Run train(VaeModel& model, const ModelSpec& spec, int64_t rows, int64_t batch, i
   const int64_t batches = (rows + batch - 1) / batch;
   for (int64_t epoch = 0; epoch < 2; ++epoch) {
     LossSums sums;
-    for (int64_t first = 0; first < batches; first += stretch) {
-      TrainChunk chunk = chunkOf(data, epoch, first, std::min(stretch, batches - first), batch);
+    for (int64_t first = 0; first < batches; first += most) {
+      TrainChunk chunk = chunkOf(data, epoch, first, std::min(most, batches - first), batch);
       chunk.sums = sums;
       run.last = model.train(chunk);
       sums = run.last.sums;
@@ -74,14 +76,15 @@ Run train(VaeModel& model, const ModelSpec& spec, int64_t rows, int64_t batch, i
   return run;
 }
 
-Run trained(const Context& context, int64_t rows, int64_t batch, int64_t stretch, bool bytes,
+Run trained(const Context& context, int64_t rows, int64_t batch, int64_t most, bool bytes,
             const ModelSpec& spec = smallSpec()) {
-  fused::FusedModel model(context, spec, 11);
-  return train(model, spec, rows, batch, stretch, bytes);
+  VaeModel model(context, spec, 11, false);
+  return train(model, spec, rows, batch, most, bytes);
 }
 
 void sameRun(const Run& a, const Run& b, double tolerance) {
   EXPECT(a.step == b.step && a.last.sums.examples == b.last.sums.examples);
+  NEAR(a.last.sums.loss, b.last.sums.loss, tolerance);
   NEAR(a.last.sums.reconstruction, b.last.sums.reconstruction, tolerance);
   NEAR(a.last.sums.kl, b.last.sums.kl, tolerance);
   EXPECT(a.last.sums.terms.size() == b.last.sums.terms.size());
@@ -145,9 +148,9 @@ void testStops() {
   std::vector<float> values(400 * 30, 0.5f);
   const auto data = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 400, 30});
   for (const bool onGraphs : {true, false}) {
-    fused::FusedModel model(
+    VaeModel model(
         onGraphs ? Context{cpu, c10::kFloat, nullptr, &kernelsOf} : Context{cpu, c10::kFloat, &pool},
-        smallSpec(), 1);
+        smallSpec(), 1, false);
     TrainChunk chunk = chunkOf(data, 0, 0, 50, 8);
     chunk.abort = std::make_shared<std::atomic<bool>>(true);
     TrainResult result = model.train(chunk);
@@ -170,9 +173,9 @@ void testObserver() {
   const auto data = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 400, 30});
   std::vector<TrainResult> looked, refused;
   for (const bool onGraphs : {true, false}) {
-    fused::FusedModel model(
+    VaeModel model(
         onGraphs ? Context{cpu, c10::kFloat, nullptr, &kernelsOf} : Context{cpu, c10::kFloat, &pool},
-        smallSpec(), 1);
+        smallSpec(), 1, false);
     TrainChunk chunk = chunkOf(data, 0, 0, 30, 8);
     chunk.observe = true;
     looked.push_back(model.train(chunk));
@@ -208,7 +211,7 @@ void testObserverOfRefused() {
   std::vector<float> values(400 * 30, 0.5f);
   const auto data = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 400, 30});
   for (const Context& context : {loop, graphs}) {
-    fused::FusedModel model(context, smallSpec(), 1);
+    VaeModel model(context, smallSpec(), 1, false);
     TrainChunk chunk = chunkOf(data, 0, 0, 20, 8);
     chunk.observe = true;
     chunk.optimizer.skipNonFinite = true;
@@ -219,7 +222,7 @@ void testObserverOfRefused() {
   // The loss is finite, and the gradient's square is not.
   std::fill(values.begin(), values.end(), 1e12f);
   const auto large = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 400, 30});
-  VaeModel model(loop, pointSpec(), 1);
+  VaeModel model(loop, pointSpec(), 1, false);
   TrainChunk chunk = chunkOf(large, 0, 0, 1, 8);
   chunk.observe = true;
   const TrainResult result = model.train(chunk);
@@ -238,7 +241,7 @@ void testBuffersOfRefused() {
   for (size_t i = 0; i < 8 * 30; ++i) values[i] = static_cast<float>(i % 7);
   const auto data = std::make_shared<ResidentDataset>(cpu, HostArray{values.data(), false, 16, 30});
   for (const bool skip : {false, true}) {
-    VaeModel model({cpu, c10::kFloat, &pool}, spec, 1);
+    VaeModel model({cpu, c10::kFloat, &pool}, spec, 1, false);
     TrainChunk chunk = chunkOf(data, 0, 0, 1, 8);
     chunk.shuffle = false;
     chunk.optimizer.skipNonFinite = skip;
@@ -259,11 +262,13 @@ void testLabelsElsewhere() {
   const std::vector<float> values(4 * 30, 0.5f);
   const std::vector<int32_t> labels(4);
   const HostArray array{values.data(), false, 4, 30, labels.data()};
-  const Parameters parameters;
+  Parameters parameters;
+  const ModelSpec spec = smallSpec();
+  FusedStep step(graphs, spec, parameters, {});
   std::vector<at::Tensor> taken;
   for (int i = 0; i < 1000; ++i) {
     auto data = std::make_unique<ResidentDataset>(cpu, array);
-    const GraphExecutor executor(graphs, nullptr, parameters, *data, 2, {}, 0);
+    const GraphExecutor executor(graphs, step, parameters, *data, 0, 2, {}, 0);
     EXPECT(executor.fits(*data, 2, {}));
     const void* const place = data->values().const_data_ptr();
     const void* const ofLabels = data->labels().const_data_ptr();
@@ -285,11 +290,11 @@ void testDeepNetworks() {
   ModelSpec spec = smallSpec();
   spec.encoder.hidden.assign(15, 4);
   spec.decoder.hidden.assign(15, 4);
-  EXPECT(fused::isFusable(graphs, spec));
+  EXPECT(fused::obstacle(graphs, spec).empty());
   trained(graphs, 20, 8, 100, true, spec);
   spec.encoder.hidden.push_back(4);
-  EXPECT(!fused::isFusable(graphs, spec));
-  VaeModel general(graphs, spec, 1);
+  EXPECT(!fused::obstacle(graphs, spec).empty());
+  VaeModel general(graphs, spec, 1, false);
   train(general, spec, 20, 8, 100, true);
 }
 
@@ -325,9 +330,9 @@ void testGeneralModels() {
   };
   for (const auto& [name, wanted] : all) {
     try {
-      VaeModel plain({cpu, c10::kDouble, &pool}, wanted, 11);
-      VaeModel captured({cpu, c10::kDouble, nullptr, &kernelsOf}, wanted, 11);
-      VaeModel cut({cpu, c10::kDouble, nullptr, &kernelsOf}, wanted, 11);
+      VaeModel plain({cpu, c10::kDouble, &pool}, wanted, 11, false);
+      VaeModel captured({cpu, c10::kDouble, nullptr, &kernelsOf}, wanted, 11, false);
+      VaeModel cut({cpu, c10::kDouble, nullptr, &kernelsOf}, wanted, 11, false);
       const int64_t replays = part.replays;
       const Run whole = train(captured, wanted, 307, 8, 1000, true);
       EXPECT(part.replays > replays);
@@ -350,9 +355,9 @@ void testChannels() {
   spec.encoder.channels = {4, 5};
   spec.decoder.channels = {5, 4};
   const Context host{cpu, c10::kDouble, &pool}, device{cpu, c10::kDouble, nullptr, &kernelsOf};
-  EXPECT(!fused::isFusable(host, spec) && fused::isFusable(device, spec));
-  VaeModel plain(host, spec, 11);
-  fused::FusedModel fast(device, spec, 11);
+  EXPECT(!fused::obstacle(host, spec).empty() && fused::obstacle(device, spec).empty());
+  VaeModel plain(host, spec, 11, false);
+  VaeModel fast(device, spec, 11, false);
   for (const StateTensor& tensor : plain.stateTensors()) {
     const std::vector<float> values = plain.readState(tensor.name);
     fast.writeState(tensor.name, values.data(), static_cast<int64_t>(values.size()));
@@ -367,6 +372,25 @@ void testChannels() {
   fast.losses(images, {noise.data()}, came.data(), came.data() + 5);
   plain.losses(images, {noise.data()}, wanted.data(), wanted.data() + 5);
   for (size_t i = 0; i < came.size(); ++i) NEAR(came[i], wanted[i], 1e-5);
+}
+
+// What the fused step covers beside the plain bound, on the device's kernels and on the loop.
+void testCoveredParts() {
+  Pool pool(1);
+  const c10::Device cpu(c10::kCPU);
+  const Context loop{cpu, c10::kDouble, &pool}, graphs{cpu, c10::kDouble, nullptr, &kernelsOf};
+  std::vector<ModelSpec> all(6, smallSpec());
+  all[0].objective.numbers["freeBits"] = 0.02;
+  all[1].objective.numbers["hasCapacity"] = 1;
+  all[2].condition = {3, true, true, false};
+  all[3].condition = {3, false, true, false};
+  all[4].encoder.activation = all[4].decoder.activation = ActivationKind::kGelu;
+  all[5].encoder.activation = ActivationKind::kSilu;
+  all[5].decoder.activation = ActivationKind::kLeakyRelu;
+  for (const ModelSpec& spec : all) {
+    EXPECT(fused::obstacle(loop, spec).empty() && fused::obstacle(graphs, spec).empty());
+    sameRun(trained(graphs, 203, 8, 1000, true, spec), trained(loop, 203, 8, 1000, true, spec), 2e-6);
+  }
 }
 
 void testBf16Training() {
@@ -385,7 +409,7 @@ void testBf16Training() {
 void checkExecutor() {
   test("the graph executor does what the loop does, however a run is cut", testExecutor);
   test("graphs are captured once and replayed", testCaptures);
-  test("a stretch longer than the schedule's buffer", testManyStepsOfOneChunk);
+  test("a chunk longer than the schedule's buffer", testManyStepsOfOneChunk);
   test("abort and the guard stop where the loop's do", testStops);
   test("norms of a step, and what was not finite", testObserver);
   test("norms are of updates alone", testObserverOfRefused);
@@ -393,6 +417,7 @@ void checkExecutor() {
   test("data whose labels lie elsewhere take other graphs", testLabelsElsewhere);
   test("deep networks", testDeepNetworks);
   test("models on libtorch's derivatives", testGeneralModels);
+  test("free bits, capacity, labels and every kind of slope", testCoveredParts);
   test("convolutions of several channels", testChannels);
   test("bf16 training follows float32's", testBf16Training);
 }

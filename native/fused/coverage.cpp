@@ -1,0 +1,57 @@
+#include "fused/coverage.h"
+
+#include <algorithm>
+
+#include "fused/likelihood.h"
+#include "fused/posterior.h"
+#include "kernels/arguments.h"
+
+namespace torchvae::fused {
+namespace {
+
+std::string networkObstacle(const Context& context, const ModelSpec& spec, const NetworkSpec& network,
+                            bool isConditioned) {
+  if (network.norm != NormKind::kNone) return "normalization layers have no fused kernels";
+  if (network.dropout > 0) return "dropout has no fused kernel";
+  if (network.type == "mlp") return "";
+  if (network.type != "conv") return "the network '" + network.type + "' has no fused kernels";
+  if (isConditioned) return "convolutions conditioned on labels have no fused kernels";
+  if (spec.inputShape.size() != 3) return "fused convolutions take images of shape [channels, height, width]";
+  if (spec.inputShape[0] == 1) return "";
+  // Of several channels, both networks must have the pixels in one order.
+  if (context.kernels == nullptr) return "fused convolutions take images of one channel on the CPU";
+  return spec.encoder.type == spec.decoder.type
+             ? ""
+             : "images of several channels need encoder and decoder of one type to be fused";
+}
+
+// A device's kernel takes a bounded number of ranges of gradients, two for each layer.
+bool hasTooManyLayers(const Context& context, const ModelSpec& spec) {
+  const size_t layers = std::max(spec.encoder.hidden.size(), spec.encoder.channels.size()) +
+                        std::max(spec.decoder.hidden.size(), spec.decoder.channels.size()) + 2;
+  return context.kernels != nullptr && 2 * layers > kernels::kMaxRanges;
+}
+
+}  // namespace
+
+std::string obstacle(const Context& context, const ModelSpec& spec) {
+  for (const auto& [network, isConditioned] :
+       {std::pair{&spec.encoder, spec.condition.encoder}, std::pair{&spec.decoder, spec.condition.decoder}}) {
+    const std::string reason = networkObstacle(context, spec, *network, isConditioned);
+    if (!reason.empty()) return reason;
+  }
+  if (hasTooManyLayers(context, spec)) return "the model has more layers than one kernel's arguments hold";
+  if (!hasKernels(spec.posterior.type, spec.prior.type)) {
+    return "the posterior '" + spec.posterior.type + "' with the prior '" + spec.prior.type +
+           "' has no fused kernels";
+  }
+  if (spec.condition.prior) return "a prior conditioned on labels has no fused kernel";
+  if (!hasKernel(spec.likelihood)) {
+    return "the likelihood '" + spec.likelihood.type + "' has no fused kernel for these settings";
+  }
+  if (spec.objective.type != "elbo")
+    return "the objective '" + spec.objective.type + "' has no fused kernels";
+  return "";
+}
+
+}  // namespace torchvae::fused

@@ -1,0 +1,176 @@
+#include "ops/dense.h"
+
+#include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "cpu/activation.h"
+#include "cpu/dense.h"
+#include "cpu/panels.h"
+#include "cpu/transpose.h"
+#include "cpu/weights.h"
+
+namespace torchvae {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+class DenseFunction : public torch::autograd::Function<DenseFunction> {
+ public:
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const DenseOp* op, int64_t activation) {
+    const Tensor input = x.contiguous();
+    const auto kind = static_cast<ActivationKind>(activation);
+    const DenseOp::Output output = op->forward(input, kind, true);
+    ctx->save_for_backward({input, output.slope.defined() ? output.slope : output.y});
+    ctx->saved_data["op"] = reinterpret_cast<int64_t>(op);
+    ctx->saved_data["activation"] = activation;
+    return output.y;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    const variable_list saved = ctx->get_saved_variables();
+    const auto* op = reinterpret_cast<const DenseOp*>(ctx->saved_data["op"].toInt());
+    const auto kind = static_cast<ActivationKind>(ctx->saved_data["activation"].toInt());
+    Tensor dx = op->backward(saved[0], saved[1], gradients[0].contiguous(), kind, ctx->needs_input_grad(0),
+                             ctx->needs_input_grad(1));
+    return {dx, Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+float* pointer(const Tensor& tensor) {
+  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
+}
+
+const float* values(const Tensor& tensor) {
+  return tensor.const_data_ptr<float>();
+}
+
+Tensor newFloats(at::IntArrayRef sizes) {
+  return at::empty(sizes, c10::TensorOptions().dtype(c10::kFloat));
+}
+
+constexpr int64_t kTileRows = 16;
+
+template <class Body>
+void forRows(Pool& pool, int64_t rows, const Body& body) {
+  pool.run((rows + kTileRows - 1) / kTileRows,
+           [&](int64_t tile) { body(tile * kTileRows, std::min(rows, (tile + 1) * kTileRows)); });
+}
+
+template <ActivationKind kind>
+TORCHVAE_VECTORIZED void multiplyBySlope(const float* dy, const float* kept, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = dy[i] * activationSlope<kind>(kept[i]);
+}
+
+// The gradient before the activation, and its transpose where that is defined.
+void passActivation(Pool& pool, ActivationKind activation, const Tensor& kept, const Tensor& dy,
+                    const Tensor& before, const Tensor& transposed) {
+  const auto [rows, columns] = std::pair{dy.size(0), dy.size(1)};
+  withActivation(activation, [&](auto kind) {
+    forRows(pool, rows, [&, rows = rows, columns = columns](int64_t first, int64_t last) {
+      const int64_t at = first * columns;
+      float* to = pointer(before) + at;
+      if (activation != ActivationKind::kIdentity) {
+        multiplyBySlope<kind.value>(values(dy) + at, values(kept) + at, (last - first) * columns, to);
+      }
+      if (transposed.defined()) {
+        transpose(to, columns, last - first, columns, pointer(transposed) + first, rows);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+Tensor DenseOp::operator()(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                           ActivationKind activation) const {
+  if (!c10::GradMode::is_enabled()) return forward(x.contiguous(), activation, false).y;
+  return DenseFunction::apply(x, weight, bias, this, static_cast<int64_t>(activation));
+}
+
+DenseOp::Output DenseOp::forward(const Tensor& x, ActivationKind activation, bool keepsSlope) const {
+  const int64_t rows = x.size(0);
+  Output output{newFloats({rows, slots_.out}), {}};
+  if (keepsSlope && keptOf(activation) == KeptOf::kSlope) output.slope = newFloats({rows, slots_.out});
+  const auto multiply = slots_.panels ? cpu::panelForward : cpu::denseForward;
+  Magnitude magnitude;
+  const float* weights = values(parameters_->values);
+  multiply(*context_->pool, {rows, slots_.in, slots_.out, rows}, activation, values(x),
+           weights + slots_.weight.offset, weights + slots_.bias.offset,
+           {pointer(output.y), nullptr, pointer(output.slope), nullptr}, magnitude);
+  return output;
+}
+
+Tensor DenseOp::backward(const Tensor& x, const Tensor& kept, const Tensor& dy, ActivationKind activation,
+                         bool wantsInput, bool wantsWeights) const {
+  Pool& pool = *context_->pool;
+  const int64_t rows = x.size(0);
+  const bool isRowMajor = context_->panels() && !slots_.panels;
+  const bool isLinear = activation == ActivationKind::kIdentity;
+  const Tensor before = isLinear ? dy : newFloats(dy.sizes());
+  const Tensor transposed = wantsInput && !isRowMajor ? newFloats({slots_.out, rows}) : Tensor();
+  if (!isLinear || transposed.defined()) passActivation(pool, activation, kept, dy, before, transposed);
+  if (wantsWeights) addWeightGradients(x, before);
+  if (!wantsInput) return {};
+
+  const cpu::DenseShape shape{rows, slots_.in, slots_.out, rows};
+  const Tensor dx = newFloats({rows, slots_.in});
+  const cpu::InputGradient places{values(x), nullptr, pointer(dx), nullptr};
+  const float* w = values(parameters_->values) + slots_.weight.offset;
+  Magnitude magnitude;
+  if (isRowMajor) {
+    const Tensor scratch = newFloats({slots_.in * slots_.out});
+    cpu::rowMajorInputGradient(pool, shape, ActivationKind::kIdentity, w, values(before), places,
+                               pointer(scratch), magnitude);
+  } else if (slots_.panels) {
+    const Tensor scratch = newFloats({cpu::panelPartialSize(pool, slots_.in, rows)});
+    cpu::panelInputGradient(pool, shape, ActivationKind::kIdentity, w, values(transposed), places,
+                            pointer(scratch), magnitude);
+  } else {
+    cpu::denseInputGradient(pool, shape, ActivationKind::kIdentity, w, values(transposed), places, magnitude);
+  }
+  return dx;
+}
+
+// The first gradients of a backward pass are written, those of a layer that is used again are added.
+void DenseOp::addWeightGradients(const Tensor& x, const Tensor& before) const {
+  Pool& pool = *context_->pool;
+  const int64_t rows = x.size(0);
+  Tensor transposed;
+  if (!context_->panels()) {
+    transposed = newFloats({slots_.in, rows});
+    forRows(pool, rows, [&](int64_t first, int64_t last) {
+      transpose(values(x) + first * slots_.in, slots_.in, last - first, slots_.in,
+                pointer(transposed) + first, rows);
+    });
+  }
+  cpu::WeightProduct product{};
+  product.x = values(x);
+  product.xT = transposed.defined() ? values(transposed) : nullptr;
+  product.dy = values(before);
+  product.in = slots_.in;
+  product.out = slots_.out;
+  product.capacity = rows;
+  product.panels = slots_.panels;
+  float* gradients = pointer(parameters_->gradients);
+  if (parameters_->isFirstGradient(slots_.weight.offset)) {
+    product.weight = slots_.weight.offset;
+    product.bias = slots_.bias.offset;
+    cpu::weightGradients(pool, {product}, rows, gradients);
+    return;
+  }
+  const int64_t count = slots_.in * slots_.out;
+  product.bias = count;
+  const Tensor more = newFloats({count + slots_.out});
+  cpu::weightGradients(pool, {product}, rows, pointer(more));
+  const auto add = [](const float* from, int64_t n, float* to) {
+    for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+  };
+  add(values(more), count, gradients + slots_.weight.offset);
+  add(values(more) + count, slots_.out, gradients + slots_.bias.offset);
+}
+
+}  // namespace torchvae

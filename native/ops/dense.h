@@ -1,0 +1,39 @@
+// A dense layer with its activation as one differentiable operation over the CPU's kernels, for models that
+// are not fused as a whole.
+#pragma once
+
+#include "base/tensor.h"
+#include "store/parameters.h"
+
+namespace torchvae {
+
+// The layer's place, and what its derivatives go to.
+class DenseOp {
+ public:
+  DenseOp(const Context& context, Parameters& parameters, const DenseSlots& slots)
+      : context_(&context), parameters_(&parameters), slots_(slots) {}
+
+  // y = activate(x W^T + b), [rows, out], of x [rows, in]. `weight` and `bias` are the leaves whose gradients
+  // are asked for; they are written straight to the store. Once differentiable.
+  Tensor operator()(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    ActivationKind activation) const;
+
+  // The two halves of it, on plain values; `slope` is undefined for activations whose slope is a function of
+  // y.
+  struct Output {
+    Tensor y, slope;
+  };
+  Output forward(const Tensor& x, ActivationKind activation, bool keepsSlope) const;
+  // The gradient in x, undefined unless asked for; adds the weights' gradients to the store where asked for.
+  Tensor backward(const Tensor& x, const Tensor& kept, const Tensor& dy, ActivationKind activation,
+                  bool wantsInput, bool wantsWeights) const;
+
+ private:
+  void addWeightGradients(const Tensor& x, const Tensor& before) const;
+
+  const Context* context_;
+  Parameters* parameters_;
+  DenseSlots slots_;
+};
+
+}  // namespace torchvae

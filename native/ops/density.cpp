@@ -1,0 +1,125 @@
+#include "ops/density.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/logsumexp.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "cpu/aggregate.h"
+#include "cpu/mixture.h"
+#include "ops/plain.h"
+
+namespace torchvae {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+cpu::NormalMixture viewOf(const Tensor& z, const Tensor& mean, const Tensor& logVariance) {
+  return {z.size(0),
+          mean.size(0),
+          z.size(1),
+          z.const_data_ptr<float>(),
+          mean.const_data_ptr<float>(),
+          logVariance.const_data_ptr<float>()};
+}
+
+class NormalLogDensities : public torch::autograd::Function<NormalLogDensities> {
+ public:
+  static Tensor forward(AutogradContext* ctx, const Tensor& z, const Tensor& mean, const Tensor& logVariance,
+                        Pool* pool) {
+    const Tensor points = z.contiguous(), means = mean.contiguous(), logVariances = logVariance.contiguous();
+    const Tensor each = at::empty({z.size(0), mean.size(0)}, z.options());
+    cpu::normalLogDensities(*pool, viewOf(points, means, logVariances), each.mutable_data_ptr<float>());
+    ctx->save_for_backward({points, means, logVariances});
+    ctx->saved_data["pool"] = reinterpret_cast<int64_t>(pool);
+    return each;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    const variable_list saved = ctx->get_saved_variables();
+    auto* pool = reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt());
+    const Tensor gradient = gradients[0].contiguous();
+    const Tensor dz = at::empty_like(saved[0]), dmean = at::empty_like(saved[1]),
+                 dlogVariance = at::empty_like(saved[2]);
+    cpu::normalLogDensitiesBackward(*pool, viewOf(saved[0], saved[1], saved[2]),
+                                    gradient.const_data_ptr<float>(),
+                                    {dz.mutable_data_ptr<float>(), dmean.mutable_data_ptr<float>(),
+                                     dlogVariance.mutable_data_ptr<float>()});
+    return {dz, dmean, dlogVariance, Tensor()};
+  }
+};
+
+cpu::BatchPosteriors batchOf(const Tensor& z, const Tensor& mean, const Tensor& logVariance,
+                             const Tensor& logWeight) {
+  return {z.size(0),
+          z.size(1),
+          z.const_data_ptr<float>(),
+          mean.const_data_ptr<float>(),
+          logVariance.const_data_ptr<float>(),
+          logWeight.defined() ? logWeight.const_data_ptr<float>() : nullptr};
+}
+
+class AggregateLogDensities : public torch::autograd::Function<AggregateLogDensities> {
+ public:
+  static variable_list forward(AutogradContext* ctx, const Tensor& z, const Tensor& mean,
+                               const Tensor& logVariance, const Tensor* weight, Pool* pool) {
+    const Tensor logWeight = *weight;
+    const Tensor points = z.contiguous(), means = mean.contiguous(), logVariances = logVariance.contiguous();
+    const Tensor joint = at::empty({z.size(0)}, z.options()), marginals = at::empty_like(points);
+    cpu::aggregateLogDensities(*pool, batchOf(points, means, logVariances, logWeight),
+                               joint.mutable_data_ptr<float>(), marginals.mutable_data_ptr<float>());
+    ctx->save_for_backward({points, means, logVariances, logWeight, joint, marginals});
+    ctx->saved_data["pool"] = reinterpret_cast<int64_t>(pool);
+    return {joint, marginals};
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    const variable_list saved = ctx->get_saved_variables();
+    auto* pool = reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt());
+    const Tensor ofJoint = gradients[0].contiguous(), ofMarginals = gradients[1].contiguous();
+    const Tensor dz = at::empty_like(saved[0]), dmean = at::empty_like(saved[0]),
+                 dlogVariance = at::empty_like(saved[0]);
+    cpu::aggregateLogDensitiesBackward(*pool, batchOf(saved[0], saved[1], saved[2], saved[3]),
+                                       saved[4].const_data_ptr<float>(), saved[5].const_data_ptr<float>(),
+                                       {ofJoint.const_data_ptr<float>(), ofMarginals.const_data_ptr<float>()},
+                                       dz.mutable_data_ptr<float>(), dmean.mutable_data_ptr<float>(),
+                                       dlogVariance.mutable_data_ptr<float>());
+    return {dz, dmean, dlogVariance, Tensor(), Tensor()};
+  }
+};
+
+}  // namespace
+
+Tensor normalLogDensities(const Context& context, const Tensor& z, const Tensor& mean,
+                          const Tensor& logVariance) {
+  if (PlainOperations::served(context)) return NormalLogDensities::apply(z, mean, logVariance, context.pool);
+  const double constant = std::log(2 * std::numbers::pi);
+  const Tensor difference = z.unsqueeze(1) - mean.unsqueeze(0);
+  const Tensor spread = logVariance.unsqueeze(0);
+  return ((difference.square() * (-spread).exp() + spread + constant) * -0.5).sum(2);
+}
+
+AggregateDensities aggregateLogDensities(const Context& context, const Tensor& z, const Tensor& mean,
+                                         const Tensor& logVariance, const Tensor& logWeight) {
+  if (PlainOperations::served(context)) {
+    const Tensor weight = logWeight.defined() ? logWeight.contiguous() : logWeight;
+    const auto made = AggregateLogDensities::apply(z, mean, logVariance, &weight, context.pool);
+    return {made[0], made[1].sum(1)};
+  }
+  const double constant = std::log(2 * std::numbers::pi);
+  const Tensor spread = logVariance.unsqueeze(0);
+  // [i, j, d] = log q(z_i,d | x_j).
+  Tensor pairs = ((z.unsqueeze(1) - mean.unsqueeze(0)).square() * (-spread).exp() + spread + constant) * -0.5;
+  Tensor sums = pairs.sum(2);
+  if (logWeight.defined()) {
+    sums = sums + logWeight;
+    pairs = pairs + logWeight.unsqueeze(2);
+  }
+  return {at::logsumexp(sums, {1}), at::logsumexp(pairs, {1}).sum(1)};
+}
+
+}  // namespace torchvae

@@ -1,0 +1,23 @@
+// Densities of normals as differentiable operations.
+#pragma once
+
+#include "base/context.h"
+#include "base/tensor.h"
+
+namespace torchvae {
+
+// log N(z_i; mean_j, exp(logVariance_j)) of z [B, D] and components [C, D]: [B, C]. Differentiable in all
+// three, once on the CPU in float32.
+Tensor normalLogDensities(const Context& context, const Tensor& z, const Tensor& mean,
+                          const Tensor& logVariance);
+
+// Of a batch's own posteriors N(mean_j, exp(logVariance_j)), each [B, D]: joint [B] = log sum_j w_ij
+// q(z_i|x_j) and marginals [B] = sum_d log sum_j w_ij q(z_i,d|x_j), with logWeight [B, B], a constant,
+// undefined for w = 1. Differentiable as above.
+struct AggregateDensities {
+  Tensor joint, marginals;
+};
+AggregateDensities aggregateLogDensities(const Context& context, const Tensor& z, const Tensor& mean,
+                                         const Tensor& logVariance, const Tensor& logWeight);
+
+}  // namespace torchvae

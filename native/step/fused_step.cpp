@@ -1,0 +1,204 @@
+#include "step/fused_step.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/host.h"
+#include "cpu/pool.h"
+
+namespace torchvae {
+namespace {
+
+using fused::BatchPass;
+
+double sumOf(const Context& context, const at::Tensor& losses, int64_t rows) {
+  if (!context.tiled()) return losses.narrow(0, 0, rows).sum(c10::kDouble).item<double>();
+  const float* values = losses.const_data_ptr<float>();
+  double sum = 0;
+  for (int64_t i = 0; i < rows; ++i) sum += values[i];
+  return sum;
+}
+
+// noise[0 .. rows) ~ N(0, I), a function of (seed, place) alone.
+void drawNoise(const Context& context, uint64_t seed, int64_t place, int64_t rows, at::Tensor& noise) {
+  const Draw draw{seed, Stream::kNoise, static_cast<uint64_t>(place)};
+  const int64_t count = rows * noise.size(1);
+  if (!context.tiled()) {
+    const at::Tensor host = at::empty({rows, noise.size(1)}, kHostFloat);
+    fillNormal(draw, host.data_ptr<float>(), count);
+    noise.narrow(0, 0, rows).copy_(host);
+    return;
+  }
+  constexpr int64_t kRange = 512;
+  float* to = noise.data_ptr<float>();
+  context.pool->run((count + kRange - 1) / kRange, [&](int64_t tile) {
+    const int64_t first = tile * kRange;
+    fillNormal(draw, first, to + first, std::min(kRange, count - first));
+  });
+}
+
+}  // namespace
+
+FusedStep::FusedStep(const Context& context, const ModelSpec& spec, Parameters& parameters,
+                     fused::VaePlan plan)
+    : context_(context), spec_(spec), parameters_(parameters), plan_(std::move(plan)) {}
+
+bool FusedStep::reserve(int64_t rows) {
+  parameters_.freshenRounded(context_);  // replayed graphs read the rounded weights as they lie
+  if (training_ && training_->capacity() == rows) return true;
+  training_.reset();
+  training_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, true);
+  return false;
+}
+
+BatchPass& FusedStep::evaluationPass(int64_t rows) {
+  if (!evaluation_ || evaluation_->capacity() < rows) {
+    evaluation_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, false);
+  }
+  return *evaluation_;
+}
+
+void FusedStep::load(BatchPass& pass, const StepInput& input) const {
+  const int64_t classes = spec_.condition.classes;
+  if (classes > 0) input.data.checkLabels(classes);
+  if (context_.kernels != nullptr) {
+    BatchSource source{input.data.values(), input.order, input.first, 0, input.seed, input.noise};
+    if (classes > 0) source.labels = input.data.labels();
+    source.channels = pass.channels;
+    source.isDrawn = input.data.isDrawn();
+    if (input.clock != nullptr) {
+      source.state = input.clock->state();
+      source.batchSize = input.clock->batchSize;
+    }
+    context_.kernels->loadBatch(source, input.rows, pass.x.value, pass.noise, pass.z.value);
+    return;
+  }
+  input.data.gather(context_, input.order, input.first, input.rows,
+                    {input.seed, Stream::kBinary, static_cast<uint64_t>(input.noise)}, pass.x);
+  drawNoise(context_, input.seed, input.noise, input.rows, pass.noise);
+  if (pass.labels.decoder == 0) return;
+  const at::Tensor examples = input.order.narrow(0, input.first, input.rows);
+  pass.z.value.narrow(0, 0, input.rows)
+      .narrow(1, spec_.latentSize, pass.labels.decoder)
+      .copy_(input.data.labelsOf(context_, examples, classes));
+}
+
+void FusedStep::load(BatchPass& pass, const HostInput& input) const {
+  const int64_t rows = input.rows;
+  const int64_t columns = input.x.columns;
+  const at::Tensor host = hostRows(input.x, input.first, rows);
+  const at::Tensor target = pass.x.value.narrow(0, 0, rows);
+  const int64_t pixels = columns / pass.channels;
+  const at::Tensor images = host.view({rows, pass.channels, pixels}).transpose(1, 2).reshape({rows, columns});
+  at::Tensor values = target.narrow(1, 0, columns);
+  values.copy_(images);
+  if (input.x.isUint8) values.div_(255);
+  if (spec_.condition.classes > 0) {
+    const int32_t* given = input.x.labels == nullptr ? nullptr : input.x.labels + input.first;
+    const at::Tensor labels = loadLabels(context_, spec_, given, rows);
+    if (pass.labels.encoder > 0) target.narrow(1, columns, pass.labels.encoder).copy_(labels);
+    if (pass.labels.decoder > 0) {
+      pass.z.value.narrow(0, 0, rows).narrow(1, spec_.latentSize, pass.labels.decoder).copy_(labels);
+    }
+  }
+  if (context_.tiled()) pass.x.finishRows(0, rows);
+}
+
+void FusedStep::loadNoise(BatchPass& pass, const HostInput& input) const {
+  Draws draws = drawsByRow(context_, input);
+  giveNoise(context_, input, spec_.latentSize, draws);
+  pass.noise.narrow(0, 0, input.rows).copy_(draws.normal({input.rows, spec_.latentSize}));
+}
+
+void FusedStep::forward(BatchPass& pass, int64_t rows, const KlWeight& weight, bool withGradient) {
+  pass_ = &pass;
+  rows_ = rows;
+  beta_ = weight.beta;
+  pass.encode(rows);
+  pass.sample(rows);
+  pass.price(rows, weight);
+  pass.decode(rows);
+  pass.reconstruct(rows, withGradient);
+}
+
+void FusedStep::differentiate(const StepInput& input) {
+  parameters_.freshenRounded(context_);
+  load(*training_, input);
+  const KlWeight weight = input.clock != nullptr ? KlWeight(input.clock->state(), input.clock->rows())
+                                                 : KlWeight(input.schedule.beta, input.schedule.capacity);
+  forward(*training_, input.rows, weight, true);
+  training_->backward(input.rows, weight);
+}
+
+void FusedStep::differentiate(const HostInput& input, const StepSchedule& schedule) {
+  parameters_.freshenRounded(context_);
+  asked_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, input.rows, true);
+  load(*asked_, input);
+  if (input.noise.values != nullptr) {
+    loadNoise(*asked_, input);
+  } else {
+    drawNoise(context_, input.noise.seed, 0, input.rows, asked_->noise);
+  }
+  const KlWeight weight(schedule.beta, schedule.capacity);
+  forward(*asked_, input.rows, weight, true);
+  asked_->backward(input.rows, weight);
+}
+
+void FusedStep::evaluate(const StepInput& input) {
+  parameters_.freshenRounded(context_);
+  BatchPass& pass = evaluationPass(input.rows);
+  load(pass, input);
+  forward(pass, input.rows, {input.schedule.beta, input.schedule.capacity}, false);
+}
+
+bool FusedStep::addLosses(LossSums& sums) {
+  const double reconstruction = sumOf(context_, pass_->reconstruction, rows_);
+  const double kl = sumOf(context_, pass_->kl, rows_);
+  const at::Tensor& cost = pass_->klCost().cost();
+  const double price = cost.defined() ? cost.item<double>() * static_cast<double>(rows_) : kl;
+  const double loss = reconstruction + beta_ * price;
+  sums.loss += loss;
+  sums.reconstruction += reconstruction;
+  sums.kl += kl;
+  sums.examples += rows_;
+  return std::isfinite(reconstruction) && std::isfinite(kl) && std::isfinite(loss);
+}
+
+void FusedStep::makeGradients() {
+  pass_->weightGradients(parameters_, rows_);
+}
+
+bool FusedStep::updateAtOnce(const cpu::OptimizerCoefficients& coefficients) {
+  return pass_->updateWeights(parameters_, rows_, coefficients);
+}
+
+void FusedStep::judge(const OptimizerSettings& settings, const DeviceClock& clock) {
+  pass_->finishGradients(parameters_, rows_, settings, clock.state(), clock.rows());
+}
+
+void FusedStep::update(const OptimizerSettings& settings, const DeviceClock& clock) {
+  pass_->optimize(parameters_, rows_, settings, clock.state(), clock.rows());
+}
+
+std::pair<at::Tensor, at::Tensor> FusedStep::encode(const HostInput& input) {
+  parameters_.freshenRounded(context_);
+  BatchPass& pass = evaluationPass(input.rows);
+  load(pass, input);
+  pass.encode(input.rows);
+  const at::Tensor head = pass.head().narrow(0, 0, input.rows);
+  return {head.narrow(1, 0, spec_.latentSize), head.narrow(1, spec_.latentSize, spec_.latentSize)};
+}
+
+std::pair<at::Tensor, at::Tensor> FusedStep::losses(const HostInput& input) {
+  parameters_.freshenRounded(context_);
+  BatchPass& pass = evaluationPass(input.rows);
+  load(pass, input);
+  loadNoise(pass, input);
+  forward(pass, input.rows, {1, 0}, false);
+  return {pass.reconstruction.narrow(0, 0, input.rows), pass.kl.narrow(0, 0, input.rows)};
+}
+
+}  // namespace torchvae

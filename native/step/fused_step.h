@@ -1,0 +1,46 @@
+// A step by fused kernels, with derivatives written out.
+#pragma once
+
+#include <memory>
+
+#include "fused/batch_pass.h"
+#include "step/step.h"
+
+namespace torchvae {
+
+class FusedStep : public Step {
+ public:
+  // `plan` says where in `parameters` the layers' tensors lie.
+  FusedStep(const Context& context, const ModelSpec& spec, Parameters& parameters, fused::VaePlan plan);
+
+  bool reserve(int64_t rows) override;
+  void differentiate(const StepInput& input) override;
+  void differentiate(const HostInput& input, const StepSchedule& schedule) override;
+  void evaluate(const StepInput& input) override;
+  bool addLosses(LossSums& sums) override;
+  void makeGradients() override;
+  bool updateAtOnce(const cpu::OptimizerCoefficients& coefficients) override;
+  void judge(const OptimizerSettings& settings, const DeviceClock& clock) override;
+  void update(const OptimizerSettings& settings, const DeviceClock& clock) override;
+  std::pair<at::Tensor, at::Tensor> encode(const HostInput& input) override;
+  std::pair<at::Tensor, at::Tensor> losses(const HostInput& input) override;
+
+ private:
+  fused::BatchPass& evaluationPass(int64_t rows);
+  void load(fused::BatchPass& pass, const StepInput& input) const;
+  void load(fused::BatchPass& pass, const HostInput& input) const;
+  void loadNoise(fused::BatchPass& pass, const HostInput& input) const;
+  void forward(fused::BatchPass& pass, int64_t rows, const KlWeight& weight, bool withGradient);
+
+  const Context& context_;
+  const ModelSpec& spec_;
+  Parameters& parameters_;
+  fused::VaePlan plan_;
+  std::unique_ptr<fused::BatchPass> training_, evaluation_, asked_;
+  // Of the batch that was taken last.
+  fused::BatchPass* pass_ = nullptr;
+  int64_t rows_ = 0;
+  double beta_ = 0;
+};
+
+}  // namespace torchvae

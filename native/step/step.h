@@ -1,0 +1,80 @@
+// One training step of a model: a batch forward and back, and the update that follows. It is taken in one of
+// two ways: by libtorch's derivatives (reference_step.h), for every model, or by fused kernels with
+// derivatives written out (fused_step.h). train/trainer.h says in which order a step's parts are called.
+#pragma once
+
+#include <utility>
+
+#include "cpu/optimizer.h"
+#include "data/resident.h"
+#include "kernels/kernels.h"
+#include "pass/host_batch.h"
+
+namespace torchvae {
+
+// Where a device with fused kernels reads which step it is at, and keeps its sums.
+struct DeviceClock {
+  at::Tensor bytes;     // one StepState
+  at::Tensor schedule;  // double [rows, 4]
+  at::Tensor terms;     // double [terms]: sums of the objective's further terms
+  int64_t batchSize;
+
+  StepState* state() const { return static_cast<StepState*>(bytes.mutable_data_ptr()); }
+  const ScheduleRow* rows() const { return static_cast<const ScheduleRow*>(schedule.const_data_ptr()); }
+  // One of StepState's counters, int64 [1].
+  at::Tensor counter(size_t offset) const {
+    const auto at = static_cast<int64_t>(offset);
+    return bytes.narrow(0, at, static_cast<int64_t>(sizeof(int64_t))).view(c10::kLong);
+  }
+};
+
+// A batch of a data set.
+struct StepInput {
+  const ResidentDataset& data;
+  const at::Tensor& order;  // int64 on the device: a permutation of the examples
+  int64_t first;            // the batch is order[first], ..., order[first + rows - 1]
+  int64_t rows;
+  StepSchedule schedule;
+  uint64_t seed;      // of the noise
+  int64_t noise = 0;  // the place of the batch's noise in the sequence of the seed
+  // Says which batch, noise and row of the schedule, in place of these; null on the host.
+  const DeviceClock* clock = nullptr;
+};
+
+class Step {
+ public:
+  virtual ~Step() = default;
+
+  // Makes room for training batches of up to `rows` examples. Returns false where buffers moved, so that
+  // graphs captured before must not be replayed.
+  virtual bool reserve(int64_t /*rows*/) { return true; }
+
+  // Forward and backward over a batch. With a clock it takes nothing from the host and waits for nothing.
+  virtual void differentiate(const StepInput& input) = 0;
+  virtual void differentiate(const HostInput& input, const StepSchedule& schedule) = 0;
+  // Forward alone, with what training minimizes.
+  virtual void evaluate(const StepInput& input) = 0;
+
+  // Of the batch that was differentiated or evaluated last:
+
+  // Adds its losses to `sums`, and returns whether they are finite. Waits for the device.
+  virtual bool addLosses(LossSums& sums) = 0;
+  // Leaves the weights' gradients in the store.
+  virtual void makeGradients() = 0;
+  // Gradients and an elementwise update in one pass. Returns false, with the weights as they were, where the
+  // step has no such pass, or where the gradients are not sure to be finite.
+  virtual bool updateAtOnce(const cpu::OptimizerCoefficients& /*coefficients*/) { return false; }
+  // On a device with fused kernels: the gradients, and whether all is finite, judged on the device; then the
+  // update from them and the end of the step. Neither waits.
+  virtual void judge(const OptimizerSettings& settings, const DeviceClock& clock) = 0;
+  virtual void update(const OptimizerSettings& settings, const DeviceClock& clock) = 0;
+
+  // For questions about rows of the host:
+
+  // The mean and the log-variance of q(z|x), each [rows, codeSize].
+  virtual std::pair<at::Tensor, at::Tensor> encode(const HostInput& input) = 0;
+  // -log p(x|z) and KL(q || p) with one z an example, each [rows].
+  virtual std::pair<at::Tensor, at::Tensor> losses(const HostInput& input) = 0;
+};
+
+}  // namespace torchvae

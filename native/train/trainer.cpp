@@ -1,0 +1,182 @@
+// The whole of training, top to bottom: run() chooses between the captured graph (graph.cpp) and loop(),
+// which takes one update after another:
+//
+//   for each batch of the update:  differentiate, read the losses, sum the gradients
+//   if all is finite:              the optimizer, the weights' moving average
+//   else:                          put running statistics back, and stop or skip the update
+#include "train/trainer.h"
+
+#include <ATen/ops/arange.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "random/philox.h"
+#include "store/optimizer.h"
+#include "train/observer.h"
+
+namespace torchvae {
+namespace {
+
+// The batches from the chunk's `first` on to the end of their update, of the epoch or of the chunk.
+int64_t batchesOfUpdate(const TrainChunk& chunk, int64_t first, int64_t inEpoch) {
+  const int64_t position = chunk.firstStep + first;
+  const int64_t every = chunk.optimizer.accumulate;
+  return std::min({every - position % every, inEpoch - position, chunk.steps - first});
+}
+
+// The place of a batch's noise; the sequence of places is a circle, as a checkpoint may claim any step.
+int64_t noiseOf(int64_t step, int64_t accumulate, int64_t batch) {
+  return static_cast<int64_t>(static_cast<uint64_t>(step) * static_cast<uint64_t>(accumulate) +
+                              static_cast<uint64_t>(batch));
+}
+
+// One update of a model: its batches, and what follows them.
+class Update {
+ public:
+  Update(const Trained& model, const OptimizerSettings& settings, StepObserver& observer)
+      : model_(model), settings_(settings), observer_(observer) {}
+
+  // Whether the gradients of `batch`, the `index`th of `batches`, are finite; after the last one the weights
+  // are updated. The batch has been differentiated.
+  bool take(const StepInput& batch, int64_t index, int64_t batches, int64_t step, bool isObserved) {
+    const bool isLast = index + 1 == batches;
+    const double rate = batch.schedule.learningRate;
+    if (isObserved) {
+      model_.step.makeGradients();
+      observer_.begin();
+    }
+    const bool atOnce = isElementwise(settings_) && !hasAdversary() &&
+                        model_.step.updateAtOnce(optimizerCoefficients(settings_, rate, step + 1));
+    if (!atOnce) {
+      model_.step.makeGradients();
+      accumulate(index == 0, isLast);
+      if (!isLast) return true;
+      if (!applyGradients({rate, step + 1, batches, 0})) return false;
+    }
+    if (settings_.averageDecay > 0) averageWeights(model_.context, store().model, settings_.averageDecay);
+    if (isObserved) observer_.end();
+    return true;
+  }
+
+ private:
+  Store& store() const { return model_.store; }
+  bool hasAdversary() const { return store().adversary.size() > 0; }
+
+  void accumulate(bool isFirst, bool isLast) const {
+    accumulateGradients(model_.context, store().model, isFirst, isLast);
+    if (hasAdversary()) accumulateGradients(model_.context, store().adversary, isFirst, isLast);
+  }
+
+  bool applyGradients(UpdatePoint point) const {
+    point.squares = sumOfSquares(model_.context, store().model);
+    UpdatePoint opponent{model_.adversaryLearningRate, point.step, point.batches, 0};
+    if (hasAdversary()) opponent.squares = sumOfSquares(model_.context, store().adversary);
+    if (!std::isfinite(point.squares) || !std::isfinite(opponent.squares)) return false;
+    optimizerStep(model_.context, store().model, settings_, point);
+    if (hasAdversary()) optimizerStep(model_.context, store().adversary, {}, opponent);
+    return true;
+  }
+
+  const Trained& model_;
+  const OptimizerSettings& settings_;
+  StepObserver& observer_;
+};
+
+}  // namespace
+
+TrainResult Trainer::run(const TrainChunk& chunk, int64_t& step) {
+  const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
+  const at::Tensor& order = orderOf(chunk);
+  if (!model_.step.reserve(std::min(chunk.batchSize, data.rows()))) executor_.reset();
+  if (!isCapturable(chunk.optimizer)) return loop(chunk, order, step);
+  if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer)) {
+    executor_.reset();
+    executor_ = std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store.model, data,
+                                                model_.seed, chunk.batchSize, chunk.optimizer, model_.terms);
+  }
+  return executor_->run(chunk, data, order, step);
+}
+
+const at::Tensor& Trainer::orderOf(const TrainChunk& chunk) {
+  const int64_t rows = chunk.data->rows();
+  const bool isKnown = order_.indices.defined() && order_.indices.size(0) == rows &&
+                       order_.seed == chunk.orderSeed && order_.epoch == chunk.epoch &&
+                       order_.shuffle == chunk.shuffle;
+  if (!isKnown) {
+    at::Tensor indices = at::arange(rows, c10::TensorOptions().dtype(c10::kLong));
+    if (chunk.shuffle) {
+      const auto drawn =
+          permutation({chunk.orderSeed, Stream::kOrder, static_cast<uint64_t>(chunk.epoch)}, rows);
+      std::copy(drawn.begin(), drawn.end(), indices.data_ptr<int64_t>());
+    }
+    order_ = {chunk.orderSeed, chunk.epoch, chunk.shuffle, indices.to(model_.context.device)};
+  }
+  return order_.indices;
+}
+
+// A step that is refused on the device must leave all as it was, and running statistics do not wait.
+bool Trainer::isCapturable(const OptimizerSettings& settings) const {
+  return GraphExecutor::serves(model_.context, settings) && model_.store.adversary.size() == 0 &&
+         model_.store.buffers.size() == 0;
+}
+
+TrainResult Trainer::loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
+  const int64_t rows = data.rows();
+  const int64_t inEpoch = (rows + chunk.batchSize - 1) / chunk.batchSize;
+  StepObserver observer(model_.store.model);
+  Update update(model_, chunk.optimizer, observer);
+  at::Tensor& buffers = model_.store.buffers.values;  // running statistics, codebooks
+  TrainResult result;
+  result.sums = chunk.sums;
+  while (result.steps < chunk.steps) {
+    if (chunk.abort != nullptr && chunk.abort->load(std::memory_order_relaxed)) {
+      result.reason = StopReason::kAborted;
+      break;
+    }
+    // The batches that an update averages are taken whole or not at all, so that a pause never finds half a
+    // sum.
+    const int64_t batches = batchesOfUpdate(chunk, result.steps, inEpoch);
+    const at::Tensor before = buffers.numel() > 0 ? buffers.clone() : at::Tensor();
+    LossSums sums = result.sums;
+    bool isFinite = true;
+    for (int64_t i = 0; i < batches && isFinite; ++i) {
+      const int64_t index = result.steps + i;
+      const int64_t first = (chunk.firstStep + index) * chunk.batchSize;
+      const StepInput batch{data,
+                            order,
+                            first,
+                            std::min(chunk.batchSize, rows - first),
+                            chunk.schedule[static_cast<size_t>(index)],
+                            model_.seed,
+                            noiseOf(step, chunk.optimizer.accumulate, i)};
+      model_.step.differentiate(batch);
+      const LossSums beforeBatch = sums;
+      isFinite = model_.step.addLosses(sums) &&
+                 update.take(batch, i, batches, step, chunk.observe && index + 1 == chunk.steps);
+      if (isFinite || !result.faults.empty()) continue;
+      model_.step.makeGradients();
+      result.faults = faultsOf(beforeBatch, sums, model_.store.model);
+    }
+    if (isFinite) {
+      result.sums = std::move(sums);
+    } else {
+      if (before.defined()) buffers.copy_(before);
+      if (!chunk.optimizer.skipNonFinite) {
+        result.reason = StopReason::kNonFinite;
+        break;
+      }
+      ++result.skipped;
+    }
+    result.steps += batches;
+    ++step;
+  }
+  result.norms = observer.take();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+}  // namespace torchvae

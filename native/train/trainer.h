@@ -1,0 +1,47 @@
+// Trains a model: the order of an epoch, the steps of a chunk, one after the other or as captured graphs.
+#pragma once
+
+#include <memory>
+
+#include "step/step.h"
+#include "store/weights.h"
+#include "train/graph.h"
+
+namespace torchvae {
+
+// What a trainer needs of the model that it trains; all of it outlives the trainer.
+struct Trained {
+  const Context& context;
+  Store& store;
+  Step& step;
+  uint64_t seed;                 // of the noise
+  int64_t terms;                 // of the objective, beside reconstruction and kl
+  double adversaryLearningRate;  // of the adversary's Adam; 0 where there is none
+};
+
+class Trainer {
+ public:
+  explicit Trainer(const Trained& model) : model_(model) {}
+
+  // Runs `chunk` and moves `step`, the count of updates, along. Where a loss or a gradient is not finite the
+  // chunk ends, or the update counts as skipped, with its examples left out of the sums; weights and buffers
+  // are then as they were before the update.
+  TrainResult run(const TrainChunk& chunk, int64_t& step);
+
+ private:
+  const at::Tensor& orderOf(const TrainChunk& chunk);
+  bool isCapturable(const OptimizerSettings& settings) const;
+  TrainResult loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step);
+
+  Trained model_;
+  std::unique_ptr<GraphExecutor> executor_;  // on a device with fused kernels
+  // The order of the epoch that was asked for last.
+  struct Order {
+    uint64_t seed = 0;
+    int64_t epoch = -1;
+    bool shuffle = false;
+    at::Tensor indices;
+  } order_;
+};
+
+}  // namespace torchvae

@@ -1,0 +1,152 @@
+/**
+ * What the fused kernels cover, beside libtorch's derivatives: the same losses, gradients and weights for free bits, capacity,
+ * labels and every activation; and, where they do not cover a model, the reason.
+ */
+import { describe, expect, test } from 'vitest';
+import { type Activation, Dataset, type ModelSpecInput, preset, VAE } from '../lib/index.ts';
+
+const WIDTH = 20;
+const ROWS = 53;
+const CLASSES = 3;
+const x = Float32Array.from({ length: ROWS * WIDTH }, (_, i) => ((i * 7919) % 101) / 100);
+const labels = Int32Array.from({ length: ROWS }, (_, i) => i % CLASSES);
+const data = Dataset.from(x, { shape: [WIDTH], labels });
+
+const ACTIVATIONS: Activation[] = [
+  'relu',
+  'tanh',
+  'sigmoid',
+  'elu',
+  'softplus',
+  'leaky-relu',
+  'gelu',
+  'silu',
+];
+
+const mlp = { type: 'mlp' as const, hidden: [32, 12], activation: 'relu' as const };
+const base: ModelSpecInput = { inputShape: [WIDTH], encoder: mlp, decoder: mlp, latentSize: 5 };
+const condition = { classes: CLASSES, encoder: true, decoder: true, prior: false };
+
+const CASES: [string, ModelSpecInput][] = [
+  ...ACTIVATIONS.map((activation): [string, ModelSpecInput] => [
+    activation,
+    { ...base, encoder: { ...mlp, activation }, decoder: { ...mlp, activation } },
+  ]),
+  ['free bits', { ...base, objective: { type: 'elbo', freeBits: 0.05, beta: 0.7 } }],
+  [
+    'a capacity above',
+    { ...base, objective: { type: 'elbo', capacity: { from: 0, to: 3, steps: 1 }, beta: 2 } },
+  ],
+  [
+    'a capacity below',
+    { ...base, objective: { type: 'elbo', capacity: { from: 0, to: 0.01, steps: 1 }, beta: 2 } },
+  ],
+  ['labels', { ...base, condition }],
+  ['labels of the encoder alone', { ...base, condition: { ...condition, decoder: false } }],
+  ['labels of the decoder alone', { ...base, condition: { ...condition, encoder: false } }],
+  [
+    'labels of a linear model',
+    { ...base, encoder: { ...mlp, hidden: [] }, decoder: { ...mlp, hidden: [] }, condition },
+  ],
+  ['a Gaussian likelihood', { ...base, likelihood: { type: 'gaussian', sigma: 0.3, link: 'sigmoid' } }],
+  ['a Laplace likelihood', { ...base, likelihood: { type: 'laplace', sigma: 0.3 } }],
+  [
+    'a Laplace likelihood in (0, 1)',
+    { ...base, likelihood: { type: 'laplace', sigma: 0.3, link: 'sigmoid' } },
+  ],
+  ['a continuous Bernoulli likelihood', { ...base, likelihood: { type: 'continuous-bernoulli' } }],
+  [
+    'gelu in convolutions',
+    {
+      inputShape: [1, 6, 7],
+      encoder: { type: 'conv', channels: [4, 6], activation: 'gelu' },
+      decoder: { type: 'conv', channels: [6, 4], activation: 'silu' },
+      latentSize: 3,
+    },
+  ],
+];
+
+const create = (spec: ModelSpecInput, kernels: 'auto' | 'reference') =>
+  VAE.create({ spec, kernels, seed: 3, device: 'cpu' });
+
+/** The largest difference, relative to the largest value. */
+function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  const all = Array.from(b);
+  const scale = Math.max(1e-12, ...all.map(Math.abs));
+  return Math.max(...all.map((value, i) => Math.abs(value - a[i]!))) / scale;
+}
+
+async function trained(vae: VAE, set: Dataset) {
+  const results = [];
+  for await (const result of vae.fit(set, { epochs: 3, batchSize: 16, validation: set }))
+    results.push(result);
+  return { last: results.at(-1)!, parameters: await vae.parameters() };
+}
+
+describe.each(CASES)('%s', (_, spec) => {
+  const isImage = spec.inputShape!.length === 3;
+  const values = isImage ? x.subarray(0, 24 * 42) : x;
+  const set = isImage ? Dataset.from(values, { shape: [1, 6, 7] }) : data;
+  const given = spec.condition ? { labels } : {};
+
+  test('has fused kernels, and the gradients of libtorch', async () => {
+    const fused = await create(spec, 'auto');
+    const reference = await create(spec, 'reference');
+    expect(fused.kernels).toEqual({ kind: 'fused' });
+    expect(reference.kernels).toEqual({ kind: 'reference', reason: "kernels 'reference' was asked for" });
+    const came = await fused.gradients(values, { seed: 5, ...given });
+    const wanted = await reference.gradients(values, { seed: 5, ...given });
+    expect(came.loss).toBeCloseTo(wanted.loss, 4);
+    expect(came.kl).toBeCloseTo(wanted.kl, 4);
+    for (const [name, { data: gradient }] of wanted.gradients) {
+      expect(distance(came.gradients.get(name)!.data, gradient), name).toBeLessThan(2e-4);
+    }
+  });
+
+  test('trains and is validated as with libtorch', async () => {
+    const came = await trained(await create(spec, 'auto'), set);
+    const wanted = await trained(await create(spec, 'reference'), set);
+    for (const name of ['loss', 'reconstruction', 'kl'] as const) {
+      expect(came.last.train[name] / wanted.last.train[name], `train ${name}`).toBeCloseTo(1, 3);
+      expect(came.last.validation![name] / wanted.last.validation![name], name).toBeCloseTo(1, 3);
+    }
+    for (const [name, { data: weights }] of wanted.parameters) {
+      expect(distance(came.parameters.get(name)!.data, weights), name).toBeLessThan(2e-3);
+    }
+  });
+});
+
+test.each<[string, ModelSpecInput]>([
+  ["the objective 'iwae' has no fused kernels", { ...base, objective: { type: 'iwae', samples: 2 } }],
+  [
+    "the likelihood 'laplace' has no fused kernel for these settings",
+    { ...base, likelihood: { type: 'laplace', scale: 'learned' } },
+  ],
+  [
+    "the likelihood 'categorical' has no fused kernel for these settings",
+    { ...base, likelihood: { type: 'categorical' } },
+  ],
+  [
+    "the posterior 'gaussian' with the prior 'mixture' has no fused kernels",
+    { ...base, prior: { type: 'mixture' } },
+  ],
+  ['dropout has no fused kernel', { ...base, encoder: { ...mlp, dropout: 0.1 } }],
+  ['normalization layers have no fused kernels', { ...base, decoder: { ...mlp, norm: 'batch' } }],
+  [
+    'a prior conditioned on labels has no fused kernel',
+    { ...base, condition: { ...condition, prior: true } },
+  ],
+])('refuses with the reason: %s', async (reason, spec) => {
+  const vae = await create(spec, 'auto');
+  expect(vae.kernels).toEqual({ kind: 'reference', reason });
+});
+
+test('every preset of the plain bound is fused', async () => {
+  const fused = [];
+  for (const name of ['mlp-128', 'linear', 'mlp-128-64', 'mlp-400', 'conv'] as const) {
+    const vae = await VAE.create({ spec: { inputShape: [1, 28, 28], ...preset(name).spec }, device: 'cpu' });
+    if (vae.kernels.kind === 'fused') fused.push(name);
+  }
+  expect(fused).toEqual(['mlp-128', 'linear', 'mlp-128-64', 'mlp-400', 'conv']);
+});
