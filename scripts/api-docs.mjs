@@ -18,6 +18,8 @@ const { status } = spawnSync(
     'tsconfig.build.json',
     '--entryPoints',
     'lib/index.ts',
+    'lib/evaluation/index.ts',
+    'lib/report/index.ts',
     '--out',
     'build/api',
     '--readme',

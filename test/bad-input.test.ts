@@ -15,31 +15,32 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as metrics from '../lib/evaluation/index.ts';
+import {
+  dci,
+  frechetDistance,
+  LatentMixture,
+  mutualInformationGap,
+  precisionRecall,
+  sap,
+  structuralSimilarity,
+} from '../lib/evaluation/index.ts';
 import * as torchvae from '../lib/index.ts';
 import {
   Dataset,
-  dci,
   type ErrorCode,
-  encodePng,
   fashionMnist,
-  frechetDistance,
-  imageGrid,
-  LatentMixture,
   loadDataset,
   loadImageFolder,
   mnist,
-  mutualInformationGap,
-  precisionRecall,
   preset,
-  reconstructionGrid,
-  sap,
   sprites,
-  structuralSimilarity,
   type TorchvaeError,
-  traverse,
   VAE,
 } from '../lib/index.ts';
 import { decodeSafetensors, encodeSafetensors, type HostTensor } from '../lib/model/safetensors.ts';
+import * as report from '../lib/report/index.ts';
+import { encodePng, imageGrid, reconstructionGrid, traverse } from '../lib/report/index.ts';
 import { findNvidiaDriver } from '../lib/runtime/driver.ts';
 import { packageFolder, runNode } from './support/command.ts';
 
@@ -1326,7 +1327,8 @@ test('averagedParameters: a model that keeps none', async () => {
 
 // What reads files or draws has its bad input beside its good one.
 test('every public function appears here, with the formats or with the pictures', () => {
-  const functions = Object.entries(torchvae).filter(([, value]) => typeof value === 'function');
+  const everything = { ...torchvae, ...metrics, ...report };
+  const functions = Object.entries(everything).filter(([, value]) => typeof value === 'function');
   const formats = ['array-files', 'image-folder', 'tables', 'text', 'streams-bad-input'];
   const files = ['bad-input', ...formats, 'charts', 'latent-pictures', 'tensorboard', 'evaluation', 'codec'];
   const source = files

@@ -5,16 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  Dataset,
   dci,
   detection,
   frechetDistance,
   precisionRecall,
   sap,
-  sprites,
   structuralSimilarity,
-  VAE,
-} from '../lib/index.ts';
+} from '../lib/evaluation/index.ts';
+import { Dataset, sprites, VAE } from '../lib/index.ts';
 import { refusal } from './refusal.ts';
 
 const fixture = JSON.parse(readFileSync(new URL('fixtures/evaluation.json', import.meta.url), 'utf8'));

@@ -1,7 +1,8 @@
 /** What is said of the use of z, and mixtures fitted to codes, against computations of their own. */
 import { describe, expect, test } from 'vitest';
 import { Random } from '../lib/data/index.ts';
-import { LatentMixture, sprites, VAE } from '../lib/index.ts';
+import { LatentMixture } from '../lib/evaluation/index.ts';
+import { sprites, VAE } from '../lib/index.ts';
 import { Device } from '../lib/runtime/device.ts';
 import { refusal } from './refusal.ts';
 

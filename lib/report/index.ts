@@ -1,0 +1,14 @@
+// What `torchvae/report` exports: pictures, charts, the report page and TensorBoard logs.
+export { svgToPng } from './charts/rasterize.ts';
+export type { EpochRecord, LossRecord } from './epochs.ts';
+export { type Exhibit, gallery } from './gallery.ts';
+export { type GridOptions, imageGrid, reconstructionGrid } from './grid.ts';
+export { type InterpolateOptions, interpolate } from './latent/interpolation.ts';
+export { type Projection, projectCodes } from './latent/projection.ts';
+export { latentChart } from './latent/scatter.ts';
+export { type TraverseOptions, traverse } from './latent/traversal.ts';
+export { type ReportContent, renderReport } from './page/report.ts';
+export { encodePng, type Picture } from './png.ts';
+export { gradientChart, klChart, learningRateChart, lossChart } from './run-charts.ts';
+export { TensorBoardWriter } from './tensorboard/writer.ts';
+export { terminalPicture } from './terminal.ts';
