@@ -185,7 +185,7 @@ describe('evaluate', () => {
       scoring: { draws: 2 },
       seed: 5,
     });
-    expect(found.losses).toMatchObject(await vae.elbo(held, { seed: 5 }));
+    expect(found.losses).toMatchObject(await vae.loss(held, { seed: 5 }));
     const nll = await vae.negativeLogLikelihood(held, { samples: 20, seed: 5 });
     const mean = nll.reduce((sum, value) => sum + value, 0) / held.length;
     expect(found.likelihood!.negativeLogLikelihood).toBeCloseTo(mean, 6);
@@ -250,7 +250,10 @@ describe('evaluate', () => {
 
   test('scores are averages of the losses', async () => {
     const some = held.take(20);
-    const losses = [await vae.losses(some, { seed: 3 }), await vae.losses(some, { seed: 4 })];
+    const losses = [
+      await vae.lossesPerExample(some, { seed: 3 }),
+      await vae.lossesPerExample(some, { seed: 4 }),
+    ];
     const elbo = await vae.score(some, { draws: 2, seed: 3 });
     const reconstruction = await vae.score(some, { measure: 'reconstruction', draws: 2, seed: 3 });
     for (let i = 0; i < 20; i++) {

@@ -71,7 +71,7 @@ async function openTest(
 
 /** What the preset holds out is not held out of a stream; what was asked for is refused. */
 function checkHoldout({ preset: name, holdout }: RunSettings): void {
-  if (preset(name).training.holdout === holdout) {
+  if (preset(name).validation === holdout) {
     process.stderr.write(`Nothing is held out of a stream; give --test-data to judge the epochs by\n`);
     return;
   }

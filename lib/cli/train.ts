@@ -173,12 +173,14 @@ function earlyStopping(
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
   const { device: _device, out: _out, resume: _resume, tensorboard: _tensorboard, ...given } = flags;
   const name = given.preset ?? saved?.preset ?? 'mlp-400';
+  const { training, validation } = preset(name);
   const defaults = {
     preset: name,
     data: 'sprites',
     seed: 0,
     precision: 'float32' as const,
-    ...preset(name).training,
+    ...training,
+    ...(validation !== undefined && { holdout: validation }),
   };
   return { ...defaults, ...saved, ...given };
 }

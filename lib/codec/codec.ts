@@ -3,9 +3,10 @@ import { promisify, types } from 'node:util';
 import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import { checkNumber, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import type { Labeled } from '../model/codes.ts';
 import type { Examples, Tensor } from '../model/input.ts';
 import { MAX_VALUES } from '../model/output.ts';
-import type { Labeled, VAE } from '../vae.ts';
+import type { VAE } from '../vae.ts';
 import { decodeIntegers, encodeIntegers } from './integers.ts';
 
 /** How {@link compress} rounds. */

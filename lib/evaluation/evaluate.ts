@@ -3,10 +3,13 @@ import { type Binarization, type DataKind, Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
 import { completeScoring, SCORE_OPTIONS, type ScoreOptions } from '../model/anomaly.ts';
-import type { Examples, Tensor } from '../model/input.ts';
+import { encode, reconstruct, sample } from '../model/codes.ts';
+import type { Core } from '../model/core.ts';
+import { negativeLogLikelihood } from '../model/densities.ts';
 import type { Losses } from '../model/losses.ts';
+import { score } from '../model/scoring.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import type { LatentHealth } from './collapse.ts';
+import { type LatentHealth, surveyLatents } from './collapse.ts';
 import { type Dci, dci } from './dci.ts';
 import { type Detection, detection } from './detection.ts';
 import { frechetDistance } from './frechet.ts';
@@ -83,18 +86,6 @@ export interface Evaluation {
   detection?: Detection & { anomalous: number; normal: number; measure: string; draws: number };
 }
 
-/** What is asked of a model. */
-export interface Evaluated {
-  readonly device: string;
-  elbo(data: Dataset, options: { seed: number }): Promise<Losses>;
-  negativeLogLikelihood(data: Dataset, options: { samples: number; seed: number }): Promise<Float32Array>;
-  encode(data: Dataset): Promise<{ mean: Tensor }>;
-  reconstruct(data: Dataset): Promise<Tensor>;
-  latentHealth(data: Dataset, options: { seed: number }): Promise<LatentHealth>;
-  sample(count: number, options: { seed: number; labels?: Int32Array }): Promise<Tensor>;
-  score(data: Examples, options: ScoreOptions): Promise<Float32Array>;
-}
-
 /** Examples that a call of the engine takes: results of more would crowd the memory. */
 const STRETCH = 4096;
 
@@ -106,11 +97,16 @@ const DISENTANGLED = 10_000;
 const COMPONENTS = 64;
 const NEIGHBORS = 5;
 
-/** See `VAE.evaluate`. */
+/**
+ * See `VAE.evaluate`.
+ *
+ * @param meanLosses over the data, with one draw of z an example from this seed
+ */
 export async function evaluateModel(
-  model: Evaluated,
+  model: Core,
   data: Dataset,
   options: EvaluateOptions,
+  meanLosses: (seed: number) => Promise<Losses>,
 ): Promise<Evaluation> {
   const known = ['likelihoodSamples', 'samples', 'reference', 'anomalous', 'scoring', 'seed'];
   const given = checkOptions('options of evaluate', options, known);
@@ -123,16 +119,16 @@ export async function evaluateModel(
   const scoring = completeScoring({ seed, ...defined(wanted) });
   const { name, length, shape, kind, binarization } = data;
   const perDimension = data.size * Math.LN2;
-  const losses = await model.elbo(data, { seed });
+  const losses = await meanLosses(seed);
   const result: Evaluation = {
     data: { name, examples: length, shape, kind, binarization },
     seed,
     losses: { ...losses, bitsPerDimension: -losses.elbo / perDimension },
-    latent: await model.latentHealth(spread(data, SURVEYED), { seed }),
+    latent: await surveyLatents(model, spread(data, SURVEYED), seed),
   };
   if (draws > 0) {
     const values = await inStretches(data, (part, first) =>
-      model.negativeLogLikelihood(part, { samples: draws, seed: seed + first }),
+      negativeLogLikelihood(model, part, { samples: draws, seed: seed + first }),
     );
     const { mean, standardError } = meanOf(values);
     result.likelihood = {
@@ -149,7 +145,7 @@ export async function evaluateModel(
   }
   if (data.factors.length > 0 && data.length > 1) {
     const some = spread(data, DISENTANGLED);
-    const { mean } = await model.encode(some);
+    const { mean } = await encode(model, some, {});
     if (mean.shape[1]! > 1) {
       const { importances: _, ...scores } = dci(mean, some, { seed });
       result.disentanglement = {
@@ -162,7 +158,7 @@ export async function evaluateModel(
   }
   if (isAnomalous) {
     const scores = await inStretches(data, (part, first) =>
-      model.score(part, { ...scoring, seed: scoring.seed + first }),
+      score(model, part, { ...scoring, seed: scoring.seed + first }),
     );
     const anomalous = isAnomalous.filter(Boolean).length;
     result.detection = {
@@ -177,7 +173,7 @@ export async function evaluateModel(
 }
 
 async function judgeReconstructions(
-  model: Evaluated,
+  model: Core,
   data: Dataset,
 ): Promise<NonNullable<Evaluation['reconstruction']>> {
   const { shape, kind } = data;
@@ -185,9 +181,9 @@ async function judgeReconstructions(
   const isImage = isUnit && shape.length === 3 && Math.min(shape[1]!, shape[2]!) >= SSIM_WINDOW;
   const similar: Float32Array[] = [];
   const errors = await inStretches(data, async (part) => {
-    const { data: found } = await model.reconstruct(part);
+    const { data: found } = await reconstruct(model, part, {});
     const values = toFloats(part.drawn(0));
-    const device = model.device as DeviceName;
+    const device = model.device.name as DeviceName;
     if (isImage) similar.push(await structuralSimilarity(values, found, { shape, device }));
     return squaredErrors(values, found, data.size);
   });
@@ -201,19 +197,19 @@ async function judgeReconstructions(
 
 /** Undefined where the data are too few to say anything by. */
 async function judgeSamples(
-  model: Evaluated,
+  model: Core,
   reference: Dataset,
   count: number,
   seed: number,
 ): Promise<Evaluation['samples'] | undefined> {
   const data = spread(reference, count);
   if (data.length <= NEIGHBORS) return undefined;
-  const { data: drawn } = await model.sample(data.length, {
+  const { data: drawn } = await sample(model, data.length, {
     seed,
     ...(data.labels && { labels: data.labels }),
   });
   const components = Math.min(COMPONENTS, data.size);
-  const options = { columns: data.size, components, device: model.device as DeviceName };
+  const options = { columns: data.size, components, device: model.device.name as DeviceName };
   return {
     frechetDistance: await frechetDistance(data, drawn, options),
     ...(await precisionRecall(data, drawn, { ...options, neighbors: NEIGHBORS })),

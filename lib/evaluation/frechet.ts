@@ -1,5 +1,5 @@
 import { checkInteger, checkOptions } from '../check.ts';
-import type { Examples, Tensor } from '../model/input.ts';
+import type { Examples } from '../model/input.ts';
 import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
 import { pointSets } from './point-sets.ts';
@@ -26,8 +26,8 @@ export interface FrechetOptions {
  * of fewer than two
  */
 export async function frechetDistance(
-  reference: Examples | Tensor,
-  samples: Examples | Tensor,
+  reference: Examples,
+  samples: Examples,
   options: FrechetOptions = {},
 ): Promise<number> {
   const known = ['columns', 'components', 'device'];

@@ -1,5 +1,5 @@
 import { checkInteger, checkOptions } from '../check.ts';
-import type { Examples, Tensor } from '../model/input.ts';
+import type { Examples } from '../model/input.ts';
 import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
 import { pointSets } from './point-sets.ts';
@@ -40,8 +40,8 @@ export interface PrecisionRecall {
  * of no more than `neighbors`
  */
 export async function precisionRecall(
-  reference: Examples | Tensor,
-  samples: Examples | Tensor,
+  reference: Examples,
+  samples: Examples,
   options: PrecisionRecallOptions = {},
 ): Promise<PrecisionRecall> {
   const known = ['columns', 'components', 'neighbors', 'device'];

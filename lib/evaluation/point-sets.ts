@@ -1,7 +1,7 @@
 import { checkInteger, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import { checkFiniteValues, type Examples, type Tensor } from '../model/input.ts';
+import { checkFiniteValues, type Examples } from '../model/input.ts';
 
 type Values = Float32Array | Uint8Array;
 
@@ -21,8 +21,8 @@ export interface PointSets {
  * examples of different sizes, of too few, or of a size that none says
  */
 export function pointSets(
-  reference: Examples | Tensor,
-  samples: Examples | Tensor,
+  reference: Examples,
+  samples: Examples,
   given: number | undefined,
   fewest: number,
 ): PointSets {
@@ -39,14 +39,14 @@ export function pointSets(
   };
 }
 
-function columnsOf(name: string, x: Examples | Tensor): number | undefined {
+function columnsOf(name: string, x: Examples): number | undefined {
   if (x instanceof Dataset) return x.size;
   if (ArrayBuffer.isView(x)) return undefined;
   if (Array.isArray(x?.shape)) return x.shape.slice(1).reduce((product, n) => product * n, 1);
   throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
 }
 
-function valuesOf(name: string, x: Examples | Tensor, columns: number, fewest: number): Values {
+function valuesOf(name: string, x: Examples, columns: number, fewest: number): Values {
   const data = checkFiniteValues(name, x);
   const size = columnsOf(name, x) ?? columns;
   const fits = size === columns && data.length >= fewest * columns && data.length % columns === 0;

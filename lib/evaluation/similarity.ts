@@ -1,7 +1,7 @@
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import { checkFiniteValues, type Examples, type Tensor } from '../model/input.ts';
+import { checkFiniteValues, type Examples } from '../model/input.ts';
 import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
 
@@ -28,8 +28,8 @@ export const SSIM_WINDOW = 11;
  * images smaller than the window
  */
 export async function structuralSimilarity(
-  images: Examples | Tensor,
-  others: Examples | Tensor,
+  images: Examples,
+  others: Examples,
   options: SimilarityOptions = {},
 ): Promise<Float32Array> {
   const given = checkOptions('options of structuralSimilarity', options, ['shape', 'device']);
@@ -49,7 +49,7 @@ export async function structuralSimilarity(
   return callAddon(() => addon.structuralSimilarity(handle, a, b, channels, height, width));
 }
 
-function shapeOf(x: Examples | Tensor): readonly number[] | undefined {
+function shapeOf(x: Examples): readonly number[] | undefined {
   if (x instanceof Dataset) return x.shape;
   return ArrayBuffer.isView(x) ? undefined : x?.shape?.slice(1);
 }

@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../files.ts';
 import { type AnomalyThreshold, thresholdFromJson } from './anomaly.ts';
 import type { Position } from './core.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
+import type { TrainingSettings } from './presets.ts';
 import { decodeSafetensors, encodeSafetensors, type HostTensor } from './safetensors.ts';
 import { completeSpec, type ModelSpec } from './spec.ts';
 
@@ -21,6 +22,8 @@ export interface Checkpoint {
   seed: number;
   precision: Precision;
   position: Position;
+  /** The preset's settings, for training that is given none. */
+  trainingSettings: Partial<TrainingSettings>;
   /** How the training data were made of rows or lines, if they were. */
   schema?: DataSchema | undefined;
   /** From what score on an example is an anomaly, if that was learned. */
@@ -35,13 +38,13 @@ export interface Checkpoint {
  * @throws TorchvaeError ERR_IO
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { spec, seed, precision, position, schema, threshold, tensors } = checkpoint;
+  const { spec, seed, precision, position, trainingSettings, schema, threshold, tensors } = checkpoint;
   const entries = new Map<string, HostTensor>();
   for (const [name, { shape, data }] of tensors) entries.set(name, { dtype: 'F32', shape, data });
   const metadata = {
     format: FORMAT,
     spec: JSON.stringify(spec),
-    training: JSON.stringify({ seed, precision, position }),
+    training: JSON.stringify({ seed, precision, position, settings: trainingSettings }),
     ...(schema && { schema: JSON.stringify(schema) }),
     ...(threshold && { threshold: JSON.stringify(threshold) }),
   };
@@ -136,8 +139,8 @@ function readThreshold(path: string, text: string | undefined): AnomalyThreshold
 function readTraining(
   path: string,
   text: string | undefined,
-): Pick<Checkpoint, 'seed' | 'precision' | 'position'> {
-  const { seed, precision: named, position } = parseObject(path, 'training', text);
+): Pick<Checkpoint, 'seed' | 'precision' | 'position' | 'trainingSettings'> {
+  const { seed, precision: named, position, settings = {} } = parseObject(path, 'training', text);
   const precision = PRECISIONS.find((known) => known === named);
   if (precision === undefined) {
     throw damaged(path, expected(`one of ${PRECISIONS.join(', ')}`, 'training.precision', named));
@@ -158,7 +161,20 @@ function readTraining(
   else if (whole.stepInEpoch > 0) {
     throw damaged(path, expected('the epoch under way', 'training.position.partial', partial));
   }
-  return { seed: count(path, 'seed', seed), precision, position: whole };
+  const trainingSettings = readSettings(path, settings);
+  return { seed: count(path, 'seed', seed), precision, position: whole, trainingSettings };
+}
+
+function readSettings(path: string, value: unknown): Partial<TrainingSettings> {
+  const { epochs, batchSize, learningRate } = (value ?? {}) as Record<string, unknown>;
+  if (learningRate !== undefined && !Number.isFinite(learningRate)) {
+    throw damaged(path, expected('a number', 'training.settings.learningRate', learningRate));
+  }
+  return {
+    ...(epochs !== undefined && { epochs: count(path, 'settings.epochs', epochs) }),
+    ...(batchSize !== undefined && { batchSize: count(path, 'settings.batchSize', batchSize) }),
+    ...(learningRate !== undefined && { learningRate: Number(learningRate) }),
+  };
 }
 
 function readOptimizer(path: string, value: unknown): NonNullable<Position['optimizer']> {

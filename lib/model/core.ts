@@ -6,6 +6,7 @@ import { availableMemory } from '../runtime/memory.ts';
 import type { Addon, LossSums, ModelHandle, NativeOptimizer, StateTensor } from '../runtime/native.ts';
 import type { AnomalyThreshold } from './anomaly.ts';
 import type { Precision } from './precision.ts';
+import type { TrainingSettings } from './presets.ts';
 import { inputSize, latentCodeSize, type ModelSpec, nativeSpec } from './spec.ts';
 
 type OptimizerType = NativeOptimizer['type'];
@@ -76,6 +77,8 @@ export class Core {
   /** The objective's terms beside reconstruction and kl. */
   readonly termNames: readonly string[];
   position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
+  /** The preset's settings, for training that is given none. */
+  trainingSettings: Partial<TrainingSettings> = {};
   /** How the training data were made of rows or lines. */
   schema: DataSchema | undefined;
   /** From what score on an example is an anomaly; of these weights. */

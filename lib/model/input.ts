@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { checkInteger, expected } from '../check.ts';
-import { Dataset } from '../data/dataset.ts';
+import { Dataset, type DatasetOptions } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { unshared } from '../runtime/memory.ts';
@@ -13,8 +13,11 @@ export interface Tensor {
   shape: number[];
 }
 
-/** Examples as callers have them: a data set, or flat row-major values; a byte b of a Uint8Array means b/255. */
-export type Examples = Dataset | Float32Array | Uint8Array;
+/**
+ * Examples as callers have them: a data set, a {@link Tensor} of shape [n, ...inputShape] such as `VAE.sample` gives, or flat
+ * row-major values; a byte b of a Uint8Array means b/255.
+ */
+export type Examples = Dataset | Tensor | Float32Array | Uint8Array;
 
 /** Whether `value` looks like a {@link Tensor}. */
 export function isTensor(value: unknown): value is Tensor {
@@ -117,11 +120,14 @@ export function checkExamples(
     checkUnlabeled(name, x, spec);
     return x.drawn(seed);
   }
-  if (!types.isFloat32Array(x) && !types.isUint8Array(x)) {
-    throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Float32Array or Uint8Array', name, x));
+  const given: unknown = isTensor(x) ? x.data : x;
+  if (!types.isFloat32Array(given) && !types.isUint8Array(given)) {
+    throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
   }
-  const values = unshared(x);
-  checkRows(name, values, inputSize(spec), 'inputShape', spec.inputShape);
+  const values = unshared(given);
+  const size = inputSize(spec);
+  checkRows(name, values, size, 'inputShape', spec.inputShape);
+  if (isTensor(x)) checkTensorShape(name, x, [values.length / size, ...spec.inputShape]);
   const supported = support(spec.likelihood);
   if (types.isFloat32Array(values)) checkValues(name, values, supported);
   else if (supported.isWhole) {
@@ -131,12 +137,34 @@ export function checkExamples(
 }
 
 /**
- * The values of examples or of a tensor, whatever model they are of, as the addon takes them; with dynamic binarization drawn
- * from seed 0.
+ * Examples as a data set: one stays what it is, values are not copied. `labels` take the place of a data set's.
+ *
+ * @throws TorchvaeError as {@link checkExamples} and {@link checkLabels}
+ */
+export function asDataset(
+  name: string,
+  x: Examples,
+  spec: ModelSpec,
+  labels?: Int32Array | readonly number[],
+): Dataset {
+  if (x instanceof Dataset && labels === undefined) return x;
+  const base = x instanceof Dataset ? x : datasetOf(checkExamples(name, x, spec), spec);
+  const own = checkLabels(name, labels ?? base.labels, spec, base.length);
+  return own ? new Dataset({ ...base, labels: own } as DatasetOptions) : base;
+}
+
+function datasetOf(data: Float32Array | Uint8Array, { inputShape, likelihood }: ModelSpec): Dataset {
+  const { high, isWhole } = support(likelihood);
+  const kind = isWhole ? 'categorical' : high === 1 || types.isUint8Array(data) ? 'unit' : 'real';
+  return new Dataset({ shape: inputShape, kind, data });
+}
+
+/**
+ * The values of examples, whatever model they are of, as the addon takes them; with dynamic binarization drawn from seed 0.
  *
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE for a value that is not finite
  */
-export function checkFiniteValues(name: string, x: Examples | Tensor): Float32Array | Uint8Array {
+export function checkFiniteValues(name: string, x: Examples): Float32Array | Uint8Array {
   const values: unknown = x instanceof Dataset ? x.drawn(0) : ArrayBuffer.isView(x) ? x : x?.data;
   if (!types.isFloat32Array(values) && !types.isUint8Array(values)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));

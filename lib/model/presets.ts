@@ -1,18 +1,24 @@
 import { checkOneOf } from '../check.ts';
 import type { ModelSpecInput } from './spec.ts';
 
+/** How a preset is trained, as `VAE.fit` takes it. */
+export interface TrainingSettings {
+  epochs: number;
+  batchSize: number;
+  /** Adam's. */
+  learningRate: number;
+}
+
 /** A named model with the settings it is known by. */
 export interface Preset {
   /** One line for people. */
   summary: string;
+  /** As `VAE.create` takes it. */
   spec: ModelSpecInput;
-  training: {
-    epochs: number;
-    batchSize: number;
-    learningRate: number;
-    /** Share of the training set that is held out for validation; none where the data's own test set serves. */
-    holdout?: number;
-  };
+  /** As `VAE.fit` takes it. */
+  training: TrainingSettings;
+  /** Share of the training set to hold out for validation, as `Dataset.split` takes it; missing where the test set serves. */
+  validation?: number;
 }
 
 /** A sum of squared errors of pixels in [0, 1]. */
@@ -30,7 +36,8 @@ const PRESETS = {
       decoder: relu(128),
       likelihood: SQUARED_ERROR,
     },
-    training: { epochs: 100, batchSize: 256, learningRate: 1e-3, holdout: 0.1 },
+    training: { epochs: 100, batchSize: 256, learningRate: 1e-3 },
+    validation: 0.1,
   },
   'sampling-network': {
     summary: '784-128-64-2, a sampling network 2-128-(mu, log sigma) of size 2, 256-128-784; squared error',

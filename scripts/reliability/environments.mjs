@@ -22,7 +22,7 @@ async function busy(seed) {
     async (vae) => {
       for await (const _ of vae.fit(examples(2000), { epochs: 1000, batchSize: 16 }));
     },
-    (vae) => vae.elbo(examples(500)),
+    (vae) => vae.loss(examples(500)),
     (vae) => vae.negativeLogLikelihood(examples(50), { samples: 500 }),
     (vae) => vae.encode(new Float32Array(3)),
     (vae) => vae.sample(100),

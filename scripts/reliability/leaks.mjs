@@ -48,7 +48,7 @@ const SCENARIOS = {
     rounds: 10_000,
     collects: true,
     prepare: async () => ({ vae: await VAE.create(TINY) }),
-    round: ({ vae }) => vae.elbo(tinyData()),
+    round: ({ vae }) => vae.loss(tinyData()),
   },
   'refused calls': {
     rounds: 10_000,
@@ -76,7 +76,7 @@ const SCENARIOS = {
     collects: false,
     prepare: async () => ({ vae: await VAE.create({ ...TINY, spec: { ...TINY.spec, inputShape: [4096] } }) }),
     round: async ({ vae }) => {
-      await vae.elbo(Dataset.from(new Float32Array(1 << 22), { shape: [4096] }));
+      await vae.loss(Dataset.from(new Float32Array(1 << 22), { shape: [4096] }));
       await new Promise(setImmediate);
     },
   },

@@ -11,7 +11,10 @@ const rows = [];
 let vae;
 for (const name of presetNames.filter((known) => wanted.length === 0 || wanted.includes(known))) {
   console.log(name);
-  const { epochs, batchSize, learningRate, holdout } = preset(name).training;
+  const {
+    training: { epochs, batchSize, learningRate },
+    validation: holdout,
+  } = preset(name);
   const data = holdout ? train.split({ validation: holdout, seed: 1 }).train : train;
   const options = { epochs, batchSize, learningRate, validation: test };
   const run = await trained({ preset: name, seed: 1 }, data, options, epochs > 20 ? () => {} : undefined);
