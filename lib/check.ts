@@ -1,4 +1,5 @@
 import { TorchvaeError } from './errors.ts';
+import { nearest } from './nearest.ts';
 
 /** The value as it should appear in an error message: short, with its type. */
 export function describeValue(value: unknown): string {
@@ -62,8 +63,8 @@ export function checkBoolean(name: string, value: unknown): boolean {
 export function checkOneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
   const range = `one of ${choices.join(', ')}`;
   if (typeof value !== 'string') throw new TorchvaeError('ERR_TYPE', expected(range, name, value));
-  if (!choices.includes(value as T)) throw new TorchvaeError('ERR_RANGE', expected(range, name, value));
-  return value as T;
+  if (choices.includes(value as T)) return value as T;
+  throw new TorchvaeError('ERR_RANGE', `${expected(range, name, value)}${suggestion(value, choices)}`);
 }
 
 /**
@@ -78,18 +79,31 @@ export function checkOptions<T extends object>(name: string, value: T, known: re
   if (unknown !== undefined) {
     throw new TorchvaeError(
       'ERR_RANGE',
-      `Unknown option ${unknown} in ${name}; known options are ${known.join(', ')}`,
+      `Unknown option ${unknown} in ${name}; known options are ${known.join(', ')}${suggestion(unknown, known)}`,
     );
   }
   const options: Record<string, unknown> = {};
   for (const key of known) {
-    try {
-      if (key in value) options[key] = (value as Record<string, unknown>)[key];
-    } catch (cause) {
-      throw new TorchvaeError('ERR_TYPE', `Expected ${key} of ${name} to be readable: ${cause}`, { cause });
-    }
+    const given = readOption(name, value, key);
+    if (given.has) options[key] = given.value;
   }
   return options as T;
+}
+
+/** One option, and whether it is there at all. Throws ERR_TYPE where a getter or a proxy throws. */
+export function readOption(name: string, value: object, key: string): { has: boolean; value: unknown } {
+  try {
+    const has = key in value;
+    return { has, value: has ? (value as Record<string, unknown>)[key] : undefined };
+  } catch (cause) {
+    throw new TorchvaeError('ERR_TYPE', `Expected ${key} of ${name} to be readable: ${cause}`, { cause });
+  }
+}
+
+/** The end of a message about a word that is not among those that are known. */
+function suggestion(word: string, known: readonly string[]): string {
+  const meant = nearest(word, known);
+  return meant === undefined ? '' : `; did you mean ${meant}?`;
 }
 
 /** Throws ERR_TYPE unless `value` is a path: a string that is not empty. */

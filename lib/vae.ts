@@ -17,7 +17,7 @@ import { asDataset, checkData, checkDataset, type Examples, type Tensor } from '
 import type { Losses } from './model/losses.ts';
 import { checkWeights, tensorsFor } from './model/parameters.ts';
 import { PRECISIONS, type Precision } from './model/precision.ts';
-import { type PresetName, preset, type TrainingSettings } from './model/presets.ts';
+import { type PresetName, preset } from './model/presets.ts';
 import type { Anomalies } from './model/scoring.ts';
 import * as scoring from './model/scoring.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
@@ -183,7 +183,7 @@ export class VAE {
    * those before that step), ERR_STATE
    */
   fit(train: Dataset | StreamedDataset, options: FitOptions = {}): Training {
-    return new Training(fit(this.#core, train, withPreset(this.#core.trainingSettings, options)));
+    return new Training(fit(this.#core, train, options));
   }
 
   /**
@@ -416,16 +416,6 @@ export class VAE {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** A preset's learning rate is one for Adam: another optimizer has its default. */
-function withPreset(
-  { learningRate, ...settings }: Partial<TrainingSettings>,
-  options: FitOptions,
-): FitOptions {
-  if (typeof options !== 'object' || options === null) return options;
-  const rate = learningRate !== undefined && options.optimizer === undefined ? { learningRate } : {};
-  return { ...settings, ...rate, ...defined(options) };
 }
 
 function checkSpecObject(spec: ModelSpecInput): ModelSpecInput {

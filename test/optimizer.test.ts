@@ -172,7 +172,7 @@ test('an update that makes a weight NaN ends training, behind every activation',
       spec: { inputShape: [20], encoder: { hidden: [9], activation }, latentSize: 2 },
       device: 'cpu',
     });
-    const training = train(vae, { adam: { epsilon: 0 } }, 1, dark);
+    const training = train(vae, { optimizer: { type: 'adam', epsilon: 0 } }, 1, dark);
     await expect(training, activation).rejects.toMatchObject({ code: 'ERR_NONFINITE' });
     expect(vae.step).toBe(1);
   }

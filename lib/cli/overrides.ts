@@ -6,7 +6,7 @@ import { OPTIMIZER_OPTIONS } from '../training/optimizer.ts';
 /** What `--set` may change, by the first part of its key; what has a flag of its own is left to that. */
 const MODEL_KEYS: readonly string[] = SPEC_KEYS.filter((key) => key !== 'inputShape');
 const FIT_KEYS: readonly string[] = [
-  ...OPTIMIZER_OPTIONS.filter((key) => key !== 'learningRate' && key !== 'adam'),
+  ...OPTIMIZER_OPTIONS.filter((key) => key !== 'learningRate'),
   'schedule',
   'earlyStopping',
   'shuffle',

@@ -24,9 +24,12 @@ import { betaNow, evaluate, throwIfAborted } from './validation.ts';
 
 /** How to train. */
 export interface FitOptions extends OptimizerOptions {
-  /** Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default 10. */
+  /**
+   * Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default the preset's
+   * that the model was made from, else 10.
+   */
   epochs?: number;
-  /** Examples a step; the last batch of an epoch may be smaller. Default 128. */
+  /** Examples a step; the last batch of an epoch may be smaller. Default the preset's, else 128. */
   batchSize?: number;
   /** Whether each epoch has an order of its own, a function of the seed and the epoch's number. Default true. */
   shuffle?: boolean;
@@ -106,9 +109,10 @@ const SURVEYED = 1000;
 type Settings = ReturnType<typeof checkFitOptions>;
 
 function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: FitOptions) {
+  const preset = core.trainingSettings;
   const {
-    epochs = 10,
-    batchSize = 128,
+    epochs = preset.epochs ?? 10,
+    batchSize = preset.batchSize ?? 128,
     shuffle = true,
     schedule,
     validation,
@@ -141,7 +145,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
   }
   checkData('train', train, core.spec);
   if (validation !== undefined) checkData('validation', validation, core.spec);
-  const optimizer = checkOptimizer(ofOptimizer);
+  const optimizer = checkOptimizer(ofOptimizer, preset.learningRate);
   const { accumulate } = optimizer.native;
   const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
   const window = shuffledWindow(train, batching);

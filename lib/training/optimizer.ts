@@ -33,10 +33,8 @@ export type Optimizer =
 export interface OptimizerOptions {
   /** Default Adam. A model goes on with the optimizer that it began with. */
   optimizer?: Optimizer;
-  /** The optimizer's step size. Default PyTorch's for that optimizer: 1e-3 for Adam. */
+  /** The optimizer's step size. Default the preset's where no optimizer is given, else PyTorch's for that optimizer: 1e-3 for Adam. */
   learningRate?: number;
-  /** Adam's settings, as `optimizer: { type: 'adam', ... }` gives them. */
-  adam?: { beta1?: number; beta2?: number; epsilon?: number };
   /**
    * `norm`: the Euclidean norm that the whole gradient is scaled down to where it is longer, as by
    * `torch.nn.utils.clip_grad_norm_`; then `value`: the magnitude that each of its values is cut to. Default: no limits.
@@ -68,7 +66,6 @@ export interface OptimizerOptions {
 export const OPTIMIZER_OPTIONS = [
   'optimizer',
   'learningRate',
-  'adam',
   'clip',
   'penalty',
   'accumulate',
@@ -94,8 +91,11 @@ export interface OptimizerSettings {
   native: NativeOptimizer;
 }
 
-/** @throws TorchvaeError ERR_TYPE, ERR_RANGE naming the setting */
-export function checkOptimizer(options: OptimizerOptions): OptimizerSettings {
+/**
+ * @param presetRate a learning rate for Adam, which another optimizer does not take
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE naming the setting
+ */
+export function checkOptimizer(options: OptimizerOptions, presetRate?: number): OptimizerSettings {
   const { accumulate = 1, averageWeights = 0, onNonFinite = 'stop' } = options;
   const rule = checkRule(options);
   const clip = checkGroup('clip', options.clip, ['norm', 'value']);
@@ -108,8 +108,10 @@ export function checkOptimizer(options: OptimizerOptions): OptimizerSettings {
         "use type 'adam'",
     );
   }
+  const usual = KINDS[rule.type].learningRate;
+  const standard = options.optimizer === undefined ? (presetRate ?? usual) : usual;
   return {
-    learningRate: checkNumber('learningRate', options.learningRate ?? KINDS[rule.type].learningRate, 0, 1e3),
+    learningRate: checkNumber('learningRate', options.learningRate ?? standard, 0, 1e3),
     native: {
       ...rule,
       weightDecay: rule.weightDecay + penalty,
@@ -128,24 +130,13 @@ type Rule = Pick<
   'type' | 'beta1' | 'beta2' | 'epsilon' | 'momentum' | 'nesterov' | 'weightDecay'
 >;
 
-function checkRule({ optimizer, adam }: OptimizerOptions): Rule {
-  if (optimizer !== undefined && adam !== undefined) {
-    throw new TorchvaeError(
-      'ERR_RANGE',
-      "adam and optimizer both name the optimizer; write its settings into optimizer: { type: 'adam', ... } alone",
-    );
-  }
-  if (adam !== undefined) {
-    const given = checkOptions('options.adam of fit', adam, KINDS.adam.keys);
-    return checkSettings('adam', { ...given, type: 'adam' });
-  }
-  if (optimizer === undefined) return checkSettings('adam', { type: 'adam' });
+function checkRule({ optimizer = { type: 'adam' } }: OptimizerOptions): Rule {
   if (typeof optimizer !== 'object' || optimizer === null) {
     throw new TorchvaeError('ERR_TYPE', expected('an object', 'options.optimizer of fit', optimizer));
   }
   const type = checkOneOf('optimizer.type', optimizer.type, TYPES);
   const known = ['type', ...KINDS[type].keys, 'weightDecay'];
-  return checkSettings('optimizer', { ...checkOptions('options.optimizer of fit', optimizer, known), type });
+  return checkSettings({ ...checkOptions('options.optimizer of fit', optimizer, known), type });
 }
 
 /** All settings that some optimizer has. */
@@ -160,28 +151,28 @@ interface Given {
   weightDecay?: number;
 }
 
-function checkSettings(name: string, given: Given): Rule {
+function checkSettings(given: Given): Rule {
   const { type, beta1 = 0.9, momentum = 0, nesterov = false } = given;
   const { weightDecay = type === 'adamw' ? 0.01 : 0, epsilon = type === 'adagrad' ? 1e-10 : 1e-8 } = given;
   // RMSprop's alpha is what the engine calls beta2.
   const [second, beta2] =
     type === 'rmsprop' ? ['alpha', given.alpha ?? 0.99] : ['beta2', given.beta2 ?? 0.999];
-  checkBoolean(`${name}.nesterov`, nesterov);
-  checkNumber(`${name}.momentum`, momentum, 0, 1 - 1e-12);
+  checkBoolean(`optimizer.nesterov`, nesterov);
+  checkNumber(`optimizer.momentum`, momentum, 0, 1 - 1e-12);
   if (nesterov && momentum === 0) {
     throw new TorchvaeError(
       'ERR_RANGE',
-      expected('a momentum above 0, as nesterov needs,', `${name}.momentum`, momentum),
+      expected('a momentum above 0, as nesterov needs,', `optimizer.momentum`, momentum),
     );
   }
   return {
     type,
-    beta1: checkNumber(`${name}.beta1`, beta1, 0, 1 - 1e-12),
-    beta2: checkNumber(`${name}.${second}`, beta2, 0, 1 - 1e-12),
-    epsilon: checkNumber(`${name}.epsilon`, epsilon, 0, 1),
+    beta1: checkNumber(`optimizer.beta1`, beta1, 0, 1 - 1e-12),
+    beta2: checkNumber(`optimizer.${second}`, beta2, 0, 1 - 1e-12),
+    epsilon: checkNumber(`optimizer.epsilon`, epsilon, 0, 1),
     momentum,
     nesterov,
-    weightDecay: checkNumber(`${name}.weightDecay`, weightDecay, 0, 1e6),
+    weightDecay: checkNumber(`optimizer.weightDecay`, weightDecay, 0, 1e6),
   };
 }
 

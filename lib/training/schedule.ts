@@ -13,7 +13,7 @@ export function betaAt(objective: ObjectiveSpec, step: number): number {
   return betaOf(objective) * (warmup ? warmupAt(warmup, step) : 1);
 }
 
-function warmupAt({ shape, steps, cycles }: Warmup, step: number): number {
+function warmupAt({ shape, steps, cycles }: Required<Warmup>, step: number): number {
   switch (shape) {
     case 'linear':
       return Math.min(1, step / steps);
