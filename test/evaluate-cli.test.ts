@@ -68,7 +68,7 @@ test('threshold is kept, and score goes by it', async () => {
 test('threshold wants to be told how many false alarms', async () => {
   const { code, stderr } = await torchvae(['threshold', run]);
   expect(code).toBe(1);
-  expect(stderr).toMatch(/falseAlarmRate or quantile.*ERR_TYPE/);
+  expect(stderr).toMatch(/--false-alarm-rate or --quantile.*ERR_TYPE/);
 });
 
 test('compress and decompress', async () => {

@@ -208,8 +208,8 @@ describe('from the command line', () => {
   test.each([
     ['nonsense', /Expected KEY=VALUE for --set but received nonsense/],
     ['posteriors.type=iaf', /key that begins with one of encoder, .*received posteriors/],
-    ['objective.bata=4', /Unknown option bata in spec.objective/],
-    ['posterior=uniform', /spec.posterior/],
+    ['objective.bata=4', /Unknown option bata in --set objective/],
+    ['posterior=uniform', /--set posterior/],
     ['clip.norm=no', /clip.norm/],
   ])('--set %s is refused', async (assignment, message) => {
     const { code, stderr } = await torchvae([

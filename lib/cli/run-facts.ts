@@ -1,4 +1,5 @@
 import { objectOf } from '../report/epochs.ts';
+import { namesInWords } from '../report/in-words.ts';
 import type { ReportContent } from '../report/page/report.ts';
 import { invocationsOf } from './run-config.ts';
 import { type RunSettings, SETTINGS } from './run-settings.ts';
@@ -28,7 +29,7 @@ export function factsOf(config: Json): NonNullable<ReportContent['facts']> {
     Model: {
       preset: config.preset,
       'trained weights': config.parameters,
-      ...inPlainWords(model),
+      ...namesInWords(model),
       precision: config.precision,
     },
     Data: {
@@ -50,7 +51,7 @@ export function factsOf(config: Json): NonNullable<ReportContent['facts']> {
       schedule,
       'batch size': training.batchSize,
       epochs: training.epochs,
-      ...inPlainWords(rest),
+      ...namesInWords(rest),
       seed: config.seed,
     },
     Environment: {
@@ -63,12 +64,6 @@ export function factsOf(config: Json): NonNullable<ReportContent['facts']> {
       resumed: invocations.length > 1 ? invocations.slice(1).map(({ date }) => date) : undefined,
     },
   };
-}
-
-/** `inputShape` as `input shape`. */
-function inPlainWords(values: Json): Json {
-  const spaced = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [spaced(name), value]));
 }
 
 /** What makes the run again. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { checkInteger } from '../check.ts';
 import type { DataSchema } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
@@ -16,7 +17,7 @@ import {
 import { openShown } from './run-data.ts';
 
 const DEFAULT = 'samples.png';
-/** Of what is no picture. */
+/** Output for data that are not images. */
 const EXTENSIONS = { text: 'txt', table: 'jsonl' } as const;
 
 /** Adds `torchvae sample`. */
@@ -78,6 +79,7 @@ async function draw(
   if (label !== undefined && classes === undefined) {
     throw new TorchvaeError('ERR_STATE', 'This model is not conditioned on labels; leave --label out');
   }
+  if (label !== undefined) checkInteger('label', label, 0, classes! - 1);
   const labels = classes ? Int32Array.from({ length: count }, (_, i) => label ?? i % classes) : undefined;
   if (mixture === undefined) return vae.sample(count, { seed, ...(labels && { labels }) });
   const codes = await openShown(run, shown, 'train', vae.schema);

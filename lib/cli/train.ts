@@ -13,6 +13,7 @@ import type { DeviceName } from '../runtime/device.ts';
 import type { EpochResult, FitOptions } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
+import { describeTraining } from './dry-run.ts';
 import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -28,28 +29,42 @@ interface Flags extends Partial<RunSettings> {
   out?: string;
   resume?: boolean;
   tensorboard?: boolean;
+  dryRun?: boolean;
 }
 
 /** Adds `torchvae train`. */
 export function register(program: Command): void {
-  addStreamOptions(addTableOptions(program.command('train')))
+  const command = program
+    .command('train')
     .description('Train a VAE and leave a run directory: config, metrics, pictures, checkpoint.')
+    .optionsGroup('Model:')
     .addOption(
       new Option('--preset <name>', 'the model and its training settings; default mlp-400').choices(
         presetNames,
       ),
     )
+    .option('--set <key=value>', SET_HELP, collect)
+    .optionsGroup('Data:')
     .option('--data <name|path>', `${DATA_HELP}; default sprites`)
     .option(
       '--data-dir <dir>',
       'where MNIST and Fashion-MNIST lie; else TORCHVAE_DATA, the cache, a download',
     )
     .option('--count <n>', 'sprites: how many to draw', integer(1))
-    .option('--size <pixels>', SIZE_HELP, integer(1))
+    .option('--size <pixels>', SIZE_HELP, integer(1));
+  addStreamOptions(addTableOptions(command))
+    .addOption(
+      new Option(
+        '--binarize <mode>',
+        'make 0 and 1 of the data: cut, drawn once, or drawn for every batch',
+      ).choices(['threshold', 'fixed', 'dynamic']),
+    )
+    .option('--holdout <share>', "of the training data, for validation; default the preset's", share)
     .option(
       '--test-data <path>',
       'data of the same kind that every epoch is judged by, and that is not trained on',
     )
+    .optionsGroup('Training:')
     .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
     .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
     .option('--learning-rate <x>', "the optimizer's step size; default the preset's", nonNegative(1000))
@@ -58,25 +73,19 @@ export function register(program: Command): void {
       'end training when the validation loss has not fallen for n epochs; default it does not end early',
       integer(1),
     )
-    .option('--set <key=value>', SET_HELP, collect)
-    .addOption(
-      new Option(
-        '--binarize <mode>',
-        'make 0 and 1 of the data: cut, drawn once, or drawn for every batch',
-      ).choices(['threshold', 'fixed', 'dynamic']),
-    )
-    .option('--holdout <share>', "of the training data, for validation; default the preset's", share)
-    .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .option('--seed <n>', 'of the weights, the noise and the order of the data; default 0', integer(0))
     .addOption(
       new Option(
         '--precision <name>',
         'of matrix products: float32 (default); bf16, faster where the processor or GPU has it; tf32 (CUDA); float64',
       ).choices(PRECISIONS),
     )
-    .option('--seed <n>', 'of the weights, the noise and the order of the data; default 0', integer(0))
+    .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .optionsGroup('Run:')
     .option('--out <dir>', 'run directory; default runs/PRESET-DATA-TIME')
-    .option('--tensorboard', 'write losses, health, weights and pictures of every epoch to OUT/tensorboard')
     .option('--resume', 'go on from the checkpoint in --out, as that run was started, to --epochs in all')
+    .option('--tensorboard', 'write losses, health, weights and pictures of every epoch to OUT/tensorboard')
+    .option('--dry-run', 'print model, columns, steps and memory; train and write nothing')
     .addHelpText(
       'after',
       `
@@ -84,6 +93,7 @@ Examples:
   torchvae train --preset mlp-400 --data mnist --epochs 10 --seed 1
   torchvae train --data sprites --size 32 --count 50000 --out runs/sprites
   torchvae train --out runs/sprites --resume --epochs 20
+  torchvae train --data people.csv --label-column kind --dry-run
   torchvae train --data people.csv --label-column kind --on-missing impute --set likelihood.type=gaussian
   torchvae train --data mnist --binarize dynamic --set objective.type=iwae --set objective.samples=5
   torchvae train --data huge.npy --stream --test-data held-out.npy --out runs/huge
@@ -130,6 +140,10 @@ async function train(flags: Flags): Promise<void> {
     signal: interruption.signal,
     onProgress: (progress) => bar.update(progress),
   });
+  if (flags.dryRun) {
+    process.stdout.write(describeTraining(settings, vae, opened, { ...fit, ...stopping }));
+    return;
+  }
   // Only now, when nothing can be refused any more, is the directory touched.
   await run.create();
   await run.keepMetrics(vae.epoch);
@@ -171,7 +185,14 @@ function earlyStopping(
 }
 
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
-  const { device: _device, out: _out, resume: _resume, tensorboard: _tensorboard, ...given } = flags;
+  const {
+    device: _device,
+    out: _out,
+    resume: _resume,
+    tensorboard: _tensorboard,
+    dryRun: _dryRun,
+    ...given
+  } = flags;
   const name = given.preset ?? saved?.preset ?? 'mlp-400';
   const { training, validation } = preset(name);
   const defaults = {
@@ -200,13 +221,13 @@ function checkNoRun(run: RunDirectory): void {
 }
 
 function openModel(
-  { seed, precision }: RunSettings,
+  { preset: name, seed, precision }: RunSettings,
   { device, resume }: Flags,
   run: RunDirectory,
   spec: ModelSpecInput,
 ): Promise<VAE> {
   if (resume) return VAE.load(run.checkpoint, { device });
-  return VAE.create({ spec, device, seed, precision });
+  return VAE.create({ preset: name, spec, device, seed, precision });
 }
 
 /** What epochs are told to. */

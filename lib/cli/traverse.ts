@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { checkInteger } from '../check.ts';
 import { imageGrid } from '../report/grid.ts';
 import { traverse } from '../report/latent/traversal.ts';
 import { VAE } from '../vae.ts';
@@ -36,6 +37,7 @@ async function run(name: string, { example, steps, ...flags }: Flags): Promise<v
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const data = await openShown(name, flags, 'test', vae.schema);
   checkImages(data);
+  checkInteger('example', example, 0, data.length - 1);
   const images = await traverse(vae, data.subset([example]), { steps });
   await putPicture(imageGrid(images.data, data.shape, { columns: steps, scale: 2 }), flags);
   process.stderr.write(`Wrote ${images.shape[0]} dimensions of z to ${flags.out}\n`);

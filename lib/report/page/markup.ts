@@ -1,5 +1,6 @@
 import { element, escapeText } from '../charts/svg.ts';
 import type { Exhibit } from '../gallery.ts';
+import { inWords } from '../in-words.ts';
 import { encodePng } from '../png.ts';
 
 /** A part of the page that its list of contents names. */
@@ -65,28 +66,6 @@ export function facts(entries: Readonly<Record<string, unknown>>): string {
       ),
     );
   return element('table', { class: 'facts' }, element('tbody', {}, ...rows, ''));
-}
-
-/** A value of JSON for people: `mlp (hidden 400, activation relu)` for `{ type: 'mlp', hidden: [400], activation: 'relu' }`. */
-function inWords(value: unknown): string {
-  if (value === null) return 'none';
-  if (Array.isArray(value)) return value.length > 0 ? value.map(inWords).join(', ') : 'none';
-  if (typeof value === 'object') {
-    const { type, ...rest } = value as Record<string, unknown>;
-    const settings = Object.entries(rest)
-      .filter(([, setting]) => setting !== undefined)
-      .map(([name, setting]) => `${name} ${nested(setting)}`)
-      .join('; ');
-    if (type === undefined) return settings;
-    return settings === '' ? inWords(type) : `${inWords(type)}; ${settings}`;
-  }
-  return typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
-}
-
-function nested(value: unknown): string {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? `(${inWords(value)})`
-    : inWords(value);
 }
 
 /** HTML knows the name space of SVG. */
