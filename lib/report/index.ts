@@ -1,7 +1,8 @@
 // What `torchvae/report` exports: pictures, charts, the report page and TensorBoard logs.
 export { svgToPng } from './charts/rasterize.ts';
 export type { EpochRecord, LossRecord } from './epochs.ts';
-export { type Exhibit, gallery } from './gallery.ts';
+export type { Exhibit } from './exhibit.ts';
+export { gallery } from './gallery.ts';
 export { type GridOptions, imageGrid, reconstructionGrid } from './grid.ts';
 export { type InterpolateOptions, interpolate } from './latent/interpolation.ts';
 export { type Projection, projectCodes } from './latent/projection.ts';

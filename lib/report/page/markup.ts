@@ -1,5 +1,5 @@
 import { element, escapeText } from '../charts/svg.ts';
-import type { Exhibit } from '../gallery.ts';
+import type { Exhibit } from '../exhibit.ts';
 import { inWords } from '../in-words.ts';
 import { encodePng } from '../png.ts';
 
