@@ -291,7 +291,7 @@ async function runEpoch(
       secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
     });
   }
-  if (partial.sums.examples === 0) throwNonFinite(core, settings, []);
+  if (partial.sums.examples === 0) throwAllSkipped(core, settings, skippedBecause);
   // Before the epoch counts as done: an abort in the midst of it is made up for by the next fit().
   const validated = validation && (await evaluate(core, validation, 0, signal));
   const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
@@ -388,9 +388,23 @@ function throwNonFinite(core: Core, settings: Settings, faults: readonly string[
   throw new TorchvaeError(
     'ERR_NONFINITE',
     `${describeFaults(faults)} became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
-      `Lower the learning rate (now ${settings.optimizer.learningRate}), clip the gradient (clip: { norm: 1 }), or check the ` +
-      "data's scale",
+      remedyOf(settings),
   );
+}
+
+/** An epoch that changed nothing would come again and again; the next fit() begins it anew, as its options may differ. */
+function throwAllSkipped(core: Core, settings: Settings, because: string | undefined): never {
+  const { partial: _, ...position } = core.position;
+  core.position = { ...position, stepInEpoch: 0 };
+  const what = because ?? `${describeFaults([])} became NaN or infinite`;
+  throw new TorchvaeError(
+    'ERR_NONFINITE',
+    `Every update of epoch ${position.epoch + 1} was left out: ${what}. ${remedyOf(settings)}`,
+  );
+}
+
+function remedyOf({ optimizer: { learningRate } }: Settings): string {
+  return `Lower the learning rate (now ${learningRate}), clip the gradient (clip: { norm: 1 }), or check the data's scale`;
 }
 
 /** Chooses how many steps to hand over at a time, from the time that the last ones took. */
