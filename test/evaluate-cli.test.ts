@@ -85,11 +85,15 @@ test('compress and decompress', async () => {
   expect(existsSync(join(folder, 'y.safetensors'))).toBe(false);
 });
 
-test('compress takes the labels that a conditioned model needs from the data', async () => {
+test('compress takes the labels that a conditioned model needs from the data, decompress from the file', async () => {
   const conditioned = join(folder, 'conditioned');
   const spec = ['--set', 'encoder={"hidden":[4]}', '--set', 'condition.classes=3', '--device', 'cpu'];
   await torchvae(['train', '--count', '64', '--epochs', '1', '--out', conditioned, ...spec]);
   const outcome = await torchvae(['compress', conditioned, '--out', join(folder, 'labeled.tvz')]);
   expect(outcome.code, outcome.stderr).toBe(0);
   expect(outcome.stderr).toMatch(/mean squared error 0\.\d+/);
+  const file = join(folder, 'labeled.safetensors');
+  const unpacked = await torchvae(['decompress', conditioned, join(folder, 'labeled.tvz'), '--out', file]);
+  expect(unpacked.code, unpacked.stderr).toBe(0);
+  expect(decodeSafetensors(readFileSync(file), file).tensors.get('x')!.shape.slice(1)).toEqual([1, 28, 28]);
 });

@@ -147,11 +147,11 @@ export async function evaluateModel(
     const some = spread(data, DISENTANGLED);
     const { mean } = await encode(model, some, {});
     if (mean.shape[1]! > 1) {
-      const { importances: _, ...scores } = dci(mean, some, { seed });
+      const { importances: _, ...scores } = await dci(mean, some, { seed });
       result.disentanglement = {
-        mutualInformationGap: mutualInformationGap(mean, some),
+        mutualInformationGap: await mutualInformationGap(mean, some),
         dci: scores,
-        sap: sap(mean, some, { seed }),
+        sap: await sap(mean, some, { seed }),
         examples: some.length,
       };
     }

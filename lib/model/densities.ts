@@ -43,7 +43,14 @@ export async function lossesPerExample(
   x: Examples,
   options: NoiseOptions,
 ): Promise<LossesPerExample> {
-  const { values, noise, labels } = readWithNoise(core, 'lossesPerExample', x, options);
+  return lossesOf(core, readWithNoise(core, 'lossesPerExample', x, options));
+}
+
+/** The losses of examples that were checked before. */
+export async function lossesOf(
+  core: Core,
+  { values, noise, labels }: ReturnType<typeof readWithNoise>,
+): Promise<LossesPerExample> {
   const terms = await core.call((addon, handle) => addon.losses(handle, values, noise, labels));
   checkFinite('reconstruction', terms.reconstruction);
   checkFinite('kl', terms.kl);

@@ -91,17 +91,24 @@ function checkFits(name: string, data: Dataset | StreamedDataset, spec: ModelSpe
     if (data.kind !== 'categorical')
       refuse(`data of kind '${data.kind}'`, 'make tokens of them (TextSchema)');
     if (data instanceof StreamedDataset) refuse('a stream', 'take the data into memory');
-    const largest = largestOf((data as Dataset).data);
-    if (largest > high) refuse(`the token ${largest}`, 'enlarge its vocabulary');
+    const token = largestOf(data as Dataset);
+    if (token > high) refuse(`the token ${token}`, 'enlarge its vocabulary');
   } else if (high === 1 && (data.kind === 'real' || data.kind === 'categorical')) {
     refuse(`data of kind '${data.kind}'`, 'scale the data');
   }
 }
 
-function largestOf(values: Float32Array | Uint8Array): number {
-  let largest = 0;
-  for (const value of values) if (value > largest) largest = value;
-  return largest;
+/** A data set does not change: it is looked through once. */
+const largest = new WeakMap<Dataset, number>();
+
+function largestOf(data: Dataset): number {
+  let found = largest.get(data);
+  if (found === undefined) {
+    found = 0;
+    for (const value of data.data) if (value > found) found = value;
+    largest.set(data, found);
+  }
+  return found;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { checkOptions } from '../check.ts';
+import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import {
   type AnomalyThreshold,
@@ -11,7 +12,7 @@ import {
 } from './anomaly.ts';
 import { type Labeled, readExamples } from './codes.ts';
 import type { Core } from './core.ts';
-import { lossesPerExample, negativeLogLikelihood } from './densities.ts';
+import { lossesOf, negativeLogLikelihood } from './densities.ts';
 import type { Examples } from './input.ts';
 
 /** What `VAE.detect` says of examples, in their order. */
@@ -60,6 +61,10 @@ export async function detect(core: Core, x: Examples, options: Labeled): Promise
   return { scores: found, anomalous: Array.from(found, (value) => value > threshold.value) };
 }
 
+function isDrawn(x: Examples): boolean {
+  return x instanceof Dataset && x.binarization === 'dynamic';
+}
+
 /** The scores of examples, [n], by a measure and a number of draws. */
 async function scores(
   core: Core,
@@ -69,9 +74,13 @@ async function scores(
 ): Promise<Float32Array> {
   const given = labels && { labels };
   if (measure === 'likelihood') return negativeLogLikelihood(core, x, { samples: draws, seed, ...given });
-  const total = new Float64Array(readExamples(core, x, given ?? {}).rows);
+  let read = readExamples(core, x, { seed, ...given });
+  const total = new Float64Array(read.rows);
   for (let draw = 0; draw < draws; draw++) {
-    const { reconstruction, kl } = await lossesPerExample(core, x, { seed: seed + draw, ...given });
+    const noise = seed + draw;
+    // What is binarized anew for every draw is read anew, too; all else was checked once.
+    if (isDrawn(x)) read = readExamples(core, x, { seed: noise, ...given });
+    const { reconstruction, kl } = await lossesOf(core, { ...read, noise });
     for (let i = 0; i < total.length; i++) {
       total[i]! += reconstruction[i]! + (measure === 'elbo' ? kl[i]! : 0);
     }

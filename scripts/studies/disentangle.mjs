@@ -46,7 +46,7 @@ for (const [name, objective] of objectives) {
     });
     ({ vae } = run);
     const { mean } = await vae.encode(test);
-    const gap = mutualInformationGap(mean, test);
+    const gap = await mutualInformationGap(mean, test);
     rows.push({
       objective: name,
       seed,
