@@ -37,7 +37,6 @@ test('integers of all sizes come back', () => {
 
 test('a hash of many bytes is the usual one, and leaves the event loop its turns', async () => {
   const parts = [Buffer.from('abc'), Buffer.alloc(0), Buffer.alloc(96 << 20, 7), Buffer.alloc(5 << 20, 9)];
-  const started = performance.now();
   let turns = 0;
   let isDone = false;
   const count = () => {
@@ -47,8 +46,8 @@ test('a hash of many bytes is the usual one, and leaves the event loop its turns
   setImmediate(count);
   const found = await sha256([...parts, ...parts]);
   isDone = true;
-  // One in 10 ms; where all of it ran at once there would be none.
-  expect(turns).toBeGreaterThan(Math.min(5, (performance.now() - started) / 50));
+  // Slices last 10 ms, and 200 MB take longer than that; where all of it ran at once there would be no turn.
+  expect(turns).toBeGreaterThan(1);
   const hash = createHash('sha256');
   for (const part of [...parts, ...parts]) hash.update(part);
   expect(found).toEqual(hash.digest());

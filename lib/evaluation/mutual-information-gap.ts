@@ -33,11 +33,14 @@ export async function mutualInformationGap(
   checkInteger('bins', bins, 2, 1 << 16);
   const given = codesAndFactors(codes, data);
   const { dimensions, factors } = given;
-  const cut = Array.from({ length: dimensions }, (_, j) =>
-    equalBins(columnOf(given.codes, dimensions, j), bins),
-  );
+  const columns = Array.from({ length: dimensions }, (_, j) => columnOf(given.codes, dimensions, j));
+  const cut: Int32Array[] = [];
   const scores: Record<string, number> = {};
   const turns = new Turns();
+  for (const column of columns) {
+    await turns.pause();
+    cut.push(equalBins(column, bins));
+  }
   for (const factor of factors) {
     const values = factor.size > 0 ? Int32Array.from(factor.values) : equalBins(factor.values, FACTOR_BINS);
     const entropy = entropyOf(values);
