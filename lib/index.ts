@@ -1,3 +1,8 @@
+/**
+ * The model, its training and its data.
+ *
+ * @module torchvae
+ */
 export { type CompressOptions, compress, decompress } from './codec/codec.ts';
 export {
   type Binarization,

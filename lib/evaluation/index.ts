@@ -1,4 +1,8 @@
-// What `torchvae/metrics` exports: the measures that `VAE.evaluate` is made of.
+/**
+ * The measures that `VAE.evaluate` is made of.
+ *
+ * @module torchvae/metrics
+ */
 export { type Dci, dci } from './dci.ts';
 export { type Detection, detection } from './detection.ts';
 export type { DisentanglementOptions } from './factors.ts';

@@ -7,7 +7,7 @@ import { checkFinite } from './output.ts';
 
 /** How one draw of z an example is made. */
 export interface NoiseOptions extends Labeled {
-  /** [n, size of z]: z = mean + exp(logVariance / 2) noise. Default: drawn from `seed`. */
+  /** [n, size of z], for z = mean + exp(logVariance / 2) noise. Default: drawn from `seed`. */
   noise?: Float32Array;
   /** Of the noise, where it is drawn; default 0. */
   seed?: number;

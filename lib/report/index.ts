@@ -1,4 +1,8 @@
-// What `torchvae/report` exports: pictures, charts, the report page and TensorBoard logs.
+/**
+ * Pictures, charts, the report page and TensorBoard logs.
+ *
+ * @module torchvae/report
+ */
 export { svgToPng } from './charts/rasterize.ts';
 export type { EpochRecord, LossRecord } from './epochs.ts';
 export type { Exhibit } from './exhibit.ts';

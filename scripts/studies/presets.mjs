@@ -1,4 +1,4 @@
-// Trains every preset on MNIST for its stated epochs and writes docs/results/presets.json and the README's table. About
+// Trains every preset on MNIST for its stated epochs and writes docs/results/presets.json and the table in docs/results.md. About
 // five minutes on two cores, after: npm run build.
 //   node scripts/studies/presets.mjs [NAME ...]
 import { mnist, preset, presetNames } from '../../dist/index.js';
@@ -61,6 +61,6 @@ record(
     command: 'node scripts/studies/presets.mjs',
     rows,
   },
-  'README.md',
+  'docs/results.md',
   table,
 );
