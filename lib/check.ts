@@ -17,7 +17,7 @@ export function describeValue(value: unknown): string {
   return `${String(value)} of type ${typeof value}`;
 }
 
-/** The sentence all argument errors have: "Expected X for NAME but received VALUE of type T". */
+/** The sentence of all argument errors: "Expected X for NAME but received VALUE of type T". */
 export function expected(what: string, name: string, value: unknown): string {
   return `Expected ${what} for ${name} but received ${describeValue(value)}`;
 }
@@ -68,7 +68,7 @@ export function checkOneOf<T extends string>(name: string, value: unknown, choic
 }
 
 /**
- * A copy of the options: each is read once, so that what was checked is what is used. Throws ERR_TYPE unless `value` is
+ * A copy of the options. Each is read once, so that the checked value is the one that is used. Throws ERR_TYPE unless `value` is
  * an object that can be read; ERR_RANGE for a key that is not in `known`.
  */
 export function checkOptions<T extends object>(name: string, value: T, known: readonly string[]): T {
@@ -90,7 +90,7 @@ export function checkOptions<T extends object>(name: string, value: T, known: re
   return options as T;
 }
 
-/** One option, and whether it is there at all. Throws ERR_TYPE where a getter or a proxy throws. */
+/** One option, and whether the object has it. Throws ERR_TYPE where a getter or a proxy throws. */
 export function readOption(name: string, value: object, key: string): { has: boolean; value: unknown } {
   try {
     const has = key in value;
@@ -100,7 +100,7 @@ export function readOption(name: string, value: object, key: string): { has: boo
   }
 }
 
-/** The end of a message about a word that is not among those that are known. */
+/** The end of a message about an unknown word: the known one that was probably meant. */
 function suggestion(word: string, known: readonly string[]): string {
   const meant = nearest(word, known);
   return meant === undefined ? '' : `; did you mean ${meant}?`;
@@ -112,7 +112,7 @@ export function checkPath(name: string, value: unknown): string {
   throw new TorchvaeError('ERR_TYPE', expected('a path', name, value));
 }
 
-/** Without the options that were not given, which have defaults of their own. */
+/** A copy without the keys whose value is undefined, so that defaults apply to them. */
 export function defined<T extends object>(options: T): { [K in keyof T]: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }

@@ -42,11 +42,11 @@ export interface CreateOptions {
   /** Default `float32`. */
   precision?: Precision;
   /**
-   * `reference` computes with libtorch's own operations and derivatives where `auto` (default) has fused ones: slower, and
-   * what those can be compared with.
+   * `auto` (default) uses fused kernels where there are any. `reference` computes with libtorch's operations and derivatives, which
+   * is slower and serves for comparison.
    */
   kernels?: 'auto' | 'reference';
-  /** Folder of libtorch; found by itself if not given. Only the first call of a process can choose. */
+  /** Folder of libtorch; by default it is searched for. Only the first call of a process can choose. */
   libtorch?: string;
 }
 
@@ -142,14 +142,14 @@ export class VAE {
     return this.#core.device.name;
   }
 
-  /** Of torchvae and of the libtorch it runs on. */
+  /** Versions of torchvae and of its libtorch. */
   get versions(): { torchvae: string; libtorch: string } {
     return this.#core.device.versions;
   }
 
   /**
-   * How the data that it was last trained on were made of rows of a table or lines of text, or undefined: `schema.decode` turns
-   * what the model gives into rows again, and `loadDataset(path, { schema })` reads other data as those. Kept by {@link save}.
+   * How the rows or lines of the last training data became numbers; undefined for other data. `schema.decode` turns samples and
+   * reconstructions into rows again, and `loadDataset(path, { schema })` reads other data the same way. {@link save} keeps it.
    */
   get schema(): DataSchema | undefined {
     return this.#core.schema;
@@ -165,7 +165,7 @@ export class VAE {
     return this.#core.position.step;
   }
 
-  /** Trained weights. */
+  /** Number of trained weights. */
   get parameterCount(): number {
     return this.#core.parameterCount;
   }
@@ -252,9 +252,8 @@ export class VAE {
   }
 
   /**
-   * The gradients of one batch's mean loss, by parameter name, as a study of the model or a test of its derivatives needs
-   * them; training does not pass through here. The batch is taken as training takes it, at the end of all schedules: with
-   * the full beta, the capacity `to`, the final temperature. The model stays as it is.
+   * The gradients of one batch's mean loss, by parameter name, for studies and tests. The batch is treated as in training at the end
+   * of all schedules: with the full beta, the capacity `to`, the final temperature. The model is not changed.
    *
    * @param x [n, ...inputShape], one batch
    * @throws TorchvaeError as {@link lossesPerExample}
@@ -336,7 +335,7 @@ export class VAE {
    * Sets the anomaly threshold from normal examples, best ones that the model was not trained on. {@link save} stores it in the
    * checkpoint; training and {@link setParameters} remove it.
    *
-   * @throws TorchvaeError ERR_SHAPE for too few examples to keep to the rate, ERR_TYPE unless just one of `falseAlarmRate` and
+   * @throws TorchvaeError ERR_SHAPE for too few examples to keep to the rate, ERR_TYPE unless exactly one of `falseAlarmRate` and
    * `quantile` is given, and as {@link score}
    */
   async fitThreshold(x: Examples, options: Labeled & ThresholdOptions): Promise<AnomalyThreshold> {

@@ -12,9 +12,7 @@ import { openShown } from './run-data.ts';
 /** Adds `torchvae compress` and `torchvae decompress`. */
 export function register(program: Command): void {
   addShownOptions(program.command('compress'))
-    .description(
-      'Write test examples as rounded, compressed codes, and say how small they are and what is lost.',
-    )
+    .description('Write test examples as rounded, compressed codes; print their size and the error.')
     .option('--step <size>', 'what codes are rounded to multiples of', nonNegative(1e6), 0.25)
     .option('--out <file>', 'file to write', 'codes.tvz')
     .addHelpText(
@@ -27,7 +25,7 @@ Example:
     .action(pack);
   program
     .command('decompress')
-    .description('Write the examples that codes are of, as x in a safetensors file.')
+    .description('Decode compressed examples and write them as x in a safetensors file.')
     .argument('<run>', 'run directory or checkpoint file that the codes were made with')
     .argument('<codes>', 'what torchvae compress wrote')
     .option('--best', BEST_HELP)

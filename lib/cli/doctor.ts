@@ -3,7 +3,7 @@ import { type DoctorReport, type Finding, runDoctor } from '../setup/doctor.ts';
 
 const HELP = `
 Says whether training can run here, on what, and what to do about what is missing. libtorch is really opened, in a process
-of its own: a broken one is reported, not suffered. The exit code is 0 only if training can run.
+apart: a broken one is reported and cannot end the command. The exit code is 0 only if training can run.
 
 Examples:
   $ torchvae doctor

@@ -41,7 +41,7 @@ export function register(program: Command): void {
     )
     .option(
       '--samples <n>',
-      'draws from the model that are held against as many examples; 0 leaves it out',
+      'draws from the model to compare with as many examples; 0 leaves it out',
       integer(0, 2 ** 20),
       10_000,
     )
@@ -96,7 +96,7 @@ function toLabel(text: string, classes: readonly string[] | undefined): string |
   return classes?.includes(text) || !/^\d+$/.test(text) ? text : Number(text);
 }
 
-/** For people: a line a figure. */
+/** A line for each figure, for people. */
 function table(evaluation: Evaluation): string {
   const { data, losses, likelihood, reconstruction, latent, samples, disentanglement, detection } =
     evaluation;

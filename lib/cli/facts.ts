@@ -3,7 +3,7 @@ import type { AnomalyThreshold } from '../model/anomaly.ts';
 import type { ModelSpec } from '../model/spec.ts';
 import { inWords, namesInWords } from '../report/in-words.ts';
 
-/** Headings with names and what they stand for. */
+/** Names and values under headings. */
 export type Facts = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** Categories of a column that are named. */
@@ -50,7 +50,7 @@ export function schemaFacts(schema: DataSchema | undefined): Record<string, unkn
   return columns;
 }
 
-/** From what score on an example is an anomaly. */
+/** The anomaly threshold, and how it was set. */
 export function thresholdFacts(threshold: AnomalyThreshold | undefined): Record<string, unknown> {
   if (!threshold) return {};
   const { value, falseAlarmRate, quantile, examples, measure, draws, seed } = threshold;

@@ -24,9 +24,7 @@ interface Flags extends ShownOptions, PictureOptions {
 export function register(program: Command): void {
   const command = program
     .command('interpolate')
-    .description(
-      'Go from the code of an example to that of another, and write a picture of what lies between.',
-    );
+    .description('Write a picture of the images between pairs of examples.');
   addPictureOptions(addShownOptions(command), 'interpolation.png')
     .option('--pairs <n>', 'rows, of examples that are spread over the test set', integer(1, 100), 6)
     .option('--steps <n>', 'images in a row, both ends counted', integer(2, 100), 10)

@@ -43,7 +43,7 @@ export function collect(text: string, before: readonly string[] = []): string[] 
   return [...before, text];
 }
 
-/** What `--data` and its companions say. */
+/** The values of `--data` and the options beside it. */
 export interface DataOptions {
   data: string;
   dataDir?: string;
@@ -51,7 +51,7 @@ export interface DataOptions {
   size?: number;
   labelColumn?: string;
   onMissing?: 'refuse' | 'impute';
-  /** Whether the data are read anew in every epoch. */
+  /** Whether the data are read again in every epoch. */
   stream?: boolean;
   window?: number;
 }
@@ -126,12 +126,12 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
   };
 }
 
-/** Whether `--data` is the name of a data set, and no path. */
+/** Whether `--data` is the name of a built-in data set rather than a path. */
 export function isNamed(data: string): boolean {
   return ['sprites', 'mnist', 'fashion-mnist'].includes(data);
 }
 
-/** Whether `--data` names a set with a test split of its own, or a folder with the folders `train` and `test`. */
+/** Whether `--data` names a set that has a test split, or a folder with the folders `train` and `test`. */
 export function hasTestSplit(data: string): boolean {
   return isNamed(data) || hasSplitFolders(data);
 }

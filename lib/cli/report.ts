@@ -25,7 +25,7 @@ export function register(program: Command): void {
   program
     .command('report')
     .description(
-      'Write a page of HTML that tells all of a run: curves, health, pictures, settings, how to repeat it.',
+      'Write a page of HTML about a run: curves, health, pictures, settings, and how to repeat it.',
     )
     .argument('<run>', 'run directory')
     .option('--best', BEST_HELP)
@@ -39,7 +39,7 @@ Example:
   torchvae report runs/digits
 
 The page holds all it shows, so that it can be sent and kept; it needs neither a network nor scripts. Where the run's data
-cannot be opened any more, it says so and tells the rest.`,
+cannot be opened any more, it says so and shows the rest.`,
     )
     .action(report);
 }
@@ -86,7 +86,7 @@ async function exhibits(
 /** What `torchvae train` drew when it ended. */
 async function picturesOf(run: RunDirectory): Promise<Exhibit[]> {
   const names = [
-    ['Reconstructions', 'reconstructions.png', 'Examples above, what the model makes of their codes below.'],
+    ['Reconstructions', 'reconstructions.png', 'Examples above, their reconstructions below.'],
     ['Samples', 'samples.png', 'Codes drawn from the prior, decoded.'],
   ] as const;
   const found: Exhibit[] = [];

@@ -25,15 +25,19 @@ export function register(program: Command): void {
   const command = program
     .command('sample')
     .description(
-      'Draw z from the prior, or from a mixture of normals, decode it, and write a picture of the results, or rows or lines.',
+      'Draw z from the prior or from a mixture of normals, decode it, and write a picture, rows or lines.',
     );
   addPictureOptions(addShownOptions(command), DEFAULT)
     .option('--count <n>', 'how many', integer(1, 10_000), 64)
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
-    .option('--label <n>', 'of all samples, for a conditioned model; default each in turn', integer(0))
+    .option(
+      '--label <n>',
+      'label of all samples, for a conditioned model; default each label in turn',
+      integer(0),
+    )
     .option(
       '--mixture <n>',
-      'fit so many normals to the codes of the training data, or of --data, and draw from these',
+      'draw from so many normals fitted to the codes of the training data, or of --data',
       integer(1, 4096),
     )
     .addHelpText(

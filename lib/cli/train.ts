@@ -23,7 +23,7 @@ import { openRunData, type RunData, someOf } from './run-data.ts';
 import type { RunSettings } from './run-settings.ts';
 import { addStreamOptions, isStreamed } from './streams.ts';
 
-/** The flags as given; what is left out comes from the run that is resumed, else from the preset or the defaults. */
+/** The flags as given; others come from the resumed run, else from the preset or the defaults. */
 interface Flags extends Partial<RunSettings> {
   device: DeviceName;
   out?: string;
@@ -144,7 +144,7 @@ async function train(flags: Flags): Promise<void> {
     process.stdout.write(describeTraining(settings, vae, opened, { ...fit, ...stopping }));
     return;
   }
-  // Only now, when nothing can be refused any more, is the directory touched.
+  // The directory is written only now, when everything has been checked.
   await run.create();
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, saved?.config));
@@ -168,7 +168,7 @@ async function train(flags: Flags): Promise<void> {
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
 }
 
-/** The preset's; of text, each token has its probability whatever the preset's likelihood is. */
+/** The preset's spec; for text, with the likelihood of tokens in place of the preset's. */
 function specFor(name: RunSettings['preset'], { schema }: RunData['data']): ModelSpecInput {
   const { spec } = preset(name);
   if (schema?.type !== 'text') return spec;
@@ -230,14 +230,14 @@ function openModel(
   return VAE.create({ preset: name, spec, device, seed, precision });
 }
 
-/** What epochs are told to. */
+/** Where the results of epochs go. */
 interface Listeners {
   run: RunDirectory;
   bar: ProgressBar;
   board: TensorBoardWriter | undefined;
 }
 
-/** Takes the epochs as they come, into the metrics and the checkpoint; Ctrl-C leaves the step that it came to. */
+/** Writes each epoch to the metrics and the checkpoint; Ctrl-C saves the step that training has reached. */
 async function recordEpochs(
   vae: VAE,
   epochs: AsyncIterable<EpochResult>,

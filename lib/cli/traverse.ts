@@ -24,7 +24,7 @@ export function register(program: Command): void {
   const command = program
     .command('traverse')
     .description(
-      'Change the code of an example, one dimension a row from -3 to 3, and write a picture of it.',
+      'Write a picture of one example with each dimension of its code changed from -3 to 3, a row each.',
     );
   addPictureOptions(addShownOptions(command), 'traversal.png')
     .option('--example <n>', 'of the test set, from 0', integer(0), 0)

@@ -12,19 +12,19 @@ import { sha256 } from './sha256.ts';
 
 /** How {@link compress} rounds. */
 export interface CompressOptions extends Labeled {
-  /** Distance between the values that a dimension of z is rounded to; z is of about the size of 1. Default 0.25. */
+  /** Distance between the values that a dimension of z is rounded to; values of z are about 1. Default 0.25. */
   step?: number;
 }
 
-/** What every compressed file begins with. */
+/** The first bytes of every compressed file. */
 const MAGIC = Buffer.from('TVZ1');
 /** Bytes of the header: the mark, the model, the step, examples, dimensions. */
 const HEADER = 4 + 8 + 8 + 4 + 4;
 
 /**
  * Examples as rounded codes: the means of q(z|x), rounded to multiples of `step`, dimension by dimension, and these numbers
- * compressed by Brotli (RFC 7932), with the labels where the decoder is conditioned on them. What is lost is what the model cannot
- * rebuild, and what rounding takes; the size is what `bytes.length` says. {@link decompress} needs the same model.
+ * compressed by Brotli (RFC 7932), with the labels where the decoder is conditioned on them. The model's reconstruction error and the
+ * rounding are lost. {@link decompress} needs the same model.
  *
  * @param x [n, ...inputShape]
  * @throws TorchvaeError ERR_STATE for a model whose codes are categories, ERR_RANGE for the step, and as `VAE.encode`
@@ -79,7 +79,7 @@ export async function decompress(vae: VAE, bytes: Uint8Array): Promise<Tensor> {
   const count = rows * columnsOf(vae);
   const isWhole = dimensions === vae.spec.latentSize && rows > 0 && count <= MAX_VALUES;
   if (!isWhole || !(step >= 1e-6 && step <= 1e6)) {
-    throw damaged(`they tell of ${rows} codes of ${dimensions} values, in steps of ${step}`);
+    throw damaged(`they announce ${rows} codes of ${dimensions} values, in steps of ${step}`);
   }
   const numbers = decodeIntegers(await unpacked(given.subarray(HEADER), count), count);
   if (!numbers) throw damaged(`they do not hold ${count} numbers`);
@@ -106,7 +106,7 @@ function needsLabels({ spec }: VAE): boolean {
   return spec.condition?.decoder === true;
 }
 
-/** No more than the numbers can take: a few bytes can unpack to all memory. */
+/** Unpacks at most the bytes that the numbers can take: a few bytes could fill all memory. */
 async function unpacked(body: Buffer, count: number): Promise<Buffer> {
   try {
     return await promisify(brotliDecompress)(body, { maxOutputLength: 8 * count });
@@ -125,7 +125,7 @@ function checkCompressible({ spec }: VAE): void {
   }
 }
 
-/** Of the description and the weights. */
+/** A hash of the description and the weights. */
 async function fingerprint(vae: VAE): Promise<Buffer> {
   const weights = [...(await vae.parameters()).values()].map(
     ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
@@ -136,7 +136,7 @@ async function fingerprint(vae: VAE): Promise<Buffer> {
 function damaged(what: string, cause?: unknown): TorchvaeError {
   return new TorchvaeError(
     'ERR_DATA_FORMAT',
-    `Expected bytes that compress() made but ${what}; make them anew`,
+    `Expected bytes that compress() made but ${what}; compress the examples again`,
     cause === undefined ? undefined : { cause },
   );
 }

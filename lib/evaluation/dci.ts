@@ -4,24 +4,24 @@ import { Turns } from '../turns.ts';
 import { classesOf, codesAndFactors, type DisentanglementOptions, halvesOf } from './factors.ts';
 import { Forest } from './forest.ts';
 
-/** What codes say of known factors (Eastwood and Williams 2018); each from 0 to 1, more is better. */
+/** How codes represent known factors (Eastwood and Williams 2018); each from 0 to 1, more is better. */
 export interface Dci {
-  /** Whether each dimension of z tells one factor: 1 - entropy of what it tells, weighted by how much that is. */
+  /** Whether each dimension of z informs about one factor: 1 - entropy of its importances, weighted by their sum. */
   disentanglement: number;
-  /** Whether each factor is told by one dimension. */
+  /** Whether one dimension alone informs about each factor. */
   completeness: number;
-  /** Share of held-out examples whose factor is told rightly, averaged over the factors. */
+  /** Share of held-out examples whose factor is predicted rightly, averaged over the factors. */
   informativeness: number;
-  /** [dimensions, factors], row-major: of what is told of a factor, the share that a dimension tells. */
+  /** [dimensions, factors], row-major: the importance of a dimension for a factor; those of a factor add up to 1. */
   importances: Float64Array;
 }
 
-/** Held to leaves of some rows, ten trees agree with a hundred to the second digit. */
+/** With leaves of at least five rows, ten trees agree with a hundred to the second digit. */
 const FOREST = { trees: 10, depth: 12, leaf: 5 };
 
 /**
  * Disentanglement, completeness and informativeness (Eastwood and Williams 2018, section 3) of codes, the means of q(z|x), for
- * a data set whose factors are known. What a dimension tells of a factor is its importance to bagged decision trees
+ * a data set whose factors are known. The weight of a dimension for a factor is its importance to bagged decision trees
  * (disentanglement_lib takes boosted ones); a factor of real numbers is cut into 20 classes. The trees grow on JavaScript's thread
  * in slices of about 10 ms: a second or two for 10,000 examples.
  *

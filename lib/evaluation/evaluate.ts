@@ -18,23 +18,23 @@ import { type MutualInformationGap, mutualInformationGap } from './mutual-inform
 import { type SeparatedAttributePredictability, sap } from './sap.ts';
 import { SSIM_WINDOW, structuralSimilarity } from './similarity.ts';
 
-/** What {@link Evaluation} is asked for. What the data do not allow (images, factors, labels) is left out by itself. */
+/** What to evaluate. Measures that the data do not allow (images, factors, labels) are left out. */
 export interface EvaluateOptions {
-  /** Draws an example for the importance-weighted likelihood, such as 5,000; default 0, which leaves it out. */
+  /** Draws for each example of the importance-weighted likelihood, such as 5,000; default 0, which leaves it out. */
   likelihoodSamples?: number;
-  /** Draws from the model, and as many examples, that sample quality is taken over; default 10,000, 0 leaves it out. */
+  /** Draws from the model to compare with as many examples; default 10,000, 0 leaves it out. */
   samples?: number;
-  /** Data that samples are held against, such as the training set; default the data that are evaluated. */
+  /** Data to compare samples with, such as the training set; default the evaluated data. */
   reference?: Dataset;
   /** Labels, or names of classes, that count as anomalies; the others are normal. Default: no detection. */
   anomalous?: readonly (number | string)[];
-  /** How anomalies are scored; its seed is that of all draws unless it has one of its own. */
+  /** How anomalies are scored; its seed is by default that of all draws. */
   scoring?: ScoreOptions;
-  /** Of all draws; default 0. */
+  /** Seed of all draws; default 0. */
   seed?: number;
 }
 
-/** How good a model is on a data set; nats unless it says otherwise. */
+/** How good a model is on a data set; in nats where no unit is named. */
 export interface Evaluation {
   data: {
     name: string;
@@ -68,11 +68,11 @@ export interface Evaluation {
   samples?: PrecisionRecall & {
     /** See `frechetDistance`. */
     frechetDistance: number;
-    /** What distances are taken between. */
+    /** The features that distances are computed from. */
     features: string;
     /** Examples, and as many draws. */
     examples: number;
-    /** Name of the data that they are held against. */
+    /** Name of the data that they are compared with. */
     reference: string;
   };
   /** Data with known factors: of the means of q(z|x). */
@@ -80,20 +80,20 @@ export interface Evaluation {
     mutualInformationGap: MutualInformationGap;
     dci: Omit<Dci, 'importances'>;
     sap: SeparatedAttributePredictability;
-    /** Evenly spaced ones that these are taken over. */
+    /** Number of evenly spaced examples that were used. */
     examples: number;
   };
   detection?: Detection & { anomalous: number; normal: number; measure: string; draws: number };
 }
 
-/** Examples that a call of the engine takes: results of more would crowd the memory. */
+/** Examples of one call of the engine, which bounds the memory of a result. */
 const STRETCH = 4096;
 
-/** Examples over which is taken what grows with their square, or faster than it tells more. */
+/** Examples for measures whose cost grows with the square of their number, or that gain nothing from more. */
 const SURVEYED = 2000;
 const DISENTANGLED = 10_000;
 
-/** Principal components and neighbors of what is said of samples. */
+/** Principal components and neighbors for the quality of samples. */
 const COMPONENTS = 64;
 const NEIGHBORS = 5;
 
@@ -195,7 +195,7 @@ async function judgeReconstructions(
   };
 }
 
-/** Undefined where the data are too few to say anything by. */
+/** Undefined where there are too few examples. */
 async function judgeSamples(
   model: Core,
   reference: Dataset,
@@ -219,7 +219,7 @@ async function judgeSamples(
   };
 }
 
-/** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE for examples of another size */
+/** @throws TorchvaeError ERR_TYPE unless `reference` is a Dataset, ERR_SHAPE for examples of another size */
 function checkReference(reference: unknown, data: Dataset): Dataset {
   if (!(reference instanceof Dataset)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'reference', reference));
@@ -255,7 +255,7 @@ function anomalousExamples(data: Dataset, anomalous: unknown): boolean[] {
   return Array.from(labels, (label) => numbers.has(label));
 }
 
-/** One value an example, asked for some thousands of examples at a time. */
+/** One value for each example, computed for some thousands of examples at a time. */
 async function inStretches(
   data: Dataset,
   ask: (part: Dataset, first: number) => Promise<Float32Array>,
@@ -282,7 +282,7 @@ function toFloats(values: Uint8Array | Float32Array): Float32Array {
   return values instanceof Float32Array ? values : Float32Array.from(values, (byte) => byte / 255);
 }
 
-/** Of each row, the mean over its values. */
+/** The mean squared difference of each row. */
 function squaredErrors(a: Float32Array, b: Float32Array, size: number): Float32Array {
   return Float32Array.from({ length: a.length / size }, (_, row) => {
     let sum = 0;

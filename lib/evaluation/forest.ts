@@ -12,7 +12,7 @@ export interface ForestOptions {
   seed: number;
 }
 
-/** Places where a feature may be cut: between as many stretches of equal count. */
+/** Intervals of equal count that a feature is divided into; cuts lie between them. */
 const CUTS = 128;
 
 /** A decision, or, where `feature` is -1, a leaf with the shares of the classes. */
@@ -27,10 +27,10 @@ interface Node {
 
 /**
  * Bagged decision trees for classes (Breiman 1996; 2001, with all features at every decision), cut where the Gini impurity
- * falls most: what DCI and SAP ask how much a code says of a factor.
+ * falls most. DCI and SAP measure with them how much a code says about a factor.
  */
 export class Forest {
-  /** Of each feature, its share of the fall of impurity (Breiman 2001), averaged over the trees; they add up to 1 where anything is told. */
+  /** Of each feature, its share of the fall of impurity (Breiman 2001), averaged over the trees; they add up to 1 where any cut was made. */
   readonly importances: Float64Array;
   readonly #columns: number;
   readonly #classes: number;
@@ -95,12 +95,12 @@ export class Forest {
   }
 }
 
-/** The features as numbers of stretches, and the values that end these. */
+/** The features as numbers of intervals, and the values that end these. */
 interface CutFeatures {
   columns: number;
   /** [rows, columns]. */
   bins: Uint8Array;
-  /** For each feature, the largest value of each stretch. */
+  /** For each feature, the largest value of each interval. */
   ends: readonly Float64Array[];
 }
 

@@ -4,7 +4,7 @@ import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
 import { pointSets } from './point-sets.ts';
 
-/** How the Frechet distance is taken. */
+/** How the Frechet distance is computed. */
 export interface FrechetOptions {
   /** Values in one example; needed where neither set says it. */
   columns?: number;
@@ -21,7 +21,7 @@ export interface FrechetOptions {
  * such as Inception's.
  *
  * @param reference the data
- * @param samples what is held against it
+ * @param samples the draws to compare with it
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE for values that are not finite, ERR_SHAPE for sets of examples of different sizes, or
  * of fewer than two
  */

@@ -12,7 +12,7 @@ export interface MixtureOptions {
   components?: number;
   /** At most so many rounds of expectation and maximization. Default 100. */
   iterations?: number;
-  /** Of the first centers. Default 0. */
+  /** Seed of the first centers. Default 0. */
   seed?: number;
 }
 
@@ -31,7 +31,7 @@ export class LatentMixture {
   readonly dimensions: number;
   /** The mean over the codes that it was fitted to, in nats. */
   readonly logLikelihood: number;
-  /** Rounds until the likelihood stood still. */
+  /** Rounds until the likelihood converged. */
   readonly iterations: number;
 
   constructor({ weights, means, factors, logLikelihood, iterations }: NativeMixture) {

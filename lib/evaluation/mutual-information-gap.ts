@@ -4,11 +4,11 @@ import type { Tensor } from '../model/input.ts';
 import { Turns } from '../turns.ts';
 import { codesAndFactors, columnOf, equalBins } from './factors.ts';
 
-/** How well single dimensions of z tell single factors. */
+/** How much more one dimension of z says about a factor than the next best. */
 export interface MutualInformationGap {
   /** The mean over the factors. */
   score: number;
-  /** For each factor, by its name: the gap between the two dimensions that tell most of it, over its entropy. */
+  /** For each factor, by its name: the gap between the two most informative dimensions, divided by the factor's entropy. */
   factors: Record<string, number>;
 }
 
@@ -44,13 +44,13 @@ export async function mutualInformationGap(
   for (const factor of factors) {
     const values = factor.size > 0 ? Int32Array.from(factor.values) : equalBins(factor.values, FACTOR_BINS);
     const entropy = entropyOf(values);
-    const told: number[] = [];
+    const information: number[] = [];
     for (const column of cut) {
       await turns.pause();
-      told.push(entropyOf(column) + entropy - entropyOf(values, column, bins));
+      information.push(entropyOf(column) + entropy - entropyOf(values, column, bins));
     }
-    const [most = 0, next = 0] = told.sort((a, b) => b - a);
-    // A factor that never varies cannot be told.
+    const [most = 0, next = 0] = information.sort((a, b) => b - a);
+    // A factor that never varies has no entropy.
     scores[factor.name] = entropy > 0 ? (most - next) / entropy : 0;
   }
   const all = Object.values(scores);

@@ -17,8 +17,8 @@ export interface PointSets {
  * The values of two sets of examples of one size.
  *
  * @param fewest examples that each must have
- * @throws TorchvaeError ERR_TYPE for what is no set of examples, ERR_RANGE for values that are not finite, ERR_SHAPE for sets of
- * examples of different sizes, of too few, or of a size that none says
+ * @throws TorchvaeError ERR_TYPE for a value that is not a set of examples, ERR_RANGE for values that are not finite, ERR_SHAPE for
+ * sets of different or unknown example sizes, or of too few examples
  */
 export function pointSets(
   reference: Examples,

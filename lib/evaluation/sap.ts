@@ -14,13 +14,13 @@ import { Forest } from './forest.ts';
 export interface SeparatedAttributePredictability {
   /** The mean over the factors. */
   score: number;
-  /** For each factor, by its name: how much better its best dimension tells it than the next one does. */
+  /** For each factor, by its name: how much better its best dimension predicts it than the next one does. */
   factors: Record<string, number>;
 }
 
 /**
  * The separated attribute predictability (Kumar et al. 2018, section 3) of codes, the means of q(z|x): for each factor, the
- * scores of the two dimensions that tell it best, one less the other. The score is R^2 of a straight line for a factor of
+ * difference between the scores of the two dimensions that predict it best. The score is R^2 of a straight line for a factor of
  * real numbers, and for others the share of held-out examples, averaged over the classes, that cuts of that dimension (those
  * of a decision tree) put into their class.
  *
@@ -47,11 +47,13 @@ export async function sap(
     return balancedAccuracy(await tree.predict(judge.rows(values, 1), turns), judge.values(targets));
   };
   for (const factor of given.factors) {
-    const told: number[] = [];
+    const predicted: number[] = [];
     for (const column of columns) {
-      told.push(factor.size === 0 ? squaredCorrelation(column, factor.values) : await byTree(column, factor));
+      predicted.push(
+        factor.size === 0 ? squaredCorrelation(column, factor.values) : await byTree(column, factor),
+      );
     }
-    const [most = 0, next = 0] = told.sort((a, b) => b - a);
+    const [most = 0, next = 0] = predicted.sort((a, b) => b - a);
     scores[factor.name] = most - next;
   }
   const all = Object.values(scores);

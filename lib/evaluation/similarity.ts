@@ -7,7 +7,7 @@ import { Device, type DeviceName } from '../runtime/device.ts';
 
 /** How {@link structuralSimilarity} reads its images. */
 export interface SimilarityOptions {
-  /** Of one image, `[channels, height, width]` or `[height, width]`; needed where the images do not say it. */
+  /** Of one image, `[channels, height, width]` or `[height, width]`; required for flat arrays. */
   shape?: readonly number[];
   /** Default `auto`. */
   device?: DeviceName;

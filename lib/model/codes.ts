@@ -22,7 +22,7 @@ export interface Encoding {
 /** Codes z as callers have them, [n, size of z]; an {@link Encoding} stands for its means. */
 export type Codes = Float32Array | Tensor | Encoding;
 
-/** Labels for a model that is conditioned on them, one for each example; those of a Dataset need not be given again. */
+/** Labels for a conditioned model, one for each example. By default those of the Dataset. */
 export interface Labeled {
   labels?: Int32Array | readonly number[];
 }
@@ -31,7 +31,7 @@ export interface Labeled {
 export interface DecodeOptions extends Labeled {
   /** `mean` (default; for the Bernoulli likelihood, the probabilities), `mode`, or a draw (`sample`) of p(x|z). */
   kind?: 'mean' | 'mode' | 'sample';
-  /** Of the draws; default 0. */
+  /** Seed of the draws; default 0. */
   seed?: number;
 }
 

@@ -77,11 +77,11 @@ export class Core {
   /** The objective's terms beside reconstruction and kl. */
   readonly termNames: readonly string[];
   position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
-  /** The preset's settings, for training that is given none. */
+  /** The preset's training settings, which are the defaults of fit(). */
   trainingSettings: Partial<TrainingSettings> = {};
   /** How the training data were made of rows or lines. */
   schema: DataSchema | undefined;
-  /** From what score on an example is an anomaly; of these weights. */
+  /** The score above which an example is an anomaly; training removes it. */
   threshold: AnomalyThreshold | undefined;
   /** Set while fit() runs. */
   training = false;

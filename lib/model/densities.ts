@@ -5,11 +5,11 @@ import type { Core } from './core.ts';
 import { checkCodes, type Examples, type Tensor } from './input.ts';
 import { checkFinite } from './output.ts';
 
-/** How one draw of z an example is made. */
+/** How one draw of z for each example is made. */
 export interface NoiseOptions extends Labeled {
   /** [n, size of z], for z = mean + exp(logVariance / 2) noise. Default: drawn from `seed`. */
   noise?: Float32Array;
-  /** Of the noise, where it is drawn; default 0. */
+  /** Seed of the noise, where it is drawn; default 0. */
   seed?: number;
 }
 
@@ -46,7 +46,7 @@ export async function lossesPerExample(
   return lossesOf(core, readWithNoise(core, 'lossesPerExample', x, options));
 }
 
-/** The losses of examples that were checked before. */
+/** The losses of examples that {@link readWithNoise} has checked. */
 export async function lossesOf(
   core: Core,
   { values, noise, labels }: ReturnType<typeof readWithNoise>,

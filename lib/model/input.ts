@@ -34,7 +34,7 @@ export function checkTensorShape(name: string, { shape }: Tensor, wanted: readon
   );
 }
 
-/** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
+/** @throws TorchvaeError ERR_TYPE unless `data` is a Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
 export function checkDataset(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
   checkUnlabeled(name, data, spec);
   checkLabels(name, data.labels, spec, data.length);
@@ -98,7 +98,7 @@ function checkFits(name: string, data: Dataset | StreamedDataset, spec: ModelSpe
   }
 }
 
-/** A data set does not change: it is looked through once. */
+/** The largest value of each data set. A data set never changes, so it is scanned once. */
 const largest = new WeakMap<Dataset, number>();
 
 function largestOf(data: Dataset): number {
@@ -138,13 +138,17 @@ export function checkExamples(
   const supported = support(spec.likelihood);
   if (types.isFloat32Array(values)) checkValues(name, values, supported);
   else if (supported.isWhole) {
-    throw new TorchvaeError('ERR_TYPE', expected('a Float32Array, as tokens are no pixels,', name, values));
+    throw new TorchvaeError(
+      'ERR_TYPE',
+      expected('a Float32Array, since the bytes of a Uint8Array mean pixels,', name, values),
+    );
   }
   return values;
 }
 
 /**
- * Examples as a data set: one stays what it is, values are not copied. `labels` take the place of a data set's.
+ * Examples as a data set. A Dataset without other labels is returned as it is; values are not copied. `labels` replace those of a
+ * data set.
  *
  * @throws TorchvaeError as {@link checkExamples} and {@link checkLabels}
  */
@@ -192,9 +196,9 @@ export function checkCodes(name: string, z: unknown, spec: ModelSpec): Float32Ar
 }
 
 /**
- * The labels that a conditioned model needs, one for each of `rows`; none for any other model.
+ * The labels that a conditioned model needs, one for each of `rows`; undefined for any other model.
  *
- * @throws TorchvaeError ERR_SHAPE or ERR_TYPE where they are missing or too few, ERR_RANGE for labels that are no class
+ * @throws TorchvaeError ERR_SHAPE or ERR_TYPE where they are missing or too few, ERR_RANGE for labels that are not a class
  */
 export function checkLabels(
   name: string,
@@ -210,7 +214,7 @@ export function checkLabels(
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', argument, labels));
   }
   if (labels.length !== rows) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
-  // Unlike forEach and map, it does not pass over what an array leaves out.
+  // Unlike forEach and map, it visits the holes of an array.
   return Int32Array.from(labels, (label: unknown, i) =>
     checkInteger(`${argument} at ${i}`, label, 0, condition.classes - 1),
   );

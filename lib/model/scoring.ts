@@ -15,7 +15,7 @@ import type { Core } from './core.ts';
 import { lossesOf, negativeLogLikelihood } from './densities.ts';
 import type { Examples } from './input.ts';
 
-/** What `VAE.detect` says of examples, in their order. */
+/** The result of `VAE.detect`, in the order of the examples. */
 export interface Anomalies {
   /** In nats: higher is stranger. */
   scores: Float32Array;
@@ -78,7 +78,7 @@ async function scores(
   const total = new Float64Array(read.rows);
   for (let draw = 0; draw < draws; draw++) {
     const noise = seed + draw;
-    // What is binarized anew for every draw is read anew, too; all else was checked once.
+    // Dynamic binarization draws other values for each draw; all other examples were checked once.
     if (isDrawn(x)) read = readExamples(core, x, { seed: noise, ...given });
     const { reconstruction, kl } = await lossesOf(core, { ...read, noise });
     for (let i = 0; i < total.length; i++) {

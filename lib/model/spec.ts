@@ -16,11 +16,11 @@ export interface ConditionSpec {
   encoder: boolean;
   /** Whether the decoder sees it. */
   decoder: boolean;
-  /** Whether each label has a prior of its own. */
+  /** Whether each label has a separate prior. */
   prior: boolean;
 }
 
-/** A model, described whole: what a checkpoint carries. */
+/** The complete description of a model, which a checkpoint carries. */
 export interface ModelSpec {
   /** Of one example: `[channels, height, width]` for images, `[features]` for vectors. */
   inputShape: number[];
@@ -37,7 +37,7 @@ export interface ModelSpec {
   condition?: ConditionSpec;
 }
 
-/** A {@link ModelSpec} as a caller writes it: what is not given has a default. */
+/** A {@link ModelSpec} as a caller writes it: every field has a default. */
 export interface ModelSpecInput {
   /** Default `[1, 28, 28]`. */
   inputShape?: readonly number[];
@@ -55,7 +55,7 @@ export interface ModelSpecInput {
   likelihood?: LikelihoodInput;
   /** Default the ELBO, beta 1. */
   objective?: ObjectiveInput;
-  /** Default: no labels. Encoder and decoder see them unless told otherwise, the prior does not. */
+  /** Default: no labels. By default the encoder and the decoder see the label, and the prior does not. */
   condition?: { classes: number; encoder?: boolean; decoder?: boolean; prior?: boolean };
 }
 

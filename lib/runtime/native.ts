@@ -17,7 +17,7 @@ export interface EngineInfo {
   cpuCapability: string;
   /** The library behind the CPU's dense layers, chosen by measuring when the first model is made. */
   gemm: string;
-  /** Threads that CPU work is spread over unless told otherwise: one a core. */
+  /** Default number of threads for CPU work: one for each core. */
   threads: number;
   cuda: {
     available: boolean;

@@ -31,7 +31,7 @@ export interface FitOptions extends OptimizerOptions {
   epochs?: number;
   /** Examples a step; the last batch of an epoch may be smaller. Default the preset's, else 128. */
   batchSize?: number;
-  /** Whether each epoch has an order of its own, a function of the seed and the epoch's number. Default true. */
+  /** Whether each epoch takes the examples in another order, a function of the seed and the epoch's number. Default true. */
   shuffle?: boolean;
   /** How the learning rate changes from there. Default: it does not. */
   schedule?: LearningRateSchedule;

@@ -3,12 +3,12 @@ import { TorchvaeError } from '../errors.ts';
 import type { Core } from '../model/core.ts';
 import type { NativeOptimizer } from '../runtime/native.ts';
 
-/** The rules that weights are changed by, each in the arithmetic of its namesake in `torch.optim`. */
+/** The optimizers; each computes as its namesake in `torch.optim` does. */
 export type OptimizerType = NativeOptimizer['type'];
 
 /**
- * An optimizer and its settings; what is left out has PyTorch's default. `weightDecay` adds weightDecay * weight to the
- * gradient, but for `adamw`, which shrinks the weights beside its step instead.
+ * An optimizer and its settings, which have PyTorch's defaults. `weightDecay` adds weightDecay * weight to the
+ * gradient; `adamw` shrinks the weights beside its step instead.
  */
 export type Optimizer =
   /** Stochastic gradient descent. Defaults: momentum 0, nesterov false, weightDecay 0; learning rate 1e-3. */
@@ -56,7 +56,7 @@ export interface OptimizerOptions {
    */
   averageWeights?: number;
   /**
-   * What a loss or gradient that is NaN or infinite does: `stop` ends training with ERR_NONFINITE, with the weights before
+   * The reaction to a loss or gradient that is NaN or infinite: `stop` ends training with ERR_NONFINITE, with the weights before
    * that step; `skip` leaves that update out and goes on. Default `stop`.
    */
   onNonFinite?: 'stop' | 'skip';
@@ -180,13 +180,13 @@ function checkGroup<T extends object>(name: string, value: T | undefined, known:
   return value === undefined ? ({} as T) : checkOptions(`options.${name} of fit`, value, known);
 }
 
-/** The engine's 0 is no limit, which a caller says by leaving it out. */
+/** A limit that is left out is 0 for the engine, which means no limit. */
 function checkLimit(name: string, value: number | undefined): number {
   return value === undefined ? 0 : checkNumber(name, value, 1e-12, 1e12);
 }
 
 /**
- * The moments that a model carries mean something to the optimizer alone that made them.
+ * A model's moments are of use only to the optimizer that made them.
  *
  * @throws TorchvaeError ERR_STATE
  */

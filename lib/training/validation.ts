@@ -8,7 +8,7 @@ import { forEachWindow } from './feed.ts';
 import { betaAt } from './schedule.ts';
 
 /**
- * Means over a data set with one z an example, drawn from `seed`; in a stream, each window's from a seed of its own.
+ * Means over a data set with one z for each example, drawn from `seed`; each window of a stream has another seed.
  *
  * @throws TorchvaeError ERR_ABORTED when `signal` fires, ERR_NONFINITE for losses that are NaN or infinite
  */

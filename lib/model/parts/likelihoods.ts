@@ -57,7 +57,7 @@ export type LikelihoodInput =
       embedding?: number;
     };
 
-/** p(x|z), described whole. */
+/** p(x|z) with all its settings. */
 export type LikelihoodSpec = Whole<LikelihoodInput>;
 
 const link = oneOf('identity', 'sigmoid');
@@ -78,17 +78,17 @@ export const LIKELIHOODS: FieldsOf<LikelihoodSpec> = {
   tokens: { vocabulary: integer(256, 2, 1 << 20), embedding: integer(32, 1, 1 << 14) },
 };
 
-/** The x that a likelihood can be asked about. */
+/** The values of x that a likelihood is defined for. */
 export interface Support {
   low: number;
   high: number;
   /** Whether x is whole numbers. */
   isWhole: boolean;
-  /** In words. */
+  /** The same in words, for messages. */
   range: string;
 }
 
-/** All numbers but infinities and NaN. */
+/** All finite numbers. */
 export const FINITE: Support = {
   low: -Number.MAX_VALUE,
   high: Number.MAX_VALUE,
@@ -96,7 +96,7 @@ export const FINITE: Support = {
   range: 'the finite numbers',
 };
 
-/** What data a likelihood can be asked about. */
+/** The data that a likelihood is defined for. */
 export function support(likelihood: LikelihoodSpec): Support {
   switch (likelihood.type) {
     case 'gaussian':

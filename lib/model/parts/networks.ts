@@ -71,7 +71,7 @@ export type NetworkSpecInput =
       dropout?: number;
     };
 
-/** A network, described whole. */
+/** A network with all its settings. */
 export type NetworkSpec = Whole<NetworkSpecInput>;
 
 const common = {

@@ -11,26 +11,26 @@ import {
   widths,
 } from './fields.ts';
 
-/** How beta comes to its full size. */
+/** How beta grows to its full size. */
 export interface Warmup {
   /**
    * `linear` rises evenly, `sigmoid` along a logistic curve (Bowman et al. 2016), `cyclical` rises evenly over the first
    * half of each cycle (Fu et al. 2019). Default linear.
    */
   shape?: 'linear' | 'sigmoid' | 'cyclical';
-  /** Optimizer steps that it takes. */
+  /** Length of the warm-up in optimizer steps. */
   steps: number;
-  /** Of a cyclical warm-up. Default 4. */
+  /** Cycles of a cyclical warm-up. Default 4. */
   cycles?: number;
 }
 
 /** The nats that the divergence is held to (Burgess et al. 2018). */
 export interface Capacity {
-  /** At the first step. Default 0. */
+  /** Nats at the first step. Default 0. */
   from?: number;
-  /** In the end. */
+  /** Nats in the end. */
   to: number;
-  /** Optimizer steps in which it rises evenly. */
+  /** Optimizer steps in which the capacity rises linearly. */
   steps: number;
 }
 
@@ -90,7 +90,7 @@ export type ObjectiveInput =
       gamma?: number;
       /** Widths of the discriminator's hidden layers, leaky relu. Default [256, 256]. */
       hidden?: readonly number[];
-      /** Of the discriminator's own Adam. Default 1e-4. */
+      /** Learning rate of the discriminator's Adam. Default 1e-4. */
       learningRate?: number;
     }
   /** Codes whose covariance is pressed to the identity (Kumar et al. 2018). */
@@ -148,7 +148,7 @@ export type ObjectiveInput =
       adversarial?: number;
       /** Widths of the discriminator's hidden layers, leaky relu. Default [256, 256]. */
       hidden?: readonly number[];
-      /** Of the discriminator's own Adam. Default 1e-4. */
+      /** Learning rate of the discriminator's Adam. Default 1e-4. */
       learningRate?: number;
     }
   /** The regularized autoencoder (Ghosh et al. 2020), with beta on half the code's squared norm. */
@@ -165,7 +165,7 @@ export type ObjectiveInput =
       weightPenalty?: number;
     };
 
-/** What training minimizes, described whole. */
+/** What training minimizes, with all settings. */
 export type ObjectiveSpec = Whole<ObjectiveInput>;
 
 const warmup: Field<Required<Warmup> | null> = (name, value) => {

@@ -68,7 +68,7 @@ export type PosteriorInput =
   | 'deterministic'
   | { type: 'deterministic' };
 
-/** q(z|x), described whole. */
+/** q(z|x) with all its settings. */
 export type PosteriorSpec = Whole<PosteriorInput>;
 
 export const POSTERIORS: FieldsOf<PosteriorSpec> = {

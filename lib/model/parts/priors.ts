@@ -32,7 +32,7 @@ export type PriorInput =
   | 'categorical'
   | { type: 'categorical' };
 
-/** p(z), described whole. */
+/** p(z) with all its settings. */
 export type PriorSpec = Whole<PriorInput>;
 
 export const PRIORS: FieldsOf<PriorSpec> = {
