@@ -1,4 +1,4 @@
-// A VAE that is told which class an image is of, and then draws the class that is asked for.
+// A VAE that sees the class of each image, and then draws images of a chosen class.
 //   node examples/conditional-digits.mjs
 // @ts-check
 import { mkdir, writeFile } from 'node:fs/promises';

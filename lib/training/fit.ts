@@ -292,7 +292,7 @@ async function runEpoch(
     });
   }
   if (partial.sums.examples === 0) throwAllSkipped(core, settings, skippedBecause);
-  // Before the epoch counts as done: an abort in the midst of it is made up for by the next fit().
+  // The epoch counts as done only after its validation: after an abort in between, the next fit() repeats the validation.
   const validated = validation && (await evaluate(core, validation, 0, signal));
   const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
@@ -375,7 +375,7 @@ function runStretch(
     core.position.stepInEpoch += result.steps;
     // What is missing means Adam; one that came to no step before is not what the moments are of.
     if (optimizer.type !== 'adam' || core.position.optimizer) core.position.optimizer = optimizer.type;
-    // A threshold is of the weights that it was learned with, be that before training or in the midst of it.
+    // A threshold belongs to the weights that it was set with.
     core.threshold = undefined;
     const { reconstruction, kl, terms, examples } = result;
     partial.sums = { reconstruction, kl, terms, examples };

@@ -54,7 +54,7 @@ await writeImages();
 if (positionals.includes('manners')) await manners();
 else await bench(WORKLOADS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)));
 
-/** MNIST's training images as bare bytes, for the programs that have no reader of their own. */
+/** MNIST's training images as bare bytes, for the programs that cannot read IDX files. */
 async function writeImages(): Promise<void> {
   const file = join(ROOT, 'build/bench/mnist-images.bytes');
   mkdirSync(join(ROOT, 'build/bench'), { recursive: true });

@@ -1,7 +1,7 @@
 /**
  * Memory over many models and many steps: writes docs/results/leaks.json and the table of docs/reliability.md.
  *   node scripts/reliability/leaks.mjs [--scale 1] [--only NAME]    (--scale 0.01 tries it out, and then writes nothing)
- * Each scenario runs in a process of its own. V8's own garbage is collected before each sample, except where that is the
+ * Each scenario runs in a separate process. V8's own garbage is collected before each sample, except where that is the
  * point.
  */
 import { spawnSync } from 'node:child_process';
@@ -157,8 +157,8 @@ if (flags.child) {
   const rows = [];
   for (const name of names) {
     rows.push(measure(name));
-    const { samples, ...told } = rows.at(-1);
-    console.log(JSON.stringify(told));
+    const { samples, ...summary } = rows.at(-1);
+    console.log(JSON.stringify(summary));
   }
   if (scale === 1 && !flags.only) {
     const table = markdown(rows, [
