@@ -166,10 +166,14 @@ function readTraining(
 }
 
 function readSettings(path: string, value: unknown): Partial<TrainingSettings> {
-  const { epochs, batchSize, learningRate } = (value ?? {}) as Record<string, unknown>;
-  if (learningRate !== undefined && !Number.isFinite(learningRate)) {
-    throw damaged(path, expected('a number', 'training.settings.learningRate', learningRate));
+  if (typeof value !== 'object' || value === null) {
+    throw damaged(path, expected('an object', 'training.settings', value));
   }
+  const { epochs, batchSize, learningRate } = value as Record<string, unknown>;
+  if (learningRate !== undefined && !(Number(learningRate) >= 0 && Number.isFinite(learningRate))) {
+    throw damaged(path, expected('a number of at least 0', 'training.settings.learningRate', learningRate));
+  }
+  if (batchSize === 0) throw damaged(path, expected('at least 1', 'training.settings.batchSize', batchSize));
   return {
     ...(epochs !== undefined && { epochs: count(path, 'settings.epochs', epochs) }),
     ...(batchSize !== undefined && { batchSize: count(path, 'settings.batchSize', batchSize) }),
