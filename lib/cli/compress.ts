@@ -13,7 +13,7 @@ import { openShown } from './run-data.ts';
 export function register(program: Command): void {
   addShownOptions(program.command('compress'))
     .description('Write test examples as rounded, compressed codes; print their size and the error.')
-    .option('--step <size>', 'what codes are rounded to multiples of', nonNegative(1e6), 0.25)
+    .option('--step <size>', 'round codes to multiples of this', nonNegative(1e6), 0.25)
     .option('--out <file>', 'file to write', 'codes.tvz')
     .addHelpText(
       'after',
@@ -26,8 +26,8 @@ Example:
   program
     .command('decompress')
     .description('Decode compressed examples and write them as x in a safetensors file.')
-    .argument('<run>', 'run directory or checkpoint file that the codes were made with')
-    .argument('<codes>', 'what torchvae compress wrote')
+    .argument('<run>', 'run directory or checkpoint file of the model that made the codes')
+    .argument('<codes>', 'file that torchvae compress wrote')
     .option('--best', BEST_HELP)
     .option('--out <file>', 'file to write', 'examples.safetensors')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')

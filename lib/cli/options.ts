@@ -61,17 +61,17 @@ export const DATA_HELP =
   'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .parquet, .txt, a folder of images or of CIFAR, IDX';
 
 /** Help for `--size`. */
-export const SIZE_HELP = 'sprites: 28, 32 or 64; folders of images: height and width that all are resized to';
+export const SIZE_HELP = 'sprites: 28, 32 or 64; folders of images: height and width to resize all images to';
 
 /** Adds the options that tables need to be read for training. */
 export function addTableOptions(command: Command): Command {
   return command
     .option('--label-column <name>', 'tables: the column that holds the labels')
     .addOption(
-      new Option('--on-missing <what>', 'tables: what a missing value does; default refuse').choices([
-        'refuse',
-        'impute',
-      ]),
+      new Option(
+        '--on-missing <what>',
+        'tables: refuse missing values or fill them in; default refuse',
+      ).choices(['refuse', 'impute']),
     );
 }
 
@@ -137,7 +137,7 @@ export function hasTestSplit(data: string): boolean {
 }
 
 /** Help for `--best`. */
-export const BEST_HELP = "of a run directory, the weights of its best epoch instead of its last one's";
+export const BEST_HELP = "the weights of the run's best epoch instead of its last one";
 
 /**
  * The checkpoint that a RUN argument means: a run directory's, that of its last epoch or of its best, or a file.

@@ -1,5 +1,6 @@
 import { TorchvaeError } from '../errors.ts';
 import { type ModelSpecInput, SPEC_KEYS } from '../model/spec.ts';
+import { nearest } from '../nearest.ts';
 import type { FitOptions } from '../training/fit.ts';
 import { OPTIMIZER_OPTIONS } from '../training/optimizer.ts';
 
@@ -39,9 +40,12 @@ export function applyOverrides(
     }
     const target = MODEL_KEYS.includes(path[0]!) ? tree : FIT_KEYS.includes(path[0]!) ? fit : undefined;
     if (!target) {
+      const keys = [...MODEL_KEYS, ...FIT_KEYS];
+      const meant = nearest(path[0]!, keys);
       throw new TorchvaeError(
         'ERR_RANGE',
-        `Expected a key that begins with one of ${[...MODEL_KEYS, ...FIT_KEYS].join(', ')} for --set but received ${path[0]}`,
+        `Expected a key that begins with one of ${keys.join(', ')} for --set but received ${path[0]}` +
+          (meant === undefined ? '' : `; did you mean ${meant}?`),
       );
     }
     assign(target, path, parse(assignment.slice(split + 1)));

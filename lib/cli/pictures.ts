@@ -19,7 +19,7 @@ export function addShownOptions(command: Command): Command {
   return command
     .argument('<run>', 'run directory or checkpoint file')
     .option('--best', BEST_HELP)
-    .option('--data <name|path>', `${DATA_HELP}; default what the run was trained on`)
+    .option('--data <name|path>', `${DATA_HELP}; default the data of the run`)
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
     .option('--size <pixels>', SIZE_HELP, integer(1))
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto');
@@ -32,7 +32,7 @@ export interface PictureOptions {
 }
 
 /** Help for `--show`. */
-export const SHOW_HELP = 'also in the terminal, where it shows 24-bit colors';
+export const SHOW_HELP = 'also show it in the terminal, if that has 24-bit colors';
 
 /** Adds `--out` and `--show`. */
 export function addPictureOptions(command: Command, out: string): Command {

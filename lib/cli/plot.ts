@@ -60,7 +60,7 @@ export function register(program: Command): void {
     )
     .option(
       '--count <n>',
-      'latent and dimensions: of so many examples, spread over the test set',
+      'latent and dimensions: number of examples, spread over the test set',
       integer(2, 20_000),
       2000,
     )

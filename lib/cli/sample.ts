@@ -28,7 +28,7 @@ export function register(program: Command): void {
       'Draw z from the prior or from a mixture of normals, decode it, and write a picture, rows or lines.',
     );
   addPictureOptions(addShownOptions(command), DEFAULT)
-    .option('--count <n>', 'how many', integer(1, 10_000), 64)
+    .option('--count <n>', 'number of samples', integer(1, 10_000), 64)
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
     .option(
       '--label <n>',

@@ -26,7 +26,9 @@ interface Scores {
 }
 
 const SPLIT = () =>
-  new Option('--split <name>', 'for sets that have both').choices(['train', 'test']).default('test');
+  new Option('--split <name>', 'split to use, of sets that have both')
+    .choices(['train', 'test'])
+    .default('test');
 
 /** Adds `torchvae threshold` and `torchvae score`. */
 export function register(program: Command): void {
@@ -35,8 +37,10 @@ export function register(program: Command): void {
     .addOption(SPLIT())
     .option('--false-alarm-rate <share>', 'share of normal examples that may be flagged as anomalies', share)
     .option('--quantile <share>', 'quantile of the scores to use, instead of a false-alarm rate', share)
-    .addOption(new Option('--measure <name>', 'what the score is').choices(MEASURES).default('elbo'))
-    .option('--draws <n>', 'of z, an example', integer(1, 2 ** 20), 10)
+    .addOption(
+      new Option('--measure <name>', 'measure that scores examples').choices(MEASURES).default('elbo'),
+    )
+    .option('--draws <n>', 'draws of z for each example', integer(1, 2 ** 20), 10)
     .addHelpText(
       'after',
       `

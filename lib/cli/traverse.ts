@@ -27,7 +27,7 @@ export function register(program: Command): void {
       'Write a picture of one example with each dimension of its code changed from -3 to 3, a row each.',
     );
   addPictureOptions(addShownOptions(command), 'traversal.png')
-    .option('--example <n>', 'of the test set, from 0', integer(0), 0)
+    .option('--example <n>', 'index of the example in the test set, from 0', integer(0), 0)
     .option('--steps <n>', 'images in a row', integer(2, 100), 11)
     .addHelpText('after', '\nExample:\n  torchvae traverse runs/digits --example 7 --out seven.png')
     .action(run);
