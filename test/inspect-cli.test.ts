@@ -74,7 +74,7 @@ describe('train --dry-run', () => {
     expect(fact(text, 'city')).toBe('categorical, 2: Oslo, Rome');
     expect(fact(text, 'kind')).toBe('labels, 2: a, b');
     // 48 of 60 rows are trained on.
-    expect(fact(text, 'steps an epoch')).toBe('3');
+    expect(fact(text, 'steps per epoch')).toBe('3');
     expect(fact(text, 'steps in all')).toBe('12');
     // x has 3 values: 3-8-(2, 2)-8-3.
     expect(fact(text, 'weights')).toBe('119');

@@ -31,8 +31,8 @@ export function describeTraining(
     Columns: schemaFacts(data.schema),
     Training: {
       epochs,
-      'examples a step': batchSize,
-      'steps an epoch': updates,
+      'examples per batch': batchSize,
+      'steps per epoch': updates,
       'steps in all': updates * epochs,
       'learning rate': settings.learningRate,
       ...fit,

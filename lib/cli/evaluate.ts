@@ -104,7 +104,7 @@ function table(evaluation: Evaluation): string {
     evaluation;
   const binarized = data.binarization === 'none' ? '' : `, binarized (${data.binarization})`;
   const lines: [string, number | undefined, string?][] = [
-    ['elbo', losses.elbo, 'nats an example, one draw of z'],
+    ['elbo', losses.elbo, 'nats per example, one draw of z'],
     ['reconstruction', losses.reconstruction, '-log p(x|z)'],
     ['kl', losses.kl, 'KL(q(z|x) || p(z))'],
     ['bits per dimension', losses.bitsPerDimension, 'of -elbo'],

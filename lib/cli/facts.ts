@@ -37,7 +37,7 @@ export function schemaFacts(schema: DataSchema | undefined): Record<string, unkn
   if (!schema) return {};
   if (schema.type === 'text') {
     const { level, size, categories } = schema;
-    return { text: `${size} ${level} tokens a line, of a vocabulary of ${categories}` };
+    return { text: `${size} ${level} tokens per line, of a vocabulary of ${categories}` };
   }
   const columns: Record<string, unknown> = {};
   for (const field of schema.fields) {

@@ -66,7 +66,7 @@ export function register(program: Command): void {
     )
     .optionsGroup('Training:')
     .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
-    .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
+    .option('--batch-size <n>', "examples per batch; default the preset's", integer(1, 2 ** 20))
     .option('--learning-rate <x>', "the optimizer's step size; default the preset's", nonNegative(1000))
     .option(
       '--patience <n>',
@@ -99,7 +99,7 @@ Examples:
   torchvae train --data huge.npy --stream --test-data held-out.npy --out runs/huge
   torchvae train --data mnist --set condition.classes=10 --set 'schedule={"type":"cosine","epochs":10}'
 
-The run directory holds config.json, metrics.jsonl (a line an epoch), reconstructions.png (originals above, their
+The run directory holds config.json, metrics.jsonl (a line per epoch), reconstructions.png (originals above, their
 reconstructions below), samples.png (draws from the prior), checkpoint.safetensors, and best.safetensors: the epoch with the
 lowest validation loss, or test loss where nothing is held out of data with a test split. The checkpoint is written after every epoch; Ctrl-C writes one at the step it has come to, and --resume goes on from there with the same numbers.`,
     )

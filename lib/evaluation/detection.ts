@@ -63,7 +63,7 @@ function checkScores(scores: ArrayLike<number>, positive: ArrayLike<unknown>): v
   if (positive.length !== scores.length) {
     throw new TorchvaeError(
       'ERR_SHAPE',
-      expected(`${scores.length} truth values, one a score,`, 'positive', positive),
+      expected(`${scores.length} truth values, one per score,`, 'positive', positive),
     );
   }
   const bad = Array.prototype.findIndex.call(scores, (score: unknown) => !Number.isFinite(score));

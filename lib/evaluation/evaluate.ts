@@ -45,10 +45,10 @@ export interface Evaluation {
     binarization: Binarization;
   };
   seed: number;
-  /** Averages with one draw of z an example. */
+  /** Averages with one draw of z per example. */
   losses: Losses & { bitsPerDimension: number };
   likelihood?: {
-    /** -log p(x) by importance weighting with `samples` draws of z an example (Burda et al. 2016, eq. 8), averaged. */
+    /** -log p(x) by importance weighting with `samples` draws of z per example (Burda et al. 2016, eq. 8), averaged. */
     negativeLogLikelihood: number;
     /** Of that average, over the examples. */
     standardError: number;
@@ -100,7 +100,7 @@ const NEIGHBORS = 5;
 /**
  * See `VAE.evaluate`.
  *
- * @param meanLosses over the data, with one draw of z an example from this seed
+ * @param meanLosses over the data, with one draw of z per example from this seed
  */
 export async function evaluateModel(
   model: Core,

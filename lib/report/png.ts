@@ -5,7 +5,7 @@ import { TorchvaeError } from '../errors.ts';
 /** The limit of the format. */
 const MAX_SIDE = 2 ** 31 - 1;
 
-/** A picture of 8 bits a channel. */
+/** A picture with 8 bits per channel. */
 export interface Picture {
   /** In pixels. */
   readonly width: number;
@@ -36,7 +36,7 @@ export function checkPicture(picture: Picture): Picture {
 }
 
 /**
- * The bytes of a PNG file that shows the picture, 8 bits a channel.
+ * The bytes of a PNG file that shows the picture, with 8 bits per channel.
  *
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE unless `picture` is a whole picture
  */

@@ -110,7 +110,7 @@ export interface NativeMixture {
   iterations: number;
 }
 
-/** Noise of one row an example, or the seed to draw it from. */
+/** Noise of one row per example, or the seed to draw it from. */
 export type Noise = Float32Array | number;
 
 export interface Addon {

@@ -30,7 +30,7 @@ export interface Feed {
 export interface Batching {
   batchSize: number;
   shuffle: boolean;
-  /** Batches an update: windows end between updates. */
+  /** Batches per update; windows end between updates. */
   accumulate: number;
 }
 

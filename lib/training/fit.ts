@@ -29,7 +29,7 @@ export interface FitOptions extends OptimizerOptions {
    * that the model was made from, else 10.
    */
   epochs?: number;
-  /** Examples a step; the last batch of an epoch may be smaller. Default the preset's, else 128. */
+  /** Examples per batch; the last batch of an epoch may be smaller. Default the preset's, else 128. */
   batchSize?: number;
   /** Whether each epoch takes the examples in another order, a function of the seed and the epoch's number. Default true. */
   shuffle?: boolean;

@@ -46,12 +46,12 @@ export interface OptimizerOptions {
    */
   penalty?: { l1?: number; l2?: number };
   /**
-   * Batches whose gradients are averaged for one update: batchSize * accumulate examples a step of the optimizer, in the
+   * Batches whose gradients are averaged for one update: batchSize * accumulate examples per optimizer step, in the
    * memory of batchSize. The last update of an epoch averages what is left. Default 1.
    */
   accumulate?: number;
   /**
-   * Keeps an exponential moving average of the weights beside them (Polyak and Juditsky 1992), with this decay a step,
+   * Keeps an exponential moving average of the weights beside them (Polyak and Juditsky 1992), with this decay per step,
    * such as 0.999: `VAE.averagedParameters` reads it. Default: none is kept.
    */
   averageWeights?: number;
