@@ -29,7 +29,7 @@ const tinyData = () =>
   );
 
 async function fitted(vae, data, options) {
-  for await (const _ of vae.fit(data, options));
+  await vae.fit(data, options);
 }
 
 /** Scenarios: how many rounds, what a round is, and whether V8 collects before a sample. */
