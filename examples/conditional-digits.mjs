@@ -1,10 +1,11 @@
-// A VAE that is told which class an image is of, and then draws the class that is asked for.
+// A VAE that sees the class of each image, and then draws images of a chosen class.
 //   node examples/conditional-digits.mjs
 // @ts-check
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { encodePng, imageGrid, mnist, sprites, VAE } from 'torchvae';
+import { mnist, sprites, VAE } from 'torchvae';
+import { encodePng, imageGrid } from 'torchvae/report';
 
 const { values } = parseArgs({
   options: { small: { type: 'boolean' }, out: { type: 'string', default: 'runs/examples' } },

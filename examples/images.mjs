@@ -4,7 +4,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { encodePng, imageGrid, mnist, reconstructionGrid, sprites, VAE } from 'torchvae';
+import { mnist, sprites, VAE } from 'torchvae';
+import { encodePng, imageGrid, reconstructionGrid } from 'torchvae/report';
 
 const { values } = parseArgs({
   options: { small: { type: 'boolean' }, out: { type: 'string', default: 'runs/examples' } },

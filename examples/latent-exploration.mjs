@@ -5,7 +5,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { encodePng, imageGrid, mnist, sprites, VAE } from 'torchvae';
+import { mnist, sprites, VAE } from 'torchvae';
+import { encodePng, imageGrid } from 'torchvae/report';
 
 const { values } = parseArgs({
   options: { small: { type: 'boolean' }, out: { type: 'string', default: 'runs/examples' } },

@@ -5,7 +5,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Dataset, encodePng, imageGrid, loadSplit, StreamedDataset, TableSchema, VAE } from 'torchvae';
+import { Dataset, loadSplit, StreamedDataset, TableSchema, VAE } from 'torchvae';
+import { encodePng, imageGrid } from 'torchvae/report';
 
 const { values } = parseArgs({
   options: { small: { type: 'boolean' }, out: { type: 'string', default: 'runs/examples' } },

@@ -4,7 +4,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Dataset, encodePng, TableSchema, VAE } from 'torchvae';
+import { Dataset, TableSchema, VAE } from 'torchvae';
+import { encodePng } from 'torchvae/report';
 
 const { values } = parseArgs({
   options: { small: { type: 'boolean' }, out: { type: 'string', default: 'runs/examples' } },

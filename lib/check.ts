@@ -1,4 +1,5 @@
 import { TorchvaeError } from './errors.ts';
+import { nearest } from './nearest.ts';
 
 /** The value as it should appear in an error message: short, with its type. */
 export function describeValue(value: unknown): string {
@@ -16,7 +17,7 @@ export function describeValue(value: unknown): string {
   return `${String(value)} of type ${typeof value}`;
 }
 
-/** The sentence all argument errors have: "Expected X for NAME but received VALUE of type T". */
+/** The sentence of all argument errors: "Expected X for NAME but received VALUE of type T". */
 export function expected(what: string, name: string, value: unknown): string {
   return `Expected ${what} for ${name} but received ${describeValue(value)}`;
 }
@@ -62,12 +63,12 @@ export function checkBoolean(name: string, value: unknown): boolean {
 export function checkOneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
   const range = `one of ${choices.join(', ')}`;
   if (typeof value !== 'string') throw new TorchvaeError('ERR_TYPE', expected(range, name, value));
-  if (!choices.includes(value as T)) throw new TorchvaeError('ERR_RANGE', expected(range, name, value));
-  return value as T;
+  if (choices.includes(value as T)) return value as T;
+  throw new TorchvaeError('ERR_RANGE', `${expected(range, name, value)}${suggestion(value, choices)}`);
 }
 
 /**
- * A copy of the options: each is read once, so that what was checked is what is used. Throws ERR_TYPE unless `value` is
+ * A copy of the options. Each is read once, so that the checked value is the one that is used. Throws ERR_TYPE unless `value` is
  * an object that can be read; ERR_RANGE for a key that is not in `known`.
  */
 export function checkOptions<T extends object>(name: string, value: T, known: readonly string[]): T {
@@ -78,18 +79,31 @@ export function checkOptions<T extends object>(name: string, value: T, known: re
   if (unknown !== undefined) {
     throw new TorchvaeError(
       'ERR_RANGE',
-      `Unknown option ${unknown} in ${name}; known options are ${known.join(', ')}`,
+      `Unknown option ${unknown} in ${name}; known options are ${known.join(', ')}${suggestion(unknown, known)}`,
     );
   }
   const options: Record<string, unknown> = {};
   for (const key of known) {
-    try {
-      if (key in value) options[key] = (value as Record<string, unknown>)[key];
-    } catch (cause) {
-      throw new TorchvaeError('ERR_TYPE', `Expected ${key} of ${name} to be readable: ${cause}`, { cause });
-    }
+    const given = readOption(name, value, key);
+    if (given.has) options[key] = given.value;
   }
   return options as T;
+}
+
+/** One option, and whether the object has it. Throws ERR_TYPE where a getter or a proxy throws. */
+export function readOption(name: string, value: object, key: string): { has: boolean; value: unknown } {
+  try {
+    const has = key in value;
+    return { has, value: has ? (value as Record<string, unknown>)[key] : undefined };
+  } catch (cause) {
+    throw new TorchvaeError('ERR_TYPE', `Expected ${key} of ${name} to be readable: ${cause}`, { cause });
+  }
+}
+
+/** The end of a message about an unknown word: the known one that was probably meant. */
+function suggestion(word: string, known: readonly string[]): string {
+  const meant = nearest(word, known);
+  return meant === undefined ? '' : `; did you mean ${meant}?`;
 }
 
 /** Throws ERR_TYPE unless `value` is a path: a string that is not empty. */
@@ -98,7 +112,7 @@ export function checkPath(name: string, value: unknown): string {
   throw new TorchvaeError('ERR_TYPE', expected('a path', name, value));
 }
 
-/** Without the options that were not given, which have defaults of their own. */
+/** A copy without the keys whose value is undefined, so that defaults apply to them. */
 export function defined<T extends object>(options: T): { [K in keyof T]: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }

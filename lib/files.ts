@@ -48,7 +48,7 @@ export async function writeFileAtomic(
   }
 }
 
-/** Whether this is the name of a file that {@link writeFileAtomic} was in the midst of writing. */
+/** Whether this is the name of an unfinished file of {@link writeFileAtomic}. */
 export function isTemporaryFile(name: string): boolean {
   return /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
 }

@@ -1,8 +1,8 @@
 const MAX_REDIRECTS = 5;
 
 /**
- * The answer of an address that has what was asked for. Only `https:` is followed, at every redirection, except on this machine
- * itself. What is answered otherwise is not left open.
+ * The successful response of an address. Every redirection must lead to `https:`, except on this machine. The body of any other
+ * response is closed.
  *
  * @throws Error saying what the server did, what `fetch` throws
  */
@@ -13,7 +13,7 @@ export async function fetchSecure(
   let address = url;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     checkSecure(address);
-    // By hand, so that every hop is looked at before it is asked.
+    // Redirections are followed here, so that every address is checked before it is requested.
     const response = await fetch(address, { redirect: 'manual', signal });
     if (response.ok && response.body) return response as Response & { body: typeof response.body };
     const location = response.headers.get('location');

@@ -1,4 +1,4 @@
-// A release, from the checks to npm. A dry run unless told otherwise: it publishes nothing and leaves no tag.
+// A release, from the checks to npm. By default a dry run: it publishes nothing and leaves no tag.
 //   node scripts/release.mjs                    all but publishing, with an engine for each version of libtorch (an hour or more)
 //   node scripts/release.mjs --libtorch DIR     a dry run with engines for these alone
 //   node scripts/release.mjs --publish          publishes and tags; asks npm for the one-time password itself

@@ -13,7 +13,7 @@ import {
   type Turn,
   timesAsFast,
 } from '../scripts/bench/results.ts';
-import { insertTable, markdown } from '../scripts/bench/table.ts';
+import { insertTable, markdown, summary } from '../scripts/bench/table.ts';
 import { parameterCount, stepOperations, WORKLOADS } from '../scripts/bench/workloads.ts';
 
 const worker = fileURLToPath(new URL('../scripts/bench/worker.mjs', import.meta.url));
@@ -177,6 +177,17 @@ describe('the table', () => {
     expect(text).toContain('| **torchvae** | 1.00 [1.00, 1.00] (!) |');
     expect(text).toContain('- (!): the machine was busy in every round');
     expect(lines.join()).not.toContain('(!)');
+  });
+
+  test('has a summary of medians: torchvae, the best other program, and those that readers know', () => {
+    const brief = summary(report).split('\n');
+    expect(brief[0]).toBe('| milliseconds a training step | a network | another |');
+    expect(brief).toContain('| **torchvae** | 1.13 |  |');
+    expect(brief).toContain('| the best other program | 2.25, JAX | 40.0, PyTorch eager |');
+    expect(brief).toContain('| PyTorch eager | 4.50 | 40.0 |');
+    expect(brief).toContain('| plain JavaScript, one thread | 60.0 |  |');
+    const busy = { workload: 'W1', title: 'a network', programs: [program(TORCHVAE, [turn(1, false)])] };
+    expect(summary({ ...report, workloads: [busy] })).toContain('| **torchvae** | 1.00 (!) |');
   });
 
   test('goes between the markers, and nothing else changes', () => {

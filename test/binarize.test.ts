@@ -63,9 +63,9 @@ test.each(['auto', 'reference'] as const)(
       if (wanted % 1 !== 0) expect(drawn[0]).not.toBe(drawn[1]);
       losses.push(drawn);
       // Evaluation draws too, from its seed.
-      const evaluated = await vae.elbo(data, { seed: 1 });
-      expect(await vae.elbo(data, { seed: 1 })).toEqual(evaluated);
-      if (wanted % 1 !== 0) expect((await vae.elbo(data, { seed: 2 })).loss).not.toBe(evaluated.loss);
+      const evaluated = await vae.loss(data, { seed: 1 });
+      expect(await vae.loss(data, { seed: 1 })).toEqual(evaluated);
+      if (wanted % 1 !== 0) expect((await vae.loss(data, { seed: 2 })).loss).not.toBe(evaluated.loss);
     }
     expect(losses.length).toBe(5);
   },
@@ -93,10 +93,10 @@ test('methods that take examples draw from their own seed', async () => {
     spec: { inputShape: [7], encoder: { hidden: [3] }, latentSize: 1 },
     device: 'cpu',
   });
-  const first = await vae.losses(data, { seed: 1 });
-  expect(await vae.losses(data, { seed: 1 })).toEqual(first);
-  expect(await vae.losses(data.drawn(1) as Uint8Array, { seed: 1 })).toEqual(first);
-  expect(await vae.losses(data.drawn(2) as Uint8Array, { seed: 1 })).not.toEqual(first);
+  const first = await vae.lossesPerExample(data, { seed: 1 });
+  expect(await vae.lossesPerExample(data, { seed: 1 })).toEqual(first);
+  expect(await vae.lossesPerExample(data.drawn(1) as Uint8Array, { seed: 1 })).toEqual(first);
+  expect(await vae.lossesPerExample(data.drawn(2) as Uint8Array, { seed: 1 })).not.toEqual(first);
 });
 
 test('data that is not in [0, 1], is binary already, or a setting of another mode is refused', async () => {

@@ -1,6 +1,14 @@
 /** Charts as SVG, read by a parser of XML: that of sharp's librsvg, and by what is to be found in them. */
 import { decode } from 'fast-png';
 import { describe, expect, test, vi } from 'vitest';
+import { barPlot } from '../lib/report/charts/bars.ts';
+import { linePlot } from '../lib/report/charts/lines.ts';
+import { type Points, pointPlot } from '../lib/report/charts/points.ts';
+import { linearScale, logarithmicScale, shortNumber } from '../lib/report/charts/scale.ts';
+import { escapeText } from '../lib/report/charts/svg.ts';
+import { svgChart } from '../lib/report/charts/svg-chart.ts';
+import { terminalChart } from '../lib/report/charts/terminal-chart.ts';
+import { type EpochRecord, parseEpochs } from '../lib/report/epochs.ts';
 import {
   gallery,
   gradientChart,
@@ -11,15 +19,7 @@ import {
   renderReport,
   svgToPng,
   terminalPicture,
-} from '../lib/index.ts';
-import { barPlot } from '../lib/report/charts/bars.ts';
-import { linePlot } from '../lib/report/charts/lines.ts';
-import { type Points, pointPlot } from '../lib/report/charts/points.ts';
-import { linearScale, logarithmicScale, shortNumber } from '../lib/report/charts/scale.ts';
-import { escapeText } from '../lib/report/charts/svg.ts';
-import { svgChart } from '../lib/report/charts/svg-chart.ts';
-import { terminalChart } from '../lib/report/charts/terminal-chart.ts';
-import { type EpochRecord, parseEpochs } from '../lib/report/epochs.ts';
+} from '../lib/report/index.ts';
 import { refusal } from './refusal.ts';
 
 const scatterChart = (points: Points) => svgChart(pointPlot(points));

@@ -205,7 +205,7 @@ describe('train', () => {
     expect(metricsOf(run)).toEqual([]);
     expect(readdirSync(run).filter((name) => name.startsWith('.'))).toEqual([]);
     expect(await refused(['train', '--out', run, '--resume', '--batch-size', '8'])).toMatch(
-      /batches of 4, and can go on only over the same.*batchSize 8.*ERR_STATE/,
+      /batches of 4, and can go on only over the same.*--batch-size 8.*ERR_STATE/,
     );
     expect(JSON.parse(readFileSync(join(run, 'config.json'), 'utf8')).training.batchSize).toBe(4);
     const second = await torchvae(['train', '--out', run, '--resume'], interruptAfter('epoch 1 ', 100));
@@ -317,7 +317,7 @@ describe('train refuses', () => {
     [['--data', '.'], /expected .*ERR_DATA_FORMAT/],
     [['--data', 'mnist', '--data-dir', '.'], /Could not find train-images.*ERR_IO/s],
     [['--data', 'mnist', '--count', '10'], /--count is for --data sprites/],
-    [['--size', '30'], /Expected 28, 32 or 64 for size but received 30/],
+    [['--size', '30'], /Expected 28, 32 or 64 for --size but received 30/],
     [['--count', '0'], /'0' is invalid. Expected an integer of at least 1/],
     [['--patience', '0'], /'0' is invalid. Expected an integer of at least 1/],
     [['--epochs', '0'], /'0' is invalid. Expected an integer of at least 1/],
@@ -328,7 +328,7 @@ describe('train refuses', () => {
     [['--learning-rate', 'NaN'], /Expected a number from 0 to 1000/],
     [['--learning-rate', '1e9'], /Expected a number from 0 to 1000/],
     [['--seed', '-1'], /Expected an integer of at least 0/],
-    [['--device', 'gpu'], /Expected 'auto', 'cpu', 'cuda' or 'cuda:N' for device.*ERR_DEVICE/],
+    [['--device', 'gpu'], /Expected 'auto', 'cpu', 'cuda' or 'cuda:N' for --device.*ERR_DEVICE/],
     [['--out', '/dev/null/run'], /Could not create .*ERR_IO/],
   ] as const)('%j', async (args, message) => {
     expect(await refused(['train', '--out', at('refused'), ...args])).toMatch(message);
@@ -391,9 +391,9 @@ describe('what is made of a run', () => {
     [['sample', 'whole', '--count', '500000'], /Expected an integer from 1 to 10000/],
     [['sample', 'whole', '--out', 'none/samples.png'], /Could not write none.*ERR_IO/],
     [['sample', 'whole/config.json'], /config.json is no usable safetensors file.*ERR_CHECKPOINT/],
-    [['sample', 'whole', '--device', 'cuda:x'], /for device.*ERR_DEVICE/],
+    [['sample', 'whole', '--device', 'cuda:x'], /for --device.*ERR_DEVICE/],
     [['sample'], /missing required argument 'run'/],
-    [['reconstruct', 'whole', '--count', '6000'], /Expected an integer from 1 to 5000 for count/],
+    [['reconstruct', 'whole', '--count', '6000'], /Expected an integer from 1 to 5000 for --count/],
     [['reconstruct', 'whole', '--size', '32'], /Expected examples of 784 values .*ERR_SHAPE/],
     [['reconstruct', 'whole', '--data', 'nothing'], /"nothing".*does not exist/],
     [['encode', 'whole', '--split', 'validation'], /'validation' is invalid.*train, test/],

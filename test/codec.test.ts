@@ -1,6 +1,8 @@
 /** Examples as compressed codes, and back. */
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { decodeIntegers, encodeIntegers } from '../lib/codec/integers.ts';
+import { sha256 } from '../lib/codec/sha256.ts';
 import { Random } from '../lib/data/random.ts';
 import { compress, decompress, sprites, VAE } from '../lib/index.ts';
 import { refusal } from './refusal.ts';
@@ -31,6 +33,24 @@ test('integers of all sizes come back', () => {
   expect(decodeIntegers(bytes, numbers.length - 1)).toBeUndefined();
   expect(decodeIntegers(new Uint8Array(20).fill(0x80), 1)).toBeUndefined();
   expect(decodeIntegers(bytes, 2 ** 40)).toBeUndefined();
+});
+
+test('a hash of many bytes is the usual one, and leaves the event loop its turns', async () => {
+  const parts = [Buffer.from('abc'), Buffer.alloc(0), Buffer.alloc(96 << 20, 7), Buffer.alloc(5 << 20, 9)];
+  let turns = 0;
+  let isDone = false;
+  const count = () => {
+    turns++;
+    if (!isDone) setImmediate(count);
+  };
+  setImmediate(count);
+  const found = await sha256([...parts, ...parts]);
+  isDone = true;
+  // Slices last 10 ms, and 200 MB take longer than that; where all of it ran at once there would be no turn.
+  expect(turns).toBeGreaterThan(1);
+  const hash = createHash('sha256');
+  for (const part of [...parts, ...parts]) hash.update(part);
+  expect(found).toEqual(hash.digest());
 });
 
 describe('compress', async () => {
@@ -91,6 +111,25 @@ describe('compress', async () => {
         expect(['ERR_DATA_FORMAT', 'ERR_STATE']).toContain((result as { code?: string }).code);
       else expect(result.shape.slice(1)).toEqual([1, 28, 28]);
     }
+  });
+
+  test('keeps the labels that decoding needs, and refuses others', async () => {
+    const spec = { encoder: { hidden: [16] }, latentSize: 2, condition: { classes: 3 } };
+    using conditioned = await VAE.create({ spec, device: 'cpu', seed: 1 });
+    const bytes = await compress(conditioned, data, { step: 1e-6 });
+    const found = await decompress(conditioned, bytes);
+    const wanted = await conditioned.reconstruct(data);
+    for (const [i, value] of found.data.entries())
+      expect(Math.abs(value - wanted.data[i]!)).toBeLessThan(1e-4);
+    const others = Array.from(data.labels!, (label) => (label + 1) % 3);
+    const relabeled = await decompress(conditioned, await compress(conditioned, data, { labels: others }));
+    expect(relabeled.data).not.toEqual(found.data);
+    expect(await refusal('ERR_SHAPE', () => compress(conditioned, data.data))).toContain('labels');
+    // The encoder alone sees them: the file needs none.
+    const half = { ...spec, condition: { classes: 3, decoder: false } };
+    using unseen = await VAE.create({ spec: half, device: 'cpu', seed: 1 });
+    const plain = await decompress(unseen, await compress(unseen, data, { step: 1e-6 }));
+    expect(plain.shape).toEqual([400, 1, 28, 28]);
   });
 
   test('refuses steps and codes that cannot be rounded', async () => {

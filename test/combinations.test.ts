@@ -88,9 +88,9 @@ async function train(spec: ModelSpecInput): Promise<{ first: number; last: numbe
   }
   try {
     const data = vae.spec.likelihood.type === 'tokens' ? tokens : bars;
-    const before = await vae.elbo(data);
+    const before = await vae.loss(data);
     for await (const _ of vae.fit(data, { epochs: 20, batchSize: EXAMPLES, learningRate: 3e-3 }));
-    const after = await vae.elbo(data);
+    const after = await vae.loss(data);
     await vae.sample(2, vae.spec.condition && { labels: [0, 1] });
     return { first: before.reconstruction, last: after.reconstruction };
   } finally {

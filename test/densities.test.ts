@@ -62,7 +62,7 @@ const PRIORS: Record<string, () => Promise<{ vae: VAE; labels?: number }>> = {
 async function logDensity(vae: VAE, z: Float32Array, label?: number): Promise<Float32Array> {
   const labels = label === undefined ? {} : { labels: new Int32Array(z.length / 2).fill(label) };
   const isUniform = vae.spec.posterior.type === 'uniform-noise';
-  const { kl } = await vae.losses(z, {
+  const { kl } = await vae.lossesPerExample(z, {
     noise: new Float32Array(z.length).fill(isUniform ? 0.5 : 0),
     ...labels,
   });
@@ -167,7 +167,7 @@ describe('the inverse autoregressive flow', () => {
       }
     }
     // At noise 0 and base variance 1: log q = log N(0; 0, I) - log |det|.
-    const { kl } = await vae.losses(x, { noise: new Float32Array(3) });
+    const { kl } = await vae.lossesPerExample(x, { noise: new Float32Array(3) });
     const logP = (await z(x)).reduce((total, value) => total - 0.5 * value * value, 0);
     const logDeterminant = Math.log(jacobian[0]![0]! * jacobian[1]![1]! * jacobian[2]![2]!);
     expect(kl[0]).toBeCloseTo(-logDeterminant - logP, 3);
@@ -321,7 +321,7 @@ describe('-log p(x) of a linear Gaussian model, x = W z + b + 0.5 noise', () => 
       expect(relativeError(await vae.negativeLogLikelihood(x, { samples }), exact)).toBeLessThan(1e-6);
     }
     // And the bound on it is the thing itself, on average.
-    const { reconstruction, kl } = await vae.losses(x, { seed: 1 });
+    const { reconstruction, kl } = await vae.lossesPerExample(x, { seed: 1 });
     const excess = reconstruction.map((value, i) => value + kl[i]! - exact[i]!);
     expect(Math.abs(mean(excess))).toBeLessThan((4.5 * deviation(excess)) / Math.sqrt(rows));
   });

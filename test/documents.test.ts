@@ -87,19 +87,25 @@ describe.each(DOCUMENTS)('%s', (document) => {
     }
   });
 
-  test.runIf(document === 'README.md')(
-    'has CommonJS and Python that read what the first block saved',
-    async () => {
-      expect(scripts.length).toBeGreaterThanOrEqual(3);
-      expect(decode(readFileSync(join(project, 'samples.png')))).toMatchObject({ width: 242, height: 242 });
-      for (const [i, code] of ofLanguage('js').entries()) {
-        writeFileSync(join(project, `js-${i}.cjs`), code);
-        const outcome = await runNode([`js-${i}.cjs`], { cwd: project });
-        expect(outcome, outcome.stderr).toMatchObject({ code: 0, stderr: '' });
-        expect(outcome.stdout).toBe('2 cpu [ 1, 1, 28, 28 ]\n');
-      }
-      const python = process.env.TORCHVAE_PYTHON || 'python3';
-      if (spawnSync(python, ['-c', 'import safetensors.numpy']).status !== 0) return;
+  test.runIf(document === 'README.md')('draws the samples of its first block', () => {
+    expect(scripts.length).toBeGreaterThanOrEqual(3);
+    expect(decode(readFileSync(join(project, 'samples.png')))).toMatchObject({ width: 242, height: 242 });
+  });
+
+  test.skipIf(ofLanguage('js').length === 0)('has CommonJS that reads what TypeScript saved', async () => {
+    for (const [i, code] of ofLanguage('js').entries()) {
+      writeFileSync(join(project, `js-${i}.cjs`), code);
+      const outcome = await runNode([`js-${i}.cjs`], { cwd: project });
+      expect(outcome, outcome.stderr).toMatchObject({ code: 0, stderr: '' });
+      expect(outcome.stdout).toMatch(/^\d+ cpu \[ 1, 1, 28, 28 \]\n$/);
+    }
+  });
+
+  const python = process.env.TORCHVAE_PYTHON || 'python3';
+  const hasPython = () => spawnSync(python, ['-c', 'import safetensors.numpy']).status === 0;
+  test.skipIf(ofLanguage('python').length === 0 || !hasPython())(
+    'has Python that reads what TypeScript saved',
+    () => {
       for (const code of ofLanguage('python')) {
         const { stdout } = spawnSync(python, ['-c', code], { cwd: project, encoding: 'utf8' });
         for (const [, expected] of code.matchAll(/# (\(.*\))$/gm)) expect(stdout).toContain(expected);

@@ -51,7 +51,7 @@ test('evaluate refuses labels that there are none of', async () => {
 
 test('threshold is kept, and score goes by it', async () => {
   const scores = join(folder, 'scores.csv');
-  expect((await torchvae(['score', run, '--out', scores])).stderr).toContain('no threshold was learned');
+  expect((await torchvae(['score', run, '--out', scores])).stderr).toContain('no threshold is set');
   expect(readFileSync(scores, 'utf8')).toMatch(/^example,score,label\n0,\d+\.\d+,(square|ellipse|heart)\n/);
   const learned = await torchvae(['threshold', run, '--quantile', '0.9', '--measure', 'reconstruction']);
   expect(learned.stderr).toContain('(reconstruction)');
@@ -68,7 +68,7 @@ test('threshold is kept, and score goes by it', async () => {
 test('threshold wants to be told how many false alarms', async () => {
   const { code, stderr } = await torchvae(['threshold', run]);
   expect(code).toBe(1);
-  expect(stderr).toMatch(/falseAlarmRate or quantile.*ERR_TYPE/);
+  expect(stderr).toMatch(/--false-alarm-rate or --quantile.*ERR_TYPE/);
 });
 
 test('compress and decompress', async () => {
@@ -85,11 +85,15 @@ test('compress and decompress', async () => {
   expect(existsSync(join(folder, 'y.safetensors'))).toBe(false);
 });
 
-test('compress takes the labels that a conditioned model needs from the data', async () => {
+test('compress takes the labels that a conditioned model needs from the data, decompress from the file', async () => {
   const conditioned = join(folder, 'conditioned');
   const spec = ['--set', 'encoder={"hidden":[4]}', '--set', 'condition.classes=3', '--device', 'cpu'];
   await torchvae(['train', '--count', '64', '--epochs', '1', '--out', conditioned, ...spec]);
   const outcome = await torchvae(['compress', conditioned, '--out', join(folder, 'labeled.tvz')]);
   expect(outcome.code, outcome.stderr).toBe(0);
   expect(outcome.stderr).toMatch(/mean squared error 0\.\d+/);
+  const file = join(folder, 'labeled.safetensors');
+  const unpacked = await torchvae(['decompress', conditioned, join(folder, 'labeled.tvz'), '--out', file]);
+  expect(unpacked.code, unpacked.stderr).toBe(0);
+  expect(decodeSafetensors(readFileSync(file), file).tensors.get('x')!.shape.slice(1)).toEqual([1, 28, 28]);
 });

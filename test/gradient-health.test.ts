@@ -1,6 +1,7 @@
 /** Norms of gradients and updates, verdicts on them, and where numbers ceased to be finite. */
 import { describe, expect, test } from 'vitest';
 import { Dataset, type EpochResult, type ModelSpecInput, sprites, VAE } from '../lib/index.ts';
+import { judgeGradients } from '../lib/training/gradient-health.ts';
 import { refusal } from './refusal.ts';
 
 const norm = (values: Float32Array) => Math.hypot(...values);
@@ -63,6 +64,57 @@ describe.each([
       /^The reconstruction term, in the decoder or the likelihood, became NaN or infinite at step 1 \(epoch 1\)/,
     );
     expect(await vae.parameters()).toEqual(before);
+  });
+});
+
+describe('verdicts', () => {
+  /** A layer of `size` weights, each with a gradient of this size. */
+  const judge = (layers: readonly { size: number; each: number }[]) => {
+    const name = (i: number) => `decoder.${i}.weight`;
+    const norms = layers.map(({ size, each }, i) => ({
+      name: name(i),
+      gradient: each * Math.sqrt(size),
+      update: 0,
+      weight: 1,
+    }));
+    return judgeGradients(norms, new Map(layers.map(({ size }, i) => [name(i), size])));
+  };
+
+  test('gradients are compared weight by weight: a narrow layer is not taken for a vanishing one', () => {
+    // The norms are 500 and 0.1, the weights' gradients 0.5 and 0.1.
+    const layers = [
+      { size: 1e6, each: 0.5 },
+      { size: 1, each: 0.1 },
+    ];
+    expect(judge(layers).verdict).toBe('healthy');
+  });
+
+  test('and a wide layer whose weights get next to nothing is', () => {
+    // The norms are equal.
+    const layers = [
+      { size: 1, each: 1 },
+      { size: 4e6, each: 0.5e-3 },
+    ];
+    expect(judge(layers)).toMatchObject({
+      verdict: 'vanishing',
+      layer: 'decoder.1.weight',
+      norm: Math.SQRT2,
+    });
+  });
+
+  test('the threshold is a thousandth', () => {
+    expect(
+      judge([
+        { size: 9, each: 1 },
+        { size: 4, each: 1.01e-3 },
+      ]).verdict,
+    ).toBe('healthy');
+    expect(
+      judge([
+        { size: 9, each: 1 },
+        { size: 4, each: 0.99e-3 },
+      ]).verdict,
+    ).toBe('vanishing');
   });
 });
 

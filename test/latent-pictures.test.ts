@@ -1,15 +1,7 @@
 /** What lies between codes and along their dimensions, and codes in a plane. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  Dataset,
-  interpolate,
-  latentChart,
-  projectCodes,
-  sprites,
-  type Tensor,
-  traverse,
-  VAE,
-} from '../lib/index.ts';
+import { Dataset, sprites, type Tensor, VAE } from '../lib/index.ts';
+import { interpolate, latentChart, projectCodes, traverse } from '../lib/report/index.ts';
 import { refusal } from './refusal.ts';
 import { relativeError } from './support/fixture.ts';
 

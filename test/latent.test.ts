@@ -1,9 +1,11 @@
 /** What is said of the use of z, and mixtures fitted to codes, against computations of their own. */
 import { describe, expect, test } from 'vitest';
 import { Random } from '../lib/data/index.ts';
-import { LatentMixture, sprites, VAE } from '../lib/index.ts';
+import { LatentMixture } from '../lib/evaluation/index.ts';
+import { Dataset, sprites, VAE } from '../lib/index.ts';
 import { Device } from '../lib/runtime/device.ts';
 import { refusal } from './refusal.ts';
+import { identity, setWeights } from './support/probe.ts';
 
 describe('latent health', () => {
   const data = sprites({ count: 300, seed: 5 });
@@ -47,6 +49,20 @@ describe('latent health', () => {
     expect(Math.abs(health.mutualInformation! - information / (n * draws))).toBeLessThan(0.15);
     expect(health).toMatchObject({ activeUnits: 3, examples: 300 });
     expect(health.alarm).toBeUndefined();
+  });
+
+  test('a dimension is active from a variance of its means of 0.01 on', async () => {
+    const variances = [0.0102, 0.0098, 1, 0];
+    const network = { type: 'mlp', hidden: [] } as const;
+    const shape = { inputShape: [4], encoder: network, decoder: network, latentSize: 4 };
+    using vae = await VAE.create({ spec: { ...shape, likelihood: 'gaussian' }, device: 'cpu' });
+    await setWeights(vae, { 'posterior.mean.weight': identity(4) });
+    // The means are x, half of it a root of its variance above zero and half of it below.
+    const rows = Array.from({ length: 500 }, (_, i) => variances.map((v) => (i % 2 ? 1 : -1) * Math.sqrt(v)));
+    const { activeUnits, meanVariance, alarm } = await vae.latentHealth(Dataset.from(rows));
+    for (const [j, variance] of variances.entries()) expect(meanVariance[j]).toBeCloseTo(variance, 4);
+    expect(activeUnits).toBe(2);
+    expect(alarm).toBeUndefined();
   });
 
   test('a model that ignores x has collapsed, and is told what to try', async () => {

@@ -1,6 +1,6 @@
 /** Schedules of the learning rate against torch.optim.lr_scheduler (PyTorch 2.13), and through fit(). */
 import { describe, expect, test } from 'vitest';
-import { Dataset, type LearningRateSchedule, VAE } from '../lib/index.ts';
+import { Dataset, type LearningRateSchedule, type StepProgress, VAE } from '../lib/index.ts';
 import type { Plateau } from '../lib/model/core.ts';
 import { checkSchedule, learningRateAt, notePlateau } from '../lib/training/learning-rate.ts';
 import { refusal } from './refusal.ts';
@@ -77,6 +77,63 @@ describe('through fit()', () => {
     expect(stepped.rates).toEqual([0.01, 0, 0]);
     // Two epochs at a rate of 0 leave the weights of the first.
     expect(stepped.weights).toEqual((await learn(undefined, 0.01, 1)).weights);
+  });
+
+  test('an epoch reports the rate of its last step, progress the rate of the step to come', async () => {
+    // 3 steps an epoch: in the second epoch the last is step 2 of its own and 5 of all.
+    const schedule = { type: 'cosine', epochs: 2, final: 0.1, warmup: 3 } as const;
+    const rateAt = (step: number) =>
+      Math.min(1, (step + 1) / 4) * (0.1 + (0.9 * (1 + Math.cos((Math.PI * step) / 6))) / 2);
+    using vae = await VAE.create({ spec, device: 'cpu', seed: 3 });
+    const reported: number[] = [];
+    const coming = new Map<number, number>();
+    const onProgress = (progress: StepProgress) => coming.set(progress.step, progress.learningRate);
+    const options = { epochs: 2, batchSize: 8, learningRate: 1, schedule, onProgress };
+    for await (const { learningRate } of vae.fit(data, options)) reported.push(learningRate);
+    expect(reported[0]).toBeCloseTo(rateAt(2), 12);
+    expect(reported[1]).toBeCloseTo(rateAt(5), 12);
+    // The first steps are handed over one at a time; where an epoch ends, the next one begins.
+    expect(coming.get(1)).toBeCloseTo(rateAt(1), 12);
+    for (const [step, rate] of coming) if (step % 3 !== 0) expect(rate).toBeCloseTo(rateAt(step), 12);
+  });
+
+  test('losses are weighted by the beta of the step that was taken last', async () => {
+    const warm = { ...spec, objective: { beta: 2, warmup: { steps: 10 } } };
+    using vae = await VAE.create({ spec: warm, device: 'cpu', seed: 3 });
+    const betas = new Map<number, number>();
+    const onProgress = ({ step, beta }: StepProgress) => betas.set(step, beta);
+    const seen = [];
+    for await (const { train, validation } of vae.fit(data, {
+      epochs: 4,
+      batchSize: 8,
+      validation: data,
+      onProgress,
+    })) {
+      expect(validation!.beta).toBe(train.beta);
+      seen.push(train.beta);
+    }
+    // 3 steps an epoch, each of them a tenth further, from 0 to 2: the last ones are numbers 2, 5, 8 and 11.
+    for (const [epoch, beta] of seen.entries()) expect(beta).toBeCloseTo([0.4, 1, 1.6, 2][epoch]!, 12);
+    expect(betas.get(1)).toBe(0);
+    for (const [step, beta] of betas) expect(beta).toBeCloseTo(Math.min(2, (step - 1) / 5), 12);
+    expect((await vae.loss(data)).beta).toBe(2);
+    using fresh = await VAE.create({ spec: warm, device: 'cpu', seed: 3 });
+    expect((await fresh.loss(data)).beta).toBe(0);
+  });
+
+  test('the seconds that are left are the steps that are left at the present speed', async () => {
+    using vae = await VAE.create({ spec, device: 'cpu', seed: 3 });
+    const left: number[] = [];
+    const check = (progress: StepProgress) => {
+      const { epoch, lastEpoch, stepInEpoch, stepsPerEpoch, stepsPerSecond, secondsLeft } = progress;
+      const steps = (lastEpoch - epoch) * stepsPerEpoch + stepsPerEpoch - stepInEpoch;
+      expect([lastEpoch, stepsPerEpoch]).toEqual([3, 12]);
+      expect(secondsLeft * stepsPerSecond).toBeCloseTo(steps, 6);
+      left.push(steps);
+    };
+    await vae.fit(data, { epochs: 3, batchSize: 2, onProgress: check });
+    expect(left[0]).toBe(35);
+    expect(left.at(-1)).toBe(0);
   });
 
   test('a plateau is remembered by the checkpoint', async () => {

@@ -24,7 +24,7 @@ describe.each(Object.entries(cases))('%s', (name, likelihood) => {
     ['float64', 5e-6],
   ] as const)('log-density and its derivatives, %s', async (precision, tolerance) => {
     using vae = await create(precision);
-    const { reconstruction } = await vae.losses(values('x'), { noise: values('y') });
+    const { reconstruction } = await vae.lossesPerExample(values('x'), { noise: values('y') });
     reconstruction.forEach((value, i) => {
       const wanted = values('negativeLogProb')[i]!;
       expect(Math.abs(value - wanted) / Math.max(1, Math.abs(wanted)), `row ${i}`).toBeLessThan(tolerance);
@@ -99,12 +99,12 @@ describe.each(Object.entries(cases))('%s', (name, likelihood) => {
     const isReal = ['gaussian', 'laplace', 'squared-error'].some((real) => name.startsWith(real));
     for (const value of isReal ? [Number.NaN, Infinity, -Infinity] : [-1e-6, 1.001, Number.NaN]) {
       const range = isReal ? 'the finite numbers' : '[0, 1]';
-      await expect(vae.losses(Float32Array.of(0.5, value), { noise: y })).rejects.toMatchObject({
+      await expect(vae.lossesPerExample(Float32Array.of(0.5, value), { noise: y })).rejects.toMatchObject({
         code: 'ERR_RANGE',
         message: `Expected values in ${range} for x but received ${Math.fround(value)} at index 1`,
       });
     }
-    if (isReal) await vae.losses(Float32Array.of(-3, 40), { noise: y });
+    if (isReal) await vae.lossesPerExample(Float32Array.of(-3, 40), { noise: y });
   });
 });
 
@@ -123,9 +123,9 @@ test.each([
       const y = Float32Array.from({ length: size }, (_, i) => spread * Math.sin(7 * i + spread));
       const x = Float32Array.from({ length: 512 }, (_, i) => (i % 2 === 0 ? i / 510 : 0));
       const noise = Float32Array.from({ length: 256 * size }, (_, i) => y[i % size]!);
-      const joint = (await vae.losses(x, { noise })).reconstruction;
+      const joint = (await vae.lossesPerExample(x, { noise })).reconstruction;
       const swapped = x.map((_, i) => (i % 2 === 0 ? 0 : Math.floor(i / 2) / 255));
-      const other = (await vae.losses(swapped, { noise })).reconstruction;
+      const other = (await vae.lossesPerExample(swapped, { noise })).reconstruction;
       // p(k, 0) summed over k is p(0) of the second value; both sums together give the product of the marginals.
       const sum = (all: Float32Array) => all.reduce((total, value) => total + Math.exp(-value), 0);
       expect((sum(joint) * sum(other)) / Math.exp(-joint[0]!)).toBeCloseTo(1, -Math.log10(tolerance));

@@ -76,7 +76,7 @@ test('where memory cannot be had, calls are refused, and a smaller model works i
     for (const handle of [wide, plain]) addon.dispose(handle);
     await note('small step', () => train(small, data));
     const vae = await VAE.create({ spec: { inputShape: [16], encoder: { hidden: [8] } }, device: 'cpu' });
-    await note('small fit', () => vae.fit(Dataset.from(new Float32Array(160), { shape: [16] })).next());
+    await note('small fit', () => vae.fit(Dataset.from(new Float32Array(160), { shape: [16] })));
     console.log(JSON.stringify(codes));
   `,
   );

@@ -19,7 +19,7 @@ describe.each(CASES)('against PyTorch: %s', (name) => {
     const { mean, logVariance } = await vae.encode(values('x'));
     expect(relativeError(mean.data, values('mean'))).toBeLessThan(1e-5);
     expect(relativeError(logVariance.data, values('logVariance'))).toBeLessThan(1e-5);
-    const { reconstruction, kl } = await vae.losses(values('x'), { noise: values('noise') });
+    const { reconstruction, kl } = await vae.lossesPerExample(values('x'), { noise: values('noise') });
     expect(relativeError(reconstruction, values('reconstruction'))).toBeLessThan(1e-5);
     expect(relativeError(kl, values('kl'))).toBeLessThan(1e-5);
   });

@@ -154,11 +154,38 @@ test('skip leaves out the updates of bad batches, and says how many; stop does n
   }
 });
 
-test('a model whose every batch is bad says so', async () => {
-  const rows = new Float32Array(16 * 20).fill(3e38);
+test('an epoch of which every update was left out ends training, and the next fit begins it anew', async () => {
+  const bad = Dataset.from(new Float32Array(16 * 20).fill(3e38), { shape: [20] });
+  const good = Dataset.from(new Float32Array(16 * 20).fill(0.5), { shape: [20] });
   using vae = await VAE.create({ spec: { ...spec, likelihood: { type: 'gaussian' } }, device: 'cpu' });
-  const training = train(vae, { onNonFinite: 'skip' }, 1, Dataset.from(rows, { shape: [20] }));
-  await expect(training).rejects.toMatchObject({ code: 'ERR_NONFINITE' });
+  for (const _ of [1, 2]) {
+    const training = train(vae, { onNonFinite: 'skip' }, 5, bad);
+    await expect(training).rejects.toMatchObject({
+      code: 'ERR_NONFINITE',
+      message: expect.stringMatching(
+        /^Every update of epoch 1 was left out: .* became NaN or infinite\. Lower/,
+      ),
+    });
+    expect(vae.epoch).toBe(0);
+  }
+  // Nothing of the bad epoch is left, in its checkpoint either.
+  const path = join(await mkdtemp(join(tmpdir(), 'torchvae-')), 'bad.safetensors');
+  await vae.save(path);
+  using loaded = await VAE.load(path, { device: 'cpu' });
+  for (const model of [vae, loaded]) {
+    const [result] = await train(model, { onNonFinite: 'skip' }, 1, good);
+    expect(result).toMatchObject({ epoch: 1 });
+    expect(result!.skipped).toBeUndefined();
+  }
+});
+
+test('nor do updates of several batches go on for ever, each with a bad one', async () => {
+  const rows = Float32Array.from({ length: 32 * 20 }, (_, i) => ((i * 7919) % 1009) / 1009);
+  for (const first of [0, 16]) rows.fill(3e38, first * 20, (first + 1) * 20);
+  const data = Dataset.from(rows, { shape: [20] });
+  using vae = await VAE.create({ spec: { ...spec, likelihood: { type: 'gaussian' } }, device: 'cpu' });
+  const options = { onNonFinite: 'skip', accumulate: 2, shuffle: false } as const;
+  await expect(train(vae, options, 1000, data)).rejects.toMatchObject({ code: 'ERR_NONFINITE' });
 });
 
 test('an update that makes a weight NaN ends training, behind every activation', async () => {
@@ -172,7 +199,7 @@ test('an update that makes a weight NaN ends training, behind every activation',
       spec: { inputShape: [20], encoder: { hidden: [9], activation }, latentSize: 2 },
       device: 'cpu',
     });
-    const training = train(vae, { adam: { epsilon: 0 } }, 1, dark);
+    const training = train(vae, { optimizer: { type: 'adam', epsilon: 0 } }, 1, dark);
     await expect(training, activation).rejects.toMatchObject({ code: 'ERR_NONFINITE' });
     expect(vae.step).toBe(1);
   }

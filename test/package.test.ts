@@ -102,6 +102,19 @@ describe('a project that depends on it', () => {
     expect(await runNode(['a.mjs'], { cwd: project })).toMatchObject({ code: 0, stdout: '1\n' });
   });
 
+  test('imports measures and pictures from their own paths', async () => {
+    const program = `
+      import * as torchvae from 'torchvae';
+      import { detection } from 'torchvae/metrics';
+      import { encodePng, imageGrid } from 'torchvae/report';
+      console.log(detection(Float32Array.of(1, 2), [false, true]).auroc);
+      console.log(imageGrid(new Float32Array(4), [1, 2, 2]).width > 2, encodePng.name);
+      console.log('detection' in torchvae, 'imageGrid' in torchvae);`;
+    writeFileSync(join(project, 'paths.mjs'), program);
+    const { stdout, stderr } = await runNode(['paths.mjs'], { cwd: project });
+    expect(stdout, stderr).toBe('1\ntrue encodePng\nfalse false\n');
+  });
+
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const canRequire = major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19);
 
@@ -122,6 +135,10 @@ describe('a project that depends on it', () => {
   test('type-checks against it, from modules and from CommonJS', () => {
     const program = `
       import { type EpochResult, VAE, sprites } from 'torchvae';
+      import { type Detection, detection } from 'torchvae/metrics';
+      import { type Picture, imageGrid } from 'torchvae/report';
+      export const found: Detection = detection(Float32Array.of(1, 2), [false, true]);
+      export const picture: Picture = imageGrid(new Float32Array(4), [1, 2, 2]);
       export async function run(): Promise<EpochResult[]> {
         const vae = await VAE.create({ preset: 'mlp-400', device: 'cpu' });
         const results: EpochResult[] = [];

@@ -62,7 +62,7 @@ describe.each(['posteriors', 'priors', 'objectives', 'networks'])('%s', (file) =
 
     test.each(TOLERANCES)('costs, moments and draws, %s', async (precision, tolerance) => {
       using vae = await create(example, precision);
-      const { reconstruction, kl } = await vae.losses(values('x'), options);
+      const { reconstruction, kl } = await vae.lossesPerExample(values('x'), options);
       expect(relativeError(reconstruction, values('reconstruction'))).toBeLessThan(tolerance);
       expect(relativeError(kl, values('kl'))).toBeLessThan(tolerance);
       const { mean, logVariance } = await vae.encode(values('x'), labels && { labels });

@@ -52,7 +52,7 @@ describe.skipIf(refusal !== undefined)('bf16', () => {
       const x = new Float32Array(rows * size).map((_, i) => ((i * 7919) % 1009) / 1009);
       const made = async (precision: Precision) => {
         using vae = await VAE.create({ spec, seed: 3, precision, device: 'cpu' });
-        return { ...(await vae.gradients(x, { seed: 5 })), each: await vae.losses(x, { seed: 5 }) };
+        return { ...(await vae.gradients(x, { seed: 5 })), each: await vae.lossesPerExample(x, { seed: 5 }) };
       };
       const [came, wanted] = [await made('bf16'), await made('float64')];
       expect(Math.abs(came.reconstruction / wanted.reconstruction - 1)).toBeLessThan(1e-3);

@@ -98,7 +98,7 @@ describe.each(presetNames)('%s', (name) => {
       using vae = await VAE.create({ preset: name, device: 'cpu', seed: 1 });
       const reconstruction = [];
       const options = { epochs: 2, batchSize, learningRate };
-      const before = (await vae.elbo(train)).reconstruction;
+      const before = (await vae.loss(train)).reconstruction;
       for await (const epoch of vae.fit(train, options)) reconstruction.push(epoch.train.reconstruction);
       expect(reconstruction[1]).toBeLessThan(0.6 * before);
       expect(reconstruction[1]).toBeLessThan(reconstruction[0]!);
@@ -132,12 +132,12 @@ describe('from the command line', () => {
     const { config, metrics } = await train(name, '--preset', name, '--epochs', '2');
     expect(config).toMatchObject({
       preset: name,
-      training: preset(name).training.holdout ? { holdout: 0.1 } : {},
+      training: preset(name).validation ? { holdout: 0.1 } : {},
     });
     expect(metrics.length).toBe(2);
     expect(metrics[1].train.reconstruction).toBeLessThan(metrics[0].train.reconstruction);
     // What is held out is judged in place of the test set.
-    expect('validation' in metrics[0]).toBe(preset(name).training.holdout !== undefined);
+    expect('validation' in metrics[0]).toBe(preset(name).validation !== undefined);
   });
 
   test('--set puts other parts in, a resumed run has them still, and samples have labels', async () => {
@@ -208,8 +208,8 @@ describe('from the command line', () => {
   test.each([
     ['nonsense', /Expected KEY=VALUE for --set but received nonsense/],
     ['posteriors.type=iaf', /key that begins with one of encoder, .*received posteriors/],
-    ['objective.bata=4', /Unknown option bata in spec.objective/],
-    ['posterior=uniform', /spec.posterior/],
+    ['objective.bata=4', /Unknown option bata in --set objective/],
+    ['posterior=uniform', /--set posterior/],
     ['clip.norm=no', /clip.norm/],
   ])('--set %s is refused', async (assignment, message) => {
     const { code, stderr } = await torchvae([

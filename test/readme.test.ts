@@ -3,13 +3,21 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Report } from '../scripts/bench/results.ts';
+import { insertTable, markdown, summary } from '../scripts/bench/table.ts';
 import { packageFolder } from './support/command.ts';
 
 const read = (path: string) => readFileSync(join(packageFolder, path), 'utf8');
 const readme = read('README.md');
 
+test('the README is short', () => {
+  expect(readme.split('\n').length).toBeLessThan(160);
+});
+
 test('the variables are those that the code reads', () => {
-  const named = new Set([...readme.matchAll(/^\| `(TORCHVAE_\w+)`/gm)].map(([, name]) => name!));
+  const table = read('docs/libtorch.md').matchAll(/^\| `(TORCHVAE_\w+)`/gm);
+  const named = new Set([...table].map(([, name]) => name!));
+  expect(named.size).toBeGreaterThan(4);
   for (const name of named) {
     const { status } = spawnSync('grep', ['-rq', name, join(packageFolder, 'lib')]);
     expect(status, name).toBe(0);
@@ -35,8 +43,16 @@ test('the table says what the results file says', () => {
   for (const loss of [...reference.train, ...reference.test]) expect(table).toContain(loss.toFixed(2));
 });
 
+test('the tables of speed say what the benchmark measured', () => {
+  const report: Report = JSON.parse(read('docs/results/bench-cpu.json'));
+  expect(insertTable(readme, summary(report))).toBe(readme);
+  const speed = read('docs/speed.md');
+  expect(insertTable(speed, markdown(report))).toBe(speed);
+});
+
 /** `<!-- NAME -->` to `<!-- /NAME -->` in a document: the table that a study wrote from docs/results/NAME.json. */
-const studies = ['README.md', 'docs/studies.md', 'docs/data.md', 'docs/evaluation.md'].flatMap((document) =>
+const DOCUMENTS = ['results', 'studies', 'data', 'evaluation'].map((name) => `docs/${name}.md`);
+const studies = DOCUMENTS.flatMap((document) =>
   [...read(document).matchAll(/<!-- ([a-z]+) -->\n([\s\S]*?)<!-- \/\1 -->/g)].map(
     ([, name, table]) => [name!, table!.trim().split('\n')] as const,
   ),
@@ -49,6 +65,23 @@ const numbersIn = (value: unknown): number[] =>
     : typeof value === 'object' && value
       ? Object.values(value).flatMap(numbersIn)
       : [];
+
+test('all tables of studies are found', () => {
+  expect(studies.map(([name]) => name).sort()).toEqual(
+    [
+      'anomaly',
+      'collapse',
+      'conditional',
+      'disentangle',
+      'evaluation',
+      'gradients',
+      'iwae',
+      'mixture',
+      'presets',
+      'streaming',
+    ].sort(),
+  );
+});
 
 test.each(studies)('the table %s says what its results file says', (name, [, , ...lines]) => {
   const { rows, machine, versions, date, command } = JSON.parse(read(`docs/results/${name}.json`));

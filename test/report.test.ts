@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type EpochRecord, renderReport } from '../lib/index.ts';
+import { type EpochRecord, renderReport } from '../lib/report/index.ts';
 import { torchvae } from './support/command.ts';
 
 const HOSTILE = `</style><script src="https://evil.example/x.js">alert('1')</script><img src=x onerror="y()">&`;

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -246,6 +247,39 @@ onLinux('repeating', () => {
     await release();
     await (await waiting)();
     expect(existsSync(join(folder, 'lock'))).toBe(false);
+  });
+
+  it('after a lock that several find dead at once: one of them takes it', async () => {
+    const path = join(folder, 'lock');
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    for (let round = 0; round < 12; round++) {
+      writeTree(folder, { lock: JSON.stringify({ pid, host: hostname(), token: `dead-${round}` }) });
+      const abort = new AbortController();
+      const releases: (() => Promise<void>)[] = [];
+      const takers = Array.from({ length: 8 }, () =>
+        takeLock(path, { signal: abort.signal }).then(
+          (release) => releases.push(release),
+          ({ code }) => expect(code).toBe('ERR_ABORTED'),
+        ),
+      );
+      await until(() => releases.length > 0);
+      await sleep(50);
+      abort.abort();
+      await Promise.all(takers);
+      expect(releases.length).toBe(1);
+      await releases[0]!();
+      expect(readdirSync(folder).filter((name) => name.startsWith('lock'))).toEqual([]);
+    }
+  });
+
+  it('after one that died while it broke a lock: the guard it left is removed', async () => {
+    const path = join(folder, 'lock');
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    const dead = JSON.stringify({ pid, host: hostname(), token: 'dead' });
+    writeTree(folder, { lock: dead, 'lock.break': dead });
+    const release = await takeLock(path);
+    expect(existsSync(`${path}.break`)).toBe(false);
+    await release();
   });
 
   it('whose lock was broken meanwhile: the lock of another stays', async () => {

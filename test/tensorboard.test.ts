@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { imageGrid, type Picture, TensorBoardWriter } from '../lib/index.ts';
+import { imageGrid, type Picture, TensorBoardWriter } from '../lib/report/index.ts';
 import { crc32c } from '../lib/report/tensorboard/crc32c.ts';
 import {
   histogramValue,

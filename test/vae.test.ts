@@ -100,13 +100,36 @@ test('06 bytes mean pixels: the same codes as floats divided by 255', async () =
   expect((await vae.encode(bytes)).mean.data).toEqual((await vae.encode(floats)).mean.data);
 });
 
-test('07 elbo: the mean of the examples losses, with noise that repeats', async () => {
+test('07 loss: the mean of the losses per example, with noise that repeats', async () => {
   using vae = await create();
-  const first = await vae.elbo(held);
-  expect(await vae.elbo(held)).toEqual(first);
-  expect((await vae.elbo(held, { seed: 9 })).reconstruction).not.toBe(first.reconstruction);
-  const { kl } = await vae.losses(held);
+  const first = await vae.loss(held);
+  expect(await vae.loss(held)).toEqual(first);
+  expect((await vae.loss(held, { seed: 9 })).reconstruction).not.toBe(first.reconstruction);
+  const { kl } = await vae.lossesPerExample(held);
   expect(kl.reduce((a, b) => a + b) / kl.length).toBeCloseTo(first.kl, 4);
+  expect(await vae.loss(held.data)).toEqual(first);
+  const x = { data: held.batch([0, 1]), shape: [2, 1, 28, 28] };
+  expect((await vae.loss(x)).elbo).toBeCloseTo((await vae.loss(held.take(2))).elbo, 3);
+});
+
+test('07 what one method gives another takes: sample, encode, decode', async () => {
+  using vae = await create();
+  const images = await vae.sample(3);
+  const encoding = await vae.encode(images);
+  expect(encoding).toEqual(await vae.encode(images.data));
+  const decoded = await vae.decode(encoding);
+  expect(decoded).toEqual(await vae.decode(encoding.mean));
+  expect(decoded).toEqual(await vae.reconstruct(images));
+  expect((await vae.score(decoded)).length).toBe(3);
+});
+
+test('07 loss: of a model with labels, which a data set brings or the call gives', async () => {
+  using vae = await VAE.create({ spec: { ...small, condition: { classes: 3 } }, device: 'cpu', seed: 1 });
+  const own = await vae.loss(held);
+  expect(await vae.loss(held.data, { labels: held.labels! })).toEqual(own);
+  const others = Array.from(held.labels!, (label) => (label + 1) % 3);
+  expect((await vae.loss(held, { labels: others })).kl).not.toBe(own.kl);
+  await expect(vae.loss(held.data)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
 });
 
 test('08 the same seed trains to the same bits, another seed does not', async () => {
@@ -182,7 +205,7 @@ test.skipIf(process.env.TORCHVAE_TWIN)(
 test('13 leaving the loop ends training; a second fit at once is refused', async () => {
   using vae = await create();
   for await (const { epoch } of vae.fit(data, { epochs: 5, batchSize: 64 })) {
-    await expect(vae.fit(data).next()).rejects.toMatchObject({ code: 'ERR_STATE' });
+    await expect(vae.fit(data)).rejects.toMatchObject({ code: 'ERR_STATE' });
     if (epoch === 2) break;
   }
   expect(vae.epoch).toBe(2);

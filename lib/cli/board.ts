@@ -8,13 +8,12 @@ import type { EpochResult } from '../training/fit.ts';
 import type { VAE } from '../vae.ts';
 
 /**
- * What writes a run's epochs for TensorBoard, in `RUN/tensorboard`; undefined where that is neither asked for nor was done
- * before.
+ * The writer of `RUN/tensorboard`; undefined where --tensorboard was not given, now or before the run was resumed.
  */
 export function openBoard(run: RunDirectory, isAsked: boolean, { step }: VAE): TensorBoardWriter | undefined {
   const directory = join(run.path, 'tensorboard');
   if (!isAsked && !existsSync(directory)) return undefined;
-  // An epoch that a kill came after, but whose checkpoint was not written yet, comes again.
+  // An epoch whose checkpoint was not written before a kill is trained again.
   return new TensorBoardWriter(directory, { from: step + 1 });
 }
 

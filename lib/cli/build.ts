@@ -4,10 +4,10 @@ import type { Command } from 'commander';
 import { packageRoot } from '../package.ts';
 
 const HELP = `
-torchvae comes with binaries for Linux x64 with glibc 2.28 or newer. This compiles them from the sources in the package,
-for a platform without, or for a libtorch without an engine. It needs a C++20 compiler, CMake 3.21 or newer, and Ninja or
-Make; where one is missing it says how to install it. The build tools from npm go into the package's own folder, and what
-is built there is preferred to what came with it. It takes several minutes.
+The package has binaries for Linux x64 with glibc 2.28 or newer. This command compiles them from the sources in the package,
+for another platform, or for a libtorch without an engine. It needs a C++20 compiler, CMake 3.21 or newer, and Ninja or
+Make; if one is missing, it says how to install it. The build tools from npm go into the package's folder, and the result is
+preferred to the packed binaries. It takes several minutes.
 
 Examples:
   $ torchvae build                             for the libtorch that is found, fetched first if there is none
@@ -18,9 +18,9 @@ Then: torchvae doctor`;
 export function register(program: Command): void {
   program
     .command('build')
-    .description('compile the engine from source, where no binary fits')
+    .description('Compile the engine from source, where no binary fits.')
     .option('--libtorch <folder>', 'compile for this libtorch')
-    .option('--verbose', 'say what is compiled')
+    .option('--verbose', 'print the commands of the compiler')
     .addHelpText('after', HELP)
     .action(({ libtorch, verbose }: { libtorch?: string; verbose?: boolean }) => {
       const flags = [...(libtorch ? ['--libtorch', libtorch] : []), ...(verbose ? ['--verbose'] : [])];

@@ -12,10 +12,8 @@ import { openShown } from './run-data.ts';
 /** Adds `torchvae compress` and `torchvae decompress`. */
 export function register(program: Command): void {
   addShownOptions(program.command('compress'))
-    .description(
-      'Write test examples as rounded, compressed codes, and say how small they are and what is lost.',
-    )
-    .option('--step <size>', 'what codes are rounded to multiples of', nonNegative(1e6), 0.25)
+    .description('Write test examples as rounded, compressed codes; print their size and the error.')
+    .option('--step <size>', 'round codes to multiples of this', nonNegative(1e6), 0.25)
     .option('--out <file>', 'file to write', 'codes.tvz')
     .addHelpText(
       'after',
@@ -27,9 +25,9 @@ Example:
     .action(pack);
   program
     .command('decompress')
-    .description('Write the examples that codes are of, as x in a safetensors file.')
-    .argument('<run>', 'run directory or checkpoint file that the codes were made with')
-    .argument('<codes>', 'what torchvae compress wrote')
+    .description('Decode compressed examples and write them as x in a safetensors file.')
+    .argument('<run>', 'run directory or checkpoint file of the model that made the codes')
+    .argument('<codes>', 'file that torchvae compress wrote')
     .option('--best', BEST_HELP)
     .option('--out <file>', 'file to write', 'examples.safetensors')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
@@ -44,7 +42,7 @@ async function pack(
   const data = await openShown(name, flags, 'test', vae.schema);
   const bytes = await compress(vae, data, { step });
   await writeFileAtomic(out, bytes);
-  const { data: found } = await decompress(vae, bytes, data.labels && { labels: data.labels });
+  const { data: found } = await decompress(vae, bytes);
   const whole = data.drawn(0);
   const scale = whole instanceof Uint8Array ? 255 : 1;
   const error = found.reduce((sum, value, i) => sum + (value - whole[i]! / scale) ** 2, 0) / found.length;

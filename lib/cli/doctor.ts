@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { type DoctorReport, type Finding, runDoctor } from '../setup/doctor.ts';
 
 const HELP = `
-Says whether training can run here, on what, and what to do about what is missing. libtorch is really opened, in a process
-of its own: a broken one is reported, not suffered. The exit code is 0 only if training can run.
+Reports the system, libtorch, the engine and CUDA, and what to do about problems. A separate process opens libtorch, so a
+broken one is reported and cannot end the command. The exit code is 0 only if training can run.
 
 Examples:
   $ torchvae doctor
@@ -14,7 +14,7 @@ Examples:
 export function register(program: Command): void {
   program
     .command('doctor')
-    .description('say whether training can run here, and what to do if not')
+    .description('Say whether training can run here, and what to do if not.')
     .option('--libtorch <folder>', 'examine this libtorch')
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)

@@ -13,7 +13,9 @@ export function register(program: Command): void {
     .description('Write mean and logVariance of q(z|x) for every example, as a safetensors file.');
   addShownOptions(command)
     .addOption(
-      new Option('--split <name>', 'for sets that have both').choices(['train', 'test']).default('test'),
+      new Option('--split <name>', 'split to encode, of sets that have both')
+        .choices(['train', 'test'])
+        .default('test'),
     )
     .option('--out <file>', 'file to write', 'codes.safetensors')
     .addHelpText(

@@ -28,20 +28,22 @@ const EVALUATION_FILE = 'evaluation.json';
 export function register(program: Command): void {
   addShownOptions(program.command('evaluate'))
     .description(
-      'Say how good a model is: losses, likelihood, reconstructions, use of z, samples, disentanglement, detection.',
+      'Measure how good a model is: losses, likelihood, reconstructions, use of z, samples, disentanglement, detection.',
     )
     .addOption(
-      new Option('--split <name>', 'for sets that have both').choices(['train', 'test']).default('test'),
+      new Option('--split <name>', 'split to evaluate, of sets that have both')
+        .choices(['train', 'test'])
+        .default('test'),
     )
     .option(
       '--likelihood <k>',
-      'draws an example for the importance-weighted -log p(x); 5000 is usual; 0 leaves it out',
+      'draws of z for each example of the importance-weighted -log p(x), usually 5000; 0 leaves it out',
       integer(0, 2 ** 24),
       0,
     )
     .option(
       '--samples <n>',
-      'draws from the model that are held against as many examples; 0 leaves it out',
+      'draws from the model to compare with as many examples; 0 leaves it out',
       integer(0, 2 ** 20),
       10_000,
     )
@@ -51,9 +53,9 @@ export function register(program: Command): void {
       collect,
     )
     .addOption(
-      new Option('--measure <name>', 'what anomalies are scored by').choices(MEASURES).default('elbo'),
+      new Option('--measure <name>', 'measure that scores anomalies').choices(MEASURES).default('elbo'),
     )
-    .option('--seed <n>', 'of all draws', integer(0), 0)
+    .option('--seed <n>', 'seed of all draws', integer(0), 0)
     .option('--json', 'print JSON instead of a table')
     .option('--out <file>', `JSON to write; default RUN/${EVALUATION_FILE} for a run directory, else none`)
     .addHelpText(
@@ -64,9 +66,9 @@ Examples:
   torchvae evaluate runs/digits --likelihood 5000 --samples 0
   torchvae evaluate runs/without-4 --anomalous 4
 
-Everything is of the test split unless --split says otherwise, in nats unless it says otherwise. --likelihood 5000 takes
-minutes on MNIST's test images. Distances between samples and data are taken in the principal components of the data: they
-compare models with each other, not with distances in the features of another network.`,
+Figures are in nats where no unit is named. --likelihood 5000 takes minutes on MNIST's test images. Distances between samples
+and data are computed on the principal components of the data: they compare models with each other, but not with distances in the
+features of another network.`,
     )
     .action(run);
 }
@@ -96,13 +98,13 @@ function toLabel(text: string, classes: readonly string[] | undefined): string |
   return classes?.includes(text) || !/^\d+$/.test(text) ? text : Number(text);
 }
 
-/** For people: a line a figure. */
+/** A line for each figure, for people. */
 function table(evaluation: Evaluation): string {
   const { data, losses, likelihood, reconstruction, latent, samples, disentanglement, detection } =
     evaluation;
   const binarized = data.binarization === 'none' ? '' : `, binarized (${data.binarization})`;
   const lines: [string, number | undefined, string?][] = [
-    ['elbo', losses.elbo, 'nats an example, one draw of z'],
+    ['elbo', losses.elbo, 'nats per example, one draw of z'],
     ['reconstruction', losses.reconstruction, '-log p(x|z)'],
     ['kl', losses.kl, 'KL(q(z|x) || p(z))'],
     ['bits per dimension', losses.bitsPerDimension, 'of -elbo'],

@@ -24,14 +24,12 @@ interface Flags extends ShownOptions, PictureOptions {
 export function register(program: Command): void {
   const command = program
     .command('interpolate')
-    .description(
-      'Go from the code of an example to that of another, and write a picture of what lies between.',
-    );
+    .description('Write a picture of the images between pairs of examples.');
   addPictureOptions(addShownOptions(command), 'interpolation.png')
-    .option('--pairs <n>', 'rows, of examples that are spread over the test set', integer(1, 100), 6)
-    .option('--steps <n>', 'images in a row, both ends counted', integer(2, 100), 10)
+    .option('--pairs <n>', 'number of pairs, spread over the test set', integer(1, 100), 6)
+    .option('--steps <n>', 'images in a row, including both ends', integer(2, 100), 10)
     .addOption(
-      new Option('--path <kind>', 'straight, or along a great circle')
+      new Option('--path <kind>', 'straight line or great circle')
         .choices(['linear', 'spherical'])
         .default('linear'),
     )

@@ -7,6 +7,8 @@ import { register as registerCompress } from './compress.ts';
 import { register as registerDoctor } from './doctor.ts';
 import { register as registerEncode } from './encode.ts';
 import { register as registerEvaluate } from './evaluate.ts';
+import { inFlags } from './flags.ts';
+import { register as registerInspect } from './inspect.ts';
 import { register as registerInterpolate } from './interpolate.ts';
 import { register as registerPlot } from './plot.ts';
 import { register as registerReconstruct } from './reconstruct.ts';
@@ -16,6 +18,9 @@ import { register as registerScore } from './score.ts';
 import { register as registerSetup } from './setup.ts';
 import { register as registerTrain } from './train.ts';
 import { register as registerTraverse } from './traverse.ts';
+
+/** The command whose action runs, or the program before one does. */
+let called: Command;
 
 function createProgram(): Command {
   const program = new Command('torchvae')
@@ -32,10 +37,15 @@ A first run, from nothing to pictures in runs/:
   torchvae sample runs/NAME --out samples.png        draw new images from it
   torchvae report runs/NAME                          all of the run on a page of HTML`,
     );
+  called = program;
+  program.hook('preAction', (_, command) => {
+    called = command;
+  });
   registerTrain(program);
   registerSample(program);
   registerReconstruct(program);
   registerEvaluate(program);
+  registerInspect(program);
   registerReport(program);
   registerInterpolate(program);
   registerTraverse(program);
@@ -53,7 +63,7 @@ A first run, from nothing to pictures in runs/:
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (!(error instanceof TorchvaeError)) throw error;
-  process.stderr.write(`error: ${error.message} [${error.code}]\n`);
+  process.stderr.write(`error: ${inFlags(error.message, called)} [${error.code}]\n`);
   return error.code === 'ERR_ABORTED' ? 130 : 1;
 }
 

@@ -43,7 +43,7 @@ export function collect(text: string, before: readonly string[] = []): string[] 
   return [...before, text];
 }
 
-/** What `--data` and its companions say. */
+/** The values of `--data` and the options beside it. */
 export interface DataOptions {
   data: string;
   dataDir?: string;
@@ -51,7 +51,7 @@ export interface DataOptions {
   size?: number;
   labelColumn?: string;
   onMissing?: 'refuse' | 'impute';
-  /** Whether the data are read anew in every epoch. */
+  /** Whether the data are read again in every epoch. */
   stream?: boolean;
   window?: number;
 }
@@ -61,17 +61,17 @@ export const DATA_HELP =
   'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .parquet, .txt, a folder of images or of CIFAR, IDX';
 
 /** Help for `--size`. */
-export const SIZE_HELP = 'sprites: 28, 32 or 64; folders of images: height and width that all are resized to';
+export const SIZE_HELP = 'sprites: 28, 32 or 64; folders of images: height and width to resize all images to';
 
 /** Adds the options that tables need to be read for training. */
 export function addTableOptions(command: Command): Command {
   return command
     .option('--label-column <name>', 'tables: the column that holds the labels')
     .addOption(
-      new Option('--on-missing <what>', 'tables: what a missing value does; default refuse').choices([
-        'refuse',
-        'impute',
-      ]),
+      new Option(
+        '--on-missing <what>',
+        'tables: refuse missing values or fill them in; default refuse',
+      ).choices(['refuse', 'impute']),
     );
 }
 
@@ -126,18 +126,18 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
   };
 }
 
-/** Whether `--data` is the name of a data set, and no path. */
+/** Whether `--data` is the name of a built-in data set rather than a path. */
 export function isNamed(data: string): boolean {
   return ['sprites', 'mnist', 'fashion-mnist'].includes(data);
 }
 
-/** Whether `--data` names a set with a test split of its own, or a folder with the folders `train` and `test`. */
+/** Whether `--data` names a set that has a test split, or a folder with the folders `train` and `test`. */
 export function hasTestSplit(data: string): boolean {
   return isNamed(data) || hasSplitFolders(data);
 }
 
 /** Help for `--best`. */
-export const BEST_HELP = "of a run directory, the weights of its best epoch instead of its last one's";
+export const BEST_HELP = "the weights of the run's best epoch instead of its last one";
 
 /**
  * The checkpoint that a RUN argument means: a run directory's, that of its last epoch or of its best, or a file.

@@ -1,12 +1,13 @@
 import { TorchvaeError } from '../errors.ts';
 import { type ModelSpecInput, SPEC_KEYS } from '../model/spec.ts';
+import { nearest } from '../nearest.ts';
 import type { FitOptions } from '../training/fit.ts';
 import { OPTIMIZER_OPTIONS } from '../training/optimizer.ts';
 
-/** What `--set` may change, by the first part of its key; what has a flag of its own is left to that. */
+/** What `--set` may change, by the first part of its key; settings with a separate flag are left to that. */
 const MODEL_KEYS: readonly string[] = SPEC_KEYS.filter((key) => key !== 'inputShape');
 const FIT_KEYS: readonly string[] = [
-  ...OPTIMIZER_OPTIONS.filter((key) => key !== 'learningRate' && key !== 'adam'),
+  ...OPTIMIZER_OPTIONS.filter((key) => key !== 'learningRate'),
   'schedule',
   'earlyStopping',
   'shuffle',
@@ -22,7 +23,7 @@ type Tree = { [key: string]: unknown };
  * The preset's description and training options with `KEY=VALUE` assignments put into them. A value is JSON where it can be,
  * else a word; a key's dots lead into objects.
  *
- * @throws TorchvaeError ERR_RANGE for what is no assignment, or a key that nothing is named by
+ * @throws TorchvaeError ERR_RANGE for text that is not an assignment, or an unknown key
  */
 export function applyOverrides(
   spec: ModelSpecInput,
@@ -33,15 +34,18 @@ export function applyOverrides(
   for (const assignment of assignments) {
     const split = assignment.indexOf('=');
     const path = assignment.slice(0, split).split('.');
-    // Assignments come from a run's config.json too: what all objects have is not to be reached.
+    // Assignments also come from a run's config.json: the prototype of objects must stay out of reach.
     if (split < 1 || path.includes('') || path.includes('__proto__')) {
       throw new TorchvaeError('ERR_RANGE', `Expected KEY=VALUE for --set but received ${assignment}`);
     }
     const target = MODEL_KEYS.includes(path[0]!) ? tree : FIT_KEYS.includes(path[0]!) ? fit : undefined;
     if (!target) {
+      const keys = [...MODEL_KEYS, ...FIT_KEYS];
+      const meant = nearest(path[0]!, keys);
       throw new TorchvaeError(
         'ERR_RANGE',
-        `Expected a key that begins with one of ${[...MODEL_KEYS, ...FIT_KEYS].join(', ')} for --set but received ${path[0]}`,
+        `Expected a key that begins with one of ${keys.join(', ')} for --set but received ${path[0]}` +
+          (meant === undefined ? '' : `; did you mean ${meant}?`),
       );
     }
     assign(target, path, parse(assignment.slice(split + 1)));

@@ -8,7 +8,7 @@ import { terminalPicture } from '../report/terminal.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { BEST_HELP, DATA_HELP, type DataOptions, integer, SIZE_HELP } from './options.ts';
 
-/** What the commands that show a model's data to it have in common. */
+/** The options of commands that open a model and data for it. */
 export interface ShownOptions extends Partial<DataOptions> {
   best?: boolean;
   device: DeviceName;
@@ -19,7 +19,7 @@ export function addShownOptions(command: Command): Command {
   return command
     .argument('<run>', 'run directory or checkpoint file')
     .option('--best', BEST_HELP)
-    .option('--data <name|path>', `${DATA_HELP}; default what the run was trained on`)
+    .option('--data <name|path>', `${DATA_HELP}; default the data of the run`)
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
     .option('--size <pixels>', SIZE_HELP, integer(1))
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto');
@@ -32,20 +32,20 @@ export interface PictureOptions {
 }
 
 /** Help for `--show`. */
-export const SHOW_HELP = 'also in the terminal, where it shows 24-bit colors';
+export const SHOW_HELP = 'also show it in the terminal, if that has 24-bit colors';
 
 /** Adds `--out` and `--show`. */
 export function addPictureOptions(command: Command, out: string): Command {
   return command.option('--out <file>', 'PNG to write', out).option('--show', SHOW_HELP);
 }
 
-/** Writes the PNG, and shows it where that is asked for and can be. */
+/** Writes the PNG, and shows it with --show on a terminal. */
 export async function putPicture(picture: Picture, { out, show }: PictureOptions): Promise<void> {
   await writeFileAtomic(out, encodePng(picture));
   showInTerminal({ show }, (columns) => terminalPicture(picture, columns));
 }
 
-/** Shows what is made for so many columns, where that is asked for and can be: nothing goes into a file or a pipe. */
+/** Shows a picture with --show on a terminal; nothing goes into a file or a pipe. */
 export function showInTerminal(
   { show }: { show?: boolean | undefined },
   make: (columns: number) => string,
@@ -56,12 +56,12 @@ export function showInTerminal(
   else process.stderr.write('This terminal shows no 24-bit colors; set COLORTERM=truecolor if it does\n');
 }
 
-/** @throws TorchvaeError ERR_STATE for examples that are no pictures */
+/** @throws TorchvaeError ERR_STATE for examples that are not images */
 export function checkImages(data: Dataset): void {
   if (isImage(data)) return;
   throw new TorchvaeError(
     'ERR_STATE',
     `Expected images of 1 or 3 channels to make a picture of but ${data.name} has examples of shape ` +
-      `${data.shape.join(' x ')}, ${data.kind}; torchvae report shows what there is of it`,
+      `${data.shape.join(' x ')}, ${data.kind}; torchvae report shows other data`,
   );
 }

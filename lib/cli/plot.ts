@@ -12,6 +12,7 @@ import { latentPoints } from '../report/latent/scatter.ts';
 import { gradientCurves, klBars, learningRateCurve, lossCurves } from '../report/plots.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import { VAE } from '../vae.ts';
+import { factLines } from './facts.ts';
 import { checkpointOf, integer } from './options.ts';
 import { addShownOptions, SHOW_HELP, type ShownOptions, showInTerminal } from './pictures.ts';
 import { openShown } from './run-data.ts';
@@ -24,8 +25,19 @@ const OF_METRICS = {
   'learning-rate': learningRateCurve,
   gradients: gradientCurves,
 } satisfies Record<string, (epochs: readonly EpochRecord[]) => Plot>;
-const KINDS = [...Object.keys(OF_METRICS), 'latent', 'dimensions'] as Kind[];
 type Kind = keyof typeof OF_METRICS | 'latent' | 'dimensions';
+
+/** What there is to draw, and what it shows. */
+const KINDS: Readonly<Record<Kind, string>> = {
+  loss: 'the loss over the epochs, of training and of the data that judge it',
+  reconstruction: '-log p(x|z) over the epochs',
+  kl: 'KL(q(z|x) || p(z)) over the epochs',
+  elbo: 'the evidence lower bound over the epochs',
+  'learning-rate': 'the learning rate over the epochs',
+  gradients: "norms of each layer's gradient over the epochs",
+  latent: 'means of q(z|x) in a plane, colored by label',
+  dimensions: 'KL divergence of each dimension of z',
+};
 
 interface Flags extends ShownOptions {
   count: number;
@@ -43,10 +55,12 @@ export function register(program: Command): void {
       ),
   );
   command
-    .addArgument(new Argument('<kind>', 'what to draw').choices(KINDS))
+    .addArgument(
+      new Argument('[kind]', 'what to draw; without it, the kinds are listed').choices(Object.keys(KINDS)),
+    )
     .option(
       '--count <n>',
-      'latent and dimensions: of so many examples, spread over the test set',
+      'latent and dimensions: number of examples, spread over the test set',
       integer(2, 20_000),
       2000,
     )
@@ -62,7 +76,11 @@ Examples:
     .action(run);
 }
 
-async function run(name: string, kind: Kind, flags: Flags): Promise<void> {
+async function run(name: string, kind: Kind | undefined, flags: Flags): Promise<void> {
+  if (kind === undefined) {
+    process.stdout.write(`${factLines({ [`torchvae plot ${name} KIND`]: KINDS })}\n`);
+    return;
+  }
   const out = flags.out ?? `${kind}.svg`;
   const extension = extname(out).toLowerCase();
   if (extension !== '.svg' && extension !== '.png') {

@@ -2,7 +2,7 @@ import type { EpochResult, StepProgress } from '../training/fit.ts';
 
 const BAR_WIDTH = 24;
 
-/** Shows training: a bar that is drawn over itself on a terminal, a line an epoch elsewhere. */
+/** Shows training: a bar that is redrawn on a terminal, a line per epoch elsewhere. */
 export class ProgressBar {
   readonly #terminal = process.stderr.isTTY === true;
   readonly #said = new Map<string, string | undefined>();

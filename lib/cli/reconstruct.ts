@@ -20,7 +20,7 @@ export function register(program: Command): void {
       'Encode and decode test examples, and write a picture: originals above, reconstructions below.',
     );
   addPictureOptions(addShownOptions(command), 'reconstructions.png')
-    .option('--count <n>', 'how many, from the first', integer(1, 10_000), 16)
+    .option('--count <n>', 'number of examples, from the first', integer(1, 10_000), 16)
     .addHelpText(
       'after',
       '\nExample:\n  torchvae reconstruct runs/digits --data mnist --count 32 --out pairs.png',

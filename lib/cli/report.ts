@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
-import { type Exhibit, gallery } from '../report/gallery.ts';
+import type { Exhibit } from '../report/exhibit.ts';
+import { gallery } from '../report/gallery.ts';
 import { renderReport } from '../report/page/report.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
@@ -24,7 +25,7 @@ export function register(program: Command): void {
   program
     .command('report')
     .description(
-      'Write a page of HTML that tells all of a run: curves, health, pictures, settings, how to repeat it.',
+      'Write a page of HTML about a run: curves, health, pictures, settings, and how to repeat it.',
     )
     .argument('<run>', 'run directory')
     .option('--best', BEST_HELP)
@@ -38,7 +39,7 @@ Example:
   torchvae report runs/digits
 
 The page holds all it shows, so that it can be sent and kept; it needs neither a network nor scripts. Where the run's data
-cannot be opened any more, it says so and tells the rest.`,
+cannot be opened any more, it says so and shows the rest.`,
     )
     .action(report);
 }
@@ -85,7 +86,7 @@ async function exhibits(
 /** What `torchvae train` drew when it ended. */
 async function picturesOf(run: RunDirectory): Promise<Exhibit[]> {
   const names = [
-    ['Reconstructions', 'reconstructions.png', 'Examples above, what the model makes of their codes below.'],
+    ['Reconstructions', 'reconstructions.png', 'Examples above, their reconstructions below.'],
     ['Samples', 'samples.png', 'Codes drawn from the prior, decoded.'],
   ] as const;
   const found: Exhibit[] = [];

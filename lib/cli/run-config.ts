@@ -5,7 +5,7 @@ import type { VAE } from '../vae.ts';
 import type { RunData } from './run-data.ts';
 import { type RunSettings, storedSettings } from './run-settings.ts';
 
-/** What a run is started with, for its config.json: what a resume needs, and what a report tells. */
+/** The content of a run's config.json: what a resume needs and what a report shows. */
 export function describeRun(
   settings: RunSettings,
   vae: VAE,
@@ -54,7 +54,7 @@ export interface Invocation {
   arguments: readonly string[];
 }
 
-/** The calls that config.json tells of; what is no call is passed over. */
+/** The calls in config.json; entries of another form are skipped. */
 export function invocationsOf(config: Record<string, unknown> | undefined): Invocation[] {
   const given: unknown[] = Array.isArray(config?.invocations) ? config.invocations : [];
   return given.flatMap((entry) => {

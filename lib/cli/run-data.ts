@@ -8,7 +8,7 @@ import { type DataOptions, hasTestSplit, loadOptions, openData, openTraining } f
 import { type RunSettings, settingsOf } from './run-settings.ts';
 import { isStreamed, openStream } from './streams.ts';
 
-/** What a run trains on, and what it is judged by. */
+/** The data that a run trains on, and the data that judge it. */
 export interface RunData {
   data: Dataset | StreamedDataset;
   /** The part that is held out. */
@@ -17,7 +17,7 @@ export interface RunData {
   test?: Dataset | StreamedDataset;
 }
 
-/** The data of a run, as its settings say. With `schema`, tables become examples by that instead of one that is learned anew. */
+/** The data of a run, as its settings say. Tables are read by `schema` where it is given, instead of learning another. */
 export async function openRunData(settings: RunSettings, schema?: DataSchema): Promise<RunData> {
   const { seed, holdout = 0, binarize } = settings;
   if (settings.stream && holdout > 0) checkHoldout(settings);
@@ -41,7 +41,7 @@ export async function someOf(data: Dataset | StreamedDataset): Promise<Dataset> 
   return data instanceof StreamedDataset ? data.spread(Math.min(SHOWN, data.length)) : data;
 }
 
-/** What is not trained on has the schema and the size of what is. */
+/** Test data have the schema and the image size of the training data. */
 async function openTest(
   settings: RunSettings,
   { schema, shape }: { schema: DataSchema | undefined; shape: readonly number[] },
@@ -69,9 +69,9 @@ async function openTest(
   return loadDataset(named.data, { ...loadOptions(named, 'test', schema), ...likeTraining });
 }
 
-/** What the preset holds out is not held out of a stream; what was asked for is refused. */
+/** A stream cannot hold a part out: the preset's share is dropped with a note, the user's is refused. */
 function checkHoldout({ preset: name, holdout }: RunSettings): void {
-  if (preset(name).training.holdout === holdout) {
+  if (preset(name).validation === holdout) {
     process.stderr.write(`Nothing is held out of a stream; give --test-data to judge the epochs by\n`);
     return;
   }
@@ -82,8 +82,8 @@ function checkHoldout({ preset: name, holdout }: RunSettings): void {
 }
 
 /**
- * The data that a command shows a model: `--data`, binarized as the run's were, or the run's own: what it was trained on, or
- * for `test` what it was judged by, where there is that. Of a stream, some thousand examples.
+ * The data for a command that shows a model: `--data`, binarized as the run's were, or the run's data: those it was trained on, or
+ * for `test` those that judged it, if any. Of a stream, some thousand examples.
  *
  * @throws TorchvaeError ERR_STATE where there is neither, and what the data sets throw
  */
@@ -110,7 +110,7 @@ export async function openShown(
   return someOf(split === 'train' ? opened.data : (opened.test ?? opened.validation ?? opened.data));
 }
 
-/** How the run in this directory, or the one that this checkpoint lies in, was started; undefined where nothing says so. */
+/** The settings of the run in this directory, or around this checkpoint; undefined without a config.json. */
 async function settingsNear(run: string): Promise<RunSettings | undefined> {
   const directory = new RunDirectory(statSync(run).isDirectory() ? run : dirname(run));
   if (!existsSync(directory.config)) return undefined;

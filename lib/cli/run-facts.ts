@@ -1,11 +1,12 @@
 import { objectOf } from '../report/epochs.ts';
+import { namesInWords } from '../report/in-words.ts';
 import type { ReportContent } from '../report/page/report.ts';
 import { invocationsOf } from './run-config.ts';
 import { type RunSettings, SETTINGS } from './run-settings.ts';
 
 type Json = Record<string, unknown>;
 
-/** What a run was, in a line. */
+/** A run in one line. */
 export function subtitleOf(config: Json): string {
   const { description } = objectOf(config.data) ?? {};
   const started = invocationsOf(config)[0]?.date;
@@ -14,7 +15,7 @@ export function subtitleOf(config: Json): string {
     .join(' · ');
 }
 
-/** What config.json tells of a run, under headings. */
+/** The facts in config.json, under headings. */
 export function factsOf(config: Json): NonNullable<ReportContent['facts']> {
   const spec = objectOf(config.spec) ?? {};
   const data = objectOf(config.data) ?? {};
@@ -28,7 +29,7 @@ export function factsOf(config: Json): NonNullable<ReportContent['facts']> {
     Model: {
       preset: config.preset,
       'trained weights': config.parameters,
-      ...inPlainWords(model),
+      ...namesInWords(model),
       precision: config.precision,
     },
     Data: {
@@ -50,7 +51,7 @@ export function factsOf(config: Json): NonNullable<ReportContent['facts']> {
       schedule,
       'batch size': training.batchSize,
       epochs: training.epochs,
-      ...inPlainWords(rest),
+      ...namesInWords(rest),
       seed: config.seed,
     },
     Environment: {
@@ -65,13 +66,7 @@ export function factsOf(config: Json): NonNullable<ReportContent['facts']> {
   };
 }
 
-/** `inputShape` as `input shape`. */
-function inPlainWords(values: Json): Json {
-  const spaced = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [spaced(name), value]));
-}
-
-/** What makes the run again. */
+/** Commands that repeat the run. */
 export function commandsOf(settings: RunSettings, config: Json): NonNullable<ReportContent['commands']> {
   const calls = invocationsOf(config).map(({ arguments: args }) => commandLine(args));
   const whole = {
@@ -80,14 +75,14 @@ export function commandsOf(settings: RunSettings, config: Json): NonNullable<Rep
   };
   if (calls.length <= 1) return [whole];
   const parts = { said: 'It was made by these, one after the other:', lines: calls };
-  // What changes between the parts of a run cannot be said in one command.
+  // One command cannot repeat a run whose settings changed between its calls.
   const isChanged = invocationsOf(config)
     .slice(1)
     .some(({ arguments: args }) => args.some((arg) => /^--(batch-size|learning-rate)\b/.test(arg)));
   return isChanged ? [parts] : [whole, parts];
 }
 
-/** Everything named, since defaults may change. */
+/** The command with every setting named, since defaults may change. */
 function wholeCommand(settings: RunSettings, device: unknown): string {
   const args = Object.entries(SETTINGS).flatMap(([key, { flag, kind }]) => {
     const value = settings[key as keyof RunSettings];

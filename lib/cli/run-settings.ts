@@ -23,7 +23,7 @@ export interface RunSettings extends DataOptions {
   set?: string[];
 }
 
-/** How a setting is written, and what may become of it. */
+/** How a setting is written, and whether it may change. */
 interface Setting {
   /** Of `torchvae train`. */
   flag: string;
@@ -32,7 +32,7 @@ interface Setting {
   /** Its name there, where that is another. */
   name?: string;
   kind: 'preset' | 'text' | 'number' | 'switch' | 'texts';
-  /** Whether a run that is resumed may have another: what it is not is what the run is. */
+  /** Whether a resumed run may have another value; all other settings define the run. */
   mayChange?: true;
   isRequired?: true;
 }
@@ -82,7 +82,7 @@ const KINDS: Record<Setting['kind'], { what: string; fits: (value: unknown) => b
 
 type Part = Record<string, unknown>;
 
-/** The settings as config.json has them; a stream that is none is left out. */
+/** The settings as config.json has them; `stream: false` is left out. */
 export function storedSettings(settings: RunSettings): Part & { data: Part; training: Part } {
   const stored: Part & { data: Part; training: Part } = { data: {}, training: {} };
   for (const [key, { part, name = key }] of Object.entries(SETTINGS)) {
@@ -92,7 +92,7 @@ export function storedSettings(settings: RunSettings): Part & { data: Part; trai
   return stored;
 }
 
-/** What config.json says beyond the settings, which a resume holds against what it finds. */
+/** A saved run: its settings, and the size of its data, which a resume compares with the data that it finds. */
 export interface SavedRun {
   settings: RunSettings;
   examples: unknown;
@@ -103,7 +103,7 @@ export interface SavedRun {
 
 /** @throws TorchvaeError ERR_CHECKPOINT for a config.json that is not as `torchvae train` writes it */
 export function settingsOf(path: string, config: Record<string, unknown>): SavedRun {
-  // What the first runs did not say.
+  // The first versions did not write it.
   const whole: Part = { precision: 'float32', ...config };
   const objectIn = (part: string) => (whole[part] ?? {}) as Part;
   const settings: Part = {};

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { checkInteger } from '../check.ts';
 import type { DataSchema } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
@@ -16,7 +17,7 @@ import {
 import { openShown } from './run-data.ts';
 
 const DEFAULT = 'samples.png';
-/** Of what is no picture. */
+/** Output for data that are not images. */
 const EXTENSIONS = { text: 'txt', table: 'jsonl' } as const;
 
 /** Adds `torchvae sample`. */
@@ -24,15 +25,19 @@ export function register(program: Command): void {
   const command = program
     .command('sample')
     .description(
-      'Draw z from the prior, or from a mixture of normals, decode it, and write a picture of the results, or rows or lines.',
+      'Draw z from the prior or from a mixture of normals, decode it, and write a picture, rows or lines.',
     );
   addPictureOptions(addShownOptions(command), DEFAULT)
-    .option('--count <n>', 'how many', integer(1, 10_000), 64)
+    .option('--count <n>', 'number of samples', integer(1, 10_000), 64)
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
-    .option('--label <n>', 'of all samples, for a conditioned model; default each in turn', integer(0))
+    .option(
+      '--label <n>',
+      'label of all samples, for a conditioned model; default each label in turn',
+      integer(0),
+    )
     .option(
       '--mixture <n>',
-      'fit so many normals to the codes of the training data, or of --data, and draw from these',
+      'draw from so many normals fitted to the codes of the training data, or of --data',
       integer(1, 4096),
     )
     .addHelpText(
@@ -78,6 +83,7 @@ async function draw(
   if (label !== undefined && classes === undefined) {
     throw new TorchvaeError('ERR_STATE', 'This model is not conditioned on labels; leave --label out');
   }
+  if (label !== undefined) checkInteger('label', label, 0, classes! - 1);
   const labels = classes ? Int32Array.from({ length: count }, (_, i) => label ?? i % classes) : undefined;
   if (mixture === undefined) return vae.sample(count, { seed, ...(labels && { labels }) });
   const codes = await openShown(run, shown, 'train', vae.schema);

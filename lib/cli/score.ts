@@ -26,30 +26,32 @@ interface Scores {
 }
 
 const SPLIT = () =>
-  new Option('--split <name>', 'for sets that have both').choices(['train', 'test']).default('test');
+  new Option('--split <name>', 'split to use, of sets that have both')
+    .choices(['train', 'test'])
+    .default('test');
 
 /** Adds `torchvae threshold` and `torchvae score`. */
 export function register(program: Command): void {
   addShownOptions(program.command('threshold'))
-    .description(
-      'Learn from normal examples from what score on others are anomalies; the checkpoint keeps it.',
-    )
+    .description('Set the anomaly threshold from normal examples and store it in the checkpoint.')
     .addOption(SPLIT())
-    .option('--false-alarm-rate <share>', 'of normal examples, that may be taken for anomalies', share)
-    .option('--quantile <share>', 'of the scores, instead of a false-alarm rate', share)
-    .addOption(new Option('--measure <name>', 'what the score is').choices(MEASURES).default('elbo'))
-    .option('--draws <n>', 'of z, an example', integer(1, 2 ** 20), 10)
+    .option('--false-alarm-rate <share>', 'share of normal examples that may be flagged as anomalies', share)
+    .option('--quantile <share>', 'quantile of the scores to use, instead of a false-alarm rate', share)
+    .addOption(
+      new Option('--measure <name>', 'measure that scores examples').choices(MEASURES).default('elbo'),
+    )
+    .option('--draws <n>', 'draws of z for each example', integer(1, 2 ** 20), 10)
     .addHelpText(
       'after',
       `
-Example, of normal examples that the model was not trained on:
+Example, with normal examples that the model was not trained on:
   torchvae threshold runs/people --data normal.csv --false-alarm-rate 0.01
   torchvae score runs/people --data new.csv --out scores.csv`,
     )
     .action(learn);
   addShownOptions(program.command('score'))
     .description(
-      'Write how strange each example is, and, once a threshold was learned, whether it is an anomaly.',
+      'Write the anomaly score of each example and, if there is a threshold, whether it is an anomaly.',
     )
     .addOption(SPLIT())
     .option('--out <file>', 'CSV to write', 'scores.csv')
@@ -72,7 +74,7 @@ async function learn(
   });
   await vae.save(checkpoint);
   process.stderr.write(
-    `${checkpoint} takes for anomalies what scores above ${value.toFixed(4)} nats (${measure}), learned from ${examples} examples\n`,
+    `${checkpoint} flags scores above ${value.toFixed(4)} nats (${measure}) as anomalies, set from ${examples} examples\n`,
   );
 }
 
@@ -82,11 +84,11 @@ async function score(name: string, { split, out, ...flags }: ScoreFlags): Promis
   const found: Scores = vae.threshold ? await vae.detect(data) : { scores: await vae.score(data) };
   await writeFileAtomic(out, lines(data, found).join('\n'));
   const anomalies = found.anomalous?.filter(Boolean).length;
-  const judged = anomalies === undefined ? 'no threshold was learned' : `${anomalies} of them anomalies`;
+  const judged = anomalies === undefined ? 'no threshold is set' : `${anomalies} of them anomalies`;
   process.stderr.write(`Wrote the scores of ${data.length} examples, ${judged}, to ${out}\n`);
 }
 
-/** A line an example, in the order of the data, below a line of names. */
+/** CSV: a line of names, then a line for each example in the order of the data. */
 function lines({ labels, classes }: Dataset, { scores, anomalous }: Scores): string[] {
   const quoted = (text: string) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const label = (i: number) => quoted(classes?.[labels![i]!] ?? String(labels![i]));

@@ -19,14 +19,14 @@ cache (TORCHVAE_CACHE, by default ~/.cache/torchvae), with the pip of python3 (T
 mirrors, proxies and certificates are taken from pip's configuration. It is safe to interrupt and to repeat.
 
 Examples:
-  $ torchvae setup                          what fits this machine: CUDA where an NVIDIA driver is, else CPU
-  $ torchvae setup --build cpu              the CPU build, also where a GPU is
+  $ torchvae setup                          what fits this machine: CUDA with an NVIDIA driver, else CPU
+  $ torchvae setup --build cpu              the CPU build, even with a GPU
   $ torchvae setup --version ${SUPPORTED_MINORS.at(-1)}.0         another version, of ${SUPPORTED_MINORS.join(', ')}
-  $ torchvae setup --if-missing             in scripts: nothing at all where a libtorch is found already
-  $ torchvae setup --from libtorch.zip      a torch wheel or the official libtorch zip that is on the disk
+  $ torchvae setup --if-missing             in scripts: nothing if a libtorch is found
+  $ torchvae setup --from libtorch.zip      a torch wheel or the official libtorch zip on the disk
   $ torchvae setup --build cuda --minimal   to build torchvae's CUDA part on a machine without a GPU
 
-Instead of this, TORCHVAE_LIBTORCH can name a libtorch that is there, such as the torch folder of a Python environment.
+Alternatively, TORCHVAE_LIBTORCH names an existing libtorch, such as the torch folder of a Python environment.
 Then: torchvae doctor`;
 
 /** Adds `torchvae setup`. */
@@ -35,17 +35,19 @@ export function register(program: Command): void {
   program.enablePositionalOptions();
   program
     .command('setup')
-    .description('fetch libtorch, once')
+    .description('Fetch libtorch into the cache, once.')
     .option('--version <x.y.z>', 'version of libtorch')
-    .addOption(new Option('--build <build>', 'which build').choices(['auto', 'cpu', 'cuda']).default('auto'))
+    .addOption(
+      new Option('--build <build>', 'build to fetch').choices(['auto', 'cpu', 'cuda']).default('auto'),
+    )
     .option('--from <file|url>', 'a torch wheel or the official libtorch zip, instead of asking pip')
     .option('--sha256 <hex>', 'the hash that the archive of --from must have')
     .option(
       '--minimal',
       "with --build cuda: leave NVIDIA's run-time libraries out; compiles, but runs on the CPU only",
     )
-    .option('--force', 'install again what is installed')
-    .option('--if-missing', 'do nothing where a libtorch is found already')
+    .option('--force', 'install again even if it is installed')
+    .option('--if-missing', 'do nothing if a libtorch is found')
     .addHelpText('after', HELP)
     .action(run);
 }

@@ -4,7 +4,7 @@ import { TorchvaeError } from '../errors.ts';
 import { availableMemory } from '../runtime/memory.ts';
 import { type DataOptions, integer, isNamed, loadOptions } from './options.ts';
 
-/** Of the memory that there is, what data may take that are held in it: training needs them about three times over. */
+/** Share of the memory that data may take before they are streamed: training holds them about three times. */
 const SHARE = 0.25;
 
 /** Adds the options that say whether data are streamed. */
@@ -25,7 +25,7 @@ export function addStreamOptions(command: Command): Command {
 }
 
 /**
- * Whether the data are to be streamed: as asked for, else by their size.
+ * Whether to stream the data: as the flags say, else by their size.
  *
  * @throws TorchvaeError ERR_RANGE for --window where nothing is streamed
  */

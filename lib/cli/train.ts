@@ -13,6 +13,7 @@ import type { DeviceName } from '../runtime/device.ts';
 import type { EpochResult, FitOptions } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
+import { describeTraining } from './dry-run.ts';
 import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -22,43 +23,36 @@ import { openRunData, type RunData, someOf } from './run-data.ts';
 import type { RunSettings } from './run-settings.ts';
 import { addStreamOptions, isStreamed } from './streams.ts';
 
-/** The flags as given; what is left out comes from the run that is resumed, else from the preset or the defaults. */
+/** The flags as given; others come from the resumed run, else from the preset or the defaults. */
 interface Flags extends Partial<RunSettings> {
   device: DeviceName;
   out?: string;
   resume?: boolean;
   tensorboard?: boolean;
+  dryRun?: boolean;
 }
 
 /** Adds `torchvae train`. */
 export function register(program: Command): void {
-  addStreamOptions(addTableOptions(program.command('train')))
+  const command = program
+    .command('train')
     .description('Train a VAE and leave a run directory: config, metrics, pictures, checkpoint.')
+    .optionsGroup('Model:')
     .addOption(
       new Option('--preset <name>', 'the model and its training settings; default mlp-400').choices(
         presetNames,
       ),
     )
+    .option('--set <key=value>', SET_HELP, collect)
+    .optionsGroup('Data:')
     .option('--data <name|path>', `${DATA_HELP}; default sprites`)
     .option(
       '--data-dir <dir>',
       'where MNIST and Fashion-MNIST lie; else TORCHVAE_DATA, the cache, a download',
     )
     .option('--count <n>', 'sprites: how many to draw', integer(1))
-    .option('--size <pixels>', SIZE_HELP, integer(1))
-    .option(
-      '--test-data <path>',
-      'data of the same kind that every epoch is judged by, and that is not trained on',
-    )
-    .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
-    .option('--batch-size <n>', "examples a step; default the preset's", integer(1, 2 ** 20))
-    .option('--learning-rate <x>', "the optimizer's step size; default the preset's", nonNegative(1000))
-    .option(
-      '--patience <n>',
-      'end training when the validation loss has not fallen for n epochs; default it does not end early',
-      integer(1),
-    )
-    .option('--set <key=value>', SET_HELP, collect)
+    .option('--size <pixels>', SIZE_HELP, integer(1));
+  addStreamOptions(addTableOptions(command))
     .addOption(
       new Option(
         '--binarize <mode>',
@@ -66,17 +60,32 @@ export function register(program: Command): void {
       ).choices(['threshold', 'fixed', 'dynamic']),
     )
     .option('--holdout <share>', "of the training data, for validation; default the preset's", share)
-    .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .option(
+      '--test-data <path>',
+      'data of the same kind that every epoch is judged by, and that is not trained on',
+    )
+    .optionsGroup('Training:')
+    .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
+    .option('--batch-size <n>', "examples per batch; default the preset's", integer(1, 2 ** 20))
+    .option('--learning-rate <x>', "the optimizer's step size; default the preset's", nonNegative(1000))
+    .option(
+      '--patience <n>',
+      'end training when the validation loss has not fallen for n epochs; default it does not end early',
+      integer(1),
+    )
+    .option('--seed <n>', 'of the weights, the noise and the order of the data; default 0', integer(0))
     .addOption(
       new Option(
         '--precision <name>',
         'of matrix products: float32 (default); bf16, faster where the processor or GPU has it; tf32 (CUDA); float64',
       ).choices(PRECISIONS),
     )
-    .option('--seed <n>', 'of the weights, the noise and the order of the data; default 0', integer(0))
+    .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .optionsGroup('Run:')
     .option('--out <dir>', 'run directory; default runs/PRESET-DATA-TIME')
-    .option('--tensorboard', 'write losses, health, weights and pictures of every epoch to OUT/tensorboard')
     .option('--resume', 'go on from the checkpoint in --out, as that run was started, to --epochs in all')
+    .option('--tensorboard', 'write losses, health, weights and pictures of every epoch to OUT/tensorboard')
+    .option('--dry-run', 'print model, columns, steps and memory; train and write nothing')
     .addHelpText(
       'after',
       `
@@ -84,12 +93,13 @@ Examples:
   torchvae train --preset mlp-400 --data mnist --epochs 10 --seed 1
   torchvae train --data sprites --size 32 --count 50000 --out runs/sprites
   torchvae train --out runs/sprites --resume --epochs 20
+  torchvae train --data people.csv --label-column kind --dry-run
   torchvae train --data people.csv --label-column kind --on-missing impute --set likelihood.type=gaussian
   torchvae train --data mnist --binarize dynamic --set objective.type=iwae --set objective.samples=5
   torchvae train --data huge.npy --stream --test-data held-out.npy --out runs/huge
   torchvae train --data mnist --set condition.classes=10 --set 'schedule={"type":"cosine","epochs":10}'
 
-The run directory holds config.json, metrics.jsonl (a line an epoch), reconstructions.png (originals above, their
+The run directory holds config.json, metrics.jsonl (a line per epoch), reconstructions.png (originals above, their
 reconstructions below), samples.png (draws from the prior), checkpoint.safetensors, and best.safetensors: the epoch with the
 lowest validation loss, or test loss where nothing is held out of data with a test split. The checkpoint is written after every epoch; Ctrl-C writes one at the step it has come to, and --resume goes on from there with the same numbers.`,
     )
@@ -130,7 +140,11 @@ async function train(flags: Flags): Promise<void> {
     signal: interruption.signal,
     onProgress: (progress) => bar.update(progress),
   });
-  // Only now, when nothing can be refused any more, is the directory touched.
+  if (flags.dryRun) {
+    process.stdout.write(describeTraining(settings, vae, opened, { ...fit, ...stopping }));
+    return;
+  }
+  // The directory is written only now, when everything has been checked.
   await run.create();
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, saved?.config));
@@ -156,7 +170,7 @@ async function train(flags: Flags): Promise<void> {
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
 }
 
-/** The preset's; of text, each token has its probability whatever the preset's likelihood is. */
+/** The preset's spec; for text, with the likelihood of tokens in place of the preset's. */
 function specFor(name: RunSettings['preset'], { schema }: RunData['data']): ModelSpecInput {
   const { spec } = preset(name);
   if (schema?.type !== 'text') return spec;
@@ -173,14 +187,23 @@ function earlyStopping(
 }
 
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
-  const { device: _device, out: _out, resume: _resume, tensorboard: _tensorboard, ...given } = flags;
+  const {
+    device: _device,
+    out: _out,
+    resume: _resume,
+    tensorboard: _tensorboard,
+    dryRun: _dryRun,
+    ...given
+  } = flags;
   const name = given.preset ?? saved?.preset ?? 'mlp-400';
+  const { training, validation } = preset(name);
   const defaults = {
     preset: name,
     data: 'sprites',
     seed: 0,
     precision: 'float32' as const,
-    ...preset(name).training,
+    ...training,
+    ...(validation !== undefined && { holdout: validation }),
   };
   return { ...defaults, ...saved, ...given };
 }
@@ -200,23 +223,23 @@ function checkNoRun(run: RunDirectory): void {
 }
 
 function openModel(
-  { seed, precision }: RunSettings,
+  { preset: name, seed, precision }: RunSettings,
   { device, resume }: Flags,
   run: RunDirectory,
   spec: ModelSpecInput,
 ): Promise<VAE> {
   if (resume) return VAE.load(run.checkpoint, { device });
-  return VAE.create({ spec, device, seed, precision });
+  return VAE.create({ preset: name, spec, device, seed, precision });
 }
 
-/** What epochs are told to. */
+/** Where the results of epochs go. */
 interface Listeners {
   run: RunDirectory;
   bar: ProgressBar;
   board: TensorBoardWriter | undefined;
 }
 
-/** Takes the epochs as they come, into the metrics and the checkpoint; Ctrl-C leaves the step that it came to. */
+/** Writes each epoch to the metrics and the checkpoint; Ctrl-C saves the step that training has reached. */
 async function recordEpochs(
   vae: VAE,
   epochs: AsyncIterable<EpochResult>,

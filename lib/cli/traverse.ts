@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { checkInteger } from '../check.ts';
 import { imageGrid } from '../report/grid.ts';
 import { traverse } from '../report/latent/traversal.ts';
 import { VAE } from '../vae.ts';
@@ -23,10 +24,10 @@ export function register(program: Command): void {
   const command = program
     .command('traverse')
     .description(
-      'Change the code of an example, one dimension a row from -3 to 3, and write a picture of it.',
+      'Write a picture of one example with each dimension of its code changed from -3 to 3, a row each.',
     );
   addPictureOptions(addShownOptions(command), 'traversal.png')
-    .option('--example <n>', 'of the test set, from 0', integer(0), 0)
+    .option('--example <n>', 'index of the example in the test set, from 0', integer(0), 0)
     .option('--steps <n>', 'images in a row', integer(2, 100), 11)
     .addHelpText('after', '\nExample:\n  torchvae traverse runs/digits --example 7 --out seven.png')
     .action(run);
@@ -36,6 +37,7 @@ async function run(name: string, { example, steps, ...flags }: Flags): Promise<v
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const data = await openShown(name, flags, 'test', vae.schema);
   checkImages(data);
+  checkInteger('example', example, 0, data.length - 1);
   const images = await traverse(vae, data.subset([example]), { steps });
   await putPicture(imageGrid(images.data, data.shape, { columns: steps, scale: 2 }), flags);
   process.stderr.write(`Wrote ${images.shape[0]} dimensions of z to ${flags.out}\n`);

@@ -1,32 +1,33 @@
-import { createHash } from 'node:crypto';
 import { promisify, types } from 'node:util';
 import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import { checkNumber, checkOptions, expected } from '../check.ts';
+import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { Examples, Tensor } from '../model/input.ts';
+import type { Labeled } from '../model/codes.ts';
+import { checkLabels, type Examples, type Tensor } from '../model/input.ts';
 import { MAX_VALUES } from '../model/output.ts';
-import type { Labeled, VAE } from '../vae.ts';
+import type { VAE } from '../vae.ts';
 import { decodeIntegers, encodeIntegers } from './integers.ts';
+import { sha256 } from './sha256.ts';
 
 /** How {@link compress} rounds. */
 export interface CompressOptions extends Labeled {
-  /** Distance between the values that a dimension of z is rounded to; z is of about the size of 1. Default 0.25. */
+  /** Distance between the values that a dimension of z is rounded to; values of z are about 1. Default 0.25. */
   step?: number;
 }
 
-/** What every compressed file begins with. */
+/** The first bytes of every compressed file. */
 const MAGIC = Buffer.from('TVZ1');
 /** Bytes of the header: the mark, the model, the step, examples, dimensions. */
 const HEADER = 4 + 8 + 8 + 4 + 4;
 
 /**
  * Examples as rounded codes: the means of q(z|x), rounded to multiples of `step`, dimension by dimension, and these numbers
- * compressed by Brotli (RFC 7932). What is lost is what the model cannot rebuild, and what rounding takes; the size is what
- * `bytes.length` says. {@link decompress} needs the same model.
+ * compressed by Brotli (RFC 7932), with the labels where the decoder is conditioned on them. The model's reconstruction error and the
+ * rounding are lost. {@link decompress} needs the same model.
  *
  * @param x [n, ...inputShape]
- * @throws TorchvaeError ERR_STATE for a model whose codes are categories or depend on labels, ERR_RANGE for the step, and what
- * `VAE.encode` throws
+ * @throws TorchvaeError ERR_STATE for a model whose codes are categories, ERR_RANGE for the step, and as `VAE.encode`
  */
 export async function compress(vae: VAE, x: Examples, options: CompressOptions = {}): Promise<Uint8Array> {
   const { step: given = 0.25, labels } = checkOptions('options of compress', options, ['step', 'labels']);
@@ -34,12 +35,14 @@ export async function compress(vae: VAE, x: Examples, options: CompressOptions =
   checkCompressible(vae);
   const { mean } = await vae.encode(x, labels && { labels });
   const [rows, dimensions] = mean.shape as [number, number];
-  const numbers = new Float64Array(rows * dimensions);
+  const kept = checkLabels('x', labels ?? (x instanceof Dataset ? x.labels : undefined), vae.spec, rows);
+  const numbers = new Float64Array(rows * columnsOf(vae));
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < dimensions; j++) {
       numbers[j * rows + i] = Math.round(mean.data[i * dimensions + j]! / step);
     }
   }
+  if (needsLabels(vae)) numbers.set(kept!, rows * dimensions);
   const body = await promisify(brotliCompress)(encodeIntegers(numbers), {
     params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 22 },
   });
@@ -57,8 +60,7 @@ export async function compress(vae: VAE, x: Examples, options: CompressOptions =
  *
  * @throws TorchvaeError ERR_TYPE, ERR_DATA_FORMAT for bytes that are damaged, ERR_STATE for those of another model
  */
-export async function decompress(vae: VAE, bytes: Uint8Array, options: Labeled = {}): Promise<Tensor> {
-  const { labels } = checkOptions('options of decompress', options, ['labels']);
+export async function decompress(vae: VAE, bytes: Uint8Array): Promise<Tensor> {
   if (!types.isUint8Array(bytes))
     throw new TorchvaeError('ERR_TYPE', expected('a Uint8Array', 'bytes', bytes));
   const given = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -71,23 +73,40 @@ export async function decompress(vae: VAE, bytes: Uint8Array, options: Labeled =
       'These codes are of a model with other weights; decompress them with the one that they were compressed with',
     );
   }
+  checkCompressible(vae);
   const step = given.readDoubleLE(12);
   const [rows, dimensions] = [given.readUInt32LE(20), given.readUInt32LE(24)];
-  const wanted = codeSizeOf(vae);
-  if (dimensions !== wanted || rows === 0 || rows * wanted > MAX_VALUES || !(step >= 1e-6 && step <= 1e6)) {
-    throw damaged(`they tell of ${rows} codes of ${dimensions} values, in steps of ${step}`);
+  const count = rows * columnsOf(vae);
+  const isWhole = dimensions === vae.spec.latentSize && rows > 0 && count <= MAX_VALUES;
+  if (!isWhole || !(step >= 1e-6 && step <= 1e6)) {
+    throw damaged(`they announce ${rows} codes of ${dimensions} values, in steps of ${step}`);
   }
-  const numbers = decodeIntegers(await unpacked(given.subarray(HEADER), rows * wanted), rows * wanted);
-  if (!numbers) throw damaged(`they do not hold ${rows * wanted} numbers`);
+  const numbers = decodeIntegers(await unpacked(given.subarray(HEADER), count), count);
+  if (!numbers) throw damaged(`they do not hold ${count} numbers`);
   const data = new Float32Array(rows * dimensions);
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < dimensions; j++) data[i * dimensions + j] = numbers[j * rows + i]! * step;
   }
   if (data.some((value) => !Number.isFinite(value))) throw damaged('they hold codes beyond all bounds');
-  return vae.decode({ data, shape: [rows, dimensions] }, labels && { labels });
+  const codes = { data, shape: [rows, dimensions] };
+  if (!needsLabels(vae)) return vae.decode(codes);
+  const labels = numbers.subarray(rows * dimensions);
+  const { classes } = vae.spec.condition!;
+  const bad = labels.find((label) => !(label >= 0 && label < classes));
+  if (bad !== undefined) throw damaged(`they hold the label ${bad}, and the model knows ${classes}`);
+  return vae.decode(codes, { labels: Int32Array.from(labels) });
 }
 
-/** No more than the numbers can take: a few bytes can unpack to all memory. */
+/** Numbers that an example takes: its code, and its label where decoding needs it. */
+function columnsOf(vae: VAE): number {
+  return vae.spec.latentSize + (needsLabels(vae) ? 1 : 0);
+}
+
+function needsLabels({ spec }: VAE): boolean {
+  return spec.condition?.decoder === true;
+}
+
+/** Unpacks at most the bytes that the numbers can take: a few bytes could fill all memory. */
 async function unpacked(body: Buffer, count: number): Promise<Buffer> {
   try {
     return await promisify(brotliDecompress)(body, { maxOutputLength: 8 * count });
@@ -106,24 +125,18 @@ function checkCompressible({ spec }: VAE): void {
   }
 }
 
-function codeSizeOf(vae: VAE): number {
-  checkCompressible(vae);
-  return vae.spec.latentSize;
-}
-
-/** Of the description and the weights. */
+/** A hash of the description and the weights. */
 async function fingerprint(vae: VAE): Promise<Buffer> {
-  const hash = createHash('sha256').update(JSON.stringify(vae.spec));
-  for (const { data } of (await vae.parameters()).values()) {
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return hash.digest().subarray(0, 8);
+  const weights = [...(await vae.parameters()).values()].map(
+    ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  );
+  return (await sha256([Buffer.from(JSON.stringify(vae.spec)), ...weights])).subarray(0, 8);
 }
 
 function damaged(what: string, cause?: unknown): TorchvaeError {
   return new TorchvaeError(
     'ERR_DATA_FORMAT',
-    `Expected bytes that compress() made but ${what}; make them anew`,
+    `Expected bytes that compress() made but ${what}; compress the examples again`,
     cause === undefined ? undefined : { cause },
   );
 }

@@ -1,51 +1,52 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Tensor } from '../model/input.ts';
+import { Turns } from '../turns.ts';
 import { classesOf, codesAndFactors, type DisentanglementOptions, halvesOf } from './factors.ts';
 import { Forest } from './forest.ts';
 
-/** What codes say of known factors (Eastwood and Williams 2018); each from 0 to 1, more is better. */
+/** How codes represent known factors (Eastwood and Williams 2018); each from 0 to 1, more is better. */
 export interface Dci {
-  /** Whether each dimension of z tells one factor: 1 - entropy of what it tells, weighted by how much that is. */
+  /** Whether each dimension of z informs about one factor: 1 - entropy of its importances, weighted by their sum. */
   disentanglement: number;
-  /** Whether each factor is told by one dimension. */
+  /** Whether one dimension alone informs about each factor. */
   completeness: number;
-  /** Share of held-out examples whose factor is told rightly, averaged over the factors. */
+  /** Share of held-out examples whose factor is predicted rightly, averaged over the factors. */
   informativeness: number;
-  /** [dimensions, factors], row-major: of what is told of a factor, the share that a dimension tells. */
+  /** [dimensions, factors], row-major: the importance of a dimension for a factor; those of a factor add up to 1. */
   importances: Float64Array;
 }
 
-/** Held to leaves of some rows, ten trees agree with a hundred to the second digit. */
+/** With leaves of at least five rows, ten trees agree with a hundred to the second digit. */
 const FOREST = { trees: 10, depth: 12, leaf: 5 };
 
 /**
  * Disentanglement, completeness and informativeness (Eastwood and Williams 2018, section 3) of codes, the means of q(z|x), for
- * a data set whose factors are known. What a dimension tells of a factor is its importance to bagged decision trees
- * (disentanglement_lib takes boosted ones); a factor of real numbers is cut into 20 classes. The trees grow on JavaScript's thread:
- * a second or two for 10,000 examples, in which nothing else runs.
+ * a data set whose factors are known. The weight of a dimension for a factor is its importance to bagged decision trees
+ * (disentanglement_lib takes boosted ones); a factor of real numbers is cut into 20 classes. The trees grow on JavaScript's thread
+ * in slices of about 10 ms: a second or two for 10,000 examples.
  *
  * @param codes [examples, dimensions]
  * @throws TorchvaeError ERR_TYPE, ERR_STATE for data without factors, ERR_SHAPE for codes of other examples or of one
  * dimension, ERR_RANGE for codes that are not finite
  */
-export function dci(codes: Tensor, data: Dataset, options: DisentanglementOptions = {}): Dci {
+export async function dci(codes: Tensor, data: Dataset, options: DisentanglementOptions = {}): Promise<Dci> {
   const given = codesAndFactors(codes, data);
   const { dimensions, factors } = given;
   const { fit, judge, seed } = halvesOf(given, options);
   const importances = new Float64Array(dimensions * factors.length);
+  const turns = new Turns();
+  const fitted = fit.rows(given.codes, dimensions);
+  const judged = judge.rows(given.codes, dimensions);
   let informativeness = 0;
-  factors.forEach((factor, k) => {
+  for (const [k, factor] of factors.entries()) {
     const targets = classesOf(factor);
-    const forest = Forest.fit(fit.rows(given.codes, dimensions), dimensions, fit.values(targets), {
-      ...FOREST,
-      seed,
-    });
-    const found = forest.predict(judge.rows(given.codes, dimensions));
+    const forest = await Forest.fit(fitted, dimensions, fit.values(targets), { ...FOREST, seed }, turns);
+    const found = await forest.predict(judged, turns);
     informativeness += accuracy(found, judge.values(targets)) / factors.length;
     forest.importances.forEach((share, j) => {
       importances[j * factors.length + k] = share;
     });
-  });
+  }
   const rows = Array.from({ length: dimensions }, (_, j) =>
     importances.subarray(j * factors.length, (j + 1) * factors.length),
   );

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 
-/** How well a score tells two classes apart, over all thresholds. */
+/** How well a score separates two classes, over all thresholds. */
 export interface Detection {
   /**
    * Area under the receiver operating characteristic: the chance that a positive example scores above a negative one, ties
@@ -17,7 +17,7 @@ export interface Detection {
 }
 
 /**
- * AUROC and AUPRC of scores, of which higher ones are to mean positive (such as anomalous).
+ * AUROC and AUPRC of scores. A higher score should mean positive, such as anomalous.
  *
  * @param scores [n], finite
  * @param positive [n], whether each example is
@@ -63,7 +63,7 @@ function checkScores(scores: ArrayLike<number>, positive: ArrayLike<unknown>): v
   if (positive.length !== scores.length) {
     throw new TorchvaeError(
       'ERR_SHAPE',
-      expected(`${scores.length} truth values, one a score,`, 'positive', positive),
+      expected(`${scores.length} truth values, one per score,`, 'positive', positive),
     );
   }
   const bad = Array.prototype.findIndex.call(scores, (score: unknown) => !Number.isFinite(score));

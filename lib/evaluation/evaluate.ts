@@ -3,10 +3,13 @@ import { type Binarization, type DataKind, Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
 import { completeScoring, SCORE_OPTIONS, type ScoreOptions } from '../model/anomaly.ts';
-import type { Examples, Tensor } from '../model/input.ts';
+import { encode, reconstruct, sample } from '../model/codes.ts';
+import type { Core } from '../model/core.ts';
+import { negativeLogLikelihood } from '../model/densities.ts';
 import type { Losses } from '../model/losses.ts';
+import { score } from '../model/scoring.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import type { LatentHealth } from './collapse.ts';
+import { type LatentHealth, surveyLatents } from './collapse.ts';
 import { type Dci, dci } from './dci.ts';
 import { type Detection, detection } from './detection.ts';
 import { frechetDistance } from './frechet.ts';
@@ -15,23 +18,23 @@ import { type MutualInformationGap, mutualInformationGap } from './mutual-inform
 import { type SeparatedAttributePredictability, sap } from './sap.ts';
 import { SSIM_WINDOW, structuralSimilarity } from './similarity.ts';
 
-/** What {@link Evaluation} is asked for. What the data do not allow (images, factors, labels) is left out by itself. */
+/** What to evaluate. Measures that the data do not allow (images, factors, labels) are left out. */
 export interface EvaluateOptions {
-  /** Draws an example for the importance-weighted likelihood, such as 5,000; default 0, which leaves it out. */
+  /** Draws for each example of the importance-weighted likelihood, such as 5,000; default 0, which leaves it out. */
   likelihoodSamples?: number;
-  /** Draws from the model, and as many examples, that sample quality is taken over; default 10,000, 0 leaves it out. */
+  /** Draws from the model to compare with as many examples; default 10,000, 0 leaves it out. */
   samples?: number;
-  /** Data that samples are held against, such as the training set; default the data that are evaluated. */
+  /** Data to compare samples with, such as the training set; default the evaluated data. */
   reference?: Dataset;
   /** Labels, or names of classes, that count as anomalies; the others are normal. Default: no detection. */
   anomalous?: readonly (number | string)[];
-  /** How anomalies are scored; its seed is that of all draws unless it has one of its own. */
+  /** How anomalies are scored; its seed is by default that of all draws. */
   scoring?: ScoreOptions;
-  /** Of all draws; default 0. */
+  /** Seed of all draws; default 0. */
   seed?: number;
 }
 
-/** How good a model is on a data set; nats unless it says otherwise. */
+/** How good a model is on a data set; in nats where no unit is named. */
 export interface Evaluation {
   data: {
     name: string;
@@ -42,10 +45,10 @@ export interface Evaluation {
     binarization: Binarization;
   };
   seed: number;
-  /** Averages with one draw of z an example. */
+  /** Averages with one draw of z per example. */
   losses: Losses & { bitsPerDimension: number };
   likelihood?: {
-    /** -log p(x) by importance weighting with `samples` draws of z an example (Burda et al. 2016, eq. 8), averaged. */
+    /** -log p(x) by importance weighting with `samples` draws of z per example (Burda et al. 2016, eq. 8), averaged. */
     negativeLogLikelihood: number;
     /** Of that average, over the examples. */
     standardError: number;
@@ -65,11 +68,11 @@ export interface Evaluation {
   samples?: PrecisionRecall & {
     /** See `frechetDistance`. */
     frechetDistance: number;
-    /** What distances are taken between. */
+    /** The features that distances are computed from. */
     features: string;
     /** Examples, and as many draws. */
     examples: number;
-    /** Name of the data that they are held against. */
+    /** Name of the data that they are compared with. */
     reference: string;
   };
   /** Data with known factors: of the means of q(z|x). */
@@ -77,40 +80,33 @@ export interface Evaluation {
     mutualInformationGap: MutualInformationGap;
     dci: Omit<Dci, 'importances'>;
     sap: SeparatedAttributePredictability;
-    /** Evenly spaced ones that these are taken over. */
+    /** Number of evenly spaced examples that were used. */
     examples: number;
   };
   detection?: Detection & { anomalous: number; normal: number; measure: string; draws: number };
 }
 
-/** What is asked of a model. */
-export interface Evaluated {
-  readonly device: string;
-  elbo(data: Dataset, options: { seed: number }): Promise<Losses>;
-  negativeLogLikelihood(data: Dataset, options: { samples: number; seed: number }): Promise<Float32Array>;
-  encode(data: Dataset): Promise<{ mean: Tensor }>;
-  reconstruct(data: Dataset): Promise<Tensor>;
-  latentHealth(data: Dataset, options: { seed: number }): Promise<LatentHealth>;
-  sample(count: number, options: { seed: number; labels?: Int32Array }): Promise<Tensor>;
-  score(data: Examples, options: ScoreOptions): Promise<Float32Array>;
-}
-
-/** Examples that a call of the engine takes: results of more would crowd the memory. */
+/** Examples of one call of the engine, which bounds the memory of a result. */
 const STRETCH = 4096;
 
-/** Examples over which is taken what grows with their square, or faster than it tells more. */
+/** Examples for measures whose cost grows with the square of their number, or that gain nothing from more. */
 const SURVEYED = 2000;
 const DISENTANGLED = 10_000;
 
-/** Principal components and neighbors of what is said of samples. */
+/** Principal components and neighbors for the quality of samples. */
 const COMPONENTS = 64;
 const NEIGHBORS = 5;
 
-/** See `VAE.evaluate`. */
+/**
+ * See `VAE.evaluate`.
+ *
+ * @param meanLosses over the data, with one draw of z per example from this seed
+ */
 export async function evaluateModel(
-  model: Evaluated,
+  model: Core,
   data: Dataset,
   options: EvaluateOptions,
+  meanLosses: (seed: number) => Promise<Losses>,
 ): Promise<Evaluation> {
   const known = ['likelihoodSamples', 'samples', 'reference', 'anomalous', 'scoring', 'seed'];
   const given = checkOptions('options of evaluate', options, known);
@@ -123,16 +119,16 @@ export async function evaluateModel(
   const scoring = completeScoring({ seed, ...defined(wanted) });
   const { name, length, shape, kind, binarization } = data;
   const perDimension = data.size * Math.LN2;
-  const losses = await model.elbo(data, { seed });
+  const losses = await meanLosses(seed);
   const result: Evaluation = {
     data: { name, examples: length, shape, kind, binarization },
     seed,
     losses: { ...losses, bitsPerDimension: -losses.elbo / perDimension },
-    latent: await model.latentHealth(spread(data, SURVEYED), { seed }),
+    latent: await surveyLatents(model, spread(data, SURVEYED), seed),
   };
   if (draws > 0) {
     const values = await inStretches(data, (part, first) =>
-      model.negativeLogLikelihood(part, { samples: draws, seed: seed + first }),
+      negativeLogLikelihood(model, part, { samples: draws, seed: seed + first }),
     );
     const { mean, standardError } = meanOf(values);
     result.likelihood = {
@@ -149,20 +145,20 @@ export async function evaluateModel(
   }
   if (data.factors.length > 0 && data.length > 1) {
     const some = spread(data, DISENTANGLED);
-    const { mean } = await model.encode(some);
+    const { mean } = await encode(model, some, {});
     if (mean.shape[1]! > 1) {
-      const { importances: _, ...scores } = dci(mean, some, { seed });
+      const { importances: _, ...scores } = await dci(mean, some, { seed });
       result.disentanglement = {
-        mutualInformationGap: mutualInformationGap(mean, some),
+        mutualInformationGap: await mutualInformationGap(mean, some),
         dci: scores,
-        sap: sap(mean, some, { seed }),
+        sap: await sap(mean, some, { seed }),
         examples: some.length,
       };
     }
   }
   if (isAnomalous) {
     const scores = await inStretches(data, (part, first) =>
-      model.score(part, { ...scoring, seed: scoring.seed + first }),
+      score(model, part, { ...scoring, seed: scoring.seed + first }),
     );
     const anomalous = isAnomalous.filter(Boolean).length;
     result.detection = {
@@ -177,7 +173,7 @@ export async function evaluateModel(
 }
 
 async function judgeReconstructions(
-  model: Evaluated,
+  model: Core,
   data: Dataset,
 ): Promise<NonNullable<Evaluation['reconstruction']>> {
   const { shape, kind } = data;
@@ -185,9 +181,9 @@ async function judgeReconstructions(
   const isImage = isUnit && shape.length === 3 && Math.min(shape[1]!, shape[2]!) >= SSIM_WINDOW;
   const similar: Float32Array[] = [];
   const errors = await inStretches(data, async (part) => {
-    const { data: found } = await model.reconstruct(part);
+    const { data: found } = await reconstruct(model, part, {});
     const values = toFloats(part.drawn(0));
-    const device = model.device as DeviceName;
+    const device = model.device.name as DeviceName;
     if (isImage) similar.push(await structuralSimilarity(values, found, { shape, device }));
     return squaredErrors(values, found, data.size);
   });
@@ -199,21 +195,21 @@ async function judgeReconstructions(
   };
 }
 
-/** Undefined where the data are too few to say anything by. */
+/** Undefined where there are too few examples. */
 async function judgeSamples(
-  model: Evaluated,
+  model: Core,
   reference: Dataset,
   count: number,
   seed: number,
 ): Promise<Evaluation['samples'] | undefined> {
   const data = spread(reference, count);
   if (data.length <= NEIGHBORS) return undefined;
-  const { data: drawn } = await model.sample(data.length, {
+  const { data: drawn } = await sample(model, data.length, {
     seed,
     ...(data.labels && { labels: data.labels }),
   });
   const components = Math.min(COMPONENTS, data.size);
-  const options = { columns: data.size, components, device: model.device as DeviceName };
+  const options = { columns: data.size, components, device: model.device.name as DeviceName };
   return {
     frechetDistance: await frechetDistance(data, drawn, options),
     ...(await precisionRecall(data, drawn, { ...options, neighbors: NEIGHBORS })),
@@ -223,7 +219,7 @@ async function judgeSamples(
   };
 }
 
-/** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE for examples of another size */
+/** @throws TorchvaeError ERR_TYPE unless `reference` is a Dataset, ERR_SHAPE for examples of another size */
 function checkReference(reference: unknown, data: Dataset): Dataset {
   if (!(reference instanceof Dataset)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'reference', reference));
@@ -259,7 +255,7 @@ function anomalousExamples(data: Dataset, anomalous: unknown): boolean[] {
   return Array.from(labels, (label) => numbers.has(label));
 }
 
-/** One value an example, asked for some thousands of examples at a time. */
+/** One value for each example, computed for some thousands of examples at a time. */
 async function inStretches(
   data: Dataset,
   ask: (part: Dataset, first: number) => Promise<Float32Array>,
@@ -286,7 +282,7 @@ function toFloats(values: Uint8Array | Float32Array): Float32Array {
   return values instanceof Float32Array ? values : Float32Array.from(values, (byte) => byte / 255);
 }
 
-/** Of each row, the mean over its values. */
+/** The mean squared difference of each row. */
 function squaredErrors(a: Float32Array, b: Float32Array, size: number): Float32Array {
   return Float32Array.from({ length: a.length / size }, (_, row) => {
     let sum = 0;

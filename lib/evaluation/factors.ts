@@ -4,7 +4,7 @@ import { Random } from '../data/random.ts';
 import { TorchvaeError } from '../errors.ts';
 import { checkFiniteValues, isTensor, type Tensor } from '../model/input.ts';
 
-/** Codes beside the factors that they are to tell. */
+/** Codes beside the factors that they should represent. */
 export interface CodesAndFactors {
   /** Examples. */
   rows: number;
@@ -27,7 +27,7 @@ export interface FactorColumn {
 /**
  * The codes of a data set with known factors.
  *
- * @throws TorchvaeError ERR_TYPE for what are no codes or no data set, ERR_STATE for data without factors, ERR_SHAPE for codes of
+ * @throws TorchvaeError ERR_TYPE for arguments that are not codes and a data set, ERR_STATE for data without factors, ERR_SHAPE for codes of
  * other examples or of one dimension, ERR_RANGE for codes that are not finite
  */
 export function codesAndFactors(codes: Tensor, data: Dataset): CodesAndFactors {
@@ -77,7 +77,7 @@ export function equalBins(column: Float64Array, bins: number): Int32Array {
 
 /** How measures that fit something divide the examples. */
 export interface DisentanglementOptions {
-  /** Of the division in two halves, one to fit and one to judge by, and of the trees. Default 0. */
+  /** Seed of the division in two halves, one to fit and one to judge by, and of the trees. Default 0. */
   seed?: number;
 }
 

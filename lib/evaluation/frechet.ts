@@ -1,10 +1,10 @@
 import { checkInteger, checkOptions } from '../check.ts';
-import type { Examples, Tensor } from '../model/input.ts';
+import type { Examples } from '../model/input.ts';
 import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
 import { pointSets } from './point-sets.ts';
 
-/** How the Frechet distance is taken. */
+/** How the Frechet distance is computed. */
 export interface FrechetOptions {
   /** Values in one example; needed where neither set says it. */
   columns?: number;
@@ -21,13 +21,13 @@ export interface FrechetOptions {
  * such as Inception's.
  *
  * @param reference the data
- * @param samples what is held against it
+ * @param samples the draws to compare with it
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE for values that are not finite, ERR_SHAPE for sets of examples of different sizes, or
  * of fewer than two
  */
 export async function frechetDistance(
-  reference: Examples | Tensor,
-  samples: Examples | Tensor,
+  reference: Examples,
+  samples: Examples,
   options: FrechetOptions = {},
 ): Promise<number> {
   const known = ['columns', 'components', 'device'];

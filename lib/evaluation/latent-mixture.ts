@@ -1,6 +1,8 @@
 import { checkInteger, checkOptions } from '../check.ts';
 import { Random } from '../data/random.ts';
-import type { Tensor } from '../model/input.ts';
+import { encode, type Labeled } from '../model/codes.ts';
+import type { Core } from '../model/core.ts';
+import type { Examples, Tensor } from '../model/input.ts';
 import { checkOutputSize } from '../model/output.ts';
 import type { NativeMixture } from '../runtime/native.ts';
 
@@ -10,7 +12,7 @@ export interface MixtureOptions {
   components?: number;
   /** At most so many rounds of expectation and maximization. Default 100. */
   iterations?: number;
-  /** Of the first centers. Default 0. */
+  /** Seed of the first centers. Default 0. */
   seed?: number;
 }
 
@@ -29,7 +31,7 @@ export class LatentMixture {
   readonly dimensions: number;
   /** The mean over the codes that it was fitted to, in nats. */
   readonly logLikelihood: number;
-  /** Rounds until the likelihood stood still. */
+  /** Rounds until the likelihood converged. */
   readonly iterations: number;
 
   constructor({ weights, means, factors, logLikelihood, iterations }: NativeMixture) {
@@ -75,4 +77,24 @@ export class LatentMixture {
     }
     return this.weights.length - 1;
   }
+}
+
+/** See `VAE.fitMixture`. */
+export async function fitMixture(
+  core: Core,
+  x: Examples,
+  options: Labeled & MixtureOptions,
+): Promise<LatentMixture> {
+  const known = ['labels', 'components', 'iterations', 'seed'];
+  const given = checkOptions('options of fitMixture', options, known);
+  const { components = 10, iterations = 100, seed = 0 } = given;
+  checkInteger('components', components, 1, 1 << 12);
+  checkInteger('iterations', iterations, 1);
+  checkInteger('seed', seed, 0);
+  const { mean } = await encode(core, x, given.labels ? { labels: given.labels } : {});
+  const { handle } = core.device;
+  const fitted = await core.call((addon) =>
+    addon.fitMixture(handle, mean.data, core.codeSize, components, iterations, seed),
+  );
+  return new LatentMixture(fitted);
 }

@@ -1,10 +1,10 @@
 import { checkInteger, checkOptions } from '../check.ts';
-import type { Examples, Tensor } from '../model/input.ts';
+import type { Examples } from '../model/input.ts';
 import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
 import { pointSets } from './point-sets.ts';
 
-/** How precision and recall are taken. */
+/** How precision and recall are computed. */
 export interface PrecisionRecallOptions {
   /** Values in one example; needed where neither set says it. */
   columns?: number;
@@ -16,7 +16,7 @@ export interface PrecisionRecallOptions {
   device?: DeviceName;
 }
 
-/** How samples lie to the data; shares from 0 to 1, but for the density. */
+/** How samples lie relative to the data; shares from 0 to 1, except for the density. */
 export interface PrecisionRecall {
   /** Samples that lie in the ball around some example: how many look like data (Kynkaanniemi et al. 2019, eq. 2). */
   precision: number;
@@ -35,13 +35,13 @@ export interface PrecisionRecall {
  * change with the number of points: take as many samples as examples. Time grows with the square of that; 10,000 take seconds.
  *
  * @param reference the data
- * @param samples what is held against it
+ * @param samples the draws to compare with it
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE for values that are not finite, ERR_SHAPE for sets of examples of different sizes, or
  * of no more than `neighbors`
  */
 export async function precisionRecall(
-  reference: Examples | Tensor,
-  samples: Examples | Tensor,
+  reference: Examples,
+  samples: Examples,
   options: PrecisionRecallOptions = {},
 ): Promise<PrecisionRecall> {
   const known = ['columns', 'components', 'neighbors', 'device'];

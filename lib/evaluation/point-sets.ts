@@ -1,7 +1,7 @@
 import { checkInteger, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import { checkFiniteValues, type Examples, type Tensor } from '../model/input.ts';
+import { checkFiniteValues, type Examples } from '../model/input.ts';
 
 type Values = Float32Array | Uint8Array;
 
@@ -17,12 +17,12 @@ export interface PointSets {
  * The values of two sets of examples of one size.
  *
  * @param fewest examples that each must have
- * @throws TorchvaeError ERR_TYPE for what is no set of examples, ERR_RANGE for values that are not finite, ERR_SHAPE for sets of
- * examples of different sizes, of too few, or of a size that none says
+ * @throws TorchvaeError ERR_TYPE for a value that is not a set of examples, ERR_RANGE for values that are not finite, ERR_SHAPE for
+ * sets of different or unknown example sizes, or of too few examples
  */
 export function pointSets(
-  reference: Examples | Tensor,
-  samples: Examples | Tensor,
+  reference: Examples,
+  samples: Examples,
   given: number | undefined,
   fewest: number,
 ): PointSets {
@@ -39,14 +39,14 @@ export function pointSets(
   };
 }
 
-function columnsOf(name: string, x: Examples | Tensor): number | undefined {
+function columnsOf(name: string, x: Examples): number | undefined {
   if (x instanceof Dataset) return x.size;
   if (ArrayBuffer.isView(x)) return undefined;
   if (Array.isArray(x?.shape)) return x.shape.slice(1).reduce((product, n) => product * n, 1);
   throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
 }
 
-function valuesOf(name: string, x: Examples | Tensor, columns: number, fewest: number): Values {
+function valuesOf(name: string, x: Examples, columns: number, fewest: number): Values {
   const data = checkFiniteValues(name, x);
   const size = columnsOf(name, x) ?? columns;
   const fits = size === columns && data.length >= fewest * columns && data.length % columns === 0;

@@ -1,51 +1,59 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Tensor } from '../model/input.ts';
-import { codesAndFactors, columnOf, type DisentanglementOptions, halvesOf } from './factors.ts';
+import { Turns } from '../turns.ts';
+import {
+  codesAndFactors,
+  columnOf,
+  type DisentanglementOptions,
+  type FactorColumn,
+  halvesOf,
+} from './factors.ts';
 import { Forest } from './forest.ts';
 
 /** The separated attribute predictability (Kumar et al. 2018). */
 export interface SeparatedAttributePredictability {
   /** The mean over the factors. */
   score: number;
-  /** For each factor, by its name: how much better its best dimension tells it than the next one does. */
+  /** For each factor, by its name: how much better its best dimension predicts it than the next one does. */
   factors: Record<string, number>;
 }
 
 /**
  * The separated attribute predictability (Kumar et al. 2018, section 3) of codes, the means of q(z|x): for each factor, the
- * scores of the two dimensions that tell it best, one less the other. The score is R^2 of a straight line for a factor of
+ * difference between the scores of the two dimensions that predict it best. The score is R^2 of a straight line for a factor of
  * real numbers, and for others the share of held-out examples, averaged over the classes, that cuts of that dimension (those
  * of a decision tree) put into their class.
  *
  * @param codes [examples, dimensions]
  * @throws TorchvaeError as `dci` does
  */
-export function sap(
+export async function sap(
   codes: Tensor,
   data: Dataset,
   options: DisentanglementOptions = {},
-): SeparatedAttributePredictability {
+): Promise<SeparatedAttributePredictability> {
   const given = codesAndFactors(codes, data);
   const { fit, judge, seed } = halvesOf(given, options);
   const columns = Array.from({ length: given.dimensions }, (_, j) =>
     columnOf(given.codes, given.dimensions, j),
   );
   const scores: Record<string, number> = {};
+  const turns = new Turns();
+  const byTree = async (column: Float64Array, { values: classes, size }: FactorColumn) => {
+    const targets = Int32Array.from(classes);
+    const values = Float32Array.from(column);
+    const options = { trees: 1, depth: Math.ceil(Math.log2(size)) + 1, leaf: 5, seed };
+    const tree = await Forest.fit(fit.rows(values, 1), 1, fit.values(targets), options, turns);
+    return balancedAccuracy(await tree.predict(judge.rows(values, 1), turns), judge.values(targets));
+  };
   for (const factor of given.factors) {
-    const told = columns.map((column) => {
-      if (factor.size === 0) return squaredCorrelation(column, factor.values);
-      const targets = Int32Array.from(factor.values);
-      const values = Float32Array.from(column);
-      const depth = Math.ceil(Math.log2(factor.size)) + 1;
-      const tree = Forest.fit(fit.rows(values, 1), 1, fit.values(targets), {
-        trees: 1,
-        depth,
-        leaf: 5,
-        seed,
-      });
-      return balancedAccuracy(tree.predict(judge.rows(values, 1)), judge.values(targets));
-    });
-    const [most = 0, next = 0] = told.sort((a, b) => b - a);
+    const predicted: number[] = [];
+    for (const column of columns) {
+      predicted.push(
+        factor.size === 0 ? squaredCorrelation(column, factor.values) : await byTree(column, factor),
+      );
+    }
+    const [most = 0, next = 0] = predicted.sort((a, b) => b - a);
     scores[factor.name] = most - next;
   }
   const all = Object.values(scores);

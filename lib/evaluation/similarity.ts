@@ -1,13 +1,13 @@
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import { checkFiniteValues, type Examples, type Tensor } from '../model/input.ts';
+import { checkFiniteValues, type Examples } from '../model/input.ts';
 import { callAddon } from '../runtime/addon.ts';
 import { Device, type DeviceName } from '../runtime/device.ts';
 
 /** How {@link structuralSimilarity} reads its images. */
 export interface SimilarityOptions {
-  /** Of one image, `[channels, height, width]` or `[height, width]`; needed where the images do not say it. */
+  /** Of one image, `[channels, height, width]` or `[height, width]`; required for flat arrays. */
   shape?: readonly number[];
   /** Default `auto`. */
   device?: DeviceName;
@@ -28,8 +28,8 @@ export const SSIM_WINDOW = 11;
  * images smaller than the window
  */
 export async function structuralSimilarity(
-  images: Examples | Tensor,
-  others: Examples | Tensor,
+  images: Examples,
+  others: Examples,
   options: SimilarityOptions = {},
 ): Promise<Float32Array> {
   const given = checkOptions('options of structuralSimilarity', options, ['shape', 'device']);
@@ -49,7 +49,7 @@ export async function structuralSimilarity(
   return callAddon(() => addon.structuralSimilarity(handle, a, b, channels, height, width));
 }
 
-function shapeOf(x: Examples | Tensor): readonly number[] | undefined {
+function shapeOf(x: Examples): readonly number[] | undefined {
   if (x instanceof Dataset) return x.shape;
   return ArrayBuffer.isView(x) ? undefined : x?.shape?.slice(1);
 }

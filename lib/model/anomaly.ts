@@ -1,7 +1,7 @@
 import { checkInteger, checkNumber, checkOneOf, checkOptions } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 
-/** What an anomaly score is: higher is stranger. */
+/** What an anomaly score measures; a higher score is stranger. */
 export const MEASURES = ['elbo', 'reconstruction', 'likelihood'] as const;
 
 /** How examples are scored. */
@@ -11,33 +11,33 @@ export interface ScoreOptions {
    * 2015); `likelihood`: the importance-weighted -log p(x). All in nats.
    */
   measure?: (typeof MEASURES)[number];
-  /** Draws of z an example; more of them make a steadier score. Default 10. */
+  /** Draws of z for each example; more draws give a steadier score. Default 10. */
   draws?: number;
-  /** Of the draws; default 0. */
+  /** Seed of the draws; default 0. */
   seed?: number;
 }
 
-/** {@link ScoreOptions} with all filled in. */
+/** {@link ScoreOptions} with their defaults. */
 export type Scoring = Required<ScoreOptions>;
 
-/** Where a threshold is put: one of the two. */
+/** Where to put a threshold: give exactly one of `falseAlarmRate` and `quantile`. */
 export interface ThresholdOptions extends ScoreOptions {
   /**
-   * The share of normal examples that may be taken for anomalies. The threshold is the smallest that keeps to it for new
-   * examples of the same kind, by the rank ceil((n + 1) (1 - rate)) of n scores (split conformal prediction; Vovk et al. 2005).
+   * The share of normal examples that may be flagged as anomalies. The threshold is the smallest that keeps this rate for new
+   * examples of the same kind: the score of rank ceil((n + 1) (1 - rate)) of n (split conformal prediction; Vovk et al. 2005).
    */
   falseAlarmRate?: number;
-  /** The quantile of the scores that it is put at, such as 0.99, between two of them where need be. */
+  /** The quantile of the scores, such as 0.99, interpolated between two scores. */
   quantile?: number;
 }
 
-/** From what score on an example counts as an anomaly, and how it is scored. Kept in checkpoints. */
+/** The score above which an example is an anomaly, and how examples are scored. Checkpoints keep it. */
 export interface AnomalyThreshold extends Scoring {
   /** Examples that score above it are anomalies. */
   value: number;
   falseAlarmRate?: number;
   quantile?: number;
-  /** Normal examples that it was learned from. */
+  /** Number of normal examples that the threshold was set from. */
   examples: number;
 }
 
@@ -56,8 +56,8 @@ export function completeScoring({ measure = 'elbo', draws = 10, seed = 0 }: Scor
 /**
  * The threshold over scores of normal examples.
  *
- * @throws TorchvaeError ERR_TYPE unless just one of `falseAlarmRate` and `quantile` is given, ERR_RANGE for one that is no
- * share, ERR_SHAPE for too few examples to keep to a false-alarm rate
+ * @throws TorchvaeError ERR_TYPE unless exactly one of `falseAlarmRate` and `quantile` is given, ERR_RANGE for one outside [0, 1],
+ * ERR_SHAPE for too few examples to keep a false-alarm rate
  */
 export function thresholdOf(
   scores: Float32Array,
@@ -86,13 +86,11 @@ export function thresholdOf(
   const needed = rate > 0 ? `at least ${Math.ceil(1 / rate - 1 - 1e-9)} examples` : 'a rate above 0';
   throw new TorchvaeError(
     'ERR_SHAPE',
-    `Expected ${needed} to keep to a false-alarm rate of ${rate} but received ${examples} examples; give more, or ask for a quantile`,
+    `Expected ${needed} to keep a false-alarm rate of ${rate} but received ${examples} examples; give more, or ask for a quantile`,
   );
 }
 
-/**
- * A threshold from a checkpoint's JSON; undefined for what is none.
- */
+/** The threshold that a checkpoint's JSON describes; undefined where it is damaged. */
 export function thresholdFromJson(value: Record<string, unknown>): AnomalyThreshold | undefined {
   const { value: at, measure, draws, seed, falseAlarmRate, quantile, examples } = value;
   const isCount = (count: unknown): count is number => Number.isSafeInteger(count) && Number(count) >= 0;

@@ -6,14 +6,15 @@ import { writeFileAtomic } from '../files.ts';
 import { type AnomalyThreshold, thresholdFromJson } from './anomaly.ts';
 import type { Position } from './core.ts';
 import { PRECISIONS, type Precision } from './precision.ts';
+import type { TrainingSettings } from './presets.ts';
 import { decodeSafetensors, encodeSafetensors, type HostTensor } from './safetensors.ts';
 import { completeSpec, type ModelSpec } from './spec.ts';
 
-/** What `metadata.format` says in every checkpoint. */
+/** The value of `metadata.format` in every checkpoint. */
 const FORMAT = 'torchvae-checkpoint-1';
 
 /**
- * A model at rest. Tensor names: the parameters', `optimizer.NAME.exp_avg` and `.exp_avg_sq` for the optimizer's
+ * A saved model. Tensor names: the parameters', `optimizer.NAME.exp_avg` and `.exp_avg_sq` for the optimizer's
  * moments, and `average.NAME` where a moving average of the weights is kept.
  */
 export interface Checkpoint {
@@ -21,9 +22,11 @@ export interface Checkpoint {
   seed: number;
   precision: Precision;
   position: Position;
+  /** The preset's training settings, which are the defaults of fit(). */
+  trainingSettings: Partial<TrainingSettings>;
   /** How the training data were made of rows or lines, if they were. */
   schema?: DataSchema | undefined;
-  /** From what score on an example is an anomaly, if that was learned. */
+  /** The score above which an example is an anomaly, if one was set. */
   threshold?: AnomalyThreshold | undefined;
   tensors: Map<string, { shape: readonly number[]; data: Float32Array }>;
 }
@@ -35,13 +38,13 @@ export interface Checkpoint {
  * @throws TorchvaeError ERR_IO
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { spec, seed, precision, position, schema, threshold, tensors } = checkpoint;
+  const { spec, seed, precision, position, trainingSettings, schema, threshold, tensors } = checkpoint;
   const entries = new Map<string, HostTensor>();
   for (const [name, { shape, data }] of tensors) entries.set(name, { dtype: 'F32', shape, data });
   const metadata = {
     format: FORMAT,
     spec: JSON.stringify(spec),
-    training: JSON.stringify({ seed, precision, position }),
+    training: JSON.stringify({ seed, precision, position, settings: trainingSettings }),
     ...(schema && { schema: JSON.stringify(schema) }),
     ...(threshold && { threshold: JSON.stringify(threshold) }),
   };
@@ -49,8 +52,8 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
 }
 
 /**
- * @throws TorchvaeError ERR_IO for a file that cannot be read or is none, ERR_OUT_OF_MEMORY, ERR_CHECKPOINT for one that is
- * no checkpoint or is damaged, naming the place
+ * @throws TorchvaeError ERR_IO for a path that cannot be read as a file, ERR_OUT_OF_MEMORY, ERR_CHECKPOINT naming the place for a
+ * file that is damaged or not a checkpoint
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   // In parts: readFile refuses more than 2 GiB, which a model of 180 million weights and their moments takes.
@@ -78,7 +81,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   return { spec, ...readTraining(path, metadata.training), schema, threshold, tensors: named };
 }
 
-/** What every checkpoint that cannot be used is refused with. */
+/** The error for a checkpoint that cannot be used. */
 export function damaged(path: string, what: string): TorchvaeError {
   return new TorchvaeError('ERR_CHECKPOINT', `${path} is no usable checkpoint: ${what}`);
 }
@@ -89,7 +92,7 @@ function checkFinite(path: string, name: string, data: Float32Array): void {
     throw damaged(path, `Expected finite values but the tensor ${name} has ${data[index]} at ${index}`);
 }
 
-/** Adam takes the root of this moment: a negative one would turn the weights into NaN. */
+/** Adam takes the root of this moment, so a negative one would turn the weights into NaN. */
 function checkNotNegative(path: string, name: string, data: Float32Array): void {
   const index = data.findIndex((value) => value < 0);
   if (index >= 0)
@@ -101,7 +104,7 @@ function parseObject(path: string, field: string, text: string | undefined): Rec
     const value = JSON.parse(text ?? '');
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch {
-    // falls through to the one message for everything that is no object
+    // The message below covers text that is not JSON and JSON that is not an object.
   }
   throw damaged(path, `Expected a JSON object as ${field} in its metadata`);
 }
@@ -136,8 +139,8 @@ function readThreshold(path: string, text: string | undefined): AnomalyThreshold
 function readTraining(
   path: string,
   text: string | undefined,
-): Pick<Checkpoint, 'seed' | 'precision' | 'position'> {
-  const { seed, precision: named, position } = parseObject(path, 'training', text);
+): Pick<Checkpoint, 'seed' | 'precision' | 'position' | 'trainingSettings'> {
+  const { seed, precision: named, position, settings = {} } = parseObject(path, 'training', text);
   const precision = PRECISIONS.find((known) => known === named);
   if (precision === undefined) {
     throw damaged(path, expected(`one of ${PRECISIONS.join(', ')}`, 'training.precision', named));
@@ -158,7 +161,24 @@ function readTraining(
   else if (whole.stepInEpoch > 0) {
     throw damaged(path, expected('the epoch under way', 'training.position.partial', partial));
   }
-  return { seed: count(path, 'seed', seed), precision, position: whole };
+  const trainingSettings = readSettings(path, settings);
+  return { seed: count(path, 'seed', seed), precision, position: whole, trainingSettings };
+}
+
+function readSettings(path: string, value: unknown): Partial<TrainingSettings> {
+  if (typeof value !== 'object' || value === null) {
+    throw damaged(path, expected('an object', 'training.settings', value));
+  }
+  const { epochs, batchSize, learningRate } = value as Record<string, unknown>;
+  if (learningRate !== undefined && !(Number(learningRate) >= 0 && Number.isFinite(learningRate))) {
+    throw damaged(path, expected('a number of at least 0', 'training.settings.learningRate', learningRate));
+  }
+  if (batchSize === 0) throw damaged(path, expected('at least 1', 'training.settings.batchSize', batchSize));
+  return {
+    ...(epochs !== undefined && { epochs: count(path, 'settings.epochs', epochs) }),
+    ...(batchSize !== undefined && { batchSize: count(path, 'settings.batchSize', batchSize) }),
+    ...(learningRate !== undefined && { learningRate: Number(learningRate) }),
+  };
 }
 
 function readOptimizer(path: string, value: unknown): NonNullable<Position['optimizer']> {
@@ -171,7 +191,7 @@ function readOptimizer(path: string, value: unknown): NonNullable<Position['opti
 function readPlateau(path: string, value: unknown): NonNullable<Position['plateau']> {
   const { best, waited, scale } = (value ?? {}) as Record<string, unknown>;
   if (!Number.isFinite(best) || !Number.isFinite(scale)) {
-    throw damaged(path, expected('what a schedule has seen', 'training.position.plateau', value));
+    throw damaged(path, expected('the state of a plateau schedule', 'training.position.plateau', value));
   }
   return { best: Number(best), waited: count(path, 'position.plateau.waited', waited), scale: Number(scale) };
 }

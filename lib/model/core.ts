@@ -6,6 +6,7 @@ import { availableMemory } from '../runtime/memory.ts';
 import type { Addon, LossSums, ModelHandle, NativeOptimizer, StateTensor } from '../runtime/native.ts';
 import type { AnomalyThreshold } from './anomaly.ts';
 import type { Precision } from './precision.ts';
+import type { TrainingSettings } from './presets.ts';
 import { inputSize, latentCodeSize, type ModelSpec, nativeSpec } from './spec.ts';
 
 type OptimizerType = NativeOptimizer['type'];
@@ -88,9 +89,11 @@ export class Core {
   /** How training steps are computed. */
   readonly kernels: KernelChoice;
   position: Position = { epoch: 0, stepInEpoch: 0, step: 0 };
+  /** The preset's training settings, which are the defaults of fit(). */
+  trainingSettings: Partial<TrainingSettings> = {};
   /** How the training data were made of rows or lines. */
   schema: DataSchema | undefined;
-  /** From what score on an example is an anomaly; of these weights. */
+  /** The score above which an example is an anomaly; training removes it. */
   threshold: AnomalyThreshold | undefined;
   /** Set while fit() runs. */
   training = false;

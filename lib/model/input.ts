@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { checkInteger, expected } from '../check.ts';
-import { Dataset } from '../data/dataset.ts';
+import { Dataset, type DatasetOptions } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { unshared } from '../runtime/memory.ts';
@@ -13,8 +13,11 @@ export interface Tensor {
   shape: number[];
 }
 
-/** Examples as callers have them: a data set, or flat row-major values; a byte b of a Uint8Array means b/255. */
-export type Examples = Dataset | Float32Array | Uint8Array;
+/**
+ * Examples as callers have them: a data set, a {@link Tensor} of shape [n, ...inputShape] such as `VAE.sample` gives, or flat
+ * row-major values; a byte b of a Uint8Array means b/255.
+ */
+export type Examples = Dataset | Tensor | Float32Array | Uint8Array;
 
 /** Whether `value` looks like a {@link Tensor}. */
 export function isTensor(value: unknown): value is Tensor {
@@ -31,7 +34,7 @@ export function checkTensorShape(name: string, { shape }: Tensor, wanted: readon
   );
 }
 
-/** @throws TorchvaeError ERR_TYPE for what is no Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
+/** @throws TorchvaeError ERR_TYPE unless `data` is a Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
 export function checkDataset(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
   checkUnlabeled(name, data, spec);
   checkLabels(name, data.labels, spec, data.length);
@@ -88,17 +91,24 @@ function checkFits(name: string, data: Dataset | StreamedDataset, spec: ModelSpe
     if (data.kind !== 'categorical')
       refuse(`data of kind '${data.kind}'`, 'make tokens of them (TextSchema)');
     if (data instanceof StreamedDataset) refuse('a stream', 'take the data into memory');
-    const largest = largestOf((data as Dataset).data);
-    if (largest > high) refuse(`the token ${largest}`, 'enlarge its vocabulary');
+    const token = largestOf(data as Dataset);
+    if (token > high) refuse(`the token ${token}`, 'enlarge its vocabulary');
   } else if (high === 1 && (data.kind === 'real' || data.kind === 'categorical')) {
     refuse(`data of kind '${data.kind}'`, 'scale the data');
   }
 }
 
-function largestOf(values: Float32Array | Uint8Array): number {
-  let largest = 0;
-  for (const value of values) if (value > largest) largest = value;
-  return largest;
+/** The largest value of each data set. A data set never changes, so it is scanned once. */
+const largest = new WeakMap<Dataset, number>();
+
+function largestOf(data: Dataset): number {
+  let found = largest.get(data);
+  if (found === undefined) {
+    found = 0;
+    for (const value of data.data) if (value > found) found = value;
+    largest.set(data, found);
+  }
+  return found;
 }
 
 /**
@@ -117,26 +127,55 @@ export function checkExamples(
     checkUnlabeled(name, x, spec);
     return x.drawn(seed);
   }
-  if (!types.isFloat32Array(x) && !types.isUint8Array(x)) {
-    throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Float32Array or Uint8Array', name, x));
+  const given: unknown = isTensor(x) ? x.data : x;
+  if (!types.isFloat32Array(given) && !types.isUint8Array(given)) {
+    throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
   }
-  const values = unshared(x);
-  checkRows(name, values, inputSize(spec), 'inputShape', spec.inputShape);
+  const values = unshared(given);
+  const size = inputSize(spec);
+  checkRows(name, values, size, 'inputShape', spec.inputShape);
+  if (isTensor(x)) checkTensorShape(name, x, [values.length / size, ...spec.inputShape]);
   const supported = support(spec.likelihood);
   if (types.isFloat32Array(values)) checkValues(name, values, supported);
   else if (supported.isWhole) {
-    throw new TorchvaeError('ERR_TYPE', expected('a Float32Array, as tokens are no pixels,', name, values));
+    throw new TorchvaeError(
+      'ERR_TYPE',
+      expected('a Float32Array, since the bytes of a Uint8Array mean pixels,', name, values),
+    );
   }
   return values;
 }
 
 /**
- * The values of examples or of a tensor, whatever model they are of, as the addon takes them; with dynamic binarization drawn
- * from seed 0.
+ * Examples as a data set. A Dataset without other labels is returned as it is; values are not copied. `labels` replace those of a
+ * data set.
+ *
+ * @throws TorchvaeError as {@link checkExamples} and {@link checkLabels}
+ */
+export function asDataset(
+  name: string,
+  x: Examples,
+  spec: ModelSpec,
+  labels?: Int32Array | readonly number[],
+): Dataset {
+  if (x instanceof Dataset && labels === undefined) return x;
+  const base = x instanceof Dataset ? x : datasetOf(checkExamples(name, x, spec), spec);
+  const own = checkLabels(name, labels ?? base.labels, spec, base.length);
+  return own ? new Dataset({ ...base, labels: own } as DatasetOptions) : base;
+}
+
+function datasetOf(data: Float32Array | Uint8Array, { inputShape, likelihood }: ModelSpec): Dataset {
+  const { high, isWhole } = support(likelihood);
+  const kind = isWhole ? 'categorical' : high === 1 || types.isUint8Array(data) ? 'unit' : 'real';
+  return new Dataset({ shape: inputShape, kind, data });
+}
+
+/**
+ * The values of examples, whatever model they are of, as the addon takes them; with dynamic binarization drawn from seed 0.
  *
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE for a value that is not finite
  */
-export function checkFiniteValues(name: string, x: Examples | Tensor): Float32Array | Uint8Array {
+export function checkFiniteValues(name: string, x: Examples): Float32Array | Uint8Array {
   const values: unknown = x instanceof Dataset ? x.drawn(0) : ArrayBuffer.isView(x) ? x : x?.data;
   if (!types.isFloat32Array(values) && !types.isUint8Array(values)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset, Tensor, Float32Array or Uint8Array', name, x));
@@ -157,9 +196,9 @@ export function checkCodes(name: string, z: unknown, spec: ModelSpec): Float32Ar
 }
 
 /**
- * The labels that a conditioned model needs, one for each of `rows`; none for any other model.
+ * The labels that a conditioned model needs, one for each of `rows`; undefined for any other model.
  *
- * @throws TorchvaeError ERR_SHAPE or ERR_TYPE where they are missing or too few, ERR_RANGE for labels that are no class
+ * @throws TorchvaeError ERR_SHAPE or ERR_TYPE where they are missing or too few, ERR_RANGE for labels that are not a class
  */
 export function checkLabels(
   name: string,
@@ -175,7 +214,7 @@ export function checkLabels(
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', argument, labels));
   }
   if (labels.length !== rows) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
-  // Unlike forEach and map, it does not pass over what an array leaves out.
+  // Unlike forEach and map, it visits the holes of an array.
   return Int32Array.from(labels, (label: unknown, i) =>
     checkInteger(`${argument} at ${i}`, label, 0, condition.classes - 1),
   );

@@ -1,9 +1,9 @@
 import { TorchvaeError } from '../errors.ts';
 
-/** Values in one result: 4 GiB. More ends as a process that is killed for its memory. */
+/** The most values in one result: 4 GiB. The system would kill the process for more. */
 export const MAX_VALUES = 2 ** 30;
 
-/** @throws TorchvaeError ERR_NONFINITE for a result that holds NaN or an infinity, so that none is handed on in silence */
+/** @throws TorchvaeError ERR_NONFINITE for a result that holds NaN or an infinity */
 export function checkFinite(name: string, values: Float32Array, allowed?: number): void {
   for (let i = 0; i < values.length; i++) {
     if (Number.isFinite(values[i]) || values[i] === allowed) continue;

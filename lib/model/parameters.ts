@@ -13,7 +13,7 @@ export function isParameter({ name }: { name: string }): boolean {
   return !name.startsWith('optimizer.') && !name.startsWith(AVERAGE);
 }
 
-/** A copy of what the caller gives for one parameter, since it is used later. */
+/** A copy of the caller's values for one parameter, since they are used later. */
 export function parameterValues(
   name: string,
   value: Float32Array | Tensor,

@@ -1,18 +1,24 @@
 import { checkOneOf } from '../check.ts';
 import type { ModelSpecInput } from './spec.ts';
 
+/** How a preset is trained, as `VAE.fit` takes it. */
+export interface TrainingSettings {
+  epochs: number;
+  batchSize: number;
+  /** Adam's. */
+  learningRate: number;
+}
+
 /** A named model with the settings it is known by. */
 export interface Preset {
   /** One line for people. */
   summary: string;
+  /** As `VAE.create` takes it. */
   spec: ModelSpecInput;
-  training: {
-    epochs: number;
-    batchSize: number;
-    learningRate: number;
-    /** Share of the training set that is held out for validation; none where the data's own test set serves. */
-    holdout?: number;
-  };
+  /** As `VAE.fit` takes it. */
+  training: TrainingSettings;
+  /** Share of the training set to hold out for validation, as `Dataset.split` takes it; missing where the test set serves. */
+  validation?: number;
 }
 
 /** A sum of squared errors of pixels in [0, 1]. */
@@ -20,8 +26,7 @@ const SQUARED_ERROR = { type: 'squared-error', link: 'sigmoid' } as const;
 const relu = (...hidden: number[]) => ({ type: 'mlp', hidden, activation: 'relu' }) as const;
 
 const PRESETS = {
-  // Where descriptions of a model name a squared error alone, the KL divergence is its other half all the same: without it
-  // draws from N(0, I) would mean nothing.
+  // Its description names a squared error alone. The KL divergence is added: without it, draws from N(0, I) would mean nothing.
   'mlp-128': {
     summary: '784-128-32-128-784, squared error, a tenth held out: the model for studies of gradients',
     spec: {
@@ -30,7 +35,8 @@ const PRESETS = {
       decoder: relu(128),
       likelihood: SQUARED_ERROR,
     },
-    training: { epochs: 100, batchSize: 256, learningRate: 1e-3, holdout: 0.1 },
+    training: { epochs: 100, batchSize: 256, learningRate: 1e-3 },
+    validation: 0.1,
   },
   'sampling-network': {
     summary: '784-128-64-2, a sampling network 2-128-(mu, log sigma) of size 2, 256-128-784; squared error',
@@ -43,7 +49,7 @@ const PRESETS = {
     },
     training: { epochs: 10, batchSize: 256, learningRate: 1e-3 },
   },
-  // The width of z and the training are not a part of its description; they are those of mlp-400.
+  // Its description leaves the width of z and the training open; they are those of mlp-400.
   linear: {
     summary:
       '784-(mu, log variance of 20)-784 without a hidden layer, Bernoulli: the model for studies of beta',
@@ -55,7 +61,7 @@ const PRESETS = {
     },
     training: { epochs: 10, batchSize: 128, learningRate: 1e-3 },
   },
-  // Likewise.
+  // The same holds here.
   'mlp-128-64': {
     summary: '784-128-64-20-64-128-784, Bernoulli: the model for variants',
     spec: {
@@ -66,8 +72,8 @@ const PRESETS = {
     },
     training: { epochs: 10, batchSize: 128, learningRate: 1e-3 },
   },
-  // The batch-normalized code has a fixed scale, against which the noise bounds what it can carry: no KL divergence is
-  // weighed in, though it is reported.
+  // The batch-normalized code has a fixed scale, so that the noise bounds the information in it. The KL divergence therefore has
+  // the weight 0; it is reported.
   'deep-bottleneck': {
     summary: '784-128-64-32-16-8-16-32-64-128-784, uniform noise on a batch-normalized code; squared error',
     spec: {
@@ -109,7 +115,7 @@ export type PresetName = keyof typeof PRESETS;
 export const presetNames = Object.keys(PRESETS) as PresetName[];
 
 /**
- * A built-in model: a copy, to be changed at will.
+ * A built-in model. The result is a copy, which the caller may change.
  *
  * @throws TorchvaeError ERR_RANGE for an unknown name, listing those there are
  */

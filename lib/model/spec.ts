@@ -16,11 +16,11 @@ export interface ConditionSpec {
   encoder: boolean;
   /** Whether the decoder sees it. */
   decoder: boolean;
-  /** Whether each label has a prior of its own. */
+  /** Whether each label has a separate prior. */
   prior: boolean;
 }
 
-/** A model, described whole: what a checkpoint carries. */
+/** The complete description of a model, which a checkpoint carries. */
 export interface ModelSpec {
   /** Of one example: `[channels, height, width]` for images, `[features]` for vectors. */
   inputShape: number[];
@@ -37,7 +37,7 @@ export interface ModelSpec {
   condition?: ConditionSpec;
 }
 
-/** A {@link ModelSpec} as a caller writes it: what is not given has a default. */
+/** A {@link ModelSpec} as a caller writes it: every field has a default. */
 export interface ModelSpecInput {
   /** Default `[1, 28, 28]`. */
   inputShape?: readonly number[];
@@ -55,7 +55,7 @@ export interface ModelSpecInput {
   likelihood?: LikelihoodInput;
   /** Default the ELBO, beta 1. */
   objective?: ObjectiveInput;
-  /** Default: no labels. Encoder and decoder see them unless told otherwise, the prior does not. */
+  /** Default: no labels. By default the encoder and the decoder see the label, and the prior does not. */
   condition?: { classes: number; encoder?: boolean; decoder?: boolean; prior?: boolean };
 }
 
@@ -91,20 +91,20 @@ export function completeSpec(input: ModelSpecInput): ModelSpec {
 function complete(given: ModelSpecInput): ModelSpec {
   const input = checkOptions('spec', given, SPEC_KEYS);
   const encoder = completeNetwork('spec.encoder', input.encoder ?? {});
-  const posterior = completePart('spec.posterior', input.posterior ?? 'gaussian', POSTERIORS);
+  const posterior = completePart<PosteriorSpec>('spec.posterior', input.posterior ?? 'gaussian', POSTERIORS);
   const isCategorical = posterior.type === 'gumbel-softmax' || posterior.type === 'vector-quantized';
   const spec: ModelSpec = {
     inputShape: completeShape(input.inputShape ?? [1, 28, 28]),
     encoder,
     latentSize: checkInteger('spec.latentSize', input.latentSize ?? 20, 1, MAX_WIDTH),
     posterior,
-    prior: completePart(
+    prior: completePart<PriorSpec>(
       'spec.prior',
       input.prior ?? (isCategorical ? 'categorical' : 'standard-normal'),
       PRIORS,
     ),
     decoder: completeNetwork('spec.decoder', input.decoder ?? {}, encoder),
-    likelihood: completePart('spec.likelihood', input.likelihood ?? 'bernoulli', LIKELIHOODS),
+    likelihood: completePart<LikelihoodSpec>('spec.likelihood', input.likelihood ?? 'bernoulli', LIKELIHOODS),
     objective: completeObjective('spec.objective', input.objective ?? {}),
   };
   if (input.condition !== undefined) spec.condition = completeCondition(input.condition);
@@ -145,7 +145,7 @@ export function latentCodeSize({ posterior, latentSize }: ModelSpec): number {
   return codeSize(posterior, latentSize);
 }
 
-/** What the engine is told of a model: schedules go with each chunk of steps. */
+/** A model's description as the engine takes it, without what changes from step to step. */
 export function nativeSpec(spec: ModelSpec): NativeSpec {
   const { inputShape, encoder, latentSize, posterior, prior, decoder, likelihood, objective, condition } =
     spec;
@@ -154,20 +154,37 @@ export function nativeSpec(spec: ModelSpec): NativeSpec {
     inputShape,
     encoder,
     latentSize,
-    posterior: nativePart(posterior),
-    prior: nativePart(prior),
+    posterior: nativePart('spec.posterior', posterior),
+    prior: nativePart('spec.prior', prior),
     decoder,
-    likelihood: nativePart(likelihood),
-    objective: { ...nativePart(objective), hasCapacity },
+    likelihood: nativePart('spec.likelihood', likelihood),
+    objective: { ...nativePart('spec.objective', objective), hasCapacity },
     ...(condition && { condition }),
   };
 }
 
-/** Settings that the engine is told step by step, as it is of those that are objects. */
-const TOLD_BY_STEP = ['temperature', 'finalTemperature', 'temperatureSteps'];
+/** Settings that become numbers of every step, in `lib/training/schedule.ts`. */
+const STEPWISE = ['temperature', 'finalTemperature', 'temperatureSteps', 'warmup', 'capacity'];
 
-function nativePart(part: { type: string }): NativePart {
-  const isPlain = ([key, value]: [string, unknown]) =>
-    !TOLD_BY_STEP.includes(key) && (typeof value !== 'object' || Array.isArray(value));
-  return Object.fromEntries(Object.entries(part).filter(isPlain)) as NativePart;
+/**
+ * A part's settings as the engine takes them.
+ *
+ * @throws TorchvaeError ERR_SPEC for a setting that the engine cannot take, such as an object
+ */
+export function nativePart(name: string, { type, ...settings }: { type: string }): NativePart {
+  const part: NativePart = { type };
+  for (const [key, value] of Object.entries(settings)) {
+    if (STEPWISE.includes(key)) continue;
+    if (!isPlain(value)) {
+      const what = 'a number, boolean, string or array of integers, as the engine takes,';
+      throw new TorchvaeError('ERR_SPEC', expected(what, `${name}.${key}`, value));
+    }
+    part[key] = value;
+  }
+  return part;
+}
+
+function isPlain(value: unknown): value is string | number | boolean | readonly number[] {
+  if (Array.isArray(value)) return value.every(Number.isInteger);
+  return ['string', 'number', 'boolean'].includes(typeof value);
 }

@@ -5,7 +5,7 @@ import type { Losses } from '../model/losses.ts';
 /** The terms of an epoch's loss that curves are drawn of. */
 export type LossRecord = Pick<Losses, 'loss' | 'reconstruction' | 'kl' | 'elbo'>;
 
-/** What a report tells of an epoch: an `EpochResult` is one, and so is a line of `metrics.jsonl`. */
+/** An epoch as a report shows it: an `EpochResult`, or a line of `metrics.jsonl`. */
 export interface EpochRecord {
   epoch: number;
   /** Optimizer steps done in all. */
@@ -35,7 +35,7 @@ export interface EpochRecord {
   skippedBecause?: string;
 }
 
-/** @throws TorchvaeError ERR_TYPE for what is no array of epochs */
+/** @throws TorchvaeError ERR_TYPE unless `epochs` is an array of epochs */
 export function checkEpochs(epochs: readonly EpochRecord[]): readonly EpochRecord[] {
   const isEpoch = (each: Partial<EpochRecord> | null) =>
     typeof each?.epoch === 'number' &&
@@ -49,8 +49,8 @@ export function checkEpochs(epochs: readonly EpochRecord[]): readonly EpochRecor
 type Json = Record<string, unknown>;
 
 /**
- * The epochs that the lines of `metrics.jsonl` tell of. A line that is cut short or no epoch is passed over; numbers that are
- * missing or no numbers are NaN, which nothing is drawn of.
+ * The epochs in the lines of `metrics.jsonl`. Lines that are cut short or do not describe an epoch are skipped; a missing or wrong
+ * number becomes NaN, which charts leave out.
  */
 export function parseEpochs(text: string): EpochRecord[] {
   return text.split('\n').flatMap((line) => {
@@ -134,7 +134,7 @@ function bestOf(value: Json | undefined): EpochRecord['best'] {
   return value && { epoch: numberOf(value.epoch), value: numberOf(value.value), of: textOf(value.of) ?? '' };
 }
 
-/** The value where it is an object, of which any field may be anything. */
+/** The value if it is an object; its fields are not checked. */
 export function objectOf(value: unknown): Json | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
 }
@@ -143,7 +143,7 @@ function numberOf(value: unknown): number {
   return typeof value === 'number' ? value : Number.NaN;
 }
 
-/** Earlier runs wrote typed arrays, of which JSON makes objects. */
+/** Earlier runs wrote typed arrays, which JSON turns into objects. */
 function numbersOf(value: unknown): number[] {
   return Object.values((value as object | null) ?? {}).map(numberOf);
 }

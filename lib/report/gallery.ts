@@ -3,6 +3,7 @@ import { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { VAE } from '../vae.ts';
+import type { Exhibit } from './exhibit.ts';
 import { imageGrid, reconstructionGrid } from './grid.ts';
 import { interpolate } from './latent/interpolation.ts';
 import { latentChart } from './latent/scatter.ts';
@@ -10,24 +11,15 @@ import { canTraverse, traverse } from './latent/traversal.ts';
 import type { Picture } from './png.ts';
 import { reconstructedRows, sampledRows } from './rows.ts';
 
-/** Something that a report shows of a model. */
-export interface Exhibit {
-  title: string;
-  /** What is to be seen. */
-  caption: string;
-  /** A picture, SVG text, or a table: as many cells in each row as there are columns. */
-  shown: Picture | string | { columns: readonly string[]; rows: readonly (readonly string[])[] };
-}
-
 /** Pairs of originals and reconstructions. */
 const RECONSTRUCTIONS = 16;
 const SAMPLES = 64;
 const INTERPOLATIONS = 6;
-/** Dimensions of z that are gone along: those that carry most. */
+/** Dimensions of z that are traversed: those with the highest divergence. */
 const TRAVERSED = 12;
-/** Codes in a plane. */
+/** Codes shown in a plane. */
 const POINTS = 2000;
-/** Examples that the use of z is taken over. */
+/** Examples for the survey of z. */
 const SURVEYED = 1000;
 
 /** Whether examples can be shown as pictures. */
@@ -56,11 +48,11 @@ export async function samplePicture(vae: VAE, shape: readonly number[]): Promise
 }
 
 /**
- * What a trained model can be seen by: of images reconstructions, draws from the prior, what lies between examples and along the
- * dimensions of z; of tables rows beside what the model makes of them; and of all, where the codes lie.
+ * Shows a trained model. For images: reconstructions, draws from the prior, interpolations and traversals. For tables: rows beside
+ * their reconstructions, and draws. For all: the codes in a plane.
  *
- * @param data as the model was trained on; best what it was not trained on
- * @throws TorchvaeError ERR_TYPE for what is no data set, and what the model's methods throw for one that does not fit
+ * @param data of the kind that the model was trained on, best examples that it has not seen
+ * @throws TorchvaeError ERR_TYPE unless `data` is a Dataset, and what the model's methods throw for one that does not fit
  */
 export async function gallery(vae: VAE, data: Dataset): Promise<Exhibit[]> {
   if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'data', data));
@@ -72,7 +64,7 @@ export async function gallery(vae: VAE, data: Dataset): Promise<Exhibit[]> {
   exhibits.push({
     title: 'Latent space',
     caption: data.labels
-      ? 'Means of q(z|x), colored by label: groups that stand apart are classes that the code tells apart.'
+      ? 'Means of q(z|x), colored by label: classes that the code separates form separate groups.'
       : 'Means of q(z|x).',
     shown: await latentChart(vae, spread(data, POINTS)),
   });
@@ -83,7 +75,7 @@ async function imagesOf(vae: VAE, data: Dataset): Promise<Exhibit[]> {
   const exhibits = [
     {
       title: 'Reconstructions',
-      caption: `Examples of ${data.name} above, what the model makes of their codes below.`,
+      caption: `Examples of ${data.name} above, their reconstructions below.`,
       shown: await reconstructionPicture(vae, data),
     },
     {
@@ -109,7 +101,7 @@ async function interpolationsOf(
   const { data } = await interpolate(vae, half(0), half(pairs), { steps });
   return {
     title: 'Interpolation',
-    caption: 'In each row, from the code of one example evenly to that of another.',
+    caption: 'Each row goes in even steps from the code of one example to that of another.',
     shown: imageGrid(data, ends.shape, { columns: steps, scale: 2 }),
   };
 }
@@ -125,7 +117,7 @@ async function traversalOf(vae: VAE, data: Dataset): Promise<Exhibit & { shown: 
   const images = await traverse(vae, data.subset([0]), { dimensions, steps });
   return {
     title: 'Traversal',
-    caption: `The code of one example with one dimension changed from -3 to 3; rows are dimensions ${dimensions.join(', ')}, those that carry most first.`,
+    caption: `The code of one example with one dimension changed from -3 to 3; rows are dimensions ${dimensions.join(', ')}, those with the highest divergence first.`,
     shown: imageGrid(images.data, data.shape, { columns: steps, scale: 2 }),
   };
 }

@@ -14,7 +14,7 @@ const TERMS = {
   elbo: 'ELBO',
 } as const;
 
-/** A term of the loss over the epochs, of training and of what else was evaluated. */
+/** A term of the loss over the epochs, for training, validation and test. */
 export function lossCurves(epochs: readonly EpochRecord[], term: keyof LossRecord = 'loss'): Plot {
   checkOneOf('term', term, Object.keys(TERMS) as (keyof LossRecord)[]);
   const series = (['train', 'validation', 'test'] as const)
@@ -40,7 +40,7 @@ export function learningRateCurve(epochs: readonly EpochRecord[]): Plot {
   });
 }
 
-/** Curves of more layers cannot be told apart. */
+/** The most curves in a chart of layers; the colors of more would look alike. */
 const LAYERS = 12;
 
 /** Norms of the gradients of the layers' weights at the last step of each epoch; colors go from the input to the output. */

@@ -5,7 +5,7 @@ import { TorchvaeError } from '../errors.ts';
 /** The limit of the format. */
 const MAX_SIDE = 2 ** 31 - 1;
 
-/** A picture as screens want it. */
+/** A picture with 8 bits per channel. */
 export interface Picture {
   /** In pixels. */
   readonly width: number;
@@ -17,7 +17,7 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
-/** @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for what is no picture */
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE unless `picture` is a whole picture */
 export function checkPicture(picture: Picture): Picture {
   const known = ['width', 'height', 'channels', 'data'];
   const { width, height, channels, data } = checkOptions('picture', picture, known);
@@ -36,15 +36,15 @@ export function checkPicture(picture: Picture): Picture {
 }
 
 /**
- * The bytes of a PNG file that shows the picture, 8 bits a channel.
+ * The bytes of a PNG file that shows the picture, with 8 bits per channel.
  *
- * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for what is no picture
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE unless `picture` is a whole picture
  */
 export function encodePng(picture: Picture): Uint8Array {
   return encode({ ...checkPicture(picture), depth: 8 });
 }
 
-/** The picture that {@link encodePng} made the bytes of; undefined for what it did not make. */
+/** The picture in a PNG file that {@link encodePng} made; undefined for other bytes. */
 export function decodePng(bytes: Uint8Array): Picture | undefined {
   try {
     const { width, height, channels, data } = decode(bytes);

@@ -2,18 +2,18 @@ import type { Dataset } from '../data/dataset.ts';
 import type { DataSchema } from '../data/schema.ts';
 import { spread } from '../data/spread.ts';
 import type { VAE } from '../vae.ts';
-import type { Exhibit } from './gallery.ts';
+import type { Exhibit } from './exhibit.ts';
 
 const ROWS = 8;
 
-/** A few rows of a table or lines of text, each above what the model makes of it. */
+/** A few rows of a table or lines of text, each above its reconstruction. */
 export async function reconstructedRows(vae: VAE, data: Dataset, schema: DataSchema): Promise<Exhibit> {
   const some = spread(data, ROWS);
   const originals = cells(schema, some.batch(Array.from({ length: some.length }, (_, i) => i)));
   const made = cells(schema, (await vae.reconstruct(some)).data);
   return {
     title: 'Reconstructions',
-    caption: `Of ${data.name}, each with what the model makes of its code below it.`,
+    caption: `Rows of ${data.name}, each above its reconstruction.`,
     shown: {
       columns: ['', ...namesOf(schema)],
       rows: originals.flatMap((row, i) => [

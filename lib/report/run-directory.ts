@@ -13,7 +13,7 @@ export const BEST_FILE = 'best.safetensors';
 export const CONFIG_FILE = 'config.json';
 const METRICS_FILE = 'metrics.jsonl';
 
-/** A line of `metrics.jsonl`: what `fit()` yielded, with what it validated on under the name of what that was. */
+/** A line of `metrics.jsonl`: a result of `fit()`, with its validation under the name `validation` or `test`. */
 export interface MetricsLine extends Omit<EpochResult, 'validation'> {
   validation?: Losses;
   test?: Losses;
@@ -28,7 +28,7 @@ export class RunDirectory {
   }
 
   /**
-   * Makes the folder where there is none, and removes what a killed process was in the midst of writing.
+   * Creates the folder if it does not exist, and removes the unfinished files of a killed process.
    *
    * @throws TorchvaeError ERR_IO
    */
@@ -70,7 +70,7 @@ export class RunDirectory {
       const value = JSON.parse(text);
       if (typeof value === 'object' && value !== null) return value;
     } catch {
-      // the message below serves both
+      // The message below covers both.
     }
     throw new TorchvaeError(
       'ERR_CHECKPOINT',

@@ -10,7 +10,7 @@ const RESET = '\x1b[0m';
  * The picture as text for a terminal with 24-bit colors: a character stands for two pixels, one above the other. A picture
  * that is wider than `columns` is made smaller, to means over the pixels that fall together.
  *
- * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for what is no picture or no number of columns
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE or ERR_SHAPE for a damaged picture or a wrong number of columns
  */
 export function terminalPicture(picture: Picture, columns: number): string {
   checkInteger('columns', columns, 1);

@@ -69,7 +69,7 @@ function checkVersion(path: string, version: string, wanted: string): void {
   );
 }
 
-/** A process has one libtorch for good: asking for another is refused, not passed over. */
+/** A process can open one libtorch only: asking for another one is refused. */
 function sameLibtorch(engine: LoadedEngine, folder: string | undefined): LoadedEngine {
   if (folder === undefined || findLibtorch({ root: folder }).root === engine.libtorch.root) return engine;
   throw new TorchvaeError(

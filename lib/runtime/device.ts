@@ -92,7 +92,7 @@ function unusable(name: DeviceName, reason: string): TorchvaeError {
   );
 }
 
-/** `TORCHVAE_THREADS`, or 0 for the engine's own choice of one a core. */
+/** `TORCHVAE_THREADS`, or 0 for the engine's choice of one per core. */
 function threadCount(): number {
   const { TORCHVAE_THREADS } = process.env;
   return TORCHVAE_THREADS ? checkInteger('TORCHVAE_THREADS', Number(TORCHVAE_THREADS), 1, 1024) : 0;

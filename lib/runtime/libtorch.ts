@@ -7,7 +7,7 @@ import { TorchvaeError } from '../errors.ts';
 import { findNvidiaDriver } from './driver.ts';
 import { type Layout, readLayout } from './layout.ts';
 
-/** The libtorch that `torchvae setup` fetches unless told otherwise. */
+/** The libtorch that `torchvae setup` fetches by default. */
 export const DEFAULT_LIBTORCH_VERSION = '2.13.0';
 
 /** The libtorch versions that torchvae's sources build against. An engine serves one of them only. */

@@ -17,7 +17,7 @@ export interface EngineInfo {
   cpuCapability: string;
   /** What multiplies the matrices of the CPU's dense layers, as `panels: ...`. */
   gemm: string;
-  /** Threads that CPU work is spread over unless told otherwise: one a core. */
+  /** Default number of threads for CPU work: one for each core. */
   threads: number;
   cuda: {
     available: boolean;
@@ -112,7 +112,7 @@ export interface NativeMixture {
   iterations: number;
 }
 
-/** Noise of one row an example, or the seed to draw it from. */
+/** Noise of one row per example, or the seed to draw it from. */
 export type Noise = Float32Array | number;
 
 export interface Addon {

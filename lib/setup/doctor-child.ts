@@ -1,6 +1,6 @@
 /**
- * Opens the engine as training would, and tells the parent what it says about itself. A program of its own, because a
- * libtorch that does not fit can end the process without a word.
+ * Opens the engine as training would, and sends its description to the parent. It is a separate program, because a libtorch that
+ * does not fit can end the process without a message.
  */
 import type { ProbeAnswer, ProbeRequest } from './probe.ts';
 

@@ -40,8 +40,8 @@ export interface DoctorOptions {
 }
 
 /**
- * Examines whether training can run here, and on what. libtorch is opened in a process of its own, so a broken one is a
- * finding and not a crash. Never throws for what it finds.
+ * Examines whether training can run here, and on what. A separate process opens libtorch, so a broken one is a finding and not a
+ * crash. It never throws for what it finds.
  */
 export async function runDoctor(options: DoctorOptions = {}): Promise<DoctorReport> {
   const report: DoctorReport = { ok: false, findings: [], advice: [] };

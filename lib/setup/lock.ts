@@ -25,10 +25,19 @@ interface Holder {
   token: string;
 }
 
+/** A lock file at one moment. */
+interface Sight {
+  /** Undefined while the holder is still writing it. */
+  holder: Holder | undefined;
+  /** Another where the file was touched since, or is another one. */
+  state: string;
+}
+
 /**
  * Takes the lock file `path`, waiting while somebody else holds it. A lock whose process is dead, or which has not been
- * touched for 15 s (process identifiers repeat in containers), is broken. Where two hold it by mistake, one may take the
- * other's files for left-overs, which then ends with an error: what is installed is whole, as one rename makes it.
+ * touched for 15 s (process identifiers repeat in containers), is broken, by one of those that wait. Where two hold it by
+ * mistake, one may take the other's files for left-overs, which then ends with an error: what is installed is whole, as one
+ * rename makes it.
  *
  * @returns gives the lock back, unless it was broken and is somebody else's by now
  * @throws TorchvaeError ERR_IO if the lock cannot be written, ERR_ABORTED
@@ -37,22 +46,21 @@ export async function takeLock(path: string, options: LockOptions = {}): Promise
   const { patience = 15_000 } = options;
   const token = randomBytes(8).toString('hex');
   let announced = false;
-  // The age is measured on this machine's clock: a file server's clock may be off.
-  let seen = { touched: Number.NaN, since: 0 };
+  const [age, guardAge] = [new Age(), new Age()];
   while (!(await tryLock(path, token))) {
     throwIfAborted(options.signal);
-    const touched = await stat(path).then(
-      (file) => file.mtimeMs,
-      () => Number.NaN,
-    );
-    const now = performance.now();
-    if (!Object.is(touched, seen.touched)) seen = { touched, since: now };
-    const holder = await readHolder(path);
-    if (isDead(holder) || now - seen.since > patience) {
-      await rm(path, { force: true });
-      continue;
+    const seen = await look(path);
+    if (!seen) continue;
+    if (isDead(seen.holder) || age.of(seen) > patience) {
+      if (await breakLock(path, seen, token)) continue;
+      // Another one breaks it, unless it died over that.
+      const guard = await look(guardOf(path));
+      if (guard && (isDead(guard.holder) || guardAge.of(guard) > patience)) {
+        await rm(guardOf(path), { force: true });
+      }
     }
     if (!announced) {
+      const { holder } = seen;
       const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
       options.onProgress?.({
         phase: 'wait',
@@ -66,8 +74,43 @@ export async function takeLock(path: string, options: LockOptions = {}): Promise
   timer.unref();
   return async () => {
     clearInterval(timer);
-    if ((await readHolder(path))?.token === token) await rm(path, { force: true });
+    if ((await look(path))?.holder?.token === token) await rm(path, { force: true });
   };
+}
+
+/** How long a file has looked the same, on this machine's clock: a file server's may be off. */
+class Age {
+  #last = '';
+  #since = 0;
+
+  /** In milliseconds. */
+  of({ state }: Sight): number {
+    const now = performance.now();
+    if (state !== this.#last) [this.#last, this.#since] = [state, now];
+    return now - this.#since;
+  }
+}
+
+/**
+ * Removes a lock that was found dead, if it is still that one: of two that find it dead at once, the second would otherwise
+ * remove the lock that the first has taken since. A file beside it, which one at a time can make, guards the look and the removal.
+ *
+ * @returns whether this call held the guard
+ */
+async function breakLock(path: string, seen: Sight, token: string): Promise<boolean> {
+  const guard = guardOf(path);
+  if (!(await tryLock(guard, token))) return false;
+  try {
+    const now = await look(path);
+    if (now?.state === seen.state) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
+  return true;
+}
+
+function guardOf(path: string): string {
+  return `${path}.break`;
 }
 
 async function tryLock(path: string, token: string): Promise<boolean> {
@@ -81,10 +124,18 @@ async function tryLock(path: string, token: string): Promise<boolean> {
   }
 }
 
-/** Undefined while the holder is still writing it. */
-async function readHolder(path: string): Promise<Holder | undefined> {
+/** Undefined where there is no file. */
+async function look(path: string): Promise<Sight | undefined> {
+  const file = await stat(path).catch((error: NodeJS.ErrnoException) => error);
+  if ('code' in file && file.code === 'ENOENT') return undefined;
+  const touched = 'mtimeMs' in file ? file.mtimeMs : '?';
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return { holder: parseHolder(text), state: `${touched} ${text}` };
+}
+
+function parseHolder(text: string): Holder | undefined {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Holder;
+    return JSON.parse(text) as Holder;
   } catch {
     return undefined;
   }

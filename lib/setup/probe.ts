@@ -34,7 +34,7 @@ const SIGNALS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Opens the engine in a process of its own, so that nothing it does can end this one. However the process ends, the
+ * Opens the engine in a separate process, so that nothing it does can end this one. However the process ends, the
  * answer says so; this never throws.
  *
  * @param patience milliseconds until the process is given up
@@ -69,7 +69,7 @@ export function probe(
 function describeEnd(code: number | null, signal: string | null, late: boolean, said: string): string {
   const meaning = signal && SIGNALS[signal] ? ` (${SIGNALS[signal]})` : '';
   const how = signal ? `was ended by ${signal}${meaning}` : `ended with exit code ${code}`;
-  // A library's complaint is short; Node puts what matters at the start of its own.
+  // A library's message is short; Node's begins with what matters.
   const words = said.trim().split('\n').slice(0, 12).join('\n');
   const what = late ? 'did not finish in time' : how;
   return `The process that opened libtorch ${what}${words ? `, saying:\n${words}` : ' without a word'}`;

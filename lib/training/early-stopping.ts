@@ -4,11 +4,11 @@ import type { Losses } from '../model/losses.ts';
 
 const MONITORS = ['loss', 'elbo', 'reconstruction'] as const;
 
-/** When training ends before its last epoch: once the judged number has not improved for long enough (Prechelt 1998). */
+/** Ends training before its last epoch when the judged number has not improved for some epochs (Prechelt 1998). */
 export interface EarlyStopping {
-  /** Epochs in a row without an improvement, after the last of which training ends. */
+  /** Training ends after so many epochs in a row without an improvement. */
   patience: number;
-  /** What the number has to fall by, in nats, to count as improved. Default 0: anything. */
+  /** The number must fall by more than this, in nats, to count as improved. Default 0. */
   minDelta?: number;
   /**
    * What is judged, over the validation set, else over the training epoch: `loss` (default), what training minimizes, with the
@@ -28,7 +28,7 @@ export interface BestEpoch {
 
 /** {@link EarlyStopping} with its defaults; the patience is Infinity where training is not to end early. */
 export interface CompleteStopping extends Required<EarlyStopping> {
-  /** What is judged, in words: two numbers of which these are not the same are not compared. */
+  /** The judged number in words. Numbers with other words are not compared with it. */
   of: string;
 }
 
@@ -48,7 +48,7 @@ export function checkStopping(given: EarlyStopping | undefined, isValidated: boo
   };
 }
 
-/** What an epoch's losses make of the best so far, which begins anew where another number was judged before. */
+/** The best epoch after this one; the count begins again where another number was judged before. */
 export function noteBest(
   { minDelta, monitor, of }: CompleteStopping,
   best: Best | undefined,

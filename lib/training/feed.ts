@@ -18,9 +18,9 @@ export interface Window {
   readonly seed: number;
 }
 
-/** Has the examples of each step on the device when they are due. */
+/** Puts the examples of each step onto the device before the step begins. */
 export interface Feed {
-  /** The window of this step; steps are asked for in their order. */
+  /** The window of this step. Steps must be asked for in their order. */
   window(epoch: number, step: number): Promise<Window>;
   /** Ends what is under way and frees what lies on the device. */
   close(): Promise<void>;
@@ -30,7 +30,7 @@ export interface Feed {
 export interface Batching {
   batchSize: number;
   shuffle: boolean;
-  /** Batches an update: windows end between updates. */
+  /** Batches per update; windows end between updates. */
   accumulate: number;
 }
 
@@ -63,7 +63,7 @@ export function cutWindows(
 ): number[] {
   const unit = batchSize * accumulate;
   const whole = Math.ceil(window / unit) * unit;
-  // What is less than a batch goes with the window before it, so that the engine's buffers keep their size.
+  // A rest smaller than a batch joins the window before it, so that the engine's buffers keep their size.
   const count = Math.max(1, Math.ceil((length - batchSize + 1) / whole));
   return Array.from({ length: count }, (_, i) => (i < count - 1 ? whole : length - i * whole));
 }
@@ -136,7 +136,7 @@ class StreamFeed implements Feed {
 
   #advance() {
     const next = this.#windows.next();
-    // Whoever asks for it next is told what went wrong; nobody may.
+    // The next window() call reports the error; until then, or if none comes, it must not count as unhandled.
     next.catch(() => {});
     return next;
   }

@@ -24,11 +24,14 @@ import { betaNow, evaluate, lastStep, throwIfAborted } from './validation.ts';
 
 /** How to train. */
 export interface FitOptions extends OptimizerOptions {
-  /** Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default 10. */
+  /**
+   * Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default the preset's
+   * that the model was made from, else 10.
+   */
   epochs?: number;
-  /** Examples a step; the last batch of an epoch may be smaller. Default 128. */
+  /** Examples per batch; the last batch of an epoch may be smaller. Default the preset's, else 128. */
   batchSize?: number;
-  /** Whether each epoch has an order of its own, a function of the seed and the epoch's number. Default true. */
+  /** Whether each epoch takes the examples in another order, a function of the seed and the epoch's number. Default true. */
   shuffle?: boolean;
   /** How the learning rate changes from there. Default: it does not. */
   schedule?: LearningRateSchedule;
@@ -106,9 +109,10 @@ const SURVEYED = 1000;
 type Settings = ReturnType<typeof checkFitOptions>;
 
 function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: FitOptions) {
+  const preset = core.trainingSettings;
   const {
-    epochs = 10,
-    batchSize = 128,
+    epochs = preset.epochs ?? 10,
+    batchSize = preset.batchSize ?? 128,
     shuffle = true,
     schedule,
     validation,
@@ -141,7 +145,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
   }
   checkData('train', train, core.spec);
   if (validation !== undefined) checkData('validation', validation, core.spec);
-  const optimizer = checkOptimizer(ofOptimizer);
+  const optimizer = checkOptimizer(ofOptimizer, preset.learningRate);
   const { accumulate } = optimizer.native;
   const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
   const window = shuffledWindow(train, batching);
@@ -287,8 +291,8 @@ async function runEpoch(
       secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
     });
   }
-  if (partial.sums.examples === 0) throwNonFinite(core, settings, []);
-  // Before the epoch counts as done: an abort in the midst of it is made up for by the next fit().
+  if (partial.sums.examples === 0) throwAllSkipped(core, settings, skippedBecause);
+  // The epoch counts as done only after its validation: after an abort in between, the next fit() repeats the validation.
   const validated = validation && (await evaluate(core, validation, 0, signal));
   const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
@@ -395,7 +399,7 @@ function runChunk(
     core.position.stepInEpoch += result.steps;
     // What is missing means Adam; one that came to no step before is not what the moments are of.
     if (optimizer.type !== 'adam' || core.position.optimizer) core.position.optimizer = optimizer.type;
-    // A threshold is of the weights that it was learned with, be that before training or in the midst of it.
+    // A threshold belongs to the weights that it was set with.
     core.threshold = undefined;
     const { loss, reconstruction, kl, terms, examples } = result;
     partial.sums = { loss, reconstruction, kl, terms, examples };
@@ -408,9 +412,23 @@ function throwNonFinite(core: Core, settings: Settings, faults: readonly string[
   throw new TorchvaeError(
     'ERR_NONFINITE',
     `${describeFaults(faults)} became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
-      `Lower the learning rate (now ${settings.optimizer.learningRate}), clip the gradient (clip: { norm: 1 }), or check the ` +
-      "data's scale",
+      remedyOf(settings),
   );
+}
+
+/** An epoch that changed nothing would come again and again; the next fit() begins it anew, as its options may differ. */
+function throwAllSkipped(core: Core, settings: Settings, because: string | undefined): never {
+  const { partial: _, ...position } = core.position;
+  core.position = { ...position, stepInEpoch: 0 };
+  const what = because ?? `${describeFaults([])} became NaN or infinite`;
+  throw new TorchvaeError(
+    'ERR_NONFINITE',
+    `Every update of epoch ${position.epoch + 1} was left out: ${what}. ${remedyOf(settings)}`,
+  );
+}
+
+function remedyOf({ optimizer: { learningRate } }: Settings): string {
+  return `Lower the learning rate (now ${learningRate}), clip the gradient (clip: { norm: 1 }), or check the data's scale`;
 }
 
 /** Chooses how many steps to hand over at a time, from the time that the last ones took. */

@@ -12,7 +12,7 @@ export interface LayerHealth {
   weight: number;
 }
 
-/** What one observed step says of the gradients. */
+/** The gradients of one observed step, and a verdict on them. */
 export interface GradientHealth {
   /** From the input to the output. */
   layers: LayerHealth[];

@@ -119,7 +119,7 @@ export function learningRateAt(
   }
 }
 
-/** What a `plateau` schedule makes of an epoch's loss. */
+/** The state of a `plateau` schedule after an epoch with this loss. */
 export function notePlateau(
   schedule: CompleteSchedule,
   plateau: Plateau | undefined,
@@ -127,7 +127,7 @@ export function notePlateau(
 ): Plateau | undefined {
   if (schedule.type !== 'plateau') return plateau;
   const { best, waited, scale } = plateau ?? { best: Infinity, waited: 0, scale: 1 };
-  // A share of a loss that is below 0, as a density's may be, is taken of its magnitude.
+  // The loss of a density may be below 0: the share is of its magnitude.
   const falls = best === Infinity || loss < best - schedule.threshold * Math.abs(best);
   if (falls) return { best: loss, waited: 0, scale };
   return waited + 1 > schedule.patience

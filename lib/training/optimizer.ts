@@ -3,12 +3,12 @@ import { TorchvaeError } from '../errors.ts';
 import type { Core } from '../model/core.ts';
 import type { NativeOptimizer } from '../runtime/native.ts';
 
-/** The rules that weights are changed by, each in the arithmetic of its namesake in `torch.optim`. */
+/** The optimizers; each computes as its namesake in `torch.optim` does. */
 export type OptimizerType = NativeOptimizer['type'];
 
 /**
- * An optimizer and its settings; what is left out has PyTorch's default. `weightDecay` adds weightDecay * weight to the
- * gradient, but for `adamw`, which shrinks the weights beside its step instead.
+ * An optimizer and its settings, which have PyTorch's defaults. `weightDecay` adds weightDecay * weight to the
+ * gradient; `adamw` shrinks the weights beside its step instead.
  */
 export type Optimizer =
   /** Stochastic gradient descent. Defaults: momentum 0, nesterov false, weightDecay 0; learning rate 1e-3. */
@@ -33,10 +33,8 @@ export type Optimizer =
 export interface OptimizerOptions {
   /** Default Adam. A model goes on with the optimizer that it began with. */
   optimizer?: Optimizer;
-  /** The optimizer's step size. Default PyTorch's for that optimizer: 1e-3 for Adam. */
+  /** The optimizer's step size. Default the preset's where no optimizer is given, else PyTorch's for that optimizer: 1e-3 for Adam. */
   learningRate?: number;
-  /** Adam's settings, as `optimizer: { type: 'adam', ... }` gives them. */
-  adam?: { beta1?: number; beta2?: number; epsilon?: number };
   /**
    * `norm`: the Euclidean norm that the whole gradient is scaled down to where it is longer, as by
    * `torch.nn.utils.clip_grad_norm_`; then `value`: the magnitude that each of its values is cut to. Default: no limits.
@@ -48,17 +46,17 @@ export interface OptimizerOptions {
    */
   penalty?: { l1?: number; l2?: number };
   /**
-   * Batches whose gradients are averaged for one update: batchSize * accumulate examples a step of the optimizer, in the
+   * Batches whose gradients are averaged for one update: batchSize * accumulate examples per optimizer step, in the
    * memory of batchSize. The last update of an epoch averages what is left. Default 1.
    */
   accumulate?: number;
   /**
-   * Keeps an exponential moving average of the weights beside them (Polyak and Juditsky 1992), with this decay a step,
+   * Keeps an exponential moving average of the weights beside them (Polyak and Juditsky 1992), with this decay per step,
    * such as 0.999: `VAE.averagedParameters` reads it. Default: none is kept.
    */
   averageWeights?: number;
   /**
-   * What a loss or gradient that is NaN or infinite does: `stop` ends training with ERR_NONFINITE, with the weights before
+   * The reaction to a loss or gradient that is NaN or infinite: `stop` ends training with ERR_NONFINITE, with the weights before
    * that step; `skip` leaves that update out and goes on. Default `stop`.
    */
   onNonFinite?: 'stop' | 'skip';
@@ -68,7 +66,6 @@ export interface OptimizerOptions {
 export const OPTIMIZER_OPTIONS = [
   'optimizer',
   'learningRate',
-  'adam',
   'clip',
   'penalty',
   'accumulate',
@@ -94,8 +91,11 @@ export interface OptimizerSettings {
   native: NativeOptimizer;
 }
 
-/** @throws TorchvaeError ERR_TYPE, ERR_RANGE naming the setting */
-export function checkOptimizer(options: OptimizerOptions): OptimizerSettings {
+/**
+ * @param presetRate a learning rate for Adam, which another optimizer does not take
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE naming the setting
+ */
+export function checkOptimizer(options: OptimizerOptions, presetRate?: number): OptimizerSettings {
   const { accumulate = 1, averageWeights = 0, onNonFinite = 'stop' } = options;
   const rule = checkRule(options);
   const clip = checkGroup('clip', options.clip, ['norm', 'value']);
@@ -108,8 +108,10 @@ export function checkOptimizer(options: OptimizerOptions): OptimizerSettings {
         "use type 'adam'",
     );
   }
+  const usual = KINDS[rule.type].learningRate;
+  const standard = options.optimizer === undefined ? (presetRate ?? usual) : usual;
   return {
-    learningRate: checkNumber('learningRate', options.learningRate ?? KINDS[rule.type].learningRate, 0, 1e3),
+    learningRate: checkNumber('learningRate', options.learningRate ?? standard, 0, 1e3),
     native: {
       ...rule,
       weightDecay: rule.weightDecay + penalty,
@@ -128,24 +130,13 @@ type Rule = Pick<
   'type' | 'beta1' | 'beta2' | 'epsilon' | 'momentum' | 'nesterov' | 'weightDecay'
 >;
 
-function checkRule({ optimizer, adam }: OptimizerOptions): Rule {
-  if (optimizer !== undefined && adam !== undefined) {
-    throw new TorchvaeError(
-      'ERR_RANGE',
-      "adam and optimizer both name the optimizer; write its settings into optimizer: { type: 'adam', ... } alone",
-    );
-  }
-  if (adam !== undefined) {
-    const given = checkOptions('options.adam of fit', adam, KINDS.adam.keys);
-    return checkSettings('adam', { ...given, type: 'adam' });
-  }
-  if (optimizer === undefined) return checkSettings('adam', { type: 'adam' });
+function checkRule({ optimizer = { type: 'adam' } }: OptimizerOptions): Rule {
   if (typeof optimizer !== 'object' || optimizer === null) {
     throw new TorchvaeError('ERR_TYPE', expected('an object', 'options.optimizer of fit', optimizer));
   }
   const type = checkOneOf('optimizer.type', optimizer.type, TYPES);
   const known = ['type', ...KINDS[type].keys, 'weightDecay'];
-  return checkSettings('optimizer', { ...checkOptions('options.optimizer of fit', optimizer, known), type });
+  return checkSettings({ ...checkOptions('options.optimizer of fit', optimizer, known), type });
 }
 
 /** All settings that some optimizer has. */
@@ -160,28 +151,28 @@ interface Given {
   weightDecay?: number;
 }
 
-function checkSettings(name: string, given: Given): Rule {
+function checkSettings(given: Given): Rule {
   const { type, beta1 = 0.9, momentum = 0, nesterov = false } = given;
   const { weightDecay = type === 'adamw' ? 0.01 : 0, epsilon = type === 'adagrad' ? 1e-10 : 1e-8 } = given;
   // RMSprop's alpha is what the engine calls beta2.
   const [second, beta2] =
     type === 'rmsprop' ? ['alpha', given.alpha ?? 0.99] : ['beta2', given.beta2 ?? 0.999];
-  checkBoolean(`${name}.nesterov`, nesterov);
-  checkNumber(`${name}.momentum`, momentum, 0, 1 - 1e-12);
+  checkBoolean(`optimizer.nesterov`, nesterov);
+  checkNumber(`optimizer.momentum`, momentum, 0, 1 - 1e-12);
   if (nesterov && momentum === 0) {
     throw new TorchvaeError(
       'ERR_RANGE',
-      expected('a momentum above 0, as nesterov needs,', `${name}.momentum`, momentum),
+      expected('a momentum above 0, as nesterov needs,', `optimizer.momentum`, momentum),
     );
   }
   return {
     type,
-    beta1: checkNumber(`${name}.beta1`, beta1, 0, 1 - 1e-12),
-    beta2: checkNumber(`${name}.${second}`, beta2, 0, 1 - 1e-12),
-    epsilon: checkNumber(`${name}.epsilon`, epsilon, 0, 1),
+    beta1: checkNumber(`optimizer.beta1`, beta1, 0, 1 - 1e-12),
+    beta2: checkNumber(`optimizer.${second}`, beta2, 0, 1 - 1e-12),
+    epsilon: checkNumber(`optimizer.epsilon`, epsilon, 0, 1),
     momentum,
     nesterov,
-    weightDecay: checkNumber(`${name}.weightDecay`, weightDecay, 0, 1e6),
+    weightDecay: checkNumber(`optimizer.weightDecay`, weightDecay, 0, 1e6),
   };
 }
 
@@ -189,13 +180,13 @@ function checkGroup<T extends object>(name: string, value: T | undefined, known:
   return value === undefined ? ({} as T) : checkOptions(`options.${name} of fit`, value, known);
 }
 
-/** The engine's 0 is no limit, which a caller says by leaving it out. */
+/** A limit that is left out is 0 for the engine, which means no limit. */
 function checkLimit(name: string, value: number | undefined): number {
   return value === undefined ? 0 : checkNumber(name, value, 1e-12, 1e12);
 }
 
 /**
- * The moments that a model carries mean something to the optimizer alone that made them.
+ * A model's moments are of use only to the optimizer that made them.
  *
  * @throws TorchvaeError ERR_STATE
  */

@@ -2,7 +2,7 @@ import { betaOf, type ObjectiveSpec, type Warmup } from '../model/parts/objectiv
 import type { PosteriorSpec } from '../model/parts/posteriors.ts';
 import type { ModelSpec } from '../model/spec.ts';
 
-/** What changes from step to step beside the learning rate, as the engine takes it; at step Infinity, what it comes to. */
+/** beta, capacity and temperature at a step, as the engine takes them; at step Infinity, their final values. */
 export function weightsAt({ objective, posterior }: ModelSpec, step: number): number[] {
   return [betaAt(objective, step), capacityAt(objective, step), temperatureAt(posterior, step)];
 }
@@ -13,7 +13,7 @@ export function betaAt(objective: ObjectiveSpec, step: number): number {
   return betaOf(objective) * (warmup ? warmupAt(warmup, step) : 1);
 }
 
-function warmupAt({ shape, steps, cycles }: Warmup, step: number): number {
+function warmupAt({ shape, steps, cycles }: Required<Warmup>, step: number): number {
   switch (shape) {
     case 'linear':
       return Math.min(1, step / steps);

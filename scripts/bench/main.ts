@@ -18,7 +18,7 @@ import {
   type WorkloadResult,
 } from './results.ts';
 import { runRounds } from './rounds.ts';
-import { insertTable, markdown } from './table.ts';
+import { insertTable, markdown, summary } from './table.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
 
 const USAGE = `npm run bench -- [W1 W2 W3] [--rounds 5] [--seconds 1.5] [--only NAME ...] [--readme]
@@ -27,7 +27,8 @@ npm run bench -- manners
 
 Trains the same models on MNIST (TORCHVAE_DATA, the cache, or a download) with torchvae, with plain JavaScript, and with
 what TORCHVAE_BENCH_TORCH, _JAX, _KERAS (paths of a Python) and _TFJS (a folder with node_modules) name: see
-scripts/bench/setup-peers.sh. Writes docs/results/bench-cpu.json; --readme puts the table into README.md. --only keeps the
+scripts/bench/setup-peers.sh. Writes docs/results/bench-cpu.json; --readme puts the table into docs/speed.md and a summary
+into README.md. --only keeps the
 programs whose name contains NAME. manners: torchvae and PyTorch beside a busy loop, and their memory over 10,000 steps;
 writes docs/results/manners-cpu.json. family: models beside the plain VAE, with torchvae and PyTorch; writes
 docs/results/bench-family-cpu.json.`;
@@ -61,7 +62,7 @@ if (positionals.includes('manners')) await manners();
 else if (positionals.includes('family')) await benchFamily();
 else await bench(WORKLOADS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)));
 
-/** MNIST's training images as bare bytes, for the programs that have no reader of their own. */
+/** MNIST's training images as bare bytes, for the programs that cannot read IDX files. */
 async function writeImages(): Promise<void> {
   const file = join(ROOT, 'build/bench/mnist-images.bytes');
   mkdirSync(join(ROOT, 'build/bench'), { recursive: true });
@@ -105,12 +106,17 @@ async function bench(workloads: readonly Workload[]): Promise<void> {
   console.log(table);
   if (!flags.readme) return;
   if (results.some(({ programs }) => programs.some(isUnreliable))) {
-    say('README.md stays as it is: the machine was too busy. Run this again on an idle one.');
+    say('The documents stay as they are: the machine was too busy. Run this again on an idle one.');
     process.exitCode = 1;
     return;
   }
-  const readme = join(ROOT, 'README.md');
-  writeFileSync(readme, insertTable(readFileSync(readme, 'utf8'), table));
+  for (const [document, text] of [
+    ['docs/speed.md', table],
+    ['README.md', summary(report)],
+  ] as const) {
+    const path = join(ROOT, document);
+    writeFileSync(path, insertTable(readFileSync(path, 'utf8'), text));
+  }
 }
 
 /** How much of the measuring was undisturbed. */

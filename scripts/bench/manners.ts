@@ -37,7 +37,7 @@ export async function runManners(
   return found;
 }
 
-/** A process of its own for each measurement, as what one leaves behind would count in the next. */
+/** A separate process for each measurement, so that none affects the next. */
 async function withProgram<T>(command: Command, measure: (program: Program) => Promise<T>): Promise<T> {
   const program = await Program.start(command);
   try {

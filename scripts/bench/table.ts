@@ -42,6 +42,27 @@ export function markdown(report: Report): string {
   ].join('\n');
 }
 
+/** What else the summary names: what people come from, and what runs in Node without a build. */
+const KNOWN = [PYTORCH_EAGER, 'TensorFlow.js, WebAssembly', PLAIN];
+
+/** The README's table: medians of torchvae, of the best other program, and of those that readers know. */
+export function summary({ machine, date, workloads }: Report): string {
+  const median = (program: ProgramResult | undefined) =>
+    program ? digits(program.milliseconds.median) + (isUnreliable(program) ? MARK : '') : '';
+  const best = workloads.map(({ programs }) =>
+    bestPeer(programs, 'float32', (name) => name.startsWith(TORCHVAE) || name === PLAIN),
+  );
+  return [
+    ...header(['milliseconds a training step', ...workloads.map(({ title }) => title)]),
+    row([`**${TORCHVAE}**`, ...workloads.map(({ programs }) => median(find(programs, TORCHVAE)))]),
+    row(['the best other program', ...best.map((peer) => (peer ? `${median(peer)}, ${peer.name}` : ''))]),
+    ...KNOWN.map((name) => row([name, ...workloads.map(({ programs }) => median(find(programs, name)))])),
+    '',
+    `Medians on ${machine.cpu}, ${machine.cores} cores, ${date.slice(0, 10)}, by \`npm run bench\`: MNIST, Bernoulli, Adam, float32.`,
+    '',
+  ].join('\n');
+}
+
 function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }

@@ -62,7 +62,7 @@ async function drain(epochs) {
   for await (const _ of epochs);
 }
 
-/** fit() reports the mean of the epoch so far; the benchmark wants that of its own steps. */
+/** fit() reports the mean of the epoch so far; the benchmark wants the mean of the measured steps. */
 const epoch = {
   number: 0,
   sum: 0,

@@ -65,7 +65,7 @@ async function againstFixtures() {
       try {
         const vae = await VAE.create({ spec, seed: Number(metadata.seed), precision, device });
         await vae.setParameters(group('parameter'));
-        const own = await vae.losses(values('x'), { noise: values('noise') });
+        const own = await vae.lossesPerExample(values('x'), { noise: values('noise') });
         verdict.add(
           `${label} reconstruction`,
           relativeError(own.reconstruction, values('reconstruction')),

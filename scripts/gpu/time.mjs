@@ -40,7 +40,7 @@ async function train(seconds) {
     if (performance.now() - started >= 1000 * seconds) stop.abort();
   };
   try {
-    for await (const _ of vae.fit(data, { batchSize, epochs: 1e6, signal: stop.signal, onProgress }));
+    await vae.fit(data, { batchSize, epochs: 1e6, signal: stop.signal, onProgress });
   } catch (error) {
     if (error.code !== 'ERR_ABORTED') throw error;
   }

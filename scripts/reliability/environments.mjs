@@ -20,9 +20,9 @@ async function busy(seed) {
   const random = new Random(seed);
   const jobs = [
     async (vae) => {
-      for await (const _ of vae.fit(examples(2000), { epochs: 1000, batchSize: 16 }));
+      await vae.fit(examples(2000), { epochs: 1000, batchSize: 16 });
     },
-    (vae) => vae.elbo(examples(500)),
+    (vae) => vae.loss(examples(500)),
     (vae) => vae.negativeLogLikelihood(examples(50), { samples: 500 }),
     (vae) => vae.encode(new Float32Array(3)),
     (vae) => vae.sample(100),
@@ -44,7 +44,7 @@ async function busy(seed) {
 /** What the main thread's model comes to; the same, whatever goes on beside it. */
 async function weights() {
   const vae = await VAE.create({ spec: SPEC, device: 'cpu', seed: 3 });
-  for await (const _ of vae.fit(examples(300), { epochs: 3, batchSize: 16 }));
+  await vae.fit(examples(300), { epochs: 3, batchSize: 16 });
   const { data } = (await vae.parameters()).get('decoder.0.weight');
   vae.dispose();
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');

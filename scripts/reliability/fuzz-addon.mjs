@@ -1,7 +1,7 @@
 /**
  * Calls the raw addon with random arguments: each call must return, throw a JavaScript value or settle a promise.
  *   node scripts/reliability/fuzz-addon.mjs --seconds 60 --seed 1 [--binaries build/Release] [--unlimited]
- * The calls are made in a process of its own, whose memory is limited so that allocations fail there and not on the whole
+ * The calls are made in a separate process, whose memory is limited so that allocations fail there and not on the whole
  * machine (not under --unlimited, which a sanitizer's own memory needs; numbers are then modest). A crash is reported with
  * the last calls and the seed that brings it back. Before and after, one model is trained to the same bits.
  */

@@ -158,10 +158,10 @@ if (wanted >= 200) {
     [tally],
     [
       ['kills', ({ kills }) => kills],
-      ['runs that came to their end, all to the same bits', ({ runs }) => runs],
+      ['runs that ended, all with the same bits', ({ runs }) => runs],
       ['kills before the first checkpoint', ({ beforeCheckpoint }) => beforeCheckpoint],
       ['later kills', ({ afterCheckpoint }) => afterCheckpoint],
-      ['kills in the midst of writing a file', ({ temporaryLeft }) => temporaryLeft],
+      ['kills while a file was written', ({ temporaryLeft }) => temporaryLeft],
     ],
   );
   const vae = await VAE.create({ spec: { inputShape: [4] }, device: 'cpu' });

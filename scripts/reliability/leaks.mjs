@@ -1,7 +1,7 @@
 /**
  * Memory over many models and many steps: writes docs/results/leaks.json and the table of docs/reliability.md.
  *   node scripts/reliability/leaks.mjs [--scale 1] [--only NAME]    (--scale 0.01 tries it out, and then writes nothing)
- * Each scenario runs in a process of its own. V8's own garbage is collected before each sample, except where that is the
+ * Each scenario runs in a separate process. V8's own garbage is collected before each sample, except where that is the
  * point.
  */
 import { spawnSync } from 'node:child_process';
@@ -29,7 +29,7 @@ const tinyData = () =>
   );
 
 async function fitted(vae, data, options) {
-  for await (const _ of vae.fit(data, options));
+  await vae.fit(data, options);
 }
 
 /** Scenarios: how many rounds, what a round is, and whether V8 collects before a sample. */
@@ -48,7 +48,7 @@ const SCENARIOS = {
     rounds: 10_000,
     collects: true,
     prepare: async () => ({ vae: await VAE.create(TINY) }),
-    round: ({ vae }) => vae.elbo(tinyData()),
+    round: ({ vae }) => vae.loss(tinyData()),
   },
   'refused calls': {
     rounds: 10_000,
@@ -76,7 +76,7 @@ const SCENARIOS = {
     collects: false,
     prepare: async () => ({ vae: await VAE.create({ ...TINY, spec: { ...TINY.spec, inputShape: [4096] } }) }),
     round: async ({ vae }) => {
-      await vae.elbo(Dataset.from(new Float32Array(1 << 22), { shape: [4096] }));
+      await vae.loss(Dataset.from(new Float32Array(1 << 22), { shape: [4096] }));
       await new Promise(setImmediate);
     },
   },
@@ -157,8 +157,8 @@ if (flags.child) {
   const rows = [];
   for (const name of names) {
     rows.push(measure(name));
-    const { samples, ...told } = rows.at(-1);
-    console.log(JSON.stringify(told));
+    const { samples, ...summary } = rows.at(-1);
+    console.log(JSON.stringify(summary));
   }
   if (scale === 1 && !flags.only) {
     const table = markdown(rows, [

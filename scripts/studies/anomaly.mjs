@@ -1,4 +1,4 @@
-// One digit held out of MNIST's training images, and told from the others on the test images by its -ELBO: AUROC and AUPRC
+// One digit held out of MNIST's training images, and detected among the test images by its -ELBO: AUROC and AUPRC
 // for each of the ten. Writes docs/results/anomaly.json and its table in docs/evaluation.md. Some minutes on two cores, after:
 // npm run build.
 //   node scripts/studies/anomaly.mjs [--epochs 20]

@@ -3,7 +3,8 @@
 // npm run build. TORCHVAE_BENCH_TORCH names a Python with PyTorch.
 //   node scripts/studies/conditional.mjs
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { encodePng, imageGrid, mnist } from '../../dist/index.js';
+import { mnist } from '../../dist/index.js';
+import { encodePng, imageGrid } from '../../dist/report/index.js';
 import { accuracy, judge } from './judge.mjs';
 import { markdown, record, round, trained } from './record.mjs';
 

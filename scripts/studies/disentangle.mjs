@@ -4,7 +4,8 @@
 // Runs of other objectives and seeds stay in the results as they are, where they had as many epochs.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { mutualInformationGap, sprites } from '../../dist/index.js';
+import { mutualInformationGap } from '../../dist/evaluation/index.js';
+import { sprites } from '../../dist/index.js';
 import { markdown, record, round, trained } from './record.mjs';
 
 const { values } = parseArgs({
@@ -45,7 +46,7 @@ for (const [name, objective] of objectives) {
     });
     ({ vae } = run);
     const { mean } = await vae.encode(test);
-    const gap = mutualInformationGap(mean, test);
+    const gap = await mutualInformationGap(mean, test);
     rows.push({
       objective: name,
       seed,

@@ -2,7 +2,9 @@
 // regularized autoencoder, which has no prior to speak of. Writes docs/results/mixture.json and its table in
 // docs/studies.md. Three minutes on two cores, after: npm run build. TORCHVAE_BENCH_TORCH names a Python with PyTorch.
 //   node scripts/studies/mixture.mjs
-import { frechetDistance, mnist } from '../../dist/index.js';
+
+import { frechetDistance } from '../../dist/evaluation/index.js';
+import { mnist } from '../../dist/index.js';
 import { judge } from './judge.mjs';
 import { markdown, record, round, trained } from './record.mjs';
 

@@ -1,4 +1,4 @@
-// Trains every preset on MNIST for its stated epochs and writes docs/results/presets.json and the README's table. About
+// Trains every preset on MNIST for its stated epochs and writes docs/results/presets.json and the table in docs/results.md. About
 // five minutes on two cores, after: npm run build.
 //   node scripts/studies/presets.mjs [NAME ...]
 import { mnist, preset, presetNames } from '../../dist/index.js';
@@ -11,7 +11,10 @@ const rows = [];
 let vae;
 for (const name of presetNames.filter((known) => wanted.length === 0 || wanted.includes(known))) {
   console.log(name);
-  const { epochs, batchSize, learningRate, holdout } = preset(name).training;
+  const {
+    training: { epochs, batchSize, learningRate },
+    validation: holdout,
+  } = preset(name);
   const data = holdout ? train.split({ validation: holdout, seed: 1 }).train : train;
   const options = { epochs, batchSize, learningRate, validation: test };
   const run = await trained({ preset: name, seed: 1 }, data, options, epochs > 20 ? () => {} : undefined);
@@ -58,6 +61,6 @@ record(
     command: 'node scripts/studies/presets.mjs',
     rows,
   },
-  'README.md',
+  'docs/results.md',
   table,
 );

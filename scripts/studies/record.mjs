@@ -31,7 +31,7 @@ export function stretch(data, first, count) {
   return data.subset(Uint32Array.from({ length: count }, (_, i) => first + i));
 }
 
-/** When, on what and with which versions a result was come by. */
+/** When, where and with which versions a result was obtained. */
 export function environment({ device, versions }) {
   const { version } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'));
   return {

@@ -80,7 +80,7 @@ try {
       if (source === 'folder of PNG' && turn % 4 !== 0) continue;
       // From the call to its end: the wait for a stream's first window counts.
       const began = performance.now();
-      for await (const _ of model.fit(data, { epochs: EPOCHS, batchSize: 128 }));
+      await model.fit(data, { epochs: EPOCHS, batchSize: 128 });
       const each = (performance.now() - began) / 1000 / EPOCHS;
       if (source === 'memory') resident = each;
       console.log(`${source}: ${each.toFixed(2)} s an epoch`);

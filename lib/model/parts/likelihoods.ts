@@ -1,57 +1,94 @@
-import { integer, number, oneOf, type PartInput, type PartOf } from './fields.ts';
+import { type FieldsOf, integer, number, oneOf, type Whole } from './fields.ts';
 
-const realValued = {
-  /** The scale (a Gaussian's standard deviation, a Laplace's b), or the one that learning begins from. Default 1. */
-  sigma: number(1, 1e-6, 1e6),
-  /** Who sets the scale: it is fixed, learned for all values together, learned for each, or given by the decoder. */
-  scale: oneOf('fixed', 'learned', 'per-dimension', 'predicted'),
-  /** What the decoder's output goes through to become the location; sigmoid for values in [0, 1]. Default identity. */
-  link: oneOf('identity', 'sigmoid'),
-} as const;
-
-export const LIKELIHOODS = {
+/** p(x|z), as a caller writes it: its type, or its type and the settings that differ from the defaults. */
+export type LikelihoodInput =
   /** Cross-entropy with logits; for x in [0, 1]. */
-  bernoulli: {},
+  | 'bernoulli'
+  | { type: 'bernoulli' }
   /** The normalized density that extends it to all of [0, 1] (Loaiza-Ganem and Cunningham 2019). */
-  'continuous-bernoulli': {},
+  | 'continuous-bernoulli'
+  | { type: 'continuous-bernoulli' }
   /** A normal density; for real x. */
-  gaussian: realValued,
+  | 'gaussian'
+  | {
+      type: 'gaussian';
+      /** The standard deviation, or the one that learning begins from. Default 1. */
+      sigma?: number;
+      /** The scale is fixed (default), learned for all values together, learned for each, or given by the decoder. */
+      scale?: 'fixed' | 'learned' | 'per-dimension' | 'predicted';
+      /** What the decoder's output goes through to become the location; sigmoid for values in [0, 1]. Default identity. */
+      link?: 'identity' | 'sigmoid';
+    }
   /** The sum of squared errors, which is no density: the normal's exponent for sigma^2 = 1/2. For real x. */
-  'squared-error': { link: realValued.link },
+  | 'squared-error'
+  | {
+      type: 'squared-error';
+      /** What the decoder's output goes through to become the location; sigmoid for values in [0, 1]. Default identity. */
+      link?: 'identity' | 'sigmoid';
+    }
   /** A Laplace density; for real x. */
-  laplace: realValued,
+  | 'laplace'
+  | {
+      type: 'laplace';
+      /** The density's b, or the one that learning begins from. Default 1. */
+      sigma?: number;
+      /** The scale is fixed (default), learned for all values together, learned for each, or given by the decoder. */
+      scale?: 'fixed' | 'learned' | 'per-dimension' | 'predicted';
+      /** What the decoder's output goes through to become the location; sigmoid for values in [0, 1]. Default identity. */
+      link?: 'identity' | 'sigmoid';
+    }
   /** A probability for each of the 256 levels of a byte; for x in [0, 1], rounded to them. */
-  categorical: {},
+  | 'categorical'
+  | { type: 'categorical' }
   /** A mixture of logistic distributions, discretized to 256 levels (Salimans et al. 2017); for x in [0, 1]. */
-  'logistic-mixture': {
-    /** Default 5. */
-    components: integer(5, 1, 256),
-  },
+  | 'logistic-mixture'
+  | {
+      type: 'logistic-mixture';
+      /** Distributions for each value. Default 5. */
+      components?: number;
+    }
   /** A probability for each token of a vocabulary; for x in 0, ..., vocabulary - 1, such as text has. */
-  tokens: {
-    /** `categories` of a `TextSchema`. Default 256. */
-    vocabulary: integer(256, 2, 1 << 20),
-    /** Values of the vector that the encoder is shown for a token. Default 32. */
-    embedding: integer(32, 1, 1 << 14),
-  },
+  | 'tokens'
+  | {
+      type: 'tokens';
+      /** `categories` of a `TextSchema`. Default 256. */
+      vocabulary?: number;
+      /** Values of the vector that the encoder is shown for a token. Default 32. */
+      embedding?: number;
+    };
+
+/** p(x|z) with all its settings. */
+export type LikelihoodSpec = Whole<LikelihoodInput>;
+
+const link = oneOf('identity', 'sigmoid');
+const realValued = {
+  sigma: number(1, 1e-6, 1e6),
+  scale: oneOf('fixed', 'learned', 'per-dimension', 'predicted'),
+  link,
 } as const;
 
-/** p(x|z). */
-export type LikelihoodSpec = PartOf<typeof LIKELIHOODS>;
-/** A {@link LikelihoodSpec} as a caller writes it. */
-export type LikelihoodInput = PartInput<typeof LIKELIHOODS>;
+export const LIKELIHOODS: FieldsOf<LikelihoodSpec> = {
+  bernoulli: {},
+  'continuous-bernoulli': {},
+  gaussian: realValued,
+  'squared-error': { link },
+  laplace: realValued,
+  categorical: {},
+  'logistic-mixture': { components: integer(5, 1, 256) },
+  tokens: { vocabulary: integer(256, 2, 1 << 20), embedding: integer(32, 1, 1 << 14) },
+};
 
-/** The x that a likelihood can be asked about. */
+/** The values of x that a likelihood is defined for. */
 export interface Support {
   low: number;
   high: number;
   /** Whether x is whole numbers. */
   isWhole: boolean;
-  /** In words. */
+  /** The same in words, for messages. */
   range: string;
 }
 
-/** All numbers but infinities and NaN. */
+/** All finite numbers. */
 export const FINITE: Support = {
   low: -Number.MAX_VALUE,
   high: Number.MAX_VALUE,
@@ -59,7 +96,7 @@ export const FINITE: Support = {
   range: 'the finite numbers',
 };
 
-/** What data a likelihood can be asked about. */
+/** The data that a likelihood is defined for. */
 export function support(likelihood: LikelihoodSpec): Support {
   switch (likelihood.type) {
     case 'gaussian':

@@ -1,4 +1,4 @@
-/** Colors that are told apart by most, in light and in dark; as all here, `#rrggbb`. */
+/** Colors that most people can tell apart on light and dark ground; like all colors here, `#rrggbb`. */
 export const COLORS = [
   '#4e79a7',
   '#f28e2b',

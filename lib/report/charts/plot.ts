@@ -1,8 +1,8 @@
 import type { Scale } from './scale.ts';
 
-/** What every chart says of itself. */
+/** Title and axis labels of a chart. */
 export interface ChartLabels {
-  /** Above it, and said to those who cannot see it. */
+  /** Shown above the chart, and read out by screen readers. */
   title: string;
   /** Below the horizontal axis. */
   xLabel: string;
@@ -10,7 +10,7 @@ export interface ChartLabels {
   yLabel: string;
 }
 
-/** A name with the color of what it stands for. */
+/** A name and its color in the legend. */
 export interface LegendEntry {
   name: string;
   color: string;
@@ -19,13 +19,13 @@ export interface LegendEntry {
 /** A point in the units of the axes. */
 export type Point = readonly [x: number, y: number];
 
-/** What stands between the axes. */
+/** A mark between the axes. */
 export type Mark =
   | { kind: 'line'; color: string; points: readonly Point[]; isDotted: boolean }
   | { kind: 'bar'; color: string; isFaint: boolean; from: Point; to: Point; said: string }
   | { kind: 'dot'; color: string; at: Point };
 
-/** A chart, before it is known what it is drawn on: SVG or a terminal. */
+/** A chart, independent of where it is drawn: SVG or a terminal. */
 export interface Plot extends ChartLabels {
   legend: readonly LegendEntry[];
   /** About as high as wide. Default: wider than high. */

@@ -6,7 +6,7 @@ import { loadSharp } from '../../sharp.ts';
  * The PNG that shows a chart, on white. Drawn by sharp, which has to be installed beside torchvae.
  *
  * @param options.scale pixels of the picture for each of the chart's; default 2
- * @throws TorchvaeError ERR_STATE without sharp, ERR_TYPE or ERR_RANGE for the arguments, ERR_DATA_FORMAT for what is no SVG
+ * @throws TorchvaeError ERR_STATE without sharp, ERR_TYPE or ERR_RANGE for the arguments, ERR_DATA_FORMAT for text that is not SVG
  */
 export async function svgToPng(svg: string, options: { scale?: number } = {}): Promise<Uint8Array> {
   if (typeof svg !== 'string')

@@ -5,16 +5,16 @@ import { element, escapeText, label, svg } from './svg.ts';
 /** Small, so that its text can be read where a chart is as wide as a phone. */
 const WIDTH = 480;
 const HEIGHT = 290;
-/** Of what is to be about square. */
+/** Height of a plot that should be about square. */
 const SQUARE_HEIGHT = 420;
 const LEFT = 70;
 const RIGHT = 16;
 const TOP = 40;
 const BOTTOM = 48;
-/** Of the legend. */
+/** Height of a line of the legend. */
 const ROW = 18;
 
-/** The chart as SVG text, 480 pixels wide, in the text color of what it stands in. */
+/** The chart as SVG text, 480 pixels wide, in the text color of its page. */
 export function svgChart({ title, xLabel, yLabel, legend, isSquare = false, marks, ...axes }: Plot): string {
   const room = ROW * legendRows(legend).length;
   const [left, right, top] = [LEFT, WIDTH - RIGHT, TOP + room];
@@ -68,7 +68,7 @@ function draw(mark: Mark, x: Scale, y: Scale): string {
   ].join('');
 }
 
-/** About what a text takes, since there is no font to measure it by. */
+/** The approximate width of a text: there is no font to measure it with. */
 const widthOf = (text: string) => 7 * text.length + 30;
 
 function legendRows(legend: readonly LegendEntry[]): LegendEntry[][] {

@@ -10,13 +10,13 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Text as it may stand between tags and in quoted attributes, of XML and of HTML alike. What XML has no place for (control
- * characters, halves of surrogate pairs) becomes U+FFFD.
+ * Escapes text for element content and quoted attributes of XML and HTML. Characters that XML forbids (control characters, halves
+ * of surrogate pairs) become U+FFFD.
  */
 export function escapeText(text: string): string {
   return (
     text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to replace
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udfff]/gu, '\ufffd')
       .replace(/[&<>"']/g, (character) => ENTITIES[character]!)
   );
@@ -32,12 +32,12 @@ export function element(name: string, attributes: Attributes = {}, ...children: 
     : `<${name}${written.join('')}>${children.join('')}</${name}>`;
 }
 
-/** Text at a place, in the size of charts' labels unless told otherwise. */
+/** Text at a place, by default in the size of charts' labels. */
 export function label(text: string, x: number, y: number, attributes: Attributes = {}): string {
   return element('text', { x, y, 'font-size': 12, fill: 'currentColor', ...attributes }, escapeText(text));
 }
 
-/** A whole document that also stands by itself in a page; what is drawn in `currentColor` has the color of its text. */
+/** A complete SVG document, which can also stand within a page; `currentColor` is the page's text color. */
 export function svg(width: number, height: number, title: string, ...children: readonly string[]): string {
   const attributes = {
     xmlns: 'http://www.w3.org/2000/svg',

@@ -6,7 +6,7 @@ import type { Scale } from './scale.ts';
 
 /** Characters before the vertical axis. */
 const MARGIN = 10;
-/** More are harder to take in at a glance. */
+/** The most characters in a row; wider charts are harder to read. */
 const MAX_WIDTH = 100;
 
 /** Where a chart is painted: pixels of which a terminal's character shows two, one above the other. */
@@ -58,7 +58,7 @@ function namesBelow(x: Scale, width: number): string {
 
 /** A terminal would obey the control characters of a name. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to replace
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
 }
 

@@ -10,11 +10,11 @@ export interface Projection {
   axes: readonly [string, string];
 }
 
-/** Rounds after which directions that still turn are as good as each other. */
+/** Rounds of the iteration. Directions that still turn then have about equal variances. */
 const ROUNDS = 200;
 
 /**
- * Codes in the plane that shows most of them: those of two dimensions as they are, of one along a line, of more along their first
+ * Codes as points of a plane: codes of two dimensions as they are, of one dimension along a line, of more dimensions on their first
  * two principal components.
  *
  * @param codes [n, size of z], such as the `mean` of what `VAE.encode` returns
@@ -93,7 +93,7 @@ function covarianceTimes(
   return result;
 }
 
-/** Gram and Schmidt's; what has no length stays a zero, along which nothing varies. */
+/** Orthonormalizes by Gram-Schmidt. A vector of length 0 stays 0: nothing varies along it. */
 function orthonormal([first, second]: Float64Array[]): Float64Array[] {
   const a = unit(first!);
   const along = dot(second!, a);

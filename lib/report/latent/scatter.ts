@@ -1,6 +1,7 @@
 import { Dataset, wholeNumbers } from '../../data/dataset.ts';
+import type { Labeled } from '../../model/codes.ts';
 import type { Examples } from '../../model/input.ts';
-import type { Labeled, VAE } from '../../vae.ts';
+import type { VAE } from '../../vae.ts';
 import type { Plot } from '../charts/plot.ts';
 import { pointPlot } from '../charts/points.ts';
 import { svgChart } from '../charts/svg-chart.ts';

@@ -1,8 +1,9 @@
 import { checkInteger, checkNumber, checkOptions, expected } from '../../check.ts';
 import { Dataset } from '../../data/dataset.ts';
 import { TorchvaeError } from '../../errors.ts';
+import type { Labeled } from '../../model/codes.ts';
 import type { Examples, Tensor } from '../../model/input.ts';
-import type { Labeled, VAE } from '../../vae.ts';
+import type { VAE } from '../../vae.ts';
 
 /** How {@link traverse} goes along the dimensions of z. */
 export interface TraverseOptions {

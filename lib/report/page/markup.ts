@@ -1,5 +1,6 @@
 import { element, escapeText } from '../charts/svg.ts';
-import type { Exhibit } from '../gallery.ts';
+import type { Exhibit } from '../exhibit.ts';
+import { inWords } from '../in-words.ts';
 import { encodePng } from '../png.ts';
 
 /** A part of the page that its list of contents names. */
@@ -23,12 +24,12 @@ export function grid(...figures: readonly string[]): string {
   return element('div', { class: 'grid' }, ...figures);
 }
 
-/** A chart that says by itself what it is. */
+/** A chart, which has its title within. */
 export function chart(svg: string): string {
   return element('figure', {}, inline(svg));
 }
 
-/** What a report shows of a model, with its title and caption. */
+/** One exhibit with its title and caption. */
 export function exhibit({ title, caption, shown }: Exhibit): string {
   const heading = [element('h3', {}, escapeText(title)), element('figcaption', {}, escapeText(caption))];
   if (typeof shown === 'string') return element('figure', {}, ...heading, inline(shown));
@@ -52,7 +53,7 @@ export function table(columns: readonly string[], rows: readonly (readonly strin
   return element('div', { class: 'scroll' }, element('table', {}, head, element('tbody', {}, ...body, '')));
 }
 
-/** Names with what they stand for, in plain words. */
+/** A table of names and values, in plain words. */
 export function facts(entries: Readonly<Record<string, unknown>>): string {
   const rows = Object.entries(entries)
     .filter(([, value]) => value !== undefined)
@@ -67,29 +68,7 @@ export function facts(entries: Readonly<Record<string, unknown>>): string {
   return element('table', { class: 'facts' }, element('tbody', {}, ...rows, ''));
 }
 
-/** A value of JSON for people: `mlp (hidden 400, activation relu)` for `{ type: 'mlp', hidden: [400], activation: 'relu' }`. */
-function inWords(value: unknown): string {
-  if (value === null) return 'none';
-  if (Array.isArray(value)) return value.length > 0 ? value.map(inWords).join(', ') : 'none';
-  if (typeof value === 'object') {
-    const { type, ...rest } = value as Record<string, unknown>;
-    const settings = Object.entries(rest)
-      .filter(([, setting]) => setting !== undefined)
-      .map(([name, setting]) => `${name} ${nested(setting)}`)
-      .join('; ');
-    if (type === undefined) return settings;
-    return settings === '' ? inWords(type) : `${inWords(type)}; ${settings}`;
-  }
-  return typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
-}
-
-function nested(value: unknown): string {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? `(${inWords(value)})`
-    : inWords(value);
-}
-
-/** HTML knows the name space of SVG. */
+/** SVG within HTML needs no namespace. */
 function inline(svg: string): string {
   return svg.replace(' xmlns="http://www.w3.org/2000/svg"', '');
 }

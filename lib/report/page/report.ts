@@ -2,35 +2,35 @@ import { checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { element, escapeText } from '../charts/svg.ts';
 import { checkEpochs, type EpochRecord, objectOf } from '../epochs.ts';
-import type { Exhibit } from '../gallery.ts';
+import type { Exhibit } from '../exhibit.ts';
 import { exhibit, facts, grid, paragraph, type Section, section } from './markup.ts';
 import { STYLE } from './style.ts';
 import { codeSection, gradientSection, trainingSection } from './training.ts';
 
-/** What {@link renderReport} tells. */
+/** The content of a report; see {@link renderReport}. */
 export interface ReportContent {
   title: string;
-  /** Below the title: what it was trained on, where and when. */
+  /** Shown below the title: the data, the device, the date. */
   subtitle?: string;
   /** What `VAE.fit` yielded. */
   epochs: readonly EpochRecord[];
-  /** What the model can be seen by. */
+  /** Pictures and tables of the model. */
   gallery?: readonly Exhibit[];
   /** What could not be shown, and why. */
   notes?: readonly string[];
   /** Names with values of JSON, under headings such as `Model` and `Data`. */
   facts?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** What makes the same again in a shell, with a sentence before each. */
+  /** Shell commands that repeat the run, with a sentence before each. */
   commands?: readonly { said: string; lines: readonly string[] }[];
 }
 
-/** Nothing is fetched and nothing runs, whatever the text says that was put into the page. */
+/** The page may fetch and run nothing, whatever text it contains. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /**
  * One HTML page that holds all it shows: it opens without a network, and without scripts. All text is escaped.
  *
- * @throws TorchvaeError ERR_TYPE, ERR_RANGE for what is no content of a report
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for content of another form
  */
 export function renderReport(content: ReportContent): string {
   const known = ['title', 'subtitle', 'epochs', 'gallery', 'notes', 'facts', 'commands'];
@@ -123,7 +123,7 @@ function isShowable(shown: unknown): boolean {
   return isTexts(columns) && Array.isArray(rows) && rows.every(isTexts);
 }
 
-/** What one looks for first, of the last epoch. */
+/** The main figures of the last epoch. */
 function figures(epochs: readonly EpochRecord[]): string {
   const last = epochs.at(-1);
   if (!last) return paragraph('No epoch has ended.', 'soft');

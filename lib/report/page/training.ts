@@ -4,10 +4,10 @@ import type { EpochRecord } from '../epochs.ts';
 import { gradientChart, klChart, learningRateChart, lossChart } from '../run-charts.ts';
 import { chart, grid, paragraph, type Section, table } from './markup.ts';
 
-/** What the losses and the learning rate did. */
+/** Losses and learning rate over the epochs. */
 export function trainingSection(epochs: readonly EpochRecord[]): Section {
   const { best, test } = epochs.at(-1) ?? {};
-  // fit() calls what it validates on by that name, though it was the test split.
+  // fit() calls its judge the validation set, even where that was the test split.
   const of = test ? best?.of.replace(/^validation/, 'test') : best?.of;
   const said = best
     ? [paragraph(`The best epoch is ${best.epoch}, by its ${of} of ${best.value.toFixed(2)} nats.`)]
@@ -41,7 +41,7 @@ export function gradientSection(epochs: readonly EpochRecord[]): Section {
   return { id: 'gradients', title: 'Gradients', content: [verdict, grid(chart(gradientChart(epochs)))] };
 }
 
-/** Epochs in a row of which the same is to be said, as rows of a table. */
+/** Consecutive epochs with the same verdict, as rows of a table. */
 function troubles(epochs: readonly EpochRecord[]): string[][] {
   const found: { first: number; last: number; said: readonly string[] }[] = [];
   for (const { epoch, gradientHealth, skipped, skippedBecause } of epochs) {

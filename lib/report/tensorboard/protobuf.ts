@@ -41,7 +41,7 @@ function tag(number: number, type: number): Uint8Array {
   return varint(8 * number + type);
 }
 
-/** Seven bits a byte, the lowest first; above 2^31 the shifts of JavaScript would not do. */
+/** Seven bits per byte, the lowest first. JavaScript's shifts end at 2^31, hence the division. */
 function varint(value: number): Uint8Array {
   const written: number[] = [];
   let rest = value;

@@ -8,12 +8,12 @@ import type { Picture } from '../png.ts';
 import { histogramValue, imageValue, scalarValue, startEvent, summaryEvent, versionEvent } from './events.ts';
 import { record } from './record.ts';
 
-/** Tells the files of one process apart that begin in one second. */
+/** Numbers the files that one process begins in the same second. */
 let files = 0;
 
 /**
- * Writes what TensorBoard shows: `tensorboard --logdir DIRECTORY`. What is handed over is written in that order; each method's
- * promise is settled when it is in the file.
+ * Writes logs for TensorBoard: `tensorboard --logdir DIRECTORY`. Values are written in the order of the calls; each promise resolves
+ * when its value is in the file.
  *
  * @example
  * const board = new TensorBoardWriter('runs/digits/tensorboard');
@@ -30,10 +30,10 @@ export class TensorBoardWriter {
   #closed = false;
 
   /**
-   * Nothing is written before the first value comes.
+   * The file is made when the first value is written.
    *
-   * @param directory made where there is none
-   * @param options.from where a run goes on that has written already: TensorBoard drops what it has of this step and later ones
+   * @param directory created if it does not exist
+   * @param options.from the step at which an earlier run is resumed: TensorBoard drops its values from this step on
    * @throws TorchvaeError ERR_TYPE, ERR_RANGE
    */
   constructor(directory: string, options: { from?: number } = {}) {
@@ -67,7 +67,7 @@ export class TensorBoardWriter {
     await this.#write(tag, step, histogramValue(checkValues(values)));
   }
 
-  /** Waits for all that was handed over, and closes the file. */
+  /** Waits for all values to be written, and closes the file. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#last;

@@ -1,0 +1,75 @@
+import type { DataSchema } from '../data/index.ts';
+import type { AnomalyThreshold } from '../model/anomaly.ts';
+import type { ModelSpec } from '../model/spec.ts';
+import { inWords, namesInWords } from '../report/in-words.ts';
+
+/** Names and values under headings. */
+export type Facts = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** Categories of a column that are named. */
+const NAMED = 8;
+
+/** The facts as lines for a terminal, aligned below each heading; headings without facts are left out. */
+export function factLines(facts: Facts): string {
+  const sections = Object.entries(facts).map(([heading, entries]) => {
+    const known = Object.entries(entries).filter(([, value]) => value !== undefined);
+    const width = Math.max(0, ...known.map(([name]) => name.length));
+    return known.length === 0
+      ? ''
+      : [heading, ...known.map(([name, value]) => `  ${name.padEnd(width)}  ${inWords(value)}`)].join('\n');
+  });
+  return sections.filter((section) => section !== '').join('\n\n');
+}
+
+/** What a model is. */
+export function modelFacts({ objective, ...model }: ModelSpec, weights: number): Record<string, unknown> {
+  const { inputShape, ...parts } = model;
+  return {
+    'input shape': inputShape.join(' x '),
+    ...namesInWords(parts),
+    objective,
+    weights: weights.toLocaleString('en-US'),
+  };
+}
+
+/** The columns of a table as examples hold them, or what lines of text became. */
+export function schemaFacts(schema: DataSchema | undefined): Record<string, unknown> {
+  if (!schema) return {};
+  if (schema.type === 'text') {
+    const { level, size, categories } = schema;
+    return { text: `${size} ${level} tokens per line, of a vocabulary of ${categories}` };
+  }
+  const columns: Record<string, unknown> = {};
+  for (const field of schema.fields) {
+    columns[field.name] =
+      field.type === 'numeric'
+        ? `numeric, mean ${short(field.center)}, standard deviation ${short(field.scale)}`
+        : `categorical, ${listed(field.categories)}`;
+  }
+  if (schema.label) columns[schema.label.name] = `labels, ${listed(schema.label.categories)}`;
+  return columns;
+}
+
+/** The anomaly threshold, and how it was set. */
+export function thresholdFacts(threshold: AnomalyThreshold | undefined): Record<string, unknown> {
+  if (!threshold) return {};
+  const { value, falseAlarmRate, quantile, examples, measure, draws, seed } = threshold;
+  return {
+    threshold: `${short(value)} nats`,
+    'false-alarm rate': falseAlarmRate,
+    quantile,
+    'set from': `${examples} examples`,
+    measure,
+    draws,
+    seed,
+  };
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > NAMED ? ', ...' : '';
+  return `${names.length}: ${names.slice(0, NAMED).join(', ')}${more}`;
+}
+
+function short(value: number): string {
+  return String(Number(value.toPrecision(5)));
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+
+/** Options of the API that a flag of another name sets. */
+const OTHERS: Readonly<Record<string, string>> = {
+  imageSize: 'size',
+  likelihoodSamples: 'likelihood',
+  components: 'mixture',
+  validation: 'holdout',
+};
+
+/** What `--set` changes of training, in the messages of `VAE.fit`. */
+const SET = 'optimizer|clip|penalty|accumulate|averageWeights|onNonFinite|schedule|earlyStopping|shuffle';
+
+/**
+ * A message of the API as one of the command line: options are called by the flags that set them.
+ *
+ * @param command the command that was called
+ */
+export function inFlags(message: string, command: Command): string {
+  const flags = new Map(
+    command.options.map((option) => [option.attributeName(), option.long ?? option.flags]),
+  );
+  const flagOf = (name: string) => flags.get(name) ?? flags.get(OTHERS[name] ?? '') ?? name;
+  let text = message
+    // Where the API's advice has the flag beside it: `onMissing: impute (--on-missing impute)`.
+    .replaceAll(/\b\w+(?:: \w+)? \((--[a-z][a-z-]*(?: \w+)?)\)/g, '$1')
+    // The sentence of all refused values, in which a word can be nothing but the argument's name.
+    .replaceAll(/(?<= for )[a-zA-Z]+(?= but received )/g, flagOf)
+    .replaceAll(/(?<=either )(\w+) or (\w+)/g, (_, one, other) => `${flagOf(one)} or ${flagOf(other)}`)
+    // Such names are no words of a language.
+    .replaceAll(/(?<![\w.-])[a-z]+(?:[A-Z][a-z]+)+(?![\w(:])/g, flagOf);
+  if (flags.has('set')) {
+    text = text
+      .replaceAll(/\boptions\.(\w+) of fit\b/g, '--set $1')
+      .replaceAll(/(?<![\w.])spec\.(?=[a-z])/g, '--set ')
+      .replaceAll(new RegExp(`(?<= for )(?=(?:${SET})(?:\\.\\w+)* but received )`, 'g'), '--set ')
+      .replaceAll(/\b(\w+): \{ (\w+): ([\w.]+) \}/g, '--set $1.$2=$3');
+  }
+  return text;
+}

@@ -1,0 +1,113 @@
+import { checkInteger, checkOneOf, checkOptions } from '../check.ts';
+import { Dataset } from '../data/dataset.ts';
+import type { Core } from './core.ts';
+import {
+  checkCodes,
+  checkExamples,
+  checkLabels,
+  checkTensorShape,
+  type Examples,
+  isTensor,
+  type Tensor,
+} from './input.ts';
+import { checkFinite, checkOutputSize } from './output.ts';
+
+/** Moments of the posterior: each [examples, size of z]. */
+export interface Encoding {
+  mean: Tensor;
+  /** Minus infinity where the posterior is a point. */
+  logVariance: Tensor;
+}
+
+/** Codes z as callers have them, [n, size of z]; an {@link Encoding} stands for its means. */
+export type Codes = Float32Array | Tensor | Encoding;
+
+/** Labels for a conditioned model, one for each example. By default those of the Dataset. */
+export interface Labeled {
+  labels?: Int32Array | readonly number[];
+}
+
+/** How `VAE.decode` turns codes into examples. */
+export interface DecodeOptions extends Labeled {
+  /** `mean` (default; for the Bernoulli likelihood, the probabilities), `mode`, or a draw (`sample`) of p(x|z). */
+  kind?: 'mean' | 'mode' | 'sample';
+  /** Seed of the draws; default 0. */
+  seed?: number;
+}
+
+/** Examples as the addon takes them, with the labels that the model needs. */
+export interface ReadExamples {
+  values: Float32Array | Uint8Array;
+  rows: number;
+  seed: number;
+  labels: Int32Array | undefined;
+}
+
+/** @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for examples, labels or a seed that do not fit the model */
+export function readExamples(
+  core: Core,
+  x: Examples,
+  { labels, seed = 0 }: Labeled & { seed?: number },
+): ReadExamples {
+  checkInteger('seed', seed, 0);
+  const values = checkExamples('x', x, core.spec, seed);
+  const rows = values.length / core.dimensions;
+  const known = labels ?? (x instanceof Dataset ? x.labels : undefined);
+  return { values, rows, seed, labels: checkLabels('x', known, core.spec, rows) };
+}
+
+/** See `VAE.encode`. */
+export async function encode(core: Core, x: Examples, options: Labeled): Promise<Encoding> {
+  const given = checkOptions('options of encode', options, ['labels']);
+  const { values, labels, rows } = readExamples(core, x, given);
+  const { mean, logVariance } = await core.call((addon, handle) => addon.encode(handle, values, labels));
+  checkFinite('mean of q(z|x)', mean);
+  checkFinite('logVariance of q(z|x)', logVariance, -Infinity);
+  const shape = [rows, core.codeSize];
+  return { mean: { data: mean, shape }, logVariance: { data: logVariance, shape: [...shape] } };
+}
+
+/** See `VAE.decode`. */
+export async function decode(core: Core, z: Codes, options: DecodeOptions): Promise<Tensor> {
+  const known = ['labels', 'kind', 'seed'];
+  const { labels: given, kind = 'mean', seed = 0 } = checkOptions('options of decode', options, known);
+  const codes = isEncoding(z) ? z.mean : z;
+  const values = checkCodes('z', isTensor(codes) ? codes.data : codes, core.spec);
+  const rows = values.length / core.codeSize;
+  if (isTensor(codes)) checkTensorShape('z', codes, [rows, core.codeSize]);
+  checkOutputSize('z', rows, core.dimensions);
+  checkOneOf('kind', kind, ['mean', 'mode', 'sample']);
+  checkInteger('seed', seed, 0);
+  const labels = core.spec.condition?.decoder ? checkLabels('z', given, core.spec, rows) : undefined;
+  const data = await core.call((addon, handle) => addon.decode(handle, values, kind, seed, labels));
+  checkFinite(`${kind} of p(x|z)`, data);
+  return { data, shape: [rows, ...core.spec.inputShape] };
+}
+
+/** See `VAE.reconstruct`. */
+export async function reconstruct(core: Core, x: Examples, options: Labeled): Promise<Tensor> {
+  const given = checkOptions('options of reconstruct', options, ['labels']);
+  const { labels } = readExamples(core, x, given);
+  return decode(core, await encode(core, x, given), labels ? { labels } : {});
+}
+
+/** See `VAE.sample`. */
+export async function sample(
+  core: Core,
+  count: number,
+  options: Labeled & { seed?: number },
+): Promise<Tensor> {
+  checkInteger('count', count, 1);
+  checkOutputSize('count', count, core.dimensions);
+  const { seed = 0, labels: given } = checkOptions('options of sample', options, ['seed', 'labels']);
+  checkInteger('seed', seed, 0);
+  const { condition } = core.spec;
+  const isLabeled = condition?.decoder || condition?.prior;
+  const labels = isLabeled ? checkLabels('the examples to draw', given, core.spec, count) : undefined;
+  const z = await core.call((addon, handle) => addon.samplePrior(handle, count, seed, labels));
+  return decode(core, z, labels ? { labels } : {});
+}
+
+function isEncoding(value: unknown): value is Encoding {
+  return typeof value === 'object' && value !== null && 'mean' in value;
+}

@@ -1,0 +1,87 @@
+import { checkInteger, checkOptions, expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+import { type Labeled, readExamples } from './codes.ts';
+import type { Core } from './core.ts';
+import { checkCodes, type Examples, type Tensor } from './input.ts';
+import { checkFinite } from './output.ts';
+
+/** How one draw of z for each example is made. */
+export interface NoiseOptions extends Labeled {
+  /** [n, size of z], for z = mean + exp(logVariance / 2) noise. Default: drawn from `seed`. */
+  noise?: Float32Array;
+  /** Seed of the noise, where it is drawn; default 0. */
+  seed?: number;
+}
+
+/** The terms of the loss for each example, in nats, each [n]. */
+export interface LossesPerExample {
+  /** -log p(x|z). */
+  reconstruction: Float32Array;
+  /** KL(q(z|x) || p(z)). */
+  kl: Float32Array;
+}
+
+/** Examples as the addon takes them, with the noise of one draw of z each, or the seed of that noise. */
+export function readWithNoise(core: Core, method: string, x: Examples, options: NoiseOptions) {
+  const given = checkOptions(`options of ${method}`, options, ['noise', 'seed', 'labels']);
+  const { values, labels, rows, seed } = readExamples(core, x, given);
+  if (given.noise === undefined) return { values, noise: seed, labels };
+  const noise = checkCodes('noise', given.noise, core.spec);
+  const wanted = rows * core.codeSize;
+  if (noise.length !== wanted) {
+    throw new TorchvaeError(
+      'ERR_SHAPE',
+      expected(`${wanted} values, the size of z for each example,`, 'noise', noise),
+    );
+  }
+  return { values, noise, labels };
+}
+
+/** See `VAE.lossesPerExample`. */
+export async function lossesPerExample(
+  core: Core,
+  x: Examples,
+  options: NoiseOptions,
+): Promise<LossesPerExample> {
+  return lossesOf(core, readWithNoise(core, 'lossesPerExample', x, options));
+}
+
+/** The losses of examples that {@link readWithNoise} has checked. */
+export async function lossesOf(
+  core: Core,
+  { values, noise, labels }: ReturnType<typeof readWithNoise>,
+): Promise<LossesPerExample> {
+  const terms = await core.call((addon, handle) => addon.losses(handle, values, noise, labels));
+  checkFinite('reconstruction', terms.reconstruction);
+  checkFinite('kl', terms.kl);
+  return terms;
+}
+
+/** See `VAE.negativeLogLikelihood`. */
+export async function negativeLogLikelihood(
+  core: Core,
+  x: Examples,
+  options: Labeled & { samples?: number; seed?: number },
+): Promise<Float32Array> {
+  const known = ['labels', 'samples', 'seed'];
+  const given = checkOptions('options of negativeLogLikelihood', options, known);
+  const { values, labels, seed } = readExamples(core, x, given);
+  const { samples = 5000 } = given;
+  checkInteger('samples', samples, 1, 1 << 24);
+  const result = await core.call((addon, handle) => addon.importance(handle, values, samples, seed, labels));
+  checkFinite('the likelihood', result);
+  return result;
+}
+
+/** See `VAE.divergences`. */
+export async function divergences(
+  core: Core,
+  x: Examples,
+  options: Labeled & { seed?: number },
+): Promise<Tensor> {
+  const given = checkOptions('options of divergences', options, ['labels', 'seed']);
+  const { values, labels, rows, seed } = readExamples(core, x, given);
+  const result = await core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
+  checkFinite('the divergence', result.values);
+  return { data: result.values, shape: [rows, result.groups] };
+}
