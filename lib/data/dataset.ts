@@ -1,7 +1,13 @@
 import { types } from 'node:util';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { type Binarization, type BinarizeOptions, checkBinarize, drawn, thresholded } from './binarize.ts';
+import {
+  type Binarization,
+  type BinarizeOptions,
+  checkBinarize,
+  drawn,
+  thresholded,
+} from './examples/binarize.ts';
 import {
   checkFactors,
   checkLabels,
@@ -9,11 +15,11 @@ import {
   checkValues,
   type DataKind,
   type Factor,
-} from './dataset-checks.ts';
-import { convertValues, inferKind, type Values } from './dataset-values.ts';
-import { type RecordOptions, readRecords } from './records.ts';
+} from './examples/checks.ts';
+import { checkFractions, checkParts, splitIndices } from './examples/split.ts';
+import { convertValues, inferKind, type Values } from './examples/values.ts';
 import type { DataSchema } from './schema.ts';
-import { checkFractions, checkParts, splitIndices } from './split.ts';
+import { type RecordOptions, readRecords } from './tables/records.ts';
 
 export type { Binarization, BinarizeOptions, DataKind, DataSchema, Factor, RecordOptions };
 

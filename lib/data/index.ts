@@ -1,24 +1,21 @@
 import { basename } from 'node:path';
 import { checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { loadNpy, loadNpz, type NpzOptions } from './array-files.ts';
-import { CIFAR_OPTIONS, type CifarOptions, loadCifar } from './cifar.ts';
-import { CSV_OPTIONS } from './csv.ts';
 import type { Dataset, SplitOptions } from './dataset.ts';
-import { readIdx } from './idx.ts';
-import { IMAGE_OPTIONS, type ImageFolderOptions, loadImageFolder } from './image-folder.ts';
-import { kindOf, type SourceKind } from './kind.ts';
-import { datasetOfSource, type LearnedOptions, readSource, splitSource } from './learned.ts';
-import { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
-import { datasetOf } from './numeric-array.ts';
-import { splitPath } from './split-folders.ts';
-import { type SpritesOptions, sprites } from './sprites.ts';
-import { TABLE_SCHEMA_OPTIONS } from './table-schema.ts';
-import { TEXT_SCHEMA_OPTIONS } from './text-schema.ts';
+import { splitPath } from './files/split-folders.ts';
+import { readIdx } from './formats/arrays/idx-file.ts';
+import { datasetOf } from './formats/arrays/numeric-array.ts';
+import { CIFAR_OPTIONS, type CifarOptions, loadCifar } from './formats/cifar.ts';
+import { CSV_OPTIONS } from './formats/csv/reader.ts';
+import { kindOf, type SourceKind } from './formats/detect.ts';
+import { IMAGE_OPTIONS, type ImageFolderOptions, loadImageFolder } from './formats/images/folder.ts';
+import { loadNpy, loadNpz, type NpzOptions } from './formats/npz.ts';
+import { datasetOfSource, type LearnedOptions, readSource, splitSource } from './learnable.ts';
+import { fashionMnist, type MnistOptions, mnist } from './sets/mnist.ts';
+import { type SpritesOptions, sprites } from './sets/sprites.ts';
+import { TABLE_SCHEMA_OPTIONS } from './tables/schema.ts';
+import { TEXT_SCHEMA_OPTIONS } from './text/schema.ts';
 
-export type { NpzOptions } from './array-files.ts';
-export { type CifarOptions, loadCifar } from './cifar.ts';
-export type { CsvOptions } from './csv.ts';
 export {
   type Binarization,
   type BinarizeOptions,
@@ -31,22 +28,25 @@ export {
   type RecordOptions,
   type SplitOptions,
 } from './dataset.ts';
-export type { Values } from './dataset-values.ts';
-export { type IdxArray, readIdx } from './idx.ts';
-export { type ImageFolderOptions, loadImageFolder } from './image-folder.ts';
-export type { LearnedOptions } from './learned.ts';
-export { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
+export type { Values } from './examples/values.ts';
+export { hasSplitFolders } from './files/split-folders.ts';
+export { type IdxArray, readIdx } from './formats/arrays/idx-file.ts';
+export { type CifarOptions, loadCifar } from './formats/cifar.ts';
+export type { CsvOptions } from './formats/csv/reader.ts';
+export { type ImageFolderOptions, loadImageFolder } from './formats/images/folder.ts';
+export type { NpzOptions } from './formats/npz.ts';
+export type { LearnedOptions } from './learnable.ts';
+export { sizeInMemory } from './load.ts';
 export { Random } from './random.ts';
 export { schemaFromJson } from './schema.ts';
-export { sizeInMemory } from './size-in-memory.ts';
-export { hasSplitFolders } from './split-folders.ts';
-export { type SpritesOptions, sprites } from './sprites.ts';
+export { fashionMnist, type MnistOptions, mnist } from './sets/mnist.ts';
+export { type SpritesOptions, sprites } from './sets/sprites.ts';
 export { type StreamPathOptions, streamDataset } from './stream.ts';
-export type { IterableOptions, StreamItems } from './stream-iterable.ts';
 export { StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
-export type { ColumnType } from './table.ts';
-export { TableSchema, type TableSchemaJson, type TableSchemaOptions } from './table-schema.ts';
-export { TextSchema, type TextSchemaJson, type TextSchemaOptions } from './text-schema.ts';
+export type { IterableOptions, StreamItems } from './streams/iterable.ts';
+export { TableSchema, type TableSchemaJson, type TableSchemaOptions } from './tables/schema.ts';
+export type { ColumnType } from './tables/table.ts';
+export { TextSchema, type TextSchemaJson, type TextSchemaOptions } from './text/schema.ts';
 
 /** Options of {@link loadDataset}; each data set takes its own part of them. */
 export interface LoadOptions

@@ -1,15 +1,19 @@
 import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { DataKind } from './dataset-checks.ts';
-import { IMAGE_OPTIONS, type ImageFolderOptions } from './image-folder.ts';
-import { kindOf } from './kind.ts';
-import { badData } from './source.ts';
-import { splitPath } from './split-folders.ts';
-import { openImageStream } from './stream-images.ts';
-import { openNpyStream } from './stream-npy.ts';
-import { openParquetStream, PARQUET_STREAM_OPTIONS, type ParquetStreamOptions } from './stream-parquet.ts';
-import { NEVER } from './stream-source.ts';
+import type { DataKind } from './examples/checks.ts';
+import { badData } from './files/source.ts';
+import { splitPath } from './files/split-folders.ts';
+import { openNpyStream } from './formats/arrays/npy-stream.ts';
+import { kindOf } from './formats/detect.ts';
+import { IMAGE_OPTIONS, type ImageFolderOptions } from './formats/images/folder.ts';
+import { openImageStream } from './formats/images/stream.ts';
+import {
+  openParquetStream,
+  PARQUET_STREAM_OPTIONS,
+  type ParquetStreamOptions,
+} from './formats/parquet/stream.ts';
 import { STREAM_OPTIONS, StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
+import { NEVER } from './streams/source.ts';
 
 /** How {@link streamDataset} reads. */
 export interface StreamPathOptions extends StreamOptions, ImageFolderOptions, ParquetStreamOptions {

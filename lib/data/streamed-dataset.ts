@@ -1,18 +1,18 @@
 import { checkInteger, checkOptions } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './binarize.ts';
 import { Dataset } from './dataset.ts';
-import type { DataKind } from './dataset-checks.ts';
-import { RECORD_OPTIONS } from './records.ts';
+import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './examples/binarize.ts';
+import type { DataKind } from './examples/checks.ts';
 import type { DataSchema } from './schema.ts';
-import { type IterableOptions, openIterableStream, type StreamItems } from './stream-iterable.ts';
+import { type IterableOptions, openIterableStream, type StreamItems } from './streams/iterable.ts';
 import {
   type EpochRequest,
   type ExampleBlock,
   NEVER,
   type Reading,
   type StreamSource,
-} from './stream-source.ts';
+} from './streams/source.ts';
+import { RECORD_OPTIONS } from './tables/records.ts';
 
 /** How a {@link StreamedDataset} is read. */
 export interface StreamOptions {

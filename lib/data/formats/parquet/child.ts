@@ -1,0 +1,118 @@
+/** Reads a Parquet file in a process of its own, which may run out of memory without harm to that of the user. */
+import { TorchvaeError } from '../../../errors.ts';
+import type { DataKind } from '../../examples/checks.ts';
+import { badData, type FileVersion, type OpenFile, openFile } from '../../files/source.ts';
+import type { ExampleBlock } from '../../streams/source.ts';
+import { TableSchema, type TableSchemaJson, type TableSchemaOptions } from '../../tables/schema.ts';
+import { TableSurvey } from '../../tables/survey.ts';
+import type { Column, Table } from '../../tables/table.ts';
+import { type ColumnTypes, ParquetFile } from './file.ts';
+
+/** What `process.ts` asks for, one after the other. */
+export type ParquetRequest =
+  /** First of all. `version` is that of a file which was open before. */
+  | { type: 'open'; path: string; columns: ColumnTypes; version?: FileVersion | undefined }
+  /** All rows. */
+  | { type: 'table' }
+  /** What a row group adds to what is known of the whole, and what that came to. */
+  | { type: 'survey'; group: number; learning: TableSchemaOptions; schema?: TableSchemaJson | undefined }
+  | { type: 'surveyed' }
+  /** Rows of a row group as examples. */
+  | { type: 'encode'; schema: TableSchemaJson; group: number; first: number; count: number };
+
+/** What is known of a stream of rows. */
+export interface Surveyed {
+  schema: TableSchemaJson;
+  length: number;
+  kind: DataKind;
+  hasLabels: boolean;
+}
+
+/** What it gets: for a table the columns one by one before its answer, or the error's code and message. */
+export type ParquetAnswer =
+  | { column: Column }
+  | { done: unknown }
+  | { code: TorchvaeError['code']; message: string };
+
+let file: OpenFile;
+let parquet: ParquetFile;
+let version: FileVersion;
+let survey: TableSurvey | undefined;
+let schema: { json: string; schema: TableSchema } | undefined;
+/** The row group that was read last: examples of it are asked for some at a time. */
+let group: { index: number; table: Table } | undefined;
+
+async function answer(request: ParquetRequest): Promise<unknown> {
+  switch (request.type) {
+    case 'open': {
+      file = await openFile(request.path);
+      version = request.version ?? file.version;
+      await file.checkUnchanged(version);
+      parquet = await ParquetFile.open(file, request.columns);
+      return { groupRows: parquet.groupRows, wanted: parquet.wanted, version };
+    }
+    case 'table': {
+      const builder = parquet.builder();
+      for (const index of parquet.groupRows.keys()) await parquet.addGroup(index, builder);
+      const { columns, ...table } = builder.build();
+      // One message each, as one for all could be longer than a message may be.
+      for (const column of columns) await send({ column });
+      return table;
+    }
+    case 'survey': {
+      const given = request.schema && TableSchema.fromJSON(request.schema);
+      survey ??= new TableSurvey(file.path, request.learning, given);
+      if (parquet.groupRows[request.group]! > 0) survey.add(await tableOf(request.group));
+      return undefined;
+    }
+    case 'surveyed': {
+      const { schema: found, ...rest } = survey!.finish();
+      return { ...rest, schema: found.toJSON() } satisfies Surveyed;
+    }
+    case 'encode': {
+      const json = JSON.stringify(request.schema);
+      if (schema?.json !== json) schema = { json, schema: TableSchema.fromJSON(request.schema) };
+      const { first, count } = request;
+      const { data, labels } = schema.schema.encode(rowsFrom(await tableOf(request.group), first, count));
+      return { data, labels } satisfies ExampleBlock;
+    }
+  }
+}
+
+async function tableOf(index: number): Promise<Table> {
+  if (group?.index === index) return group.table;
+  group = undefined;
+  const builder = parquet.builder(parquet.start(index));
+  await parquet.addGroup(index, builder);
+  await file.checkUnchanged(version);
+  group = { index, table: builder.build() };
+  return group.table;
+}
+
+function rowsFrom(table: Table, first: number, count: number): Table {
+  return {
+    ...table,
+    first: (table.first ?? 0) + first,
+    length: count,
+    columns: table.columns.map(
+      (column) => ({ ...column, values: column.values.subarray(first, first + count) }) as Column,
+    ),
+  };
+}
+
+function send(message: ParquetAnswer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send!(message, undefined, undefined, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+process.once('disconnect', () => process.exit());
+process.on('message', (request: ParquetRequest) => {
+  answer(request).then(
+    (done) => send({ done }),
+    (cause) => {
+      const error = cause instanceof TorchvaeError ? cause : badData(file?.path ?? '', String(cause), cause);
+      return send({ code: error.code, message: error.message });
+    },
+  );
+});

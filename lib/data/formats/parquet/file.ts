@@ -1,0 +1,158 @@
+import {
+  type AsyncBuffer,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetRead,
+  parquetSchema,
+} from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { TorchvaeError } from '../../../errors.ts';
+import { badData, type SourceFile } from '../../files/source.ts';
+import { type ColumnType, MAX_CELLS, TableBuilder } from '../../tables/table.ts';
+import { checkPages } from './pages.ts';
+
+/** What columns are taken for. */
+export type ColumnTypes = Readonly<Record<string, ColumnType>>;
+
+/** A Parquet file of which the footer was read. Its parser trusts it: to be used in a process of its own. */
+export class ParquetFile {
+  /** Rows of each row group. */
+  readonly groupRows: readonly number[];
+  /** Of the columns. */
+  readonly names: readonly string[];
+  /** Of those that are not ignored. */
+  readonly wanted: readonly string[];
+  readonly #file: SourceFile;
+  readonly #buffer: AsyncBuffer;
+  readonly #metadata: FileMetaData;
+  readonly #columns: ColumnTypes;
+
+  private constructor(file: SourceFile, metadata: FileMetaData, names: string[], columns: ColumnTypes) {
+    this.#file = file;
+    this.#buffer = asyncBuffer(file);
+    this.#metadata = metadata;
+    this.names = names;
+    this.wanted = names.filter((name) => !Object.hasOwn(columns, name) || columns[name] !== 'ignore');
+    this.#columns = columns;
+    this.groupRows = metadata.row_groups.map(({ num_rows: rows }) => Number(rows));
+  }
+
+  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT */
+  static async open(file: SourceFile, columns: ColumnTypes): Promise<ParquetFile> {
+    const { path } = file;
+    const metadata = await attempt(path, 'its footer', () =>
+      parquetMetadataAsync(asyncBuffer(file), { geoparquet: false }),
+    );
+    const names = await attempt(path, 'its footer', async () => columnNames(metadata, columns, path));
+    return new ParquetFile(file, metadata, names, columns);
+  }
+
+  /** For rows of this file that follow on `first` others. */
+  builder(first = 0): TableBuilder {
+    return new TableBuilder(this.#file.path, this.names, this.#columns, first);
+  }
+
+  /** The place of a row group's first row. */
+  start(group: number): number {
+    return this.groupRows.slice(0, group).reduce((sum, rows) => sum + rows, 0);
+  }
+
+  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT naming the row group, and the column and offset or row */
+  addGroup(index: number, builder: TableBuilder): Promise<void> {
+    const { names, wanted } = this;
+    const rows = this.groupRows[index]!;
+    return attempt(this.#file.path, `row group ${index}`, async () => {
+      if (!(rows >= 0 && rows * names.length <= MAX_CELLS)) throw new Error(`it promises ${rows} rows`);
+      await checkGroup(this.#buffer, this.#metadata.row_groups[index]!, wanted, rows);
+      if (rows > 0) await this.#addRows(wanted, this.start(index), rows, builder);
+    });
+  }
+
+  async #addRows(
+    columns: readonly string[],
+    first: number,
+    count: number,
+    builder: TableBuilder,
+  ): Promise<void> {
+    const places = this.names.map((name) => columns.indexOf(name));
+    await parquetRead({
+      file: this.#buffer,
+      metadata: this.#metadata,
+      columns: [...columns],
+      rowStart: first,
+      rowEnd: first + count,
+      compressors,
+      rowFormat: 'array',
+      onComplete: (rows: unknown[][]) => {
+        if (rows.length !== count) throw new Error(`it has ${rows.length} rows where ${count} should be`);
+        for (const row of rows) builder.add(places.map((place) => cellOf(row[place])));
+      },
+    });
+  }
+}
+
+/** Points in time become milliseconds. */
+function cellOf(value: unknown): unknown {
+  return value instanceof Date ? value.getTime() : value;
+}
+
+async function checkGroup(
+  file: AsyncBuffer,
+  { columns }: FileMetaData['row_groups'][number],
+  wanted: readonly string[],
+  rows: number,
+): Promise<void> {
+  for (const { meta_data: chunk } of columns) {
+    const name = chunk?.path_in_schema.join('.');
+    if (!chunk || !wanted.includes(name!)) continue;
+    const start = Number(chunk.dictionary_page_offset || chunk.data_page_offset);
+    const length = Number(chunk.total_compressed_size);
+    try {
+      checkPages((await file.slice(start, start + length)) as ArrayBuffer, chunk, rows);
+    } catch (cause) {
+      throw new Error(`column ${JSON.stringify(name)} at offset ${start}: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  }
+}
+
+/** @throws TorchvaeError for a column that holds more than one value a row */
+function columnNames(metadata: FileMetaData, types: ColumnTypes, path: string): string[] {
+  return parquetSchema(metadata).children.map(({ element, children }) => {
+    const { name, repetition_type: repetition } = element;
+    const isFlat = children.length === 0 && repetition !== 'REPEATED';
+    if (isFlat || (Object.hasOwn(types, name) && types[name] === 'ignore')) return name;
+    throw badData(
+      path,
+      `column ${JSON.stringify(name)}: expected one value a row but it is nested; ignore it, or write it out`,
+    );
+  });
+}
+
+/** The file as the library reads it, which asks for what the file says, right or wrong. */
+function asyncBuffer(file: SourceFile): AsyncBuffer {
+  return {
+    byteLength: file.size,
+    slice: async (start, end = file.size) => {
+      const isWithin = start >= 0 && start <= end && end <= file.size;
+      if (!isWithin)
+        throw new Error(`it refers to the bytes ${start} to ${end}, but the file has ${file.size}`);
+      const bytes = await file.read(start, end - start);
+      return bytes.buffer;
+    },
+  };
+}
+
+async function attempt<T>(path: string, place: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    if (cause instanceof TorchvaeError) throw cause;
+    throw badData(
+      path,
+      `expected a whole Parquet file but ${place} is damaged: ${(cause as Error).message}`,
+      cause,
+    );
+  }
+}

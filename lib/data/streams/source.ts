@@ -1,0 +1,166 @@
+import { TorchvaeError } from '../../errors.ts';
+import type { DataKind } from '../examples/checks.ts';
+import { derivedSeed, Random } from '../random.ts';
+import type { DataSchema } from '../schema.ts';
+
+/** What is known of a stream's examples before an epoch is read. */
+export interface StreamDescription {
+  readonly name: string;
+  /** Examples in an epoch. */
+  readonly length: number;
+  /** Of one example. */
+  readonly shape: readonly number[];
+  readonly kind: DataKind;
+  /** Whether values are bytes b that mean b/255, else float32. */
+  readonly isBytes: boolean;
+  readonly hasLabels: boolean;
+  readonly classes?: readonly string[] | undefined;
+  readonly schema?: DataSchema | undefined;
+}
+
+/** Some examples, one after the other, with the label of each where there are labels. */
+export interface ExampleBlock {
+  readonly data: Uint8Array | Float32Array;
+  readonly labels?: Int32Array | undefined;
+}
+
+/** Which pass over the examples is asked for. */
+export interface EpochRequest {
+  readonly seed: number;
+  readonly epoch: number;
+  /** Whether blocks come in a random order, a function of seed and epoch, where the source can seek. */
+  readonly shuffle: boolean;
+  /** Examples of that order that were seen already. */
+  readonly first: number;
+  /** Ends the reading: what waits then rejects with ERR_ABORTED. */
+  readonly signal: AbortSignal;
+}
+
+/** A pass over the examples that is under way. */
+export interface Reading {
+  /**
+   * The next `count` examples, as fresh arrays.
+   *
+   * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT also where there are fewer or, after the last, more; ERR_ABORTED
+   */
+  read(count: number): Promise<ExampleBlock>;
+  /** Frees files and processes; never rejects. */
+  close(): Promise<void>;
+}
+
+/** Where a stream's examples come from, again and again. */
+export interface StreamSource extends StreamDescription {
+  open(request: EpochRequest): Promise<Reading>;
+}
+
+/** Consecutive examples that are read at a time, and the place among those that were asked for. */
+export interface Piece {
+  readonly block: number;
+  /** Within the block. */
+  readonly first: number;
+  readonly count: number;
+  /** Of its first example in the arrays that are filled. */
+  readonly at: number;
+}
+
+/** A source whose blocks of consecutive examples can be read in any order. */
+export interface Blocks {
+  readonly length: number;
+  readonly count: number;
+  /** The place of a block's first example among all; of block `count`, their number. */
+  start(block: number): number;
+}
+
+/** Blocks of the same length, but for the last. */
+export function evenBlocks(length: number, size: number): Blocks {
+  return {
+    length,
+    count: Math.ceil(length / size),
+    start: (block) => Math.min(length, block * size),
+  };
+}
+
+/** Arrays for `count` examples of the description. */
+export function emptyBlock({ shape, isBytes, hasLabels }: StreamDescription, count: number) {
+  const length = count * shape.reduce((product, extent) => product * extent, 1);
+  return {
+    data: isBytes ? new Uint8Array(length) : new Float32Array(length),
+    labels: hasLabels ? new Int32Array(count) : undefined,
+  };
+}
+
+/** Walks over blocks in the order of an epoch, whatever numbers of examples are asked for. */
+export class BlockWalk {
+  readonly #blocks: Blocks;
+  readonly #order: Uint32Array | undefined;
+  #next = 0;
+  #within = 0;
+
+  constructor(blocks: Blocks, { seed, epoch, shuffle, first }: Omit<EpochRequest, 'signal'>) {
+    this.#blocks = blocks;
+    this.#order = shuffle ? new Random(derivedSeed(seed, epoch + 1)).permutation(blocks.count) : undefined;
+    this.#advance(first, () => {});
+  }
+
+  /** The pieces that the next `count` examples consist of. */
+  take(count: number): Piece[] {
+    const pieces: Piece[] = [];
+    this.#advance(count, (piece) => pieces.push(piece));
+    return pieces;
+  }
+
+  #advance(count: number, visit: (piece: Piece) => void): void {
+    for (let at = 0; at < count; ) {
+      const block = this.#order ? this.#order[this.#next]! : this.#next;
+      const left = this.#blocks.start(block + 1) - this.#blocks.start(block) - this.#within;
+      const taken = Math.min(left, count - at);
+      if (taken > 0) visit({ block, first: this.#within, count: taken, at });
+      at += taken;
+      this.#within += taken;
+      if (taken < left) continue;
+      this.#next++;
+      this.#within = 0;
+    }
+  }
+}
+
+/** Kinds whose values are values of all that follow. */
+export const NUMBER_KINDS = ['binary', 'unit', 'real'] as const;
+
+/** How wide a kind is among {@link NUMBER_KINDS}; -1 for `categorical`. */
+export function kindWidth(kind: DataKind): number {
+  return NUMBER_KINDS.indexOf(kind as (typeof NUMBER_KINDS)[number]);
+}
+
+/** Where no signal was given. */
+export const NEVER: AbortSignal = new AbortController().signal;
+
+/** The refusal of a stream that was to end before it did. */
+export function streamAborted(name: string, signal: AbortSignal): TorchvaeError {
+  return new TorchvaeError('ERR_ABORTED', `Reading ${name} was aborted`, { cause: signal.reason });
+}
+
+/** @throws TorchvaeError ERR_ABORTED when the signal has fired */
+export function checkGoesOn(name: string, signal: AbortSignal): void {
+  if (signal.aborted) throw streamAborted(name, signal);
+}
+
+/** What `promise` comes to, or ERR_ABORTED as soon as the signal fires; the promise is then left to itself. */
+export function untilAborted<T>(promise: PromiseLike<T>, name: string, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(streamAborted(name, signal));
+    const settle = () => signal.removeEventListener('abort', abort);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(
+      (value) => {
+        settle();
+        resolve(value);
+      },
+      (error) => {
+        settle();
+        reject(error);
+      },
+    );
+  });
+}

@@ -1,0 +1,15 @@
+import { checkOneOf, expected } from '../../check.ts';
+import { TorchvaeError } from '../../errors.ts';
+import type { ColumnType } from './table.ts';
+
+/** @throws TorchvaeError ERR_TYPE or ERR_RANGE unless every column has a type */
+export function checkColumnTypes(columns: unknown): Readonly<Record<string, ColumnType>> {
+  if (columns === undefined) return {};
+  if (typeof columns !== 'object' || columns === null || Array.isArray(columns)) {
+    throw new TorchvaeError('ERR_TYPE', expected('an object of types by column', 'columns', columns));
+  }
+  for (const [name, type] of Object.entries(columns)) {
+    checkOneOf(`columns[${JSON.stringify(name)}]`, type, ['numeric', 'categorical', 'ignore']);
+  }
+  return { ...columns } as Record<string, ColumnType>;
+}
