@@ -3,6 +3,7 @@ import { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { VAE } from '../vae.ts';
+import type { Exhibit } from './exhibit.ts';
 import { imageGrid, reconstructionGrid } from './grid.ts';
 import { interpolate } from './latent/interpolation.ts';
 import { latentChart } from './latent/scatter.ts';
@@ -10,14 +11,7 @@ import { canTraverse, traverse } from './latent/traversal.ts';
 import type { Picture } from './png.ts';
 import { reconstructedRows, sampledRows } from './rows.ts';
 
-/** Something that a report shows of a model. */
-export interface Exhibit {
-  title: string;
-  /** What is to be seen. */
-  caption: string;
-  /** A picture, SVG text, or a table: as many cells in each row as there are columns. */
-  shown: Picture | string | { columns: readonly string[]; rows: readonly (readonly string[])[] };
-}
+export type { Exhibit } from './exhibit.ts';
 
 /** Pairs of originals and reconstructions. */
 const RECONSTRUCTIONS = 16;

@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { DataSchema } from '../data/schema.ts';
 import { spread } from '../data/spread.ts';
 import type { VAE } from '../vae.ts';
-import type { Exhibit } from './gallery.ts';
+import type { Exhibit } from './exhibit.ts';
 
 const ROWS = 8;
 

@@ -1,29 +1,34 @@
 import { checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
-import type { DatasetOptions } from '../dataset.ts';
 import { badData } from '../files/source.ts';
 import { checkColumnTypes } from './column-types.ts';
-import { checkGivenSchema, TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './schema.ts';
+import {
+  checkGivenSchema,
+  type EncodedTable,
+  TABLE_SCHEMA_OPTIONS,
+  TableSchema,
+  type TableSchemaOptions,
+} from './schema.ts';
 import { type ColumnType, type Table, TableBuilder } from './table.ts';
 
 /** How `Dataset.fromRecords` reads. */
 export interface RecordOptions extends TableSchemaOptions {
   /** Shown in reports; `records` if not given. */
   name?: string;
-  /** What keys are taken for, where their values do not tell. */
+  /** The types of keys, where their values do not show them. */
   columns?: Readonly<Record<string, ColumnType>>;
-  /** That of the training records, for others: nothing is learned then, and the options of learning have no meaning. */
+  /** The schema of the training records: nothing is learned then, and the options of learning have no effect. */
   schema?: TableSchema;
 }
 
 /** The keys of {@link RecordOptions}. */
 export const RECORD_OPTIONS = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS] as const;
 
-/** What `Dataset` is made of: the records as a table, encoded by a schema that is given or learned from them. */
+/** The records as a table, encoded by a schema that is given or learned from them. */
 export async function readRecords(
   records: Iterable<object> | AsyncIterable<object>,
   options: RecordOptions,
-): Promise<DatasetOptions> {
+): Promise<EncodedTable & { name: string; schema: TableSchema }> {
   const { name, columns, schema, learning } = checkRecordOptions('options of fromRecords', options);
   checkIterable(records);
   const builder = new RecordTable(name, columns, schema);
@@ -41,12 +46,12 @@ export function checkRecordOptions(what: string, options: RecordOptions) {
   return { name, columns: checkColumnTypes(columns), schema, learning };
 }
 
-/** Takes records one by one, and gives them as tables of as many as have come since the last one. */
+/** Collects records; `build` gives those since the last call as a table. */
 export class RecordTable {
   readonly #name: string;
   readonly #columns: Readonly<Record<string, ColumnType>>;
   readonly #schema: TableSchema | undefined;
-  /** Those that are read, and what they are taken for; settled by the first record. */
+  /** The keys that are read, and their types; settled by the first record. */
   #keys: string[] | undefined;
   #types: Readonly<Record<string, ColumnType>> = {};
   #builder: TableBuilder | undefined;
@@ -63,7 +68,7 @@ export class RecordTable {
     return this.#builder?.length ?? 0;
   }
 
-  /** @throws TorchvaeError ERR_TYPE for what is no record, ERR_DATA_FORMAT for keys that the first did not have, and for cells */
+  /** @throws TorchvaeError ERR_TYPE unless it is a record; ERR_DATA_FORMAT for keys that the first record lacks, and for bad cells */
   add(record: unknown): void {
     const place = `record ${this.#first + this.length}`;
     if (typeof record !== 'object' || record === null || Array.isArray(record)) {
@@ -84,7 +89,7 @@ export class RecordTable {
     return keys;
   }
 
-  /** @throws TorchvaeError ERR_DATA_FORMAT where no record has come */
+  /** @throws TorchvaeError ERR_DATA_FORMAT if there was no record */
   build(): Table {
     if (!this.#builder) throw badData(this.#name, 'expected at least one record');
     const table = this.#builder.build();
@@ -94,7 +99,7 @@ export class RecordTable {
   }
 }
 
-/** Those that the schema knows; a label may be left out. */
+/** The keys that the schema knows; the label may be missing. */
 function recordKeys({ fields, label }: TableSchema, record: object): string[] {
   return [
     ...fields.map((field) => field.name),
@@ -111,7 +116,7 @@ function checkKeys(record: object, keys: readonly string[], name: string, place:
   );
 }
 
-/** @throws TorchvaeError ERR_TYPE for what `for await` cannot go over; a text is refused too, though it can be iterated */
+/** @throws TorchvaeError ERR_TYPE unless `for await` can iterate it; also for a string, whose characters are not records */
 export function checkIterable(records: unknown): void {
   const value = records as
     | { [Symbol.iterator]?: unknown; [Symbol.asyncIterator]?: unknown }

@@ -1,5 +1,5 @@
 import { element, escapeText } from '../charts/svg.ts';
-import type { Exhibit } from '../gallery.ts';
+import type { Exhibit } from '../exhibit.ts';
 import { encodePng } from '../png.ts';
 
 /** A part of the page that its list of contents names. */

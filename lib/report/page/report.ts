@@ -2,7 +2,7 @@ import { checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { element, escapeText } from '../charts/svg.ts';
 import { checkEpochs, type EpochRecord, objectOf } from '../epochs.ts';
-import type { Exhibit } from '../gallery.ts';
+import type { Exhibit } from '../exhibit.ts';
 import { exhibit, facts, grid, paragraph, type Section, section } from './markup.ts';
 import { STYLE } from './style.ts';
 import { codeSection, gradientSection, trainingSection } from './training.ts';
