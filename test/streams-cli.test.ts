@@ -126,7 +126,9 @@ test('says what does not go together', async () => {
     /give --test-data .*ERR_RANGE/,
   );
   expect(await refused('--data', at('y.npy'), '--window', '5')).toMatch(/--window is for --stream/);
-  expect(await refused('--data', at('y.csv'), '--stream')).toMatch(/expected a \.npy or Parquet file/);
+  expect(await refused('--data', at('y.csv'), '--stream')).toMatch(
+    /expected a \.npy file, Parquet file or folder of images but it is a \.csv file/,
+  );
   expect(await refused('--data', 'sprites', '--stream')).toMatch(/ERR_RANGE/);
   expect(await refused('--data', at('y.npy'), '--stream', '--binarize', 'fixed')).toMatch(
     /'dynamic' or 'threshold'/,

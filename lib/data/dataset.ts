@@ -23,7 +23,7 @@ import { type RecordOptions, readRecords } from './tables/records.ts';
 
 export type { Binarization, BinarizeOptions, DataKind, DataSchema, Factor, RecordOptions };
 
-/** What describes a {@link Dataset}. */
+/** The parts of a {@link Dataset}. */
 export interface DatasetOptions {
   /** Shown in reports; `data` if not given. */
   name?: string;
@@ -109,7 +109,7 @@ export class Dataset {
   constructor(options: DatasetOptions) {
     const known = ['name', 'shape', 'kind', 'data', 'labels', 'classes', 'factors', 'factorValues'];
     known.push('binarization', 'schema');
-    // A Dataset that is spread out, to change a part of it, brings what follows from the others along.
+    // `{ ...dataset, kind }` also has the derived properties.
     known.push('length', 'size');
     const {
       name = 'data',
@@ -174,8 +174,8 @@ export class Dataset {
    * A data set of records with the same keys: numbers as they are or standardized, texts and truth values as categories, null and
    * undefined missing. Takes all of them into memory, from anything that can be iterated, such as a cursor of a database.
    *
-   * @throws TorchvaeError what `TableSchema.learn` and `encode` throw, ERR_TYPE for what cannot be iterated or is no record; what
-   * the iteration itself throws is handed on
+   * @throws TorchvaeError what `TableSchema.learn` and `encode` throw, ERR_TYPE unless it can be iterated and gives records;
+   * errors of the iteration are passed on
    */
   static async fromRecords(
     records: Iterable<object> | AsyncIterable<object>,
@@ -358,7 +358,7 @@ function gather<T extends Uint8Array | Int32Array | Float32Array>(
   return picked;
 }
 
-/** @throws TorchvaeError ERR_TYPE, ERR_RANGE for labels that are no whole numbers */
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE for labels that are not whole numbers */
 export function wholeNumbers(labels: Int32Array | readonly number[]): Int32Array {
   if (labels instanceof Int32Array) return Int32Array.from(labels);
   if (!Array.isArray(labels)) {

@@ -1,17 +1,78 @@
-import { stat } from 'node:fs/promises';
-import { withFile } from './files/source.ts';
+import { checkOneOf, checkOptions, expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { Dataset, SplitOptions } from './dataset.ts';
 import { splitPath } from './files/split-folders.ts';
-import { openNpy } from './formats/arrays/npy-file.ts';
-import { kindOf } from './formats/detect.ts';
-import { imageFolderSize } from './formats/images/folder.ts';
+import type { CifarOptions } from './formats/cifar.ts';
+import type { CsvOptions } from './formats/csv/reader.ts';
+import { formatOf } from './formats/detect.ts';
+import type { ImageFolderOptions } from './formats/images/folder.ts';
+import { FORMATS } from './formats/list.ts';
+import type { NpzOptions } from './formats/npz.ts';
+import type { Learnable } from './learnable.ts';
+import { only } from './options.ts';
+import type { DataSchema } from './schema.ts';
+import { SETS } from './sets/list.ts';
+import type { MnistOptions } from './sets/mnist.ts';
+import type { SpritesOptions } from './sets/sprites.ts';
+import type { TableSchemaOptions } from './tables/schema.ts';
+import type { TextSchemaOptions } from './text/schema.ts';
 
-/** What a Parquet file unpacks to, as a multiple of its own size, roughly. */
-const PARQUET_RATIO = 8;
+/** How tables and texts are read, and made into examples. */
+export interface LearnedOptions extends CsvOptions, TableSchemaOptions, TextSchemaOptions {
+  /**
+   * The schema of the training data, for other data that are to become examples in the same way; the options of learning then
+   * have no effect. Default: learned from these data.
+   */
+  schema?: DataSchema | undefined;
+}
+
+/** Options of {@link loadDataset}; each data set takes its own part of them. */
+export interface LoadOptions
+  extends MnistOptions,
+    SpritesOptions,
+    NpzOptions,
+    CifarOptions,
+    LearnedOptions,
+    ImageFolderOptions {}
+
+const OPTIONS = ['split', ...[...SETS, ...FORMATS].flatMap(({ options }): readonly string[] => options)];
+
+/**
+ * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`; a .npy or .npz file; CIFAR's binary
+ * version, as a folder or a file; a table (.csv, .tsv, .parquet); lines of text (.txt); a folder of images; or an IDX file of
+ * examples, compressed or not. Bytes of arrays are pixels (kind `unit`); other numbers are `binary`, `unit` or `real` by their
+ * range. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28]. Tables and texts become numbers by a schema
+ * learned from all of them, which {@link loadSplit} learns from the training part alone. Of a folder that holds the folders `train`
+ * and `test`, and no others but a validation set, the one that `split` names is loaded.
+ *
+ * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and what the data sets throw
+ */
+export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
+  const content = await read(nameOrPath, checkOptions('options of loadDataset', options, OPTIONS));
+  return 'all' in content ? content.all() : content;
+}
+
+/**
+ * What {@link loadDataset} loads, divided at random. Means, categories and vocabularies of tables and texts are learned from the
+ * training part alone.
+ *
+ * @throws TorchvaeError what `loadDataset` and `Dataset.split` throw
+ */
+export async function loadSplit(
+  nameOrPath: string,
+  split: SplitOptions & { validation: number },
+  options: LoadOptions = {},
+): Promise<{ train: Dataset; validation: Dataset }> {
+  const checked = checkOptions('options of loadSplit', options, OPTIONS);
+  const division = checkOptions('split', split, ['validation', 'seed', 'stratified']);
+  return (await read(nameOrPath, checked)).split(division);
+}
 
 /**
  * The bytes that the examples at a path would take in memory, roughly; undefined for what cannot be streamed, so that the
  * question does not matter.
  *
+ * @param imageSize height and width that images are resized to
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT as the readers do
  */
 export async function sizeInMemory(
@@ -20,17 +81,21 @@ export async function sizeInMemory(
   imageSize?: number,
 ): Promise<number | undefined> {
   const path = splitPath(folderOrFile, split);
-  switch (await kindOf(path)) {
-    case 'npy':
-      return withFile(path, async (file) => {
-        const { shape, isBytes, isBoolean } = await openNpy(file);
-        return shape.reduce((product, extent) => product * extent, isBytes || isBoolean ? 1 : 4);
-      });
-    case 'parquet':
-      return PARQUET_RATIO * (await stat(path)).size;
-    case 'images':
-      return imageFolderSize(path, imageSize);
-    default:
-      return undefined;
+  return (await formatOf(path))?.stream?.sizeInMemory(path, imageSize);
+}
+
+async function read(nameOrPath: string, options: LoadOptions): Promise<Dataset | Learnable> {
+  if (typeof nameOrPath !== 'string') {
+    throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
   }
+  const { split } = options;
+  if (split !== undefined) checkOneOf('split', split, ['train', 'test']);
+  const set = SETS.find(({ name }) => name === nameOrPath);
+  if (set) return set.load(only(options, ['split', ...set.options]));
+  const path = splitPath(nameOrPath, split);
+  const format = nameOrPath === '' ? undefined : await formatOf(path);
+  if (format) return format.read(path, only(options, format.options));
+  const names = SETS.map(({ name }) => name).join(', ');
+  const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
+  throw new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
 }

@@ -7,7 +7,7 @@ import { TextSchema } from './text/schema.ts';
 export type DataSchema = TableSchema | TextSchema;
 
 /**
- * The schema that `JSON.stringify` made a text of.
+ * The schema from its JSON form.
  *
  * @throws TorchvaeError ERR_DATA_FORMAT
  */

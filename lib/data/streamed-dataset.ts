@@ -30,15 +30,15 @@ export const STREAM_OPTIONS = ['window', 'signal'] as const;
 const DEFAULT_WINDOW = { examples: 8192, bytes: 2 ** 26 };
 
 /**
- * Examples that are read anew in every epoch, some ahead of the training, and never lie in memory all together. Described as a
+ * Examples that are read anew in every epoch, some ahead of the training, and are never in memory all at once. Described as a
  * {@link Dataset} is, and taken in its place by `VAE.fit` (also as `validation`) and `VAE.elbo`. Made by {@link streamDataset}
  * from a file or folder, or by {@link StreamedDataset.from} from what can be iterated again and again.
  *
  * An epoch's order is a function of the model's seed and the epoch: blocks of consecutive examples come in random order (of a
  * .npy file about 64 KiB each; single images of a folder; row groups of a Parquet file), one after the other they fill a
- * window, and the examples of a window are shuffled among themselves. Only examples of one window can meet in a batch: that is
- * no uniform shuffle of all, except where one window holds all, when training comes to the bits that it has with the same
- * data in a `Dataset`. What is iterated comes in its own order, of which only windows are shuffled.
+ * window, and the examples of a window are shuffled among themselves. Only examples of one window can meet in a batch: this is
+ * not a uniform shuffle of all. Where one window holds all examples, training gives the same bits as with a `Dataset`. The items of
+ * an iteration come in their order, of which only windows are shuffled.
  */
 export class StreamedDataset {
   /** Shown in reports. */

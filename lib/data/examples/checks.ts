@@ -24,7 +24,7 @@ export function checkShape(shape: unknown): readonly number[] {
   return Object.freeze(Array.from(shape, (extent, i) => checkInteger(`shape[${i}]`, extent, 1, 2 ** 31 - 1)));
 }
 
-/** Type and length of the data, and every value against what `kind` allows. */
+/** Checks type and length of the data, and that `kind` allows every value. */
 export function checkValues(data: unknown, shape: readonly number[], kind: DataKind): void {
   if (!(data instanceof Uint8Array) && !(data instanceof Float32Array)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Uint8Array or Float32Array', 'data', data));
@@ -51,7 +51,7 @@ function findBadByte(data: Uint8Array, kind: DataKind): number {
   return kind === 'binary' ? data.findIndex((byte) => byte !== 0 && byte !== 255) : -1;
 }
 
-/** Index of the first value that `kind` does not allow, or -1; a NaN fails every comparison. */
+/** Index of the first value that `kind` does not allow, or -1. A NaN fails every comparison. */
 function findBadFloat(data: Float32Array, kind: DataKind): number {
   const { length } = data;
   for (let i = 0; i < length; i++) {

@@ -29,7 +29,7 @@ export function checkFractions(
 
 /**
  * Which of the examples 0 to `length` - 1 go into each part: drawn at random by `seed`, ascending within a part. With
- * `labels`, the examples of each label are divided by themselves.
+ * `labels`, the examples of each label are divided separately.
  */
 export function splitIndices(
   length: number,

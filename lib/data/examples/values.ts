@@ -2,7 +2,7 @@ import { expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import type { DataKind } from './checks.ts';
 
-/** What a caller may hand over as examples: a flat array, or one row of numbers for each example. */
+/** The examples that a caller may give: a flat array, or one row of numbers for each example. */
 export type Values = Uint8Array | Float32Array | Float64Array | readonly (readonly number[])[];
 
 type FlatValues = Uint8Array | Float32Array | Float64Array;
@@ -68,7 +68,7 @@ function checkRows(rows: readonly (readonly number[] | FlatValues)[]): number {
   return first;
 }
 
-/** Puts a row in place, but for what is no number and what float32 turns into an infinity; the rest is checked by `Dataset`. */
+/** Copies a row into `data`; refuses values that are not numbers or overflow float32. `Dataset` checks the rest. */
 function put(row: readonly number[] | FlatValues, data: Float32Array, offset: number, at: string): void {
   for (let i = 0; i < row.length; i++) {
     const value = row[i]!;
@@ -82,7 +82,7 @@ function put(row: readonly number[] | FlatValues, data: Float32Array, offset: nu
   }
 }
 
-/** 0 and 1 become the bytes 0 and 255; bytes that are 0 and 255 already stay, and others are left to be refused. */
+/** 0 and 1 become the bytes 0 and 255; other bytes stay as they are, and `Dataset` refuses all but 0 and 255. */
 function binaryBytes(values: Uint8Array): Uint8Array {
   return every(values, (value) => value <= 1) ? values.map((value) => value * 255) : values.slice();
 }

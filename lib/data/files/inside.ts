@@ -4,8 +4,8 @@ import { ioError } from '../../files.ts';
 import { badData } from './source.ts';
 
 /**
- * @throws TorchvaeError ERR_DATA_FORMAT for a link that leads out of the folder: what was named is the folder, not what its
- * files point to
+ * @throws TorchvaeError ERR_DATA_FORMAT for a link that leads out of the folder: the user named the folder, not the
+ * files that its links point to
  */
 export async function checkInside(file: string, folder: string): Promise<void> {
   const [target, root] = await Promise.all([realpath(file), realpath(folder)]).catch((cause) => {

@@ -16,20 +16,20 @@ export interface SourceFile {
 
 /** A {@link SourceFile} that stays open until it is closed. */
 export interface OpenFile extends SourceFile {
-  /** @throws TorchvaeError ERR_DATA_FORMAT where the file is not the one any more that `version` was taken of */
+  /** @throws TorchvaeError ERR_DATA_FORMAT where the file has changed since `version` was taken */
   checkUnchanged(version: FileVersion): Promise<void>;
   readonly version: FileVersion;
   close(): Promise<void>;
 }
 
-/** What tells a file from what others have written in its place. */
+/** Identifies the content of a file, so that a later change is noticed. */
 export interface FileVersion {
   readonly size: number;
   readonly modified: number;
   readonly inode: number;
 }
 
-/** What every file that is not what it should be is refused with; `trouble` names the place and what was expected. */
+/** The error for a file with bad content; `trouble` names the place and what was expected there. */
 export function badData(file: string, trouble: string, cause?: unknown): TorchvaeError {
   return new TorchvaeError('ERR_DATA_FORMAT', `${file}: ${trouble}`, { cause });
 }
@@ -37,7 +37,7 @@ export function badData(file: string, trouble: string, cause?: unknown): Torchva
 /**
  * Opens the file. Devices, pipes and folders are refused before they are opened: these may block or never end.
  *
- * @throws TorchvaeError ERR_IO for a file that cannot be read, ERR_DATA_FORMAT for what is no file
+ * @throws TorchvaeError ERR_IO for a file that cannot be read, ERR_DATA_FORMAT for a folder, device or pipe
  */
 export async function openFile(path: string): Promise<OpenFile> {
   const fail = (cause: unknown) => {
@@ -112,7 +112,7 @@ export function checkFileSize({ path, size }: { path: string; size: number }, li
 }
 
 /**
- * Runs an allocation whose size was checked; what the machine does not have becomes an error of ours.
+ * Runs an allocation whose size was checked; running out of memory becomes a TorchvaeError.
  *
  * @throws TorchvaeError ERR_OUT_OF_MEMORY
  */

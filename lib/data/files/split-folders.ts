@@ -5,8 +5,8 @@ import { join } from 'node:path';
 const OTHERS = ['val', 'valid', 'validation'];
 
 /**
- * Whether the path is a folder of the folders `train` and `test`, and of no others but a validation set: then these are splits
- * and no classes.
+ * Whether the path is a folder that holds the folders `train` and `test`, and no others except a validation set. These folders
+ * are then splits, not classes.
  */
 export function hasSplitFolders(path: string): boolean {
   try {
@@ -16,11 +16,11 @@ export function hasSplitFolders(path: string): boolean {
     const rest = folders.filter((name) => name !== 'train' && name !== 'test');
     return folders.length === rest.length + 2 && rest.every((name) => OTHERS.includes(name));
   } catch {
-    return false; // no folder, or none that can be read: whoever opens it says so
+    return false; // Not a readable folder: opening it gives the error.
   }
 }
 
-/** The folder of this split, where there are such; else the path itself. */
+/** The folder of this split if the path has split folders, else the path. */
 export function splitPath(path: string, split: 'train' | 'test' = 'train'): string {
   return hasSplitFolders(path) ? join(path, split) : path;
 }

@@ -40,13 +40,13 @@ function decode(decoder: Decoder, chunk: Buffer | undefined, path: string, offse
     const place = offset + (chunk ? validLength(chunk, offset > 0) : 0);
     throw badData(
       path,
-      `expected text in UTF-8 but the bytes at offset ${place} are none; save it as UTF-8`,
+      `expected text in UTF-8 but the bytes at offset ${place} are not; save it as UTF-8`,
       cause,
     );
   }
 }
 
-/** Where the characters end that are whole, after what the chunk before may have left over. */
+/** The length of the valid characters, after a continuation of the chunk before. */
 function validLength(bytes: Uint8Array, isContinued: boolean): number {
   const isWhole = (end: number, stream: boolean) => {
     try {

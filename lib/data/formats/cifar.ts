@@ -6,12 +6,13 @@ import { ioError } from '../../files.ts';
 import { Dataset } from '../dataset.ts';
 import { checkInside } from '../files/inside.ts';
 import { allocate, badData, withFile } from '../files/source.ts';
+import type { Format } from './format.ts';
 
 /** Bytes of an image: [3, 32, 32]. */
 const PIXELS = 3 * 32 * 32;
-/** Far beyond the 60,000 of the originals, and what one array holds. */
+/** Far more than the 60,000 of the originals, and still in one array. */
 const MAX_IMAGES = 1_000_000;
-/** Names of classes: more bytes are no such file. */
+/** Bytes of a file with the names of classes. */
 const MAX_META = 1 << 16;
 
 /** One of the two published sets. */
@@ -38,6 +39,7 @@ const CIFAR_100: Layout = {
   classFile: 'fine_label_names.txt',
   files: { train: ['train.bin'], test: ['test.bin'] },
 };
+const LAYOUTS = [CIFAR_10, CIFAR_100];
 /** Superclasses of CIFAR-100, which become the factor `superclass`. */
 const SUPERCLASSES = 20;
 
@@ -47,21 +49,18 @@ export interface CifarOptions {
   split?: 'train' | 'test';
 }
 
-export const CIFAR_OPTIONS = ['split'] as const;
+const CIFAR_OPTIONS = ['split'] as const;
 
-/** Whether these are the names in a folder of CIFAR's binary version. */
-export function isCifarFolder(names: readonly string[]): boolean {
-  return layoutOf(names) !== undefined;
-}
-
-/** Whether a file of this name and length can be a batch of CIFAR's binary version. */
-export function isCifarFile(path: string, size: number): boolean {
-  return (
-    path.endsWith('.bin') &&
-    size > 0 &&
-    [CIFAR_10, CIFAR_100].some((layout) => size % recordLength(layout) === 0)
-  );
-}
+/** CIFAR's binary version: its folder by the names in it, one of its files by its extension and length. */
+export const cifar: Format<CifarOptions> = {
+  name: 'folder or file of CIFAR',
+  detect: (found) =>
+    found.type === 'folder'
+      ? layoutOf(found.names) !== undefined
+      : found.extension === '.bin' && found.size > 0 && LAYOUTS.some((layout) => isWhole(found.size, layout)),
+  options: CIFAR_OPTIONS,
+  read: loadCifar,
+};
 
 /**
  * CIFAR-10 or CIFAR-100 (Krizhevsky 2009) in its binary version: its folder, or one or several of its files. CIFAR-100's
@@ -70,7 +69,7 @@ export function isCifarFile(path: string, size: number): boolean {
  *
  * @returns bytes of kind `unit`, shape [3, 32, 32]
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE for arguments, ERR_IO, ERR_DATA_FORMAT for files that are truncated, have labels
- * that are no class, or lead out of their folder, naming the byte offset
+ * outside the classes, or are links that lead out of their folder, naming the byte offset
  */
 export async function loadCifar(
   source: string | readonly string[],
@@ -98,7 +97,7 @@ export async function loadCifar(
   let start = 0;
   for (const file of files) {
     const bytes = await withFile(file, (opened) => opened.read(0, opened.size));
-    // A file that changed since its length was taken is left to end where it does.
+    // The file may have become shorter since its length was taken.
     const records = Math.min(Math.floor(bytes.length / length), count - start);
     for (let i = 0; i < records; i++, start++) {
       const at = i * length;
@@ -159,15 +158,16 @@ async function fromFiles(files: readonly string[]): Promise<Found> {
     throw new TorchvaeError('ERR_TYPE', expected('a folder or the paths of files', 'source', files));
   }
   const size = await withFile(first, async (file) => file.size);
-  const layout =
-    size % recordLength(CIFAR_10) !== 0 && size % recordLength(CIFAR_100) === 0 ? CIFAR_100 : CIFAR_10;
+  const layout = LAYOUTS.find((known) => isWhole(size, known)) ?? CIFAR_10;
   return { layout, files: [...files], folder: dirname(first), name: basename(first) };
 }
 
 function layoutOf(names: readonly string[]): Layout | undefined {
-  return [CIFAR_10, CIFAR_100].find(({ files }) =>
-    [...files.train, ...files.test].some((name) => names.includes(name)),
-  );
+  return LAYOUTS.find(({ files }) => [...files.train, ...files.test].some((name) => names.includes(name)));
+}
+
+function isWhole(size: number, layout: Layout): boolean {
+  return size % recordLength(layout) === 0;
 }
 
 function recordLength({ labelBytes }: Layout): number {

@@ -3,9 +3,9 @@ import { checkOneOf } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import type { Dataset } from '../dataset.ts';
 import { badData } from '../files/source.ts';
-import { readNpy } from './arrays/npy-file.ts';
 import { listed, type Npz, withNpz } from './arrays/npz-archive.ts';
 import { datasetOf } from './arrays/numeric-array.ts';
+import { beginsWith, type Format } from './format.ts';
 
 /** Which arrays of a .npz file are read. */
 export interface NpzOptions {
@@ -20,14 +20,14 @@ export interface NpzOptions {
   split?: 'train' | 'test';
 }
 
-/**
- * The examples of a .npy file; its first extent counts them.
- *
- * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT
- */
-export async function loadNpy(path: string): Promise<Dataset> {
-  return datasetOf(await readNpy(path), { name: basename(path), file: path });
-}
+/** NumPy's archives of arrays. */
+export const npz: Format<NpzOptions> = {
+  name: '.npz file',
+  extensions: ['.npz'],
+  detect: (found) => beginsWith(found, [0x50, 0x4b, 3, 4]),
+  options: ['member', 'labelMember', 'split'],
+  read: loadNpz,
+};
 
 /**
  * The examples and labels of a .npz file.
@@ -35,10 +35,7 @@ export async function loadNpy(path: string): Promise<Dataset> {
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT also where it is not clear which array is meant, naming all that are there;
  * ERR_RANGE for a name that is not there
  */
-export function loadNpz(
-  path: string,
-  { member, labelMember, split = 'train' }: NpzOptions = {},
-): Promise<Dataset> {
+function loadNpz(path: string, { member, labelMember, split = 'train' }: NpzOptions): Promise<Dataset> {
   checkOneOf('split', split, ['train', 'test']);
   return withNpz(path, async (npz) => {
     const examples = member ?? defaultMember(npz, split, path);

@@ -24,6 +24,8 @@ export interface MnistOptions {
   mirrors?: readonly string[];
 }
 
+export const MNIST_OPTIONS = ['split', 'directory', 'download', 'mirrors'] as const;
+
 /**
  * MNIST: 28x28 gray images of handwritten digits, with their labels (LeCun, Cortes and Burges). Looks for the four
  * original files, compressed or not, and downloads what is missing. Whatever is used is checked by its SHA-256.
@@ -46,8 +48,7 @@ export function fashionMnist(options: MnistOptions = {}): Promise<Dataset> {
 }
 
 async function load(set: IdxSet, options: MnistOptions): Promise<Dataset> {
-  const known = ['split', 'directory', 'download', 'mirrors'];
-  const checked = checkOptions(`options of ${set.name}`, options, known);
+  const checked = checkOptions(`options of ${set.name}`, options, MNIST_OPTIONS);
   const { directory, download: wanted, mirrors } = checked;
   if (directory !== undefined) checkPath('directory', directory);
   if (wanted !== undefined) checkBoolean('download', wanted);
@@ -82,7 +83,7 @@ async function loadFile(set: IdxSet, file: IdxFile, options: MnistOptions): Prom
 }
 
 function fail(path: string, set: IdxSet, trouble: string): never {
-  const advice = `It is not the original file of ${set.name}: move it away, or read it as a data set of its own by its path`;
+  const advice = `It is not the original file of ${set.name}: move it away, or load it by its path instead`;
   throw new TorchvaeError('ERR_DATA_FORMAT', `${path}: ${trouble}. ${advice}.`);
 }
 

@@ -13,6 +13,8 @@ export interface SpritesOptions {
   seed?: number;
 }
 
+export const SPRITES_OPTIONS = ['size', 'count', 'seed'] as const;
+
 /** The five causes of variation, as in dSprites; an image is decided by them alone. */
 const FACTORS: readonly Factor[] = [
   { name: 'shape', size: 3 },
@@ -40,8 +42,11 @@ const LARGEST = 0.2;
  * @throws TorchvaeError ERR_TYPE or ERR_RANGE for an option that cannot be
  */
 export function sprites(options: SpritesOptions = {}): Dataset {
-  const known = ['size', 'count', 'seed'];
-  const { size = 28, count = 20_000, seed = 0 } = checkOptions('options of sprites', options, known);
+  const {
+    size = 28,
+    count = 20_000,
+    seed = 0,
+  } = checkOptions('options of sprites', options, SPRITES_OPTIONS);
   if (size !== 28 && size !== 32 && size !== 64) {
     throw new TorchvaeError('ERR_RANGE', expected('28, 32 or 64', 'size', size));
   }

@@ -17,17 +17,17 @@ import {
   untilAborted,
 } from './source.ts';
 
-/** What a stream can be made of: records, or data sets as blocks of examples. */
+/** The items of a stream: records, or data sets as blocks of examples. */
 export type StreamItems = Iterable<object> | AsyncIterable<object>;
 
 /** How records are read, and what the stream is called. */
 export type IterableOptions = RecordOptions;
 
-/** Records that are taken together. */
+/** Records that make one block. */
 const TOGETHER = 1024;
 
 /**
- * A stream of what `make` gives anew for every pass. The first pass is made here.
+ * A stream of the items that `make` gives for every pass. The first pass is made here.
  *
  * @throws TorchvaeError as `StreamedDataset.from` does
  */
@@ -62,7 +62,7 @@ export async function openIterableStream(
   };
 }
 
-/** One pass over what the caller's function gives, which can be left at any time. */
+/** One pass over the caller's items, which can end at any time. */
 class Items {
   readonly #name: string;
   readonly #epoch: number;
@@ -109,12 +109,12 @@ class Items {
     return value;
   }
 
-  /** Tells the iteration that no more is wanted, without waiting for what it does then: it may be stuck. */
+  /** Ends the iteration, without waiting for its cleanup: it may be stuck. */
   close(): void {
     try {
       Promise.resolve(this.#iterator.return?.()).catch(() => {});
     } catch {
-      // What it has to say comes too late.
+      // Nothing can be done about an error of the cleanup.
     }
   }
 
@@ -155,7 +155,7 @@ async function surveyRecords(first: object, items: Items, options: ReturnType<ty
   };
 }
 
-/** Tables of some records each, the last of what is left. */
+/** The records as tables of {@link TOGETHER} rows; the last may have fewer. */
 async function* tablesOf(
   first: object | undefined,
   items: Items,
@@ -207,7 +207,7 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
   };
 }
 
-/** @throws TorchvaeError ERR_DATA_FORMAT for what cannot follow on `first` in a stream */
+/** @throws TorchvaeError ERR_DATA_FORMAT unless the block has the description of `first` */
 function checkLike(first: Dataset, block: unknown, place: string): asserts block is Dataset {
   if (!(block instanceof Dataset)) throw badData(place, expected('a Dataset, as the first is,', 'it', block));
   if (block.binarization === 'dynamic') {
@@ -228,7 +228,7 @@ function checkLike(first: Dataset, block: unknown, place: string): asserts block
   );
 }
 
-/** Hands out examples in the order in which they come, and sees that they are as many as they were. */
+/** Gives the examples in the order of the iteration, and checks that their number is that of the first pass. */
 class SequentialReading implements Reading {
   readonly #description: StreamDescription;
   readonly #items: Items;
@@ -275,7 +275,7 @@ class SequentialReading implements Reading {
     if (this.#rest.data.length > 0 || !(await this.#blocks.next()).done) throw this.#wrongLength('more');
   }
 
-  /** Examples that wait to be taken: those of the block under way, else of the next. */
+  /** The rest of the current block, else the next block. */
   async #more(): Promise<ExampleBlock> {
     if (this.#rest.data.length > 0) return this.#rest;
     const { done, value } = await this.#blocks.next();

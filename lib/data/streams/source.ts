@@ -3,7 +3,7 @@ import type { DataKind } from '../examples/checks.ts';
 import { derivedSeed, Random } from '../random.ts';
 import type { DataSchema } from '../schema.ts';
 
-/** What is known of a stream's examples before an epoch is read. */
+/** The description of a stream's examples. */
 export interface StreamDescription {
   readonly name: string;
   /** Examples in an epoch. */
@@ -24,42 +24,42 @@ export interface ExampleBlock {
   readonly labels?: Int32Array | undefined;
 }
 
-/** Which pass over the examples is asked for. */
+/** A request for one pass over the examples. */
 export interface EpochRequest {
   readonly seed: number;
   readonly epoch: number;
   /** Whether blocks come in a random order, a function of seed and epoch, where the source can seek. */
   readonly shuffle: boolean;
-  /** Examples of that order that were seen already. */
+  /** Examples of that order to skip: a resumed epoch has seen them. */
   readonly first: number;
-  /** Ends the reading: what waits then rejects with ERR_ABORTED. */
+  /** Ends the reading: pending reads reject with ERR_ABORTED. */
   readonly signal: AbortSignal;
 }
 
-/** A pass over the examples that is under way. */
+/** A pass over the examples. */
 export interface Reading {
   /**
    * The next `count` examples, as fresh arrays.
    *
-   * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT also where there are fewer or, after the last, more; ERR_ABORTED
+   * @throws TorchvaeError ERR_IO; ERR_DATA_FORMAT, also for fewer or more examples than described; ERR_ABORTED
    */
   read(count: number): Promise<ExampleBlock>;
   /** Frees files and processes; never rejects. */
   close(): Promise<void>;
 }
 
-/** Where a stream's examples come from, again and again. */
+/** The source of a stream, which gives a new pass for every epoch. */
 export interface StreamSource extends StreamDescription {
   open(request: EpochRequest): Promise<Reading>;
 }
 
-/** Consecutive examples that are read at a time, and the place among those that were asked for. */
+/** Consecutive examples of one block, and their place in the arrays that a read fills. */
 export interface Piece {
   readonly block: number;
   /** Within the block. */
   readonly first: number;
   readonly count: number;
-  /** Of its first example in the arrays that are filled. */
+  /** The place of its first example in the arrays. */
   readonly at: number;
 }
 
@@ -67,11 +67,11 @@ export interface Piece {
 export interface Blocks {
   readonly length: number;
   readonly count: number;
-  /** The place of a block's first example among all; of block `count`, their number. */
+  /** The index of a block's first example; for block `count`, the number of all examples. */
   start(block: number): number;
 }
 
-/** Blocks of the same length, but for the last. */
+/** Blocks of the same length, except the last. */
 export function evenBlocks(length: number, size: number): Blocks {
   return {
     length,
@@ -89,7 +89,7 @@ export function emptyBlock({ shape, isBytes, hasLabels }: StreamDescription, cou
   };
 }
 
-/** Walks over blocks in the order of an epoch, whatever numbers of examples are asked for. */
+/** Walks over the blocks in the order of an epoch, for reads of any number of examples. */
 export class BlockWalk {
   readonly #blocks: Blocks;
   readonly #order: Uint32Array | undefined;
@@ -124,7 +124,7 @@ export class BlockWalk {
   }
 }
 
-/** Kinds whose values are values of all that follow. */
+/** Kinds from narrow to wide: the values of each are also values of the next. */
 export const NUMBER_KINDS = ['binary', 'unit', 'real'] as const;
 
 /** How wide a kind is among {@link NUMBER_KINDS}; -1 for `categorical`. */
@@ -132,10 +132,10 @@ export function kindWidth(kind: DataKind): number {
   return NUMBER_KINDS.indexOf(kind as (typeof NUMBER_KINDS)[number]);
 }
 
-/** Where no signal was given. */
+/** The signal where none was given. */
 export const NEVER: AbortSignal = new AbortController().signal;
 
-/** The refusal of a stream that was to end before it did. */
+/** The error for a stream whose signal fired. */
 export function streamAborted(name: string, signal: AbortSignal): TorchvaeError {
   return new TorchvaeError('ERR_ABORTED', `Reading ${name} was aborted`, { cause: signal.reason });
 }
@@ -145,7 +145,7 @@ export function checkGoesOn(name: string, signal: AbortSignal): void {
   if (signal.aborted) throw streamAborted(name, signal);
 }
 
-/** What `promise` comes to, or ERR_ABORTED as soon as the signal fires; the promise is then left to itself. */
+/** The result of `promise`, or ERR_ABORTED as soon as the signal fires; the promise is then ignored. */
 export function untilAborted<T>(promise: PromiseLike<T>, name: string, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(streamAborted(name, signal));

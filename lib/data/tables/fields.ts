@@ -31,11 +31,11 @@ export interface LabelField {
   readonly categories: readonly string[];
 }
 
-/** More make an example too long, and mean that the column is a name of the row. */
+/** More would make examples too long; such a column usually identifies the row. */
 export const MAX_CATEGORIES = 4096;
 
 /**
- * Holds what a file says against what was learned once.
+ * Validates the fields of a schema that was read from a file.
  *
  * @throws TorchvaeError ERR_DATA_FORMAT
  */

@@ -8,7 +8,7 @@ import {
 } from './fields.ts';
 import { type Column, categoriesOfNumbers, columnOf, placeOf, type Table } from './table.ts';
 
-/** What rows of a table say about its columns; they may come a few at a time. */
+/** Learns the fields of a schema from the rows of a table, which may come in parts. */
 export class TableLearner {
   readonly #file: string;
   readonly #labelColumn: string | undefined;
@@ -26,7 +26,7 @@ export class TableLearner {
   }
 
   /**
-   * @param labeled the rows whose labels there are
+   * @param labeled the rows whose labels are classes
    * @throws TorchvaeError what `TableSchema.learn` throws
    */
   add(table: Table, labeled: Table = table): void {
@@ -53,7 +53,7 @@ export class TableLearner {
   }
 }
 
-/** A column is numeric as long as all that came was. */
+/** Learns one column, which is numeric as long as all its parts are. */
 class FieldLearner {
   readonly name: string;
   readonly #standardize: boolean;
@@ -63,7 +63,7 @@ class FieldLearner {
   #mean = 0;
   #squares = 0;
   isUnit = true;
-  /** How often each number came, should they turn out to be categories; undefined where they are too many for that. */
+  /** How often each number came, in case the column turns out to be categorical; undefined once there are too many. */
   #numbers: Map<number, number> | undefined = new Map();
   /** How often each category came, from the first word on. */
   #counts: Map<string, number> | undefined;

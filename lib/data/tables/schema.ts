@@ -23,7 +23,7 @@ export interface TableSchemaOptions {
 
 export const TABLE_SCHEMA_OPTIONS = ['labelColumn', 'onMissing', 'standardize'] as const;
 
-/** What {@link TableSchema.encode} makes of rows, as the constructor of `Dataset` takes it. */
+/** Encoded rows, in the form that the constructor of `Dataset` takes. */
 export interface EncodedTable {
   shape: readonly [number];
   kind: DataKind;
@@ -33,7 +33,7 @@ export interface EncodedTable {
   classes?: readonly string[];
 }
 
-/** What `JSON.stringify` makes of a {@link TableSchema}. */
+/** The JSON form of a {@link TableSchema}. */
 export interface TableSchemaJson {
   type: 'table';
   fields: readonly Field[];
@@ -68,7 +68,7 @@ export class TableSchema {
   /**
    * The schema of these rows, which should be the training rows alone.
    *
-   * @param labeled the rows whose labels there are; default the same
+   * @param labeled the rows whose labels are classes; default the same
    * @throws TorchvaeError ERR_RANGE for a label column that is not there, ERR_DATA_FORMAT for a column without any value, with too
    * many categories (4096), or of which the mean is not finite; for labels that are missing or no classes
    */
@@ -79,12 +79,12 @@ export class TableSchema {
     return TableSchema.learned(learner, onMissing);
   }
 
-  /** @internal What a learner has learned of tables one after the other. */
+  /** @internal The schema of all tables that the learner has seen. */
   static learned(learner: TableLearner, onMissing: 'refuse' | 'impute'): TableSchema {
     return new TableSchema({ ...learner.finish(), onMissing });
   }
 
-  /** @throws TorchvaeError ERR_DATA_FORMAT for what {@link toJSON} did not make */
+  /** @throws TorchvaeError ERR_DATA_FORMAT unless the value has the form that {@link toJSON} gives */
   static fromJSON(value: unknown): TableSchema {
     const { fields, label, onMissing } = (value ?? {}) as Partial<TableSchemaJson>;
     if (onMissing !== 'refuse' && onMissing !== 'impute') {
@@ -100,8 +100,8 @@ export class TableSchema {
   }
 
   /**
-   * The rows as examples: columns are found by name, others than the schema's are left out. Labels come along where their
-   * column is there.
+   * The rows as examples. Columns are found by name; columns that the schema does not have are left out. Rows get labels
+   * if the table has the label column.
    *
    * @throws TorchvaeError ERR_RANGE for a column that is not there, ERR_DATA_FORMAT naming row and column of a value that is
    * missing, no number, not finite as float32, or a category that the training rows did not have
@@ -132,8 +132,8 @@ export class TableSchema {
   }
 
   /**
-   * The rows that examples stand for, as records by column: numbers in their own units, and the category whose number is
-   * largest.
+   * The rows that examples stand for, as records by column: numbers in the column's units, and the category with the largest
+   * value.
    *
    * @param values [rows, size], such as the `data` of what `VAE.reconstruct` or `sample` returns
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE
@@ -217,8 +217,8 @@ export class TableSchema {
   }
 
   /**
-   * @internal What encoded values are.
-   * @param isUnit whether all lie in [0, 1]; not asked where columns are standardized
+   * @internal The kind of the encoded values.
+   * @param isUnit whether all lie in [0, 1]; not called where columns are standardized
    */
   kindOf(isUnit: () => boolean): DataKind {
     if (this.fields.every((field) => field.type === 'categorical')) return 'binary';
@@ -261,7 +261,7 @@ function decodeField(field: Field, values: Float32Array): number | string {
   return field.categories[best]!;
 }
 
-/** Rows that were read by themselves may be words where the training rows were numbers, or the other way round. */
+/** A file read alone may have words in a column that was numeric in the training rows, or numbers in a categorical one. */
 function numbersOf(column: Column, table: Table): Float64Array {
   if (column.type === 'numeric') return column.values;
   const numbers = column.categories.map(numberIn);
@@ -279,14 +279,14 @@ function namesOf(column: Column): { codes: Int32Array; names: readonly string[] 
   return { codes: values, names: categories };
 }
 
-/** The refusal of a row that has no value in a column. */
+/** The error for a row that has no value in a column. */
 export function missingValue(table: Table, row: number, column: string): TorchvaeError {
   const advice = 'fill it in, leave the row out, or give onMissing: impute (--on-missing impute)';
   const place = placeOf(row, column, table);
   return badData(table.name, `${place}: expected a value but it is missing; ${advice}`);
 }
 
-/** The refusal of a row that has no label. */
+/** The error for a row that has no label. */
 export function missingLabel(table: Table, row: number, column: string): TorchvaeError {
   return badData(table.name, `${placeOf(row, column, table)}: expected a label but it is missing`);
 }

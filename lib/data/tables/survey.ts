@@ -4,9 +4,8 @@ import { checkLearning, missingLabel, missingValue, TableSchema, type TableSchem
 import type { Table } from './table.ts';
 
 /**
- * What a stream of tables is: its length, its schema, learned from all rows in their order with the same numbers as from one
- * table that held them, and the kind of the values that this makes of them. With a given schema the rows are encoded by it, which
- * shows what does not fit before training begins.
+ * Surveys a stream of tables: its length, the schema of all rows (with the same numbers as from one table that held them all), and
+ * the kind of the encoded values. With a given schema the rows are encoded, so that bad rows are found before training begins.
  */
 export class TableSurvey {
   readonly #given: TableSchema | undefined;
@@ -39,7 +38,7 @@ export class TableSurvey {
     this.#hasLabels = labels !== undefined;
   }
 
-  /** What `encode` will refuse is refused now. */
+  /** Refuses now what `encode` would refuse later. */
   #checkMissing(table: Table): void {
     for (const column of table.columns) {
       const isLabel = column.name === this.#labelColumn;

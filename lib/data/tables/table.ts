@@ -35,7 +35,7 @@ export interface Table {
   readonly columns: readonly Column[];
 }
 
-/** What a column is taken for, if not for what its cells look like; `ignore` leaves it out. */
+/** The type of a column that the caller sets; `ignore` leaves the column out. */
 export type ColumnType = 'numeric' | 'categorical' | 'ignore';
 
 /** More cells than 4 GiB of numbers hold. */
@@ -53,7 +53,7 @@ export class TableBuilder {
 
   /**
    * @param first rows of the same source that come before
-   * @throws TorchvaeError ERR_DATA_FORMAT for names that come twice, ERR_RANGE for types of columns that are not there
+   * @throws TorchvaeError ERR_DATA_FORMAT for names that come twice, ERR_RANGE for types of columns that the table does not have
    */
   constructor(
     name: string,
@@ -78,7 +78,7 @@ export class TableBuilder {
     return this.#length;
   }
 
-  /** @throws TorchvaeError ERR_DATA_FORMAT naming row and column of a cell that is no cell, or not of the column's type */
+  /** @throws TorchvaeError ERR_DATA_FORMAT naming row and column of a cell that has another type than the column */
   add(row: readonly unknown[]): void {
     if ((this.#length + 1) * this.#columns.length > MAX_CELLS) {
       throw badData(
@@ -113,7 +113,7 @@ export function placeOf(
   return `row ${(rows?.[index] ?? first + index) + 1}, column ${JSON.stringify(column)}`;
 }
 
-/** The refusal of a column that is not there. */
+/** The error for a column that the table does not have. */
 export function noColumn(table: string, name: string, names: readonly string[]): TorchvaeError {
   const shown = names.slice(0, 20).join(', ') + (names.length > 20 ? `, ... (${names.length} in all)` : '');
   return new TorchvaeError(
@@ -122,7 +122,7 @@ export function noColumn(table: string, name: string, names: readonly string[]):
   );
 }
 
-/** @throws TorchvaeError ERR_RANGE for a column that is not there */
+/** @throws TorchvaeError ERR_RANGE for a column that the table does not have */
 export function columnOf(table: Table, name: string): Column {
   const column = table.columns.find((other) => other.name === name);
   if (column) return column;
@@ -147,7 +147,7 @@ export function rowsOf(table: Table, indices: ArrayLike<number>): Table {
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const NAME_OF_DIGITS = /^[+-]?(?:0\d|\d{16})/;
 
-/** The number that a text says, or undefined. */
+/** The number that the text shows, or undefined. */
 export function numberIn(text: string): number | undefined {
   const trimmed = text.trim();
   if (!NUMBER.test(trimmed)) return undefined;
@@ -195,7 +195,7 @@ class ColumnBuilder {
     this.#values = this.#isNumeric ? new Float64Array(64) : new Int32Array(64);
   }
 
-  /** What is wrong with the cell, if anything is. */
+  /** Returns what is wrong with the cell, or undefined. */
   add(cell: unknown): string | undefined {
     if (this.#type === 'ignore') return undefined;
     if (this.#length === this.#values.length) this.#grow();

@@ -16,7 +16,7 @@ export interface TextSchemaOptions {
 
 export const TEXT_SCHEMA_OPTIONS = ['level', 'length', 'vocabularySize', 'onLong'] as const;
 
-/** Lines with the name of the file that they are from, for messages. */
+/** Lines, and the name of their file for messages. */
 export interface Lines {
   readonly name: string;
   readonly lines: readonly string[];
@@ -24,7 +24,7 @@ export interface Lines {
   readonly numbers?: readonly number[];
 }
 
-/** What `JSON.stringify` makes of a {@link TextSchema}. */
+/** The JSON form of a {@link TextSchema}. */
 export interface TextSchemaJson {
   type: 'text';
   level: 'character' | 'word';
@@ -35,13 +35,13 @@ export interface TextSchemaJson {
 
 /** The token after the end of a line. */
 export const PADDING = 0;
-/** The token of what the vocabulary does not have. */
+/** The token of all text that is not in the vocabulary. */
 export const UNKNOWN = 1;
 /** Tokens are `vocabulary[token - RESERVED]`. */
 const RESERVED = 2;
 
 const MAX_VOCABULARY = 2 ** 20;
-/** More numbers than one array of every supported Node holds. */
+/** The most values that an array of every supported Node holds. */
 const MAX_VALUES = 2 ** 30;
 /** What an unknown token is decoded to. */
 const REPLACEMENT = '\ufffd';
@@ -76,7 +76,7 @@ export class TextSchema {
   /**
    * The schema of these lines, which should be the training lines alone.
    *
-   * @param all the lines of which the longest sets the default `length`; default the same
+   * @param all the lines whose longest sets the default `length`; default the same
    * @throws TorchvaeError ERR_TYPE or ERR_RANGE for options, ERR_DATA_FORMAT where there is no token at all
    */
   static learn(text: Lines, options: TextSchemaOptions = {}, all: Lines = text): TextSchema {
@@ -104,7 +104,7 @@ export class TextSchema {
     return new TextSchema({ level, length: longest, vocabulary, onLong });
   }
 
-  /** @throws TorchvaeError ERR_DATA_FORMAT for what {@link toJSON} did not make */
+  /** @throws TorchvaeError ERR_DATA_FORMAT unless the value has the form that {@link toJSON} gives */
   static fromJSON(value: unknown): TextSchema {
     const { level, length, vocabulary, onLong } = (value ?? {}) as Partial<TextSchemaJson>;
     const isGood =
@@ -172,7 +172,7 @@ export class TextSchema {
    * The lines that tokens stand for, each up to its first padding; an unknown token becomes U+FFFD.
    *
    * @param values [lines, size], whole numbers
-   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for what is no token
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for a number that is not a token
    */
   decode(values: Float32Array): string[] {
     if (!(values instanceof Float32Array)) {

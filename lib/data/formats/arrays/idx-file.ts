@@ -31,7 +31,7 @@ const TYPES: Readonly<Record<number, { bytes: number; read: (bytes: Uint8Array) 
   14: { bytes: 8, read: (bytes) => new Float64Array(swapped(bytes, 8)) },
 };
 
-/** The format has no limit, but nobody stores more; it bounds what a header can be. */
+/** The format has no limit, but nobody stores more; this bounds the size of a header. */
 const MAX_EXTENTS = 8;
 /** Deflate cannot shrink data further than by this factor, so a file of n bytes cannot hold more than n times it. */
 const MAX_DEFLATE_RATIO = 1032;
@@ -43,8 +43,8 @@ const GZIP_PROBE = 4096;
 const inflate = promisify(gunzip);
 
 /**
- * Reads an IDX file, the format of MNIST and its relatives, as it is or compressed with gzip. The header is held
- * against the length of the file before anything of its size is allocated, and decompression stops at that size.
+ * Reads an IDX file, the format of MNIST and its relatives, as it is or compressed with gzip. The header is validated
+ * with the length of the file before anything of its size is allocated, and decompression stops at that size.
  *
  * @param source a path, or the bytes of a file
  * @param name what error messages call the file; the path if there is one

@@ -42,7 +42,7 @@ interface NpyHeader {
 
 /**
  * Reads an array in NumPy's .npy format, versions 1 to 3: truth values, integers of 8 to 64 bits, floats of 16 to 64, in
- * either byte order, C or Fortran arrangement. Objects (pickles) and text are refused. The header is held against the length
+ * either byte order, C or Fortran arrangement. Objects (pickles) and text are refused. The header is validated with the length
  * of the file before anything of its size is allocated.
  *
  * @param source a path, or the bytes of a file
@@ -63,7 +63,7 @@ export async function readNpy(source: string | Uint8Array, name?: string): Promi
   });
 }
 
-/** The rows of an array in a file that is open, a few at a time; a row is what lies under one place of the first extent. */
+/** The rows of an array in an open file, read a few at a time. A row is one index of the first extent. */
 export interface NpyRows {
   readonly shape: readonly number[];
   /** Bytes of one row in the file. */
@@ -76,7 +76,7 @@ export interface NpyRows {
 }
 
 /**
- * The array that begins at the start of `file`, of which nothing but the header is read yet.
+ * The array that begins at the start of `file`; only its header is read here.
  *
  * @throws TorchvaeError as {@link readNpy} does, also ERR_DATA_FORMAT for the Fortran arrangement, whose rows do not lie together
  */
@@ -111,7 +111,7 @@ export async function openNpy(file: SourceFile): Promise<NpyRows> {
   };
 }
 
-/** Of bytes that are the caller's own: they are turned round in place. */
+/** Takes the bytes over: their order is reversed in place where that is needed. */
 function elementsOf(
   raw: Uint8Array<ArrayBuffer>,
   { type, isBigEndian }: NpyHeader,
@@ -148,7 +148,7 @@ function checkLength({ shape, type, fileLength }: NpyHeader, length: number, fil
 function readHeader(bytes: Uint8Array, file: string): NpyHeader {
   if (bytes.length < 10 || NPY_MAGIC.some((byte, i) => bytes[i] !== byte)) {
     const found = Buffer.from(bytes.subarray(0, 6)).toString('hex') || 'nothing';
-    throw badData(file, `expected \\x93NUMPY at offset 0 but received ${found}; it is no .npy file`);
+    throw badData(file, `expected \\x93NUMPY at offset 0 but received ${found}; it is not a .npy file`);
   }
   const version = bytes[6]!;
   if (version < 1 || version > 3)
@@ -171,7 +171,7 @@ function readHeader(bytes: Uint8Array, file: string): NpyHeader {
 
 const ENTRY = /\s*'(\w+)'\s*:\s*(?:'([^']*)'|(True|False)|\(([\d\s,L]*)\))\s*(,|$)/y;
 
-/** The entries of a Python dictionary of text, truth values and tuples of integers, of which nothing is evaluated. */
+/** The entries of a Python dictionary of strings, truth values and tuples of integers; nothing is evaluated. */
 function parseDictionary(text: string): Map<string, string> {
   const entries = new Map<string, string>();
   const body = text.trim();
@@ -248,7 +248,7 @@ function checkBits(data: Uint8Array, offset: number, file: string): void {
     );
 }
 
-/** The same numbers with the last extent fastest, of an array with the first fastest. */
+/** Rearranges an array whose first extent is fastest so that its last extent is fastest. */
 function rowMajor(data: NumericData, shape: readonly number[]): NumericData {
   const strides: number[] = [];
   let stride = 1;

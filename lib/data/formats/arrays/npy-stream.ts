@@ -19,12 +19,12 @@ import { layoutOf, valuesOf } from './numeric-array.ts';
 
 /** Bytes that are read at a time while examples are shuffled: many such blocks make up a window. */
 const BLOCK_BYTES = 1 << 16;
-/** Bytes that are read at a time in the file's own order. */
+/** Bytes that are read at a time in the order of the file. */
 const STRETCH_BYTES = 1 << 22;
 
 /**
- * The examples of a .npy file, read by their positions in it as they are needed: the system's cache of files holds what it has
- * memory for. What they are is settled by the type of the elements (bytes, truth values) or by one pass over all numbers.
+ * The examples of a .npy file, read by position when they are needed; the system's file cache keeps what fits into memory. Their
+ * kind follows from the type of the elements (bytes, truth values), else from one pass over all numbers.
  *
  * @param kind spares that pass
  * @throws TorchvaeError as `readNpy` does; ERR_DATA_FORMAT also for the Fortran arrangement; ERR_RANGE

@@ -22,7 +22,7 @@ export interface Npz {
 
 /**
  * Opens the archive of arrays that `numpy.savez` or `savez_compressed` wrote, for as long as `use` takes. A member's unpacked
- * length is held against its packed one before it is allocated, and its CRC is checked.
+ * length is validated with its packed one before it is allocated, and its CRC is checked.
  *
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a truncated or corrupt archive, naming the member, and what `use` throws
  */

@@ -26,7 +26,7 @@ export interface NumericArray {
   readonly isBoolean?: boolean;
 }
 
-/** What {@link datasetOf} is told beside the numbers. */
+/** What {@link datasetOf} needs beside the numbers. */
 export interface ArrayNames {
   /** Of the data set. */
   name: string;
@@ -57,7 +57,7 @@ export function datasetOf(array: NumericArray, { name, file, labels }: ArrayName
 }
 
 /**
- * How the examples of an array of this shape are arranged: the shape of one, and what brings any number of them into it.
+ * The shape of an example of such an array, and a function that arranges examples in that shape.
  *
  * @throws TorchvaeError ERR_DATA_FORMAT for fewer than two or more than five extents, or no number at all
  */
@@ -106,7 +106,7 @@ export function labelsOf({ shape, data }: NumericArray, count: number, file: str
 }
 
 /**
- * The numbers as a data set holds them, and the narrowest kind that they are of.
+ * The numbers as a data set holds them, and their narrowest kind.
  *
  * @param first the place of the first example among all, for messages
  * @throws TorchvaeError ERR_DATA_FORMAT for numbers that are not finite as float32

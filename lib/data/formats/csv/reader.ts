@@ -23,7 +23,7 @@ export const CSV_OPTIONS = ['delimiter', 'header', 'missing', 'columns'] as cons
 
 const MISSING = ['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL', 'None', '?'];
 const MAX_FILE = 2 ** 32;
-/** Characters of one row; a quote that is never closed would take in all that follows. */
+/** Characters of one row: an unclosed quote would otherwise read to the end of the file. */
 const MAX_ROW = 2 ** 24;
 
 /**
@@ -31,7 +31,7 @@ const MAX_ROW = 2 ** 24;
  * other categorical; a number with leading zeros is a name.
  *
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for text that is not UTF-8 (with the byte offset), rows of different lengths, open
- * quotes (with the line), cells that are no number in a column that was said to be numeric (with row and column), no row at
+ * quotes (with the line), cells that are not numbers in a column of type `numeric` (with row and column), no row at
  * all; ERR_RANGE for a column that is not there
  */
 export async function readCsv(path: string, options: CsvOptions = {}): Promise<Table> {
@@ -69,7 +69,7 @@ export async function readCsv(path: string, options: CsvOptions = {}): Promise<T
   return builder.build();
 }
 
-/** Hands the file's text to the parser; what goes wrong ends the parser, which hands it on. */
+/** Writes the file's text to the parser; an error destroys the parser, which then throws it. */
 async function feed(path: string, parser: ReturnType<typeof parse>): Promise<void> {
   try {
     for await (const text of textOf(path, MAX_FILE)) {

@@ -4,7 +4,7 @@ import { ioError } from '../../../files.ts';
 import { checkInside } from '../../files/inside.ts';
 import { badData } from '../../files/source.ts';
 
-/** Extensions of what is decoded. */
+/** Extensions of the files that are decoded. */
 const EXTENSIONS = new Set(['.png', '.jpg', '.jpeg', '.webp', '.gif', '.avif', '.tif', '.tiff']);
 const MAX_FILES = 10_000_000;
 const MAX_DEPTH = 16;
@@ -20,8 +20,8 @@ export interface ImageFiles {
 }
 
 /**
- * Finds the images of a folder: either right in it, or in folders of it, each of which is a class, with all folders below. Names
- * that begin with a dot or are no images' are passed over. Links to files within the folder are followed; those to folders
+ * Finds the images of a folder: either right in it, or in folders of it, each of which is a class, with all folders below. Files that
+ * begin with a dot or do not have an image's extension are passed over. Links to files within the folder are followed; those to folders
  * and to the outside are refused.
  *
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a folder without images, with images both in it and in its folders, or with a link
@@ -65,7 +65,7 @@ async function walk(folder: string, root: string, depth: number): Promise<string
   return images;
 }
 
-/** Sorted by the code units of their names, which is the same on every machine. */
+/** Sorted by the code units of the names, which gives the same order on every machine. */
 async function list(folder: string, root: string): Promise<{ images: string[]; folders: string[] }> {
   const images: string[] = [];
   const folders: string[] = [];

@@ -12,8 +12,8 @@ import { plainPng } from './plain-png.ts';
 /** How {@link loadImageFolder} reads. */
 export interface ImageFolderOptions {
   /**
-   * Height and width of the examples in pixels, or one number for both. Images are resized to cover it, and cut at the sides that
-   * stand over. Default: the size of the first image, which all others must have.
+   * Height and width of the examples in pixels, or one number for both. Images are resized to cover it, and what
+   * exceeds it is cut off. Default: the size of the first image, which all others must have.
    */
   imageSize?: number | readonly [height: number, width: number];
   /** 1 for gray, 3 for red, green and blue. Default 1 if all images are gray, else 3. */
@@ -24,7 +24,7 @@ export interface ImageFolderOptions {
 
 export const IMAGE_OPTIONS = ['imageSize', 'channels', 'maxPixels'] as const;
 
-/** What files may hold whatever their name says; libvips reads other formats that refer to further files. */
+/** Formats that files may have, whatever their extension; libvips also reads formats that refer to other files. */
 const FORMATS = ['png', 'jpeg', 'webp', 'gif', 'heif', 'tiff'];
 /** Of one image, unless more are asked for. */
 const MAX_PIXELS = 2 ** 26;
@@ -44,7 +44,7 @@ interface Header {
   isGray: boolean;
 }
 
-/** A folder of images, of which nothing but the headers was read. */
+/** A folder of images whose headers were read. */
 export interface OpenImageFolder {
   readonly files: ImageFiles;
   /** [channels, height, width] of every example. */
@@ -87,9 +87,9 @@ export async function loadImageFolder(folder: string, options: ImageFolderOption
 }
 
 /**
- * Finds the images of a folder and what their examples are to be; {@link loadImageFolder} says how.
+ * Finds the images of a folder and the shape of their examples, as {@link loadImageFolder} describes.
  *
- * @param signal ends it with what `streamAborted` makes
+ * @param signal rejects with ERR_ABORTED
  */
 export async function openImageFolder(
   folder: string,
@@ -144,7 +144,7 @@ export async function openImageFolder(
   };
 }
 
-/** Bytes of all examples, taken to be as large as the first image and in color. */
+/** Bytes of all examples if all are as large as the first image and in color. */
 export async function imageFolderSize(folder: string, imageSize?: number): Promise<number> {
   const { paths } = await findImages(folder);
   if (imageSize !== undefined) return 3 * imageSize ** 2 * paths.length;
@@ -159,7 +159,7 @@ function checkSize(size: unknown): [number, number] {
   return [checkInteger('imageSize', height, 1, 1 << 14), checkInteger('imageSize', width, 1, 1 << 14)];
 }
 
-/** A few at a time; ends with the first that fails, of those that ran together the one that comes first. */
+/** Runs the action on a few paths at a time; rejects with the error of the first path that fails. */
 export async function eachOf(
   paths: readonly string[],
   action: (path: string, index: number) => Promise<unknown>,

@@ -12,8 +12,8 @@ import {
 import { eachOf, type ImageFolderOptions, type OpenImageFolder, openImageFolder } from './folder.ts';
 
 /**
- * The images of a folder, decoded anew in every epoch, some at a time; {@link loadImageFolder} says what they become. Since each is
- * a file of its own, an epoch's order is a shuffle of all of them.
+ * The images of a folder, decoded anew in every epoch, a few at a time, into what {@link loadImageFolder} gives. An epoch's order
+ * is a shuffle of all images, since each can be read alone.
  *
  * @throws TorchvaeError as `loadImageFolder` does
  */

@@ -1,4 +1,4 @@
-/** Reads a Parquet file in a process of its own, which may run out of memory without harm to that of the user. */
+/** The program of the process that reads a Parquet file; it may run out of memory without harm to the user's process. */
 import { TorchvaeError } from '../../../errors.ts';
 import type { DataKind } from '../../examples/checks.ts';
 import { badData, type FileVersion, type OpenFile, openFile } from '../../files/source.ts';
@@ -8,19 +8,19 @@ import { TableSurvey } from '../../tables/survey.ts';
 import type { Column, Table } from '../../tables/table.ts';
 import { type ColumnTypes, ParquetFile } from './file.ts';
 
-/** What `process.ts` asks for, one after the other. */
+/** The requests of `process.ts`, one at a time. */
 export type ParquetRequest =
-  /** First of all. `version` is that of a file which was open before. */
+  /** The first request. `version` is that of a pass before, if there was one. */
   | { type: 'open'; path: string; columns: ColumnTypes; version?: FileVersion | undefined }
   /** All rows. */
   | { type: 'table' }
-  /** What a row group adds to what is known of the whole, and what that came to. */
+  /** Adds a row group to the survey; then asks for the survey's result. */
   | { type: 'survey'; group: number; learning: TableSchemaOptions; schema?: TableSchemaJson | undefined }
   | { type: 'surveyed' }
   /** Rows of a row group as examples. */
   | { type: 'encode'; schema: TableSchemaJson; group: number; first: number; count: number };
 
-/** What is known of a stream of rows. */
+/** The result of a survey of all rows. */
 export interface Surveyed {
   schema: TableSchemaJson;
   length: number;
@@ -28,7 +28,7 @@ export interface Surveyed {
   hasLabels: boolean;
 }
 
-/** What it gets: for a table the columns one by one before its answer, or the error's code and message. */
+/** The answers: for a table the columns one by one before the rest, or an error's code and message. */
 export type ParquetAnswer =
   | { column: Column }
   | { done: unknown }
@@ -39,7 +39,7 @@ let parquet: ParquetFile;
 let version: FileVersion;
 let survey: TableSurvey | undefined;
 let schema: { json: string; schema: TableSchema } | undefined;
-/** The row group that was read last: examples of it are asked for some at a time. */
+/** The row group that was read last, whose examples are asked for in parts. */
 let group: { index: number; table: Table } | undefined;
 
 async function answer(request: ParquetRequest): Promise<unknown> {

@@ -11,16 +11,16 @@ import { badData, type SourceFile } from '../../files/source.ts';
 import { type ColumnType, MAX_CELLS, TableBuilder } from '../../tables/table.ts';
 import { checkPages } from './pages.ts';
 
-/** What columns are taken for. */
+/** The types of columns that the caller sets. */
 export type ColumnTypes = Readonly<Record<string, ColumnType>>;
 
-/** A Parquet file of which the footer was read. Its parser trusts it: to be used in a process of its own. */
+/** A Parquet file whose footer was read. The parser trusts the file, so use this in a separate process only. */
 export class ParquetFile {
   /** Rows of each row group. */
   readonly groupRows: readonly number[];
-  /** Of the columns. */
+  /** The names of all columns. */
   readonly names: readonly string[];
-  /** Of those that are not ignored. */
+  /** The names of the columns that are read. */
   readonly wanted: readonly string[];
   readonly #file: SourceFile;
   readonly #buffer: AsyncBuffer;
@@ -47,7 +47,7 @@ export class ParquetFile {
     return new ParquetFile(file, metadata, names, columns);
   }
 
-  /** For rows of this file that follow on `first` others. */
+  /** Collects rows of this file from row `first` on. */
   builder(first = 0): TableBuilder {
     return new TableBuilder(this.#file.path, this.names, this.#columns, first);
   }
@@ -130,7 +130,7 @@ function columnNames(metadata: FileMetaData, types: ColumnTypes, path: string): 
   });
 }
 
-/** The file as the library reads it, which asks for what the file says, right or wrong. */
+/** The file for the parser, which asks for any offset that the file states, right or wrong. */
 function asyncBuffer(file: SourceFile): AsyncBuffer {
   return {
     byteLength: file.size,

@@ -1,17 +1,17 @@
 import type { ColumnMetaData } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 
-/** Deflate's best; other codecs are held to it where a page is larger than {@link ANY_PAGE}. */
+/** Deflate's best ratio; the limit for all codecs where a page is larger than {@link ANY_PAGE}. */
 const MAX_RATIO = 1032;
-/** Bytes of a page that any compressed page may have: writers make pages of about 1 MiB. */
+/** Bytes that any compressed page may unpack to: writers make pages of about 1 MiB. */
 const ANY_PAGE = 1 << 24;
 
 /**
- * Walks over the headers of a column's pages, and holds what they promise against the bytes that are there and the rows that
- * there are to be, before anything of that size is allocated.
+ * Validates the page headers of a column with the bytes of the chunk and the rows of the group, before the parser allocates
+ * anything of the stated sizes.
  *
  * @param bytes the column's chunk of a row group
- * @throws Error with what does not fit
+ * @throws Error that names the page
  */
 export function checkPages(bytes: ArrayBuffer, { codec }: ColumnMetaData, rows: number): void {
   const reader = { view: new DataView(bytes), offset: 0 };

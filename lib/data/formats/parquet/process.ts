@@ -10,7 +10,7 @@ import type { ParquetAnswer, ParquetRequest } from './child.ts';
 /** MiB of JavaScript values that reading may take: a base, what a file of MiB adds, and the most. */
 const HEAP = { base: 512, perFile: 64, most: 8192 };
 
-/** What is run; tests run what was built of it, as Node 20 cannot run the source. */
+/** The program of the process; tests run its built form, since Node 20 cannot run the source. */
 const CHILD = fileURLToPath(
   new URL(
     import.meta.url.endsWith('.ts') ? '../../../../dist/data/formats/parquet/child.js' : './child.js',
@@ -18,7 +18,7 @@ const CHILD = fileURLToPath(
   ),
 );
 
-/** What bounds a {@link ParquetProcess}. */
+/** The limits of a {@link ParquetProcess}. */
 export interface ProcessLimits {
   /** Bytes of the file. */
   maxFile: number;
@@ -30,7 +30,7 @@ export interface ProcessLimits {
 
 /**
  * A process that reads a Parquet file and answers questions about it, one at a time. Its memory is bounded by the size of the file, and
- * each answer's time by `timeLimit`, since a file may promise anything to its parser.
+ * each answer's time by `timeLimit`, since a file can state any size to the parser.
  */
 export class ParquetProcess {
   readonly #path: string;
@@ -59,7 +59,7 @@ export class ParquetProcess {
     if (limits.signal?.aborted) this.#abort();
   }
 
-  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for what is no Parquet file or is longer than `maxFile` */
+  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT unless it is a Parquet file of at most `maxFile` bytes */
   static async start(path: string, limits: ProcessLimits): Promise<ParquetProcess> {
     const size = await withFile(path, async (file) => {
       checkFileSize(file, limits.maxFile);
@@ -67,7 +67,7 @@ export class ParquetProcess {
       if (file.size < 12 || Buffer.from(start).toString('latin1') !== 'PAR1') {
         throw badData(
           path,
-          `expected PAR1 at offset 0 but received ${Buffer.from(start).toString('hex') || 'nothing'}; it is no Parquet file`,
+          `expected PAR1 at offset 0 but received ${Buffer.from(start).toString('hex') || 'nothing'}; it is not a Parquet file`,
         );
       }
       return file.size;
@@ -77,7 +77,7 @@ export class ParquetProcess {
 
   /**
    * @param take gets the columns of a table before the answer comes
-   * @throws TorchvaeError what the process found, ERR_DATA_FORMAT where it ran out of memory or time, ERR_ABORTED
+   * @throws TorchvaeError the process's error, ERR_DATA_FORMAT where it ran out of memory or time, ERR_ABORTED
    */
   ask<T>(request: ParquetRequest, take: (column: Column) => void = () => {}): Promise<T> {
     const { signal, timeLimit } = this.#limits;
@@ -107,7 +107,7 @@ export class ParquetProcess {
       if (signal?.aborted) this.#abort();
       else if (this.#child.exitCode !== null || this.#child.signalCode !== null)
         this.#fail(this.#ended(this.#child.signalCode ?? this.#child.exitCode));
-      // What hinders sending ends the process or comes as its error.
+      // A failure to send also ends the process or raises its error event.
       else this.#child.send(request, () => {});
     });
   }

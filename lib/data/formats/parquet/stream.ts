@@ -24,9 +24,9 @@ import { ParquetProcess, type ProcessLimits } from './process.ts';
 
 /** How a Parquet file is streamed. */
 export interface ParquetStreamOptions extends TableSchemaOptions {
-  /** What columns are taken for, where their type does not tell. */
+  /** The types of columns, where the file does not show them. */
   columns?: Readonly<Record<string, ColumnType>>;
-  /** That of the training data: nothing is learned then, and the options of learning have no meaning. */
+  /** The schema of the training data: nothing is learned then, and the options of learning have no effect. */
   schema?: TableSchema;
   /** Seconds that reading one row group may take. Default 120. */
   timeLimit?: number;
@@ -34,7 +34,7 @@ export interface ParquetStreamOptions extends TableSchemaOptions {
 
 export const PARQUET_STREAM_OPTIONS = ['columns', 'schema', 'timeLimit', ...TABLE_SCHEMA_OPTIONS] as const;
 
-/** What the process says of the file that it has opened. */
+/** The process's description of the file that it has opened. */
 interface Opened {
   groupRows: number[];
   /** Of the columns that are read. */
@@ -43,9 +43,9 @@ interface Opened {
 }
 
 /**
- * The rows of a Parquet file, read by a process of its own with bounded memory and time, one row group in its memory at a time. A first
- * pass over all rows learns the schema, with the same numbers as in memory; with a given one there is none, but where its numbers
- * are not standardized.
+ * The rows of a Parquet file, read by a separate process with bounded memory and time, one row group at a time. A first pass over
+ * all rows learns the schema, with the same numbers as in memory. A given schema needs that pass only where its numbers are not
+ * standardized.
  *
  * @throws TorchvaeError as `readParquet` does, also where a row group takes longer than `timeLimit`; what `TableSchema.learn` throws
  */

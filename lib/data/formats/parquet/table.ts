@@ -7,9 +7,9 @@ const MAX_FILE = 2 ** 32;
 
 /**
  * Reads a table from a Parquet file: columns of numbers, texts, truth values and points in time (as milliseconds), with any of
- * the usual encodings and compressions. It is read in a process of its own, whose memory is bounded, since a small file can promise a lot.
+ * the usual encodings and compressions. It is read in a separate process with bounded memory, since a small file can state any size.
  *
- * @param options.columns what columns are taken for, where their type does not tell
+ * @param options.columns the types of columns, where the file does not show them
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a file that is truncated, corrupt, has nested columns or unpacks to more than a
  * file of its size may, naming the column and offset
  */
