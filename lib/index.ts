@@ -3,6 +3,7 @@ export {
   type Binarization,
   type BinarizeOptions,
   type CifarOptions,
+  type ColumnSummary,
   type ColumnType,
   type CsvOptions,
   type DataKind,

@@ -127,7 +127,7 @@ test('says what does not go together', async () => {
   );
   expect(await refused('--data', at('y.npy'), '--window', '5')).toMatch(/--window is for --stream/);
   expect(await refused('--data', at('y.csv'), '--stream')).toMatch(
-    /expected a \.npy file, Parquet file or folder of images but it is a \.csv file/,
+    /expected a \.npy file, Parquet file or folder of images but it is a table of text/,
   );
   expect(await refused('--data', 'sprites', '--stream')).toMatch(/ERR_RANGE/);
   expect(await refused('--data', at('y.npy'), '--stream', '--binarize', 'fixed')).toMatch(

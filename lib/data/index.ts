@@ -25,6 +25,11 @@ export { type SpritesOptions, sprites } from './sets/sprites.ts';
 export { type StreamPathOptions, streamDataset } from './stream.ts';
 export { StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
 export type { IterableOptions, StreamItems } from './streams/iterable.ts';
-export { TableSchema, type TableSchemaJson, type TableSchemaOptions } from './tables/schema.ts';
-export type { ColumnType } from './tables/table.ts';
+export type { ColumnType } from './tables/column-types.ts';
+export {
+  type ColumnSummary,
+  TableSchema,
+  type TableSchemaJson,
+  type TableSchemaOptions,
+} from './tables/schema.ts';
 export { TextSchema, type TextSchemaJson, type TextSchemaOptions } from './text/schema.ts';

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { createGunzip } from 'node:zlib';
 import { ioError } from '../../files.ts';
 import { badData, checkFileSize, withFile } from './source.ts';
 
@@ -8,7 +9,8 @@ const CHUNK = 1 << 18;
 type Decoder = InstanceType<typeof TextDecoder>;
 
 /**
- * The text of a file of at most `limit` bytes, piece by piece; a byte order mark stays.
+ * The text of a file of at most `limit` bytes, piece by piece; a byte order mark stays. A file whose name ends with `.gz` is
+ * decompressed, to at most `limit` bytes.
  *
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a longer file, and for bytes that are not UTF-8, with their offset
  */
@@ -16,9 +18,13 @@ export async function* textOf(path: string, limit: number): AsyncGenerator<strin
   await withFile(path, async (file) => checkFileSize(file, limit));
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let offset = 0;
-  const stream = createReadStream(path, { highWaterMark: CHUNK });
-  const failed = (cause: unknown) => {
-    throw ioError('read', path, cause);
+  const file = createReadStream(path, { highWaterMark: CHUNK });
+  const isPacked = /\.gz$/i.test(path);
+  const stream = isPacked ? file.pipe(createGunzip({ chunkSize: CHUNK })) : file;
+  if (isPacked) file.on('error', (cause) => stream.destroy(cause));
+  const failed = (cause: NodeJS.ErrnoException) => {
+    if (!cause.code?.startsWith('Z_')) throw ioError('read', path, cause);
+    throw badData(path, `expected gzip data but decompression failed (${cause.message})`, cause);
   };
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   try {
@@ -27,8 +33,10 @@ export async function* textOf(path: string, limit: number): AsyncGenerator<strin
       yield decode(decoder, done ? undefined : value, path, offset);
       if (done) return;
       offset += value.length;
+      checkFileSize({ path, size: offset }, limit);
     }
   } finally {
+    file.destroy();
     stream.destroy();
   }
 }

@@ -3,18 +3,26 @@ import type { Learnable } from '../learnable.ts';
 import type { StreamSource } from '../streams/source.ts';
 
 /** What is at a path, as far as it takes to tell its format. */
-export type Found =
-  | { readonly type: 'folder'; readonly path: string; readonly names: readonly string[] }
-  | {
-      readonly type: 'file';
-      readonly path: string;
-      /** Lower case, with its dot; empty if there is none. */
-      readonly extension: string;
-      /** Bytes. */
-      readonly size: number;
-      /** The first bytes. */
-      readonly start: Uint8Array;
-    };
+export type Found = FoundFolder | FoundFile;
+
+export interface FoundFolder {
+  readonly type: 'folder';
+  readonly path: string;
+  readonly names: readonly string[];
+}
+
+export interface FoundFile {
+  readonly type: 'file';
+  readonly path: string;
+  /** Lower case, with its dot; empty if there is none. */
+  readonly extension: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Whether it is compressed with gzip; the extension and the first bytes are then those of the content. */
+  readonly isPacked: boolean;
+  /** The first bytes, up to 64 KiB. */
+  readonly start: Uint8Array;
+}
 
 /**
  * A format of files or folders: all that the rest of the library knows about it. Another format is another file with such
@@ -23,8 +31,12 @@ export type Found =
 export interface Format<Options extends object = object, StreamOptions extends object = object> {
   /** For messages, such as `.npy file`. */
   readonly name: string;
-  /** Extensions that are of this format whatever the file holds; lower case, with the dot. */
+  /** The extensions of its files; lower case, with the dot. */
   readonly extensions?: readonly string[];
+  /** Whether a file with one of the extensions is of this format; default yes. For extensions of several formats. */
+  accepts?(found: FoundFile): boolean;
+  /** Whether files may be compressed with gzip. Default no. */
+  readonly takesGzip?: boolean;
   /** Whether a folder, or a file that has no format's extension, is of this format. */
   detect?(found: Found): boolean;
   /** The options of `loadDataset` that it takes. */
@@ -55,4 +67,12 @@ export interface Streaming<Options extends object = object> {
 /** Whether it is a file that begins with these bytes. */
 export function beginsWith(found: Found, magic: Iterable<number>): boolean {
   return found.type === 'file' && Array.from(magic).every((byte, i) => found.start[i] === byte);
+}
+
+/** The whole lines of a text that begins like this, or undefined for other files. */
+export function startText(start: Uint8Array): string | undefined {
+  if (start.includes(0)) return undefined;
+  const text = Buffer.from(start).toString('utf8');
+  const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r'));
+  return end < 0 ? text : text.slice(0, end + 1);
 }

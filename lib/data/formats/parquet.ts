@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { defined } from '../../check.ts';
-import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows } from '../tables/rows.ts';
-import type { ColumnType } from '../tables/table.ts';
+import type { ColumnType } from '../tables/column-types.ts';
+import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
 import { beginsWith, type Format } from './format.ts';
 import { openParquetStream, PARQUET_STREAM_OPTIONS, type ParquetStreamOptions } from './parquet/stream.ts';
 import { readParquet } from './parquet/table.ts';
@@ -19,7 +19,7 @@ export const parquet: Format<
   detect: (found) => beginsWith(found, Buffer.from('PAR1')),
   options: ['columns', ...TABLE_ROWS_OPTIONS],
   read: async (path, { columns, ...learning }) =>
-    tableRows(await readParquet(path, defined({ columns })), learning),
+    tableRows(await readParquet(path, defined({ columns }), tableSchema(learning)), learning),
   stream: {
     options: PARQUET_STREAM_OPTIONS,
     open: openParquetStream,

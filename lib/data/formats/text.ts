@@ -4,8 +4,9 @@ import type { Format } from './format.ts';
 
 /** Lines of text. */
 export const text: Format<TextRowsOptions> = {
-  name: '.txt file of text',
+  name: 'text (.txt)',
   extensions: ['.txt'],
+  takesGzip: true,
   options: TEXT_ROWS_OPTIONS,
   read: async (path, options) => textRows(await readLines(path), options),
 };

@@ -1,7 +1,8 @@
 import { checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { badData } from '../files/source.ts';
-import { checkColumnTypes } from './column-types.ts';
+import { TableBuilder } from './builder.ts';
+import { type ColumnType, checkColumnTypes } from './column-types.ts';
 import {
   checkGivenSchema,
   type EncodedTable,
@@ -9,7 +10,7 @@ import {
   TableSchema,
   type TableSchemaOptions,
 } from './schema.ts';
-import { type ColumnType, type Table, TableBuilder } from './table.ts';
+import type { Table } from './table.ts';
 
 /** How `Dataset.fromRecords` reads. */
 export interface RecordOptions extends TableSchemaOptions {
@@ -52,7 +53,7 @@ export class RecordTable {
   readonly #columns: Readonly<Record<string, ColumnType>>;
   readonly #schema: TableSchema | undefined;
   /** The keys that are read, and their types; settled by the first record. */
-  #keys: string[] | undefined;
+  #keys: ReadonlySet<string> | undefined;
   #types: Readonly<Record<string, ColumnType>> = {};
   #builder: TableBuilder | undefined;
   #first = 0;
@@ -75,18 +76,19 @@ export class RecordTable {
       throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, record));
     }
     const keys = this.#keys ?? this.#settle(record);
-    this.#builder ??= new TableBuilder(this.#name, keys, this.#types, this.#first);
+    this.#builder ??= new TableBuilder(this.#name, [...keys], { types: this.#types, first: this.#first });
     if (!this.#schema) checkKeys(record, keys, this.#name, place);
-    this.#builder.add(keys.map((key) => (record as Record<string, unknown>)[key]));
+    this.#builder.add(Array.from(keys, (key) => (record as Record<string, unknown>)[key]));
   }
 
-  #settle(record: object): string[] {
+  #settle(record: object): ReadonlySet<string> {
     const keys = this.#schema ? recordKeys(this.#schema, record) : Object.keys(record);
+    this.#keys = new Set(keys);
     // A schema leaves other keys out, such as those that it was learned without.
-    const isLeftOut = (name: string) => !keys.includes(name) && Object.hasOwn(record, name);
-    this.#types = Object.fromEntries(Object.entries(this.#columns).filter(([name]) => !isLeftOut(name)));
-    this.#keys = keys;
-    return keys;
+    const isRead = (name: string) => this.#keys!.has(name) || !Object.hasOwn(record, name);
+    const given = Object.fromEntries(Object.entries(this.#columns).filter(([name]) => isRead(name)));
+    this.#types = this.#schema?.typesOf(this.#name, keys, given) ?? given;
+    return this.#keys;
   }
 
   /** @throws TorchvaeError ERR_DATA_FORMAT if there was no record */
@@ -107,12 +109,13 @@ function recordKeys({ fields, label }: TableSchema, record: object): string[] {
   ];
 }
 
-function checkKeys(record: object, keys: readonly string[], name: string, place: string): void {
-  const unknown = Object.keys(record).find((key) => !keys.includes(key));
+function checkKeys(record: object, keys: ReadonlySet<string>, name: string, place: string): void {
+  const unknown = Object.keys(record).find((key) => !keys.has(key));
   if (unknown === undefined) return;
+  const known = [...keys].slice(0, 20).join(', ');
   throw badData(
     name,
-    `${place}: expected the keys of record 0 (${keys.slice(0, 20).join(', ')}) but it has ${JSON.stringify(unknown)}`,
+    `${place}: expected the keys of record 0 (${known}) but it has ${JSON.stringify(unknown)}`,
   );
 }
 

@@ -18,6 +18,11 @@ export function tableRows(table: Table, { schema, ...learning }: TableRowsOption
   return learnable(new TableRows(table, learning), schema);
 }
 
+/** The given schema, if it is that of a table. */
+export function tableSchema({ schema }: TableRowsOptions): TableSchema | undefined {
+  return schema instanceof TableSchema ? schema : undefined;
+}
+
 class TableRows implements Rows<TableRows> {
   readonly #table: Table;
   readonly #options: TableSchemaOptions;

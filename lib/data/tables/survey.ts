@@ -1,6 +1,7 @@
 import type { DataKind } from '../examples/checks.ts';
+import { missingLabel, missingValue } from './encoding.ts';
 import { TableLearner } from './learner.ts';
-import { checkLearning, missingLabel, missingValue, TableSchema, type TableSchemaOptions } from './schema.ts';
+import { checkLearning, TableSchema, type TableSchemaOptions } from './schema.ts';
 import type { Table } from './table.ts';
 
 /**
@@ -44,7 +45,7 @@ export class TableSurvey {
       const isLabel = column.name === this.#labelColumn;
       if (this.#onMissing === 'impute' && !isLabel) continue;
       const row =
-        column.type === 'numeric' ? column.values.findIndex(Number.isNaN) : column.values.indexOf(-1);
+        column.type === 'categorical' ? column.values.indexOf(-1) : column.values.findIndex(Number.isNaN);
       if (row >= 0)
         throw isLabel ? missingLabel(table, row, column.name) : missingValue(table, row, column.name);
     }

@@ -1,3 +1,4 @@
+import { linesOf } from '../files/lines.ts';
 import { badData } from '../files/source.ts';
 import { textOf } from '../files/utf8.ts';
 import type { Lines } from './schema.ts';
@@ -7,7 +8,7 @@ const MAX_FILE = 2 ** 31;
 const MAX_LINE = 2 ** 22;
 
 /**
- * The lines of a text file in UTF-8, without those that are empty; CR LF ends a line as LF does.
+ * The lines of a text file in UTF-8, without those that are empty.
  *
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for text that is not UTF-8 (with the byte offset), a line of more than 4 million
  * characters (with its number), no line at all
@@ -16,25 +17,12 @@ export async function readLines(path: string): Promise<Lines & { numbers: number
   const lines: string[] = [];
   const numbers: number[] = [];
   let number = 0;
-  const add = (line: string) => {
+  for await (const line of linesOf(path, textOf(path, MAX_FILE), MAX_LINE)) {
     number++;
-    const text = line.endsWith('\r') ? line.slice(0, -1) : line;
-    if (text.trim() === '') return;
-    lines.push(text);
+    if (line.trim() === '') continue;
+    lines.push(line);
     numbers.push(number);
-  };
-  let rest = '';
-  let isStart = true;
-  for await (const piece of textOf(path, MAX_FILE)) {
-    const parts = (rest + (isStart && piece.startsWith('\ufeff') ? piece.slice(1) : piece)).split('\n');
-    if (piece !== '') isStart = false;
-    rest = parts.pop()!;
-    parts.forEach(add);
-    if (rest.length > MAX_LINE) {
-      throw badData(path, `line ${number + 1}: expected at most ${MAX_LINE} characters; is it a text file?`);
-    }
   }
-  if (rest !== '') add(rest);
   if (lines.length === 0) throw badData(path, 'expected at least one line that is not empty');
   return { name: path, lines, numbers };
 }

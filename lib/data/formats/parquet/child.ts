@@ -11,7 +11,13 @@ import { type ColumnTypes, ParquetFile } from './file.ts';
 /** The requests of `process.ts`, one at a time. */
 export type ParquetRequest =
   /** The first request. `version` is that of a pass before, if there was one. */
-  | { type: 'open'; path: string; columns: ColumnTypes; version?: FileVersion | undefined }
+  | {
+      type: 'open';
+      path: string;
+      columns: ColumnTypes;
+      schema?: TableSchemaJson | undefined;
+      version?: FileVersion | undefined;
+    }
   /** All rows. */
   | { type: 'table' }
   /** Adds a row group to the survey; then asks for the survey's result. */
@@ -48,7 +54,8 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       file = await openFile(request.path);
       version = request.version ?? file.version;
       await file.checkUnchanged(version);
-      parquet = await ParquetFile.open(file, request.columns);
+      const given = request.schema && TableSchema.fromJSON(request.schema);
+      parquet = await ParquetFile.open(file, request.columns, given);
       return { groupRows: parquet.groupRows, wanted: parquet.wanted, version };
     }
     case 'table': {

@@ -4,11 +4,14 @@ import {
   parquetMetadataAsync,
   parquetRead,
   parquetSchema,
+  type SchemaTree,
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { TorchvaeError } from '../../../errors.ts';
 import { badData, type SourceFile } from '../../files/source.ts';
-import { type ColumnType, MAX_CELLS, TableBuilder } from '../../tables/table.ts';
+import { MAX_CELLS, TableBuilder } from '../../tables/builder.ts';
+import { type ColumnType, isPandasIndex } from '../../tables/column-types.ts';
+import type { TableSchema } from '../../tables/schema.ts';
 import { checkPages } from './pages.ts';
 
 /** The types of columns that the caller sets. */
@@ -37,19 +40,25 @@ export class ParquetFile {
     this.groupRows = metadata.row_groups.map(({ num_rows: rows }) => Number(rows));
   }
 
-  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT */
-  static async open(file: SourceFile, columns: ColumnTypes): Promise<ParquetFile> {
+  /**
+   * @param schema for which the rows are read: it says what the columns are
+   * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT
+   */
+  static async open(file: SourceFile, given: ColumnTypes, schema?: TableSchema): Promise<ParquetFile> {
     const { path } = file;
     const metadata = await attempt(path, 'its footer', () =>
       parquetMetadataAsync(asyncBuffer(file), { geoparquet: false }),
     );
-    const names = await attempt(path, 'its footer', async () => columnNames(metadata, columns, path));
+    const { children } = await attempt(path, 'its footer', async () => parquetSchema(metadata));
+    const names = children.map(({ element }) => element.name);
+    const columns = schema?.typesOf(path, names, given) ?? { ...ignoredIndex(names), ...given };
+    for (const child of children) checkFlat(child, columns, path);
     return new ParquetFile(file, metadata, names, columns);
   }
 
   /** Collects rows of this file from row `first` on. */
   builder(first = 0): TableBuilder {
-    return new TableBuilder(this.#file.path, this.names, this.#columns, first);
+    return new TableBuilder(this.#file.path, this.names, { types: this.#columns, first });
   }
 
   /** The place of a row group's first row. */
@@ -85,15 +94,10 @@ export class ParquetFile {
       rowFormat: 'array',
       onComplete: (rows: unknown[][]) => {
         if (rows.length !== count) throw new Error(`it has ${rows.length} rows where ${count} should be`);
-        for (const row of rows) builder.add(places.map((place) => cellOf(row[place])));
+        for (const row of rows) builder.add(places.map((place) => row[place]));
       },
     });
   }
-}
-
-/** Points in time become milliseconds. */
-function cellOf(value: unknown): unknown {
-  return value instanceof Date ? value.getTime() : value;
 }
 
 async function checkGroup(
@@ -117,17 +121,20 @@ async function checkGroup(
   }
 }
 
-/** @throws TorchvaeError for a column that holds more than one value a row */
-function columnNames(metadata: FileMetaData, types: ColumnTypes, path: string): string[] {
-  return parquetSchema(metadata).children.map(({ element, children }) => {
-    const { name, repetition_type: repetition } = element;
-    const isFlat = children.length === 0 && repetition !== 'REPEATED';
-    if (isFlat || (Object.hasOwn(types, name) && types[name] === 'ignore')) return name;
-    throw badData(
-      path,
-      `column ${JSON.stringify(name)}: expected one value a row but it is nested; ignore it, or write it out`,
-    );
-  });
+/** pandas keeps the index of a table as a column. */
+function ignoredIndex(names: readonly string[]): ColumnTypes {
+  return Object.fromEntries(names.filter(isPandasIndex).map((name) => [name, 'ignore']));
+}
+
+/** @throws TorchvaeError ERR_DATA_FORMAT for a column that holds more than one value a row */
+function checkFlat({ element, children }: SchemaTree, types: ColumnTypes, path: string): void {
+  const { name, repetition_type: repetition } = element;
+  const isFlat = children.length === 0 && repetition !== 'REPEATED';
+  if (isFlat || (Object.hasOwn(types, name) && types[name] === 'ignore')) return;
+  throw badData(
+    path,
+    `column ${JSON.stringify(name)}: expected one value a row but it is nested; ignore it, or write it out`,
+  );
 }
 
 /** The file for the parser, which asks for any offset that the file states, right or wrong. */

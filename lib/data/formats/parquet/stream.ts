@@ -11,14 +11,13 @@ import {
   type StreamDescription,
   type StreamSource,
 } from '../../streams/source.ts';
-import { checkColumnTypes } from '../../tables/column-types.ts';
+import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
 import {
   checkGivenSchema,
   TABLE_SCHEMA_OPTIONS,
   TableSchema,
   type TableSchemaOptions,
 } from '../../tables/schema.ts';
-import type { ColumnType } from '../../tables/table.ts';
 import type { Surveyed } from './child.ts';
 import { ParquetProcess, type ProcessLimits } from './process.ts';
 
@@ -62,7 +61,12 @@ export async function openParquetStream(
     ParquetProcess.start(path, { maxFile: Infinity, timeLimit, signal: ends } satisfies ProcessLimits);
   const process = await start(signal);
   try {
-    const { groupRows, wanted, version } = await process.ask<Opened>({ type: 'open', path, columns });
+    const { groupRows, wanted, version } = await process.ask<Opened>({
+      type: 'open',
+      path,
+      columns,
+      schema: schema?.toJSON(),
+    });
     const length = groupRows.reduce((sum, rows) => sum + rows, 0);
     if (length === 0) throw badData(path, 'expected at least one row');
     const kind = schema?.kindOf(() => true);
@@ -92,7 +96,7 @@ export async function openParquetStream(
       open: async (request) => {
         const reader = await start(request.signal);
         try {
-          await reader.ask({ type: 'open', path, columns, version });
+          await reader.ask({ type: 'open', path, columns, schema: learned.toJSON(), version });
           return parquetReading(reader, description, blocks, request);
         } catch (error) {
           await reader.close();
