@@ -142,7 +142,7 @@ describe('a .npy file', () => {
       { window: 0 },
       { imageSize: 8 },
       { labelColumn: 'a' },
-      { kind: 'real' },
+      { kind: 'categorical' },
       { windows: 1 },
     ]) {
       await refusal('ERR_RANGE', () => streamDataset(path, options as StreamPathOptions));

@@ -48,6 +48,8 @@ export interface DatasetOptions {
   binarization?: Binarization;
   /** How the examples were made of rows or lines, which turns them back; see `TableSchema` and `TextSchema`. */
   schema?: DataSchema | undefined;
+  /** What people should know of how the examples were read, such as files that were passed over; default nothing. */
+  notes?: readonly string[];
 }
 
 /** How {@link Dataset.from} reads its values. */
@@ -101,6 +103,8 @@ export class Dataset {
   readonly binarization: Binarization;
   /** How the examples were made of rows of a table or lines of text, or undefined. `schema.decode` undoes it. */
   readonly schema: DataSchema | undefined;
+  /** What people should know of how the examples were read, such as files that were passed over. */
+  readonly notes: readonly string[];
 
   /**
    * @throws TorchvaeError ERR_TYPE for arrays of another type, ERR_SHAPE where lengths do not fit together, ERR_RANGE
@@ -108,7 +112,7 @@ export class Dataset {
    */
   constructor(options: DatasetOptions) {
     const known = ['name', 'shape', 'kind', 'data', 'labels', 'classes', 'factors', 'factorValues'];
-    known.push('binarization', 'schema');
+    known.push('binarization', 'schema', 'notes');
     // `{ ...dataset, kind }` also has the derived properties.
     known.push('length', 'size');
     const {
@@ -122,6 +126,7 @@ export class Dataset {
       factorValues,
       binarization = 'none',
       schema,
+      notes = [],
     } = checkOptions('options of Dataset', options, known);
     if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
     this.name = name;
@@ -139,6 +144,7 @@ export class Dataset {
     this.factorValues = factorValues;
     this.binarization = checkOneOf('binarization', binarization, ['none', 'threshold', 'fixed', 'dynamic']);
     this.schema = checkSchema(schema, this.size);
+    this.notes = checkNotes(notes);
   }
 
   /**
@@ -247,7 +253,7 @@ export class Dataset {
   }
 
   /**
-   * A data set of 0 and 1 from one of values in [0, 1]. With `dynamic` the values stay: training and evaluation draw from
+   * A data set of 0 and 1 from one of values in [0, 1]; values that are 0 or 1 stay. With `dynamic` the values stay: training and evaluation draw from
    * them, and methods that take examples one by one (`VAE.losses` and the like) draw once, from their own seed.
    *
    * @throws TorchvaeError ERR_STATE for values that are not in [0, 1] or are binarized already
@@ -255,7 +261,7 @@ export class Dataset {
   binarize(options: BinarizeOptions): Dataset {
     const known = ['mode', 'threshold', 'seed'];
     const { mode, threshold, seed } = checkBinarize(checkOptions('options of binarize', options, known));
-    if (this.kind !== 'unit' || this.binarization !== 'none') {
+    if ((this.kind !== 'unit' && this.kind !== 'binary') || this.binarization !== 'none') {
       const state =
         this.binarization === 'none' ? `of kind '${this.kind}'` : `binarized (${this.binarization})`;
       throw new TorchvaeError(
@@ -263,7 +269,8 @@ export class Dataset {
         `Expected data of kind 'unit' to binarize, but ${this.name} is ${state}; scale the values to [0, 1] first`,
       );
     }
-    if (mode === 'dynamic') return new Dataset({ ...this, binarization: mode } as DatasetOptions);
+    if (mode === 'dynamic' || this.kind === 'binary')
+      return new Dataset({ ...this, binarization: mode } as DatasetOptions);
     const data = mode === 'threshold' ? thresholded(this.data, threshold) : drawn(this.data, seed);
     return new Dataset({ ...this, data, kind: 'binary', binarization: mode } as DatasetOptions);
   }
@@ -284,17 +291,18 @@ export class Dataset {
     return rows instanceof Float32Array ? rows : Float32Array.from(rows, (byte) => byte / 255);
   }
 
-  /** One line for people, such as `mnist (train): 60,000 examples of 1x28x28, unit, uint8, 10 classes`. */
+  /** One line for people, such as `mnist (train): 60,000 examples of 1x28x28, unit, uint8, 10 classes`, and the notes. */
   describe(): string {
     const classes = this.classes?.length ?? (this.labels ? new Set(this.labels).size : 0);
-    return [
+    const parts = [
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
       ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
       this.data instanceof Uint8Array ? 'uint8' : 'float32',
       ...(classes ? [`${classes} classes`] : []),
       ...(this.factors.length ? [`factors ${this.factors.map((factor) => factor.name).join(', ')}`] : []),
-    ].join(', ');
+    ];
+    return [parts.join(', '), ...this.notes].join('; ');
   }
 
   #with(
@@ -302,9 +310,10 @@ export class Dataset {
     labels: Int32Array | undefined,
     factorValues: Int32Array | Float32Array | undefined,
   ): Dataset {
-    const { name, shape, kind, classes, factors, binarization, schema } = this;
+    const { name, shape, kind, classes, factors, binarization, schema, notes } = this;
     return new Dataset({
       name,
+      notes,
       shape,
       kind,
       binarization,
@@ -325,6 +334,12 @@ export class Dataset {
       throw new TorchvaeError('ERR_SHAPE', expected('at least one index', 'indices', indices));
     for (let i = 0; i < indices.length; i++) checkInteger(`indices[${i}]`, indices[i], 0, this.length - 1);
   }
+}
+
+function checkNotes(notes: readonly string[]): readonly string[] {
+  if (Array.isArray(notes) && notes.every((note) => typeof note === 'string'))
+    return Object.freeze([...notes]);
+  throw new TorchvaeError('ERR_TYPE', expected('an array of strings', 'notes', notes));
 }
 
 function checkSchema(schema: DataSchema | undefined, size: number): DataSchema | undefined {

@@ -1,6 +1,5 @@
 import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { DataKind } from './examples/checks.ts';
 import { badData } from './files/source.ts';
 import { splitPath } from './files/split-folders.ts';
 import { formatOf } from './formats/detect.ts';
@@ -15,8 +14,6 @@ import { NEVER } from './streams/source.ts';
 export interface StreamPathOptions extends StreamOptions, ImageFolderOptions, ParquetStreamOptions {
   /** Of a folder with the folders `train` and `test`. Default `train`. */
   split?: 'train' | 'test';
-  /** .npy of numbers other than bytes and truth values: what they are, which spares a pass over all of them. */
-  kind?: DataKind;
 }
 
 const STREAMED = FORMATS.filter(({ stream }) => stream);

@@ -59,6 +59,8 @@ export class StreamedDataset {
   readonly binarization: Binarization;
   /** How the examples are made of rows of a table, or undefined. */
   readonly schema: DataSchema | undefined;
+  /** What people should know of how the examples are read, such as files that are passed over. */
+  readonly notes: readonly string[];
   /** Examples that are shuffled among themselves. */
   readonly window: number;
   readonly #source: StreamSource;
@@ -78,6 +80,7 @@ export class StreamedDataset {
     this.hasLabels = source.hasLabels;
     this.classes = source.classes && Object.freeze([...source.classes]);
     this.schema = source.schema;
+    this.notes = source.notes ?? [];
     const fitting = Math.floor(DEFAULT_WINDOW.bytes / (this.size * (source.isBytes ? 1 : 4)));
     const usual = Math.max(1, Math.min(DEFAULT_WINDOW.examples, fitting));
     this.window = checkInteger('window', options.window ?? usual, 1);
@@ -118,7 +121,8 @@ export class StreamedDataset {
   binarize(options: BinarizeOptions): StreamedDataset {
     const known = ['mode', 'threshold', 'seed'];
     const { mode, threshold } = checkBinarize(checkOptions('options of binarize', options, known));
-    if (this.kind !== 'unit' || this.binarization !== 'none' || mode === 'fixed') {
+    const isInUnit = this.kind === 'unit' || this.kind === 'binary';
+    if (!isInUnit || this.binarization !== 'none' || mode === 'fixed') {
       const what =
         mode === 'fixed'
           ? `'dynamic' or 'threshold' for the mode of a streamed data set but received 'fixed'`
@@ -165,14 +169,15 @@ export class StreamedDataset {
 
   /** One line for people, such as `mnist.npy: 60,000 examples of 1x28x28, unit, uint8, streamed in windows of 8,192`. */
   describe(): string {
-    return [
+    const parts = [
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
       ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
       this.#source.isBytes || this.binarization === 'threshold' ? 'uint8' : 'float32',
       ...(this.classes ? [`${this.classes.length} classes`] : []),
       `streamed in windows of ${this.window.toLocaleString('en-US')}`,
-    ].join(', ');
+    ];
+    return [parts.join(', '), ...this.notes].join('; ');
   }
 
   /** @internal A pass over the examples. */

@@ -1,26 +1,70 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { badData } from './source.ts';
 
-/** Folders that may lie beside `train` and `test`. */
-const OTHERS = ['val', 'valid', 'validation'];
+/** The names of folders that are splits. */
+const NAMES = {
+  train: /^train(?:ing)?$/i,
+  validation: /^(?:val|valid|validation|dev)$/i,
+  test: /^test(?:ing)?$/i,
+} as const;
+type Split = keyof typeof NAMES;
+
+/** Folders beside splits that hold no examples, such as the masks of those in `test`. */
+const NO_EXAMPLES = /^(?:ground[-_ ]?truths?|gt|masks?|annotations?|segmentations?|labels?)$/i;
 
 /**
- * Whether the path is a folder that holds the folders `train` and `test`, and no others except a validation set. These folders
- * are then splits, not classes.
+ * Whether the path is a folder that holds a folder `train` beside `test` or one of `val`, `valid`, `validation` and `dev`, in capitals
+ * or not. These folders are then splits, never classes.
  */
 export function hasSplitFolders(path: string): boolean {
-  try {
-    const folders = readdirSync(path, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== '__MACOSX')
-      .map(({ name }) => name);
-    const rest = folders.filter((name) => name !== 'train' && name !== 'test');
-    return folders.length === rest.length + 2 && rest.every((name) => OTHERS.includes(name));
-  } catch {
-    return false; // Not a readable folder: opening it gives the error.
-  }
+  return splitsIn(path) !== undefined;
 }
 
-/** The folder of this split if the path has split folders, else the path. */
+/**
+ * The folder of this split if the path has split folders, else the path. Where there is no test set, `test` is the validation set.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT for a folder beside the splits of which it is not clear what it holds
+ */
 export function splitPath(path: string, split: 'train' | 'test' = 'train'): string {
-  return hasSplitFolders(path) ? join(path, split) : path;
+  const splits = splitsIn(path);
+  if (!splits) return path;
+  const { unknown } = splits;
+  if (unknown.length > 0) {
+    const names = [splits.train, splits.validation, splits.test]
+      .filter((name) => name !== undefined)
+      .join(', ');
+    throw badData(
+      path,
+      `expected the splits ${names} alone but there is also ${unknown[0]}; name one of the folders, or move it away`,
+    );
+  }
+  return join(path, split === 'train' ? splits.train! : (splits.test ?? splits.validation!));
+}
+
+function splitsIn(path: string): (Partial<Record<Split, string>> & { unknown: string[] }) | undefined {
+  const names = foldersIn(path);
+  const named = (split: Split) => names.find((name) => NAMES[split].test(name));
+  const [train, validation, test] = [named('train'), named('validation'), named('test')];
+  if (train === undefined || (validation === undefined && test === undefined)) return undefined;
+  const isKnown = (name: string) =>
+    NO_EXAMPLES.test(name) || Object.values(NAMES).some((pattern) => pattern.test(name));
+  return {
+    train,
+    ...(validation !== undefined && { validation }),
+    ...(test !== undefined && { test }),
+    unknown: names.filter((name) => !isKnown(name)),
+  };
+}
+
+/** Sorted; none of what is not a readable folder, since opening it gives the error. */
+function foldersIn(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== '__MACOSX')
+      .map(({ name }) => name)
+      .sort();
+  } catch {
+    return [];
+  }
 }

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { DataKind } from '../examples/checks.ts';
+import { PIXEL_OPTIONS, type PixelOptions } from '../examples/pixels.ts';
 import { withFile } from '../files/source.ts';
 import { NPY_MAGIC, openNpy, readNpy } from './arrays/npy-file.ts';
 import { openNpyStream } from './arrays/npy-stream.ts';
@@ -7,15 +7,16 @@ import { datasetOf } from './arrays/numeric-array.ts';
 import { beginsWith, type Format } from './format.ts';
 
 /** NumPy's format of one array, whose first extent counts the examples. */
-export const npy: Format<object, { kind?: DataKind }> = {
+export const npy: Format<PixelOptions, PixelOptions> = {
   name: '.npy file',
   extensions: ['.npy'],
   detect: (found) => beginsWith(found, NPY_MAGIC),
-  options: [],
-  read: async (path) => datasetOf(await readNpy(path), { name: basename(path), file: path }),
+  options: PIXEL_OPTIONS,
+  read: async (path, options) =>
+    datasetOf(await readNpy(path), { name: basename(path), file: path }, options),
   stream: {
-    options: ['kind'],
-    open: (path, { kind }, signal) => openNpyStream(path, { kind, signal }),
+    options: PIXEL_OPTIONS,
+    open: openNpyStream,
     sizeInMemory: (path) =>
       withFile(path, async (file) => {
         const { shape, isBytes, isBoolean } = await openNpy(file);

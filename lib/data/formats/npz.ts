@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { checkOneOf } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import type { Dataset } from '../dataset.ts';
+import { PIXEL_OPTIONS, type PixelOptions } from '../examples/pixels.ts';
 import { badData } from '../files/source.ts';
 import { listed, type Npz, withNpz } from './arrays/npz-archive.ts';
 import { datasetOf } from './arrays/numeric-array.ts';
@@ -21,11 +22,11 @@ export interface NpzOptions {
 }
 
 /** NumPy's archives of arrays. */
-export const npz: Format<NpzOptions> = {
+export const npz: Format<NpzOptions & PixelOptions> = {
   name: '.npz file',
   extensions: ['.npz'],
   detect: (found) => beginsWith(found, [0x50, 0x4b, 3, 4]),
-  options: ['member', 'labelMember', 'split'],
+  options: ['member', 'labelMember', 'split', ...PIXEL_OPTIONS],
   read: loadNpz,
 };
 
@@ -35,7 +36,10 @@ export const npz: Format<NpzOptions> = {
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT also where it is not clear which array is meant, naming all that are there;
  * ERR_RANGE for a name that is not there
  */
-function loadNpz(path: string, { member, labelMember, split = 'train' }: NpzOptions): Promise<Dataset> {
+function loadNpz(
+  path: string,
+  { member, labelMember, split = 'train', ...pixels }: NpzOptions & PixelOptions,
+): Promise<Dataset> {
   checkOneOf('split', split, ['train', 'test']);
   return withNpz(path, async (npz) => {
     const examples = member ?? defaultMember(npz, split, path);
@@ -47,11 +51,15 @@ function loadNpz(path: string, { member, labelMember, split = 'train' }: NpzOpti
         `Expected an array of ${path} (${listed(npz.names)}) for ${option} but received ${JSON.stringify(name)}`,
       );
     }
-    return datasetOf(await npz.read(examples), {
-      name: basename(path),
-      file: `${path}, member ${examples}.npy`,
-      ...(labels !== undefined && { labels: await npz.read(labels) }),
-    });
+    return datasetOf(
+      await npz.read(examples),
+      {
+        name: basename(path),
+        file: `${path}, member ${examples}.npy`,
+        ...(labels !== undefined && { labels: await npz.read(labels) }),
+      },
+      pixels,
+    );
   });
 }
 

@@ -1,6 +1,7 @@
 import { expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { Dataset } from '../dataset.ts';
+import { kindWidth, NUMBER_KINDS } from '../examples/pixels.ts';
 import { badData } from '../files/source.ts';
 import { checkIterable, checkRecordOptions, type RecordOptions, RecordTable } from '../tables/records.ts';
 import { TableSurvey } from '../tables/survey.ts';
@@ -9,8 +10,6 @@ import {
   type EpochRequest,
   type ExampleBlock,
   emptyBlock,
-  kindWidth,
-  NUMBER_KINDS,
   type Reading,
   type StreamDescription,
   type StreamSource,

@@ -16,6 +16,8 @@ export interface StreamDescription {
   readonly hasLabels: boolean;
   readonly classes?: readonly string[] | undefined;
   readonly schema?: DataSchema | undefined;
+  /** For people: what was passed over. */
+  readonly notes?: readonly string[];
 }
 
 /** Some examples, one after the other, with the label of each where there are labels. */
@@ -122,14 +124,6 @@ export class BlockWalk {
       this.#within = 0;
     }
   }
-}
-
-/** Kinds from narrow to wide: the values of each are also values of the next. */
-export const NUMBER_KINDS = ['binary', 'unit', 'real'] as const;
-
-/** How wide a kind is among {@link NUMBER_KINDS}; -1 for `categorical`. */
-export function kindWidth(kind: DataKind): number {
-  return NUMBER_KINDS.indexOf(kind as (typeof NUMBER_KINDS)[number]);
 }
 
 /** The signal where none was given. */

@@ -14,7 +14,7 @@ import {
   timeText,
 } from './cells.ts';
 import { type ColumnType, isPandasIndex } from './column-types.ts';
-import type { Column, LeftOut } from './table.ts';
+import { AS_ASKED, type Column, type LeftOut } from './table.ts';
 
 /** More different words are no categories, and would fill the memory. */
 const MAX_WORDS = 2 ** 20;
@@ -73,7 +73,7 @@ export class ColumnBuilder {
   build(isUnnamed: boolean): Column | LeftOut {
     const { name } = this;
     if (this.#given === 'ignore') {
-      return { name, reason: isPandasIndex(name) ? 'it is the index of pandas' : 'as asked' };
+      return { name, reason: isPandasIndex(name) ? 'it is the index of pandas' : AS_ASKED };
     }
     const values = this.#values.slice(0, this.#length);
     if (isUnnamed && this.#given === undefined) {

@@ -4,7 +4,7 @@ import { Dataset } from '../dataset.ts';
 import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
 import type { DataSchema } from '../schema.ts';
 import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './schema.ts';
-import { rowsOf, type Table } from './table.ts';
+import { AS_ASKED, rowsOf, type Table } from './table.ts';
 
 /** How rows of a table become examples: by a schema that is given, or that is learned with these options. */
 export interface TableRowsOptions extends TableSchemaOptions {
@@ -50,6 +50,12 @@ class TableRows implements Rows<TableRows> {
 
   encode(schema: DataSchema): Dataset {
     if (!(schema instanceof TableSchema)) throw otherSchema('table', schema);
-    return new Dataset({ name: basename(this.name), ...schema.encode(this.#table), schema });
+    const leftOut = (this.#table.leftOut ?? []).filter(({ reason }) => reason !== AS_ASKED);
+    return new Dataset({
+      name: basename(this.name),
+      ...schema.encode(this.#table),
+      schema,
+      notes: leftOut.map(({ name, reason }) => `column ${name} was left out: ${reason}`),
+    });
   }
 }

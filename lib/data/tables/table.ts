@@ -36,6 +36,9 @@ export interface LeftOut {
   readonly reason: string;
 }
 
+/** The reason where the caller or a schema ignores a column. */
+export const AS_ASKED = 'as asked';
+
 /** Rows in memory, column by column. */
 export interface Table {
   /** The name for error messages; the path of a file. */

@@ -1,6 +1,7 @@
+import type { NumericData } from '../../examples/pixels.ts';
 import { allocate, badData, type SourceFile, withFile } from '../../files/source.ts';
 import { fromHalf } from './half.ts';
-import type { NumericArray, NumericData } from './numeric-array.ts';
+import type { NumericArray } from './numeric-array.ts';
 
 /** What every file of the format begins with: \x93NUMPY. */
 export const NPY_MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);

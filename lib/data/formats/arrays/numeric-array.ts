@@ -1,20 +1,14 @@
-import type { TorchvaeError } from '../../../errors.ts';
 import { Dataset } from '../../dataset.ts';
-import type { DataKind } from '../../examples/checks.ts';
-import { allocate, badData } from '../../files/source.ts';
-
-/** The typed arrays that numbers of a file come in. */
-export type NumericData =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | BigUint64Array
-  | BigInt64Array
-  | Float32Array
-  | Float64Array;
+import {
+  checkPixelOptions,
+  conversionOf,
+  convert,
+  type Numbers,
+  type NumericData,
+  type PixelOptions,
+  survey,
+} from '../../examples/pixels.ts';
+import { badData } from '../../files/source.ts';
 
 /** Numbers in an arrangement, as a file holds them. */
 export interface NumericArray {
@@ -37,23 +31,46 @@ export interface ArrayNames {
 }
 
 /**
- * Examples of an array whose first extent counts them. Bytes are pixels (`unit`), truth values `binary`; other numbers are
- * `binary`, `unit` or `real` by their range. Images get a channel: 60000 x 28 x 28 numbers are examples of [1, 28, 28].
- * Four extents whose last is 1 or 3, and whose second is neither, are images with the channels last, which are put first.
+ * Examples of an array whose first extent counts them. Images get a channel: 60000 x 28 x 28 numbers are examples of [1, 28, 28]. Four
+ * extents whose last is 1 to 4, and whose second is larger, are images with the channels last, which are put first.
  *
  * @throws TorchvaeError ERR_DATA_FORMAT for fewer than two or more than five extents, no number at all, or numbers that are not
- * finite as float32
+ * finite as float32; ERR_TYPE and ERR_RANGE for options, and for values that `kind` does not allow
  */
-export function datasetOf(array: NumericArray, { name, file, labels }: ArrayNames): Dataset {
+export function datasetOf(
+  array: NumericArray,
+  { name, file, labels }: ArrayNames,
+  options: PixelOptions = {},
+): Dataset {
+  checkPixelOptions(options);
   const layout = layoutOf(array.shape, file);
-  const { data, kind } = valuesOf(array, file);
+  const numbers = numbersOf(array);
+  const conversion = conversionOf(survey(numbers), options);
+  const data = convert(numbers, conversion, file, placesIn(array.shape));
   return new Dataset({
     name,
     shape: layout.shape,
-    kind,
+    kind: conversion.kind,
     data: layout.arrange(data),
     ...(labels && { labels: labelsOf(labels, array.shape[0]!, file) }),
   });
+}
+
+/** The numbers of an array: 16 bits without a sign are levels of pixels where the examples are images. */
+export function numbersOf({ data, shape, isBoolean }: NumericArray): Numbers {
+  if (isBoolean) return { type: 'bits', data };
+  if (data instanceof Uint8Array) return { type: 'bytes', data };
+  return { type: data instanceof Uint16Array && shape.length > 2 ? 'levels' : 'numbers', data };
+}
+
+/**
+ * Names the places of numbers in an array.
+ *
+ * @param first the place of the first example among all
+ */
+export function placesIn(shape: readonly number[], first = 0): (index: number) => string {
+  const size = shape.slice(1).reduce((product, extent) => product * extent, 1);
+  return (index) => `example ${first + Math.floor(index / size)}, number ${index % size}`;
 }
 
 /**
@@ -105,53 +122,12 @@ export function labelsOf({ shape, data }: NumericArray, count: number, file: str
   return labels;
 }
 
-/**
- * The numbers as a data set holds them, and their narrowest kind.
- *
- * @param first the place of the first example among all, for messages
- * @throws TorchvaeError ERR_DATA_FORMAT for numbers that are not finite as float32
- */
-export function valuesOf(
-  { data, shape, isBoolean }: NumericArray,
-  file: string,
-  first = 0,
-): { data: Uint8Array | Float32Array; kind: DataKind } {
-  if (data instanceof Uint8Array) {
-    return isBoolean ? { data: data.map((bit) => (bit ? 255 : 0)), kind: 'binary' } : { data, kind: 'unit' };
-  }
-  const floats =
-    data instanceof Float32Array
-      ? data
-      : allocate(file, 4 * data.length, () => {
-          const copy = new Float32Array(data.length);
-          for (let i = 0; i < copy.length; i++) copy[i] = Number(data[i]);
-          return copy;
-        });
-  let kind: DataKind = 'binary';
-  for (let i = 0; i < floats.length; i++) {
-    const value = floats[i]!;
-    if (!Number.isFinite(value)) throw notFinite(file, Number(data[i]), i, shape, first);
-    if (kind === 'binary' && value !== 0 && value !== 1) kind = 'unit';
-    if (kind === 'unit' && (value < 0 || value > 1)) kind = 'real';
-  }
-  return { data: floats, kind };
-}
-
-function notFinite(
-  file: string,
-  value: number,
-  index: number,
-  shape: readonly number[],
-  first: number,
-): TorchvaeError {
-  const size = shape.slice(1).reduce((product, extent) => product * extent, 1);
-  const place = `example ${first + Math.floor(index / size)}, number ${index % size}`;
-  return badData(file, `expected numbers that are finite as float32 but received ${value} at ${place}`);
-}
-
+/** 1 and 3 channels are more likely than 2 and 4, where both the first and the last extent can be meant. */
 function isChannelsLast(inner: readonly number[]): boolean {
-  const isColor = (extent: number | undefined) => extent === 1 || extent === 3;
-  return inner.length === 3 && isColor(inner[2]) && !isColor(inner[0]);
+  const [first, , last] = inner;
+  if (inner.length !== 3) return false;
+  const isUsual = (extent: number) => extent === 1 || extent === 3;
+  return isUsual(last!) ? !isUsual(first!) : last! <= 4 && first! > 4;
 }
 
 /** [n, height, width, channels] to [n, channels, height, width]. */

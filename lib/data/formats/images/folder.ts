@@ -1,16 +1,28 @@
 import { basename } from 'node:path';
-import type { Sharp, SharpOptions } from 'sharp';
-import { checkInteger, checkOptions, checkPath, expected } from '../../../check.ts';
+import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from '../../../check.ts';
 import { TorchvaeError } from '../../../errors.ts';
-import { loadSharp } from '../../../sharp.ts';
 import { Dataset } from '../../dataset.ts';
-import { allocate, badData, readWhole } from '../../files/source.ts';
-import { checkGoesOn } from '../../streams/source.ts';
+import {
+  type Conversion,
+  checkPixelOptions,
+  conversionOf,
+  convert,
+  isSettled,
+  merged,
+  type Numbers,
+  PIXEL_OPTIONS,
+  type PixelOptions,
+  type Survey,
+  survey,
+} from '../../examples/pixels.ts';
+import { allocate, badData } from '../../files/source.ts';
+import { checkGoesOn, NEVER } from '../../streams/source.ts';
+import { type Header, ImageDecoder, type ImageShape, isBadImage } from './decoder.ts';
 import { findImages, type ImageFiles } from './files.ts';
-import { plainPng } from './plain-png.ts';
+import { eachGood, kept, noImage, notesOf, without } from './skipping.ts';
 
 /** How {@link loadImageFolder} reads. */
-export interface ImageFolderOptions {
+export interface ImageFolderOptions extends PixelOptions {
   /**
    * Height and width of the examples in pixels, or one number for both. Images are resized to cover it, and what
    * exceeds it is cut off. Default: the size of the first image, which all others must have.
@@ -20,69 +32,81 @@ export interface ImageFolderOptions {
   channels?: 1 | 3;
   /** Pixels that one image may have before it is resized. Default 2^26, which is 8192 x 8192. */
   maxPixels?: number;
+  /** What a damaged image does: `refuse` (default) throws an error that names it, `skip` leaves it out and counts it. */
+  onBadImage?: 'refuse' | 'skip';
 }
 
-export const IMAGE_OPTIONS = ['imageSize', 'channels', 'maxPixels'] as const;
+export const IMAGE_OPTIONS = ['imageSize', 'channels', 'maxPixels', 'onBadImage', ...PIXEL_OPTIONS] as const;
 
-/** Formats that files may have, whatever their extension; libvips also reads formats that refer to other files. */
-const FORMATS = ['png', 'jpeg', 'webp', 'gif', 'heif', 'tiff'];
 /** Of one image, unless more are asked for. */
 const MAX_PIXELS = 2 ** 26;
-/** Bytes of one file. */
-const MAX_FILE = 2 ** 28;
 /** Bytes of all examples: what one array of every supported Node holds. */
 const MAX_BYTES = 2 ** 32 - 1;
-/** Images that are decoded at a time. */
-const AT_A_TIME = 8;
-
-type Decoder = (bytes: Uint8Array, options: SharpOptions) => Sharp;
-
-/** What the header of an image says. */
-interface Header {
-  height: number;
-  width: number;
-  isGray: boolean;
-}
 
 /** A folder of images whose headers were read. */
 export interface OpenImageFolder {
   readonly files: ImageFiles;
-  /** [channels, height, width] of every example. */
-  readonly shape: readonly [channels: number, height: number, width: number];
-  /** The bytes of one image, in that shape. */
-  decode(path: string): Promise<Uint8Array>;
+  readonly shape: ImageShape;
+  /** Whether all images have 8 bits a channel. */
+  readonly isBytes: boolean;
+  /** For people: what was passed over. */
+  readonly notes: readonly string[];
+  /** The numbers of one image, in that shape. */
+  decode(path: string): Promise<Numbers>;
 }
 
 /**
  * The images of a folder: right in it, or in a folder for each class. They come by class, then by path, in the order of their
  * names' code units. Turned upright as their EXIF orientation says; what is transparent becomes black; of animations and
- * documents the first picture. Decoded by sharp, which has to be installed beside torchvae.
+ * documents the first picture. Decoded by sharp, which has to be installed beside torchvae. Images of 16 bits and of floats keep their
+ * levels.
  *
- * @returns bytes of kind `unit`, shape [channels, height, width], with the folders as classes
+ * @returns shape [channels, height, width], with the folders as classes; bytes where all images have 8 bits a channel, else float32
  * @throws TorchvaeError ERR_STATE without sharp, ERR_IO, ERR_DATA_FORMAT for a folder without images, an image that is damaged, has
  * more than `maxPixels` or another size than the first where none was asked for, links that lead out of the folder; ERR_TYPE or
  * ERR_RANGE for options
  */
 export async function loadImageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
-  const { files, shape, decode } = await openImageFolder(folder, options);
-  const { paths, labels, classes } = files;
-  const length = shape.reduce((product, extent) => product * extent, 1);
-  if (length * paths.length > MAX_BYTES) {
+  const images = await openImageFolder(folder, options);
+  const { files, shape, isBytes } = images;
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  const bytes = size * files.paths.length * (isBytes ? 1 : 4);
+  if (bytes > MAX_BYTES) {
     throw badData(
       folder,
-      `expected at most ${MAX_BYTES} bytes but ${paths.length} images of ${shape.join(' x ')} are more; make them smaller, or ` +
+      `expected at most ${MAX_BYTES} bytes but ${files.paths.length} images of ${shape.join(' x ')} are more; make them smaller, or ` +
         'stream them (streamDataset, --stream)',
     );
   }
-  const data = allocate(folder, length * paths.length, () => new Uint8Array(length * paths.length));
-  await eachOf(paths, async (path, i) => data.set(await decode(path), i * length));
+  // Images of 8 bits, of which there may be very many, are put into their places at once.
+  const data = isBytes ? allocate(folder, bytes, () => new Uint8Array(bytes)) : undefined;
+  const deep = new Array<Numbers | undefined>(isBytes ? 0 : files.paths.length).fill(undefined);
+  let found = NOTHING;
+  const skipped = await eachGood(files.paths, options, async (path, i) => {
+    const numbers = await images.decode(path);
+    found = merged(found, survey(numbers));
+    if (data) data.set(numbers.data as Uint8Array, i * size);
+    else deep[i] = numbers;
+  });
+  const { paths, labels, classes } = without(files, skipped, folder);
+  const conversion = conversionOf(found, options);
+  const values = data
+    ? convert({ type: 'bytes', data: kept(data, skipped, size) }, conversion, folder, placeIn(paths, size))
+    : joined(
+        deep
+          .filter((numbers) => numbers !== undefined)
+          .map((numbers, i) => pixelsOf(numbers, conversion, paths[i]!)),
+        folder,
+        paths.length * size,
+      );
   return new Dataset({
     name: basename(folder),
     shape,
-    kind: 'unit',
-    data,
+    kind: conversion.kind,
+    data: values,
     ...(labels && { labels }),
     ...(classes && { classes }),
+    notes: [...images.notes, ...notesOf(skipped, folder)],
   });
 }
 
@@ -94,153 +118,137 @@ export async function loadImageFolder(folder: string, options: ImageFolderOption
 export async function openImageFolder(
   folder: string,
   options: ImageFolderOptions,
-  signal?: AbortSignal,
+  signal: AbortSignal = NEVER,
 ): Promise<OpenImageFolder> {
   const {
     imageSize,
     channels,
     maxPixels = MAX_PIXELS,
+    onBadImage,
   } = checkOptions('options of loadImageFolder', options, IMAGE_OPTIONS);
   checkPath('folder', folder);
+  checkPixelOptions(options);
   checkInteger('maxPixels', maxPixels, 1, 2 ** 31);
+  if (onBadImage !== undefined) checkOneOf('onBadImage', onBadImage, ['refuse', 'skip']);
   const asked = imageSize === undefined ? undefined : checkSize(imageSize);
   if (channels !== undefined && channels !== 1 && channels !== 3) {
     throw new TorchvaeError('ERR_RANGE', expected('1 or 3', 'channels', channels));
   }
-  const decoder = (await loadSharp('Images are decoded')) as unknown as Decoder;
-  const files = await findImages(folder);
-  const { paths } = files;
-  const read = (path: string) => open(decoder, path, maxPixels);
-  const first = await headerOf(await read(paths[0]!), paths[0]!, maxPixels);
-  const size = asked ?? [first.height, first.width];
-  const checkHeader = (path: string, header: Header) => {
-    if (asked || (header.height === first.height && header.width === first.width)) return;
-    const trouble = `expected the size of ${paths[0]} (${first.height} x ${first.width}) but it is ${header.height} x ${header.width}`;
-    throw badData(path, `${trouble}; give imageSize (--size) to resize all`);
-  };
-  let isGray = true;
-  await eachOf(paths, async (path) => {
-    if (signal) checkGoesOn(folder, signal);
-    // With size and channels given there is nothing to learn of all before the first is decoded.
+  const decoder = await ImageDecoder.load(maxPixels);
+  const { notes, ...all } = await findImages(folder);
+  const { path: from, header: first } = await firstHeader(folder, all.paths, decoder, options);
+  let isGray = first.isGray;
+  let isBytes = first.depth === 'uchar';
+  const skipped = await eachGood(all.paths, options, async (path) => {
+    checkGoesOn(folder, signal);
+    // With size and channels given there is nothing to learn of the others.
     if (asked && channels) return;
-    const header = await headerOf(await read(path), path, maxPixels);
+    const header = await decoder.header(path);
     isGray &&= header.isGray;
-    checkHeader(path, header);
+    isBytes &&= header.depth === 'uchar';
+    if (!asked) checkSameSize(path, header, from, first);
   });
-  const depth = channels ?? (isGray ? 1 : 3);
-  const [height, width] = size as [number, number];
+  const files = without(all, skipped, folder);
+  const [height, width] = asked ?? [first.height, first.width];
+  const shape = [channels ?? (isGray ? 1 : 3), height, width] as const;
   return {
     files,
-    shape: [depth, height, width],
-    decode: async (path) => {
-      const bytes = await bytesOf(path);
-      const isSmall = height * width <= maxPixels;
-      const plain = isSmall ? plainPng(bytes, [depth, height, width]) : undefined;
-      if (plain) return planesOf(plain, depth, depth);
-      const image = imageOf(decoder, bytes, maxPixels);
-      checkHeader(path, await headerOf(image, path, maxPixels));
-      return pixelsOf(image, path, depth, size);
-    },
+    shape,
+    isBytes,
+    notes: [...notes, ...notesOf(skipped, folder)],
+    decode: (path) =>
+      decoder.decode(path, shape, (header) => {
+        if (!asked) checkSameSize(path, header, from, first);
+        if (!isBytes || header.depth === 'uchar') return;
+        throw badData(
+          path,
+          `expected 8 bits a channel, as ${from} has, but it has more; leave imageSize or channels out`,
+        );
+      }),
   };
 }
 
-/** Bytes of all examples if all are as large as the first image and in color. */
+/** The header of the first image that can be decoded. */
+async function firstHeader(
+  folder: string,
+  paths: readonly string[],
+  decoder: ImageDecoder,
+  { onBadImage }: ImageFolderOptions,
+): Promise<{ path: string; header: Header }> {
+  for (const path of paths) {
+    try {
+      return { path, header: await decoder.header(path) };
+    } catch (error) {
+      if (onBadImage !== 'skip' || !isBadImage(error)) throw error;
+    }
+  }
+  throw noImage(folder);
+}
+
+/** The values of one image as float32. */
+export function pixelsOf(numbers: Numbers, conversion: Conversion, path: string): Float32Array {
+  const values = convert(numbers, conversion, path, (index) => `value ${index}`);
+  return values instanceof Float32Array ? values : Float32Array.from(values, (byte) => byte / 255);
+}
+
+/**
+ * What the numbers of all images are, found by decoding them until nothing can change it.
+ *
+ * @returns also the images that cannot be decoded, if these are left out
+ */
+export async function surveyImages(
+  folder: string,
+  { files, decode }: OpenImageFolder,
+  options: ImageFolderOptions,
+  signal: AbortSignal,
+): Promise<{ found: Survey; files: ImageFiles; notes: string[] }> {
+  let found = NOTHING;
+  const canStop = options.onBadImage !== 'skip';
+  const skipped = await eachGood(files.paths, options, async (path) => {
+    checkGoesOn(folder, signal);
+    if (canStop && isSettled(found, 'bytes')) return;
+    const numbers = await decode(path);
+    // Only now, since others ran meanwhile.
+    found = merged(found, survey(numbers));
+  });
+  return { found, files: without(files, skipped, folder), notes: notesOf(skipped, folder) };
+}
+
+/**
+ * Bytes of all examples if all are as large as the first image and in color.
+ *
+ * @param imageSize height and width that images are resized to
+ */
 export async function imageFolderSize(folder: string, imageSize?: number): Promise<number> {
   const { paths } = await findImages(folder);
   if (imageSize !== undefined) return 3 * imageSize ** 2 * paths.length;
-  const [path] = paths as [string];
-  const decoder = (await loadSharp('Images are decoded')) as unknown as Decoder;
-  const { height, width } = await headerOf(await open(decoder, path, MAX_PIXELS), path, MAX_PIXELS);
+  const { height, width } = await (await ImageDecoder.load(MAX_PIXELS)).header(paths[0]!);
   return 3 * height * width * paths.length;
 }
+
+const NOTHING: Survey = { kind: 'binary', max: 0 };
 
 function checkSize(size: unknown): [number, number] {
   const [height, width] = Array.isArray(size) && size.length === 2 ? size : [size, size];
   return [checkInteger('imageSize', height, 1, 1 << 14), checkInteger('imageSize', width, 1, 1 << 14)];
 }
 
-/** Runs the action on a few paths at a time; rejects with the error of the first path that fails. */
-export async function eachOf(
-  paths: readonly string[],
-  action: (path: string, index: number) => Promise<unknown>,
-): Promise<void> {
-  for (let start = 0; start < paths.length; start += AT_A_TIME) {
-    const some = paths.slice(start, start + AT_A_TIME);
-    const outcomes = await Promise.allSettled(some.map((path, i) => action(path, start + i)));
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed) throw failed.reason;
+function checkSameSize(path: string, header: Header, from: string, first: Header): void {
+  if (header.height === first.height && header.width === first.width) return;
+  const trouble = `expected the size of ${from} (${first.height} x ${first.width}) but it is ${header.height} x ${header.width}`;
+  throw badData(path, `${trouble}; give imageSize (--size) to resize all`);
+}
+
+function joined(parts: readonly Float32Array[], folder: string, length: number): Float32Array {
+  const whole = allocate(folder, 4 * length, () => new Float32Array(length));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
   }
+  return whole;
 }
 
-async function open(decoder: Decoder, path: string, maxPixels: number): Promise<Sharp> {
-  return imageOf(decoder, await bytesOf(path), maxPixels);
-}
-
-async function bytesOf(path: string): Promise<Uint8Array> {
-  const bytes = await readWhole(path, MAX_FILE);
-  if (bytes.length === 0) throw badData(path, 'expected an image but the file is empty');
-  return bytes;
-}
-
-function imageOf(decoder: Decoder, bytes: Uint8Array, maxPixels: number): Sharp {
-  return decoder(bytes, { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true });
-}
-
-async function headerOf(image: Sharp, path: string, maxPixels: number): Promise<Header> {
-  const { format, height, width, space, orientation = 1 } = await decoding(path, image.metadata());
-  if (!FORMATS.includes(format))
-    throw badData(path, `expected one of ${FORMATS.join(', ')} but it is ${format}`);
-  if (height * width > maxPixels) {
-    throw badData(
-      path,
-      `expected at most ${maxPixels} pixels but it has ${height} x ${width}; raise maxPixels if it is right`,
-    );
-  }
-  const isTurned = orientation >= 5;
-  return {
-    height: isTurned ? width : height,
-    width: isTurned ? height : width,
-    isGray: space === 'b-w' || space === 'grey16',
-  };
-}
-
-/** [channels, height, width]. */
-async function pixelsOf(
-  image: Sharp,
-  path: string,
-  channels: number,
-  [height, width]: readonly [number, number] | number[],
-): Promise<Uint8Array> {
-  const upright = image.autoOrient().flatten({ background: '#000' });
-  const resized = upright.resize({ width: width!, height: height!, fit: 'cover' });
-  const raw = resized.toColorspace(channels === 1 ? 'b-w' : 'srgb').raw({ depth: 'uchar' });
-  const { data, info } = await decoding(path, raw.toBuffer({ resolveWithObject: true }));
-  const pixels = height! * width!;
-  if (info.channels < channels || data.length !== pixels * info.channels) {
-    throw badData(
-      path,
-      `expected ${channels} channels of ${height} x ${width} but decoding gave ${info.channels} of ${info.height} x ${info.width}`,
-    );
-  }
-  return planesOf(data, info.channels, channels);
-}
-
-/** [height, width, present] to [channels, height, width]. */
-function planesOf(data: Uint8Array, present: number, channels: number): Uint8Array {
-  if (present === 1) return data;
-  const pixels = data.length / present;
-  const planes = new Uint8Array(channels * pixels);
-  for (let c = 0; c < channels; c++) {
-    for (let i = 0; i < pixels; i++) planes[c * pixels + i] = data[i * present + c]!;
-  }
-  return planes;
-}
-
-async function decoding<T>(path: string, result: Promise<T>): Promise<T> {
-  try {
-    return await result;
-  } catch (cause) {
-    const reason = (cause as Error).message.split('\n')[0];
-    throw badData(path, `expected a whole image but decoding failed: ${reason}`, cause);
-  }
+function placeIn(paths: readonly string[], size: number): (index: number) => string {
+  return (index) => `value ${index % size} of ${paths[Math.floor(index / size)]}`;
 }

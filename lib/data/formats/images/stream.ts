@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { type Conversion, conversionOf, convert } from '../../examples/pixels.ts';
 import {
   BlockWalk,
   checkGoesOn,
@@ -9,11 +10,20 @@ import {
   type StreamDescription,
   type StreamSource,
 } from '../../streams/source.ts';
-import { eachOf, type ImageFolderOptions, type OpenImageFolder, openImageFolder } from './folder.ts';
+import type { ImageFiles } from './files.ts';
+import {
+  type ImageFolderOptions,
+  type OpenImageFolder,
+  openImageFolder,
+  pixelsOf,
+  surveyImages,
+} from './folder.ts';
+import { eachOf } from './skipping.ts';
 
 /**
  * The images of a folder, decoded anew in every epoch, a few at a time, into what {@link loadImageFolder} gives. An epoch's order
- * is a shuffle of all images, since each can be read alone.
+ * is a shuffle of all images, since each can be read alone. What their numbers are is found by decoding the first of them, or all of
+ * those of 16 bits, and of those among which damaged ones are skipped.
  *
  * @throws TorchvaeError as `loadImageFolder` does
  */
@@ -23,29 +33,43 @@ export async function openImageStream(
   signal: AbortSignal,
 ): Promise<StreamSource> {
   const images = await openImageFolder(folder, options, signal);
-  const { paths, labels, classes } = images.files;
+  const { kind, maxLevel, onBadImage } = options;
+  const isKnown = kind !== undefined && (images.isBytes || maxLevel !== undefined) && onBadImage !== 'skip';
+  const { found, files, notes } = isKnown
+    ? { found: { kind, max: 1 }, files: images.files, notes: [] }
+    : await surveyImages(folder, images, options, signal);
+  const conversion = conversionOf(found, options);
+  const { labels, classes, paths } = files;
   const description: StreamDescription = {
     name: basename(folder),
     length: paths.length,
     shape: images.shape,
-    kind: 'unit',
-    isBytes: true,
+    kind: conversion.kind,
+    isBytes: images.isBytes && (conversion.kind === 'unit' || conversion.kind === 'binary'),
     hasLabels: labels !== undefined,
     classes,
+    notes: [...images.notes, ...notes],
   };
   return {
     ...description,
-    open: async (request) => imageReading(folder, images, description, request),
+    open: async (request) => imageReading(folder, files, images, { description, conversion }, request),
   };
 }
 
 function imageReading(
   folder: string,
-  { files: { paths, labels }, decode }: OpenImageFolder,
-  description: StreamDescription,
+  { paths, labels }: ImageFiles,
+  { decode }: OpenImageFolder,
+  { description, conversion }: { description: StreamDescription; conversion: Conversion },
   request: EpochRequest,
 ): Reading {
   const walk = new BlockWalk(evenBlocks(paths.length, 1), request);
+  const valuesOf = async (path: string) => {
+    const numbers = await decode(path);
+    return description.isBytes
+      ? convert(numbers, conversion, path, (index) => `value ${index}`)
+      : pixelsOf(numbers, conversion, path);
+  };
   return {
     read: async (count) => {
       const into = emptyBlock(description, count);
@@ -54,7 +78,7 @@ function imageReading(
       const wanted = pieces.map(({ block }) => paths[block]!);
       await eachOf(wanted, async (path, i) => {
         checkGoesOn(folder, request.signal);
-        into.data.set(await decode(path), i * size);
+        into.data.set(await valuesOf(path), i * size);
         if (labels) into.labels![i] = labels[pieces[i]!.block]!;
       });
       return into;
