@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   Dataset,
@@ -10,6 +11,7 @@ import {
   mnist,
   StreamedDataset,
   schemaFromJson,
+  streamDataset,
   TableSchema,
 } from '../lib/data/index.ts';
 import { refusal } from './refusal.ts';
@@ -366,12 +368,97 @@ describe('Parquet', () => {
       () => Buffer.concat([fixture('plain').subarray(0, -8), Buffer.alloc(4, 255), Buffer.from('PAR1')]),
       /its footer is damaged: .*4294967295/,
     ],
-    ['nested columns', () => fixture('nested'), /column "tags": expected one value a row but it is nested/],
+    [
+      'nested columns',
+      () => fixture('nested'),
+      /column "tags": expected one value or a list of numbers a row but it is nested/,
+    ],
   ])('refuses %s', async (_, bytes, message) => {
     const path = file('bad.parquet', bytes());
     const told = await refusal('ERR_DATA_FORMAT', () => loadDataset(path));
     expect(told).toContain(path);
     expect(told).toMatch(message);
+  });
+
+  const vectors = (kind: string) => readFileSync(join(packageFolder, `test/fixtures/vectors${kind}.parquet`));
+  const images = () => readFileSync(join(packageFolder, 'test/fixtures/images.parquet'));
+
+  test('lists of numbers of one length are vectors', async () => {
+    const path = file('vectors.parquet', vectors(''));
+    const data = await loadDataset(path, {
+      columns: { id: 'ignore' },
+      onMissing: 'impute',
+      standardize: false,
+    });
+    expect([...data.data]).toEqual([
+      0.5,
+      -1,
+      2,
+      1,
+      2,
+      1.5,
+      3,
+      4,
+      3,
+      4,
+      1.5,
+      Math.fround(7 / 3),
+      4,
+      5,
+      6,
+      2.5,
+      5,
+      6,
+      7,
+      9,
+    ]);
+    expect(schemaOf(data).describe()).toEqual([
+      { column: 'emb', became: 'vector of 3 numbers, -1 to 6' },
+      { column: 'more', became: 'vector of 2 numbers, 1 to 9' },
+      { column: 'id', became: 'left out: as asked' },
+    ]);
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(
+      /row 3, column "emb\[0\]": .* missing/,
+    );
+    const stream = await streamDataset(path, {
+      columns: { id: 'ignore' },
+      onMissing: 'impute',
+      standardize: false,
+    });
+    expect((await stream.head(4)).data).toEqual(data.data);
+    const later = await loadDataset(path, { schema: schemaOf(data), columns: { more: 'numeric' } }).catch(
+      (error) => error.message,
+    );
+    expect(later).toMatch(/expected one of the columns .* but received "more"/);
+    const uneven = file('uneven.parquet', vectors('-uneven'));
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(uneven))).toMatch(
+      /row 2, column "emb": expected 2 numbers, as in the first row, but received 1/,
+    );
+    expect(
+      await refusal('ERR_DATA_FORMAT', () => loadDataset(uneven, { columns: { emb: 'ignore' } })),
+    ).toMatch(/at least one column/);
+  });
+
+  test('images with classes, as Hugging Face keeps them', async () => {
+    const path = file('images.parquet', images());
+    const data = await loadDataset(path);
+    expect(data.describe()).toBe('images.parquet: 5 examples of 1x2x3, unit, uint8, 2 classes');
+    expect([data.classes, ...data.labels!]).toEqual([['cat', 'dog'], 0, 1, 1, 0, 1]);
+    expect([...data.data.subarray(6, 12)]).toEqual([10, 50, 100, 150, 200, 250]);
+    const named = await loadDataset(path, { labelColumn: 'word', imageSize: 4, invert: true });
+    expect([named.shape, named.classes, ...named.labels!]).toEqual([[1, 4, 4], ['a', 'b'], 1, 0, 1, 0, 1]);
+    const { train } = await loadSplit(path, { validation: 0.4 });
+    expect(train.length).toBe(3);
+    expect((await loadDataset(path, { columns: { image: 'ignore' } })).shape).toEqual([3]);
+    await refusal('ERR_RANGE', () => loadDataset(path, { labelColumn: 'kind' }));
+    expect(await refusal('ERR_DATA_FORMAT', () => streamDataset(path))).toMatch(/column image holds images/);
+    const damaged = Buffer.from(images());
+    damaged.fill(0, damaged.indexOf('IHDR'), damaged.indexOf('IHDR') + 4);
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file('d.parquet', damaged)))).toMatch(
+      /row 1, column "image": expected a whole image .*onBadImage/,
+    );
+    // The second image of the group refers to the bytes of the first.
+    expect((await loadDataset(file('d.parquet', damaged), { onBadImage: 'skip' })).length).toBe(3);
   });
 
   test('a run of a billion values in a small file does not take the process down', async () => {
@@ -386,13 +473,83 @@ describe('Parquet', () => {
   });
 
   test('mutations are read or refused, within bounded memory and time', async () => {
-    const files = ['plain', 'snappy', 'zstd', 'gzip'].map(fixture);
+    const files = [...['plain', 'snappy', 'zstd', 'gzip'].map(fixture), vectors(''), images()];
     const read = (bytes: Uint8Array) => loadDataset(file('f.parquet', bytes), { onMissing: 'impute' });
     await fuzz(files, read, { rounds: 160, megabytes: 400, codes: ['ERR_DATA_FORMAT'] });
   }, 120_000);
 });
 
+describe('JSON lines', () => {
+  const rows = [
+    { v: 1, city: 'Rome', at: '2026-01-01', emb: [0.5, 1] },
+    { v: 2.5, city: null, at: '2026-01-02', emb: [1, 2] },
+    { city: 'Oslo', at: '2026-01-03', emb: [2, 3], note: 'late' },
+  ];
+  const text = `\n${rows.map((row) => JSON.stringify(row)).join('\r\n')}\n`;
+
+  test.each([
+    ['plain', 'rows.jsonl', Buffer.from(text)],
+    ['compressed', 'rows.ndjson.gz', gzipSync(text)],
+  ])('%s: columns are the keys of all lines', async (_, name, bytes) => {
+    const path = file(name, bytes);
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(
+      /row 3, column "v": .* missing/,
+    );
+    const data = await loadDataset(path, { onMissing: 'impute' });
+    expect(schemaOf(data).decode(data.data as Float32Array)[2]).toEqual({
+      v: 1.8,
+      city: 'Oslo',
+      at: '2026-01-03',
+      'emb[0]': 2,
+      'emb[1]': 3,
+      note: 'late',
+    });
+    const one = await loadDataset(
+      file('one.jsonl', '{"at":"2026-01-02","v":2,"city":"Rome","emb":[1,1],"x":{}}'),
+      {
+        schema: schemaOf(data),
+      },
+    );
+    expect(one.size).toBe(data.size);
+    const { train } = await loadSplit(
+      path,
+      { validation: 0.34 },
+      { columns: { v: 'ignore', note: 'ignore', city: 'ignore' } },
+    );
+    expect(train.shape).toEqual([3]);
+  });
+
+  test.each([
+    ['{"a":1}\n{"a":', /line 2: expected a JSON object but/],
+    ['{"a":1}\n[1]', /line 2: expected a JSON object but received \[1\]/],
+    ['{"a":{"b":1}}', /row 1, column "a": .* received object/],
+    ['{"a":[1,2]}\n{"a":[1]}', /row 2, column "a\[1\]": .* missing/],
+    ['\n', /at least one record/],
+  ])('refuses %j', async (content, message) => {
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file('bad.jsonl', content)))).toMatch(message);
+  });
+});
+
 describe('records', () => {
+  test('with vectors, in arrays of any type', async () => {
+    const records = [
+      { id: 1, emb: [0.5, 2] },
+      { id: 2, emb: Float32Array.of(1, 4) },
+    ];
+    const data = await Dataset.fromRecords(records, { columns: { id: 'ignore' }, standardize: false });
+    expect([...data.data]).toEqual([0.5, 2, 1, 4]);
+    const stream = await StreamedDataset.from(() => records, {
+      columns: { id: 'ignore' },
+      standardize: false,
+    });
+    expect((await stream.head(2)).data).toEqual(data.data);
+    const one = await Dataset.fromRecords([{ emb: [9, 9] }], { schema: schemaOf(data) });
+    expect([...one.data]).toEqual([9, 9]);
+    expect(
+      await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords([{ emb: [1] }, { emb: [1, 2] }])),
+    ).toMatch(/record 1: expected the keys of record 0 \(emb\[0\]\) but it has "emb\[1\]"/);
+  });
+
   async function* cursor() {
     for (let i = 0; i < 6; i++) yield { size: i, wet: i % 2 === 0, who: i < 3 ? 'a' : 'b', big: BigInt(i) };
   }

@@ -1,25 +1,25 @@
 import { stat } from 'node:fs/promises';
-import { defined } from '../../check.ts';
-import type { ColumnType } from '../tables/column-types.ts';
+import { only } from '../options.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
 import { beginsWith, type Format } from './format.ts';
+import { IMAGE_OPTIONS, type ImageFolderOptions, loadImages } from './images/folder.ts';
+import { type ParquetOptions, readParquet } from './parquet/reader.ts';
 import { openParquetStream, PARQUET_STREAM_OPTIONS, type ParquetStreamOptions } from './parquet/stream.ts';
-import { readParquet } from './parquet/table.ts';
 
 /** The size in memory as a rough multiple of the file's size. */
 const RATIO = 8;
 
-/** Parquet tables. */
-export const parquet: Format<
-  { columns?: Readonly<Record<string, ColumnType>> } & TableRowsOptions,
-  ParquetStreamOptions
-> = {
+/** Parquet files of rows, or of images as the library datasets of Hugging Face writes them. */
+export const parquet: Format<ParquetOptions & TableRowsOptions & ImageFolderOptions, ParquetStreamOptions> = {
   name: 'Parquet file',
   extensions: ['.parquet'],
   detect: (found) => beginsWith(found, Buffer.from('PAR1')),
-  options: ['columns', ...TABLE_ROWS_OPTIONS],
-  read: async (path, { columns, ...learning }) =>
-    tableRows(await readParquet(path, defined({ columns }), tableSchema(learning)), learning),
+  options: ['columns', ...TABLE_ROWS_OPTIONS, ...IMAGE_OPTIONS],
+  read: async (path, options) => {
+    const found = await readParquet(path, only(options, ['columns', 'labelColumn']), tableSchema(options));
+    if ('table' in found) return tableRows(found.table, only(options, TABLE_ROWS_OPTIONS));
+    return loadImages(found.images, only(options, IMAGE_OPTIONS));
+  },
   stream: {
     options: PARQUET_STREAM_OPTIONS,
     open: openParquetStream,

@@ -1,5 +1,6 @@
 import { timeText } from './cells.ts';
-import type { Field, LabelField } from './fields.ts';
+import type { Field, LabelField, NumericField } from './fields.ts';
+import { elementName } from './vectors.ts';
 
 /** A column and what it became. */
 export interface ColumnSummary {
@@ -11,13 +12,44 @@ export interface ColumnSummary {
 /** Categories that are named. */
 const SHOWN = 8;
 
-/** What a column became in a schema. */
-export function summaryOf(field: Field | (LabelField & { readonly type: 'label' })): ColumnSummary {
-  return { column: field.name, became: becameOf(field) };
+/** What columns became in a schema; the numbers of a vector come together. */
+export function summariesOf(fields: readonly Field[]): ColumnSummary[] {
+  const summaries: ColumnSummary[] = [];
+  for (let i = 0; i < fields.length; ) {
+    const vector = vectorAt(fields, i);
+    summaries.push(
+      vector.length > 1 ? vectorSummary(vector) : { column: fields[i]!.name, became: becameOf(fields[i]!) },
+    );
+    i += vector.length;
+  }
+  return summaries;
 }
 
-function becameOf(field: Field | (LabelField & { readonly type: 'label' })): string {
-  if (field.type === 'label') return `label, ${listOf(field.categories, 'classes')}`;
+/** What the column of the labels became. */
+export function labelSummary({ name, categories }: LabelField): ColumnSummary {
+  return { column: name, became: `label, ${listOf(categories, 'classes')}` };
+}
+
+/** The numeric fields from this one on that are numbers of one vector, or the field alone. */
+function vectorAt(fields: readonly Field[], first: number): readonly Field[] {
+  const [, name] = /^(.*)\[0\]$/.exec(fields[first]!.name) ?? [];
+  if (name === undefined) return [fields[first]!];
+  const isNext = (field: Field | undefined, i: number) =>
+    field?.type === 'numeric' && field.name === elementName(name, i);
+  let length = 0;
+  while (isNext(fields[first + length], length)) length++;
+  return fields.slice(first, first + Math.max(1, length));
+}
+
+function vectorSummary(vector: readonly Field[]): ColumnSummary {
+  const name = vector[0]!.name.slice(0, -'[0]'.length);
+  const numbers = vector as readonly NumericField[];
+  const min = Math.min(...numbers.map((field) => field.min));
+  const max = Math.max(...numbers.map((field) => field.max));
+  return { column: name, became: `vector of ${vector.length} numbers, ${min} to ${max}` };
+}
+
+function becameOf(field: Field): string {
   if (field.type === 'categorical') return `category, ${listOf(field.categories, 'values')}`;
   const { min, max } = field;
   if (field.type === 'date') {

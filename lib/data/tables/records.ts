@@ -11,6 +11,7 @@ import {
   type TableSchemaOptions,
 } from './schema.ts';
 import type { Table } from './table.ts';
+import { flattened } from './vectors.ts';
 
 /** How `Dataset.fromRecords` reads. */
 export interface RecordOptions extends TableSchemaOptions {
@@ -69,19 +70,31 @@ export class RecordTable {
     return this.#builder?.length ?? 0;
   }
 
+  /** Settles the keys by all of these records, instead of the first alone. */
+  expect(records: Iterable<Readonly<Record<string, unknown>>>): void {
+    const all: Record<string, unknown> = {};
+    for (const record of records) Object.assign(all, this.#flattened(record));
+    if (Object.keys(all).length > 0) this.#settle(all);
+  }
+
   /** @throws TorchvaeError ERR_TYPE unless it is a record; ERR_DATA_FORMAT for keys that the first record lacks, and for bad cells */
-  add(record: unknown): void {
+  add(given: unknown): void {
     const place = `record ${this.#first + this.length}`;
-    if (typeof record !== 'object' || record === null || Array.isArray(record)) {
-      throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, record));
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+      throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, given));
     }
+    const record = this.#flattened(given as Record<string, unknown>);
     const keys = this.#keys ?? this.#settle(record);
     this.#builder ??= new TableBuilder(this.#name, [...keys], { types: this.#types, first: this.#first });
     if (!this.#schema) checkKeys(record, keys, this.#name, place);
-    this.#builder.add(Array.from(keys, (key) => (record as Record<string, unknown>)[key]));
+    this.#builder.add(Array.from(keys, (key) => record[key]));
   }
 
-  #settle(record: object): ReadonlySet<string> {
+  #flattened(record: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    return flattened(record, (key) => this.#columns[key] === 'ignore');
+  }
+
+  #settle(record: Readonly<Record<string, unknown>>): ReadonlySet<string> {
     const keys = this.#schema ? recordKeys(this.#schema, record) : Object.keys(record);
     this.#keys = new Set(keys);
     // A schema leaves other keys out, such as those that it was learned without.

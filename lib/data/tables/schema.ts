@@ -4,7 +4,7 @@ import type { DataKind } from '../examples/checks.ts';
 import { allocate, badData } from '../files/source.ts';
 import type { ColumnType } from './column-types.ts';
 import { decodeField } from './decoding.ts';
-import { type ColumnSummary, summaryOf } from './description.ts';
+import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
 import { encodeField, encodeLabels, type OnMissing } from './encoding.ts';
 import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
 import { TableLearner } from './learner.ts';
@@ -181,8 +181,8 @@ export class TableSchema {
   /** Each column and what it became, for people: `{ column: 'age', became: 'number, 17 to 90, whole' }`. */
   describe(): ColumnSummary[] {
     return [
-      ...this.fields.map(summaryOf),
-      ...(this.label ? [summaryOf({ ...this.label, type: 'label' })] : []),
+      ...summariesOf(this.fields),
+      ...(this.label ? [labelSummary(this.label)] : []),
       ...this.leftOut.map(({ name, reason }) => ({ column: name, became: `left out: ${reason}` })),
     ];
   }

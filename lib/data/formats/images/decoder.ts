@@ -2,13 +2,12 @@ import type { Sharp, SharpOptions } from 'sharp';
 import type { TorchvaeError } from '../../../errors.ts';
 import { loadSharp } from '../../../sharp.ts';
 import type { Numbers } from '../../examples/pixels.ts';
-import { badData, readWhole } from '../../files/source.ts';
+import { badData } from '../../files/source.ts';
+import type { ImageFiles } from './files.ts';
 import { plainPng } from './plain-png.ts';
 
 /** Formats that files may have, whatever their extension; libvips also reads formats that refer to other files. */
 const FORMATS = ['png', 'jpeg', 'webp', 'gif', 'heif', 'tiff'];
-/** Bytes of one file. */
-const MAX_FILE = 2 ** 28;
 
 /** How the values of a channel are stored, by the names of libvips. */
 const DEPTHS = {
@@ -31,24 +30,36 @@ export type ImageShape = readonly [channels: number, height: number, width: numb
 
 type Opener = (bytes: Uint8Array, options: SharpOptions) => Sharp;
 
+/** Where images come from. */
+export interface ImageSource {
+  /** For messages. */
+  readonly name: string;
+  /** All images, and for people what was passed over. */
+  find(): Promise<ImageFiles & { readonly notes: readonly string[] }>;
+  /** The bytes of one file, by its path or another name. */
+  read(path: string): Promise<Uint8Array>;
+}
+
 /** Decodes images by sharp, and plain PNG files without it. */
 export class ImageDecoder {
   readonly #sharp: Opener;
   readonly #maxPixels: number;
+  readonly #read: (path: string) => Promise<Uint8Array>;
 
-  private constructor(sharp: Opener, maxPixels: number) {
+  private constructor(sharp: Opener, maxPixels: number, read: ImageSource['read']) {
     this.#sharp = sharp;
     this.#maxPixels = maxPixels;
+    this.#read = read;
   }
 
   /** @throws TorchvaeError ERR_STATE without sharp */
-  static async load(maxPixels: number): Promise<ImageDecoder> {
-    return new ImageDecoder((await loadSharp('Images are decoded')) as unknown as Opener, maxPixels);
+  static async load({ read }: Pick<ImageSource, 'read'>, maxPixels: number): Promise<ImageDecoder> {
+    return new ImageDecoder((await loadSharp('Images are decoded')) as unknown as Opener, maxPixels, read);
   }
 
   /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT as {@link decode} does */
   async header(path: string): Promise<Header> {
-    return this.#header(this.#open(await bytesOf(path)), path);
+    return this.#header(this.#open(await this.#bytesOf(path)), path);
   }
 
   /**
@@ -58,7 +69,7 @@ export class ImageDecoder {
    * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a file that is no image, is damaged, or has too many pixels
    */
   async decode(path: string, shape: ImageShape, check: (header: Header) => void): Promise<Numbers> {
-    const bytes = await bytesOf(path);
+    const bytes = await this.#bytesOf(path);
     const [channels, height, width] = shape;
     const plain = height * width <= this.#maxPixels ? plainPng(bytes, shape) : undefined;
     if (plain) {
@@ -69,6 +80,12 @@ export class ImageDecoder {
     const header = await this.#header(image, path);
     check(header);
     return pixelsOf(image, path, shape, header.depth);
+  }
+
+  async #bytesOf(path: string): Promise<Uint8Array> {
+    const bytes = await this.#read(path);
+    if (bytes.length === 0) throw badImage(path, 'expected an image but the file is empty');
+    return bytes;
   }
 
   #open(bytes: Uint8Array): Sharp {
@@ -115,12 +132,6 @@ function badImage(path: string, trouble: string, cause?: unknown): TorchvaeError
   );
   bad.add(error);
   return error;
-}
-
-async function bytesOf(path: string): Promise<Uint8Array> {
-  const bytes = await readWhole(path, MAX_FILE);
-  if (bytes.length === 0) throw badImage(path, 'expected an image but the file is empty');
-  return bytes;
 }
 
 async function pixelsOf(

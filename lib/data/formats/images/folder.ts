@@ -15,9 +15,9 @@ import {
   type Survey,
   survey,
 } from '../../examples/pixels.ts';
-import { allocate, badData } from '../../files/source.ts';
+import { allocate, badData, readWhole } from '../../files/source.ts';
 import { checkGoesOn, NEVER } from '../../streams/source.ts';
-import { type Header, ImageDecoder, type ImageShape, isBadImage } from './decoder.ts';
+import { type Header, ImageDecoder, type ImageShape, type ImageSource, isBadImage } from './decoder.ts';
 import { findImages, type ImageFiles } from './files.ts';
 import { eachGood, kept, noImage, notesOf, without } from './skipping.ts';
 
@@ -40,11 +40,13 @@ export const IMAGE_OPTIONS = ['imageSize', 'channels', 'maxPixels', 'onBadImage'
 
 /** Of one image, unless more are asked for. */
 const MAX_PIXELS = 2 ** 26;
+/** Bytes of one file. */
+const MAX_FILE = 2 ** 28;
 /** Bytes of all examples: what one array of every supported Node holds. */
 const MAX_BYTES = 2 ** 32 - 1;
 
-/** A folder of images whose headers were read. */
-export interface OpenImageFolder {
+/** Images whose headers were read. */
+export interface OpenImages {
   readonly files: ImageFiles;
   readonly shape: ImageShape;
   /** Whether all images have 8 bits a channel. */
@@ -66,8 +68,19 @@ export interface OpenImageFolder {
  * more than `maxPixels` or another size than the first where none was asked for, links that lead out of the folder; ERR_TYPE or
  * ERR_RANGE for options
  */
-export async function loadImageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
-  const images = await openImageFolder(folder, options);
+export function loadImageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
+  return loadImages(folderSource(checkPath('folder', folder)), options);
+}
+
+/** The images of a folder as its files. */
+export function folderSource(folder: string): ImageSource {
+  return { name: folder, find: () => findImages(folder), read: (path) => readWhole(path, MAX_FILE) };
+}
+
+/** The images of a source, as {@link loadImageFolder} gives them. */
+export async function loadImages(source: ImageSource, options: ImageFolderOptions): Promise<Dataset> {
+  const folder = source.name;
+  const images = await openImages(source, options);
   const { files, shape, isBytes } = images;
   const size = shape.reduce((product, extent) => product * extent, 1);
   const bytes = size * files.paths.length * (isBytes ? 1 : 4);
@@ -111,22 +124,22 @@ export async function loadImageFolder(folder: string, options: ImageFolderOption
 }
 
 /**
- * Finds the images of a folder and the shape of their examples, as {@link loadImageFolder} describes.
+ * Finds the images of a source and the shape of their examples, as {@link loadImageFolder} describes.
  *
  * @param signal rejects with ERR_ABORTED
  */
-export async function openImageFolder(
-  folder: string,
+export async function openImages(
+  source: ImageSource,
   options: ImageFolderOptions,
   signal: AbortSignal = NEVER,
-): Promise<OpenImageFolder> {
+): Promise<OpenImages> {
+  const folder = source.name;
   const {
     imageSize,
     channels,
     maxPixels = MAX_PIXELS,
     onBadImage,
   } = checkOptions('options of loadImageFolder', options, IMAGE_OPTIONS);
-  checkPath('folder', folder);
   checkPixelOptions(options);
   checkInteger('maxPixels', maxPixels, 1, 2 ** 31);
   if (onBadImage !== undefined) checkOneOf('onBadImage', onBadImage, ['refuse', 'skip']);
@@ -134,8 +147,8 @@ export async function openImageFolder(
   if (channels !== undefined && channels !== 1 && channels !== 3) {
     throw new TorchvaeError('ERR_RANGE', expected('1 or 3', 'channels', channels));
   }
-  const decoder = await ImageDecoder.load(maxPixels);
-  const { notes, ...all } = await findImages(folder);
+  const decoder = await ImageDecoder.load(source, maxPixels);
+  const { notes, ...all } = await source.find();
   const { path: from, header: first } = await firstHeader(folder, all.paths, decoder, options);
   let isGray = first.isGray;
   let isBytes = first.depth === 'uchar';
@@ -198,7 +211,7 @@ export function pixelsOf(numbers: Numbers, conversion: Conversion, path: string)
  */
 export async function surveyImages(
   folder: string,
-  { files, decode }: OpenImageFolder,
+  { files, decode }: OpenImages,
   options: ImageFolderOptions,
   signal: AbortSignal,
 ): Promise<{ found: Survey; files: ImageFiles; notes: string[] }> {
@@ -222,7 +235,9 @@ export async function surveyImages(
 export async function imageFolderSize(folder: string, imageSize?: number): Promise<number> {
   const { paths } = await findImages(folder);
   if (imageSize !== undefined) return 3 * imageSize ** 2 * paths.length;
-  const { height, width } = await (await ImageDecoder.load(MAX_PIXELS)).header(paths[0]!);
+  const { height, width } = await (await ImageDecoder.load(folderSource(folder), MAX_PIXELS)).header(
+    paths[0]!,
+  );
   return 3 * height * width * paths.length;
 }
 

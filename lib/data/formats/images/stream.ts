@@ -12,9 +12,10 @@ import {
 } from '../../streams/source.ts';
 import type { ImageFiles } from './files.ts';
 import {
+  folderSource,
   type ImageFolderOptions,
-  type OpenImageFolder,
-  openImageFolder,
+  type OpenImages,
+  openImages,
   pixelsOf,
   surveyImages,
 } from './folder.ts';
@@ -32,7 +33,7 @@ export async function openImageStream(
   options: ImageFolderOptions,
   signal: AbortSignal,
 ): Promise<StreamSource> {
-  const images = await openImageFolder(folder, options, signal);
+  const images = await openImages(folderSource(folder), options, signal);
   const { kind, maxLevel, onBadImage } = options;
   const isKnown = kind !== undefined && (images.isBytes || maxLevel !== undefined) && onBadImage !== 'skip';
   const { found, files, notes } = isKnown
@@ -59,7 +60,7 @@ export async function openImageStream(
 function imageReading(
   folder: string,
   { paths, labels }: ImageFiles,
-  { decode }: OpenImageFolder,
+  { decode }: OpenImages,
   { description, conversion }: { description: StreamDescription; conversion: Conversion },
   request: EpochRequest,
 ): Reading {

@@ -20,11 +20,24 @@ export type ParquetRequest =
     }
   /** All rows. */
   | { type: 'table' }
+  /** The images of a row group. */
+  | { type: 'images'; group: number; column: string; label?: string | undefined }
   /** Adds a row group to the survey; then asks for the survey's result. */
   | { type: 'survey'; group: number; learning: TableSchemaOptions; schema?: TableSchemaJson | undefined }
   | { type: 'surveyed' }
   /** Rows of a row group as examples. */
   | { type: 'encode'; schema: TableSchemaJson; group: number; first: number; count: number };
+
+/** The description of an opened file. */
+export interface Opened {
+  /** Rows of each row group. */
+  groupRows: number[];
+  /** The columns that a table of it has; none for a file of images. */
+  wanted: string[];
+  /** The column of encoded images, if there is one alone, with the columns and classes that labels can come from. */
+  images?: { column: string; others: string[]; classes: Record<string, string[]> };
+  version: FileVersion;
+}
 
 /** The result of a survey of all rows. */
 export interface Surveyed {
@@ -55,8 +68,15 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       version = request.version ?? file.version;
       await file.checkUnchanged(version);
       const given = request.schema && TableSchema.fromJSON(request.schema);
-      parquet = await ParquetFile.open(file, request.columns, given);
-      return { groupRows: parquet.groupRows, wanted: parquet.wanted, version };
+      parquet = await ParquetFile.open(file);
+      const images = given ? undefined : imagesIn(parquet, request.columns);
+      const wanted = images ? [] : await parquet.settle(request.columns, given);
+      return {
+        groupRows: [...parquet.groupRows],
+        wanted,
+        version,
+        ...(images && { images }),
+      } satisfies Opened;
     }
     case 'table': {
       const builder = parquet.builder();
@@ -66,6 +86,8 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       for (const column of columns) await send({ column });
       return table;
     }
+    case 'images':
+      return parquet.images(request.group, request.column, request.label);
     case 'survey': {
       const given = request.schema && TableSchema.fromJSON(request.schema);
       survey ??= new TableSurvey(file.path, request.learning, given);
@@ -84,6 +106,18 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       return { data, labels } satisfies ExampleBlock;
     }
   }
+}
+
+function imagesIn(parquet: ParquetFile, columns: ColumnTypes): Opened['images'] {
+  const names = parquet.columnNames.filter((name) => columns[name] !== 'ignore');
+  const [column, ...more] = parquet.imageColumns.filter((name) => names.includes(name));
+  if (column === undefined || more.length > 0) return undefined;
+  const others = names.filter((name) => name !== column);
+  const classes = others.flatMap((name) => {
+    const found = parquet.classesOf(name);
+    return found ? [[name, found] as const] : [];
+  });
+  return { column, others, classes: Object.fromEntries(classes) };
 }
 
 async function tableOf(index: number): Promise<Table> {

@@ -4,7 +4,6 @@ import {
   parquetMetadataAsync,
   parquetRead,
   parquetSchema,
-  type SchemaTree,
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { TorchvaeError } from '../../../errors.ts';
@@ -12,53 +11,110 @@ import { badData, type SourceFile } from '../../files/source.ts';
 import { MAX_CELLS, TableBuilder } from '../../tables/builder.ts';
 import { type ColumnType, isPandasIndex } from '../../tables/column-types.ts';
 import type { TableSchema } from '../../tables/schema.ts';
+import { placeOf } from '../../tables/table.ts';
+import { elementName } from '../../tables/vectors.ts';
+import { type ColumnShape, classesOf, shapeOf } from './columns.ts';
 import { checkPages } from './pages.ts';
 
 /** The types of columns that the caller sets. */
 export type ColumnTypes = Readonly<Record<string, ColumnType>>;
 
+/** A column of encoded images, as rows of it are read. */
+export interface ImageRows {
+  /** The encoded image; undefined where it is missing. */
+  readonly bytes: (Uint8Array | undefined)[];
+  readonly labels: unknown[];
+}
+
+/** What the columns of a table are made of. */
+interface Layout {
+  /** The names of all columns; those of the numbers of vectors are `emb[0]`, `emb[1]` and so on. */
+  readonly names: readonly string[];
+  readonly types: ColumnTypes;
+  /** Where the value of each column is: in which column of the file, and in which place of its vector. */
+  readonly places: readonly { readonly column: string; readonly element?: number }[];
+  /** Numbers in the vectors of each column of vectors. */
+  readonly widths: ReadonlyMap<string, number>;
+}
+
 /** A Parquet file whose footer was read. The parser trusts the file, so use this in a separate process only. */
 export class ParquetFile {
   /** Rows of each row group. */
   readonly groupRows: readonly number[];
-  /** The names of all columns. */
-  readonly names: readonly string[];
-  /** The names of the columns that are read. */
-  readonly wanted: readonly string[];
   readonly #file: SourceFile;
   readonly #buffer: AsyncBuffer;
   readonly #metadata: FileMetaData;
-  readonly #columns: ColumnTypes;
+  readonly #shapes: ReadonlyMap<string, ColumnShape>;
+  #layout: Layout = { names: [], types: {}, places: [], widths: new Map() };
 
-  private constructor(file: SourceFile, metadata: FileMetaData, names: string[], columns: ColumnTypes) {
+  private constructor(file: SourceFile, metadata: FileMetaData, shapes: ReadonlyMap<string, ColumnShape>) {
     this.#file = file;
     this.#buffer = asyncBuffer(file);
     this.#metadata = metadata;
-    this.names = names;
-    this.wanted = names.filter((name) => !Object.hasOwn(columns, name) || columns[name] !== 'ignore');
-    this.#columns = columns;
+    this.#shapes = shapes;
     this.groupRows = metadata.row_groups.map(({ num_rows: rows }) => Number(rows));
   }
 
-  /**
-   * @param schema for which the rows are read: it says what the columns are
-   * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT
-   */
-  static async open(file: SourceFile, given: ColumnTypes, schema?: TableSchema): Promise<ParquetFile> {
+  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT */
+  static async open(file: SourceFile): Promise<ParquetFile> {
     const { path } = file;
-    const metadata = await attempt(path, 'its footer', () =>
-      parquetMetadataAsync(asyncBuffer(file), { geoparquet: false }),
+    const [metadata, shapes] = await attempt(path, 'its footer', async () => {
+      const footer = await parquetMetadataAsync(asyncBuffer(file), { geoparquet: false });
+      const columns = parquetSchema(footer).children;
+      return [footer, new Map(columns.map((column) => [column.element.name, shapeOf(column)]))] as const;
+    });
+    return new ParquetFile(file, metadata, shapes);
+  }
+
+  /** The columns of encoded images. */
+  get imageColumns(): string[] {
+    return [...this.#shapes.keys()].filter((name) => this.#shapes.get(name) === 'image');
+  }
+
+  /** The names of all columns of the file. */
+  get columnNames(): string[] {
+    return [...this.#shapes.keys()];
+  }
+
+  /** The names of the classes of a column, if the file has them. */
+  classesOf(column: string): string[] | undefined {
+    return classesOf(this.#metadata, column);
+  }
+
+  /**
+   * Settles what the columns of tables are. The first row says how long vectors are.
+   *
+   * @param given the types of columns
+   * @param schema for which the rows are read: it says what the columns are
+   * @returns the names of the columns that are read
+   * @throws TorchvaeError ERR_RANGE for a column that the file does not have, ERR_DATA_FORMAT for one that is nested
+   */
+  async settle(given: ColumnTypes, schema?: TableSchema): Promise<string[]> {
+    const isIgnored = (name: string) => Object.hasOwn(given, name) && given[name] === 'ignore';
+    const vectors = this.columnNames.filter(
+      (name) => this.#shapes.get(name) === 'vector' && !isIgnored(name),
     );
-    const { children } = await attempt(path, 'its footer', async () => parquetSchema(metadata));
-    const names = children.map(({ element }) => element.name);
-    const columns = schema?.typesOf(path, names, given) ?? { ...ignoredIndex(names), ...given };
-    for (const child of children) checkFlat(child, columns, path);
-    return new ParquetFile(file, metadata, names, columns);
+    const widths = await this.#widthsOf(vectors);
+    const places = this.columnNames.flatMap((column): Layout['places'] => {
+      const width = widths.get(column);
+      if (width === undefined) return [{ column }];
+      return Array.from({ length: width }, (_, element) => ({ column, element }));
+    });
+    const names = places.map(({ column, element }) =>
+      element === undefined ? column : elementName(column, element),
+    );
+    const types = schema?.typesOf(this.#file.path, names, given) ?? { ...ignoredIndex(names), ...given };
+    const wanted = names.filter((name) => !Object.hasOwn(types, name) || types[name] !== 'ignore');
+    const nested = wanted.find((name) => ['image', 'nested'].includes(this.#shapes.get(name) ?? 'value'));
+    if (nested !== undefined) throw nestedColumn(this.#file.path, nested);
+    this.#layout = { names, types, places, widths };
+    return wanted;
   }
 
   /** Collects rows of this file from row `first` on. */
   builder(first = 0): TableBuilder {
-    return new TableBuilder(this.#file.path, this.names, { types: this.#columns, first });
+    const { names, types } = this.#layout;
+    return new TableBuilder(this.#file.path, names, { types, first });
   }
 
   /** The place of a row group's first row. */
@@ -67,35 +123,78 @@ export class ParquetFile {
   }
 
   /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT naming the row group, and the column and offset or row */
-  addGroup(index: number, builder: TableBuilder): Promise<void> {
-    const { names, wanted } = this;
-    const rows = this.groupRows[index]!;
-    return attempt(this.#file.path, `row group ${index}`, async () => {
-      if (!(rows >= 0 && rows * names.length <= MAX_CELLS)) throw new Error(`it promises ${rows} rows`);
-      await checkGroup(this.#buffer, this.#metadata.row_groups[index]!, wanted, rows);
-      if (rows > 0) await this.#addRows(wanted, this.start(index), rows, builder);
+  async addGroup(index: number, builder: TableBuilder): Promise<void> {
+    const { names, types, places, widths } = this.#layout;
+    const isWanted = (name: string) => !Object.hasOwn(types, name) || types[name] !== 'ignore';
+    const columns = [...new Set(places.filter((_, i) => isWanted(names[i]!)).map(({ column }) => column))];
+    const rows = await this.#rowsOf(index, columns, names.length);
+    const cells = places.map(({ column, element }) => ({ at: columns.indexOf(column), element }));
+    const vectors = columns.map((column) => widths.get(column));
+    rows.forEach((row, i) => {
+      vectors.forEach((width, at) => {
+        if (width !== undefined)
+          checkWidth(row[at], width, placeOf(this.start(index) + i, columns[at]!), this.#file.path);
+      });
+      builder.add(
+        cells.map(({ at, element }) =>
+          element === undefined ? row[at] : (row[at] as ArrayLike<unknown> | null)?.[element],
+        ),
+      );
     });
   }
 
-  async #addRows(
-    columns: readonly string[],
-    first: number,
-    count: number,
-    builder: TableBuilder,
-  ): Promise<void> {
-    const places = this.names.map((name) => columns.indexOf(name));
-    await parquetRead({
-      file: this.#buffer,
-      metadata: this.#metadata,
-      columns: [...columns],
-      rowStart: first,
-      rowEnd: first + count,
-      compressors,
-      rowFormat: 'array',
-      onComplete: (rows: unknown[][]) => {
-        if (rows.length !== count) throw new Error(`it has ${rows.length} rows where ${count} should be`);
-        for (const row of rows) builder.add(places.map((place) => row[place]));
-      },
+  /** The images of a row group, with the values of another column. */
+  async images(index: number, column: string, label: string | undefined): Promise<ImageRows> {
+    const columns = label === undefined ? [column] : [column, label];
+    const rows = await this.#rowsOf(index, columns, columns.length);
+    return {
+      bytes: rows.map(([image]) => (image as { bytes?: Uint8Array } | null)?.bytes ?? undefined),
+      labels: rows.map(([, value]) => value),
+    };
+  }
+
+  async #widthsOf(columns: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const group = this.groupRows.findIndex((rows) => rows > 0);
+    if (columns.length === 0 || group < 0) return new Map();
+    const [row] = await this.#rowsOf(group, columns, columns.length, 1);
+    const { path } = this.#file;
+    return new Map(
+      columns.map((column, i) => {
+        const { length } = (row?.[i] ?? []) as ArrayLike<unknown>;
+        if (length > 0) return [column, length];
+        throw badData(
+          path,
+          `${placeOf(this.start(group), column)}: expected a list of numbers, which says how many there are`,
+        );
+      }),
+    );
+  }
+
+  /** @param width cells that a row becomes */
+  #rowsOf(index: number, columns: readonly string[], width: number, most = Infinity): Promise<unknown[][]> {
+    const count = this.groupRows[index]!;
+    return attempt(this.#file.path, `row group ${index}`, async () => {
+      if (!(count >= 0 && count * width <= MAX_CELLS)) throw new Error(`it promises ${count} rows`);
+      await checkGroup(this.#buffer, this.#metadata.row_groups[index]!, columns, count);
+      if (count === 0) return [];
+      const wanted = Math.min(count, most);
+      let found: unknown[][] = [];
+      await parquetRead({
+        file: this.#buffer,
+        metadata: this.#metadata,
+        columns: [...columns],
+        rowStart: this.start(index),
+        rowEnd: this.start(index) + wanted,
+        compressors,
+        // Only the bytes of images have to stay bytes; texts are marked as such beside them.
+        utf8: columns.every((column) => this.#shapes.get(column) !== 'image'),
+        rowFormat: 'array',
+        onComplete: (rows: unknown[][]) => {
+          found = rows;
+        },
+      });
+      if (found.length !== wanted) throw new Error(`it has ${found.length} rows where ${wanted} should be`);
+      return found;
     });
   }
 }
@@ -107,12 +206,15 @@ async function checkGroup(
   rows: number,
 ): Promise<void> {
   for (const { meta_data: chunk } of columns) {
-    const name = chunk?.path_in_schema.join('.');
+    const [name, ...inner] = chunk?.path_in_schema ?? [];
     if (!chunk || !wanted.includes(name!)) continue;
     const start = Number(chunk.dictionary_page_offset || chunk.data_page_offset);
     const length = Number(chunk.total_compressed_size);
     try {
-      checkPages((await file.slice(start, start + length)) as ArrayBuffer, chunk, rows);
+      // Of a list there are more values than rows; the footer says how many.
+      const values = inner.length === 0 ? rows : Number(chunk.num_values);
+      if (!(values <= MAX_CELLS)) throw new Error(`it promises ${values} values`);
+      checkPages((await file.slice(start, start + length)) as ArrayBuffer, chunk, values);
     } catch (cause) {
       throw new Error(`column ${JSON.stringify(name)} at offset ${start}: ${(cause as Error).message}`, {
         cause,
@@ -126,15 +228,16 @@ function ignoredIndex(names: readonly string[]): ColumnTypes {
   return Object.fromEntries(names.filter(isPandasIndex).map((name) => [name, 'ignore']));
 }
 
-/** @throws TorchvaeError ERR_DATA_FORMAT for a column that holds more than one value a row */
-function checkFlat({ element, children }: SchemaTree, types: ColumnTypes, path: string): void {
-  const { name, repetition_type: repetition } = element;
-  const isFlat = children.length === 0 && repetition !== 'REPEATED';
-  if (isFlat || (Object.hasOwn(types, name) && types[name] === 'ignore')) return;
-  throw badData(
-    path,
-    `column ${JSON.stringify(name)}: expected one value a row but it is nested; ignore it, or write it out`,
-  );
+function nestedColumn(path: string, name: string): TorchvaeError {
+  const what = 'expected one value or a list of numbers a row but it is nested';
+  return badData(path, `column ${JSON.stringify(name)}: ${what}; ignore it, or write it out`);
+}
+
+/** A missing vector is one of missing numbers. */
+function checkWidth(value: unknown, width: number, place: string, path: string): void {
+  if (value === null || value === undefined || (value as ArrayLike<unknown>).length === width) return;
+  const found = (value as ArrayLike<unknown>).length;
+  throw badData(path, `${place}: expected ${width} numbers, as in the first row, but received ${found}`);
 }
 
 /** The file for the parser, which asks for any offset that the file states, right or wrong. */

@@ -7,16 +7,17 @@ const MAX_RATIO = 1032;
 const ANY_PAGE = 1 << 24;
 
 /**
- * Validates the page headers of a column with the bytes of the chunk and the rows of the group, before the parser allocates
+ * Validates the page headers of a column with the bytes of the chunk and the number of its values, before the parser allocates
  * anything of the stated sizes.
  *
  * @param bytes the column's chunk of a row group
+ * @param wanted the number of its values, at least one a row
  * @throws Error that names the page
  */
-export function checkPages(bytes: ArrayBuffer, { codec }: ColumnMetaData, rows: number): void {
+export function checkPages(bytes: ArrayBuffer, { codec }: ColumnMetaData, wanted: number): void {
   const reader = { view: new DataView(bytes), offset: 0 };
   let values = 0;
-  while (values < rows && reader.offset < bytes.byteLength - 1) {
+  while (values < wanted && reader.offset < bytes.byteLength - 1) {
     const start = reader.offset;
     const header = parquetHeader(reader);
     const { type, compressed_page_size: packed, uncompressed_page_size: unpacked } = header;
@@ -30,7 +31,7 @@ export function checkPages(bytes: ArrayBuffer, { codec }: ColumnMetaData, rows: 
       header.data_page_header_v2?.num_values ??
       header.dictionary_page_header?.num_values;
     // A value of a dictionary takes a bit at least.
-    const limit = type === 'DICTIONARY_PAGE' ? 8 * unpacked : rows - values;
+    const limit = type === 'DICTIONARY_PAGE' ? 8 * unpacked : wanted - values;
     if (!isSize(count, limit)) throw new Error(`${place} promises ${count} values where ${limit} may be`);
     const levels = header.data_page_header_v2;
     if (levels) {
@@ -41,7 +42,7 @@ export function checkPages(bytes: ArrayBuffer, { codec }: ColumnMetaData, rows: 
     if (type !== 'DICTIONARY_PAGE') values += count;
     reader.offset += packed;
   }
-  if (values !== rows) throw new Error(`it has ${values} values where ${rows} should be`);
+  if (values !== wanted) throw new Error(`it has ${values} values where ${wanted} should be`);
 }
 
 function isSize(value: unknown, most: number): value is number {

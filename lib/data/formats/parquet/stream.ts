@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { checkNumber } from '../../../check.ts';
-import { badData, type FileVersion } from '../../files/source.ts';
+import { badData } from '../../files/source.ts';
 import {
   type Blocks,
   BlockWalk,
@@ -18,7 +18,7 @@ import {
   TableSchema,
   type TableSchemaOptions,
 } from '../../tables/schema.ts';
-import type { Surveyed } from './child.ts';
+import type { Opened, Surveyed } from './child.ts';
 import { ParquetProcess, type ProcessLimits } from './process.ts';
 
 /** How a Parquet file is streamed. */
@@ -32,14 +32,6 @@ export interface ParquetStreamOptions extends TableSchemaOptions {
 }
 
 export const PARQUET_STREAM_OPTIONS = ['columns', 'schema', 'timeLimit', ...TABLE_SCHEMA_OPTIONS] as const;
-
-/** The process's description of the file that it has opened. */
-interface Opened {
-  groupRows: number[];
-  /** Of the columns that are read. */
-  wanted: string[];
-  version: FileVersion;
-}
 
 /**
  * The rows of a Parquet file, read by a separate process with bounded memory and time, one row group at a time. A first pass over
@@ -61,12 +53,19 @@ export async function openParquetStream(
     ParquetProcess.start(path, { maxFile: Infinity, timeLimit, signal: ends } satisfies ProcessLimits);
   const process = await start(signal);
   try {
-    const { groupRows, wanted, version } = await process.ask<Opened>({
+    const { groupRows, wanted, version, images } = await process.ask<Opened>({
       type: 'open',
       path,
       columns,
       schema: schema?.toJSON(),
     });
+    if (images) {
+      const advice = 'read it whole (loadDataset), or write the images as files';
+      throw badData(
+        path,
+        `expected a table, as is streamed, but column ${images.column} holds images; ${advice}`,
+      );
+    }
     const length = groupRows.reduce((sum, rows) => sum + rows, 0);
     if (length === 0) throw badData(path, 'expected at least one row');
     const kind = schema?.kindOf(() => true);
