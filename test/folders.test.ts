@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasSplitFolders, loadDataset, loadSplit, streamDataset } from '../lib/data/index.ts';
+import { hasTestSet, loadDataset, loadSplit, streamDataset } from '../lib/data/index.ts';
 import { encodePng } from '../lib/report/png.ts';
 import { refusal } from './refusal.ts';
 
@@ -39,7 +39,7 @@ describe('splits', () => {
     ['train', 'testing'],
   ])('%s and %s are never classes', async (train, held) => {
     const path = folder({ [`${train}/a/1.png`]: image(10), [`${held}/a/1.png`]: image(20) });
-    expect(hasSplitFolders(path)).toBe(true);
+    expect(await hasTestSet(path)).toBe(true);
     const data = await loadDataset(path);
     expect([data.length, data.classes, data.data[0]]).toEqual([1, ['a'], 10]);
     expect(await first(path, { split: 'test' })).toBe(20);

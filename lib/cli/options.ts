@@ -1,14 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import {
-  type DataSchema,
-  type Dataset,
-  hasSplitFolders,
-  type LoadOptions,
-  loadDataset,
-  loadSplit,
-} from '../data/index.ts';
+import { type DataSchema, type Dataset, type LoadOptions, loadDataset, loadSplit } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { BEST_FILE, CHECKPOINT_FILE } from '../report/run-directory.ts';
 
@@ -129,11 +122,6 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
 /** Whether `--data` is the name of a data set, and no path. */
 export function isNamed(data: string): boolean {
   return ['sprites', 'mnist', 'fashion-mnist'].includes(data);
-}
-
-/** Whether `--data` names a set with a test split of its own, or a folder with the folders `train` and `test`. */
-export function hasTestSplit(data: string): boolean {
-  return isNamed(data) || hasSplitFolders(data);
 }
 
 /** Help for `--best`. */

@@ -1,10 +1,17 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type DataSchema, type Dataset, loadDataset, StreamedDataset, streamDataset } from '../data/index.ts';
+import {
+  type DataSchema,
+  type Dataset,
+  hasTestSet,
+  loadDataset,
+  StreamedDataset,
+  streamDataset,
+} from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
-import { type DataOptions, hasTestSplit, loadOptions, openData, openTraining } from './options.ts';
+import { type DataOptions, loadOptions, openData, openTraining } from './options.ts';
 import { type RunSettings, settingsOf } from './run-settings.ts';
 import { isStreamed, openStream } from './streams.ts';
 
@@ -47,7 +54,7 @@ async function openTest(
   { schema, shape }: { schema: DataSchema | undefined; shape: readonly number[] },
 ): Promise<Dataset | StreamedDataset | undefined> {
   const { testData } = settings;
-  if (testData === undefined && !hasTestSplit(settings.data)) return undefined;
+  if (testData === undefined && !(await hasTestSet(settings.data))) return undefined;
   const named: DataOptions = { ...settings, data: testData ?? settings.data };
   if (testData !== undefined) {
     if (!existsSync(testData)) {

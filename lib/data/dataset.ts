@@ -1,6 +1,6 @@
-import { types } from 'node:util';
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { checkNotes, checkSchema } from './examples/attachments.ts';
 import {
   type Binarization,
   type BinarizeOptions,
@@ -15,13 +15,22 @@ import {
   checkValues,
   type DataKind,
   type Factor,
+  wholeNumbers,
 } from './examples/checks.ts';
-import { checkFractions, checkParts, splitIndices } from './examples/split.ts';
+import { gather } from './examples/gather.ts';
+import {
+  checkDivision,
+  checkFractions,
+  checkParts,
+  SPLIT_OPTIONS,
+  type SplitOptions,
+  splitIndices,
+} from './examples/split.ts';
 import { convertValues, inferKind, type Values } from './examples/values.ts';
 import type { DataSchema } from './schema.ts';
 import { type RecordOptions, readRecords } from './tables/records.ts';
 
-export type { Binarization, BinarizeOptions, DataKind, DataSchema, Factor, RecordOptions };
+export type { Binarization, BinarizeOptions, DataKind, DataSchema, Factor, RecordOptions, SplitOptions };
 
 /** The parts of a {@link Dataset}. */
 export interface DatasetOptions {
@@ -64,14 +73,6 @@ export interface FromOptions {
   labels?: Int32Array | readonly number[];
   /** The names of the classes, by label. */
   classes?: readonly string[];
-}
-
-/** How {@link Dataset.split} divides. */
-export interface SplitOptions {
-  /** Default 0. The same seed divides the same way on every machine. */
-  seed?: number;
-  /** Whether every part holds each label in the same proportion, to within one example. Default false. */
-  stratified?: boolean;
 }
 
 /**
@@ -219,7 +220,7 @@ export class Dataset {
   }
 
   /**
-   * Divides the examples at random, each into exactly one part: `validation: 0.1` holds a tenth out, `fractions` makes
+   * Divides the examples, at random unless it is chronological, each into exactly one part: `validation: 0.1` holds a tenth out, `fractions` makes
    * one part for each of its numbers, which add up to 1. Within a part the examples keep their order.
    *
    * @throws TorchvaeError ERR_RANGE for fractions outside (0, 1) or a part that would be empty, ERR_STATE for a
@@ -230,14 +231,10 @@ export class Dataset {
   split(
     options: SplitOptions & { validation?: number; fractions?: readonly number[] },
   ): Dataset[] | { train: Dataset; validation: Dataset } {
-    const known = ['seed', 'stratified', 'validation', 'fractions'];
-    const {
-      seed = 0,
-      stratified = false,
-      validation,
-      fractions: wanted,
-    } = checkOptions('options of split', options, known);
-    checkBoolean('stratified', stratified);
+    const known = ['validation', 'fractions', ...SPLIT_OPTIONS];
+    const { validation, fractions: wanted, ...rest } = checkOptions('options of split', options, known);
+    const division = checkDivision(rest);
+    const { stratified } = division;
     if (stratified && !this.labels) {
       throw new TorchvaeError(
         'ERR_STATE',
@@ -245,11 +242,35 @@ export class Dataset {
       );
     }
     const fractions = checkFractions(validation, wanted);
-    const parts = splitIndices(this.length, fractions, seed, stratified ? this.labels : undefined);
+    const parts = splitIndices(this.length, fractions, division, stratified ? this.labels : undefined);
     checkParts(parts, fractions, this.length, this.name);
     const datasets = parts.map((indices) => this.subset(indices));
     if (wanted) return datasets;
     return { train: datasets[0]!, validation: datasets[1]! };
+  }
+
+  /**
+   * Windows of consecutive examples, such as the rows of a series: example i of the result are the examples from i * stride on. Divide
+   * a series before, with `chronological`, so that no window of one part overlaps one of another.
+   *
+   * @param options.length examples in a window
+   * @param options.stride examples between the starts of two windows; default 1
+   * @returns examples of shape [length, size], with the label of the last example in each; the schema stays that of the single ones
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE for fewer examples than `length`
+   */
+  windows(options: { length: number; stride?: number }): Dataset {
+    const { length, stride = 1 } = checkOptions('options of windows', options, ['length', 'stride']);
+    checkInteger('length', length, 1, this.length);
+    checkInteger('stride', stride, 1);
+    const count = Math.floor((this.length - length) / stride) + 1;
+    const starts = Array.from({ length: count }, (_, i) => i * stride);
+    const inside = starts.flatMap((start) => Array.from({ length }, (_, i) => start + i));
+    const lasts = starts.map((start) => start + length - 1);
+    return new Dataset({
+      ...this.subset(lasts),
+      shape: [length, this.size],
+      data: gather(this.data, inside, this.size),
+    } as DatasetOptions);
   }
 
   /**
@@ -334,50 +355,4 @@ export class Dataset {
       throw new TorchvaeError('ERR_SHAPE', expected('at least one index', 'indices', indices));
     for (let i = 0; i < indices.length; i++) checkInteger(`indices[${i}]`, indices[i], 0, this.length - 1);
   }
-}
-
-function checkNotes(notes: readonly string[]): readonly string[] {
-  if (Array.isArray(notes) && notes.every((note) => typeof note === 'string'))
-    return Object.freeze([...notes]);
-  throw new TorchvaeError('ERR_TYPE', expected('an array of strings', 'notes', notes));
-}
-
-function checkSchema(schema: DataSchema | undefined, size: number): DataSchema | undefined {
-  if (schema === undefined) return undefined;
-  if (typeof schema?.decode !== 'function' || typeof schema.toJSON !== 'function') {
-    throw new TorchvaeError('ERR_TYPE', expected('a TableSchema or TextSchema', 'schema', schema));
-  }
-  if (schema.size === size) return schema;
-  throw new TorchvaeError(
-    'ERR_SHAPE',
-    `Expected a schema of ${size} values for schema but its size is ${schema.size}`,
-  );
-}
-
-/** Rows of `width` values picked from `source`, in the plain array type behind `source`, which may be a Buffer. */
-function gather<T extends Uint8Array | Int32Array | Float32Array>(
-  source: T,
-  indices: ArrayLike<number>,
-  width: number,
-): T {
-  const PlainArray = types.isUint8Array(source)
-    ? Uint8Array
-    : types.isInt32Array(source)
-      ? Int32Array
-      : Float32Array;
-  const picked = new PlainArray(indices.length * width) as T;
-  for (let i = 0; i < indices.length; i++) {
-    const start = indices[i]! * width;
-    picked.set(source.subarray(start, start + width), i * width);
-  }
-  return picked;
-}
-
-/** @throws TorchvaeError ERR_TYPE, ERR_RANGE for labels that are not whole numbers */
-export function wholeNumbers(labels: Int32Array | readonly number[]): Int32Array {
-  if (labels instanceof Int32Array) return Int32Array.from(labels);
-  if (!Array.isArray(labels)) {
-    throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', 'labels', labels));
-  }
-  return Int32Array.from(labels, (label, i) => checkInteger(`labels[${i}]`, label, 0, 2 ** 31 - 1));
 }

@@ -11,13 +11,19 @@ export {
   type SplitOptions,
 } from './dataset.ts';
 export type { Values } from './examples/values.ts';
-export { hasSplitFolders } from './files/split-folders.ts';
 export { type IdxArray, readIdx } from './formats/arrays/idx-file.ts';
 export { type CifarOptions, loadCifar } from './formats/cifar.ts';
 export type { CsvOptions } from './formats/csv/reader.ts';
 export { type ImageFolderOptions, loadImageFolder } from './formats/images/folder.ts';
 export type { NpzOptions } from './formats/npz.ts';
-export { type LearnedOptions, type LoadOptions, loadDataset, loadSplit, sizeInMemory } from './load.ts';
+export {
+  hasTestSet,
+  type LearnedOptions,
+  type LoadOptions,
+  loadDataset,
+  loadSplit,
+  sizeInMemory,
+} from './load.ts';
 export { Random } from './random.ts';
 export { schemaFromJson } from './schema.ts';
 export { fashionMnist, type MnistOptions, mnist } from './sets/mnist.ts';

@@ -1,7 +1,12 @@
-import { checkBoolean } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { Dataset, SplitOptions } from './dataset.ts';
-import { checkFractions, checkParts, splitIndices } from './examples/split.ts';
+import type { Dataset } from './dataset.ts';
+import {
+  checkDivision,
+  checkFractions,
+  checkParts,
+  type SplitOptions,
+  splitIndices,
+} from './examples/split.ts';
 import type { DataSchema } from './schema.ts';
 
 /** Rows or lines that become examples by a schema, which is given or learned from those that are for training. */
@@ -38,11 +43,16 @@ export function learnable<R extends Rows<R>>(rows: R, schema: DataSchema | undef
   const all = () => rows.encode(schema ?? rows.learn(rows));
   return {
     all,
-    split: ({ seed = 0, stratified = false, validation }) => {
+    split: ({ validation, ...options }) => {
       const { length, name } = rows;
       const fractions = checkFractions(validation, undefined);
-      checkBoolean('stratified', stratified);
-      const parts = splitIndices(length, fractions, seed, stratified ? labelsOf(all()) : undefined);
+      const division = checkDivision(options);
+      const parts = splitIndices(
+        length,
+        fractions,
+        division,
+        division.stratified ? labelsOf(all()) : undefined,
+      );
       checkParts(parts, fractions, length, name);
       const [train, held] = parts.map((indices) => rows.pick(indices)) as [R, R];
       const learned = schema ?? train.learn(rows);

@@ -1,7 +1,8 @@
 import { checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Dataset, SplitOptions } from './dataset.ts';
-import { splitPath } from './files/split-folders.ts';
+import { SPLIT_OPTIONS } from './examples/split.ts';
+import { hasSplitFolders, splitPath } from './files/split-folders.ts';
 import type { CifarOptions } from './formats/cifar.ts';
 import type { CsvOptions } from './formats/csv/reader.ts';
 import { formatOf } from './formats/detect.ts';
@@ -14,11 +15,11 @@ import type { DataSchema } from './schema.ts';
 import { SETS } from './sets/list.ts';
 import type { MnistOptions } from './sets/mnist.ts';
 import type { SpritesOptions } from './sets/sprites.ts';
-import type { TableSchemaOptions } from './tables/schema.ts';
+import type { TableRowsOptions } from './tables/rows.ts';
 import type { TextSchemaOptions } from './text/schema.ts';
 
 /** How tables and texts are read, and made into examples. */
-export interface LearnedOptions extends CsvOptions, TableSchemaOptions, TextSchemaOptions {
+export interface LearnedOptions extends CsvOptions, TableRowsOptions, TextSchemaOptions {
   /**
    * The schema of the training data, for other data that are to become examples in the same way; the options of learning then
    * have no effect. Default: learned from these data.
@@ -53,7 +54,7 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
 }
 
 /**
- * What {@link loadDataset} loads, divided at random. Means, categories and vocabularies of tables and texts are learned from the
+ * What {@link loadDataset} loads, divided at random, or in its order if `split.chronological` says so. Means, categories and vocabularies of tables and texts are learned from the
  * training part alone.
  *
  * @throws TorchvaeError what `loadDataset` and `Dataset.split` throw
@@ -64,7 +65,7 @@ export async function loadSplit(
   options: LoadOptions = {},
 ): Promise<{ train: Dataset; validation: Dataset }> {
   const checked = checkOptions('options of loadSplit', options, OPTIONS);
-  const division = checkOptions('split', split, ['validation', 'seed', 'stratified']);
+  const division = checkOptions('split', split, ['validation', ...SPLIT_OPTIONS]);
   return (await read(nameOrPath, checked)).split(division);
 }
 
@@ -82,6 +83,17 @@ export async function sizeInMemory(
 ): Promise<number | undefined> {
   const path = splitPath(folderOrFile, split);
   return (await formatOf(path))?.stream?.sizeInMemory(path, imageSize);
+}
+
+/**
+ * Whether `split: 'test'` of a name or a path is another data set than its training set: of the named sets, of split folders, of the
+ * folders of CIFAR, and of .npz files with an array `x_test`.
+ *
+ * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT as the readers do
+ */
+export async function hasTestSet(nameOrPath: string): Promise<boolean> {
+  if (SETS.some(({ name }) => name === nameOrPath) || hasSplitFolders(nameOrPath)) return true;
+  return (await (await formatOf(nameOrPath))?.hasTestSet?.(nameOrPath)) ?? false;
 }
 
 async function read(nameOrPath: string, options: LoadOptions): Promise<Dataset | Learnable> {

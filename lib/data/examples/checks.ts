@@ -131,3 +131,12 @@ export function checkFactors(factors: readonly Factor[], values: unknown, length
     throw new TorchvaeError('ERR_RANGE', expected(`${what} (factor ${name})`, `factorValues[${i}]`, value));
   }
 }
+
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE for labels that are not whole numbers */
+export function wholeNumbers(labels: Int32Array | readonly number[]): Int32Array {
+  if (labels instanceof Int32Array) return Int32Array.from(labels);
+  if (!Array.isArray(labels)) {
+    throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', 'labels', labels));
+  }
+  return Int32Array.from(labels, (label, i) => checkInteger(`labels[${i}]`, label, 0, 2 ** 31 - 1));
+}

@@ -1,4 +1,4 @@
-import { checkNumber, expected } from '../../check.ts';
+import { checkBoolean, checkNumber, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { Random } from '../random.ts';
 
@@ -27,17 +27,44 @@ export function checkFractions(
   return parts;
 }
 
+/** How a data set is divided. */
+export interface SplitOptions {
+  /** Default 0. The same seed divides the same way on every machine. */
+  seed?: number;
+  /** Whether every part holds each label in the same proportion, to within one example. Default false. */
+  stratified?: boolean;
+  /** Whether the parts follow one another in the order of the examples, as those of a series should. Default false: at random. */
+  chronological?: boolean;
+}
+
+export const SPLIT_OPTIONS = ['seed', 'stratified', 'chronological'] as const;
+
+/** @throws TorchvaeError ERR_TYPE; ERR_RANGE for options that exclude each other */
+export function checkDivision({ seed = 0, stratified = false, chronological = false }: SplitOptions) {
+  checkBoolean('stratified', stratified);
+  checkBoolean('chronological', chronological);
+  if (stratified && chronological) {
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      'A split is either stratified or chronological; leave one of them out',
+    );
+  }
+  return { seed, stratified, chronological };
+}
+
 /**
- * Which of the examples 0 to `length` - 1 go into each part: drawn at random by `seed`, ascending within a part. With
- * `labels`, the examples of each label are divided separately.
+ * Which of the examples 0 to `length` - 1 go into each part: one after the other, or drawn at random by `seed`, ascending within a part.
+ * With `labels`, the examples of each label are divided separately.
  */
 export function splitIndices(
   length: number,
   fractions: readonly number[],
-  seed: number,
+  { seed, chronological }: { seed: number; chronological: boolean },
   labels?: Int32Array,
 ): Uint32Array[] {
-  const order = new Random(seed).permutation(length);
+  const order = chronological
+    ? Uint32Array.from({ length }, (_, i) => i)
+    : new Random(seed).permutation(length);
   const parts = fractions.map((): number[] => []);
   for (const group of labels ? groupByLabel(order, labels) : [order]) {
     let share = 0;

@@ -60,6 +60,10 @@ export const cifar: Format<CifarOptions> = {
       : found.extension === '.bin' && found.size > 0 && LAYOUTS.some((layout) => isWhole(found.size, layout)),
   options: CIFAR_OPTIONS,
   read: loadCifar,
+  hasTestSet: async (path) => {
+    const names = await readdir(path).catch((): string[] => []);
+    return !!layoutOf(names)?.files.test.every((name) => names.includes(name));
+  },
 };
 
 /**

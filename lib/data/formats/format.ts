@@ -46,6 +46,8 @@ export interface Format<Options extends object = object, StreamOptions extends o
    * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT naming the place, ERR_TYPE and ERR_RANGE for options
    */
   read(path: string, options: Options): Promise<Dataset | Learnable>;
+  /** Whether there is a test set beside the training set, for `split: 'test'`. */
+  hasTestSet?(path: string): Promise<boolean>;
   /** How it is streamed, if it can be. */
   readonly stream?: Streaming<StreamOptions>;
 }

@@ -28,6 +28,7 @@ export const npz: Format<NpzOptions & PixelOptions> = {
   detect: (found) => beginsWith(found, [0x50, 0x4b, 3, 4]),
   options: ['member', 'labelMember', 'split', ...PIXEL_OPTIONS],
   read: loadNpz,
+  hasTestSet: (path) => withNpz(path, async ({ names }) => names.includes('x_test')),
 };
 
 /**
