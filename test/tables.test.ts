@@ -106,6 +106,26 @@ describe('CSV', () => {
     expect(even.train.labels!.filter((label) => label === 1).length).toBe(25);
   });
 
+  test('a category that only the held out part has is left out of its group and counted', async () => {
+    const rows = Array.from({ length: 60 }, (_, i) => `${i},${i === 17 ? 'rare' : i % 2 ? 'x' : 'y'}`);
+    const path = file('rare.csv', `v,kind\n${rows.join('\n')}\n`);
+    const found = new Set<number>();
+    for (let seed = 0; seed < 12; seed++) {
+      const { train, validation } = await loadSplit(path, { validation: 0.5, seed });
+      found.add(train.size);
+      if (train.size === 4) {
+        expect(validation.notes).toEqual([]);
+        continue;
+      }
+      expect(validation.notes).toEqual(['1 cell has a category that no training row has']);
+      const groups = Array.from({ length: validation.length }, (_, i) =>
+        validation.data.subarray(3 * i + 1, 3 * i + 3),
+      );
+      expect(groups.filter(([x, y]) => x === 0 && y === 0).length).toBe(1);
+    }
+    expect([...found].sort()).toEqual([3, 4]);
+  });
+
   test('a part of the rows names them by their places in the file', async () => {
     const values = Array.from({ length: 40 }, (_, i) => (i === 28 ? '' : String(i)));
     const path = file('split-gap.csv', `a,b\n${values.map((value) => `${value},x`).join('\n')}\n`);

@@ -5,6 +5,7 @@ import {
   type Dataset,
   hasTestSet,
   loadDataset,
+  optionsOf,
   StreamedDataset,
   streamDataset,
 } from '../data/index.ts';
@@ -63,7 +64,7 @@ async function openTest(
     delete named.count;
     if (settings.data === 'sprites') delete named.size;
   }
-  const isImages = shape.length === 3 && existsSync(named.data) && statSync(named.data).isDirectory();
+  const isImages = shape.length === 3 && (await optionsOf(named.data)).includes('imageSize');
   const [channels, height, width] = shape as [1 | 3, number, number];
   const likeTraining = isImages ? { channels, imageSize: [height, width] as const } : {};
   if (await isStreamed({ data: named.data }, 'test')) {

@@ -22,6 +22,7 @@ export {
   type LoadOptions,
   loadDataset,
   loadSplit,
+  optionsOf,
   sizeInMemory,
 } from './load.ts';
 export { Random } from './random.ts';

@@ -34,8 +34,11 @@ export interface Rows<Self> {
    * @param all those that these were picked from
    */
   learn(all: Self): DataSchema;
-  /** @throws TorchvaeError ERR_TYPE for a schema of other rows, ERR_DATA_FORMAT for rows that do not fit it */
-  encode(schema: DataSchema): Dataset;
+  /**
+   * @param isHeldOut whether the schema was learned from other rows of the same source, which may lack a category
+   * @throws TorchvaeError ERR_TYPE for a schema of other rows, ERR_DATA_FORMAT for rows that do not fit it
+   */
+  encode(schema: DataSchema, isHeldOut?: boolean): Dataset;
 }
 
 /** @param schema the schema of the training rows; default: learned from these rows */
@@ -56,7 +59,7 @@ export function learnable<R extends Rows<R>>(rows: R, schema: DataSchema | undef
       checkParts(parts, fractions, length, name);
       const [train, held] = parts.map((indices) => rows.pick(indices)) as [R, R];
       const learned = schema ?? train.learn(rows);
-      return { train: train.encode(learned), validation: held.encode(learned) };
+      return { train: train.encode(learned), validation: held.encode(learned, schema === undefined) };
     },
   };
 }

@@ -1,4 +1,4 @@
-import { checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkOneOf, checkOptions, defined, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Dataset, SplitOptions } from './dataset.ts';
 import { SPLIT_OPTIONS } from './examples/split.ts';
@@ -10,7 +10,7 @@ import type { ImageFolderOptions } from './formats/images/folder.ts';
 import { FORMATS } from './formats/list.ts';
 import type { NpzOptions } from './formats/npz.ts';
 import type { Learnable } from './learnable.ts';
-import { only } from './options.ts';
+import { only, refuseOthers } from './options.ts';
 import type { DataSchema } from './schema.ts';
 import { SETS } from './sets/list.ts';
 import type { MnistOptions } from './sets/mnist.ts';
@@ -27,7 +27,7 @@ export interface LearnedOptions extends CsvOptions, TableRowsOptions, TextSchema
   schema?: DataSchema | undefined;
 }
 
-/** Options of {@link loadDataset}; each data set takes its own part of them. */
+/** Options of {@link loadDataset}. Each data set and format takes a part of them, and refuses the others. */
 export interface LoadOptions
   extends MnistOptions,
     SpritesOptions,
@@ -46,7 +46,8 @@ const OPTIONS = ['split', ...[...SETS, ...FORMATS].flatMap(({ options }): readon
  * learned from all of them, which {@link loadSplit} learns from the training part alone. Of a folder that holds the folders `train`
  * and `test`, and no others but a validation set, the one that `split` names is loaded.
  *
- * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and what the data sets throw
+ * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and for an option of another kind of data; what the
+ * data sets throw
  */
 export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
   const content = await read(nameOrPath, checkOptions('options of loadDataset', options, OPTIONS));
@@ -96,6 +97,18 @@ export async function hasTestSet(nameOrPath: string): Promise<boolean> {
   return (await (await formatOf(nameOrPath))?.hasTestSet?.(nameOrPath)) ?? false;
 }
 
+/**
+ * The options of {@link loadDataset} that have a meaning for a name or a path.
+ *
+ * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path; ERR_IO, ERR_DATA_FORMAT
+ */
+export async function optionsOf(nameOrPath: string): Promise<readonly string[]> {
+  const set = SETS.find(({ name }) => name === nameOrPath);
+  const found = set ?? (await formatOf(splitPath(nameOrPath)));
+  if (found) return ['split', ...found.options];
+  throw unknownName(nameOrPath);
+}
+
 async function read(nameOrPath: string, options: LoadOptions): Promise<Dataset | Learnable> {
   if (typeof nameOrPath !== 'string') {
     throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
@@ -103,11 +116,21 @@ async function read(nameOrPath: string, options: LoadOptions): Promise<Dataset |
   const { split } = options;
   if (split !== undefined) checkOneOf('split', split, ['train', 'test']);
   const set = SETS.find(({ name }) => name === nameOrPath);
-  if (set) return set.load(only(options, ['split', ...set.options]));
+  if (set) {
+    refuseOthers('loadDataset', nameOrPath, options, ['split', ...set.options]);
+    return set.load(defined(options));
+  }
   const path = splitPath(nameOrPath, split);
   const format = nameOrPath === '' ? undefined : await formatOf(path);
-  if (format) return format.read(path, only(options, format.options));
+  if (format) {
+    refuseOthers('loadDataset', path, options, ['split', ...format.options]);
+    return format.read(path, defined(only(options, format.options)));
+  }
+  throw unknownName(nameOrPath);
+}
+
+function unknownName(nameOrPath: string): TorchvaeError {
   const names = SETS.map(({ name }) => name).join(', ');
   const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
-  throw new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
+  return new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
 }

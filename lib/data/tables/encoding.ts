@@ -10,6 +10,9 @@ import {
 } from './fields.ts';
 import { type Column, categoriesOfNumbers, placeOf, type Table } from './table.ts';
 
+/** What a category does that the training rows did not have, unless it is imputed: `leave` encodes it by zeros alone. */
+export type OnUnseen = 'refuse' | 'leave';
+
 /** What a missing value does. */
 export type OnMissing = 'refuse' | 'impute';
 
@@ -22,23 +25,48 @@ export interface Target {
   /** Values in an example. */
   readonly size: number;
   readonly onMissing: OnMissing;
+  readonly onUnseen: OnUnseen;
+  readonly counts: CellCounts;
+}
+
+/** Cells of all rows that are not encoded as they are. */
+export interface CellCounts {
+  /** Missing ones. */
+  imputed: number;
+  /** Categories that the training rows did not have. */
+  unseen: number;
+}
+
+/** What people should know of the cells. */
+export function notesOn({ imputed, unseen }: CellCounts): string[] {
+  return [
+    ...(imputed > 0 ? [`${imputed} missing ${imputed === 1 ? 'cell was' : 'cells were'} imputed`] : []),
+    ...(unseen > 0
+      ? [
+          `${unseen} ${unseen === 1 ? 'cell has a category' : 'cells have categories'} that no training row has`,
+        ]
+      : []),
+  ];
 }
 
 /** @throws TorchvaeError as `TableSchema.encode` does */
 export function encodeField(field: Field, column: Column, table: Table, target: Target): void {
-  if (field.type === 'categorical') encodeCategories(field, column, table, target);
-  else if (column.type === field.type) encodeNumbers(field, column.values, table, target);
-  else {
+  if (field.type === 'categorical') {
+    encodeCategories(field, column, table, target);
+    return;
+  }
+  if (column.type !== field.type) {
     const place = `column ${JSON.stringify(field.name)}`;
     throw badData(table.name, `${place}: expected type ${field.type} but received ${column.type}`);
   }
+  encodeNumbers(field, column.values, table, target);
 }
 
 function encodeNumbers(
   field: NumericField | DateField,
   numbers: Float64Array,
   table: Table,
-  { data, start, size, onMissing }: Target,
+  { data, start, size, onMissing, counts }: Target,
 ): void {
   const periods = field.type === 'date' ? field.periods : [];
   for (let row = 0; row < numbers.length; row++) {
@@ -46,6 +74,7 @@ function encodeNumbers(
     if (Number.isNaN(value)) {
       if (onMissing === 'refuse') throw missingValue(table, row, field.name);
       value = field.fill;
+      counts.imputed++;
     }
     let at = row * size + start;
     data[at] = (value - field.center) / field.scale;
@@ -67,7 +96,7 @@ function encodeCategories(
   field: CategoricalField,
   column: Column,
   table: Table,
-  { data, start, size, onMissing }: Target,
+  { data, start, size, onMissing, onUnseen, counts }: Target,
 ): void {
   const places = new Map(field.categories.map((name, i) => [name, i]));
   const { codes, names } = namesOf(column);
@@ -75,10 +104,16 @@ function encodeCategories(
   for (let row = 0; row < codes.length; row++) {
     const code = codes[row]!;
     let place = code < 0 ? field.usual : known[code]!;
-    if (onMissing === 'refuse') {
-      if (code < 0) throw missingValue(table, row, field.name);
-      if (place < 0) throw unknownCategory(row, field, names[code]!, table);
-    } else if (place < 0) place = field.usual;
+    if (code < 0) {
+      if (onMissing === 'refuse') throw missingValue(table, row, field.name);
+      counts.imputed++;
+    }
+    if (place < 0) {
+      counts.unseen++;
+      if (onMissing === 'impute') place = field.usual;
+      else if (onUnseen === 'leave') continue;
+      else throw unknownCategory(row, field, names[code]!, table);
+    }
     data[row * size + start + place] = 1;
   }
 }

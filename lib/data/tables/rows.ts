@@ -69,14 +69,16 @@ class TableRows implements Rows<TableRows> {
     return TableSchema.learn(this.#table, defined(this.#options), all.#table);
   }
 
-  encode(schema: DataSchema): Dataset {
+  encode(schema: DataSchema, isHeldOut = false): Dataset {
     if (!(schema instanceof TableSchema)) throw otherSchema('table', schema);
+    const encoded = schema.encode(this.#table, { onUnseen: isHeldOut ? 'leave' : 'refuse' });
     const leftOut = (this.#table.leftOut ?? []).filter(({ reason }) => reason !== AS_ASKED);
+    const notes = leftOut.map(({ name, reason }) => `column ${name} was left out: ${reason}`);
     const data = new Dataset({
       name: basename(this.name),
-      ...schema.encode(this.#table),
+      ...encoded,
       schema,
-      notes: leftOut.map(({ name, reason }) => `column ${name} was left out: ${reason}`),
+      notes: [...notes, ...encoded.notes],
     });
     return this.#windows ? data.windows(this.#windows) : data;
   }

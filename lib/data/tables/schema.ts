@@ -5,7 +5,14 @@ import { allocate, badData } from '../files/source.ts';
 import type { ColumnType } from './column-types.ts';
 import { decodeField } from './decoding.ts';
 import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
-import { encodeField, encodeLabels, type OnMissing } from './encoding.ts';
+import {
+  type CellCounts,
+  encodeField,
+  encodeLabels,
+  notesOn,
+  type OnMissing,
+  type OnUnseen,
+} from './encoding.ts';
 import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
 import { TableLearner } from './learner.ts';
 import { columnsOf, type LeftOut, noColumn, type Table } from './table.ts';
@@ -36,6 +43,8 @@ export interface EncodedTable {
   data: Float32Array;
   labels?: Int32Array;
   classes?: readonly string[];
+  /** For people: how many cells were imputed, and how many have categories that the training rows did not have. */
+  notes: readonly string[];
 }
 
 /** The JSON form of a {@link TableSchema}. */
@@ -120,10 +129,12 @@ export class TableSchema {
    * The rows as examples. Columns are found by name; columns that the schema does not have are left out. Rows get labels
    * if the table has the label column.
    *
+   * @param options.onUnseen what a category does that the training rows did not have. Default `refuse`; `leave` encodes it by zeros
+   * alone and counts it in the notes
    * @throws TorchvaeError ERR_RANGE for a column that the table does not have; ERR_DATA_FORMAT naming row and column of a value that
    * is missing, of another type, not finite as float32, or a category that the training rows did not have
    */
-  encode(table: Table): EncodedTable {
+  encode(table: Table, { onUnseen = 'refuse' }: { onUnseen?: OnUnseen } = {}): EncodedTable {
     const { length } = table;
     if (length * this.size > MAX_VALUES) {
       throw badData(
@@ -134,8 +145,9 @@ export class TableSchema {
     const data = allocate(table.name, 4 * length * this.size, () => new Float32Array(length * this.size));
     const columnOf = columnsOf(table);
     let start = 0;
+    const counts: CellCounts = { imputed: 0, unseen: 0 };
     for (const field of this.fields) {
-      const target = { data, start, size: this.size, onMissing: this.onMissing };
+      const target = { data, start, size: this.size, onMissing: this.onMissing, onUnseen, counts };
       encodeField(field, columnOf(field.name), table, target);
       start += widthOf(field);
     }
@@ -145,6 +157,7 @@ export class TableSchema {
       kind: this.kindOf(() => data.every((value) => value >= 0 && value <= 1)),
       data,
       ...(label && { labels: encodeLabels(this.label!, label, table), classes: this.label!.categories }),
+      notes: notesOn(counts),
     };
   }
 
