@@ -24,6 +24,7 @@ export {
   type MnistOptions,
   mnist,
   type NpzOptions,
+  type PixelOptions,
   type RecordOptions,
   type SplitOptions,
   type SpritesOptions,

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dataset, type LoadOptions, loadDataset, type TableSchema } from '../lib/data/index.ts';
 import { refusal } from './refusal.ts';
+import { fuzz } from './support/fuzz.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -304,4 +305,16 @@ describe('dates', () => {
       await refusal('ERR_DATA_FORMAT', () => load('c.csv', content, { columns: { v: 'date' } })),
     ).toMatch(/row 1, column "v": expected a date in ISO 8601 but received "1"/);
   });
+});
+
+test('mutations of any dialect are read or refused', async () => {
+  const rows = lines(30, (i) => `${i},5;${i % 3};2026-01-${String(i + 1).padStart(2, '0')};"a b"`);
+  const spaced = lines(30, (i) => `${i}.5  ${i % 3}\t-1e${i % 9}`);
+  const json = lines(30, (i) => JSON.stringify({ a: i, b: [1, i], c: i % 2 ? 'x' : null, d: new Date(0) }));
+  const codes = ['ERR_DATA_FORMAT', 'ERR_RANGE'];
+  const read = (name: string) => (bytes: Uint8Array) => load(name, bytes, { onMissing: 'impute' });
+  await fuzz([Buffer.from(`w;x;y;z\n${rows.join('\r\n')}`)], read('f.csv'), { codes });
+  await fuzz([Buffer.from(spaced.join('\n'))], read('f.dat'), { codes });
+  await fuzz([Buffer.from(json.join('\n'))], read('f.jsonl'), { codes });
+  await fuzz([gzipSync(rows.join('\n'))], read('f.csv.gz'), { codes });
 });

@@ -51,7 +51,7 @@ export interface DataOptions {
 
 /** Help for `--data`, wherever it is offered. */
 export const DATA_HELP =
-  'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .parquet, .txt, a folder of images or of CIFAR, IDX';
+  'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .jsonl, .parquet, .txt, a folder of images or of CIFAR, IDX';
 
 /** Help for `--size`. */
 export const SIZE_HELP = 'sprites: 28, 32 or 64; folders of images: height and width that all are resized to';
@@ -94,7 +94,7 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
   const { data, dataDir, count, size, labelColumn, onMissing } = options;
   const sprites = data === 'sprites';
   const isFolder = existsSync(data) && statSync(data).isDirectory();
-  const isTable = /\.(csv|tsv|parquet)$/i.test(data);
+  const isTable = /\.(csv|tsv|dat|data|txt|jsonl|ndjson|parquet)(\.gz)?$/i.test(data);
   for (const [flag, given, isMeant, where] of [
     ['count', count, sprites, 'sprites'],
     ['size', size, sprites || isFolder, 'sprites or a folder of images'],

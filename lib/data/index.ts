@@ -10,6 +10,7 @@ export {
   type RecordOptions,
   type SplitOptions,
 } from './dataset.ts';
+export type { PixelOptions } from './examples/pixels.ts';
 export type { Values } from './examples/values.ts';
 export { type IdxArray, readIdx } from './formats/arrays/idx-file.ts';
 export { type CifarOptions, loadCifar } from './formats/cifar.ts';
