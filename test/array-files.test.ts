@@ -209,6 +209,12 @@ describe('.npz', () => {
     expect((await loadDataset(file('one.npz', zipSync({ 'anything.npy': x }, { level: 0 })))).length).toBe(3);
   });
 
+  test('an archive of another extension is another format', async () => {
+    const sheet = file('sheet.xlsx', zipSync({ 'x.npy': x }));
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(sheet))).toMatch(/a known format/);
+    expect((await loadDataset(file('archive', zipSync({ 'x.npy': x })))).length).toBe(3);
+  });
+
   test('refuses what is not clear, not there or does not fit', async () => {
     const two = file('two.npz', zipSync({ 'a.npy': x, 'b.npy': x }));
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(two))).toMatch(

@@ -133,6 +133,8 @@ describe('the first row', () => {
     ['of a date and a number is data', '2026-01-01,1\n2026-01-02,2\n', 2],
     ['of years beside a name is none', 'value,2019\n1,5\n2,6\n', 2],
     ['that counts the columns is none', ',0,1\n0,5,6\n1,7,8\n', 2],
+    ['of years in a row is none', '2019,2020,2021\n5,6,1\n7,8,2\n', 2],
+    ['of numbers in a row is data where the next ones are too', '1,2,3\n4,5,6\n7,8,9\n', 3],
     ['of numbers with a gap is data', '1,\n2,5\n3,6\n', 3],
   ])('%s', async (_, content, count) => {
     expect((await load('h.csv', content, { onMissing: 'impute' })).length).toBe(count);
@@ -171,7 +173,7 @@ describe('a column keeps its kind', () => {
   test('one odd cell among numbers or dates is an error with the ways out, each of which works', async () => {
     const content = `a,b\n${lines(40, (i) => `${i === 9 ? 'broken' : i},${i}`).join('\n')}\n`;
     expect(await refusal('ERR_DATA_FORMAT', () => load('odd.csv', content))).toMatch(
-      /odd\.csv: row 10, column "a": expected a number, since nearly all .* "broken"; .*missing: \["broken"\].*columns: { "a": 'categorical' }/,
+      /odd\.csv: row 10, column "a": expected a number, as most cells of the column are, .*"broken"; .*missing: \["broken"\].*columns: { "a": 'categorical' }/,
     );
     const imputed = await load('odd.csv', content, { missing: ['broken'], onMissing: 'impute' });
     expect(typesOf(imputed)).toEqual(['a numeric', 'b numeric']);
@@ -180,6 +182,43 @@ describe('a column keeps its kind', () => {
     const days = `day\n${lines(30, (i) => (i === 3 ? 'soon' : `2026-01-${String(i + 1).padStart(2, '0')}`)).join('\n')}\n`;
     expect(await refusal('ERR_DATA_FORMAT', () => load('days.csv', days))).toMatch(
       /row 4, column "day": expected a date/,
+    );
+  });
+
+  test('many other cells among many numbers are an error too, and few numbers among words are names', async () => {
+    const cell = (i: number) => (i % 4 === 0 ? 'unknown' : String(i / 8));
+    expect(
+      await refusal('ERR_DATA_FORMAT', () => load('u.csv', `a\n${lines(80, cell).join('\n')}\n`)),
+    ).toMatch(/row 1, column "a": expected a number, as most cells .* "unknown"; .*missing: \["unknown"\]/);
+    const rooms = await load(
+      'r.csv',
+      `room\n${lines(80, (i) => (i % 4 ? String(i % 4) : '1a')).join('\n')}\n`,
+    );
+    expect(schemaOf(rooms).fields[0]).toMatchObject({ categories: ['1', '2', '3', '1a'] });
+  });
+
+  test.each<[string, (i: number) => string, RegExp]>([
+    [
+      'days and months that can be mistaken',
+      (i) => `${1 + (i % 9)}/11/2026`,
+      /dates whose day and month .*2026-01-31/,
+    ],
+    ['days with points', (i) => `${1 + (i % 9)}.11.2026 12:00`, /dates whose day and month/],
+    ['times of a day', (i) => `${i % 12}:30 pm`, /times of a day/],
+    ['percents', (i) => `${i % 7}.5 %`, /numbers with a sign/],
+    ['prices', (i) => `$${i % 7},500`, /numbers with a sign/],
+  ])('%s are an error, also where they come again', async (_, cell, message) => {
+    const content = `a;b\n${lines(200, (i) => `${cell(i)};${i}`).join('\n')}\n`;
+    const told = await refusal('ERR_DATA_FORMAT', () => load('q.csv', content));
+    expect(told).toMatch(message);
+    expect(told).toMatch(/row 1, column "a": .*'ignore'.*'categorical'/);
+    expect((await load('q.csv', content, { columns: { a: 'categorical' } })).length).toBe(200);
+  });
+
+  test('half as many words as rows are still names', async () => {
+    const content = `who,v\n${lines(400, (i) => `person ${i >> 1},${i}`).join('\n')}\n`;
+    expect(await refusal('ERR_DATA_FORMAT', () => load('half.csv', content))).toMatch(
+      /200 of 400 are different/,
     );
   });
 
@@ -284,6 +323,8 @@ describe('dates', () => {
     ['2026-01-31', '2026-01-31'],
     ['2026-01-31T12:30Z', '2026-01-31T12:30Z'],
     ['2026-01-31 12:30:05', '2026-01-31T12:30:05Z'],
+    ['2026/01/31 12:30:05 UTC', '2026-01-31T12:30:05Z'],
+    ['2026.01.31', '2026-01-31'],
     ['2026-01-31T12:30:05.250+02:00', '2026-01-31T10:30:05.250Z'],
     ['2026-01-31 12:30:05,250 -0100', '2026-01-31T13:30:05.250Z'],
     ['2026-01-31T12:30:05.123456789Z', '2026-01-31T12:30:05.123Z'],

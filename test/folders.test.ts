@@ -65,6 +65,28 @@ describe('splits', () => {
       );
   });
 
+  test('splits in the only folder of examples are found, those of several are refused', async () => {
+    const yolo = folder({
+      'images/train/1.png': image(10),
+      'images/val/1.png': image(20),
+      'labels/train/1.txt': '0',
+    });
+    expect([await first(yolo), await first(yolo, { split: 'test' }), await hasTestSet(yolo)]).toEqual([
+      10,
+      20,
+      true,
+    ]);
+    const objects = folder({
+      'bottle/train/good/1.png': image(1),
+      'bottle/test/broken/1.png': image(2),
+      'cable/train/good/1.png': image(3),
+    });
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(objects))).toMatch(
+      /bottle: expected the images of a class but it holds splits/,
+    );
+    expect(await first(join(objects, 'bottle'))).toBe(1);
+  });
+
   test('a class may be called train where nothing else says that it is a split', async () => {
     const path = folder({ 'bus/1.png': image(1), 'train/1.png': image(2) });
     expect((await loadDataset(path)).classes).toEqual(['bus', 'train']);

@@ -18,7 +18,7 @@ const NO_EXAMPLES = /^(?:ground[-_ ]?truths?|gt|masks?|annotations?|segmentation
  * or not. These folders are then splits, never classes.
  */
 export function hasSplitFolders(path: string): boolean {
-  return splitsIn(path) !== undefined;
+  return splitRoot(path) !== undefined;
 }
 
 /**
@@ -26,9 +26,10 @@ export function hasSplitFolders(path: string): boolean {
  *
  * @throws TorchvaeError ERR_DATA_FORMAT for a folder beside the splits of which it is not clear what it holds
  */
-export function splitPath(path: string, split: 'train' | 'test' = 'train'): string {
-  const splits = splitsIn(path);
-  if (!splits) return path;
+export function splitPath(given: string, split: 'train' | 'test' = 'train'): string {
+  const path = splitRoot(given);
+  const splits = path === undefined ? undefined : splitsIn(path);
+  if (path === undefined || !splits) return given;
   const { unknown } = splits;
   if (unknown.length > 0) {
     const names = [splits.train, splits.validation, splits.test]
@@ -40,6 +41,15 @@ export function splitPath(path: string, split: 'train' | 'test' = 'train'): stri
     );
   }
   return join(path, split === 'train' ? splits.train! : (splits.test ?? splits.validation!));
+}
+
+/** The path, or the only folder in it that holds examples, such as `images` beside `labels`, whichever has split folders. */
+function splitRoot(path: string): string | undefined {
+  if (splitsIn(path)) return path;
+  const [folder, ...more] = foldersIn(path).filter((name) => !NO_EXAMPLES.test(name));
+  if (folder === undefined || more.length > 0) return undefined;
+  const inner = join(path, folder);
+  return splitsIn(inner) ? inner : undefined;
 }
 
 function splitsIn(path: string): (Partial<Record<Split, string>> & { unknown: string[] }) | undefined {

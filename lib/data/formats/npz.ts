@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, extname } from 'node:path';
 import { checkOneOf } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import type { Dataset } from '../dataset.ts';
@@ -25,7 +25,8 @@ export interface NpzOptions {
 export const npz: Format<NpzOptions & PixelOptions> = {
   name: '.npz file',
   extensions: ['.npz'],
-  detect: (found) => beginsWith(found, [0x50, 0x4b, 3, 4]),
+  // Many other formats are archives too, but have an extension.
+  detect: (found) => beginsWith(found, [0x50, 0x4b, 3, 4]) && extname(found.path) === '',
   options: ['member', 'labelMember', 'split', ...PIXEL_OPTIONS],
   read: loadNpz,
   hasTestSet: (path) => withNpz(path, async ({ names }) => names.includes('x_test')),

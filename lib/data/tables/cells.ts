@@ -84,7 +84,8 @@ const MILLISECONDS: Readonly<Record<Precision, number>> = {
 /** Milliseconds that a Date can be from 1970. */
 const MAX_TIME = 8.64e15;
 
-const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?:(:\d\d)([.,]\d{1,9})?)?(Z| ?[+-]\d\d(?::?\d\d)?)?)?$/;
+const TIME =
+  /^(\d{4}([-/.])\d\d\2\d\d)(?:[T ](\d\d:\d\d)(?:(:\d\d)([.,]\d{1,9})?)?(Z| ?(?:UTC|GMT)| ?[+-]\d\d(?::?\d\d)?)?)?$/;
 
 /** A point in time: seconds since 1970 began in UTC, and the precision that they need. */
 export interface Time {
@@ -94,18 +95,23 @@ export interface Time {
 
 /**
  * The point in time that a text in ISO 8601 shows, such as `2026-01-31`, `2026-01-31T12:00Z` or `2026-01-31 12:00:00.5+01:00`;
- * without a zone it is in UTC. Undefined for other texts, and for days that do not exist.
+ * without a zone it is in UTC; slashes and points may divide the date. Undefined for other texts, and for days that do not exist.
  */
 export function timeIn(text: string): Time | undefined {
-  const [, day, minutes = '00:00', seconds = ':00', fraction = '', zone = 'Z'] = TIME.exec(text.trim()) ?? [];
-  if (day === undefined) return undefined;
+  const [, date, , minutes = '00:00', seconds = ':00', fraction = '', zone = 'Z'] =
+    TIME.exec(text.trim()) ?? [];
+  if (date === undefined) return undefined;
+  const day = date.replace(/[/.]/g, '-');
   // JavaScript takes February 30 for March 2.
   const midnight = new Date(`${day}T00:00:00Z`);
   if (Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day) return undefined;
-  const offset = zone.trim().replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, rest = '00') => `${hours}:${rest}`);
+  const offset = zone
+    .trim()
+    .replace(/^(?:UTC|GMT)$/, 'Z')
+    .replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, rest = '00') => `${hours}:${rest}`);
   const thousandths = fraction.replace(',', '.').slice(0, 4);
-  const date = new Date(`${day}T${minutes}${seconds}${thousandths}${offset}`);
-  return Number.isNaN(date.getTime()) ? undefined : timeOf(date);
+  const time = new Date(`${day}T${minutes}${seconds}${thousandths}${offset}`);
+  return Number.isNaN(time.getTime()) ? undefined : timeOf(time);
 }
 
 /** The point in time of a valid Date. */

@@ -1,5 +1,5 @@
 import { badData } from '../files/source.ts';
-import { isCode, numberIn, PRECISIONS, type Precision, timeIn, timeText } from './cells.ts';
+import { PRECISIONS, type Precision, timeText } from './cells.ts';
 import {
   type CategoricalField,
   type DateField,
@@ -7,16 +7,10 @@ import {
   MAX_CATEGORIES,
   type NumericField,
 } from './fields.ts';
-import { inOrder, noValue, option, tooMany } from './learning.ts';
+import { checkKind, firstOdd, type OddCell, oddCell } from './kind-check.ts';
+import { inOrder, noValue, tooMany } from './learning.ts';
 import { NumberLearner, PeriodLearner } from './number-learner.ts';
-import { type CategoricalColumn, type Column, categoriesOfNumbers, placeOf, type Table } from './table.ts';
-
-/** The share of numbers, or of dates, from which the other cells are taken for mistakes. */
-const NEARLY_ALL = 0.9;
-/** Rows from which the words of a column are compared with their number. */
-const ENOUGH_ROWS = 20;
-/** The share of different words among all, from which they are taken for names of the rows. */
-const NEARLY_DISTINCT = 0.8;
+import { type Column, categoriesOfNumbers, type Table } from './table.ts';
 
 /** Learns one column, which is numeric or of dates as long as all its parts are. */
 export class FieldLearner {
@@ -30,8 +24,7 @@ export class FieldLearner {
   /** How often each category came, from the first word on. */
   #counts: Map<string, number> | undefined;
   #isGiven = false;
-  /** The place of the first cell that is neither a number nor a date, and the cell. */
-  #odd: { place: string; cell: string } | undefined;
+  #odd: OddCell | undefined;
 
   constructor(name: string, standardize: boolean, file: string) {
     this.name = name;
@@ -59,13 +52,13 @@ export class FieldLearner {
       for (const value of column.values) this.#numbers.add(value);
       return;
     }
-    this.#counts ??= this.#numbersAsNames();
-    const { values, categories } =
-      column.type === 'categorical' ? column : categoriesOfNumbers(column.values);
     if (column.type === 'categorical') {
       this.#isGiven ||= column.isGiven;
       this.#odd ??= firstOdd(column, table);
     }
+    this.#counts ??= this.#numbersAsNames();
+    const { values, categories } =
+      column.type === 'categorical' ? column : categoriesOfNumbers(column.values);
     for (const code of values) {
       if (code < 0) continue;
       const category = categories[code]!;
@@ -106,7 +99,12 @@ export class FieldLearner {
 
   #numbersAsNames(): Map<string, number> {
     const { values } = this.#numbers;
-    if (!values) throw tooMany(this.name, 'more', this.#file);
+    if (!values) {
+      const what = this.#precision ? 'date' : 'number';
+      throw this.#odd && !this.#isGiven
+        ? oddCell(this.name, what, this.#odd, this.#file)
+        : tooMany(this.name, 'more', this.#file);
+    }
     const nameOf = (value: number) => (this.#precision ? timeText(value, this.#precision) : String(value));
     return new Map([...values].map(([value, count]) => [nameOf(value), count]));
   }
@@ -121,50 +119,9 @@ export class FieldLearner {
     return { name, type: 'categorical', categories, usual };
   }
 
-  /** @throws TorchvaeError ERR_DATA_FORMAT for numbers or dates among which are a few other cells, and for names of rows */
   #checkKind(counts: ReadonlyMap<string, number>): void {
-    if (this.#isGiven) return;
-    let [all, numbers, dates] = [0, 0, 0];
-    for (const [cell, count] of counts) {
-      all += count;
-      if (isNumber(cell)) numbers += count;
-      else if (timeIn(cell)) dates += count;
-    }
-    const { name } = this;
-    for (const [what, type, share] of [
-      ['numbers', 'numeric', numbers / all],
-      ['dates', 'date', dates / all],
-    ] as const) {
-      if (share < NEARLY_ALL || share === 1 || !this.#odd) continue;
-      const { place, cell } = this.#odd;
-      const shown = JSON.stringify(cell.slice(0, 60));
-      throw badData(
-        this.#file,
-        `${place}: expected ${type === 'numeric' ? 'a number' : 'a date'}, since nearly all cells of the column are ${what}, but received ` +
-          `${shown}; correct it, say that it stands for a missing value (missing: [${shown}]), or that the column holds categories ` +
-          `(${option(name, 'categorical')})`,
-      );
-    }
-    if (all < ENOUGH_ROWS || counts.size < NEARLY_DISTINCT * all) return;
-    throw badData(
-      this.#file,
-      `column ${JSON.stringify(name)}: expected words that come again but ${counts.size} of ${all} are different` +
-        `${this.#odd ? `, such as ${JSON.stringify(this.#odd.cell.slice(0, 60))} (${this.#odd.place})` : ''}; leave it out ` +
-        `(${option(name, 'ignore')}), or say that it holds categories (${option(name, 'categorical')})`,
-    );
+    if (!this.#isGiven) checkKind(this.name, counts, this.#odd, this.#file);
   }
-}
-
-/** A code, such as a postcode with a leading zero, goes with words. */
-function isNumber(cell: string): boolean {
-  return !isCode(cell) && numberIn(cell) !== undefined;
-}
-
-/** The first cell that is neither a number nor a date. */
-function firstOdd({ name, values, categories }: CategoricalColumn, table: Table) {
-  const isOdd = categories.map((cell) => !isNumber(cell) && !timeIn(cell));
-  const row = values.findIndex((code) => code >= 0 && isOdd[code]!);
-  return row < 0 ? undefined : { place: placeOf(row, name, table), cell: categories[values[row]!]! };
 }
 
 function hasValues({ values }: Column): boolean {

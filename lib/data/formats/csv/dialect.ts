@@ -150,11 +150,20 @@ function hasHeader(rows: Sample, decimal: Decimal, { missing = MISSING, names }:
     else if (isMostly && !missing.includes(name.trim())) return true;
     else if (!isMostly && below.some((cell) => cell.trim() === name.trim())) hasValue = true;
   }
-  return !hasValue || countsColumns(first);
+  return !hasValue || countsColumns(first, rest[0]);
 }
 
-/** `0,1,2`, also after an empty name of an index. */
-function countsColumns(cells: readonly string[]): boolean {
-  const numbers = cells[0]?.trim() === '' ? cells.slice(1) : cells;
-  return numbers.length > 1 && numbers.every((cell, i) => cell.trim() === String(i));
+/** Whether the first row counts on, as `,0,1,2` does after the empty name of an index, or `2019,2020,2021` where the next row does not. */
+function countsColumns(first: readonly string[], next: readonly string[] = []): boolean {
+  if (first[0]?.trim() === '') return countsOn(first.slice(1), 0);
+  if (!countsOn(first) || countsOn(next)) return false;
+  const start = Number(first[0]);
+  return start === 0 || first.length > 2 || (start >= 1900 && start < 2100);
+}
+
+/** Whether the cells are whole numbers, each one more than the one before. */
+function countsOn(cells: readonly string[], start = Number(cells[0])): boolean {
+  return (
+    cells.length > 1 && Number.isInteger(start) && cells.every((cell, i) => cell.trim() === String(start + i))
+  );
 }

@@ -81,7 +81,7 @@ function checkCsvOptions(options: CsvOptions) {
 
 /** pandas writes its index without a name, and reads one that is there as `Unnamed: 0`. */
 function isUnnamed(name: string): boolean {
-  return name.trim() === '' || /^Unnamed: \d+$/.test(name.trim());
+  return name.trim() === '' || /^Unnamed: \d+(?:\.\d+)*$/.test(name.trim());
 }
 
 async function startOf(text: AsyncIterator<string>): Promise<string> {

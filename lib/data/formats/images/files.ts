@@ -3,6 +3,7 @@ import { extname, join } from 'node:path';
 import { ioError } from '../../../files.ts';
 import { checkInside } from '../../files/inside.ts';
 import { badData } from '../../files/source.ts';
+import { hasSplitFolders } from '../../files/split-folders.ts';
 
 /** Extensions of the files that are decoded. */
 const EXTENSIONS = new Set(['.png', '.jpg', '.jpeg', '.webp', '.gif', '.avif', '.tif', '.tiff']);
@@ -81,6 +82,12 @@ export async function findImages(folder: string): Promise<ImageFiles & { notes: 
 
 async function walk(folder: string, root: string, depth: number, passed: PassedOver): Promise<string[]> {
   if (depth > MAX_DEPTH) throw badData(folder, `expected folders at most ${MAX_DEPTH} deep`);
+  if (hasSplitFolders(folder)) {
+    throw badData(
+      folder,
+      'expected the images of a class but it holds splits such as train and test; name this folder',
+    );
+  }
   const { images, folders } = await list(folder, root, passed);
   for (const name of folders)
     for (const path of await walk(join(folder, name), root, depth + 1, passed)) images.push(path);
