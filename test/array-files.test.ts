@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadCifar, loadDataset } from '../lib/data/index.ts';
-import { readNpy } from '../lib/data/npy.ts';
+import { readNpy } from '../lib/data/formats/arrays/npy-file.ts';
+import { hasTestSet, loadCifar, loadDataset } from '../lib/data/index.ts';
 import { refusal } from './refusal.ts';
 import { fuzz } from './support/fuzz.ts';
 import { npy, npyOf } from './support/npy.ts';
@@ -189,6 +189,12 @@ describe('.npz', () => {
     expect(named.length).toBe(1);
   });
 
+  test('have a test set where there is x_test', async () => {
+    expect(await hasTestSet(file('digits.npz', keras))).toBe(true);
+    expect(await hasTestSet(file('one.npz', zipSync({ 'x.npy': x })))).toBe(false);
+    expect(await hasTestSet('sprites')).toBe(true);
+  });
+
   test('of NumPy itself', async () => {
     // numpy.savez_compressed of x = arange(8) as uint16, [2, 4], and y = [1, 0].
     const byNumpy = Buffer.from(
@@ -201,6 +207,12 @@ describe('.npz', () => {
 
   test('the only array needs no name', async () => {
     expect((await loadDataset(file('one.npz', zipSync({ 'anything.npy': x }, { level: 0 })))).length).toBe(3);
+  });
+
+  test('an archive of another extension is another format', async () => {
+    const sheet = file('sheet.xlsx', zipSync({ 'x.npy': x }));
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(sheet))).toMatch(/a known format/);
+    expect((await loadDataset(file('archive', zipSync({ 'x.npy': x })))).length).toBe(3);
   });
 
   test('refuses what is not clear, not there or does not fit', async () => {
@@ -269,6 +281,7 @@ describe('CIFAR', () => {
     expect(train.data[8 * 3072]).toBe(5);
     const held = await loadDataset(ten(), { split: 'test' });
     expect([held.length, held.classes![held.labels![0]!]]).toEqual([1, 'cat']);
+    expect(await hasTestSet(ten())).toBe(true);
     expect((await loadDataset(join(ten(), 'data_batch_1.bin'))).length).toBe(2);
     expect((await loadCifar([1, 2].map((i) => join(ten(), `data_batch_${i}.bin`)))).length).toBe(4);
   });

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Dataset, type DatasetOptions } from '../lib/data/dataset.ts';
-import { loadDataset } from '../lib/data/index.ts';
+import { loadDataset, loadSplit, optionsOf } from '../lib/data/index.ts';
 import { Random } from '../lib/data/random.ts';
 import { refusal } from './refusal.ts';
 
@@ -314,5 +317,33 @@ describe('loadDataset', () => {
     expect(await refusal('ERR_RANGE', () => loadDataset('sprites', { splitt: 'test' } as never))).toMatch(
       /splitt/,
     );
+  });
+
+  test('refuses options of other kinds of data, and lists those that have a meaning', async () => {
+    for (const options of [{ labelColumn: 'a' }, { imageSize: 8 }, { directory: '/tmp' }] as const) {
+      expect(await refusal('ERR_RANGE', () => loadDataset('sprites', options))).toMatch(
+        new RegExp(`option ${Object.keys(options)[0]} of loadDataset has no meaning for sprites`),
+      );
+    }
+    await refusal('ERR_RANGE', () => loadSplit('sprites', { validation: 0.5 }, { delimiter: ';' }));
+    expect((await loadDataset('sprites', { count: 3, labelColumn: undefined } as never)).length).toBe(3);
+    expect(await optionsOf('sprites')).toEqual(['split', 'size', 'count', 'seed']);
+    expect(await optionsOf(join(import.meta.dirname, 'fixtures/rows.parquet'))).toContain('labelColumn');
+    await refusal('ERR_RANGE', () => optionsOf('minst'));
+  });
+
+  test('names the formats that it knows where a file has none of them', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'torchvae-unknown-'));
+    const files = { 'model.h5': Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), 'notes.md': 'words', empty: '' };
+    try {
+      for (const [name, content] of Object.entries(files)) {
+        writeFileSync(join(folder, name), content);
+        expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(join(folder, name)))).toMatch(
+          /expected a known format \(.*\.npy.*\.csv.*\.jsonl.*Parquet.*IDX.*\) but it is of none; it begins with/,
+        );
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

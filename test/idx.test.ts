@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readIdx } from '../lib/data/idx.ts';
+import { readIdx } from '../lib/data/formats/arrays/idx-file.ts';
 import { loadDataset } from '../lib/data/index.ts';
 import { Random } from '../lib/data/random.ts';
 import { TorchvaeError } from '../lib/errors.ts';

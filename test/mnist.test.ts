@@ -17,9 +17,9 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { download } from '../lib/data/download.ts';
 import { fashionMnist, loadDataset, mnist } from '../lib/data/index.ts';
-import { FASHION_MNIST, MNIST } from '../lib/data/mnist-files.ts';
+import { download } from '../lib/data/sets/download.ts';
+import { FASHION_MNIST, MNIST } from '../lib/data/sets/mnist-files.ts';
 import { refusal } from './refusal.ts';
 
 const real = process.env.TORCHVAE_DATA ?? '';

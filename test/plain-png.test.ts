@@ -1,7 +1,7 @@
 /** The short way to the pixels of plain PNG images gives what the library for all images gives, or nothing. */
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { plainPng } from '../lib/data/plain-png.ts';
+import { plainPng } from '../lib/data/formats/images/plain-png.ts';
 import { Random } from '../lib/data/random.ts';
 import { mutated } from './support/fuzz.ts';
 

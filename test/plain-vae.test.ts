@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../lib/data/random.ts';
-import { sprites } from '../lib/data/sprites.ts';
+import { sprites } from '../lib/data/sets/sprites.ts';
 import { matmul, rowMajor, transposed } from '../scripts/bench/plain-matmul.ts';
 import { PlainVae } from '../scripts/bench/plain-vae.ts';
 

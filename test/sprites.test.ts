@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Dataset } from '../lib/data/dataset.ts';
-import { sprites } from '../lib/data/sprites.ts';
+import { sprites } from '../lib/data/sets/sprites.ts';
 import { refusal } from './refusal.ts';
 
 const SHAPES = ['square', 'ellipse', 'heart'] as const;

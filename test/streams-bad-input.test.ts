@@ -130,7 +130,7 @@ describe('a .npy file', () => {
     const table = join(folder, 'x.csv');
     writeFileSync(table, 'a\n1\n');
     expect(await refusal('ERR_DATA_FORMAT', () => streamDataset(table))).toMatch(
-      /expected a \.npy or Parquet file/,
+      /expected a \.npy file, Parquet file or folder of images but it is a table of text/,
     );
     await refusal('ERR_RANGE', () => streamDataset(join(folder, 'nothing.npy')));
     await refusal('ERR_TYPE', () => streamDataset(7 as never));
@@ -142,7 +142,7 @@ describe('a .npy file', () => {
       { window: 0 },
       { imageSize: 8 },
       { labelColumn: 'a' },
-      { kind: 'real' },
+      { kind: 'categorical' },
       { windows: 1 },
     ]) {
       await refusal('ERR_RANGE', () => streamDataset(path, options as StreamPathOptions));

@@ -39,15 +39,7 @@ export function schemaFacts(schema: DataSchema | undefined): Record<string, unkn
     const { level, size, categories } = schema;
     return { text: `${size} ${level} tokens per line, of a vocabulary of ${categories}` };
   }
-  const columns: Record<string, unknown> = {};
-  for (const field of schema.fields) {
-    columns[field.name] =
-      field.type === 'numeric'
-        ? `numeric, mean ${short(field.center)}, standard deviation ${short(field.scale)}`
-        : `categorical, ${listed(field.categories)}`;
-  }
-  if (schema.label) columns[schema.label.name] = `labels, ${listed(schema.label.categories)}`;
-  return columns;
+  return Object.fromEntries(schema.describe().map(({ column, became }) => [column, became]));
 }
 
 /** The anomaly threshold, and how it was set. */

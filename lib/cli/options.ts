@@ -1,14 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import {
-  type DataSchema,
-  type Dataset,
-  hasSplitFolders,
-  type LoadOptions,
-  loadDataset,
-  loadSplit,
-} from '../data/index.ts';
+import { type DataSchema, type Dataset, type LoadOptions, loadDataset, loadSplit } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { BEST_FILE, CHECKPOINT_FILE } from '../report/run-directory.ts';
 
@@ -58,7 +51,7 @@ export interface DataOptions {
 
 /** Help for `--data`, wherever it is offered. */
 export const DATA_HELP =
-  'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .parquet, .txt, a folder of images or of CIFAR, IDX';
+  'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .jsonl, .parquet, .txt, a folder of images or of CIFAR, IDX';
 
 /** Help for `--size`. */
 export const SIZE_HELP = 'sprites: 28, 32 or 64; folders of images: height and width to resize all images to';
@@ -101,7 +94,7 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
   const { data, dataDir, count, size, labelColumn, onMissing } = options;
   const sprites = data === 'sprites';
   const isFolder = existsSync(data) && statSync(data).isDirectory();
-  const isTable = /\.(csv|tsv|parquet)$/i.test(data);
+  const isTable = /\.(csv|tsv|dat|data|txt|jsonl|ndjson|parquet)(\.gz)?$/i.test(data);
   for (const [flag, given, isMeant, where] of [
     ['count', count, sprites, 'sprites'],
     ['size', size, sprites || isFolder, 'sprites or a folder of images'],
@@ -129,11 +122,6 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
 /** Whether `--data` is the name of a built-in data set rather than a path. */
 export function isNamed(data: string): boolean {
   return ['sprites', 'mnist', 'fashion-mnist'].includes(data);
-}
-
-/** Whether `--data` names a set that has a test split, or a folder with the folders `train` and `test`. */
-export function hasTestSplit(data: string): boolean {
-  return isNamed(data) || hasSplitFolders(data);
 }
 
 /** Help for `--best`. */

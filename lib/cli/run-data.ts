@@ -1,10 +1,18 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type DataSchema, type Dataset, loadDataset, StreamedDataset, streamDataset } from '../data/index.ts';
+import {
+  type DataSchema,
+  type Dataset,
+  hasTestSet,
+  loadDataset,
+  optionsOf,
+  StreamedDataset,
+  streamDataset,
+} from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
-import { type DataOptions, hasTestSplit, loadOptions, openData, openTraining } from './options.ts';
+import { type DataOptions, loadOptions, openData, openTraining } from './options.ts';
 import { type RunSettings, settingsOf } from './run-settings.ts';
 import { isStreamed, openStream } from './streams.ts';
 
@@ -47,7 +55,7 @@ async function openTest(
   { schema, shape }: { schema: DataSchema | undefined; shape: readonly number[] },
 ): Promise<Dataset | StreamedDataset | undefined> {
   const { testData } = settings;
-  if (testData === undefined && !hasTestSplit(settings.data)) return undefined;
+  if (testData === undefined && !(await hasTestSet(settings.data))) return undefined;
   const named: DataOptions = { ...settings, data: testData ?? settings.data };
   if (testData !== undefined) {
     if (!existsSync(testData)) {
@@ -56,7 +64,7 @@ async function openTest(
     delete named.count;
     if (settings.data === 'sprites') delete named.size;
   }
-  const isImages = shape.length === 3 && existsSync(named.data) && statSync(named.data).isDirectory();
+  const isImages = shape.length === 3 && (await optionsOf(named.data)).includes('imageSize');
   const [channels, height, width] = shape as [1 | 3, number, number];
   const likeTraining = isImages ? { channels, imageSize: [height, width] as const } : {};
   if (await isStreamed({ data: named.data }, 'test')) {

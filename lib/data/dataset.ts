@@ -1,7 +1,13 @@
-import { types } from 'node:util';
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { type Binarization, type BinarizeOptions, checkBinarize, drawn, thresholded } from './binarize.ts';
+import { checkNotes, checkSchema } from './examples/attachments.ts';
+import {
+  type Binarization,
+  type BinarizeOptions,
+  checkBinarize,
+  drawn,
+  thresholded,
+} from './examples/binarize.ts';
 import {
   checkFactors,
   checkLabels,
@@ -9,15 +15,24 @@ import {
   checkValues,
   type DataKind,
   type Factor,
-} from './dataset-checks.ts';
-import { convertValues, inferKind, type Values } from './dataset-values.ts';
-import { type RecordOptions, readRecords } from './records.ts';
+  wholeNumbers,
+} from './examples/checks.ts';
+import { gather } from './examples/gather.ts';
+import {
+  checkDivision,
+  checkFractions,
+  checkParts,
+  SPLIT_OPTIONS,
+  type SplitOptions,
+  splitIndices,
+} from './examples/split.ts';
+import { convertValues, inferKind, type Values } from './examples/values.ts';
 import type { DataSchema } from './schema.ts';
-import { checkFractions, checkParts, splitIndices } from './split.ts';
+import { type RecordOptions, readRecords } from './tables/records.ts';
 
-export type { Binarization, BinarizeOptions, DataKind, DataSchema, Factor, RecordOptions };
+export type { Binarization, BinarizeOptions, DataKind, DataSchema, Factor, RecordOptions, SplitOptions };
 
-/** What describes a {@link Dataset}. */
+/** The parts of a {@link Dataset}. */
 export interface DatasetOptions {
   /** Shown in reports; `data` if not given. */
   name?: string;
@@ -42,6 +57,8 @@ export interface DatasetOptions {
   binarization?: Binarization;
   /** How the examples were made of rows or lines, which turns them back; see `TableSchema` and `TextSchema`. */
   schema?: DataSchema | undefined;
+  /** What people should know of how the examples were read, such as files that were passed over; default nothing. */
+  notes?: readonly string[];
 }
 
 /** How {@link Dataset.from} reads its values. */
@@ -56,14 +73,6 @@ export interface FromOptions {
   labels?: Int32Array | readonly number[];
   /** The names of the classes, by label. */
   classes?: readonly string[];
-}
-
-/** How {@link Dataset.split} divides. */
-export interface SplitOptions {
-  /** Default 0. The same seed divides the same way on every machine. */
-  seed?: number;
-  /** Whether every part holds each label in the same proportion, to within one example. Default false. */
-  stratified?: boolean;
 }
 
 /**
@@ -95,6 +104,8 @@ export class Dataset {
   readonly binarization: Binarization;
   /** How the examples were made of rows of a table or lines of text, or undefined. `schema.decode` undoes it. */
   readonly schema: DataSchema | undefined;
+  /** What people should know of how the examples were read, such as files that were passed over. */
+  readonly notes: readonly string[];
 
   /**
    * @throws TorchvaeError ERR_TYPE for arrays of another type, ERR_SHAPE where lengths do not fit together, ERR_RANGE
@@ -102,8 +113,8 @@ export class Dataset {
    */
   constructor(options: DatasetOptions) {
     const known = ['name', 'shape', 'kind', 'data', 'labels', 'classes', 'factors', 'factorValues'];
-    known.push('binarization', 'schema');
-    // A Dataset that is spread out, to change a part of it, brings what follows from the others along.
+    known.push('binarization', 'schema', 'notes');
+    // `{ ...dataset, kind }` also has the derived properties.
     known.push('length', 'size');
     const {
       name = 'data',
@@ -116,6 +127,7 @@ export class Dataset {
       factorValues,
       binarization = 'none',
       schema,
+      notes = [],
     } = checkOptions('options of Dataset', options, known);
     if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
     this.name = name;
@@ -133,6 +145,7 @@ export class Dataset {
     this.factorValues = factorValues;
     this.binarization = checkOneOf('binarization', binarization, ['none', 'threshold', 'fixed', 'dynamic']);
     this.schema = checkSchema(schema, this.size);
+    this.notes = checkNotes(notes);
   }
 
   /**
@@ -168,8 +181,8 @@ export class Dataset {
    * A data set of records with the same keys: numbers as they are or standardized, texts and truth values as categories, null and
    * undefined missing. Takes all of them into memory, from anything that can be iterated, such as a cursor of a database.
    *
-   * @throws TorchvaeError what `TableSchema.learn` and `encode` throw, ERR_TYPE for what cannot be iterated or is no record; what
-   * the iteration itself throws is handed on
+   * @throws TorchvaeError what `TableSchema.learn` and `encode` throw, ERR_TYPE unless it can be iterated and gives records;
+   * errors of the iteration are passed on
    */
   static async fromRecords(
     records: Iterable<object> | AsyncIterable<object>,
@@ -207,7 +220,7 @@ export class Dataset {
   }
 
   /**
-   * Divides the examples at random, each into exactly one part: `validation: 0.1` holds a tenth out, `fractions` makes
+   * Divides the examples, at random unless it is chronological, each into exactly one part: `validation: 0.1` holds a tenth out, `fractions` makes
    * one part for each of its numbers, which add up to 1. Within a part the examples keep their order.
    *
    * @throws TorchvaeError ERR_RANGE for fractions outside (0, 1) or a part that would be empty, ERR_STATE for a
@@ -218,14 +231,10 @@ export class Dataset {
   split(
     options: SplitOptions & { validation?: number; fractions?: readonly number[] },
   ): Dataset[] | { train: Dataset; validation: Dataset } {
-    const known = ['seed', 'stratified', 'validation', 'fractions'];
-    const {
-      seed = 0,
-      stratified = false,
-      validation,
-      fractions: wanted,
-    } = checkOptions('options of split', options, known);
-    checkBoolean('stratified', stratified);
+    const known = ['validation', 'fractions', ...SPLIT_OPTIONS];
+    const { validation, fractions: wanted, ...rest } = checkOptions('options of split', options, known);
+    const division = checkDivision(rest);
+    const { stratified } = division;
     if (stratified && !this.labels) {
       throw new TorchvaeError(
         'ERR_STATE',
@@ -233,7 +242,7 @@ export class Dataset {
       );
     }
     const fractions = checkFractions(validation, wanted);
-    const parts = splitIndices(this.length, fractions, seed, stratified ? this.labels : undefined);
+    const parts = splitIndices(this.length, fractions, division, stratified ? this.labels : undefined);
     checkParts(parts, fractions, this.length, this.name);
     const datasets = parts.map((indices) => this.subset(indices));
     if (wanted) return datasets;
@@ -241,7 +250,31 @@ export class Dataset {
   }
 
   /**
-   * A data set of 0 and 1 from one of values in [0, 1]. With `dynamic` the values stay: training and evaluation draw from
+   * Windows of consecutive examples, such as the rows of a series: example i of the result are the examples from i * stride on. Divide
+   * a series before, with `chronological`, so that no window of one part overlaps one of another.
+   *
+   * @param options.length examples in a window
+   * @param options.stride examples between the starts of two windows; default 1
+   * @returns examples of shape [length, size], with the label of the last example in each; the schema stays that of the single ones
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE for fewer examples than `length`
+   */
+  windows(options: { length: number; stride?: number }): Dataset {
+    const { length, stride = 1 } = checkOptions('options of windows', options, ['length', 'stride']);
+    checkInteger('length', length, 1, this.length);
+    checkInteger('stride', stride, 1);
+    const count = Math.floor((this.length - length) / stride) + 1;
+    const starts = Array.from({ length: count }, (_, i) => i * stride);
+    const inside = starts.flatMap((start) => Array.from({ length }, (_, i) => start + i));
+    const lasts = starts.map((start) => start + length - 1);
+    return new Dataset({
+      ...this.subset(lasts),
+      shape: [length, this.size],
+      data: gather(this.data, inside, this.size),
+    } as DatasetOptions);
+  }
+
+  /**
+   * A data set of 0 and 1 from one of values in [0, 1]; values that are 0 or 1 stay. With `dynamic` the values stay: training and evaluation draw from
    * them, and methods that take examples one by one (`VAE.losses` and the like) draw once, from their own seed.
    *
    * @throws TorchvaeError ERR_STATE for values that are not in [0, 1] or are binarized already
@@ -249,7 +282,7 @@ export class Dataset {
   binarize(options: BinarizeOptions): Dataset {
     const known = ['mode', 'threshold', 'seed'];
     const { mode, threshold, seed } = checkBinarize(checkOptions('options of binarize', options, known));
-    if (this.kind !== 'unit' || this.binarization !== 'none') {
+    if ((this.kind !== 'unit' && this.kind !== 'binary') || this.binarization !== 'none') {
       const state =
         this.binarization === 'none' ? `of kind '${this.kind}'` : `binarized (${this.binarization})`;
       throw new TorchvaeError(
@@ -257,7 +290,8 @@ export class Dataset {
         `Expected data of kind 'unit' to binarize, but ${this.name} is ${state}; scale the values to [0, 1] first`,
       );
     }
-    if (mode === 'dynamic') return new Dataset({ ...this, binarization: mode } as DatasetOptions);
+    if (mode === 'dynamic' || this.kind === 'binary')
+      return new Dataset({ ...this, binarization: mode } as DatasetOptions);
     const data = mode === 'threshold' ? thresholded(this.data, threshold) : drawn(this.data, seed);
     return new Dataset({ ...this, data, kind: 'binary', binarization: mode } as DatasetOptions);
   }
@@ -278,17 +312,18 @@ export class Dataset {
     return rows instanceof Float32Array ? rows : Float32Array.from(rows, (byte) => byte / 255);
   }
 
-  /** One line for people, such as `mnist (train): 60,000 examples of 1x28x28, unit, uint8, 10 classes`. */
+  /** One line for people, such as `mnist (train): 60,000 examples of 1x28x28, unit, uint8, 10 classes`, and the notes. */
   describe(): string {
     const classes = this.classes?.length ?? (this.labels ? new Set(this.labels).size : 0);
-    return [
+    const parts = [
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
       ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
       this.data instanceof Uint8Array ? 'uint8' : 'float32',
       ...(classes ? [`${classes} classes`] : []),
       ...(this.factors.length ? [`factors ${this.factors.map((factor) => factor.name).join(', ')}`] : []),
-    ].join(', ');
+    ];
+    return [parts.join(', '), ...this.notes].join('; ');
   }
 
   #with(
@@ -296,9 +331,10 @@ export class Dataset {
     labels: Int32Array | undefined,
     factorValues: Int32Array | Float32Array | undefined,
   ): Dataset {
-    const { name, shape, kind, classes, factors, binarization, schema } = this;
+    const { name, shape, kind, classes, factors, binarization, schema, notes } = this;
     return new Dataset({
       name,
+      notes,
       shape,
       kind,
       binarization,
@@ -319,44 +355,4 @@ export class Dataset {
       throw new TorchvaeError('ERR_SHAPE', expected('at least one index', 'indices', indices));
     for (let i = 0; i < indices.length; i++) checkInteger(`indices[${i}]`, indices[i], 0, this.length - 1);
   }
-}
-
-function checkSchema(schema: DataSchema | undefined, size: number): DataSchema | undefined {
-  if (schema === undefined) return undefined;
-  if (typeof schema?.decode !== 'function' || typeof schema.toJSON !== 'function') {
-    throw new TorchvaeError('ERR_TYPE', expected('a TableSchema or TextSchema', 'schema', schema));
-  }
-  if (schema.size === size) return schema;
-  throw new TorchvaeError(
-    'ERR_SHAPE',
-    `Expected a schema of ${size} values for schema but its size is ${schema.size}`,
-  );
-}
-
-/** Rows of `width` values picked from `source`, in the plain array type behind `source`, which may be a Buffer. */
-function gather<T extends Uint8Array | Int32Array | Float32Array>(
-  source: T,
-  indices: ArrayLike<number>,
-  width: number,
-): T {
-  const PlainArray = types.isUint8Array(source)
-    ? Uint8Array
-    : types.isInt32Array(source)
-      ? Int32Array
-      : Float32Array;
-  const picked = new PlainArray(indices.length * width) as T;
-  for (let i = 0; i < indices.length; i++) {
-    const start = indices[i]! * width;
-    picked.set(source.subarray(start, start + width), i * width);
-  }
-  return picked;
-}
-
-/** @throws TorchvaeError ERR_TYPE, ERR_RANGE for labels that are no whole numbers */
-export function wholeNumbers(labels: Int32Array | readonly number[]): Int32Array {
-  if (labels instanceof Int32Array) return Int32Array.from(labels);
-  if (!Array.isArray(labels)) {
-    throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', 'labels', labels));
-  }
-  return Int32Array.from(labels, (label, i) => checkInteger(`labels[${i}]`, label, 0, 2 ** 31 - 1));
 }

@@ -1,24 +1,3 @@
-import { basename } from 'node:path';
-import { checkOneOf, checkOptions, expected } from '../check.ts';
-import { TorchvaeError } from '../errors.ts';
-import { loadNpy, loadNpz, type NpzOptions } from './array-files.ts';
-import { CIFAR_OPTIONS, type CifarOptions, loadCifar } from './cifar.ts';
-import { CSV_OPTIONS } from './csv.ts';
-import type { Dataset, SplitOptions } from './dataset.ts';
-import { readIdx } from './idx.ts';
-import { IMAGE_OPTIONS, type ImageFolderOptions, loadImageFolder } from './image-folder.ts';
-import { kindOf, type SourceKind } from './kind.ts';
-import { datasetOfSource, type LearnedOptions, readSource, splitSource } from './learned.ts';
-import { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
-import { datasetOf } from './numeric-array.ts';
-import { splitPath } from './split-folders.ts';
-import { type SpritesOptions, sprites } from './sprites.ts';
-import { TABLE_SCHEMA_OPTIONS } from './table-schema.ts';
-import { TEXT_SCHEMA_OPTIONS } from './text-schema.ts';
-
-export type { NpzOptions } from './array-files.ts';
-export { type CifarOptions, loadCifar } from './cifar.ts';
-export type { CsvOptions } from './csv.ts';
 export {
   type Binarization,
   type BinarizeOptions,
@@ -31,143 +10,34 @@ export {
   type RecordOptions,
   type SplitOptions,
 } from './dataset.ts';
-export type { Values } from './dataset-values.ts';
-export { type IdxArray, readIdx } from './idx.ts';
-export { type ImageFolderOptions, loadImageFolder } from './image-folder.ts';
-export type { LearnedOptions } from './learned.ts';
-export { fashionMnist, type MnistOptions, mnist } from './mnist.ts';
+export type { PixelOptions } from './examples/pixels.ts';
+export type { Values } from './examples/values.ts';
+export { type IdxArray, readIdx } from './formats/arrays/idx-file.ts';
+export { type CifarOptions, loadCifar } from './formats/cifar.ts';
+export type { CsvOptions } from './formats/csv/reader.ts';
+export { type ImageFolderOptions, loadImageFolder } from './formats/images/folder.ts';
+export type { NpzOptions } from './formats/npz.ts';
+export {
+  hasTestSet,
+  type LearnedOptions,
+  type LoadOptions,
+  loadDataset,
+  loadSplit,
+  optionsOf,
+  sizeInMemory,
+} from './load.ts';
 export { Random } from './random.ts';
 export { schemaFromJson } from './schema.ts';
-export { sizeInMemory } from './size-in-memory.ts';
-export { hasSplitFolders } from './split-folders.ts';
-export { type SpritesOptions, sprites } from './sprites.ts';
+export { fashionMnist, type MnistOptions, mnist } from './sets/mnist.ts';
+export { type SpritesOptions, sprites } from './sets/sprites.ts';
 export { type StreamPathOptions, streamDataset } from './stream.ts';
-export type { IterableOptions, StreamItems } from './stream-iterable.ts';
 export { StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
-export type { ColumnType } from './table.ts';
-export { TableSchema, type TableSchemaJson, type TableSchemaOptions } from './table-schema.ts';
-export { TextSchema, type TextSchemaJson, type TextSchemaOptions } from './text-schema.ts';
-
-/** Options of {@link loadDataset}; each data set takes its own part of them. */
-export interface LoadOptions
-  extends MnistOptions,
-    SpritesOptions,
-    NpzOptions,
-    CifarOptions,
-    LearnedOptions,
-    ImageFolderOptions {}
-
-const OPTIONS = {
-  named: ['split', 'directory', 'download', 'mirrors', 'size', 'count', 'seed'],
-  arrays: ['member', 'labelMember'],
-  learned: ['schema', ...CSV_OPTIONS, ...TABLE_SCHEMA_OPTIONS, ...TEXT_SCHEMA_OPTIONS],
-  images: IMAGE_OPTIONS,
-};
-
-/**
- * The `test` split of sprites. Its images are drawn from a seed far from those that people choose, so that they are
- * other draws than the training images; the 737,280 combinations are few enough that some come in both.
- */
-const SPRITES_TEST = { count: 5_000, seedOffset: 2 ** 40 };
-
-const KNOWN: Readonly<Record<string, (options: LoadOptions) => Dataset | Promise<Dataset>>> = {
-  sprites: loadSprites,
-  mnist: ({ size: _size, count: _count, seed: _seed, ...options }) => mnist(options),
-  'fashion-mnist': ({ size: _size, count: _count, seed: _seed, ...options }) => fashionMnist(options),
-};
-
-/** How each kind of file is read. */
-const LOADERS: Readonly<Record<SourceKind, (path: string, options: LoadOptions) => Promise<Dataset>>> = {
-  npy: loadNpy,
-  npz: loadNpz,
-  cifar: (path, options) => loadCifar(path, only(options, CIFAR_OPTIONS)),
-  csv: (path, options) => loadLearned(path, 'csv', options),
-  parquet: (path, options) => loadLearned(path, 'parquet', options),
-  text: (path, options) => loadLearned(path, 'text', options),
-  images: (path, options) => loadImageFolder(path, only(options, IMAGE_OPTIONS)),
-  idx: loadIdx,
-};
-
-/**
- * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`; a .npy or .npz file; CIFAR's binary
- * version, as a folder or a file; a table (.csv, .tsv, .parquet); lines of text (.txt); a folder of images; or an IDX file of
- * examples, compressed or not. Bytes of arrays are pixels (kind `unit`); other numbers are `binary`, `unit` or `real` by their
- * range. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28]. Tables and texts become numbers by a schema
- * learned from all of them, which {@link loadSplit} learns from the training part alone. Of a folder that holds the folders `train`
- * and `test`, and no others but a validation set, the one that `split` names is loaded.
- *
- * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and what the data sets throw
- */
-export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
-  const checked = checkOptions('options of loadDataset', options, Object.values(OPTIONS).flat());
-  const { load, kind, path } = await find(nameOrPath, checked.split);
-  return load ? load(checked) : LOADERS[kind](path, checked);
-}
-
-/**
- * What {@link loadDataset} loads, divided at random. Means, categories and vocabularies of tables and texts are learned from the
- * training part alone.
- *
- * @throws TorchvaeError what `loadDataset` and `Dataset.split` throw
- */
-export async function loadSplit(
-  nameOrPath: string,
-  split: SplitOptions & { validation: number },
-  options: LoadOptions = {},
-): Promise<{ train: Dataset; validation: Dataset }> {
-  const checked = checkOptions('options of loadSplit', options, Object.values(OPTIONS).flat());
-  const division = checkOptions('split', split, ['validation', 'seed', 'stratified']);
-  const { load, kind, path } = await find(nameOrPath, checked.split);
-  if (load) return (await load(checked)).split(division);
-  if (kind !== 'csv' && kind !== 'parquet' && kind !== 'text') {
-    return (await LOADERS[kind](path, checked)).split(division);
-  }
-  const learned = only(checked, OPTIONS.learned);
-  return splitSource(await readSource(path, kind, learned), division, learned);
-}
-
-type Found =
-  | { load: (options: LoadOptions) => Dataset | Promise<Dataset>; kind?: never; path?: never }
-  | { load?: never; kind: SourceKind; path: string };
-
-async function find(nameOrPath: string, split: 'train' | 'test' | undefined): Promise<Found> {
-  if (typeof nameOrPath !== 'string') {
-    throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
-  }
-  if (split !== undefined) checkOneOf('split', split, ['train', 'test']);
-  const load = Object.hasOwn(KNOWN, nameOrPath) ? KNOWN[nameOrPath] : undefined;
-  if (load) return { load };
-  const path = splitPath(nameOrPath, split);
-  const kind = nameOrPath === '' ? undefined : await kindOf(path);
-  if (kind) return { kind, path };
-  const names = Object.keys(KNOWN).join(', ');
-  const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
-  throw new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
-}
-
-async function loadLearned(
-  path: string,
-  kind: 'csv' | 'parquet' | 'text',
-  options: LoadOptions,
-): Promise<Dataset> {
-  const learned = only(options, OPTIONS.learned);
-  return datasetOfSource(await readSource(path, kind, learned), learned);
-}
-
-/** The options with these names. */
-function only<T extends object>(options: T, names: readonly string[]): T {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name))) as T;
-}
-
-function loadSprites({ split, size, count, seed = 0 }: LoadOptions): Dataset {
-  const test = split === 'test';
-  return sprites({
-    ...(size !== undefined && { size }),
-    ...(count !== undefined ? { count } : test && { count: SPRITES_TEST.count }),
-    seed: test && Number.isInteger(seed) ? seed + SPRITES_TEST.seedOffset : seed,
-  });
-}
-
-async function loadIdx(path: string): Promise<Dataset> {
-  return datasetOf(await readIdx(path), { name: basename(path).replace(/\.gz$/, ''), file: path });
-}
+export type { IterableOptions, StreamItems } from './streams/iterable.ts';
+export type { ColumnType } from './tables/column-types.ts';
+export {
+  type ColumnSummary,
+  TableSchema,
+  type TableSchemaJson,
+  type TableSchemaOptions,
+} from './tables/schema.ts';
+export { TextSchema, type TextSchemaJson, type TextSchemaOptions } from './text/schema.ts';

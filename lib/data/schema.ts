@@ -1,13 +1,13 @@
 import { expected } from '../check.ts';
-import { badData } from './source.ts';
-import { TableSchema } from './table-schema.ts';
-import { TextSchema } from './text-schema.ts';
+import { badData } from './files/source.ts';
+import { TableSchema } from './tables/schema.ts';
+import { TextSchema } from './text/schema.ts';
 
 /** How rows or lines become examples, learned from the training part, and how examples become rows or lines again. */
 export type DataSchema = TableSchema | TextSchema;
 
 /**
- * The schema that `JSON.stringify` made a text of.
+ * The schema from its JSON form.
  *
  * @throws TorchvaeError ERR_DATA_FORMAT
  */

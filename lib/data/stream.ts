@@ -1,23 +1,27 @@
 import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { DataKind } from './dataset-checks.ts';
-import { IMAGE_OPTIONS, type ImageFolderOptions } from './image-folder.ts';
-import { kindOf } from './kind.ts';
-import { badData } from './source.ts';
-import { splitPath } from './split-folders.ts';
-import { openImageStream } from './stream-images.ts';
-import { openNpyStream } from './stream-npy.ts';
-import { openParquetStream, PARQUET_STREAM_OPTIONS, type ParquetStreamOptions } from './stream-parquet.ts';
-import { NEVER } from './stream-source.ts';
+import { badData } from './files/source.ts';
+import { splitPath } from './files/split-folders.ts';
+import { formatOf } from './formats/detect.ts';
+import type { ImageFolderOptions } from './formats/images/folder.ts';
+import { FORMATS } from './formats/list.ts';
+import type { ParquetStreamOptions } from './formats/parquet/stream.ts';
+import { refuseOthers } from './options.ts';
 import { STREAM_OPTIONS, StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
+import { NEVER } from './streams/source.ts';
 
 /** How {@link streamDataset} reads. */
 export interface StreamPathOptions extends StreamOptions, ImageFolderOptions, ParquetStreamOptions {
   /** Of a folder with the folders `train` and `test`. Default `train`. */
   split?: 'train' | 'test';
-  /** .npy of numbers other than bytes and truth values: what they are, which spares a pass over all of them. */
-  kind?: DataKind;
 }
+
+const STREAMED = FORMATS.filter(({ stream }) => stream);
+/** `.npy file, Parquet file or folder of images`. */
+const STREAMED_NAMES = STREAMED.map(({ name }) => name)
+  .join(', ')
+  .replace(/, ([^,]*)$/, ' or $1');
+const OPTIONS = STREAMED.flatMap(({ stream }): readonly string[] => stream!.options);
 
 /**
  * The examples at a path as a stream, for data larger than memory: a .npy file, which is read by positions as examples are
@@ -31,47 +35,24 @@ export async function streamDataset(
   folderOrFile: string,
   options: StreamPathOptions = {},
 ): Promise<StreamedDataset> {
-  const known = [...STREAM_OPTIONS, ...IMAGE_OPTIONS, ...PARQUET_STREAM_OPTIONS, 'kind', 'split'];
   const {
     window,
     signal = NEVER,
-    kind,
     split = 'train',
     ...others
-  } = checkOptions('options of streamDataset', options, known);
-  const { imageSize, channels, maxPixels, ...ofTable } = others;
-  const ofImages = defined({ imageSize, channels, maxPixels });
+  } = checkOptions('options of streamDataset', options, ['split', ...STREAM_OPTIONS, ...OPTIONS]);
   checkOneOf('split', split, ['train', 'test']);
   const path = splitPath(checkPath('path', folderOrFile), split);
   if (window !== undefined) checkInteger('window', window, 1);
-  switch (await kindOf(path)) {
-    case 'npy':
-      refuseOptions(path, { ...ofImages, ...ofTable });
-      return new StreamedDataset(await openNpyStream(path, { kind, signal }), { window });
-    case 'images':
-      refuseOptions(path, { kind, ...ofTable });
-      return new StreamedDataset(await openImageStream(path, ofImages, signal), { window });
-    case 'parquet':
-      refuseOptions(path, { kind, ...ofImages });
-      return new StreamedDataset(await openParquetStream(path, ofTable, signal), { window });
-    case undefined: {
-      const what = 'the path of a .npy or Parquet file or of a folder of images';
-      throw new TorchvaeError('ERR_RANGE', `${expected(what, 'path', path)}, which does not exist`);
-    }
-    default:
-      throw badData(
-        path,
-        `expected a .npy or Parquet file or a folder of images; read others by StreamedDataset.from, or whole`,
-      );
+  const format = await formatOf(path);
+  if (!format) {
+    const what = `the path of a ${STREAMED_NAMES}`;
+    throw new TorchvaeError('ERR_RANGE', `${expected(what, 'path', path)}, which does not exist`);
   }
-}
-
-/** An option of another kind of data is a mistake. */
-function refuseOptions(path: string, options: object): void {
-  const name = Object.entries(options).find(([, value]) => value !== undefined)?.[0];
-  if (name === undefined) return;
-  throw new TorchvaeError(
-    'ERR_RANGE',
-    `The option ${name} of streamDataset has no meaning for ${path}; leave it out`,
-  );
+  if (!format.stream) {
+    const advice = 'read it whole (loadDataset), or hand its examples over (StreamedDataset.from)';
+    throw badData(path, `expected a ${STREAMED_NAMES} but it is a ${format.name}; ${advice}`);
+  }
+  refuseOthers('streamDataset', path, others, format.stream.options);
+  return new StreamedDataset(await format.stream.open(path, defined(others), signal), { window });
 }

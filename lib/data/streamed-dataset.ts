@@ -1,18 +1,18 @@
 import { checkInteger, checkOptions } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './binarize.ts';
 import { Dataset } from './dataset.ts';
-import type { DataKind } from './dataset-checks.ts';
-import { RECORD_OPTIONS } from './records.ts';
+import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './examples/binarize.ts';
+import type { DataKind } from './examples/checks.ts';
 import type { DataSchema } from './schema.ts';
-import { type IterableOptions, openIterableStream, type StreamItems } from './stream-iterable.ts';
+import { type IterableOptions, openIterableStream, type StreamItems } from './streams/iterable.ts';
 import {
   type EpochRequest,
   type ExampleBlock,
   NEVER,
   type Reading,
   type StreamSource,
-} from './stream-source.ts';
+} from './streams/source.ts';
+import { RECORD_OPTIONS } from './tables/records.ts';
 
 /** How a {@link StreamedDataset} is read. */
 export interface StreamOptions {
@@ -30,15 +30,15 @@ export const STREAM_OPTIONS = ['window', 'signal'] as const;
 const DEFAULT_WINDOW = { examples: 8192, bytes: 2 ** 26 };
 
 /**
- * Examples that are read anew in every epoch, some ahead of the training, and never lie in memory all together. Described as a
+ * Examples that are read anew in every epoch, some ahead of the training, and are never in memory all at once. Described as a
  * {@link Dataset} is, and taken in its place by `VAE.fit` (also as `validation`) and `VAE.elbo`. Made by {@link streamDataset}
  * from a file or folder, or by {@link StreamedDataset.from} from what can be iterated again and again.
  *
  * An epoch's order is a function of the model's seed and the epoch: blocks of consecutive examples come in random order (of a
  * .npy file about 64 KiB each; single images of a folder; row groups of a Parquet file), one after the other they fill a
- * window, and the examples of a window are shuffled among themselves. Only examples of one window can meet in a batch: that is
- * no uniform shuffle of all, except where one window holds all, when training comes to the bits that it has with the same
- * data in a `Dataset`. What is iterated comes in its own order, of which only windows are shuffled.
+ * window, and the examples of a window are shuffled among themselves. Only examples of one window can meet in a batch: this is
+ * not a uniform shuffle of all. Where one window holds all examples, training gives the same bits as with a `Dataset`. The items of
+ * an iteration come in their order, of which only windows are shuffled.
  */
 export class StreamedDataset {
   /** Shown in reports. */
@@ -59,6 +59,8 @@ export class StreamedDataset {
   readonly binarization: Binarization;
   /** How the examples are made of rows of a table, or undefined. */
   readonly schema: DataSchema | undefined;
+  /** What people should know of how the examples are read, such as files that are passed over. */
+  readonly notes: readonly string[];
   /** Examples that are shuffled among themselves. */
   readonly window: number;
   readonly #source: StreamSource;
@@ -78,6 +80,7 @@ export class StreamedDataset {
     this.hasLabels = source.hasLabels;
     this.classes = source.classes && Object.freeze([...source.classes]);
     this.schema = source.schema;
+    this.notes = source.notes ?? [];
     const fitting = Math.floor(DEFAULT_WINDOW.bytes / (this.size * (source.isBytes ? 1 : 4)));
     const usual = Math.max(1, Math.min(DEFAULT_WINDOW.examples, fitting));
     this.window = checkInteger('window', options.window ?? usual, 1);
@@ -118,7 +121,8 @@ export class StreamedDataset {
   binarize(options: BinarizeOptions): StreamedDataset {
     const known = ['mode', 'threshold', 'seed'];
     const { mode, threshold } = checkBinarize(checkOptions('options of binarize', options, known));
-    if (this.kind !== 'unit' || this.binarization !== 'none' || mode === 'fixed') {
+    const isInUnit = this.kind === 'unit' || this.kind === 'binary';
+    if (!isInUnit || this.binarization !== 'none' || mode === 'fixed') {
       const what =
         mode === 'fixed'
           ? `'dynamic' or 'threshold' for the mode of a streamed data set but received 'fixed'`
@@ -165,14 +169,15 @@ export class StreamedDataset {
 
   /** One line for people, such as `mnist.npy: 60,000 examples of 1x28x28, unit, uint8, streamed in windows of 8,192`. */
   describe(): string {
-    return [
+    const parts = [
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
       ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
       this.#source.isBytes || this.binarization === 'threshold' ? 'uint8' : 'float32',
       ...(this.classes ? [`${this.classes.length} classes`] : []),
       `streamed in windows of ${this.window.toLocaleString('en-US')}`,
-    ].join(', ');
+    ];
+    return [parts.join(', '), ...this.notes].join('; ');
   }
 
   /** @internal A pass over the examples. */

@@ -1,6 +1,6 @@
 import { expected } from '../check.ts';
+import { withFile } from '../data/files/source.ts';
 import { type DataSchema, schemaFromJson } from '../data/schema.ts';
-import { withFile } from '../data/source.ts';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import { type AnomalyThreshold, thresholdFromJson } from './anomaly.ts';

@@ -9,7 +9,7 @@ const ROWS = 8;
 /** A few rows of a table or lines of text, each above its reconstruction. */
 export async function reconstructedRows(vae: VAE, data: Dataset, schema: DataSchema): Promise<Exhibit> {
   const some = spread(data, ROWS);
-  const originals = cells(schema, some.batch(Array.from({ length: some.length }, (_, i) => i)));
+  const originals = cells(schema, some.batch(Array.from({ length: some.length }, (_, i) => i)), false);
   const made = cells(schema, (await vae.reconstruct(some)).data);
   return {
     title: 'Reconstructions',
@@ -40,9 +40,10 @@ function namesOf(schema: DataSchema): string[] {
   return schema.type === 'text' ? ['text'] : schema.fields.map(({ name }) => name);
 }
 
-function cells(schema: DataSchema, values: Float32Array): string[][] {
+/** @param bounded whether numbers are kept within those of the training rows, which originals may exceed */
+function cells(schema: DataSchema, values: Float32Array, bounded = true): string[][] {
   if (schema.type === 'text') return schema.decode(values).map((line) => [line]);
-  return schema.decode(values).map((row) =>
+  return schema.decode(values, { bounded }).map((row) =>
     namesOf(schema).map((name) => {
       const value = row[name]!;
       return typeof value === 'number' ? String(Number(value.toPrecision(4))) : value;

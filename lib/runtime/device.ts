@@ -1,5 +1,4 @@
 import { checkInteger, expected } from '../check.ts';
-import type { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { callAddon, type LoadedEngine, loadEngine } from './addon.ts';
 import { findNvidiaDriver } from './driver.ts';
@@ -10,7 +9,15 @@ import type { Addon, DatasetHandle, DeviceHandle } from './native.ts';
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
 
 /** Examples as a device takes them. */
-export type Placeable = Pick<Dataset, 'data' | 'labels' | 'size' | 'binarization'>;
+export interface Placeable {
+  /** One after the other; a byte b means b/255. */
+  readonly data: Uint8Array | Float32Array;
+  readonly labels: Int32Array | undefined;
+  /** Values in one example. */
+  readonly size: number;
+  /** `dynamic` means that every batch draws 0 and 1 with the values as chances. */
+  readonly binarization: string;
+}
 
 /** A device of the engine, with the data sets that lie on it. */
 export class Device {
@@ -20,7 +27,7 @@ export class Device {
   readonly handle: DeviceHandle;
   readonly versions: { torchvae: string; libtorch: string };
   /** A data set lies on the device for as long as its JavaScript object lives. */
-  readonly #resident = new WeakMap<Dataset, Promise<DatasetHandle>>();
+  readonly #resident = new WeakMap<Placeable, Promise<DatasetHandle>>();
 
   private constructor(name: string, { addon, info }: LoadedEngine) {
     this.name = name;
@@ -61,7 +68,7 @@ export class Device {
   }
 
   /** The data set on this device, copied there the first time. */
-  upload(data: Dataset): Promise<DatasetHandle> {
+  upload(data: Placeable): Promise<DatasetHandle> {
     const known = this.#resident.get(data);
     if (known) return known;
     const made = this.place(data);

@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.ts';
 import { derivedSeed } from '../data/random.ts';
-import type { ExampleBlock } from '../data/stream-source.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
+import type { ExampleBlock } from '../data/streams/source.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Core } from '../model/core.ts';
 import { checkLabels } from '../model/input.ts';

@@ -3,7 +3,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { mnist } from '../../lib/data/mnist.ts';
+import { mnist } from '../../lib/data/sets/mnist.ts';
 import { familyTable, familyTitles, runFamily } from './family.ts';
 import { waitForQuiet } from './load.ts';
 import { describeMachine, measurePeaks } from './machine.ts';

@@ -1,4 +1,5 @@
-import { Dataset, wholeNumbers } from '../../data/dataset.ts';
+import { Dataset } from '../../data/dataset.ts';
+import { wholeNumbers } from '../../data/examples/checks.ts';
 import type { Labeled } from '../../model/codes.ts';
 import type { Examples } from '../../model/input.ts';
 import type { VAE } from '../../vae.ts';

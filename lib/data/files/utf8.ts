@@ -1,0 +1,77 @@
+import { createReadStream } from 'node:fs';
+import { createGunzip } from 'node:zlib';
+import { ioError } from '../../files.ts';
+import { badData, checkFileSize, withFile } from './source.ts';
+
+/** Bytes that are decoded at a time. */
+const CHUNK = 1 << 18;
+
+type Decoder = InstanceType<typeof TextDecoder>;
+
+/**
+ * The text of a file of at most `limit` bytes, piece by piece; a byte order mark stays. A file whose name ends with `.gz` is
+ * decompressed, to at most `limit` bytes.
+ *
+ * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a longer file, and for bytes that are not UTF-8, with their offset
+ */
+export async function* textOf(path: string, limit: number): AsyncGenerator<string, void, undefined> {
+  await withFile(path, async (file) => checkFileSize(file, limit));
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  let offset = 0;
+  const file = createReadStream(path, { highWaterMark: CHUNK });
+  const isPacked = /\.gz$/i.test(path);
+  const stream = isPacked ? file.pipe(createGunzip({ chunkSize: CHUNK })) : file;
+  if (isPacked) file.on('error', (cause) => stream.destroy(cause));
+  const failed = (cause: NodeJS.ErrnoException) => {
+    if (!cause.code?.startsWith('Z_')) throw ioError('read', path, cause);
+    throw badData(path, `expected gzip data but decompression failed (${cause.message})`, cause);
+  };
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  try {
+    for (;;) {
+      const { value, done } = (await chunks.next().catch(failed)) as IteratorResult<Buffer>;
+      yield decode(decoder, done ? undefined : value, path, offset);
+      if (done) return;
+      offset += value.length;
+      checkFileSize({ path, size: offset }, limit);
+    }
+  } finally {
+    file.destroy();
+    stream.destroy();
+  }
+}
+
+function decode(decoder: Decoder, chunk: Buffer | undefined, path: string, offset: number): string {
+  try {
+    return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode();
+  } catch (cause) {
+    const place = offset + (chunk ? validLength(chunk, offset > 0) : 0);
+    throw badData(
+      path,
+      `expected text in UTF-8 but the bytes at offset ${place} are not; save it as UTF-8`,
+      cause,
+    );
+  }
+}
+
+/** The length of the valid characters, after a continuation of the chunk before. */
+function validLength(bytes: Uint8Array, isContinued: boolean): number {
+  const isWhole = (end: number, stream: boolean) => {
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(first, end), { stream });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let first = 0;
+  while (isContinued && first < 3 && (bytes[first]! & 0xc0) === 0x80) first++;
+  let [low, high] = [first, bytes.length];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (isWhole(middle, true)) low = middle;
+    else high = middle - 1;
+  }
+  while (low > first && !isWhole(low, false)) low--;
+  return low;
+}

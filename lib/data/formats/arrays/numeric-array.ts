@@ -1,0 +1,143 @@
+import { Dataset } from '../../dataset.ts';
+import {
+  checkPixelOptions,
+  conversionOf,
+  convert,
+  type Numbers,
+  type NumericData,
+  type PixelOptions,
+  survey,
+} from '../../examples/pixels.ts';
+import { badData } from '../../files/source.ts';
+
+/** Numbers in an arrangement, as a file holds them. */
+export interface NumericArray {
+  /** The extents, slowest first. */
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly data: NumericData;
+  /** Whether the numbers are truth values. */
+  readonly isBoolean?: boolean;
+}
+
+/** What {@link datasetOf} needs beside the numbers. */
+export interface ArrayNames {
+  /** Of the data set. */
+  name: string;
+  /** What error messages call the array. */
+  file: string;
+  /** One for each example. */
+  labels?: NumericArray;
+}
+
+/**
+ * Examples of an array whose first extent counts them. Images get a channel: 60000 x 28 x 28 numbers are examples of [1, 28, 28]. Four
+ * extents whose last is 1 to 4, and whose second is larger, are images with the channels last, which are put first.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT for fewer than two or more than five extents, no number at all, or numbers that are not
+ * finite as float32; ERR_TYPE and ERR_RANGE for options, and for values that `kind` does not allow
+ */
+export function datasetOf(
+  array: NumericArray,
+  { name, file, labels }: ArrayNames,
+  options: PixelOptions = {},
+): Dataset {
+  checkPixelOptions(options);
+  const layout = layoutOf(array.shape, file);
+  const numbers = numbersOf(array);
+  const conversion = conversionOf(survey(numbers), options);
+  const data = convert(numbers, conversion, file, placesIn(array.shape));
+  return new Dataset({
+    name,
+    shape: layout.shape,
+    kind: conversion.kind,
+    data: layout.arrange(data),
+    ...(labels && { labels: labelsOf(labels, array.shape[0]!, file) }),
+  });
+}
+
+/** The numbers of an array: 16 bits without a sign are levels of pixels where the examples are images. */
+export function numbersOf({ data, shape, isBoolean }: NumericArray): Numbers {
+  if (isBoolean) return { type: 'bits', data };
+  if (data instanceof Uint8Array) return { type: 'bytes', data };
+  return { type: data instanceof Uint16Array && shape.length > 2 ? 'levels' : 'numbers', data };
+}
+
+/**
+ * Names the places of numbers in an array.
+ *
+ * @param first the place of the first example among all
+ */
+export function placesIn(shape: readonly number[], first = 0): (index: number) => string {
+  const size = shape.slice(1).reduce((product, extent) => product * extent, 1);
+  return (index) => `example ${first + Math.floor(index / size)}, number ${index % size}`;
+}
+
+/**
+ * The shape of an example of such an array, and a function that arranges examples in that shape.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT for fewer than two or more than five extents, or no number at all
+ */
+export function layoutOf(
+  shape: readonly number[],
+  file: string,
+): { shape: readonly number[]; arrange<T extends Uint8Array | Float32Array>(data: T): T } {
+  const isEmpty = shape.length < 2 || shape.includes(0);
+  if (isEmpty || shape.length > 5) {
+    const what = isEmpty ? 'examples of at least one number' : 'at most five extents';
+    const advice = 'Name the file of the examples, not that of the labels.';
+    throw badData(file, `expected ${what} but received an array of ${shape.join(' x ')}. ${advice}`);
+  }
+  const inner = shape.slice(1);
+  if (isChannelsLast(inner)) {
+    const [height, width, channels] = inner as [number, number, number];
+    return {
+      shape: [channels, height, width],
+      arrange: (data) => channelsFirst(data, height * width, channels),
+    };
+  }
+  return { shape: inner.length === 2 ? [1, ...inner] : inner, arrange: (data) => data };
+}
+
+/**
+ * Labels from an array of [n] or [n, 1] whole numbers.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT
+ */
+export function labelsOf({ shape, data }: NumericArray, count: number, file: string): Int32Array {
+  if (data.length !== count || shape[0] !== count) {
+    throw badData(
+      file,
+      `expected ${count} labels, one an example, but their array is ${shape.join(' x ') || 'a single number'}`,
+    );
+  }
+  const labels = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const value = Number(data[i]);
+    if (!Number.isInteger(value) || value < 0 || value > 2 ** 31 - 1) {
+      throw badData(file, `expected whole numbers from 0 as labels but that of example ${i} is ${value}`);
+    }
+    labels[i] = value;
+  }
+  return labels;
+}
+
+/** 1 and 3 channels are more likely than 2 and 4, where both the first and the last extent can be meant. */
+function isChannelsLast(inner: readonly number[]): boolean {
+  const [first, , last] = inner;
+  if (inner.length !== 3) return false;
+  const isUsual = (extent: number) => extent === 1 || extent === 3;
+  return isUsual(last!) ? !isUsual(first!) : last! <= 4 && first! > 4;
+}
+
+/** [n, height, width, channels] to [n, channels, height, width]. */
+function channelsFirst<T extends Uint8Array | Float32Array>(data: T, pixels: number, channels: number): T {
+  if (channels === 1) return data;
+  const moved = data.slice() as T;
+  for (let start = 0; start < data.length; start += pixels * channels) {
+    for (let i = 0; i < pixels; i++) {
+      for (let c = 0; c < channels; c++) moved[start + c * pixels + i] = data[start + i * channels + c]!;
+    }
+  }
+  return moved;
+}

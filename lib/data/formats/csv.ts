@@ -1,0 +1,25 @@
+import { defined } from '../../check.ts';
+import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
+import { isNumberTable, isTable } from './csv/dialect.ts';
+import { CSV_OPTIONS, type CsvOptions, readCsv } from './csv/reader.ts';
+import { type Format, startText } from './format.ts';
+
+/** Extensions of tables, whatever they hold. */
+const ALWAYS = ['.csv', '.tsv'];
+
+/** Tables of text. */
+export const csv: Format<CsvOptions & TableRowsOptions> = {
+  name: 'table of text (.csv, .tsv; .dat, .data; .txt of numbers)',
+  extensions: [...ALWAYS, '.dat', '.data', '.txt'],
+  accepts: ({ extension, start }) => {
+    if (ALWAYS.includes(extension)) return true;
+    const text = startText(start);
+    return text !== undefined && (extension === '.txt' ? isNumberTable(text) : isTable(text));
+  },
+  takesGzip: true,
+  options: [...CSV_OPTIONS, ...TABLE_ROWS_OPTIONS],
+  read: async (path, { delimiter, decimal, header, missing, columns, ...learning }) => {
+    const given = defined({ delimiter, decimal, header, missing, columns });
+    return tableRows(await readCsv(path, given, tableSchema(learning)), learning);
+  },
+};

@@ -1,0 +1,169 @@
+import { parse } from 'csv-parse/sync';
+import { type Decimal, MISSING, numberIn, timeIn } from '../../tables/cells.ts';
+import { LINE_ENDS, spacedRowTaker } from './rows.ts';
+
+/** How a table of text is written. */
+export interface Dialect {
+  /** One character between cells; a space stands for any number of spaces and tabs. */
+  readonly delimiter: string;
+  readonly decimal: Decimal;
+  /** Whether the first row has the names of the columns. */
+  readonly header: boolean;
+}
+
+/** What the caller says of the dialect; the rest is found. */
+export interface GivenDialect {
+  readonly delimiter?: string | undefined;
+  readonly decimal?: Decimal | undefined;
+  readonly header?: boolean | undefined;
+  readonly missing?: readonly string[] | undefined;
+  /** Names of columns: the first row has some of them, if it has names. */
+  readonly names?: readonly string[] | undefined;
+}
+
+/** Delimiters in the order in which they are preferred. */
+const DELIMITERS = [',', ';', '\t', '|', ' '] as const;
+/** Rows of the sample that are looked at. */
+const ROWS = 500;
+/** Several numbers in one cell show that another delimiter is meant. */
+const NUMBERS_IN_CELL = /^[-+\d.,eE]*\d[-+\d.,eE]*(?:\s+[-+\d.,eE]*\d[-+\d.,eE]*)+$/;
+
+/** The rows of a sample, cell by cell. */
+type Sample = readonly (readonly string[])[];
+
+/**
+ * Finds the dialect of a table from the start of its text.
+ *
+ * @param text whole lines
+ */
+export function dialectOf(text: string, given: GivenDialect): Dialect {
+  const wanted = given.delimiter === undefined ? DELIMITERS : [given.delimiter];
+  let best: { delimiter: string; rows: Sample; score: number } | undefined;
+  for (const delimiter of wanted) {
+    const rows = sampleOf(text, delimiter);
+    const score = rows ? scoreOf(rows, delimiter) : 0;
+    if (rows && score > (best?.score ?? 0)) best = { delimiter, rows, score };
+  }
+  const delimiter = best?.delimiter ?? given.delimiter ?? ',';
+  const rows = best?.rows ?? sampleOf(text, delimiter) ?? [];
+  const decimal = given.decimal ?? decimalOf(rows, delimiter);
+  const header = given.header ?? hasHeader(rows, decimal, given);
+  return { delimiter, decimal, header };
+}
+
+/** Whether the text looks like a table of at least two columns. */
+export function isTable(text: string): boolean {
+  const { delimiter } = dialectOf(text, {});
+  return scoreOf(sampleOf(text, delimiter) ?? [], delimiter) === 1;
+}
+
+/** Whether the text looks like a table of at least two columns of numbers or dates, of which the first row may be names. */
+export function isNumberTable(text: string): boolean {
+  const { delimiter, decimal } = dialectOf(text, {});
+  const [first, ...rest] = sampleOf(text, delimiter) ?? [];
+  if (!first || !isTable(text)) return false;
+  const isData = (row: readonly string[]) => row.every((cell) => isValue(cell, decimal, MISSING));
+  return rest.length > 0 && rest.every(isData);
+}
+
+function sampleOf(text: string, delimiter: string): Sample | undefined {
+  if (delimiter === ' ') {
+    return text
+      .split(/\r\n|\n|\r/)
+      .flatMap(spacedRowTaker())
+      .slice(0, ROWS);
+  }
+  try {
+    return parse(text, {
+      delimiter,
+      bom: true,
+      to: ROWS,
+      skip_empty_lines: true,
+      relax_column_count: true,
+      record_delimiter: LINE_ENDS,
+      ltrim: delimiter !== '\t',
+    });
+  } catch {
+    return undefined; // This delimiter takes a quote in a cell for the start of one.
+  }
+}
+
+/** From 0 to 1: the share of rows that have as many cells as most have, times the share of cells that look like one. */
+function scoreOf(rows: Sample, delimiter: string): number {
+  const counts = new Map<number, number>();
+  for (const { length } of rows) counts.set(length, (counts.get(length) ?? 0) + 1);
+  const [width, count] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [0, 0];
+  if (width < 2) return 0;
+  const alike = rows.filter((row) => row.length === width);
+  const cells = alike.slice(1).flat();
+  // White space is in many texts: as a delimiter it has to leave numbers and dates alone.
+  const isClean = (cell: string) =>
+    isValue(cell, '.', MISSING) ||
+    isValue(cell, ',', MISSING) ||
+    (delimiter !== ' ' && !/[;|\t]/.test(cell) && !NUMBERS_IN_CELL.test(cell.trim()));
+  const clean = cells.filter(isClean).length;
+  if (delimiter === ' ' && clean < cells.length) return 0;
+  return (count / rows.length) * (cells.length === 0 ? 1 : clean / cells.length);
+}
+
+function isValue(cell: string, decimal: Decimal, missing: readonly string[]): boolean {
+  return missing.includes(cell.trim()) || numberIn(cell, decimal) !== undefined || timeIn(cell) !== undefined;
+}
+
+/**
+ * A point, if a number needs one: `0.5`, `12.75`, `1,250.5`; else a comma, if a number needs one: `0,5`, `1.250,5`. Three digits after
+ * a mark can also be a group of thousands: after commas they are decimals where cells are divided by semicolons, since people
+ * who write decimal commas do so.
+ */
+function decimalOf(rows: Sample, delimiter: string): Decimal {
+  const cells = rows.flat().map((cell) => cell.trim());
+  const needs = (decimal: Decimal) => (cell: string) =>
+    cell.includes(decimal) && numberIn(cell, decimal) !== undefined && !GROUPS[decimal].test(cell);
+  if (cells.some(needs('.'))) return '.';
+  const hasCommas = cells.some((cell) => cell.includes(',') && numberIn(cell, ',') !== undefined);
+  return cells.some(needs(',')) || (hasCommas && delimiter === ';') ? ',' : '.';
+}
+
+/** Numbers whose marks can all be those of thousands: `1.250`, but not `0.250`. */
+const GROUPS: Readonly<Record<Decimal, RegExp>> = {
+  '.': /^[+-]?[1-9]\d{0,2}(?:\.\d{3})+$/,
+  ',': /^[+-]?[1-9]\d{0,2}(?:,\d{3})+$/,
+};
+
+/**
+ * The first row has names if a column has a word there and numbers below, or if it counts the columns, as pandas names them. It has
+ * none if a column has a value there that numbers or dates follow, or a word that comes again.
+ */
+function hasHeader(rows: Sample, decimal: Decimal, { missing = MISSING, names }: GivenDialect): boolean {
+  const [first = [], ...rest] = rows;
+  if (names) {
+    const found = new Set(first.map((name) => name.trim()));
+    return names.some((name) => found.has(name));
+  }
+  const isQuantity = (cell: string) => numberIn(cell, decimal) !== undefined || timeIn(cell) !== undefined;
+  let hasValue = false;
+  for (const [i, name] of first.entries()) {
+    const below = rest.map((row) => row[i] ?? '').filter((cell) => !missing.includes(cell.trim()));
+    const quantities = below.filter(isQuantity).length;
+    const isMostly = quantities > below.length / 2;
+    if (isQuantity(name)) hasValue = true;
+    else if (isMostly && !missing.includes(name.trim())) return true;
+    else if (!isMostly && below.some((cell) => cell.trim() === name.trim())) hasValue = true;
+  }
+  return !hasValue || countsColumns(first, rest[0]);
+}
+
+/** Whether the first row counts on, as `,0,1,2` does after the empty name of an index, or `2019,2020,2021` where the next row does not. */
+function countsColumns(first: readonly string[], next: readonly string[] = []): boolean {
+  if (first[0]?.trim() === '') return countsOn(first.slice(1), 0);
+  if (!countsOn(first) || countsOn(next)) return false;
+  const start = Number(first[0]);
+  return start === 0 || first.length > 2 || (start >= 1900 && start < 2100);
+}
+
+/** Whether the cells are whole numbers, each one more than the one before. */
+function countsOn(cells: readonly string[], start = Number(cells[0])): boolean {
+  return (
+    cells.length > 1 && Number.isInteger(start) && cells.every((cell, i) => cell.trim() === String(start + i))
+  );
+}

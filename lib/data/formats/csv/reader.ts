@@ -1,0 +1,113 @@
+import { checkBoolean, checkOneOf, checkOptions, expected } from '../../../check.ts';
+import { TorchvaeError } from '../../../errors.ts';
+import { badData } from '../../files/source.ts';
+import { textOf } from '../../files/utf8.ts';
+import { TableBuilder } from '../../tables/builder.ts';
+import { type Decimal, MISSING } from '../../tables/cells.ts';
+import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
+import type { TableSchema } from '../../tables/schema.ts';
+import type { Table } from '../../tables/table.ts';
+import { dialectOf } from './dialect.ts';
+import { delimitedRows, spacedRows } from './rows.ts';
+
+/** How a table of text is read; what is not given is found in its first rows. */
+export interface CsvOptions {
+  /** One character between cells; a space stands for any number of spaces and tabs. Default: comma, semicolon, tab, bar or space. */
+  delimiter?: string;
+  /** Between the whole and the fractional part of numbers. Default a comma where numbers need one, else a point. */
+  decimal?: Decimal;
+  /** Whether the first row names the columns; else they are `column1` and so on. Default: whether it looks like it. */
+  header?: boolean;
+  /** The texts that stand for a missing value. Default: nothing, `NA`, `n/a`, `NaN`, `null`, `None`, `-`, `?` and the like. */
+  missing?: readonly string[];
+  /** The types of columns by name, where their cells do not show them. */
+  columns?: Readonly<Record<string, ColumnType>>;
+}
+
+export const CSV_OPTIONS = ['delimiter', 'decimal', 'header', 'missing', 'columns'] as const;
+
+const MAX_FILE = 2 ** 32;
+/** Characters that show the dialect. */
+const SAMPLE = 2 ** 16;
+
+/**
+ * Reads a table of text, in UTF-8, compressed if its name ends with `.gz`, with quotes as RFC 4180 has them.
+ *
+ * @param schema for which the table is read: it says what the columns are
+ * @throws TorchvaeError ERR_IO; ERR_DATA_FORMAT for text that is not UTF-8 (with the byte offset), rows of different lengths, open
+ * quotes (with the line), cells of another type than their column has to have (with row and column), no row at all; ERR_RANGE for a
+ * column that the table does not have
+ */
+export async function readCsv(path: string, options: CsvOptions, schema?: TableSchema): Promise<Table> {
+  const given = checkCsvOptions(options);
+  const missing = new Set(given.missing ?? MISSING);
+  const text = textOf(path, MAX_FILE);
+  const start = await startOf(text);
+  const names = schema?.fields.map(({ name }) => name);
+  const dialect = dialectOf(wholeLines(start), { ...given, names });
+  const rowsOf = dialect.delimiter === ' ' ? spacedRows : delimitedRows;
+  let builder: TableBuilder | undefined;
+  for await (const record of rowsOf(path, joined(start, text), dialect.delimiter)) {
+    if (!builder) {
+      const found = record.map((name, i) => (dialect.header && name.trim()) || `column${i + 1}`);
+      builder = new TableBuilder(path, found, {
+        types: schema?.typesOf(path, found, given.columns) ?? given.columns,
+        decimal: dialect.decimal,
+        unnamed: new Set(found.filter((_, i) => dialect.header && isUnnamed(record[i]!))),
+      });
+      if (dialect.header) continue;
+    }
+    builder.add(record.map((cell) => (missing.has(cell.trim()) ? null : cell)));
+  }
+  if (!builder) throw badData(path, 'expected a line with the names of the columns but the file is empty');
+  return builder.build();
+}
+
+function checkCsvOptions(options: CsvOptions) {
+  const { delimiter, decimal, header, missing, columns } = checkOptions(
+    'options of readCsv',
+    options,
+    CSV_OPTIONS,
+  );
+  const isGood = typeof delimiter === 'string' && delimiter.length === 1 && !/["\r\n]/.test(delimiter);
+  if (delimiter !== undefined && !isGood) {
+    throw new TorchvaeError('ERR_TYPE', expected('one character', 'delimiter', delimiter));
+  }
+  if (decimal !== undefined) checkOneOf('decimal', decimal, ['.', ',']);
+  if (header !== undefined) checkBoolean('header', header);
+  if (missing !== undefined) checkTexts('missing', missing);
+  return { delimiter, decimal, header, missing, columns: checkColumnTypes(columns) };
+}
+
+/** pandas writes its index without a name, and reads one that is there as `Unnamed: 0`. */
+function isUnnamed(name: string): boolean {
+  return name.trim() === '' || /^Unnamed: \d+(?:\.\d+)*$/.test(name.trim());
+}
+
+async function startOf(text: AsyncIterator<string>): Promise<string> {
+  let start = '';
+  while (start.length < SAMPLE) {
+    const { value, done } = await text.next();
+    if (done) break;
+    start += value;
+  }
+  return start;
+}
+
+/** What is left of the text comes after its start. */
+async function* joined(start: string, rest: AsyncGenerator<string>): AsyncGenerator<string> {
+  yield start;
+  yield* rest;
+}
+
+/** The sample without the line that it ends in; all of it, where it has no other. */
+function wholeLines(start: string): string {
+  if (start.length < SAMPLE) return start;
+  const end = Math.max(start.lastIndexOf('\n', SAMPLE), start.lastIndexOf('\r', SAMPLE));
+  return end < 0 ? start.slice(0, SAMPLE) : start.slice(0, end + 1);
+}
+
+function checkTexts(name: string, value: readonly string[]): void {
+  if (Array.isArray(value) && value.every((text) => typeof text === 'string')) return;
+  throw new TorchvaeError('ERR_TYPE', expected('an array of strings', name, value));
+}

@@ -1,0 +1,59 @@
+import { linesOf } from '../files/lines.ts';
+import { badData } from '../files/source.ts';
+import { textOf } from '../files/utf8.ts';
+import { type ColumnType, checkColumnTypes } from '../tables/column-types.ts';
+import { RecordTable } from '../tables/records.ts';
+import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
+import type { TableSchema } from '../tables/schema.ts';
+import type { Table } from '../tables/table.ts';
+import type { Format } from './format.ts';
+
+const MAX_FILE = 2 ** 32;
+/** Characters of one line. */
+const MAX_LINE = 2 ** 24;
+
+/** One JSON object a line, as a row of a table. */
+export const jsonl: Format<{ columns?: Readonly<Record<string, ColumnType>> } & TableRowsOptions> = {
+  name: 'JSON lines (.jsonl, .ndjson)',
+  extensions: ['.jsonl', '.ndjson'],
+  takesGzip: true,
+  options: ['columns', ...TABLE_ROWS_OPTIONS],
+  read: async (path, { columns, ...learning }) =>
+    tableRows(await readJsonLines(path, checkColumnTypes(columns), tableSchema(learning)), learning),
+};
+
+/**
+ * Reads a table whose columns are the keys of all lines: a line without a key misses its value.
+ *
+ * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT naming the line that is not a JSON object, or row and column of a bad cell
+ */
+async function readJsonLines(
+  path: string,
+  columns: Readonly<Record<string, ColumnType>>,
+  schema: TableSchema | undefined,
+): Promise<Table> {
+  const records: Record<string, unknown>[] = [];
+  let number = 0;
+  for await (const line of linesOf(path, textOf(path, MAX_FILE), MAX_LINE)) {
+    number++;
+    if (line.trim() !== '') records.push(parsed(line, path, number));
+  }
+  const table = new RecordTable(path, columns, schema);
+  table.expect(records);
+  for (const record of records) table.add(record);
+  return table.build();
+}
+
+function parsed(line: string, path: string, number: number): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw badData(path, `line ${number}: expected a JSON object but ${(cause as Error).message}`, cause);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as never;
+  throw badData(
+    path,
+    `line ${number}: expected a JSON object but received ${JSON.stringify(value).slice(0, 60)}`,
+  );
+}

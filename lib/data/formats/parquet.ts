@@ -1,0 +1,28 @@
+import { stat } from 'node:fs/promises';
+import { only } from '../options.ts';
+import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
+import { beginsWith, type Format } from './format.ts';
+import { IMAGE_OPTIONS, type ImageFolderOptions, loadImages } from './images/folder.ts';
+import { type ParquetOptions, readParquet } from './parquet/reader.ts';
+import { openParquetStream, PARQUET_STREAM_OPTIONS, type ParquetStreamOptions } from './parquet/stream.ts';
+
+/** The size in memory as a rough multiple of the file's size. */
+const RATIO = 8;
+
+/** Parquet files of rows, or of images as the library datasets of Hugging Face writes them. */
+export const parquet: Format<ParquetOptions & TableRowsOptions & ImageFolderOptions, ParquetStreamOptions> = {
+  name: 'Parquet file',
+  extensions: ['.parquet'],
+  detect: (found) => beginsWith(found, Buffer.from('PAR1')),
+  options: ['columns', ...TABLE_ROWS_OPTIONS, ...IMAGE_OPTIONS],
+  read: async (path, options) => {
+    const found = await readParquet(path, only(options, ['columns', 'labelColumn']), tableSchema(options));
+    if ('table' in found) return tableRows(found.table, only(options, TABLE_ROWS_OPTIONS));
+    return loadImages(found.images, only(options, IMAGE_OPTIONS));
+  },
+  stream: {
+    options: PARQUET_STREAM_OPTIONS,
+    open: openParquetStream,
+    sizeInMemory: async (path) => RATIO * (await stat(path)).size,
+  },
+};

@@ -1,0 +1,159 @@
+/** The program of the process that reads a Parquet file; it may run out of memory without harm to the user's process. */
+import { TorchvaeError } from '../../../errors.ts';
+import type { DataKind } from '../../examples/checks.ts';
+import { badData, type FileVersion, type OpenFile, openFile } from '../../files/source.ts';
+import type { ExampleBlock } from '../../streams/source.ts';
+import { TableSchema, type TableSchemaJson, type TableSchemaOptions } from '../../tables/schema.ts';
+import { TableSurvey } from '../../tables/survey.ts';
+import type { Column, Table } from '../../tables/table.ts';
+import { type ColumnTypes, ParquetFile } from './file.ts';
+
+/** The requests of `process.ts`, one at a time. */
+export type ParquetRequest =
+  /** The first request. `version` is that of a pass before, if there was one. */
+  | {
+      type: 'open';
+      path: string;
+      columns: ColumnTypes;
+      schema?: TableSchemaJson | undefined;
+      version?: FileVersion | undefined;
+    }
+  /** All rows. */
+  | { type: 'table' }
+  /** The images of a row group. */
+  | { type: 'images'; group: number; column: string; label?: string | undefined }
+  /** Adds a row group to the survey; then asks for the survey's result. */
+  | { type: 'survey'; group: number; learning: TableSchemaOptions; schema?: TableSchemaJson | undefined }
+  | { type: 'surveyed' }
+  /** Rows of a row group as examples. */
+  | { type: 'encode'; schema: TableSchemaJson; group: number; first: number; count: number };
+
+/** The description of an opened file. */
+export interface Opened {
+  /** Rows of each row group. */
+  groupRows: number[];
+  /** The columns that a table of it has; none for a file of images. */
+  wanted: string[];
+  /** The column of encoded images, if there is one alone, with the columns and classes that labels can come from. */
+  images?: { column: string; others: string[]; classes: Record<string, string[]> };
+  version: FileVersion;
+}
+
+/** The result of a survey of all rows. */
+export interface Surveyed {
+  schema: TableSchemaJson;
+  length: number;
+  kind: DataKind;
+  hasLabels: boolean;
+}
+
+/** The answers: for a table the columns one by one before the rest, or an error's code and message. */
+export type ParquetAnswer =
+  | { column: Column }
+  | { done: unknown }
+  | { code: TorchvaeError['code']; message: string };
+
+let file: OpenFile;
+let parquet: ParquetFile;
+let version: FileVersion;
+let survey: TableSurvey | undefined;
+let schema: { json: string; schema: TableSchema } | undefined;
+/** The row group that was read last, whose examples are asked for in parts. */
+let group: { index: number; table: Table } | undefined;
+
+async function answer(request: ParquetRequest): Promise<unknown> {
+  switch (request.type) {
+    case 'open': {
+      file = await openFile(request.path);
+      version = request.version ?? file.version;
+      await file.checkUnchanged(version);
+      const given = request.schema && TableSchema.fromJSON(request.schema);
+      parquet = await ParquetFile.open(file);
+      const images = given ? undefined : imagesIn(parquet, request.columns);
+      const wanted = images ? [] : await parquet.settle(request.columns, given);
+      return {
+        groupRows: [...parquet.groupRows],
+        wanted,
+        version,
+        ...(images && { images }),
+      } satisfies Opened;
+    }
+    case 'table': {
+      const builder = parquet.builder();
+      for (const index of parquet.groupRows.keys()) await parquet.addGroup(index, builder);
+      const { columns, ...table } = builder.build();
+      // One message each, as one for all could be longer than a message may be.
+      for (const column of columns) await send({ column });
+      return table;
+    }
+    case 'images':
+      return parquet.images(request.group, request.column, request.label);
+    case 'survey': {
+      const given = request.schema && TableSchema.fromJSON(request.schema);
+      survey ??= new TableSurvey(file.path, request.learning, given);
+      if (parquet.groupRows[request.group]! > 0) survey.add(await tableOf(request.group));
+      return undefined;
+    }
+    case 'surveyed': {
+      const { schema: found, ...rest } = survey!.finish();
+      return { ...rest, schema: found.toJSON() } satisfies Surveyed;
+    }
+    case 'encode': {
+      const json = JSON.stringify(request.schema);
+      if (schema?.json !== json) schema = { json, schema: TableSchema.fromJSON(request.schema) };
+      const { first, count } = request;
+      const { data, labels } = schema.schema.encode(rowsFrom(await tableOf(request.group), first, count));
+      return { data, labels } satisfies ExampleBlock;
+    }
+  }
+}
+
+function imagesIn(parquet: ParquetFile, columns: ColumnTypes): Opened['images'] {
+  const names = parquet.columnNames.filter((name) => columns[name] !== 'ignore');
+  const [column, ...more] = parquet.imageColumns.filter((name) => names.includes(name));
+  if (column === undefined || more.length > 0) return undefined;
+  const others = names.filter((name) => name !== column);
+  const classes = others.flatMap((name) => {
+    const found = parquet.classesOf(name);
+    return found ? [[name, found] as const] : [];
+  });
+  return { column, others, classes: Object.fromEntries(classes) };
+}
+
+async function tableOf(index: number): Promise<Table> {
+  if (group?.index === index) return group.table;
+  group = undefined;
+  const builder = parquet.builder(parquet.start(index));
+  await parquet.addGroup(index, builder);
+  await file.checkUnchanged(version);
+  group = { index, table: builder.build() };
+  return group.table;
+}
+
+function rowsFrom(table: Table, first: number, count: number): Table {
+  return {
+    ...table,
+    first: (table.first ?? 0) + first,
+    length: count,
+    columns: table.columns.map(
+      (column) => ({ ...column, values: column.values.subarray(first, first + count) }) as Column,
+    ),
+  };
+}
+
+function send(message: ParquetAnswer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send!(message, undefined, undefined, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+process.once('disconnect', () => process.exit());
+process.on('message', (request: ParquetRequest) => {
+  answer(request).then(
+    (done) => send({ done }),
+    (cause) => {
+      const error = cause instanceof TorchvaeError ? cause : badData(file?.path ?? '', String(cause), cause);
+      return send({ code: error.code, message: error.message });
+    },
+  );
+});

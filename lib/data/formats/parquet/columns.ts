@@ -1,0 +1,49 @@
+import type { FileMetaData, SchemaTree } from 'hyparquet';
+
+/** What a row holds in a column: one value, a list of numbers, an encoded image with its name, or something else. */
+export type ColumnShape = 'value' | 'vector' | 'image' | 'nested';
+
+const NUMBERS: readonly (string | undefined)[] = ['FLOAT', 'DOUBLE', 'INT32', 'INT64'];
+
+/** What a row holds in this column of the file. */
+export function shapeOf({ element, children }: SchemaTree): ColumnShape {
+  if (element.repetition_type === 'REPEATED')
+    return children.length === 0 && isNumber(element) ? 'vector' : 'nested';
+  if (children.length === 0) return 'value';
+  const isList = element.converted_type === 'LIST' || element.logical_type?.type === 'LIST';
+  if (isList) return isNumberList(children) ? 'vector' : 'nested';
+  return isImage(children) ? 'image' : 'nested';
+}
+
+/** The repeated group of a list has one element; older writers repeat the element itself. */
+function isNumberList(children: readonly SchemaTree[]): boolean {
+  const [repeated] = children;
+  if (children.length !== 1 || repeated?.element.repetition_type !== 'REPEATED') return false;
+  const leaf = repeated.children.length === 1 ? repeated.children[0]! : repeated;
+  return leaf.children.length === 0 && isNumber(leaf.element);
+}
+
+function isNumber({ type }: SchemaTree['element']): boolean {
+  return NUMBERS.includes(type);
+}
+
+/** As the library datasets of Hugging Face writes images. */
+function isImage(children: readonly SchemaTree[]): boolean {
+  const types = new Map(children.map(({ element }) => [element.name, element.type]));
+  return children.length === 2 && types.get('bytes') === 'BYTE_ARRAY' && types.get('path') === 'BYTE_ARRAY';
+}
+
+/** The names of the classes of a column, where the library datasets of Hugging Face has written them. */
+export function classesOf(
+  { key_value_metadata: entries }: FileMetaData,
+  column: string,
+): string[] | undefined {
+  const text = entries?.find(({ key }) => key === 'huggingface')?.value;
+  try {
+    const names: unknown = JSON.parse(text ?? 'null')?.info?.features?.[column]?.names;
+    const isGood = Array.isArray(names) && names.every((name) => typeof name === 'string');
+    return isGood ? names : undefined;
+  } catch {
+    return undefined; // Another library's entry.
+  }
+}

@@ -1,0 +1,149 @@
+import { basename } from 'node:path';
+import { checkNumber } from '../../../check.ts';
+import { badData } from '../../files/source.ts';
+import {
+  type Blocks,
+  BlockWalk,
+  type EpochRequest,
+  type ExampleBlock,
+  emptyBlock,
+  type Reading,
+  type StreamDescription,
+  type StreamSource,
+} from '../../streams/source.ts';
+import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
+import {
+  checkGivenSchema,
+  TABLE_SCHEMA_OPTIONS,
+  TableSchema,
+  type TableSchemaOptions,
+} from '../../tables/schema.ts';
+import type { Opened, Surveyed } from './child.ts';
+import { ParquetProcess, type ProcessLimits } from './process.ts';
+
+/** How a Parquet file is streamed. */
+export interface ParquetStreamOptions extends TableSchemaOptions {
+  /** The types of columns, where the file does not show them. */
+  columns?: Readonly<Record<string, ColumnType>>;
+  /** The schema of the training data: nothing is learned then, and the options of learning have no effect. */
+  schema?: TableSchema;
+  /** Seconds that reading one row group may take. Default 120. */
+  timeLimit?: number;
+}
+
+export const PARQUET_STREAM_OPTIONS = ['columns', 'schema', 'timeLimit', ...TABLE_SCHEMA_OPTIONS] as const;
+
+/**
+ * The rows of a Parquet file, read by a separate process with bounded memory and time, one row group at a time. A first pass over
+ * all rows learns the schema, with the same numbers as in memory. A given schema needs that pass only where its numbers are not
+ * standardized.
+ *
+ * @throws TorchvaeError as `readParquet` does, also where a row group takes longer than `timeLimit`; what `TableSchema.learn` throws
+ */
+export async function openParquetStream(
+  path: string,
+  options: ParquetStreamOptions,
+  signal: AbortSignal,
+): Promise<StreamSource> {
+  const { columns: given, schema, timeLimit = 120, ...learning } = options;
+  checkGivenSchema(schema);
+  checkNumber('timeLimit', timeLimit, 0.001, 1e6);
+  const columns = checkColumnTypes(given);
+  const start = (ends: AbortSignal): Promise<ParquetProcess> =>
+    ParquetProcess.start(path, { maxFile: Infinity, timeLimit, signal: ends } satisfies ProcessLimits);
+  const process = await start(signal);
+  try {
+    const { groupRows, wanted, version, images } = await process.ask<Opened>({
+      type: 'open',
+      path,
+      columns,
+      schema: schema?.toJSON(),
+    });
+    if (images) {
+      const advice = 'read it whole (loadDataset), or write the images as files';
+      throw badData(
+        path,
+        `expected a table, as is streamed, but column ${images.column} holds images; ${advice}`,
+      );
+    }
+    const length = groupRows.reduce((sum, rows) => sum + rows, 0);
+    if (length === 0) throw badData(path, 'expected at least one row');
+    const kind = schema?.kindOf(() => true);
+    const found: Surveyed =
+      schema && kind !== 'unit'
+        ? {
+            schema: schema.toJSON(),
+            length,
+            kind: kind!,
+            hasLabels: wanted.includes(schema.label?.name ?? ''),
+          }
+        : await survey(process, groupRows.length, learning, schema);
+    const learned = schema ?? TableSchema.fromJSON(found.schema);
+    const description: StreamDescription = {
+      name: basename(path),
+      length: found.length,
+      shape: [learned.size],
+      kind: found.kind,
+      isBytes: false,
+      hasLabels: found.hasLabels,
+      classes: found.hasLabels ? learned.label?.categories : undefined,
+      schema: learned,
+    };
+    const blocks = blocksOf(groupRows);
+    return {
+      ...description,
+      open: async (request) => {
+        const reader = await start(request.signal);
+        try {
+          await reader.ask({ type: 'open', path, columns, schema: learned.toJSON(), version });
+          return parquetReading(reader, description, blocks, request);
+        } catch (error) {
+          await reader.close();
+          throw error;
+        }
+      },
+    };
+  } finally {
+    await process.close();
+  }
+}
+
+async function survey(
+  process: ParquetProcess,
+  groups: number,
+  learning: TableSchemaOptions,
+  given: TableSchema | undefined,
+): Promise<Surveyed> {
+  const schema = given?.toJSON();
+  for (let group = 0; group < groups; group++) await process.ask({ type: 'survey', group, learning, schema });
+  return process.ask({ type: 'surveyed' });
+}
+
+function blocksOf(rows: readonly number[]): Blocks {
+  const starts = [0];
+  for (const count of rows) starts.push(starts.at(-1)! + count);
+  return { length: starts.at(-1)!, count: rows.length, start: (block) => starts[block]! };
+}
+
+function parquetReading(
+  process: ParquetProcess,
+  description: StreamDescription,
+  blocks: Blocks,
+  request: EpochRequest,
+): Reading {
+  const walk = new BlockWalk(blocks, request);
+  const schema = (description.schema as TableSchema).toJSON();
+  const size = description.shape[0]!;
+  return {
+    read: async (count) => {
+      const into = emptyBlock(description, count);
+      for (const { block: group, first, count: rows, at } of walk.take(count)) {
+        const part = await process.ask<ExampleBlock>({ type: 'encode', schema, group, first, count: rows });
+        into.data.set(part.data, at * size);
+        if (part.labels) into.labels?.set(part.labels, at);
+      }
+      return into;
+    },
+    close: () => process.close(),
+  };
+}

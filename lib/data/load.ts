@@ -1,0 +1,136 @@
+import { checkOneOf, checkOptions, defined, expected } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
+import type { Dataset, SplitOptions } from './dataset.ts';
+import { SPLIT_OPTIONS } from './examples/split.ts';
+import { hasSplitFolders, splitPath } from './files/split-folders.ts';
+import type { CifarOptions } from './formats/cifar.ts';
+import type { CsvOptions } from './formats/csv/reader.ts';
+import { formatOf } from './formats/detect.ts';
+import type { ImageFolderOptions } from './formats/images/folder.ts';
+import { FORMATS } from './formats/list.ts';
+import type { NpzOptions } from './formats/npz.ts';
+import type { Learnable } from './learnable.ts';
+import { only, refuseOthers } from './options.ts';
+import type { DataSchema } from './schema.ts';
+import { SETS } from './sets/list.ts';
+import type { MnistOptions } from './sets/mnist.ts';
+import type { SpritesOptions } from './sets/sprites.ts';
+import type { TableRowsOptions } from './tables/rows.ts';
+import type { TextSchemaOptions } from './text/schema.ts';
+
+/** How tables and texts are read, and made into examples. */
+export interface LearnedOptions extends CsvOptions, TableRowsOptions, TextSchemaOptions {
+  /**
+   * The schema of the training data, for other data that are to become examples in the same way; the options of learning then
+   * have no effect. Default: learned from these data.
+   */
+  schema?: DataSchema | undefined;
+}
+
+/** Options of {@link loadDataset}. Each data set and format takes a part of them, and refuses the others. */
+export interface LoadOptions
+  extends MnistOptions,
+    SpritesOptions,
+    NpzOptions,
+    CifarOptions,
+    LearnedOptions,
+    ImageFolderOptions {}
+
+const OPTIONS = ['split', ...[...SETS, ...FORMATS].flatMap(({ options }): readonly string[] => options)];
+
+/**
+ * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`; a .npy or .npz file; CIFAR's binary
+ * version, as a folder or a file; a table (.csv, .tsv, .parquet); lines of text (.txt); a folder of images; or an IDX file of
+ * examples, compressed or not. Bytes of arrays are pixels (kind `unit`); other numbers are `binary`, `unit` or `real` by their
+ * range. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28]. Tables and texts become numbers by a schema
+ * learned from all of them, which {@link loadSplit} learns from the training part alone. Of a folder that holds the folders `train`
+ * and `test`, and no others but a validation set, the one that `split` names is loaded.
+ *
+ * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and for an option of another kind of data; what the
+ * data sets throw
+ */
+export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
+  const content = await read(nameOrPath, checkOptions('options of loadDataset', options, OPTIONS));
+  return 'all' in content ? content.all() : content;
+}
+
+/**
+ * What {@link loadDataset} loads, divided at random, or in its order if `split.chronological` says so. Means, categories and vocabularies of tables and texts are learned from the
+ * training part alone.
+ *
+ * @throws TorchvaeError what `loadDataset` and `Dataset.split` throw
+ */
+export async function loadSplit(
+  nameOrPath: string,
+  split: SplitOptions & { validation: number },
+  options: LoadOptions = {},
+): Promise<{ train: Dataset; validation: Dataset }> {
+  const checked = checkOptions('options of loadSplit', options, OPTIONS);
+  const division = checkOptions('split', split, ['validation', ...SPLIT_OPTIONS]);
+  return (await read(nameOrPath, checked)).split(division);
+}
+
+/**
+ * The bytes that the examples at a path would take in memory, roughly; undefined for what cannot be streamed, so that the
+ * question does not matter.
+ *
+ * @param imageSize height and width that images are resized to
+ * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT as the readers do
+ */
+export async function sizeInMemory(
+  folderOrFile: string,
+  split: 'train' | 'test',
+  imageSize?: number,
+): Promise<number | undefined> {
+  const path = splitPath(folderOrFile, split);
+  return (await formatOf(path))?.stream?.sizeInMemory(path, imageSize);
+}
+
+/**
+ * Whether `split: 'test'` of a name or a path is another data set than its training set: of the named sets, of split folders, of the
+ * folders of CIFAR, and of .npz files with an array `x_test`.
+ *
+ * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT as the readers do
+ */
+export async function hasTestSet(nameOrPath: string): Promise<boolean> {
+  if (SETS.some(({ name }) => name === nameOrPath) || hasSplitFolders(nameOrPath)) return true;
+  return (await (await formatOf(nameOrPath))?.hasTestSet?.(nameOrPath)) ?? false;
+}
+
+/**
+ * The options of {@link loadDataset} that have a meaning for a name or a path.
+ *
+ * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path; ERR_IO, ERR_DATA_FORMAT
+ */
+export async function optionsOf(nameOrPath: string): Promise<readonly string[]> {
+  const set = SETS.find(({ name }) => name === nameOrPath);
+  const found = set ?? (await formatOf(splitPath(nameOrPath)));
+  if (found) return ['split', ...found.options];
+  throw unknownName(nameOrPath);
+}
+
+async function read(nameOrPath: string, options: LoadOptions): Promise<Dataset | Learnable> {
+  if (typeof nameOrPath !== 'string') {
+    throw new TorchvaeError('ERR_TYPE', expected('a name or a path', 'data', nameOrPath));
+  }
+  const { split } = options;
+  if (split !== undefined) checkOneOf('split', split, ['train', 'test']);
+  const set = SETS.find(({ name }) => name === nameOrPath);
+  if (set) {
+    refuseOthers('loadDataset', nameOrPath, options, ['split', ...set.options]);
+    return set.load(defined(options));
+  }
+  const path = splitPath(nameOrPath, split);
+  const format = nameOrPath === '' ? undefined : await formatOf(path);
+  if (format) {
+    refuseOthers('loadDataset', path, options, ['split', ...format.options]);
+    return format.read(path, defined(only(options, format.options)));
+  }
+  throw unknownName(nameOrPath);
+}
+
+function unknownName(nameOrPath: string): TorchvaeError {
+  const names = SETS.map(({ name }) => name).join(', ');
+  const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
+  return new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
+}

@@ -1,0 +1,132 @@
+import { types } from 'node:util';
+
+/** What one cell of a table may hold; null, undefined, NaN and invalid dates are missing values. */
+export type Cell = string | number | bigint | boolean | Date | null | undefined;
+
+/** The character between the whole and the fractional part of a number. */
+export type Decimal = '.' | ',';
+
+/** The texts that stand for a missing value, unless others are given. */
+export const MISSING: readonly string[] = [
+  '',
+  ...['NA', 'N/A', 'n/a', '#N/A', '#NA', '<NA>', 'NaN', 'nan', '-nan', '-NaN', 'NaT'],
+  ...['null', 'NULL', 'Null', 'None', '-', '?'],
+];
+
+/** `1`, `-1.5`, `.5`, `1e-3`, and thousands in groups: `1,250.5`. */
+const NUMBERS: Readonly<Record<Decimal, RegExp>> = {
+  '.': /^[+-]?(?:\d+\.?\d*|\.\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?)(?:[eE][+-]?\d+)?$/,
+  ',': /^[+-]?(?:\d+,?\d*|,\d+|\d{1,3}(?:\.\d{3})+(?:,\d*)?)(?:[eE][+-]?\d+)?$/,
+};
+const INFINITE = /^[+-]?inf(?:inity)?$/i;
+/** A whole number with leading zeros, such as a postcode. */
+const CODE = /^[+-]?0\d+$/;
+/** A whole number of more digits than a float64 holds, such as that of a card. */
+const LONG = /^[+-]?\d{16,}$/;
+
+/**
+ * The number that the text shows, infinite for `inf`; undefined where it shows none.
+ *
+ * @param decimal default a point
+ */
+export function numberIn(text: string, decimal: Decimal = '.'): number | undefined {
+  const trimmed = text.trim();
+  if (NUMBERS[decimal].test(trimmed)) {
+    const isPlain = decimal === '.' && !trimmed.includes(',');
+    const plain = isPlain
+      ? trimmed
+      : decimal === '.'
+        ? trimmed.replaceAll(',', '')
+        : trimmed.replaceAll('.', '').replace(',', '.');
+    return Number(plain);
+  }
+  if (!INFINITE.test(trimmed)) return undefined;
+  return trimmed.startsWith('-') ? -Infinity : Infinity;
+}
+
+/** Whether the text is a whole number with leading zeros: a name, such as a postcode, not a quantity. */
+export function isCode(text: string): boolean {
+  return CODE.test(text.trim());
+}
+
+/** Whether the text is a whole number that loses digits as a float64. */
+export function isLong(text: string): boolean {
+  return LONG.test(text.trim());
+}
+
+/** The name of a category: trimmed, and a number by its shortest text, so that 1, 1.0 and "1.0" are the same. */
+export function categoryName(cell: string | number | bigint | boolean, decimal?: Decimal): string {
+  if (typeof cell !== 'string') return String(cell);
+  const trimmed = cell.trim();
+  const value = isCode(trimmed) || isLong(trimmed) ? undefined : numberIn(trimmed, decimal);
+  return value === undefined || !Number.isFinite(value) ? trimmed : String(value);
+}
+
+/** Whether the cell holds no value. */
+export function isMissing(cell: unknown): cell is null | undefined {
+  if (cell === null || cell === undefined) return true;
+  if (typeof cell === 'number') return Number.isNaN(cell);
+  return types.isDate(cell) && Number.isNaN(cell.getTime());
+}
+
+/** The units of which the dates of a column are multiples, from coarse to fine. */
+export const PRECISIONS = ['day', 'minute', 'second', 'millisecond'] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
+/** Milliseconds in the units of the precisions. */
+const MILLISECONDS: Readonly<Record<Precision, number>> = {
+  day: 86_400_000,
+  minute: 60_000,
+  second: 1000,
+  millisecond: 1,
+};
+
+/** Milliseconds that a Date can be from 1970. */
+const MAX_TIME = 8.64e15;
+
+const TIME =
+  /^(\d{4}([-/.])\d\d\2\d\d)(?:[T ](\d\d:\d\d)(?:(:\d\d)([.,]\d{1,9})?)?(Z| ?(?:UTC|GMT)| ?[+-]\d\d(?::?\d\d)?)?)?$/;
+
+/** A point in time: seconds since 1970 began in UTC, and the precision that they need. */
+export interface Time {
+  readonly seconds: number;
+  readonly precision: Precision;
+}
+
+/**
+ * The point in time that a text in ISO 8601 shows, such as `2026-01-31`, `2026-01-31T12:00Z` or `2026-01-31 12:00:00.5+01:00`;
+ * without a zone it is in UTC; slashes and points may divide the date. Undefined for other texts, and for days that do not exist.
+ */
+export function timeIn(text: string): Time | undefined {
+  const [, date, , minutes = '00:00', seconds = ':00', fraction = '', zone = 'Z'] =
+    TIME.exec(text.trim()) ?? [];
+  if (date === undefined) return undefined;
+  const day = date.replace(/[/.]/g, '-');
+  // JavaScript takes February 30 for March 2.
+  const midnight = new Date(`${day}T00:00:00Z`);
+  if (Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day) return undefined;
+  const offset = zone
+    .trim()
+    .replace(/^(?:UTC|GMT)$/, 'Z')
+    .replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, rest = '00') => `${hours}:${rest}`);
+  const thousandths = fraction.replace(',', '.').slice(0, 4);
+  const time = new Date(`${day}T${minutes}${seconds}${thousandths}${offset}`);
+  return Number.isNaN(time.getTime()) ? undefined : timeOf(time);
+}
+
+/** The point in time of a valid Date. */
+export function timeOf(date: Date): Time {
+  const milliseconds = date.getTime();
+  const precision = PRECISIONS.find((unit) => milliseconds % MILLISECONDS[unit] === 0)!;
+  return { seconds: milliseconds / 1000, precision };
+}
+
+/** The nearest time of that precision in ISO 8601 and UTC: `2026-01-31`, `2026-01-31T12:00Z`, `2026-01-31T12:00:00.500Z`. */
+export function timeText(seconds: number, precision: Precision): string {
+  const unit = MILLISECONDS[precision];
+  const milliseconds = unit * Math.round((seconds * 1000) / unit);
+  const text = new Date(Math.min(Math.max(milliseconds, -MAX_TIME), MAX_TIME)).toISOString();
+  if (precision === 'day') return text.slice(0, text.indexOf('T'));
+  if (precision === 'minute') return `${text.slice(0, -8)}Z`;
+  return precision === 'second' ? `${text.slice(0, -5)}Z` : text;
+}

@@ -1,0 +1,20 @@
+import { timeText } from './cells.ts';
+import type { Field } from './fields.ts';
+import { roundTo } from './number-learner.ts';
+
+/**
+ * The cell that the values of a field stand for.
+ *
+ * @param isBounded whether numbers and dates are kept within those of the training rows
+ */
+export function decodeField(field: Field, values: Float32Array, isBounded: boolean): number | string {
+  if (field.type === 'categorical') {
+    let best = 0;
+    for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+    return field.categories[best]!;
+  }
+  const value = values[0]! * field.scale + field.center;
+  const bounded = isBounded ? Math.min(Math.max(value, field.min), field.max) : value;
+  if (field.type === 'date') return timeText(bounded, field.precision);
+  return field.decimals === undefined ? bounded : roundTo(bounded, field.decimals);
+}

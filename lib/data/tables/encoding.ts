@@ -1,0 +1,163 @@
+import type { TorchvaeError } from '../../errors.ts';
+import { badData } from '../files/source.ts';
+import {
+  type CategoricalField,
+  type DateField,
+  type Field,
+  type LabelField,
+  type NumericField,
+  PERIODS,
+} from './fields.ts';
+import { type Column, categoriesOfNumbers, placeOf, type Table } from './table.ts';
+
+/** What a category does that the training rows did not have, unless it is imputed: `leave` encodes it by zeros alone. */
+export type OnUnseen = 'refuse' | 'leave';
+
+/** What a missing value does. */
+export type OnMissing = 'refuse' | 'impute';
+
+/** Where a field is encoded to. */
+export interface Target {
+  /** [rows, size]. */
+  readonly data: Float32Array;
+  /** The place of the field's first value in an example. */
+  readonly start: number;
+  /** Values in an example. */
+  readonly size: number;
+  readonly onMissing: OnMissing;
+  readonly onUnseen: OnUnseen;
+  readonly counts: CellCounts;
+}
+
+/** Cells of all rows that are not encoded as they are. */
+export interface CellCounts {
+  /** Missing ones. */
+  imputed: number;
+  /** Categories that the training rows did not have. */
+  unseen: number;
+}
+
+/** What people should know of the cells. */
+export function notesOn({ imputed, unseen }: CellCounts): string[] {
+  return [
+    ...(imputed > 0 ? [`${imputed} missing ${imputed === 1 ? 'cell was' : 'cells were'} imputed`] : []),
+    ...(unseen > 0
+      ? [
+          `${unseen} ${unseen === 1 ? 'cell has a category' : 'cells have categories'} that no training row has`,
+        ]
+      : []),
+  ];
+}
+
+/** @throws TorchvaeError as `TableSchema.encode` does */
+export function encodeField(field: Field, column: Column, table: Table, target: Target): void {
+  if (field.type === 'categorical') {
+    encodeCategories(field, column, table, target);
+    return;
+  }
+  if (column.type !== field.type) {
+    const place = `column ${JSON.stringify(field.name)}`;
+    throw badData(table.name, `${place}: expected type ${field.type} but received ${column.type}`);
+  }
+  encodeNumbers(field, column.values, table, target);
+}
+
+function encodeNumbers(
+  field: NumericField | DateField,
+  numbers: Float64Array,
+  table: Table,
+  { data, start, size, onMissing, counts }: Target,
+): void {
+  const periods = field.type === 'date' ? field.periods : [];
+  for (let row = 0; row < numbers.length; row++) {
+    let value = numbers[row]!;
+    if (Number.isNaN(value)) {
+      if (onMissing === 'refuse') throw missingValue(table, row, field.name);
+      value = field.fill;
+      counts.imputed++;
+    }
+    let at = row * size + start;
+    data[at] = (value - field.center) / field.scale;
+    if (!Number.isFinite(data[at]!)) {
+      throw badData(
+        table.name,
+        `${placeOf(row, field.name, table)}: expected a number that is finite as float32 but received ${value}`,
+      );
+    }
+    for (const period of periods) {
+      const angle = (2 * Math.PI * value) / PERIODS[period];
+      data[++at] = Math.sin(angle);
+      data[++at] = Math.cos(angle);
+    }
+  }
+}
+
+function encodeCategories(
+  field: CategoricalField,
+  column: Column,
+  table: Table,
+  { data, start, size, onMissing, onUnseen, counts }: Target,
+): void {
+  const places = new Map(field.categories.map((name, i) => [name, i]));
+  const { codes, names } = namesOf(column);
+  const known = names.map((name) => places.get(name) ?? -1);
+  for (let row = 0; row < codes.length; row++) {
+    const code = codes[row]!;
+    let place = code < 0 ? field.usual : known[code]!;
+    if (code < 0) {
+      if (onMissing === 'refuse') throw missingValue(table, row, field.name);
+      counts.imputed++;
+    }
+    if (place < 0) {
+      counts.unseen++;
+      if (onMissing === 'impute') place = field.usual;
+      else if (onUnseen === 'leave') continue;
+      else throw unknownCategory(row, field, names[code]!, table);
+    }
+    data[row * size + start + place] = 1;
+  }
+}
+
+/** @throws TorchvaeError ERR_DATA_FORMAT for a label that is missing or not a class */
+export function encodeLabels(label: LabelField, column: Column, table: Table): Int32Array {
+  const places = new Map(label.categories.map((category, i) => [category, i]));
+  const { codes, names } = namesOf(column);
+  return Int32Array.from(codes, (code, row) => {
+    const place = code < 0 ? undefined : places.get(names[code]!);
+    if (place !== undefined) return place;
+    if (code < 0) throw missingLabel(table, row, label.name);
+    throw unknownCategory(row, label, names[code]!, table);
+  });
+}
+
+function namesOf(column: Column): { codes: Int32Array; names: readonly string[] } {
+  if (column.type === 'categorical') return { codes: column.values, names: column.categories };
+  const { values, categories } = categoriesOfNumbers(column.values);
+  return { codes: values, names: categories };
+}
+
+/** The error for a row that has no value in a column. */
+export function missingValue(table: Table, row: number, column: string): TorchvaeError {
+  const advice = 'fill it in, leave the row out, or give onMissing: impute (--on-missing impute)';
+  const place = placeOf(row, column, table);
+  return badData(table.name, `${place}: expected a value but it is missing; ${advice}`);
+}
+
+/** The error for a row that has no label. */
+export function missingLabel(table: Table, row: number, column: string): TorchvaeError {
+  return badData(table.name, `${placeOf(row, column, table)}: expected a label but it is missing`);
+}
+
+function unknownCategory(
+  row: number,
+  { name, categories }: { name: string; categories: readonly string[] },
+  found: string,
+  table: Table,
+): TorchvaeError {
+  const known = categories.slice(0, 12).join(', ') + (categories.length > 12 ? ', ...' : '');
+  const received = JSON.stringify(found.slice(0, 60));
+  return badData(
+    table.name,
+    `${placeOf(row, name, table)}: expected one of the training rows' values (${known}) but received ${received}`,
+  );
+}

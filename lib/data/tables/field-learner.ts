@@ -1,0 +1,129 @@
+import { badData } from '../files/source.ts';
+import { PRECISIONS, type Precision, timeText } from './cells.ts';
+import {
+  type CategoricalField,
+  type DateField,
+  type Field,
+  MAX_CATEGORIES,
+  type NumericField,
+} from './fields.ts';
+import { checkKind, firstOdd, type OddCell, oddCell } from './kind-check.ts';
+import { inOrder, noValue, tooMany } from './learning.ts';
+import { NumberLearner, PeriodLearner } from './number-learner.ts';
+import { type Column, categoriesOfNumbers, type Table } from './table.ts';
+
+/** Learns one column, which is numeric or of dates as long as all its parts are. */
+export class FieldLearner {
+  readonly name: string;
+  readonly #standardize: boolean;
+  readonly #file: string;
+  readonly #numbers = new NumberLearner();
+  readonly #periods = new PeriodLearner();
+  /** Of dates; undefined for numbers. */
+  #precision: Precision | undefined;
+  /** How often each category came, from the first word on. */
+  #counts: Map<string, number> | undefined;
+  #isGiven = false;
+  #odd: OddCell | undefined;
+
+  constructor(name: string, standardize: boolean, file: string) {
+    this.name = name;
+    this.#standardize = standardize;
+    this.#file = file;
+  }
+
+  /** Whether all numbers so far lie in [0, 1] as float32. */
+  get isUnit(): boolean {
+    return this.#numbers.isUnit;
+  }
+
+  add(column: Column, table: Table): void {
+    const isOther = column.type === 'date' ? this.#precision === undefined : this.#precision !== undefined;
+    if (isOther && this.#numbers.count > 0 && hasValues(column)) this.#counts ??= this.#numbersAsNames();
+    if (column.type === 'date') {
+      const finer = Math.max(
+        PRECISIONS.indexOf(column.precision),
+        PRECISIONS.indexOf(this.#precision ?? 'day'),
+      );
+      this.#precision = PRECISIONS[finer];
+      for (const value of column.values) this.#periods.add(value);
+    }
+    if (column.type !== 'categorical' && !this.#counts) {
+      for (const value of column.values) this.#numbers.add(value);
+      return;
+    }
+    if (column.type === 'categorical') {
+      this.#isGiven ||= column.isGiven;
+      this.#odd ??= firstOdd(column, table);
+    }
+    this.#counts ??= this.#numbersAsNames();
+    const { values, categories } =
+      column.type === 'categorical' ? column : categoriesOfNumbers(column.values);
+    for (const code of values) {
+      if (code < 0) continue;
+      const category = categories[code]!;
+      this.#counts.set(category, (this.#counts.get(category) ?? 0) + 1);
+    }
+    if (this.#counts.size > MAX_CATEGORIES) {
+      this.#checkKind(this.#counts);
+      throw tooMany(this.name, String(this.#counts.size), this.#file);
+    }
+  }
+
+  /** @throws TorchvaeError ERR_DATA_FORMAT, as `TableSchema.learn` does */
+  finish(): Field {
+    if (this.#counts) return this.#category(this.#counts);
+    const { count, mean, deviation, min, max } = this.#numbers;
+    const { name } = this;
+    if (count === 0) throw noValue(name, this.#file);
+    if (!Number.isFinite(mean) || !Number.isFinite(deviation)) {
+      throw badData(
+        this.#file,
+        `column ${JSON.stringify(name)}: expected numbers whose mean and deviation are finite; scale them`,
+      );
+    }
+    const standard = { center: mean, scale: deviation || 1, fill: mean, min, max };
+    if (this.#precision) {
+      const periods = this.#periods.shown(max - min);
+      return { name, type: 'date', ...standard, precision: this.#precision, periods } satisfies DateField;
+    }
+    const { decimals } = this.#numbers;
+    const plain = { center: 0, scale: 1, fill: mean, min, max };
+    return {
+      name,
+      type: 'numeric',
+      ...(this.#standardize ? standard : plain),
+      ...(decimals !== undefined && { decimals }),
+    } satisfies NumericField;
+  }
+
+  #numbersAsNames(): Map<string, number> {
+    const { values } = this.#numbers;
+    if (!values) {
+      const what = this.#precision ? 'date' : 'number';
+      throw this.#odd && !this.#isGiven
+        ? oddCell(this.name, what, this.#odd, this.#file)
+        : tooMany(this.name, 'more', this.#file);
+    }
+    const nameOf = (value: number) => (this.#precision ? timeText(value, this.#precision) : String(value));
+    return new Map([...values].map(([value, count]) => [nameOf(value), count]));
+  }
+
+  #category(counts: ReadonlyMap<string, number>): CategoricalField {
+    const { name } = this;
+    if (counts.size === 0) throw noValue(name, this.#file);
+    this.#checkKind(counts);
+    const categories = [...counts.keys()].sort(inOrder);
+    const most = Math.max(...counts.values());
+    const usual = categories.findIndex((category) => counts.get(category) === most);
+    return { name, type: 'categorical', categories, usual };
+  }
+
+  #checkKind(counts: ReadonlyMap<string, number>): void {
+    if (!this.#isGiven) checkKind(this.name, counts, this.#odd, this.#file);
+  }
+}
+
+function hasValues({ values }: Column): boolean {
+  return values.some((value) => !Number.isNaN(value));
+}

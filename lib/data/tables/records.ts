@@ -1,0 +1,145 @@
+import { checkOptions, expected } from '../../check.ts';
+import { TorchvaeError } from '../../errors.ts';
+import { badData } from '../files/source.ts';
+import { TableBuilder } from './builder.ts';
+import { type ColumnType, checkColumnTypes } from './column-types.ts';
+import {
+  checkGivenSchema,
+  type EncodedTable,
+  TABLE_SCHEMA_OPTIONS,
+  TableSchema,
+  type TableSchemaOptions,
+} from './schema.ts';
+import type { Table } from './table.ts';
+import { flattened } from './vectors.ts';
+
+/** How `Dataset.fromRecords` reads. */
+export interface RecordOptions extends TableSchemaOptions {
+  /** Shown in reports; `records` if not given. */
+  name?: string;
+  /** The types of keys, where their values do not show them. */
+  columns?: Readonly<Record<string, ColumnType>>;
+  /** The schema of the training records: nothing is learned then, and the options of learning have no effect. */
+  schema?: TableSchema;
+}
+
+/** The keys of {@link RecordOptions}. */
+export const RECORD_OPTIONS = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS] as const;
+
+/** The records as a table, encoded by a schema that is given or learned from them. */
+export async function readRecords(
+  records: Iterable<object> | AsyncIterable<object>,
+  options: RecordOptions,
+): Promise<EncodedTable & { name: string; schema: TableSchema }> {
+  const { name, columns, schema, learning } = checkRecordOptions('options of fromRecords', options);
+  checkIterable(records);
+  const builder = new RecordTable(name, columns, schema);
+  for await (const record of records) builder.add(record);
+  const table = builder.build();
+  const found = schema ?? TableSchema.learn(table, learning);
+  return { name, ...found.encode(table), schema: found };
+}
+
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
+export function checkRecordOptions(what: string, options: RecordOptions) {
+  const { name = 'records', columns, schema, ...learning } = checkOptions(what, options, RECORD_OPTIONS);
+  if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
+  checkGivenSchema(schema);
+  return { name, columns: checkColumnTypes(columns), schema, learning };
+}
+
+/** Collects records; `build` gives those since the last call as a table. */
+export class RecordTable {
+  readonly #name: string;
+  readonly #columns: Readonly<Record<string, ColumnType>>;
+  readonly #schema: TableSchema | undefined;
+  /** The keys that are read, and their types; settled by the first record. */
+  #keys: ReadonlySet<string> | undefined;
+  #types: Readonly<Record<string, ColumnType>> = {};
+  #builder: TableBuilder | undefined;
+  #first = 0;
+
+  constructor(name: string, columns: Readonly<Record<string, ColumnType>>, schema: TableSchema | undefined) {
+    this.#name = name;
+    this.#columns = columns;
+    this.#schema = schema;
+  }
+
+  /** Records since the last table. */
+  get length(): number {
+    return this.#builder?.length ?? 0;
+  }
+
+  /** Settles the keys by all of these records, instead of the first alone. */
+  expect(records: Iterable<Readonly<Record<string, unknown>>>): void {
+    const all: Record<string, unknown> = {};
+    for (const record of records) Object.assign(all, this.#flattened(record));
+    if (Object.keys(all).length > 0) this.#settle(all);
+  }
+
+  /** @throws TorchvaeError ERR_TYPE unless it is a record; ERR_DATA_FORMAT for keys that the first record lacks, and for bad cells */
+  add(given: unknown): void {
+    const place = `record ${this.#first + this.length}`;
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+      throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, given));
+    }
+    const record = this.#flattened(given as Record<string, unknown>);
+    const keys = this.#keys ?? this.#settle(record);
+    this.#builder ??= new TableBuilder(this.#name, [...keys], { types: this.#types, first: this.#first });
+    if (!this.#schema) checkKeys(record, keys, this.#name, place);
+    this.#builder.add(Array.from(keys, (key) => record[key]));
+  }
+
+  #flattened(record: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    return flattened(record, (key) => this.#columns[key] === 'ignore');
+  }
+
+  #settle(record: Readonly<Record<string, unknown>>): ReadonlySet<string> {
+    const keys = this.#schema ? recordKeys(this.#schema, record) : Object.keys(record);
+    this.#keys = new Set(keys);
+    // A schema leaves other keys out, such as those that it was learned without.
+    const isRead = (name: string) => this.#keys!.has(name) || !Object.hasOwn(record, name);
+    const given = Object.fromEntries(Object.entries(this.#columns).filter(([name]) => isRead(name)));
+    this.#types = this.#schema?.typesOf(this.#name, keys, given) ?? given;
+    return this.#keys;
+  }
+
+  /** @throws TorchvaeError ERR_DATA_FORMAT if there was no record */
+  build(): Table {
+    if (!this.#builder) throw badData(this.#name, 'expected at least one record');
+    const table = this.#builder.build();
+    this.#first += table.length;
+    this.#builder = undefined;
+    return table;
+  }
+}
+
+/** The keys that the schema knows; the label may be missing. */
+function recordKeys({ fields, label }: TableSchema, record: object): string[] {
+  return [
+    ...fields.map((field) => field.name),
+    ...(label && Object.hasOwn(record, label.name) ? [label.name] : []),
+  ];
+}
+
+function checkKeys(record: object, keys: ReadonlySet<string>, name: string, place: string): void {
+  const unknown = Object.keys(record).find((key) => !keys.has(key));
+  if (unknown === undefined) return;
+  const known = [...keys].slice(0, 20).join(', ');
+  throw badData(
+    name,
+    `${place}: expected the keys of record 0 (${known}) but it has ${JSON.stringify(unknown)}`,
+  );
+}
+
+/** @throws TorchvaeError ERR_TYPE unless `for await` can iterate it; also for a string, whose characters are not records */
+export function checkIterable(records: unknown): void {
+  const value = records as
+    | { [Symbol.iterator]?: unknown; [Symbol.asyncIterator]?: unknown }
+    | null
+    | undefined;
+  const isIterable =
+    typeof value?.[Symbol.iterator] === 'function' || typeof value?.[Symbol.asyncIterator] === 'function';
+  if (isIterable && typeof value === 'object') return;
+  throw new TorchvaeError('ERR_TYPE', expected('an iterable of records', 'records', records));
+}

@@ -1,0 +1,85 @@
+import { basename } from 'node:path';
+import { defined } from '../../check.ts';
+import { TorchvaeError } from '../../errors.ts';
+import { Dataset } from '../dataset.ts';
+import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
+import type { DataSchema } from '../schema.ts';
+import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './schema.ts';
+import { AS_ASKED, rowsOf, type Table } from './table.ts';
+
+/** How rows of a table become examples: by a schema that is given, or that is learned with these options. */
+export interface TableRowsOptions extends TableSchemaOptions {
+  schema?: DataSchema | undefined;
+  /** Consecutive rows that make one example, of shape [windowLength, columns]; see `Dataset.windows`. Default: each row is one. */
+  windowLength?: number;
+  /** Rows between the starts of two windows. Default 1. */
+  stride?: number;
+}
+
+export const TABLE_ROWS_OPTIONS = ['schema', 'windowLength', 'stride', ...TABLE_SCHEMA_OPTIONS] as const;
+
+/** What becomes of a table that was read. */
+export function tableRows(
+  table: Table,
+  { schema, windowLength, stride, ...learning }: TableRowsOptions,
+): Learnable {
+  if (stride !== undefined && windowLength === undefined) {
+    throw new TorchvaeError('ERR_RANGE', 'The option stride is for windowLength; leave it out, or give both');
+  }
+  const windows =
+    windowLength === undefined
+      ? undefined
+      : { length: windowLength, ...(stride !== undefined && { stride }) };
+  return learnable(new TableRows(table, learning, windows), schema);
+}
+
+/** The given schema, if it is that of a table. */
+export function tableSchema({ schema }: TableRowsOptions): TableSchema | undefined {
+  return schema instanceof TableSchema ? schema : undefined;
+}
+
+class TableRows implements Rows<TableRows> {
+  readonly #table: Table;
+  readonly #options: TableSchemaOptions;
+  readonly #windows: { length: number; stride?: number } | undefined;
+
+  constructor(
+    table: Table,
+    options: TableSchemaOptions,
+    windows: { length: number; stride?: number } | undefined,
+  ) {
+    this.#table = table;
+    this.#options = options;
+    this.#windows = windows;
+  }
+
+  get name(): string {
+    return this.#table.name;
+  }
+
+  get length(): number {
+    return this.#table.length;
+  }
+
+  pick(indices: Uint32Array): TableRows {
+    return new TableRows(rowsOf(this.#table, indices), this.#options, this.#windows);
+  }
+
+  learn(all: TableRows): DataSchema {
+    return TableSchema.learn(this.#table, defined(this.#options), all.#table);
+  }
+
+  encode(schema: DataSchema, isHeldOut = false): Dataset {
+    if (!(schema instanceof TableSchema)) throw otherSchema('table', schema);
+    const encoded = schema.encode(this.#table, { onUnseen: isHeldOut ? 'leave' : 'refuse' });
+    const leftOut = (this.#table.leftOut ?? []).filter(({ reason }) => reason !== AS_ASKED);
+    const notes = leftOut.map(({ name, reason }) => `column ${name} was left out: ${reason}`);
+    const data = new Dataset({
+      name: basename(this.name),
+      ...encoded,
+      schema,
+      notes: [...notes, ...encoded.notes],
+    });
+    return this.#windows ? data.windows(this.#windows) : data;
+  }
+}

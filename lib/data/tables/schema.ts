@@ -1,0 +1,256 @@
+import { checkBoolean, checkOneOf, checkOptions, expected } from '../../check.ts';
+import { TorchvaeError } from '../../errors.ts';
+import type { DataKind } from '../examples/checks.ts';
+import { allocate, badData } from '../files/source.ts';
+import type { ColumnType } from './column-types.ts';
+import { decodeField } from './decoding.ts';
+import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
+import {
+  type CellCounts,
+  encodeField,
+  encodeLabels,
+  notesOn,
+  type OnMissing,
+  type OnUnseen,
+} from './encoding.ts';
+import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
+import { TableLearner } from './learner.ts';
+import { columnsOf, type LeftOut, noColumn, type Table } from './table.ts';
+
+export type { ColumnSummary } from './description.ts';
+export type { CategoricalField, DateField, Field, LabelField, NumericField } from './fields.ts';
+
+/** How {@link TableSchema.learn} turns columns into numbers. */
+export interface TableSchemaOptions {
+  /** The column that becomes the labels, and no part of an example. Default: none. */
+  labelColumn?: string;
+  /**
+   * `refuse` (default) throws for a missing value. `impute` puts the training mean of a numeric column or the most frequent
+   * category there, and in place of a category that was not in the training rows.
+   */
+  onMissing?: OnMissing;
+  /** Whether numeric columns get mean 0 and standard deviation 1 over the training rows; dates always do. Default true. */
+  standardize?: boolean;
+}
+
+export const TABLE_SCHEMA_OPTIONS = ['labelColumn', 'onMissing', 'standardize'] as const;
+
+/** Encoded rows, in the form that the constructor of `Dataset` takes. */
+export interface EncodedTable {
+  shape: readonly [number];
+  kind: DataKind;
+  /** [rows, size]. */
+  data: Float32Array;
+  labels?: Int32Array;
+  classes?: readonly string[];
+  /** For people: how many cells were imputed, and how many have categories that the training rows did not have. */
+  notes: readonly string[];
+}
+
+/** The JSON form of a {@link TableSchema}. */
+export interface TableSchemaJson {
+  type: 'table';
+  /** Of this form. Schemas of version 1 have none, and no bounds, dates and columns that were left out. */
+  version: 2;
+  fields: readonly Field[];
+  label?: LabelField;
+  leftOut: readonly LeftOut[];
+  onMissing: OnMissing;
+}
+
+/** More numbers than one array of every supported Node holds. */
+const MAX_VALUES = 2 ** 30;
+
+/**
+ * How rows of a table become examples, and examples rows again: numeric columns are standardized, dates become standardized seconds and
+ * their places in the periods that show, categorical columns a one-hot group each, in the order of the columns. Learned from training
+ * rows alone, and kept as JSON.
+ */
+export class TableSchema {
+  readonly type = 'table';
+  /** The columns that make up an example. */
+  readonly fields: readonly Field[];
+  /** The column of the labels, if there is one. */
+  readonly label: LabelField | undefined;
+  /** The columns of the training rows that were not read. */
+  readonly leftOut: readonly LeftOut[];
+  readonly onMissing: OnMissing;
+  /** Numbers in an example. */
+  readonly size: number;
+
+  private constructor({ fields, label, leftOut, onMissing }: Omit<TableSchemaJson, 'type' | 'version'>) {
+    this.fields = Object.freeze([...fields]);
+    this.label = label;
+    this.leftOut = Object.freeze([...leftOut]);
+    this.onMissing = onMissing;
+    this.size = fields.reduce((sum, field) => sum + widthOf(field), 0);
+  }
+
+  /**
+   * The schema of these rows, which should be the training rows alone.
+   *
+   * @param labeled the rows whose labels are classes; default the same
+   * @throws TorchvaeError ERR_RANGE for a label column that the table does not have; ERR_DATA_FORMAT for a column without any value,
+   * with too many categories (4096), with a mean that is not finite, with a few other cells among numbers or dates, or with words that
+   * are nearly all different; for labels that are missing or not classes
+   */
+  static learn(table: Table, options: TableSchemaOptions = {}, labeled: Table = table): TableSchema {
+    const { labelColumn, onMissing, standardize } = checkLearning(options);
+    const learner = new TableLearner(table.name, { labelColumn, standardize });
+    learner.add(table, labeled);
+    return TableSchema.learned(learner, onMissing);
+  }
+
+  /** @internal The schema of all tables that the learner has seen. */
+  static learned(learner: TableLearner, onMissing: OnMissing): TableSchema {
+    return new TableSchema({ ...learner.finish(), onMissing });
+  }
+
+  /** @throws TorchvaeError ERR_DATA_FORMAT unless the value has the form that {@link toJSON} gives, or gave in version 1 */
+  static fromJSON(value: unknown): TableSchema {
+    const { version, fields, label, leftOut, onMissing } = (value ?? {}) as Partial<TableSchemaJson>;
+    if (version !== undefined && version !== 2) {
+      throw badData('table schema', expected('2, or none for version 1,', 'version', version));
+    }
+    if (onMissing !== 'refuse' && onMissing !== 'impute') {
+      throw badData('table schema', expected('refuse or impute', 'onMissing', onMissing));
+    }
+    const checked =
+      version === 2 ? checkFields(fields, label, leftOut) : checkFields(upgradeFields(fields), label, []);
+    return new TableSchema({ ...checked, onMissing });
+  }
+
+  toJSON(): TableSchemaJson {
+    const { fields, label, leftOut, onMissing } = this;
+    return { type: 'table', version: 2, fields, ...(label && { label }), leftOut, onMissing };
+  }
+
+  /**
+   * The rows as examples. Columns are found by name; columns that the schema does not have are left out. Rows get labels
+   * if the table has the label column.
+   *
+   * @param options.onUnseen what a category does that the training rows did not have. Default `refuse`; `leave` encodes it by zeros
+   * alone and counts it in the notes
+   * @throws TorchvaeError ERR_RANGE for a column that the table does not have; ERR_DATA_FORMAT naming row and column of a value that
+   * is missing, of another type, not finite as float32, or a category that the training rows did not have
+   */
+  encode(table: Table, { onUnseen = 'refuse' }: { onUnseen?: OnUnseen } = {}): EncodedTable {
+    const { length } = table;
+    if (length * this.size > MAX_VALUES) {
+      throw badData(
+        table.name,
+        `expected at most ${MAX_VALUES} numbers but ${length} rows of ${this.size} are more`,
+      );
+    }
+    const data = allocate(table.name, 4 * length * this.size, () => new Float32Array(length * this.size));
+    const columnOf = columnsOf(table);
+    let start = 0;
+    const counts: CellCounts = { imputed: 0, unseen: 0 };
+    for (const field of this.fields) {
+      const target = { data, start, size: this.size, onMissing: this.onMissing, onUnseen, counts };
+      encodeField(field, columnOf(field.name), table, target);
+      start += widthOf(field);
+    }
+    const label = this.label && table.columns.find(({ name }) => name === this.label!.name);
+    return {
+      shape: [this.size],
+      kind: this.kindOf(() => data.every((value) => value >= 0 && value <= 1)),
+      data,
+      ...(label && { labels: encodeLabels(this.label!, label, table), classes: this.label!.categories }),
+      notes: notesOn(counts),
+    };
+  }
+
+  /**
+   * The rows that examples stand for, as records by column: numbers in the column's units with as many decimals as the training rows
+   * have, dates in ISO 8601 and UTC, and the category with the largest value.
+   *
+   * @param values [rows, size], such as the `data` of what `VAE.reconstruct` or `sample` returns
+   * @param options.bounded whether numbers and dates are kept within those of the training rows. Default true; give false for
+   * examples that are encoded rows, which may lie beyond
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE
+   */
+  decode(values: Float32Array, options: { bounded?: boolean } = {}): Record<string, number | string>[] {
+    const { bounded = true } = checkOptions('options of decode', options, ['bounded']);
+    checkBoolean('bounded', bounded);
+    if (!(values instanceof Float32Array)) {
+      throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'values', values));
+    }
+    if (values.length % this.size !== 0) {
+      throw new TorchvaeError('ERR_SHAPE', expected(`a multiple of ${this.size} values`, 'values', values));
+    }
+    return Array.from({ length: values.length / this.size }, (_, row) => {
+      let at = row * this.size;
+      return Object.fromEntries(
+        this.fields.map((field) => {
+          const part = values.subarray(at, at + widthOf(field));
+          at += part.length;
+          return [field.name, decodeField(field, part, bounded)];
+        }),
+      );
+    });
+  }
+
+  /** Each column and what it became, for people: `{ column: 'age', became: 'number, 17 to 90, whole' }`. */
+  describe(): ColumnSummary[] {
+    return [
+      ...summariesOf(this.fields),
+      ...(this.label ? [labelSummary(this.label)] : []),
+      ...this.leftOut.map(({ name, reason }) => ({ column: name, became: `left out: ${reason}` })),
+    ];
+  }
+
+  /**
+   * @internal The types of the columns of a table that is read for this schema; columns that it does not have are ignored.
+   * @param source the table's name, for messages
+   * @param given types that the caller sets
+   * @throws TorchvaeError ERR_RANGE for a column that is missing
+   */
+  typesOf(
+    source: string,
+    names: readonly string[],
+    given: Readonly<Record<string, ColumnType>> = {},
+  ): Record<string, ColumnType> {
+    const present = new Set(names);
+    const missing = this.fields.find(({ name }) => !present.has(name));
+    if (missing) throw noColumn(source, missing.name, names);
+    const types = new Map(names.map((name): [string, ColumnType] => [name, 'ignore']));
+    for (const { name, type } of this.fields) types.set(name, type);
+    if (this.label && present.has(this.label.name)) types.set(this.label.name, 'categorical');
+    return { ...Object.fromEntries(types), ...given };
+  }
+
+  /**
+   * @internal The kind of the encoded values.
+   * @param isUnit whether all lie in [0, 1]; not called where columns are standardized
+   */
+  kindOf(isUnit: () => boolean): DataKind {
+    if (this.fields.every((field) => field.type === 'categorical')) return 'binary';
+    const isPlain = this.fields.every(
+      (field) =>
+        field.type === 'categorical' || (field.type === 'numeric' && field.center === 0 && field.scale === 1),
+    );
+    return isPlain && isUnit() ? 'unit' : 'real';
+  }
+}
+
+/** @throws TorchvaeError ERR_TYPE unless `schema` is one, if it is given */
+export function checkGivenSchema(schema: unknown): asserts schema is TableSchema | undefined {
+  if (schema === undefined || schema instanceof TableSchema) return;
+  throw new TorchvaeError('ERR_TYPE', expected('a TableSchema', 'schema', schema));
+}
+
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
+export function checkLearning(options: TableSchemaOptions) {
+  const {
+    labelColumn,
+    onMissing = 'refuse',
+    standardize = true,
+  } = checkOptions('options of TableSchema.learn', options, TABLE_SCHEMA_OPTIONS);
+  if (labelColumn !== undefined && typeof labelColumn !== 'string') {
+    throw new TorchvaeError('ERR_TYPE', expected('the name of a column', 'labelColumn', labelColumn));
+  }
+  checkOneOf('onMissing', onMissing, ['refuse', 'impute']);
+  checkBoolean('standardize', standardize);
+  return { labelColumn, onMissing, standardize };
+}

@@ -1,0 +1,69 @@
+import type { DataKind } from '../examples/checks.ts';
+import { missingLabel, missingValue } from './encoding.ts';
+import { TableLearner } from './learner.ts';
+import { checkLearning, TableSchema, type TableSchemaOptions } from './schema.ts';
+import type { Table } from './table.ts';
+
+/**
+ * Surveys a stream of tables: its length, the schema of all rows (with the same numbers as from one table that held them all), and
+ * the kind of the encoded values. With a given schema the rows are encoded, so that bad rows are found before training begins.
+ */
+export class TableSurvey {
+  readonly #given: TableSchema | undefined;
+  readonly #learner: TableLearner;
+  readonly #onMissing: 'refuse' | 'impute';
+  readonly #labelColumn: string | undefined;
+  #length = 0;
+  #isUnit = true;
+  #hasLabels = false;
+
+  /** @throws TorchvaeError ERR_TYPE, ERR_RANGE for options */
+  constructor(name: string, options: TableSchemaOptions, given: TableSchema | undefined) {
+    const { labelColumn, onMissing, standardize } = checkLearning(options);
+    this.#given = given;
+    this.#onMissing = onMissing;
+    this.#labelColumn = labelColumn;
+    this.#learner = new TableLearner(name, { labelColumn, standardize });
+  }
+
+  /** @throws TorchvaeError what `TableSchema.learn` or, with a given schema, `encode` throws */
+  add(table: Table): void {
+    this.#length += table.length;
+    if (!this.#given) {
+      this.#learner.add(table);
+      this.#checkMissing(table);
+      return;
+    }
+    const { kind, labels } = this.#given.encode(table);
+    this.#isUnit &&= kind !== 'real';
+    this.#hasLabels = labels !== undefined;
+  }
+
+  /** Refuses now what `encode` would refuse later. */
+  #checkMissing(table: Table): void {
+    for (const column of table.columns) {
+      const isLabel = column.name === this.#labelColumn;
+      if (this.#onMissing === 'impute' && !isLabel) continue;
+      const row =
+        column.type === 'categorical' ? column.values.indexOf(-1) : column.values.findIndex(Number.isNaN);
+      if (row >= 0)
+        throw isLabel ? missingLabel(table, row, column.name) : missingValue(table, row, column.name);
+    }
+  }
+
+  finish(): {
+    schema: TableSchema;
+    length: number;
+    kind: DataKind;
+    hasLabels: boolean;
+  } {
+    const schema = this.#given ?? TableSchema.learned(this.#learner, this.#onMissing);
+    const isUnit = this.#given ? this.#isUnit : this.#learner.isUnit;
+    return {
+      schema,
+      length: this.#length,
+      kind: schema.kindOf(() => isUnit),
+      hasLabels: this.#given ? this.#hasLabels : schema.label !== undefined,
+    };
+  }
+}

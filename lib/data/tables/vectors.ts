@@ -1,0 +1,23 @@
+/** The name of a number of a vector: `emb[3]`. */
+export function elementName(column: string, index: number): string {
+  return `${column}[${index}]`;
+}
+
+/** Whether the value is a list of values: an array, or a typed one. */
+export function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
+/** The record with the elements of each list under names such as `emb[3]`, except those of the keys in `except`. */
+export function flattened(
+  record: Readonly<Record<string, unknown>>,
+  except: (key: string) => boolean,
+): Readonly<Record<string, unknown>> {
+  if (!Object.values(record).some(isList)) return record;
+  const flat: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(record)) {
+    if (!isList(value) || except(key)) flat[key] = value;
+    else for (let i = 0; i < value.length; i++) flat[elementName(key, i)] = value[i];
+  }
+  return flat;
+}

@@ -1,0 +1,52 @@
+import { basename } from 'node:path';
+import { defined } from '../../check.ts';
+import { Dataset } from '../dataset.ts';
+import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
+import type { DataSchema } from '../schema.ts';
+import { type Lines, TEXT_SCHEMA_OPTIONS, TextSchema, type TextSchemaOptions } from './schema.ts';
+
+/** How lines become examples: by a schema that is given, or that is learned with these options. */
+export interface TextRowsOptions extends TextSchemaOptions {
+  schema?: DataSchema | undefined;
+}
+
+export const TEXT_ROWS_OPTIONS = ['schema', ...TEXT_SCHEMA_OPTIONS] as const;
+
+/** What becomes of lines that were read. */
+export function textRows(lines: Lines, { schema, ...learning }: TextRowsOptions): Learnable {
+  return learnable(new TextRows(lines, learning), schema);
+}
+
+class TextRows implements Rows<TextRows> {
+  readonly #text: Lines;
+  readonly #options: TextSchemaOptions;
+
+  constructor(text: Lines, options: TextSchemaOptions) {
+    this.#text = text;
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#text.name;
+  }
+
+  get length(): number {
+    return this.#text.lines.length;
+  }
+
+  pick(indices: Uint32Array): TextRows {
+    const { name, lines, numbers } = this.#text;
+    const at = Array.from(indices);
+    const picked = { lines: at.map((i) => lines[i]!), numbers: at.map((i) => numbers?.[i] ?? i + 1) };
+    return new TextRows({ name, ...picked }, this.#options);
+  }
+
+  learn(all: TextRows): DataSchema {
+    return TextSchema.learn(this.#text, defined(this.#options), all.#text);
+  }
+
+  encode(schema: DataSchema): Dataset {
+    if (!(schema instanceof TextSchema)) throw otherSchema('text', schema);
+    return new Dataset({ name: basename(this.name), ...schema.encode(this.#text), schema });
+  }
+}

@@ -1,0 +1,214 @@
+import { checkInteger, checkOneOf, checkOptions, expected } from '../../check.ts';
+import { TorchvaeError } from '../../errors.ts';
+import { allocate, badData } from '../files/source.ts';
+
+/** How {@link TextSchema.learn} turns lines into tokens. */
+export interface TextSchemaOptions {
+  /** What a token is: a character (a Unicode code point), or a word between white space. Default `character`. */
+  level?: 'character' | 'word';
+  /** Tokens in an example; shorter lines are filled up. Default: those of the longest line. */
+  length?: number;
+  /** Most frequent tokens that are kept, at most; the others are unknown. Default 10,000. */
+  vocabularySize?: number;
+  /** What becomes of a line that is longer than `length`. Default `refuse`. */
+  onLong?: 'refuse' | 'cut';
+}
+
+export const TEXT_SCHEMA_OPTIONS = ['level', 'length', 'vocabularySize', 'onLong'] as const;
+
+/** Lines, and the name of their file for messages. */
+export interface Lines {
+  readonly name: string;
+  readonly lines: readonly string[];
+  /** The number of each in its file, from 1; default their order. */
+  readonly numbers?: readonly number[];
+}
+
+/** The JSON form of a {@link TextSchema}. */
+export interface TextSchemaJson {
+  type: 'text';
+  level: 'character' | 'word';
+  length: number;
+  vocabulary: readonly string[];
+  onLong: 'refuse' | 'cut';
+}
+
+/** The token after the end of a line. */
+export const PADDING = 0;
+/** The token of all text that is not in the vocabulary. */
+export const UNKNOWN = 1;
+/** Tokens are `vocabulary[token - RESERVED]`. */
+const RESERVED = 2;
+
+const MAX_VOCABULARY = 2 ** 20;
+/** The most values that an array of every supported Node holds. */
+const MAX_VALUES = 2 ** 30;
+/** What an unknown token is decoded to. */
+const REPLACEMENT = '\ufffd';
+
+/**
+ * How lines of text become tokens of a fixed number, and tokens lines again. Token 0 fills up after the end of a line, 1 stands
+ * for what is not in the vocabulary, others are `vocabulary[token - 2]`. Learned from training lines alone, and kept as JSON.
+ */
+export class TextSchema {
+  readonly type = 'text';
+  readonly level: 'character' | 'word';
+  /** Most frequent first; of the same frequency, by their characters. */
+  readonly vocabulary: readonly string[];
+  readonly onLong: 'refuse' | 'cut';
+  /** Tokens in an example. */
+  readonly size: number;
+  readonly #tokens: ReadonlyMap<string, number>;
+
+  private constructor({ level, length, vocabulary, onLong }: Omit<TextSchemaJson, 'type'>) {
+    this.level = level;
+    this.size = length;
+    this.vocabulary = Object.freeze([...vocabulary]);
+    this.onLong = onLong;
+    this.#tokens = new Map(vocabulary.map((token, i) => [token, i + RESERVED]));
+  }
+
+  /** How many different tokens there are, the padding and the unknown one among them. */
+  get categories(): number {
+    return this.vocabulary.length + RESERVED;
+  }
+
+  /**
+   * The schema of these lines, which should be the training lines alone.
+   *
+   * @param all the lines whose longest sets the default `length`; default the same
+   * @throws TorchvaeError ERR_TYPE or ERR_RANGE for options, ERR_DATA_FORMAT where there is no token at all
+   */
+  static learn(text: Lines, options: TextSchemaOptions = {}, all: Lines = text): TextSchema {
+    checkLines('text', text);
+    const {
+      level = 'character',
+      length,
+      vocabularySize = 10_000,
+      onLong = 'refuse',
+    } = checkOptions('options of TextSchema.learn', options, TEXT_SCHEMA_OPTIONS);
+    checkOneOf('level', level, ['character', 'word']);
+    checkOneOf('onLong', onLong, ['refuse', 'cut']);
+    checkInteger('vocabularySize', vocabularySize, 1, MAX_VOCABULARY);
+    if (length !== undefined) checkInteger('length', length, 1, MAX_VALUES);
+    const counts = new Map<string, number>();
+    for (const line of text.lines) {
+      for (const token of tokensOf(line, level)) counts.set(token, (counts.get(token) ?? 0) + 1);
+    }
+    if (counts.size === 0) throw badData(text.name, 'expected at least one line that is not empty');
+    const vocabulary = [...counts]
+      .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+      .slice(0, vocabularySize)
+      .map(([token]) => token);
+    const longest = length ?? all.lines.reduce((most, line) => Math.max(most, countTokens(line, level)), 1);
+    return new TextSchema({ level, length: longest, vocabulary, onLong });
+  }
+
+  /** @throws TorchvaeError ERR_DATA_FORMAT unless the value has the form that {@link toJSON} gives */
+  static fromJSON(value: unknown): TextSchema {
+    const { level, length, vocabulary, onLong } = (value ?? {}) as Partial<TextSchemaJson>;
+    const isGood =
+      (level === 'character' || level === 'word') &&
+      (onLong === 'refuse' || onLong === 'cut') &&
+      Number.isInteger(length) &&
+      length! >= 1 &&
+      length! <= MAX_VALUES &&
+      Array.isArray(vocabulary) &&
+      vocabulary.length > 0 &&
+      vocabulary.length <= MAX_VOCABULARY &&
+      vocabulary.every((token) => typeof token === 'string' && token !== '') &&
+      new Set(vocabulary).size === vocabulary.length;
+    if (!isGood) throw badData('text schema', 'expected what a TextSchema was saved as, but it is damaged');
+    return new TextSchema({ level, length: length!, vocabulary, onLong });
+  }
+
+  toJSON(): TextSchemaJson {
+    const { level, size, vocabulary, onLong } = this;
+    return { type: 'text', level, length: size, vocabulary, onLong };
+  }
+
+  /**
+   * The lines as tokens, in the form that the constructor of `Dataset` takes.
+   *
+   * @returns [lines, size], whole numbers below `categories`
+   * @throws TorchvaeError ERR_TYPE, ERR_DATA_FORMAT naming a line that is longer than `size`
+   */
+  encode(text: Lines): {
+    shape: readonly [number];
+    kind: 'categorical';
+    data: Float32Array;
+  } {
+    const { name, lines, numbers } = checkLines('text', text);
+    const count = lines.length * this.size;
+    if (lines.length === 0) throw badData(name, 'expected at least one line that is not empty');
+    if (count > MAX_VALUES) {
+      const what = `${lines.length} lines of ${this.size} tokens, as the longest has,`;
+      throw badData(
+        name,
+        `expected at most ${MAX_VALUES} tokens but ${what} are more; give a length, and onLong: cut`,
+      );
+    }
+    const data = allocate(name, 4 * count, () => new Float32Array(count));
+    lines.forEach((line, i) => {
+      let at = i * this.size;
+      const end = at + this.size;
+      for (const token of tokensOf(line, this.level)) {
+        if (at === end) {
+          if (this.onLong === 'cut') break;
+          const length = countTokens(line, this.level);
+          const place = `line ${numbers?.[i] ?? i + 1}`;
+          throw badData(
+            name,
+            `${place}: expected at most ${this.size} tokens but it has ${length}; give onLong: cut to cut it`,
+          );
+        }
+        data[at++] = this.#tokens.get(token) ?? UNKNOWN;
+      }
+    });
+    return { shape: [this.size], kind: 'categorical', data };
+  }
+
+  /**
+   * The lines that tokens stand for, each up to its first padding; an unknown token becomes U+FFFD.
+   *
+   * @param values [lines, size], whole numbers
+   * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for a number that is not a token
+   */
+  decode(values: Float32Array): string[] {
+    if (!(values instanceof Float32Array)) {
+      throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'values', values));
+    }
+    if (values.length % this.size !== 0) {
+      throw new TorchvaeError('ERR_SHAPE', expected(`a multiple of ${this.size} values`, 'values', values));
+    }
+    return Array.from({ length: values.length / this.size }, (_, line) => {
+      const tokens: string[] = [];
+      for (let i = line * this.size; i < (line + 1) * this.size; i++) {
+        const token = checkInteger(`values[${i}]`, values[i], 0, this.categories - 1);
+        if (token === PADDING) break;
+        tokens.push(token === UNKNOWN ? REPLACEMENT : this.vocabulary[token - RESERVED]!);
+      }
+      return tokens.join(this.level === 'word' ? ' ' : '');
+    });
+  }
+}
+
+function checkLines(argument: string, text: Lines): Lines {
+  const lines: unknown = text?.lines;
+  if (typeof text?.name !== 'string' || !Array.isArray(lines)) {
+    throw new TorchvaeError('ERR_TYPE', expected('{ name, lines }', argument, text));
+  }
+  const bad = lines.findIndex((line) => typeof line !== 'string');
+  if (bad < 0) return text;
+  throw new TorchvaeError('ERR_TYPE', expected('a text', `${argument}.lines[${bad}]`, lines[bad]));
+}
+
+function tokensOf(line: string, level: 'character' | 'word'): Iterable<string> {
+  return level === 'character' ? line : line.split(/\s+/).filter((word) => word !== '');
+}
+
+function countTokens(line: string, level: 'character' | 'word'): number {
+  let count = 0;
+  for (const _ of tokensOf(line, level)) count++;
+  return count;
+}

@@ -1,0 +1,163 @@
+/** Folders of splits, of masks, of formats that are not read, and of damaged images. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasTestSet, loadDataset, loadSplit, streamDataset } from '../lib/data/index.ts';
+import { encodePng } from '../lib/report/png.ts';
+import { refusal } from './refusal.ts';
+
+let base: string;
+beforeAll(() => {
+  base = mkdtempSync(join(tmpdir(), 'torchvae-folders-'));
+});
+afterAll(() => rmSync(base, { recursive: true }));
+
+let count = 0;
+function folder(files: Record<string, Uint8Array | string>): string {
+  const path = join(base, `set${count++}`);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), content);
+  }
+  return path;
+}
+
+const image = (level: number) => {
+  const data = Uint8Array.from({ length: 400 }, (_, i) => (level + i * 7919) % 251);
+  return encodePng({ width: 20, height: 20, channels: 1, data } as never);
+};
+const first = async (path: string, options = {}) => (await loadDataset(path, options)).data[0];
+
+describe('splits', () => {
+  test.each([
+    ['train', 'val'],
+    ['train', 'valid'],
+    ['Train', 'Validation'],
+    ['training', 'dev'],
+    ['TRAIN', 'TEST'],
+    ['train', 'testing'],
+  ])('%s and %s are never classes', async (train, held) => {
+    const path = folder({ [`${train}/a/1.png`]: image(10), [`${held}/a/1.png`]: image(20) });
+    expect(await hasTestSet(path)).toBe(true);
+    const data = await loadDataset(path);
+    expect([data.length, data.classes, data.data[0]]).toEqual([1, ['a'], 10]);
+    expect(await first(path, { split: 'test' })).toBe(20);
+    expect((await streamDataset(path, { split: 'test' })).classes).toEqual(['a']);
+  });
+
+  test('the test set is that of its name, beside a validation set and masks', async () => {
+    const path = folder({
+      'train/good/1.png': image(10),
+      'test/bad/1.png': image(20),
+      'val/good/1.png': image(30),
+      'ground_truth/bad/1.png': image(40),
+    });
+    expect(await first(path, { split: 'test' })).toBe(20);
+    expect((await loadDataset(path)).classes).toEqual(['good']);
+  });
+
+  test('a folder beside them whose meaning is not clear is named', async () => {
+    const path = folder({ 'train/1.png': image(1), 'test/1.png': image(2), 'more/1.png': image(3) });
+    for (const load of [loadDataset, streamDataset])
+      expect(await refusal('ERR_DATA_FORMAT', () => load(path))).toMatch(
+        /splits train, test alone but there is also more/,
+      );
+  });
+
+  test('splits in the only folder of examples are found, those of several are refused', async () => {
+    const yolo = folder({
+      'images/train/1.png': image(10),
+      'images/val/1.png': image(20),
+      'labels/train/1.txt': '0',
+    });
+    expect([await first(yolo), await first(yolo, { split: 'test' }), await hasTestSet(yolo)]).toEqual([
+      10,
+      20,
+      true,
+    ]);
+    const objects = folder({
+      'bottle/train/good/1.png': image(1),
+      'bottle/test/broken/1.png': image(2),
+      'cable/train/good/1.png': image(3),
+    });
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(objects))).toMatch(
+      /bottle: expected the images of a class but it holds splits/,
+    );
+    expect(await first(join(objects, 'bottle'))).toBe(1);
+  });
+
+  test('a class may be called train where nothing else says that it is a split', async () => {
+    const path = folder({ 'bus/1.png': image(1), 'train/1.png': image(2) });
+    expect((await loadDataset(path)).classes).toEqual(['bus', 'train']);
+  });
+});
+
+test('folders of masks beside others are no classes', async () => {
+  const path = folder({ 'images/1.png': image(1), 'masks/1.png': image(2), 'Ground-Truth/1.png': image(3) });
+  const data = await loadDataset(path);
+  expect([data.length, data.classes]).toEqual([1, ['images']]);
+  expect(data.describe()).toMatch(
+    /; folders that hold no examples were passed over \(Ground-Truth, masks\)$/,
+  );
+  expect((await loadDataset(folder({ 'masks/1.png': image(2) }))).classes).toEqual(['masks']);
+});
+
+test('images of formats that are not read are counted', async () => {
+  const path = folder({
+    'a.png': image(1),
+    'b.bmp': 'BM',
+    'c.BMP': 'BM',
+    'd.jp2': 'x',
+    'labels.csv': 'a,b',
+    'e.txt': 'x',
+  });
+  const note = 'files of other formats were passed over (2 .bmp, 1 .jp2); convert them to PNG';
+  const data = await loadDataset(path);
+  expect([data.length, data.notes]).toEqual([1, [note]]);
+  expect(data.describe()).toContain(`; ${note}`);
+  expect((await streamDataset(path)).describe()).toContain(`; ${note}`);
+  const { train } = await loadSplit(folder({ 'a.png': image(1), 'b.png': image(2), 'c.bmp': '' }), {
+    validation: 0.5,
+  });
+  expect(train.notes).toHaveLength(1);
+  expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(folder({ 'b.bmp': 'BM' })))).toMatch(
+    /there are none; files of other formats were passed over \(1 \.bmp\)/,
+  );
+});
+
+describe('a damaged image', () => {
+  const files = () => ({
+    'x/a.png': 'no image',
+    'x/b.png': image(2),
+    'y/c.png': image(3).subarray(0, 300),
+    'y/d.png': image(4),
+    'y/e.png': '',
+  });
+
+  test('is an error that names it and the way out', async () => {
+    const path = folder(files());
+    for (const load of [loadDataset, streamDataset])
+      expect(await refusal('ERR_DATA_FORMAT', () => load(path))).toMatch(
+        /a\.png: .*; remove it, or give onBadImage: 'skip'/,
+      );
+    await refusal('ERR_RANGE', () => loadDataset(path, { onBadImage: 'ignore' as never }));
+  });
+
+  test('is left out and counted where that is asked for', async () => {
+    const path = folder(files());
+    for (const options of [{}, { imageSize: 20, channels: 1 } as const]) {
+      const data = await loadDataset(path, { ...options, onBadImage: 'skip' });
+      expect([data.length, [...data.labels!], data.data[0], data.data[400]]).toEqual([2, [0, 1], 2, 4]);
+      const skipped = [...data.describe().matchAll(/(\d) damaged images? (?:was|were) left out/g)];
+      expect(skipped.reduce((sum, [, number]) => sum + Number(number), 0)).toBe(3);
+      const stream = await streamDataset(path, { ...options, onBadImage: 'skip' });
+      expect([stream.length, (await stream.head(2)).data]).toEqual([2, data.data]);
+      expect(stream.notes).toEqual(data.notes);
+    }
+    const none = folder({ 'a.png': '', 'b.png': 'x' });
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(none, { onBadImage: 'skip' }))).toMatch(
+      /at least one image/,
+    );
+  });
+});

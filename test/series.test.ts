@@ -1,0 +1,57 @@
+/** Series: windows of consecutive examples, and splits in their order. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Dataset, loadDataset, loadSplit, type TableSchema } from '../lib/data/index.ts';
+
+const series = Dataset.from(
+  Array.from({ length: 10 }, (_, i) => [i, 10 * i]),
+  { labels: Array.from({ length: 10 }, (_, i) => i % 3) },
+);
+const firsts = ({ data }: Dataset) => [...data].filter((_, i) => i % 2 === 0);
+
+test('windows are consecutive examples, with the label of the last', () => {
+  const windows = series.windows({ length: 3 });
+  expect([windows.shape, windows.length, [...windows.labels!]]).toEqual([
+    [3, 2],
+    8,
+    [2, 0, 1, 2, 0, 1, 2, 0],
+  ]);
+  expect([...windows.data.subarray(6, 12)]).toEqual([1, 10, 2, 20, 3, 30]);
+  const apart = series.windows({ length: 4, stride: 3 });
+  expect([apart.length, apart.data[8], apart.data[16]]).toEqual([3, 3, 6]);
+  expect(series.windows({ length: 10 }).length).toBe(1);
+  expect(() => series.windows({ length: 11 })).toThrow(/from 1 to 10/);
+  expect(() => series.windows({ length: 2, stride: 0 })).toThrow(/stride/);
+});
+
+test('a chronological split keeps the order, and does not go with a stratified one', () => {
+  const { train, validation } = series.split({ validation: 0.3, chronological: true });
+  expect(firsts(train)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect(firsts(validation)).toEqual([7, 8, 9]);
+  const both = { validation: 0.3, chronological: true, stratified: true };
+  expect(() => series.split(both)).toThrow(/stratified or chronological/);
+  expect(() => series.split({ validation: 0.3, chronological: 1 as never })).toThrow(/chronological/);
+});
+
+test('a table is divided and then cut into windows, whose schema is that of the rows', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'torchvae-series-'));
+  const path = join(folder, 'series.csv');
+  const lines = Array.from({ length: 40 }, (_, i) => `${i},${i % 2 ? 'x' : 'y'}`);
+  writeFileSync(path, `a,b\n${lines.join('\n')}\n`);
+  try {
+    const options = { windowLength: 5, stride: 2 };
+    const { train, validation } = await loadSplit(path, { validation: 0.25, chronological: true }, options);
+    expect([train.shape, train.length, validation.length]).toEqual([[5, 3], 13, 3]);
+    const { schema } = validation as { schema: TableSchema };
+    const rows = schema.decode(validation.data as Float32Array, { bounded: false });
+    expect(rows.slice(4, 7).map(({ a }) => a)).toEqual([34, 32, 33]);
+    const later = await loadDataset(path, { schema, windowLength: 40 });
+    expect([later.length, later.shape]).toEqual([1, [40, 3]]);
+    await expect(loadDataset(path, { stride: 2 })).rejects.toThrow(/stride is for windowLength/);
+    await expect(loadDataset(path, { windowLength: 41 })).rejects.toThrow(/from 1 to 40/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
