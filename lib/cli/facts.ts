@@ -6,9 +6,6 @@ import { inWords, namesInWords } from '../report/in-words.ts';
 /** Names and values under headings. */
 export type Facts = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** Categories of a column that are named. */
-const NAMED = 8;
-
 /** The facts as lines for a terminal, aligned below each heading; headings without facts are left out. */
 export function factLines(facts: Facts): string {
   const sections = Object.entries(facts).map(([heading, entries]) => {
@@ -55,11 +52,6 @@ export function thresholdFacts(threshold: AnomalyThreshold | undefined): Record<
     draws,
     seed,
   };
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length > NAMED ? ', ...' : '';
-  return `${names.length}: ${names.slice(0, NAMED).join(', ')}${more}`;
 }
 
 function short(value: number): string {
