@@ -191,11 +191,11 @@ Napi::Value kernels(const Info& info) {
   return object;
 }
 
-// readState(model): Promise<{ step: number, tensors: Float32Array[] }>, in stateTensors() order
+// readState(model): Promise<{ step: number, tensors: (Float32Array | Float64Array)[] }>, in stateTensors() order
 Napi::Value readState(const Info& info) {
   const ModelHandle handle = liveModel(info);
   auto model = handle.model;
-  using Result = std::pair<int64_t, std::vector<std::vector<float>>>;
+  using Result = std::pair<int64_t, std::vector<StateValues>>;
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, nullptr,
@@ -209,7 +209,7 @@ Napi::Value readState(const Info& info) {
           [](Napi::Env env, Result& result) {
             auto tensors = Napi::Array::New(env, result.second.size());
             for (size_t i = 0; i < result.second.size(); ++i) {
-              tensors.Set(static_cast<uint32_t>(i), toFloat32Array(env, result.second[i]));
+              tensors.Set(static_cast<uint32_t>(i), toTypedValues(env, result.second[i]));
             }
             auto object = Napi::Object::New(env);
             object.Set("step", static_cast<double>(result.first));
@@ -218,29 +218,26 @@ Napi::Value readState(const Info& info) {
           });
 }
 
-// writeState(model, { step, tensors: { name: Float32Array } }): Promise<void>; tensors that are not named
-// stay.
+// writeState(model, { step, tensors: { name: Float32Array | Float64Array } }): Promise<void>; tensors that are
+// not named stay.
 Napi::Value writeState(const Info& info) {
   const ModelHandle handle = liveModel(info);
   const Napi::Object state = objectArgument(info[1]);
   const int64_t step = integerProperty(state, "step", 0, kMostInteger);
-  auto tensors = std::make_shared<std::vector<std::pair<std::string, OwnedArray>>>();
+  auto tensors = std::make_shared<std::vector<std::pair<std::string, StateValues>>>();
   const Napi::Object named = objectArgument(state.Get("tensors"));
   const Napi::Array names = named.GetPropertyNames();
   const uint32_t length = names.Length();
   for (uint32_t i = 0; i < length; ++i) {
     const std::string name = names.Get(i).ToString();
-    OwnedArray values = toOwnedArray(named.Get(name), 1);
-    if (values.isUint8)
-      throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected a Float32Array for " + name);
-    tensors->emplace_back(name, std::move(values));
+    tensors->emplace_back(name, toStateValues(named.Get(name), name.c_str()));
   }
   auto model = handle.model;
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, nullptr,
           [=] {
-            for (const auto& [name, values] : *tensors) model->writeState(name, values.floats(), values.rows);
+            for (const auto& [name, values] : *tensors) model->writeState(name, values);
             model->setStep(step);
             return true;
           },

@@ -279,6 +279,30 @@ void addLabels(OwnedArray& array, const Napi::Value& labels) {
   array.labels.assign(typed.Data(), typed.Data() + array.rows);
 }
 
+StateValues toStateValues(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray()) refuse(value.Env(), "a Float32Array or Float64Array", name);
+  const auto array = value.As<Napi::TypedArray>();
+  const auto* bytes = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  StateValues values;
+  const auto copy = [&](auto& to) {
+    to.resize(array.ElementLength());
+    if (!to.empty()) std::memcpy(to.data(), bytes, array.ByteLength());
+  };
+  if (array.TypedArrayType() == napi_float32_array) {
+    copy(values.floats);
+  } else if (array.TypedArrayType() == napi_float64_array) {
+    copy(values.doubles);
+  } else {
+    refuse(value.Env(), "a Float32Array or Float64Array", name);
+  }
+  return values;
+}
+
+Napi::Value toTypedValues(Napi::Env env, const StateValues& values) {
+  if (values.doubles.empty()) return toFloat32Array(env, values.floats);
+  return toFloat64Array(env, values.doubles);
+}
+
 Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values) {
   return toTypedArray<Napi::Float32Array>(env, values);
 }

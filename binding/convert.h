@@ -58,6 +58,10 @@ OwnedArray toOwnedArray(const Napi::Value& value, int64_t columns);
 // An Int32Array with a label for each row, or undefined for none.
 void addLabels(OwnedArray& array, const Napi::Value& labels);
 
+// From a Float32Array or a Float64Array.
+StateValues toStateValues(const Napi::Value& value, const char* name);
+// A Float32Array, or a Float64Array of a model in float64.
+Napi::Value toTypedValues(Napi::Env env, const StateValues& values);
 Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values);
 Napi::Value toFloat64Array(Napi::Env env, const std::vector<double>& values);
 Napi::Value toObject(Napi::Env env, const LossSums& sums);

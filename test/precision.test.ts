@@ -1,9 +1,10 @@
 /** What bf16 costs in accuracy, and where it and tf32 are refused. */
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type ModelSpecInput, type Precision, sprites, VAE } from '../lib/index.ts';
+import { Dataset, type ModelSpecInput, type Precision, sprites, VAE } from '../lib/index.ts';
 
 /** Processors without the instructions refuse bf16, and say so; there is nothing to measure then. */
 const refusal = await VAE.create({ precision: 'bf16', device: 'cpu' }).then(
@@ -121,4 +122,23 @@ describe.skipIf(refusal !== undefined)('bf16', () => {
     }
     expect(Math.abs(losses[1]! / losses[0]! - 1)).toBeLessThan(5e-3);
   });
+});
+
+test('a model in float64 goes on from its checkpoint to the same bits', async () => {
+  const spec = { inputShape: [6], encoder: { hidden: [5] }, latentSize: 2 };
+  const rows = Array.from({ length: 30 }, (_, i) => Array.from({ length: 6 }, (_, j) => ((i * 7 + j) % 11) / 10));
+  const data = Dataset.from(rows);
+  const file = join(mkdtempSync(join(tmpdir(), 'torchvae-float64-')), 'a.safetensors');
+  using whole = await VAE.create({ spec, precision: 'float64', device: 'cpu', seed: 4 });
+  await whole.fit(data, { epochs: 2, batchSize: 8 });
+  await whole.save(file);
+  await whole.fit(data, { epochs: 2, batchSize: 8 });
+  using resumed = await VAE.load(file, { device: 'cpu' });
+  await resumed.fit(data, { epochs: 2, batchSize: 8 });
+  // Beyond float32: its rounding in between would show.
+  const [a, b] = [`${file}.whole`, `${file}.resumed`];
+  await whole.save(a);
+  await resumed.save(b);
+  expect(readFileSync(b)).toEqual(readFileSync(a));
+  expect(readFileSync(a).includes('"F64"')).toBe(true);
 });

@@ -28,7 +28,7 @@ export interface Checkpoint {
   schema?: DataSchema | undefined;
   /** The score above which an example is an anomaly, if one was set. */
   threshold?: AnomalyThreshold | undefined;
-  tensors: Map<string, { shape: readonly number[]; data: Float32Array }>;
+  tensors: Map<string, { shape: readonly number[]; data: Float32Array | Float64Array }>;
 }
 
 /**
@@ -40,7 +40,12 @@ export interface Checkpoint {
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
   const { spec, seed, precision, position, trainingSettings, schema, threshold, tensors } = checkpoint;
   const entries = new Map<string, HostTensor>();
-  for (const [name, { shape, data }] of tensors) entries.set(name, { dtype: 'F32', shape, data });
+  for (const [name, { shape, data }] of tensors) {
+    entries.set(
+      name,
+      data instanceof Float64Array ? { dtype: 'F64', shape, data } : { dtype: 'F32', shape, data },
+    );
+  }
   const metadata = {
     format: FORMAT,
     spec: JSON.stringify(spec),
@@ -69,8 +74,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
   const named: Checkpoint['tensors'] = new Map();
   for (const [name, tensor] of tensors) {
-    if (tensor.dtype !== 'F32')
-      throw damaged(path, `Expected F32 for the tensor ${name} but it is ${tensor.dtype}`);
+    if (tensor.dtype !== 'F32' && tensor.dtype !== 'F64')
+      throw damaged(path, `Expected F32 or F64 for the tensor ${name} but it is ${tensor.dtype}`);
     checkFinite(path, name, tensor.data);
     if (name.endsWith('.exp_avg_sq')) checkNotNegative(path, name, tensor.data);
     named.set(name, tensor);
@@ -86,14 +91,14 @@ export function damaged(path: string, what: string): TorchvaeError {
   return new TorchvaeError('ERR_CHECKPOINT', `${path} is no usable checkpoint: ${what}`);
 }
 
-function checkFinite(path: string, name: string, data: Float32Array): void {
+function checkFinite(path: string, name: string, data: Float32Array | Float64Array): void {
   const index = data.findIndex((value) => !Number.isFinite(value));
   if (index >= 0)
     throw damaged(path, `Expected finite values but the tensor ${name} has ${data[index]} at ${index}`);
 }
 
 /** Adam takes the root of this moment, so a negative one would turn the weights into NaN. */
-function checkNotNegative(path: string, name: string, data: Float32Array): void {
+function checkNotNegative(path: string, name: string, data: Float32Array | Float64Array): void {
   const index = data.findIndex((value) => value < 0);
   if (index >= 0)
     throw damaged(path, `Expected no negative value but the tensor ${name} has ${data[index]} at ${index}`);

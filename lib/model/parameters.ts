@@ -59,8 +59,8 @@ export function tensorsFor(
   named: readonly { name: string; shape: number[] }[],
   tensors: Checkpoint['tensors'],
   path: string,
-): Record<string, Float32Array> {
-  const values: Record<string, Float32Array> = Object.create(null);
+): Record<string, Float32Array | Float64Array> {
+  const values: Record<string, Float32Array | Float64Array> = Object.create(null);
   const weights = named.filter(isParameter);
   const isAveraged = weights.some(({ name }) => tensors.has(AVERAGE + name));
   const averages = isAveraged ? weights.map(({ name, shape }) => ({ name: AVERAGE + name, shape })) : [];

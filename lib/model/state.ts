@@ -5,8 +5,14 @@ import type { Core, Position } from './core.ts';
 import type { Tensor } from './input.ts';
 import { AVERAGE, isParameter, parameterValues } from './parameters.ts';
 
+/** A tensor in the model's precision. */
+interface StateTensor {
+  shape: number[];
+  data: Float32Array | Float64Array;
+}
+
 /** All tensors of a model, and the position in training that goes with them. */
-export function readState(core: Core): Promise<{ position: Position; tensors: Map<string, Tensor> }> {
+export function readState(core: Core): Promise<{ position: Position; tensors: Map<string, StateTensor> }> {
   return core.exclusive(async () => {
     const named = core.call((addon, handle) => addon.stateTensors(handle));
     const { tensors } = await core.call((addon, handle) => addon.readState(handle));
@@ -21,14 +27,22 @@ export function readState(core: Core): Promise<{ position: Position; tensors: Ma
 /** See `VAE.parameters`. */
 export async function parameters(core: Core): Promise<Map<string, Tensor>> {
   const { tensors } = await readState(core);
-  return new Map([...tensors].filter(([name]) => isParameter({ name })));
+  const weights = [...tensors].filter(([name]) => isParameter({ name }));
+  return new Map(weights.map(([name, tensor]) => [name, inFloat32(tensor)]));
+}
+
+/** As callers get weights of every model. */
+function inFloat32({ shape, data }: StateTensor): Tensor {
+  return { shape, data: data instanceof Float32Array ? data : Float32Array.from(data) };
 }
 
 /** See `VAE.averagedParameters`. */
 export async function averagedParameters(core: Core): Promise<Map<string, Tensor>> {
   const { tensors } = await readState(core);
   const found = [...tensors].filter(([name]) => name.startsWith(AVERAGE));
-  if (found.length > 0) return new Map(found.map(([name, tensor]) => [name.slice(AVERAGE.length), tensor]));
+  if (found.length > 0) {
+    return new Map(found.map(([name, tensor]) => [name.slice(AVERAGE.length), inFloat32(tensor)]));
+  }
   throw new TorchvaeError(
     'ERR_STATE',
     'This VAE keeps no average of its weights; train it with averageWeights, such as fit(data, { averageWeights: 0.999 })',

@@ -231,10 +231,11 @@ export interface Addon {
   termNames(model: ModelHandle): string[];
   /** How the model's steps are computed, and why not by fused kernels. */
   kernels(model: ModelHandle): { isFused: boolean; reason: string };
-  readState(model: ModelHandle): Promise<{ step: number; tensors: Float32Array[] }>;
+  /** In the model's precision. */
+  readState(model: ModelHandle): Promise<{ step: number; tensors: (Float32Array | Float64Array)[] }>;
   writeState(
     model: ModelHandle,
-    state: { step: number; tensors: Record<string, Float32Array> },
+    state: { step: number; tensors: Record<string, Float32Array | Float64Array> },
   ): Promise<void>;
 }
 

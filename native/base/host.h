@@ -14,6 +14,7 @@ namespace torchvae {
 inline constexpr int64_t kEvaluationRows = 256;
 
 inline const c10::TensorOptions kHostFloat = c10::TensorOptions().dtype(c10::kFloat);
+inline const c10::TensorOptions kHostDouble = c10::TensorOptions().dtype(c10::kDouble);
 
 // Rows [first, first + rows) of `array`, [rows, columns], uint8 or float32: where they lie, without a copy.
 inline at::Tensor hostRows(const HostArray& array, int64_t first, int64_t rows) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/translate.h"
+#include "base/block_cache.h"
 #include "cpu/bf16.h"
 #include "cpu/gemm.h"
 #include "data/resident.h"
@@ -50,7 +51,10 @@ ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, CudaPart*
     throw Error("ERR_DEVICE", "The engine's CUDA part is not loaded; use device 'cpu'");
   }
   if (cuda != nullptr && device.is_cuda() != cuda->onHost()) kernels_ = std::make_unique<Kernels>(*cuda);
-  if (device.is_cpu()) pool_ = std::make_unique<Pool>(threads);
+  if (device.is_cpu()) {
+    keepBlocks();
+    pool_ = std::make_unique<Pool>(threads);
+  }
   thread_ = std::thread([this] { work(); });
 }
 

@@ -61,6 +61,14 @@ struct StateTensor {
   bool isTrained = true;  // whether the optimizer changes it
 };
 
+// A tensor's values in the model's precision: one of the two is empty.
+struct StateValues {
+  std::vector<float> floats;
+  std::vector<double> doubles;  // of models in float64
+  int64_t size() const { return static_cast<int64_t>(floats.size() + doubles.size()); }
+  bool operator==(const StateValues&) const = default;
+};
+
 // Sums over examples, in nats.
 struct LossSums {
   double loss = 0;  // what training minimizes
@@ -205,11 +213,11 @@ class Model {
 
   // Parameters, then the optimizer's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq,
   // then, where one is kept or was written, the weights' moving average named average.NAME. Linear weights
-  // have PyTorch's layout [out, in]. Values are float32. Reading and writing throw ERR_CHECKPOINT for a name
-  // or a number of values that the model does not have.
+  // have PyTorch's layout [out, in]. Values are read in the model's precision and written from either. Both throw
+  // ERR_CHECKPOINT for a name or a number of values that the model does not have.
   virtual std::vector<StateTensor> stateTensors() const = 0;
-  virtual std::vector<float> readState(const std::string& name) const = 0;
-  virtual void writeState(const std::string& name, const float* values, int64_t count) = 0;
+  virtual StateValues readState(const std::string& name) const = 0;
+  virtual void writeState(const std::string& name, const StateValues& values) = 0;
 
   // Throws ERR_SHAPE where the model is conditioned on labels and the data have none, ERR_RANGE where they
   // have some of no class.

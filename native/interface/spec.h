@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "error.h"
+
 namespace torchvae {
 
 enum class ActivationKind : uint8_t {
@@ -21,11 +23,20 @@ struct PartSpec {
   std::map<std::string, std::string> words;
   std::map<std::string, std::vector<int64_t>> lists;
 
-  double number(const std::string& name) const { return numbers.at(name); }
-  int64_t integer(const std::string& name) const { return static_cast<int64_t>(numbers.at(name)); }
-  bool flag(const std::string& name) const { return numbers.at(name) != 0; }
-  const std::string& word(const std::string& name) const { return words.at(name); }
-  const std::vector<int64_t>& list(const std::string& name) const { return lists.at(name); }
+  // Each throws ERR_SPEC for a setting that is missing.
+  double number(const std::string& name) const { return setting(numbers, name); }
+  int64_t integer(const std::string& name) const { return static_cast<int64_t>(number(name)); }
+  bool flag(const std::string& name) const { return number(name) != 0; }
+  const std::string& word(const std::string& name) const { return setting(words, name); }
+  const std::vector<int64_t>& list(const std::string& name) const { return setting(lists, name); }
+
+ private:
+  template <class T>
+  const T& setting(const std::map<std::string, T>& settings, const std::string& name) const {
+    const auto found = settings.find(name);
+    if (found != settings.end()) return found->second;
+    throw Error("ERR_SPEC", "Expected the setting " + name + " of '" + type + "'");
+  }
 };
 
 enum class NormKind : uint8_t { kNone, kBatch, kLayer };

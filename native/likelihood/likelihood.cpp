@@ -11,16 +11,9 @@ struct Row {
   MakeLikelihood* make;
 };
 
-constexpr Row kTable[] = {
-    {"bernoulli", makeBernoulli},
-    {"continuous-bernoulli", makeContinuousBernoulli},
-    {"gaussian", makeGaussian},
-    {"squared-error", makeSquaredError},
-    {"laplace", makeLaplace},
-    {"categorical", makeCategorical},
-    {"logistic-mixture", makeDiscretizedLogisticMixture},
-    {"tokens", makeTokens},
-};
+#define TORCHVAE_ROW(name, make) {name, make},
+constexpr Row kTable[] = {TORCHVAE_LIKELIHOODS(TORCHVAE_ROW)};
+#undef TORCHVAE_ROW
 
 }  // namespace
 

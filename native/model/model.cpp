@@ -102,24 +102,34 @@ at::Tensor VaeModel::state(const std::string& name) const {
   throw Error("ERR_CHECKPOINT", "The model has no tensor named " + name);
 }
 
-std::vector<float> VaeModel::readState(const std::string& name) const {
+StateValues VaeModel::readState(const std::string& name) const {
   return computed([&] {
     const at::Tensor tensor = state(name);
-    std::vector<float> values(static_cast<size_t>(tensor.numel()));
-    copyOut(tensor, values.data());
+    const auto count = static_cast<size_t>(tensor.numel());
+    StateValues values;
+    if (tensor.scalar_type() == c10::kDouble) {
+      values.doubles.resize(count);
+      at::from_blob(values.doubles.data(), tensor.sizes(), kHostDouble).copy_(tensor);
+    } else {
+      values.floats.resize(count);
+      copyOut(tensor, values.floats.data());
+    }
     return values;
   });
 }
 
-void VaeModel::writeState(const std::string& name, const float* values, int64_t count) {
+void VaeModel::writeState(const std::string& name, const StateValues& values) {
   computed([&] {
     if (Parameters::isAverage(name)) store_.model.keepAverage(context_);
     at::Tensor tensor = state(name);
-    if (tensor.numel() != count) {
+    if (tensor.numel() != values.size()) {
       throw Error("ERR_CHECKPOINT", "The model's tensor " + name + " has " + std::to_string(tensor.numel()) +
-                                        " values but received " + std::to_string(count));
+                                        " values but received " + std::to_string(values.size()));
     }
-    tensor.copy_(at::from_blob(const_cast<float*>(values), tensor.sizes(), kHostFloat));
+    const bool isDouble = values.floats.empty();
+    const void* from = isDouble ? static_cast<const void*>(values.doubles.data()) : values.floats.data();
+    tensor.copy_(
+        at::from_blob(const_cast<void*>(from), tensor.sizes(), isDouble ? kHostDouble : kHostFloat));
     store_.model.roundedStale = store_.model.roundedWeights.defined();
   });
 }

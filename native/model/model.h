@@ -24,8 +24,8 @@ class VaeModel : public Model {
   KernelChoice kernels() const override { return {unfused_.empty(), unfused_}; }
   std::vector<std::string> termNames() const override { return objective_->termNames(); }
   std::vector<StateTensor> stateTensors() const override;
-  std::vector<float> readState(const std::string& name) const override;
-  void writeState(const std::string& name, const float* values, int64_t count) override;
+  StateValues readState(const std::string& name) const override;
+  void writeState(const std::string& name, const StateValues& values) override;
 
   TrainResult train(const TrainChunk& chunk) override;
   LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed, const StepSchedule& schedule,

@@ -11,12 +11,9 @@ struct Row {
   MakeObjective* make;
 };
 
-constexpr Row kTable[] = {
-    {"elbo", makeElbo},       {"iwae", makeImportanceWeighted}, {"dreg", makeDoublyReparameterized},
-    {"beta-tc", makeBetaTc},  {"factor", makeFactor},           {"dip", makeDip},
-    {"info", makeInfo},       {"wae-mmd", makeWasserstein},     {"vae-gan", makeAdversarial},
-    {"rae", makeRegularized},
-};
+#define TORCHVAE_ROW(name, make) {name, make},
+constexpr Row kTable[] = {TORCHVAE_OBJECTIVES(TORCHVAE_ROW)};
+#undef TORCHVAE_ROW
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// The makers that the table of objectives lists.
+// Every objective.
 #pragma once
 
 #include "objective/objective.h"
@@ -7,7 +7,21 @@ namespace torchvae {
 
 using MakeObjective = std::unique_ptr<Objective>(Weights& weights, const ModelSpec& spec, const Vae& vae);
 
-MakeObjective makeElbo, makeImportanceWeighted, makeDoublyReparameterized, makeBetaTc, makeFactor, makeDip,
-    makeInfo, makeWasserstein, makeAdversarial, makeRegularized;
+// Public names and makers: adding one is a line here.
+#define TORCHVAE_OBJECTIVES(ROW) \
+  ROW("elbo", makeElbo) \
+  ROW("iwae", makeImportanceWeighted) \
+  ROW("dreg", makeDoublyReparameterized) \
+  ROW("beta-tc", makeBetaTc) \
+  ROW("factor", makeFactor) \
+  ROW("dip", makeDip) \
+  ROW("info", makeInfo) \
+  ROW("wae-mmd", makeWasserstein) \
+  ROW("vae-gan", makeAdversarial) \
+  ROW("rae", makeRegularized)
+
+#define TORCHVAE_DECLARE(name, make) MakeObjective make;
+TORCHVAE_OBJECTIVES(TORCHVAE_DECLARE)
+#undef TORCHVAE_DECLARE
 
 }  // namespace torchvae

@@ -11,15 +11,12 @@ namespace {
 
 struct Row {
   const char* name;
-  std::unique_ptr<Posterior> (*make)(Weights&, const ModelSpec&, int64_t features);
+  MakePosterior* make;
 };
 
-constexpr Row kTable[] = {
-    {"gaussian", makeGaussianPosterior},       {"sampling-network", makeSamplingNetwork},
-    {"iaf", makeInverseAutoregressiveFlow},    {"bernoulli-mixed", makeBernoulliMixed},
-    {"uniform-noise", makeUniformNoise},       {"gumbel-softmax", makeGumbelSoftmax},
-    {"vector-quantized", makeVectorQuantized}, {"deterministic", makeDeterministic},
-};
+#define TORCHVAE_ROW(name, make) {name, make},
+constexpr Row kTable[] = {TORCHVAE_POSTERIORS(TORCHVAE_ROW)};
+#undef TORCHVAE_ROW
 
 }  // namespace
 

@@ -1,18 +1,25 @@
-// The makers that the table of posteriors lists.
+// Every posterior.
 #pragma once
 
 #include "posterior/posterior.h"
 
 namespace torchvae {
 
-std::unique_ptr<Posterior> makeGaussianPosterior(Weights& weights, const ModelSpec& spec, int64_t features);
-std::unique_ptr<Posterior> makeSamplingNetwork(Weights& weights, const ModelSpec& spec, int64_t features);
-std::unique_ptr<Posterior> makeInverseAutoregressiveFlow(Weights& weights, const ModelSpec& spec,
-                                                         int64_t features);
-std::unique_ptr<Posterior> makeBernoulliMixed(Weights& weights, const ModelSpec& spec, int64_t features);
-std::unique_ptr<Posterior> makeUniformNoise(Weights& weights, const ModelSpec& spec, int64_t features);
-std::unique_ptr<Posterior> makeGumbelSoftmax(Weights& weights, const ModelSpec& spec, int64_t features);
-std::unique_ptr<Posterior> makeVectorQuantized(Weights& weights, const ModelSpec& spec, int64_t features);
-std::unique_ptr<Posterior> makeDeterministic(Weights& weights, const ModelSpec& spec, int64_t features);
+using MakePosterior = std::unique_ptr<Posterior>(Weights& weights, const ModelSpec& spec, int64_t features);
+
+// Public names and makers: adding one is a line here.
+#define TORCHVAE_POSTERIORS(ROW) \
+  ROW("gaussian", makeGaussianPosterior) \
+  ROW("sampling-network", makeSamplingNetwork) \
+  ROW("iaf", makeInverseAutoregressiveFlow) \
+  ROW("bernoulli-mixed", makeBernoulliMixed) \
+  ROW("uniform-noise", makeUniformNoise) \
+  ROW("gumbel-softmax", makeGumbelSoftmax) \
+  ROW("vector-quantized", makeVectorQuantized) \
+  ROW("deterministic", makeDeterministic)
+
+#define TORCHVAE_DECLARE(name, make) MakePosterior make;
+TORCHVAE_POSTERIORS(TORCHVAE_DECLARE)
+#undef TORCHVAE_DECLARE
 
 }  // namespace torchvae

@@ -13,13 +13,9 @@ struct Row {
   MakePrior* make;
 };
 
-constexpr Row kTable[] = {
-    {"standard-normal", makeStandardNormal},
-    {"mixture", makeMixture},
-    {"vamp", makeVampPrior},
-    {"realnvp", makeRealNvp},
-    {"categorical", makeCategoricalPrior},
-};
+#define TORCHVAE_ROW(name, make) {name, make},
+constexpr Row kTable[] = {TORCHVAE_PRIORS(TORCHVAE_ROW)};
+#undef TORCHVAE_ROW
 
 }  // namespace
 
