@@ -40,9 +40,23 @@ const SAMPLE = 2 ** 16;
  */
 export async function readCsv(path: string, options: CsvOptions, schema?: TableSchema): Promise<Table> {
   const given = checkCsvOptions(options);
-  const missing = new Set(given.missing ?? MISSING);
+  const missing = given.missing ?? MISSING;
   const text = textOf(path, MAX_FILE);
+  try {
+    return await tableOf(path, text, { ...given, missing }, schema);
+  } finally {
+    await text.return();
+  }
+}
+
+async function tableOf(
+  path: string,
+  text: AsyncGenerator<string, void, undefined>,
+  given: ReturnType<typeof checkCsvOptions> & { missing: readonly string[] },
+  schema: TableSchema | undefined,
+): Promise<Table> {
   const start = await startOf(text);
+  const missing = new Set(given.missing);
   const names = schema?.fields.map(({ name }) => name);
   const dialect = dialectOf(wholeLines(start), { ...given, names });
   const rowsOf = dialect.delimiter === ' ' ? spacedRows : delimitedRows;
