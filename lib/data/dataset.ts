@@ -263,9 +263,11 @@ export class Dataset {
     checkInteger('length', length, 1, this.length);
     checkInteger('stride', stride, 1);
     const count = Math.floor((this.length - length) / stride) + 1;
-    const starts = Array.from({ length: count }, (_, i) => i * stride);
-    const inside = starts.flatMap((start) => Array.from({ length }, (_, i) => start + i));
-    const lasts = starts.map((start) => start + length - 1);
+    const inside = Uint32Array.from(
+      { length: count * length },
+      (_, i) => stride * Math.floor(i / length) + (i % length),
+    );
+    const lasts = Uint32Array.from({ length: count }, (_, i) => stride * i + length - 1);
     return new Dataset({
       ...this.subset(lasts),
       shape: [length, this.size],
