@@ -45,6 +45,7 @@ describe('the dialect is found', () => {
     ['spaces after commas', 'a, b, c\n1.5, 2, "x"\n12.25, 3, "y"\n'],
     ['a byte order mark and CR LF', '\ufeffa,b,c\r\n1.5,2,x\r\n12.25,3,y\r\n'],
     ['line ends of two systems', 'a,b,c\r\n1.5,2,x\n12.25,3,y'],
+    ['a line that tells Excel the delimiter', 'sep=;\r\na;b;c\r\n1,5;2;x\r\n12,25;3;y\r\n'],
     ['CR alone', 'a,b,c\r1.5,2,x\r12.25,3,y\r'],
     ['semicolons in the cells of another delimiter', 'a,b,c\n1.5,2,x \n12.25,3, y\n\n'],
   ])('%s', async (_, content) => {
@@ -331,6 +332,13 @@ describe('dates', () => {
   ])('%s', async (cell, decoded) => {
     const data = await load('one.csv', `at;v\n${cell};1\n`);
     expect(rowsOf(data)).toEqual([{ at: decoded, v: 1 }]);
+  });
+
+  test('keep parts of milliseconds apart', async () => {
+    const cells = lines(10, (i) => `2026-01-31T12:00:00.0000${i}`).join('\n');
+    const { data } = await load('micro.csv', `at\n${cells}\n`);
+    expect(new Set(data).size).toBe(10);
+    expect(data[9]).toBeCloseTo(-data[0]!, 1);
   });
 
   test('that are not in the calendar are words', async () => {
