@@ -189,6 +189,12 @@ describe('.npz', () => {
     expect(named.length).toBe(1);
   });
 
+  test('dSprites has its images beside arrays of other things', async () => {
+    const bits = npy('|u1', [2, 2, 2], Uint8Array.of(0, 1, 1, 0, 0, 0, 1, 1));
+    const path = file('dsprites.npz', zipSync({ 'metadata.npy': test1, 'imgs.npy': bits }));
+    expect((await loadDataset(path)).describe()).toBe('dsprites.npz: 2 examples of 1x2x2, binary, uint8');
+  });
+
   test('have a test set where there is x_test', async () => {
     expect(await hasTestSet(file('digits.npz', keras))).toBe(true);
     expect(await hasTestSet(file('one.npz', zipSync({ 'x.npy': x })))).toBe(false);

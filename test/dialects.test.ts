@@ -45,6 +45,7 @@ describe('the dialect is found', () => {
     ['spaces after commas', 'a, b, c\n1.5, 2, "x"\n12.25, 3, "y"\n'],
     ['a byte order mark and CR LF', '\ufeffa,b,c\r\n1.5,2,x\r\n12.25,3,y\r\n'],
     ['line ends of two systems', 'a,b,c\r\n1.5,2,x\n12.25,3,y'],
+    ['a line that tells Excel the delimiter', 'sep=;\r\na;b;c\r\n1,5;2;x\r\n12,25;3;y\r\n'],
     ['CR alone', 'a,b,c\r1.5,2,x\r12.25,3,y\r'],
     ['semicolons in the cells of another delimiter', 'a,b,c\n1.5,2,x \n12.25,3, y\n\n'],
   ])('%s', async (_, content) => {
@@ -173,9 +174,9 @@ describe('a column keeps its kind', () => {
   test('one odd cell among numbers or dates is an error with the ways out, each of which works', async () => {
     const content = `a,b\n${lines(40, (i) => `${i === 9 ? 'broken' : i},${i}`).join('\n')}\n`;
     expect(await refusal('ERR_DATA_FORMAT', () => load('odd.csv', content))).toMatch(
-      /odd\.csv: row 10, column "a": expected a number, as most cells of the column are, .*"broken"; .*missing: \["broken"\].*columns: { "a": 'categorical' }/,
+      /odd\.csv: row 10, column "a": expected a number, as most cells of the column are, .*"broken"; .*missing: \['', 'NA', "broken"\].*columns: { "a": 'categorical' }/,
     );
-    const imputed = await load('odd.csv', content, { missing: ['broken'], onMissing: 'impute' });
+    const imputed = await load('odd.csv', content, { missing: ['', 'NA', 'broken'], onMissing: 'impute' });
     expect(typesOf(imputed)).toEqual(['a numeric', 'b numeric']);
     const words = await load('odd.csv', content, { columns: { a: 'categorical' } });
     expect(words.shape).toEqual([41]);
@@ -189,7 +190,7 @@ describe('a column keeps its kind', () => {
     const cell = (i: number) => (i % 4 === 0 ? 'unknown' : String(i / 8));
     expect(
       await refusal('ERR_DATA_FORMAT', () => load('u.csv', `a\n${lines(80, cell).join('\n')}\n`)),
-    ).toMatch(/row 1, column "a": expected a number, as most cells .* "unknown"; .*missing: \["unknown"\]/);
+    ).toMatch(/row 1, column "a": expected a number, as most cells .* "unknown"; .*missing: .*"unknown"\]/);
     const rooms = await load(
       'r.csv',
       `room\n${lines(80, (i) => (i % 4 ? String(i % 4) : '1a')).join('\n')}\n`,
@@ -331,6 +332,13 @@ describe('dates', () => {
   ])('%s', async (cell, decoded) => {
     const data = await load('one.csv', `at;v\n${cell};1\n`);
     expect(rowsOf(data)).toEqual([{ at: decoded, v: 1 }]);
+  });
+
+  test('keep parts of milliseconds apart', async () => {
+    const cells = lines(10, (i) => `2026-01-31T12:00:00.0000${i}`).join('\n');
+    const { data } = await load('micro.csv', `at\n${cells}\n`);
+    expect(new Set(data).size).toBe(10);
+    expect(data[9]).toBeCloseTo(-data[0]!, 1);
   });
 
   test('that are not in the calendar are words', async () => {

@@ -82,7 +82,7 @@ describe('download', () => {
       path: join(folder, 'new', 'file'),
       sha256: SHA256,
       length: CONTENT.length,
-      patience: 200,
+      patience: 1000,
     });
 
   test('takes the first address that has the right file', async () => {
@@ -122,7 +122,7 @@ describe('download', () => {
       /expected the SHA-256/,
       /but received 19/,
       /but more came/,
-      /nothing came for 0.2 s/,
+      /nothing came for 1 s/,
       /expected an https address but received http:\/\/192/,
       /ECONNREFUSED|bad port/,
       /expected an https/,

@@ -609,6 +609,22 @@ describe('records', () => {
     expect((await stream.head(2)).data).toEqual(data.data);
   });
 
+  test('an odd cell late in a stream is named as it is in memory', async () => {
+    for (const [cellOf, what] of [
+      [(i: number) => i / 4, 'number'],
+      [(i: number) => new Date(60_000 * i), 'date'],
+    ] as const) {
+      const rows = Array.from({ length: 6000 }, (_, i) => ({ a: i === 5500 ? 'odd' : cellOf(i), b: i % 3 }));
+      const message = new RegExp(`row 5501, column "a": expected a ${what}, as most cells .*"odd"`);
+      expect(await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords(rows))).toMatch(message);
+      expect(await refusal('ERR_DATA_FORMAT', () => StreamedDataset.from(() => rows))).toMatch(message);
+    }
+    // Numbers, then dates: as many different names as there are rows.
+    const mixed = Array.from({ length: 3000 }, (_, i) => ({ a: i < 1500 ? i : new Date(60_000 * i) }));
+    for (const read of [() => Dataset.fromRecords(mixed), () => StreamedDataset.from(() => mixed)])
+      expect(await refusal('ERR_DATA_FORMAT', read)).toMatch(/3000 of 3000 are different/);
+  });
+
   test('of very many keys take time in proportion to their number', async () => {
     const record = Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`key ${i}`, i]));
     const start = performance.now();

@@ -18,6 +18,7 @@ import {
   wholeNumbers,
 } from './examples/checks.ts';
 import { gather } from './examples/gather.ts';
+import type { DatasetOptions, FromOptions } from './examples/options.ts';
 import {
   checkDivision,
   checkFractions,
@@ -30,50 +31,17 @@ import { convertValues, inferKind, type Values } from './examples/values.ts';
 import type { DataSchema } from './schema.ts';
 import { type RecordOptions, readRecords } from './tables/records.ts';
 
-export type { Binarization, BinarizeOptions, DataKind, DataSchema, Factor, RecordOptions, SplitOptions };
-
-/** The parts of a {@link Dataset}. */
-export interface DatasetOptions {
-  /** Shown in reports; `data` if not given. */
-  name?: string;
-  /** Of one example: `[channels, height, width]` for images, `[features]` for vectors. */
-  shape: readonly number[];
-  /** What the values are. */
-  kind: DataKind;
-  /**
-   * The examples one after the other, row-major. A byte b means b/255, so bytes suit `unit` and `binary` (0 and 255)
-   * only. Kept, not copied: do not write to it afterwards.
-   */
-  data: Uint8Array | Float32Array;
-  /** The class of each example, from 0. */
-  labels?: Int32Array;
-  /** The names of the classes, by label. */
-  classes?: readonly string[];
-  /** The known causes of variation; goes with `factorValues`. */
-  factors?: readonly Factor[];
-  /** [examples, factors], row-major. */
-  factorValues?: Int32Array | Float32Array;
-  /** How the values became 0 and 1, or `dynamic` if every batch is to draw them; default `none`. See {@link Dataset.binarize}. */
-  binarization?: Binarization;
-  /** How the examples were made of rows or lines, which turns them back; see `TableSchema` and `TextSchema`. */
-  schema?: DataSchema | undefined;
-  /** What people should know of how the examples were read, such as files that were passed over; default nothing. */
-  notes?: readonly string[];
-}
-
-/** How {@link Dataset.from} reads its values. */
-export interface FromOptions {
-  /** Shown in reports; `data` if not given. */
-  name?: string;
-  /** Of one example. Required for flat arrays; rows of numbers are vectors unless it says otherwise. */
-  shape?: readonly number[];
-  /** If not given: `binary` where all values are 0 or 1, else `unit` where all lie in [0, 1], else `real`. */
-  kind?: DataKind;
-  /** The class of each example, from 0. */
-  labels?: Int32Array | readonly number[];
-  /** The names of the classes, by label. */
-  classes?: readonly string[];
-}
+export type {
+  Binarization,
+  BinarizeOptions,
+  DataKind,
+  DataSchema,
+  DatasetOptions,
+  Factor,
+  FromOptions,
+  RecordOptions,
+  SplitOptions,
+};
 
 /**
  * Examples of one shape in memory, with what is known about them. A data set is never changed after it was made;
@@ -263,9 +231,11 @@ export class Dataset {
     checkInteger('length', length, 1, this.length);
     checkInteger('stride', stride, 1);
     const count = Math.floor((this.length - length) / stride) + 1;
-    const starts = Array.from({ length: count }, (_, i) => i * stride);
-    const inside = starts.flatMap((start) => Array.from({ length }, (_, i) => start + i));
-    const lasts = starts.map((start) => start + length - 1);
+    const inside = Uint32Array.from(
+      { length: count * length },
+      (_, i) => stride * Math.floor(i / length) + (i % length),
+    );
+    const lasts = Uint32Array.from({ length: count }, (_, i) => stride * i + length - 1);
     return new Dataset({
       ...this.subset(lasts),
       shape: [length, this.size],

@@ -39,12 +39,14 @@ export interface LoadOptions
 const OPTIONS = ['split', ...[...SETS, ...FORMATS].flatMap(({ options }): readonly string[] => options)];
 
 /**
- * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`; a .npy or .npz file; CIFAR's binary
- * version, as a folder or a file; a table (.csv, .tsv, .parquet); lines of text (.txt); a folder of images; or an IDX file of
- * examples, compressed or not. Bytes of arrays are pixels (kind `unit`); other numbers are `binary`, `unit` or `real` by their
- * range. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28]. Tables and texts become numbers by a schema
- * learned from all of them, which {@link loadSplit} learns from the training part alone. Of a folder that holds the folders `train`
- * and `test`, and no others but a validation set, the one that `split` names is loaded.
+ * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`; a .npy or .npz file; CIFAR's binary version, as a
+ * folder or a file; a table (.csv, .tsv, .dat, .data, .txt of numbers, .jsonl, .parquet); a folder of images, or a Parquet file of them;
+ * lines of text (.txt); or an IDX file of examples. Tables of text, JSON lines, text and IDX files may be compressed with gzip.
+ *
+ * How a table is written, what its columns are and how pixels are scaled is found in the data; docs/data.md lists what is found, and the
+ * options that say otherwise. Images get a channel: 60000 x 28 x 28 elements are examples of [1, 28, 28]. Tables and texts become
+ * numbers by a schema learned from all of them, which {@link loadSplit} learns from the training part alone. Of a folder that holds the
+ * folders `train` and `test`, or `train` and a validation set, the one that `split` names is loaded.
  *
  * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path, and for an option of another kind of data; what the
  * data sets throw

@@ -12,7 +12,7 @@ import { beginsWith, type Format } from './format.ts';
 export interface NpzOptions {
   /**
    * The array of the examples. Default: the only array; else `x_train` (of the split `test`, `x_test`), `x`, `X`, `data`,
-   * `images` or `arr_0`, whichever is there first.
+   * `images`, `imgs` or `arr_0`, whichever is there first.
    */
   member?: string;
   /** The array of the labels. Default `y_train` beside `x_train` and so on, else `y`, `labels` or `label`; none if none is there. */
@@ -66,7 +66,9 @@ function loadNpz(
 }
 
 function defaultMember({ names }: Npz, split: string, path: string): string {
-  const usual = [`x_${split}`, 'x', 'X', 'data', 'images', 'arr_0'].find((name) => names.includes(name));
+  const usual = [`x_${split}`, 'x', 'X', 'data', 'images', 'imgs', 'arr_0'].find((name) =>
+    names.includes(name),
+  );
   const found = names.length === 1 ? names[0] : usual;
   if (found !== undefined) return found;
   throw badData(

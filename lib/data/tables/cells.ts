@@ -109,9 +109,11 @@ export function timeIn(text: string): Time | undefined {
     .trim()
     .replace(/^(?:UTC|GMT)$/, 'Z')
     .replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, rest = '00') => `${hours}:${rest}`);
-  const thousandths = fraction.replace(',', '.').slice(0, 4);
-  const time = new Date(`${day}T${minutes}${seconds}${thousandths}${offset}`);
-  return Number.isNaN(time.getTime()) ? undefined : timeOf(time);
+  const time = new Date(`${day}T${minutes}${seconds}${offset}`);
+  if (Number.isNaN(time.getTime())) return undefined;
+  // A Date has milliseconds; the seconds may have more.
+  const part = Number(fraction.replace(',', '.') || 0);
+  return part > 0 ? { seconds: time.getTime() / 1000 + part, precision: 'millisecond' } : timeOf(time);
 }
 
 /** The point in time of a valid Date. */

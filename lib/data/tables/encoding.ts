@@ -8,7 +8,7 @@ import {
   type NumericField,
   PERIODS,
 } from './fields.ts';
-import { type Column, categoriesOfNumbers, placeOf, type Table } from './table.ts';
+import { type Column, categoriesOf, placeOf, type Table } from './table.ts';
 
 /** What a category does that the training rows did not have, unless it is imputed: `leave` encodes it by zeros alone. */
 export type OnUnseen = 'refuse' | 'leave';
@@ -99,7 +99,7 @@ function encodeCategories(
   { data, start, size, onMissing, onUnseen, counts }: Target,
 ): void {
   const places = new Map(field.categories.map((name, i) => [name, i]));
-  const { codes, names } = namesOf(column);
+  const { values: codes, categories: names } = categoriesOf(column);
   const known = names.map((name) => places.get(name) ?? -1);
   for (let row = 0; row < codes.length; row++) {
     const code = codes[row]!;
@@ -121,19 +121,13 @@ function encodeCategories(
 /** @throws TorchvaeError ERR_DATA_FORMAT for a label that is missing or not a class */
 export function encodeLabels(label: LabelField, column: Column, table: Table): Int32Array {
   const places = new Map(label.categories.map((category, i) => [category, i]));
-  const { codes, names } = namesOf(column);
+  const { values: codes, categories: names } = categoriesOf(column);
   return Int32Array.from(codes, (code, row) => {
     const place = code < 0 ? undefined : places.get(names[code]!);
     if (place !== undefined) return place;
     if (code < 0) throw missingLabel(table, row, label.name);
     throw unknownCategory(row, label, names[code]!, table);
   });
-}
-
-function namesOf(column: Column): { codes: Int32Array; names: readonly string[] } {
-  if (column.type === 'categorical') return { codes: column.values, names: column.categories };
-  const { values, categories } = categoriesOfNumbers(column.values);
-  return { codes: values, names: categories };
 }
 
 /** The error for a row that has no value in a column. */

@@ -10,7 +10,7 @@ import {
 import { checkKind, firstOdd, type OddCell, oddCell } from './kind-check.ts';
 import { inOrder, noValue, tooMany } from './learning.ts';
 import { NumberLearner, PeriodLearner } from './number-learner.ts';
-import { type Column, categoriesOfNumbers, type Table } from './table.ts';
+import { type Column, categoriesOf, type DateColumn, type NumericColumn, type Table } from './table.ts';
 
 /** Learns one column, which is numeric or of dates as long as all its parts are. */
 export class FieldLearner {
@@ -38,36 +38,44 @@ export class FieldLearner {
   }
 
   add(column: Column, table: Table): void {
-    const isOther = column.type === 'date' ? this.#precision === undefined : this.#precision !== undefined;
-    if (isOther && this.#numbers.count > 0 && hasValues(column)) this.#counts ??= this.#numbersAsNames();
-    if (column.type === 'date') {
-      const finer = Math.max(
-        PRECISIONS.indexOf(column.precision),
-        PRECISIONS.indexOf(this.#precision ?? 'day'),
-      );
-      this.#precision = PRECISIONS[finer];
-      for (const value of column.values) this.#periods.add(value);
-    }
-    if (column.type !== 'categorical' && !this.#counts) {
-      for (const value of column.values) this.#numbers.add(value);
-      return;
-    }
     if (column.type === 'categorical') {
       this.#isGiven ||= column.isGiven;
       this.#odd ??= firstOdd(column, table);
     }
+    if (!this.#counts && this.#fits(column)) this.#addNumbers(column);
+    else this.#addNames(column);
+  }
+
+  /** Whether a part is of the type of those before: numbers, or dates. A part without values fits any. */
+  #fits(column: Column): column is NumericColumn | DateColumn {
+    if (column.type === 'categorical') return false;
+    const isDate = column.type === 'date';
+    return (
+      this.#numbers.count === 0 ||
+      isDate === (this.#precision !== undefined) ||
+      column.values.every(Number.isNaN)
+    );
+  }
+
+  #addNumbers(column: NumericColumn | DateColumn): void {
+    for (const value of column.values) this.#numbers.add(value);
+    if (column.type === 'numeric') return;
+    for (const value of column.values) this.#periods.add(value);
+    const units = [column.precision, this.#precision ?? 'day'].map((unit) => PRECISIONS.indexOf(unit));
+    this.#precision = PRECISIONS[Math.max(...units)];
+  }
+
+  #addNames(column: Column): void {
     this.#counts ??= this.#numbersAsNames();
-    const { values, categories } =
-      column.type === 'categorical' ? column : categoriesOfNumbers(column.values);
+    const { values, categories } = categoriesOf(column);
     for (const code of values) {
       if (code < 0) continue;
       const category = categories[code]!;
       this.#counts.set(category, (this.#counts.get(category) ?? 0) + 1);
     }
-    if (this.#counts.size > MAX_CATEGORIES) {
-      this.#checkKind(this.#counts);
-      throw tooMany(this.name, String(this.#counts.size), this.#file);
-    }
+    if (this.#counts.size <= MAX_CATEGORIES) return;
+    this.#checkKind(this.#counts);
+    throw tooMany(this.name, String(this.#counts.size), this.#file);
   }
 
   /** @throws TorchvaeError ERR_DATA_FORMAT, as `TableSchema.learn` does */
@@ -122,8 +130,4 @@ export class FieldLearner {
   #checkKind(counts: ReadonlyMap<string, number>): void {
     if (!this.#isGiven) checkKind(this.name, counts, this.#odd, this.#file);
   }
-}
-
-function hasValues({ values }: Column): boolean {
-  return values.some((value) => !Number.isNaN(value));
 }

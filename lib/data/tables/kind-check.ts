@@ -96,7 +96,7 @@ export function oddCell(
   return badData(
     file,
     `${place}: expected a ${what}, as most cells of the column are, but received ${shown}; correct it, say that it stands for a ` +
-      `missing value (missing: [${shown}]), or that the column holds categories (${option(name, 'categorical')})`,
+      `missing value (missing: ['', 'NA', ${shown}], instead of the usual texts), or that the column holds categories (${option(name, 'categorical')})`,
   );
 }
 

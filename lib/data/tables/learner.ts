@@ -2,7 +2,7 @@ import { badData } from '../files/source.ts';
 import { FieldLearner } from './field-learner.ts';
 import { type Field, type LabelField, MAX_CATEGORIES } from './fields.ts';
 import { inOrder, noValue, tooMany } from './learning.ts';
-import { type Column, categoriesOfNumbers, columnsOf, type LeftOut, placeOf, type Table } from './table.ts';
+import { type Column, categoriesOf, columnsOf, type LeftOut, placeOf, type Table } from './table.ts';
 
 /** Learns the fields of a schema from the rows of a table, which may come in parts. */
 export class TableLearner {
@@ -65,7 +65,7 @@ class LabelLearner {
   }
 
   add(column: Column, table: Table): void {
-    if (column.type !== 'categorical') {
+    if (column.type === 'numeric') {
       const row = column.values.findIndex((value) => !Number.isInteger(value) && !Number.isNaN(value));
       if (row >= 0) {
         const found = `but received ${column.values[row]}`;
@@ -73,8 +73,7 @@ class LabelLearner {
         throw badData(this.#file, `${place}: expected a class as label, a word or a whole number, ${found}`);
       }
     }
-    const { values, categories } =
-      column.type === 'categorical' ? column : categoriesOfNumbers(column.values);
+    const { values, categories } = categoriesOf(column);
     const used = new Set(values);
     categories.forEach((category, code) => {
       if (used.has(code)) this.#found.add(category);

@@ -1,5 +1,5 @@
 import { TorchvaeError } from '../../errors.ts';
-import { categoryName, type Precision } from './cells.ts';
+import { categoryName, type Precision, timeText } from './cells.ts';
 
 /** Numbers, NaN where a value is missing. */
 export interface NumericColumn {
@@ -97,12 +97,15 @@ export function rowsOf(table: Table, indices: ArrayLike<number>): Table {
   return { name, length: indices.length, rows, columns, ...(leftOut && { leftOut }) };
 }
 
-/** Numbers as categories, named by their shortest text. */
-export function categoriesOfNumbers(numbers: Float64Array): { values: Int32Array; categories: string[] } {
+/** The cells of a column as categories: numbers are named by their shortest text, dates by ISO 8601. */
+export function categoriesOf(column: Column): Pick<CategoricalColumn, 'values' | 'categories'> {
+  if (column.type === 'categorical') return column;
+  const nameOf = (value: number) =>
+    column.type === 'date' ? timeText(value, column.precision) : categoryName(value);
   const codes = new Map<string, number>();
-  const values = Int32Array.from(numbers, (number) => {
-    if (Number.isNaN(number)) return -1;
-    const name = categoryName(number);
+  const values = Int32Array.from(column.values, (value) => {
+    if (Number.isNaN(value)) return -1;
+    const name = nameOf(value);
     const known = codes.get(name) ?? codes.size;
     codes.set(name, known);
     return known;

@@ -40,11 +40,25 @@ const SAMPLE = 2 ** 16;
  */
 export async function readCsv(path: string, options: CsvOptions, schema?: TableSchema): Promise<Table> {
   const given = checkCsvOptions(options);
-  const missing = new Set(given.missing ?? MISSING);
+  const missing = given.missing ?? MISSING;
   const text = textOf(path, MAX_FILE);
-  const start = await startOf(text);
+  try {
+    return await tableOf(path, text, { ...given, missing }, schema);
+  } finally {
+    await text.return();
+  }
+}
+
+async function tableOf(
+  path: string,
+  text: AsyncGenerator<string, void, undefined>,
+  given: ReturnType<typeof checkCsvOptions> & { missing: readonly string[] },
+  schema: TableSchema | undefined,
+): Promise<Table> {
+  const { start, delimiter } = withoutSep(await startOf(text));
+  const missing = new Set(given.missing);
   const names = schema?.fields.map(({ name }) => name);
-  const dialect = dialectOf(wholeLines(start), { ...given, names });
+  const dialect = dialectOf(wholeLines(start), { ...given, delimiter: given.delimiter ?? delimiter, names });
   const rowsOf = dialect.delimiter === ' ' ? spacedRows : delimitedRows;
   let builder: TableBuilder | undefined;
   for await (const record of rowsOf(path, joined(start, text), dialect.delimiter)) {
@@ -92,6 +106,12 @@ async function startOf(text: AsyncIterator<string>): Promise<string> {
     start += value;
   }
   return start;
+}
+
+/** The text without the line `sep=;` in which Excel is told the delimiter, and what that says. */
+function withoutSep(start: string): { start: string; delimiter?: string } {
+  const found = /^\ufeff?sep=([^"\r\n])(?:\r\n|\n|\r)/i.exec(start);
+  return found ? { start: start.slice(found[0].length), delimiter: found[1]! } : { start };
 }
 
 /** What is left of the text comes after its start. */

@@ -68,7 +68,7 @@ export interface OpenImages {
  * more than `maxPixels` or another size than the first where none was asked for, links that lead out of the folder; ERR_TYPE or
  * ERR_RANGE for options
  */
-export function loadImageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
+export async function loadImageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   return loadImages(folderSource(checkPath('folder', folder)), options);
 }
 
