@@ -191,7 +191,8 @@ Napi::Value kernels(const Info& info) {
   return object;
 }
 
-// readState(model): Promise<{ step: number, tensors: (Float32Array | Float64Array)[] }>, in stateTensors() order
+// readState(model): Promise<{ step: number, tensors: (Float32Array | Float64Array)[] }>, in stateTensors()
+// order
 Napi::Value readState(const Info& info) {
   const ModelHandle handle = liveModel(info);
   auto model = handle.model;
@@ -218,8 +219,8 @@ Napi::Value readState(const Info& info) {
           });
 }
 
-// writeState(model, { step, tensors: { name: Float32Array | Float64Array } }): Promise<void>; tensors that are
-// not named stay.
+// writeState(model, { step, tensors: { name: Float32Array | Float64Array } }): Promise<void>; tensors that
+// are not named stay.
 Napi::Value writeState(const Info& info) {
   const ModelHandle handle = liveModel(info);
   const Napi::Object state = objectArgument(info[1]);

@@ -46,7 +46,7 @@ describe('the worker', () => {
   });
 
   test.each([
-    [['W9'], 'Expected W1, W2 or W3 but received W9'],
+    [['W9'], 'Expected W1, W2, W3 or a model of family.mjs but received W9'],
     [['W1', '--data', 'sprites', '--precision', 'float8'], 'float8'],
   ])('says why it cannot run %j', async (args, why) => {
     await expect(Program.start(command(...args))).rejects.toThrow(why);

@@ -15,11 +15,12 @@
 namespace torchvae {
 namespace {
 
-constexpr size_t kLine = 64;                   // what libtorch aligns to; also the room for a block's header
+constexpr size_t kLine = 64;                    // what libtorch aligns to; also the room for a block's header
 constexpr size_t kSmallest = size_t{64} << 10;  // below, malloc is as quick
 constexpr size_t kHugePage = size_t{2} << 20;
 
-// Sizes are rounded up to one of eight between two powers of two, so that batches of nearly one size share blocks.
+// Sizes are rounded up to one of eight between two powers of two, so that batches of nearly one size share
+// blocks.
 size_t roundedSize(size_t bytes) {
   const size_t unit = std::max(kSmallest, std::bit_floor(bytes) / 8);
   return (bytes + unit - 1) / unit * unit;
@@ -43,7 +44,9 @@ class BlockCache : public c10::Allocator {
   }
 
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
-  void copy_data(void* to, const void* from, std::size_t count) const override { std::memcpy(to, from, count); }
+  void copy_data(void* to, const void* from, std::size_t count) const override {
+    std::memcpy(to, from, count);
+  }
 
   static BlockCache& instance() {
     // Never destroyed: tensors of other statics may outlive it.

@@ -1,5 +1,5 @@
-// Memory of libtorch's tensors on the CPU that stays: large blocks that are freed wait for the next request of their
-// size instead of going back to the system, which would clear every page anew in each step.
+// Memory of libtorch's tensors on the CPU that stays: large blocks that are freed wait for the next request
+// of their size instead of going back to the system, which would clear every page anew in each step.
 #pragma once
 
 namespace torchvae {

@@ -4,8 +4,8 @@
 
 #include <cstdlib>
 
-#include "base/translate.h"
 #include "base/block_cache.h"
+#include "base/translate.h"
 #include "cpu/bf16.h"
 #include "cpu/gemm.h"
 #include "data/resident.h"

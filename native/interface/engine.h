@@ -213,8 +213,8 @@ class Model {
 
   // Parameters, then the optimizer's moments named optimizer.NAME.exp_avg and optimizer.NAME.exp_avg_sq,
   // then, where one is kept or was written, the weights' moving average named average.NAME. Linear weights
-  // have PyTorch's layout [out, in]. Values are read in the model's precision and written from either. Both throw
-  // ERR_CHECKPOINT for a name or a number of values that the model does not have.
+  // have PyTorch's layout [out, in]. Values are read in the model's precision and written from either. Both
+  // throw ERR_CHECKPOINT for a name or a number of values that the model does not have.
   virtual std::vector<StateTensor> stateTensors() const = 0;
   virtual StateValues readState(const std::string& name) const = 0;
   virtual void writeState(const std::string& name, const StateValues& values) = 0;

@@ -128,8 +128,7 @@ void VaeModel::writeState(const std::string& name, const StateValues& values) {
     }
     const bool isDouble = values.floats.empty();
     const void* from = isDouble ? static_cast<const void*>(values.doubles.data()) : values.floats.data();
-    tensor.copy_(
-        at::from_blob(const_cast<void*>(from), tensor.sizes(), isDouble ? kHostDouble : kHostFloat));
+    tensor.copy_(at::from_blob(const_cast<void*>(from), tensor.sizes(), isDouble ? kHostDouble : kHostFloat));
     store_.model.roundedStale = store_.model.roundedWeights.defined();
   });
 }

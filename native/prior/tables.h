@@ -9,11 +9,11 @@ using MakePrior = std::unique_ptr<Prior>(Weights& weights, const ModelSpec& spec
                                          const PosteriorOf& posteriorOf);
 
 // Public names and makers: adding one is a line here.
-#define TORCHVAE_PRIORS(ROW) \
+#define TORCHVAE_PRIORS(ROW)                 \
   ROW("standard-normal", makeStandardNormal) \
-  ROW("mixture", makeMixture) \
-  ROW("vamp", makeVampPrior) \
-  ROW("realnvp", makeRealNvp) \
+  ROW("mixture", makeMixture)                \
+  ROW("vamp", makeVampPrior)                 \
+  ROW("realnvp", makeRealNvp)                \
   ROW("categorical", makeCategoricalPrior)
 
 #define TORCHVAE_DECLARE(name, make) MakePrior make;
