@@ -2,7 +2,7 @@ import { StreamedDataset } from '../data/index.ts';
 import { trainingMemory } from '../model/training-memory.ts';
 import type { FitOptions } from '../training/fit.ts';
 import type { VAE } from '../vae.ts';
-import { type Facts, factLines, modelFacts, schemaFacts } from './facts.ts';
+import { type Facts, factLines, kernelsInWords, modelFacts, schemaFacts } from './facts.ts';
 import type { RunData } from './run-data.ts';
 import type { RunSettings } from './run-settings.ts';
 
@@ -22,7 +22,12 @@ export function describeTraining(
   const updates = Math.ceil(Math.ceil(data.length / batchSize) / (fit.accumulate ?? 1));
   const epochs = Math.max(0, settings.epochs - vae.epoch);
   const facts: Facts = {
-    Model: { preset: settings.preset, ...modelFacts(vae.spec, vae.parameterCount), device: vae.device },
+    Model: {
+      preset: settings.preset,
+      ...modelFacts(vae.spec, vae.parameterCount),
+      device: vae.device,
+      kernels: kernelsInWords(vae.kernels),
+    },
     Data: {
       training: data.describe(),
       'judged by': judge?.describe(),

@@ -1,5 +1,6 @@
 import type { DataSchema } from '../data/index.ts';
 import type { AnomalyThreshold } from '../model/anomaly.ts';
+import type { KernelChoice } from '../model/core.ts';
 import type { ModelSpec } from '../model/spec.ts';
 import { inWords, namesInWords } from '../report/in-words.ts';
 
@@ -56,4 +57,9 @@ export function thresholdFacts(threshold: AnomalyThreshold | undefined): Record<
 
 function short(value: number): string {
   return String(Number(value.toPrecision(5)));
+}
+
+/** How training steps are computed, such as `fused kernels`. */
+export function kernelsInWords({ kind, reason }: KernelChoice): string {
+  return reason === undefined ? `${kind} kernels` : `${kind} kernels (${reason})`;
 }

@@ -14,6 +14,7 @@ import type { EpochResult, FitOptions } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
 import { describeTraining } from './dry-run.ts';
+import { kernelsInWords } from './facts.ts';
 import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -148,10 +149,8 @@ async function train(flags: Flags): Promise<void> {
   await run.create();
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, saved?.config));
-  const { kind, reason } = vae.kernels;
-  const kernels = reason === undefined ? `${kind} kernels` : `${kind} kernels (${reason})`;
   process.stderr.write(
-    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${kernels}, ${run.path}\n`,
+    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
   );
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   const shown = { data: await someOf(judge ?? data), judge: validation ? 'validation' : 'test' } as const;
