@@ -134,7 +134,8 @@ export class TableSchema {
    * @throws TorchvaeError ERR_RANGE for a column that the table does not have; ERR_DATA_FORMAT naming row and column of a value that
    * is missing, of another type, not finite as float32, or a category that the training rows did not have
    */
-  encode(table: Table, { onUnseen = 'refuse' }: { onUnseen?: OnUnseen } = {}): EncodedTable {
+  encode(table: Table, options: { onUnseen?: OnUnseen } = {}): EncodedTable {
+    const { onUnseen = 'refuse' } = options;
     const { length } = table;
     if (length * this.size > MAX_VALUES) {
       throw badData(
