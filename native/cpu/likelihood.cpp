@@ -73,11 +73,12 @@ TORCHVAE_INLINE ValueAndSlope<C> absolute(C x, C y) {
 }
 
 // With a = |y| and e = exp(-a), softplus(y) - log(y / tanh(y / 2)) = max(y, 0) + log((1 - e) / a). Near 0,
-// where that loses its digits, the series of log(u / tanh(u)) at u = y / 2 takes its place.
+// where that loses its digits, the series of log(u / tanh(u)) at u = y / 2 takes its place: in double nearer
+// to 0, where four terms are exact to its digits too.
 template <class C>
 TORCHVAE_INLINE ValueAndSlope<C> continuous(C x, C y) {
   const C a = y < 0 ? -y : y;
-  const bool isSmall = a < C(0.5);
+  const bool isSmall = a < C(sizeof(C) == sizeof(double) ? 0.1 : 0.5);
   const C safe = isSmall ? C(1) : a;
   const C e = exponential(-a);
   const C ofSafe = exponential(-safe);

@@ -57,7 +57,7 @@ __device__ inline void continuousBernoulli(const LikelihoodArguments& a) {
   using C = Compute<T>;
   sumRow<T>(a, 1, [](C x, C y) {
     const C size = y < 0 ? -y : y;
-    const bool isSmall = size < C(0.5);
+    const bool isSmall = size < C(sizeof(C) == sizeof(double) ? 0.1 : 0.5);
     const C safe = isSmall ? C(1) : size;
     const C e = exp(-size);
     const C mean = (y < 0 ? e : C(1)) / (C(1) + e);
