@@ -7,6 +7,7 @@ export { type CompressOptions, compress, decompress } from './codec/codec.ts';
 export {
   type Binarization,
   type BinarizeOptions,
+  type CellCounts,
   type CifarOptions,
   type ColumnSummary,
   type ColumnType,

@@ -8,6 +8,7 @@ import {
   drawn,
   thresholded,
 } from './examples/binarize.ts';
+import { type CellCounts, checkCells, mapCells } from './examples/cells.ts';
 import {
   checkFactors,
   checkLabels,
@@ -30,7 +31,16 @@ import { convertValues, inferKind, type Values } from './examples/values.ts';
 import type { DataSchema } from './schema.ts';
 import { type RecordOptions, readRecords } from './tables/records.ts';
 
-export type { Binarization, BinarizeOptions, DataKind, DataSchema, Factor, RecordOptions, SplitOptions };
+export type {
+  Binarization,
+  BinarizeOptions,
+  CellCounts,
+  DataKind,
+  DataSchema,
+  Factor,
+  RecordOptions,
+  SplitOptions,
+};
 
 /** The parts of a {@link Dataset}. */
 export interface DatasetOptions {
@@ -59,6 +69,8 @@ export interface DatasetOptions {
   schema?: DataSchema | undefined;
   /** What people should know of how the examples were read, such as files that were passed over; default nothing. */
   notes?: readonly string[];
+  /** Of tables: the cells of each example that are not as in its row. Default: all are. */
+  cells?: CellCounts | undefined;
 }
 
 /** How {@link Dataset.from} reads its values. */
@@ -106,6 +118,8 @@ export class Dataset {
   readonly schema: DataSchema | undefined;
   /** What people should know of how the examples were read, such as files that were passed over. */
   readonly notes: readonly string[];
+  /** Of tables: how many cells of each example were imputed or have an unseen category; undefined where none has. */
+  readonly cells: CellCounts | undefined;
 
   /**
    * @throws TorchvaeError ERR_TYPE for arrays of another type, ERR_SHAPE where lengths do not fit together, ERR_RANGE
@@ -113,7 +127,7 @@ export class Dataset {
    */
   constructor(options: DatasetOptions) {
     const known = ['name', 'shape', 'kind', 'data', 'labels', 'classes', 'factors', 'factorValues'];
-    known.push('binarization', 'schema', 'notes');
+    known.push('binarization', 'schema', 'notes', 'cells');
     // `{ ...dataset, kind }` also has the derived properties.
     known.push('length', 'size');
     const {
@@ -128,6 +142,7 @@ export class Dataset {
       binarization = 'none',
       schema,
       notes = [],
+      cells,
     } = checkOptions('options of Dataset', options, known);
     if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
     this.name = name;
@@ -146,6 +161,7 @@ export class Dataset {
     this.binarization = checkOneOf('binarization', binarization, ['none', 'threshold', 'fixed', 'dynamic']);
     this.schema = checkSchema(schema, this.size);
     this.notes = checkNotes(notes);
+    this.cells = checkCells(cells, this.length);
   }
 
   /**
@@ -202,6 +218,7 @@ export class Dataset {
       gather(this.data, indices, this.size),
       this.labels && gather(this.labels, indices, 1),
       this.factorValues && gather(this.factorValues, indices, this.factors.length),
+      mapCells(this.cells, (counts) => gather(counts, indices, 1)),
     );
   }
 
@@ -216,6 +233,7 @@ export class Dataset {
       this.data.subarray(0, count * this.size),
       this.labels?.subarray(0, count),
       this.factorValues?.subarray(0, count * this.factors.length),
+      mapCells(this.cells, (counts) => counts.subarray(0, count)),
     );
   }
 
@@ -270,6 +288,11 @@ export class Dataset {
       ...this.subset(lasts),
       shape: [length, this.size],
       data: gather(this.data, inside, this.size),
+      cells: mapCells(this.cells, (counts) =>
+        Uint32Array.from(starts, (start) =>
+          counts.subarray(start, start + length).reduce((sum, count) => sum + count, 0),
+        ),
+      ),
     } as DatasetOptions);
   }
 
@@ -330,6 +353,7 @@ export class Dataset {
     data: Uint8Array | Float32Array,
     labels: Int32Array | undefined,
     factorValues: Int32Array | Float32Array | undefined,
+    cells: CellCounts | undefined,
   ): Dataset {
     const { name, shape, kind, classes, factors, binarization, schema, notes } = this;
     return new Dataset({
@@ -344,6 +368,7 @@ export class Dataset {
       ...(classes && { classes }),
       ...(factorValues && { factorValues }),
       ...(schema && { schema }),
+      ...(cells && { cells }),
     });
   }
 

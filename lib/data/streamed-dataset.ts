@@ -150,18 +150,34 @@ export class StreamedDataset {
   async #some(count: number, shuffle: boolean, signal: AbortSignal): Promise<Dataset> {
     const reading = await this.open({ seed: 0, epoch: 0, shuffle, first: 0, signal });
     try {
-      const { data, labels } = await reading.read(count);
-      const { name, shape, kind, binarization, classes, schema } = this;
-      return new Dataset({
-        name,
-        shape,
-        kind,
-        binarization,
-        data,
-        ...(labels && { labels }),
-        ...(labels && classes && { classes }),
-        ...(schema && { schema }),
-      });
+      return this.#dataset(await reading.read(count));
+    } finally {
+      await reading.close();
+    }
+  }
+
+  #dataset({ data, labels, cells }: ExampleBlock): Dataset {
+    const { name, shape, kind, binarization, classes, schema } = this;
+    return new Dataset({
+      name,
+      shape,
+      kind,
+      binarization,
+      data,
+      ...(labels && { labels }),
+      ...(labels && classes && { classes }),
+      ...(schema && { schema }),
+      ...(cells && { cells }),
+    });
+  }
+
+  /** @internal All examples in their own order, a window at a time. */
+  async *windows(signal: AbortSignal = NEVER): AsyncGenerator<Dataset> {
+    const reading = await this.open({ seed: 0, epoch: 0, shuffle: false, first: 0, signal });
+    try {
+      for (let at = 0; at < this.length; at += this.window) {
+        yield this.#dataset(await reading.read(Math.min(this.window, this.length - at)));
+      }
     } finally {
       await reading.close();
     }
@@ -186,8 +202,8 @@ export class StreamedDataset {
     if (this.binarization !== 'threshold') return reading;
     return {
       read: async (count): Promise<ExampleBlock> => {
-        const { data, labels } = await reading.read(count);
-        return { data: thresholded(data, this.#threshold), labels };
+        const { data, labels, cells } = await reading.read(count);
+        return { data: thresholded(data, this.#threshold), labels, cells };
       },
       close: () => reading.close(),
     };

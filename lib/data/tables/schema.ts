@@ -1,18 +1,12 @@
 import { checkBoolean, checkOneOf, checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
+import { type CellCounts, noCells, totalCells } from '../examples/cells.ts';
 import type { DataKind } from '../examples/checks.ts';
 import { allocate, badData } from '../files/source.ts';
 import type { ColumnType } from './column-types.ts';
 import { decodeField } from './decoding.ts';
 import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
-import {
-  type CellCounts,
-  encodeField,
-  encodeLabels,
-  notesOn,
-  type OnMissing,
-  type OnUnseen,
-} from './encoding.ts';
+import { encodeField, encodeLabels, notesOn, type OnMissing, type OnUnseen } from './encoding.ts';
 import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
 import { TableLearner } from './learner.ts';
 import { columnsOf, type LeftOut, noColumn, type Table } from './table.ts';
@@ -26,7 +20,8 @@ export interface TableSchemaOptions {
   labelColumn?: string;
   /**
    * `refuse` (default) throws for a missing value. `impute` puts the training mean of a numeric column or the most frequent
-   * category there, and in place of a category that was not in the training rows.
+   * category there; a category that was not in the training rows is encoded by zeros alone. Both are counted for each row
+   * (`Dataset.cells`).
    */
   onMissing?: OnMissing;
   /** Whether numeric columns get mean 0 and standard deviation 1 over the training rows; dates always do. Default true. */
@@ -45,6 +40,8 @@ export interface EncodedTable {
   classes?: readonly string[];
   /** For people: how many cells were imputed, and how many have categories that the training rows did not have. */
   notes: readonly string[];
+  /** The same for each row; missing where there are none. */
+  cells?: CellCounts;
 }
 
 /** The JSON form of a {@link TableSchema}. */
@@ -129,12 +126,14 @@ export class TableSchema {
    * The rows as examples. Columns are found by name; columns that the schema does not have are left out. Rows get labels
    * if the table has the label column.
    *
-   * @param options.onUnseen what a category does that the training rows did not have. Default `refuse`; `leave` encodes it by zeros
-   * alone and counts it in the notes
+   * @param options.onMissing what a missing value does; default as the schema was learned
+   * @param options.onUnseen what a category does that the training rows did not have: `leave` encodes it by zeros alone and counts
+   * it. Default `leave` where missing values are imputed, else `refuse`
    * @throws TorchvaeError ERR_RANGE for a column that the table does not have; ERR_DATA_FORMAT naming row and column of a value that
    * is missing, of another type, not finite as float32, or a category that the training rows did not have
    */
-  encode(table: Table, { onUnseen = 'refuse' }: { onUnseen?: OnUnseen } = {}): EncodedTable {
+  encode(table: Table, options: { onMissing?: OnMissing; onUnseen?: OnUnseen } = {}): EncodedTable {
+    const { onMissing = this.onMissing, onUnseen = onMissing === 'impute' ? 'leave' : 'refuse' } = options;
     const { length } = table;
     if (length * this.size > MAX_VALUES) {
       throw badData(
@@ -145,12 +144,13 @@ export class TableSchema {
     const data = allocate(table.name, 4 * length * this.size, () => new Float32Array(length * this.size));
     const columnOf = columnsOf(table);
     let start = 0;
-    const counts: CellCounts = { imputed: 0, unseen: 0 };
+    const counts = noCells(length);
     for (const field of this.fields) {
-      const target = { data, start, size: this.size, onMissing: this.onMissing, onUnseen, counts };
+      const target = { data, start, size: this.size, onMissing, onUnseen, counts };
       encodeField(field, columnOf(field.name), table, target);
       start += widthOf(field);
     }
+    const { imputed, unseen } = totalCells(counts);
     const label = this.label && table.columns.find(({ name }) => name === this.label!.name);
     return {
       shape: [this.size],
@@ -158,6 +158,7 @@ export class TableSchema {
       data,
       ...(label && { labels: encodeLabels(this.label!, label, table), classes: this.label!.categories }),
       notes: notesOn(counts),
+      ...(imputed + unseen > 0 && { cells: counts }),
     };
   }
 
