@@ -7,6 +7,7 @@ import { encode, reconstruct, sample } from '../model/codes.ts';
 import type { Core } from '../model/core.ts';
 import { negativeLogLikelihood } from '../model/densities.ts';
 import type { Losses } from '../model/losses.ts';
+import { checkSameSchema } from '../model/same-schema.ts';
 import { score } from '../model/scoring.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { type LatentHealth, surveyLatents } from './collapse.ts';
@@ -128,7 +129,7 @@ export async function evaluateModel(
   };
   if (draws > 0) {
     const values = await inStretches(data, (part, first) =>
-      negativeLogLikelihood(model, part, { samples: draws, seed: seed + first }),
+      negativeLogLikelihood(model, part, { samples: draws, seed: seedOf(data, seed, first) }),
     );
     const { mean, standardError } = meanOf(values);
     result.likelihood = {
@@ -158,7 +159,7 @@ export async function evaluateModel(
   }
   if (isAnomalous) {
     const scores = await inStretches(data, (part, first) =>
-      score(model, part, { ...scoring, seed: scoring.seed + first }),
+      score(model, part, { ...scoring, seed: seedOf(data, scoring.seed, first) }),
     );
     const anomalous = isAnomalous.filter(Boolean).length;
     result.detection = {
@@ -224,6 +225,7 @@ function checkReference(reference: unknown, data: Dataset): Dataset {
   if (!(reference instanceof Dataset)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'reference', reference));
   }
+  checkSameSchema('reference', reference.schema, data.schema);
   if (reference.size === data.size) return reference;
   throw new TorchvaeError(
     'ERR_SHAPE',
@@ -266,6 +268,11 @@ async function inStretches(
     parts.push(await ask(data.subset(Uint32Array.from({ length }, (_, i) => first + i)), first));
   }
   return joined(parts);
+}
+
+/** Dynamic binarization draws by places: stretches need different draws. All else hangs on the rows alone. */
+function seedOf({ binarization }: Dataset, seed: number, first: number): number {
+  return binarization === 'dynamic' ? seed + first : seed;
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

@@ -7,6 +7,7 @@ import { type LatentHealth, surveyLatents } from '../evaluation/collapse.ts';
 import type { Core, Position } from '../model/core.ts';
 import { checkData } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
+import { checkSameSchema } from '../model/same-schema.ts';
 import type { TrainResult } from '../runtime/native.ts';
 import { type BestEpoch, checkStopping, type EarlyStopping, hasStopped, noteBest } from './early-stopping.ts';
 import { checkStreamable, type Feed, openFeed, shuffledWindow, type Window } from './feed.ts';
@@ -144,7 +145,11 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     throw new TorchvaeError('ERR_TYPE', expected('a function', 'onProgress', onProgress));
   }
   checkData('train', train, core.spec);
-  if (validation !== undefined) checkData('validation', validation, core.spec);
+  if (core.position.step > 0) checkSameSchema('train', train.schema, core.schema);
+  if (validation !== undefined) {
+    checkData('validation', validation, core.spec);
+    checkSameSchema('validation', validation.schema, train.schema);
+  }
   const optimizer = checkOptimizer(ofOptimizer, preset.learningRate);
   const { accumulate } = optimizer.native;
   const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
