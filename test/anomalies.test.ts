@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Dataset, loadDataset, loadSplit, StreamedDataset, streamDataset, VAE } from '../lib/index.ts';
 import { refusal } from './refusal.ts';
+import { npy } from './support/npy.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -217,15 +218,9 @@ describe("data of another schema than the model's", () => {
 });
 
 test('a stream is scored and encoded whole, as in memory', async () => {
-  const bytes = Buffer.alloc(128 + 5000 * 8);
-  const description = "{'descr': '<f4', 'fortran_order': False, 'shape': (5000, 2), }".padEnd(117);
-  bytes.write('\x93NUMPY\x01\x00', 'latin1');
-  bytes.writeUInt16LE(118, 8);
-  bytes.write(`${description}\n`, 10);
   const values = Float32Array.from({ length: 10_000 }, (_, i) => Math.sin(i * 12.9898));
-  Buffer.from(values.buffer).copy(bytes, 128);
   const path = join(folder, 'values.npy');
-  writeFileSync(path, bytes);
+  writeFileSync(path, npy('<f4', [5000, 2], new Uint8Array(values.buffer)));
   const data = await loadDataset(path);
   const stream = await streamDataset(path, { window: 700 });
   using vae = await VAE.create({ spec: { inputShape: [2], likelihood: 'gaussian' }, device: 'cpu' });

@@ -99,7 +99,7 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
     ['count', count, sprites, 'sprites'],
     ['size', size, sprites || isFolder, 'sprites or a folder of images'],
     ['label-column', labelColumn, isTable, 'a table'],
-    ['on-missing', onMissing, isTable, 'a table'],
+    ['on-missing', onMissing, isTable || schema?.type === 'table', 'a table'],
   ] as const) {
     if (isMeant || given === undefined) continue;
     throw new TorchvaeError(

@@ -14,6 +14,7 @@ import type { EpochResult, FitOptions } from '../training/fit.ts';
 import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
 import { describeTraining } from './dry-run.ts';
+import { hashOf, noteChange } from './file-hash.ts';
 import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -119,13 +120,19 @@ async function train(flags: Flags): Promise<void> {
   if (saved) checkSameRun(run, saved.settings, flags);
   else checkNoRun(run);
   settings.stream = await isStreamed(settings, 'train');
-  const opened = await openRunData(settings);
+  using resumed = saved && (await VAE.load(run.checkpoint, { device: flags.device }));
+  const hash = await hashOf(settings.data);
+  if (saved) noteChange(saved, settings.data, hash);
+  const opened = await openRunData(settings, resumed?.schema);
   const { data, validation, test } = opened;
   const examples = data.length + (validation?.length ?? 0);
   if (saved) checkSameData(run, saved, { length: examples, shape: data.shape });
   const judge = validation ?? test;
   const { spec, fit } = applyOverrides(specFor(settings.preset, data), settings.set ?? []);
-  using vae = await openModel(settings, flags, run, { ...spec, inputShape: data.shape });
+  const { preset: name, seed, precision } = settings;
+  const shape = { ...spec, inputShape: data.shape };
+  using vae =
+    resumed ?? (await VAE.create({ preset: name, spec: shape, device: flags.device, seed, precision }));
   const bar = new ProgressBar();
   const interruption = new AbortController();
   const stopping = earlyStopping(settings, fit);
@@ -147,7 +154,7 @@ async function train(flags: Flags): Promise<void> {
   // The directory is written only now, when everything has been checked.
   await run.create();
   await run.keepMetrics(vae.epoch);
-  await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, saved?.config));
+  await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, hash, saved?.config));
   const { kind, reason } = vae.kernels;
   const kernels = reason === undefined ? `${kind} kernels` : `${kind} kernels (${reason})`;
   process.stderr.write(
@@ -220,16 +227,6 @@ function checkNoRun(run: RunDirectory): void {
     'ERR_STATE',
     `${run.path} holds a finished or interrupted run; add --resume to go on with it, or give another --out`,
   );
-}
-
-function openModel(
-  { preset: name, seed, precision }: RunSettings,
-  { device, resume }: Flags,
-  run: RunDirectory,
-  spec: ModelSpecInput,
-): Promise<VAE> {
-  if (resume) return VAE.load(run.checkpoint, { device });
-  return VAE.create({ preset: name, spec, device, seed, precision });
 }
 
 /** Where the results of epochs go. */
