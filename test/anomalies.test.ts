@@ -237,3 +237,41 @@ test('a stream is scored and encoded whole, as in memory', async () => {
   const told = await refusal('ERR_SHAPE', () => vae.score(stream, { labels: [1] }));
   expect(told).toContain('5000 labels');
 });
+
+describe('training that ends in numbers that are not finite names the value that is farthest out', () => {
+  test.each([
+    [
+      'of a table, with its column',
+      'loadDataset',
+      /example 11 of odd\.csv has 4e\+37 in column "flow", 17\.3 standard dev/,
+    ],
+    ['of plain values, with its place', 'from', /example 3 of data has 1e\+30 in place 1$/],
+  ])('%s', async (_, how, told) => {
+    const rows = readings(300);
+    rows[11] = '20,4e37,on';
+    const plain = Array.from({ length: 200 }, (__, i) => [
+      i === 3 ? 0 : Math.sin(i),
+      i === 3 ? 1e30 : Math.cos(i),
+    ]);
+    const data = how === 'from' ? Dataset.from(plain) : await loadDataset(file('odd.csv', [header, ...rows]));
+    using vae = await VAE.create({
+      spec: { inputShape: data.shape, encoder: { hidden: [16] }, latentSize: 2, likelihood: 'gaussian' },
+      device: 'cpu',
+    });
+    const options = { epochs: 30, learningRate: 1e3, optimizer: { type: 'sgd' } } as const;
+    expect(await refusal('ERR_NONFINITE', () => vae.fit(data, options))).toMatch(told);
+  });
+
+  test('of the validation set', async () => {
+    const train = Dataset.from(Array.from({ length: 50 }, (_, i) => [Math.sin(i), Math.cos(i)]));
+    const validation = Dataset.from([
+      [0, 1],
+      [2e25, 0],
+      [1, 0],
+    ]);
+    using vae = await VAE.create({ spec: { inputShape: [2], likelihood: 'gaussian' }, device: 'cpu' });
+    expect(await refusal('ERR_NONFINITE', () => vae.fit(train, { epochs: 1, validation }))).toMatch(
+      /mean loss over data .* example 1 of data has 2e\+25 in place 0$/,
+    );
+  });
+});

@@ -5,6 +5,7 @@ import type { Core } from '../model/core.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums } from '../runtime/native.ts';
 import { forEachWindow } from './feed.ts';
+import { farthestValue } from './odd-values.ts';
 import { betaAt, weightsAt } from './schedule.ts';
 
 /** Examples that validation takes at a time; objectives of a batch, such as MMD, are averaged over these. */
@@ -46,7 +47,7 @@ export async function evaluate(
   throw new TorchvaeError(
     'ERR_NONFINITE',
     `The mean loss over ${data.name} is ${losses.loss} (reconstruction ${losses.reconstruction}, kl ${losses.kl}); ` +
-      "check the weights and the data's scale",
+      `check the weights and the data's scale${await farthestValue(data)}`,
   );
 }
 
