@@ -322,8 +322,7 @@ export class VAE {
    * How good the model is on a data set: losses, likelihood, reconstructions, use of z, quality of samples, and, as far as the
    * data have factors or labels, disentanglement and detection of anomalies. Each estimate says how it was made.
    *
-   * @throws TorchvaeError ERR_STATE for a likelihood that the posterior has no density for, or labels that the data lack, and as
-   * {@link loss}
+   * @throws TorchvaeError ERR_STATE for labels that the data lack, or data of another schema than the model's, and as {@link loss}
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
     checkDataset('data', data, this.spec);

@@ -219,7 +219,7 @@ describe('evaluate', () => {
     const mean = nll.reduce((sum, value) => sum + value, 0) / held.length;
     expect(found.likelihood!.negativeLogLikelihood).toBeCloseTo(mean, 6);
     expect(found.likelihood!.bitsPerDimension).toBeCloseTo(mean / 784 / Math.LN2, 8);
-    expect(found.likelihood!.negativeLogLikelihood).toBeLessThan(-found.losses.elbo);
+    expect(found.likelihood!.negativeLogLikelihood).toBeLessThan(-found.losses.elbo!);
     const reconstructed = await vae.reconstruct(held);
     const pixels = held.batch(Array.from({ length: held.length }, (_, i) => i));
     const squares = pixels.reduce((sum, x, i) => sum + (x - reconstructed.data[i]!) ** 2, 0);

@@ -85,6 +85,10 @@ async function run(name: string, { split, json, out, ...flags }: Flags): Promise
       scoring: { measure: flags.measure },
     }),
   });
+  if (flags.likelihood > 0 && !evaluation.likelihood) {
+    const { type } = vae.spec.posterior;
+    process.stderr.write(`-log p(x) is left out: the posterior ${type} has no density\n`);
+  }
   const text = `${JSON.stringify(evaluation, plainArrays, 2)}\n`;
   process.stdout.write(json ? text : `${table(evaluation)}\n`);
   const file = out ?? (statSync(name).isDirectory() ? join(name, EVALUATION_FILE) : undefined);

@@ -7,6 +7,7 @@ import { encode, reconstruct, sample } from '../model/codes.ts';
 import type { Core } from '../model/core.ts';
 import { negativeLogLikelihood } from '../model/densities.ts';
 import type { Losses } from '../model/losses.ts';
+import { hasDensity } from '../model/parts/posteriors.ts';
 import { checkSameSchema } from '../model/same-schema.ts';
 import { score } from '../model/scoring.ts';
 import type { DeviceName } from '../runtime/device.ts';
@@ -19,9 +20,12 @@ import { type MutualInformationGap, mutualInformationGap } from './mutual-inform
 import { type SeparatedAttributePredictability, sap } from './sap.ts';
 import { SSIM_WINDOW, structuralSimilarity } from './similarity.ts';
 
-/** What to evaluate. Measures that the data do not allow (images, factors, labels) are left out. */
+/** What to evaluate. Measures that the data (images, factors, labels) or the model do not allow are left out. */
 export interface EvaluateOptions {
-  /** Draws for each example of the importance-weighted likelihood, such as 5,000; default 0, which leaves it out. */
+  /**
+   * Draws for each example of the importance-weighted likelihood, such as 5,000; default 0, which leaves it out, as does a posterior
+   * without a density.
+   */
   likelihoodSamples?: number;
   /** Draws from the model to compare with as many examples; default 10,000, 0 leaves it out. */
   samples?: number;
@@ -47,7 +51,10 @@ export interface Evaluation {
   };
   seed: number;
   /** Averages with one draw of z per example. */
-  losses: Losses & { bitsPerDimension: number };
+  losses: Losses & {
+    /** Of -elbo; missing for a model without that bound. */
+    bitsPerDimension?: number;
+  };
   likelihood?: {
     /** -log p(x) by importance weighting with `samples` draws of z per example (Burda et al. 2016, eq. 8), averaged. */
     negativeLogLikelihood: number;
@@ -124,10 +131,13 @@ export async function evaluateModel(
   const result: Evaluation = {
     data: { name, examples: length, shape, kind, binarization },
     seed,
-    losses: { ...losses, bitsPerDimension: -losses.elbo / perDimension },
+    losses: {
+      ...losses,
+      ...(losses.elbo !== undefined && { bitsPerDimension: -losses.elbo / perDimension }),
+    },
     latent: await surveyLatents(model, spread(data, SURVEYED), seed),
   };
-  if (draws > 0) {
+  if (draws > 0 && hasDensity(model.spec.posterior)) {
     const values = await inStretches(data, (part, first) =>
       negativeLogLikelihood(model, part, { samples: draws, seed: seedOf(data, seed, first) }),
     );

@@ -1,6 +1,6 @@
 import { checkInteger, checkOneOf, checkOptions } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
-import type { StreamedDataset } from '../data/streamed-dataset.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
 import type { Core } from './core.ts';
 import { inParts } from './in-parts.ts';
 import {
@@ -63,11 +63,12 @@ export function readExamples(
 /** See `VAE.encode`. */
 export async function encode(core: Core, x: Examples | StreamedDataset, options: Labeled): Promise<Encoding> {
   const given = checkOptions('options of encode', options, ['labels']);
+  if (!(x instanceof StreamedDataset)) return encodePart(core, x, given);
   const parts: Encoding[] = [];
   for await (const { part, labels } of inParts(core, x, given.labels)) {
     parts.push(await encodePart(core, part, labels ? { labels } : {}));
   }
-  return parts.length === 1 ? parts[0]! : joined(parts);
+  return joined(parts);
 }
 
 function joined(parts: readonly Encoding[]): Encoding {

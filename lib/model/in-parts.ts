@@ -1,24 +1,20 @@
 import { expected } from '../check.ts';
-import type { CellCounts } from '../data/dataset.ts';
-import { StreamedDataset } from '../data/streamed-dataset.ts';
+import type { CellCounts, Dataset } from '../data/dataset.ts';
+import type { StreamedDataset } from '../data/streamed-dataset.ts';
 import { addCells } from '../data/streams/source.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Core } from './core.ts';
-import { checkData, type Examples } from './input.ts';
+import { checkData } from './input.ts';
 import { checkSameSchema } from './same-schema.ts';
 
 type Labels = Int32Array | readonly number[] | undefined;
 
-/** Examples that are in memory as they are, and those of a stream window by window, each with its labels. */
+/** The examples of a stream window by window, each with its labels. */
 export async function* inParts(
   core: Core,
-  x: Examples | StreamedDataset,
+  x: StreamedDataset,
   labels: Labels,
-): AsyncGenerator<{ part: Examples; labels: Labels }> {
-  if (!(x instanceof StreamedDataset)) {
-    yield { part: x, labels };
-    return;
-  }
+): AsyncGenerator<{ part: Dataset; labels: Labels }> {
   checkData('x', x, core.spec);
   checkSameSchema('x', x.schema, core.schema);
   if (labels !== undefined && labels.length !== x.length) {

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { checkOptions } from '../check.ts';
 import { type CellCounts, Dataset } from '../data/dataset.ts';
-import type { StreamedDataset } from '../data/streamed-dataset.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import {
   type AnomalyThreshold,
@@ -97,19 +97,29 @@ async function scored(
   scoring: Scoring,
   labels: Labeled['labels'],
 ): Promise<Scored> {
+  if (!(x instanceof StreamedDataset)) return scoredPart(core, x, scoring, labels);
   const parts: Scored[] = [];
-  for await (const { part, labels: own } of inParts(core, x, labels)) {
-    const cells = part instanceof Dataset ? part.cells : undefined;
-    const { readable, invalid } = withoutInvalid(part, core.dimensions);
-    const scores = await average(core, readable, scoring, own);
-    // Of a category that it never saw the model knows nothing, and what is not a number has no likelihood.
-    cells?.unseen.forEach((count, i) => {
-      if (count > 0) scores[i] = Infinity;
-    });
-    for (const row of invalid) scores[row] = Number.NaN;
-    parts.push({ scores, cells });
+  for await (const window of inParts(core, x, labels)) {
+    parts.push(await scoredPart(core, window.part, scoring, window.labels));
   }
   return joined(parts);
+}
+
+async function scoredPart(
+  core: Core,
+  x: Examples,
+  scoring: Scoring,
+  labels: Labeled['labels'],
+): Promise<Scored> {
+  const cells = x instanceof Dataset ? x.cells : undefined;
+  const { readable, invalid } = withoutInvalid(x, core.dimensions);
+  const scores = await average(core, readable, scoring, labels);
+  // Of a category that it never saw the model knows nothing, and what is not a number has no likelihood.
+  cells?.unseen.forEach((count, i) => {
+    if (count > 0) scores[i] = Infinity;
+  });
+  for (const row of invalid) scores[row] = Number.NaN;
+  return { scores, cells };
 }
 
 /** The average over the draws of z. */

@@ -162,7 +162,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     window,
     optimizer,
     schedule: checkSchedule(schedule),
-    stopping: checkStopping(earlyStopping, validation !== undefined),
+    stopping: checkStopping(earlyStopping, validation !== undefined, core.spec),
     validation,
     gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
     latentHealth,
@@ -285,7 +285,7 @@ async function runEpoch(
     if (result.norms.length > 0) gradientHealth = judgeGradients(result.norms, core.parameterSizes);
     const { stepInEpoch, epoch, step } = core.position;
     settings.onProgress?.({
-      ...toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames),
+      ...toLosses(core, partial.sums, betaNow(core)),
       epoch: epoch + 1,
       lastEpoch,
       stepInEpoch,
@@ -303,7 +303,7 @@ async function runEpoch(
   const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
-  const losses = toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames);
+  const losses = toLosses(core, partial.sums, betaNow(core));
   const { epoch, step, optimizer } = core.position;
   const judged = await atScheduleEnd(core, losses, validated, settings);
   const plateau = notePlateau(settings.schedule, core.position.plateau, judged.loss);

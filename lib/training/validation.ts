@@ -42,7 +42,7 @@ export async function evaluate(
   };
   if (data instanceof StreamedDataset) await forEachWindow(core, data, seed, core.untilDisposed(signal), add);
   else await add(await core.device.upload(data), seed, data.length);
-  const losses = toLosses(sums, betaAt(core.spec.objective, step), core.dimensions, core.termNames);
+  const losses = toLosses(core, sums, betaAt(core.spec.objective, step));
   if (Number.isFinite(losses.loss)) return losses;
   throw new TorchvaeError(
     'ERR_NONFINITE',
