@@ -11,7 +11,7 @@ import { checkSameSchema } from '../model/same-schema.ts';
 import type { TrainResult } from '../runtime/native.ts';
 import { type BestEpoch, checkStopping, type EarlyStopping, hasStopped, noteBest } from './early-stopping.ts';
 import { checkStreamable, type Feed, openFeed, shuffledWindow, type Window } from './feed.ts';
-import { describeFaults, type GradientHealth, judgeGradients } from './gradient-health.ts';
+import { describeFaults, type GradientHealth, judgeGradients, LossWatch } from './gradient-health.ts';
 import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
 import { farthestValue } from './odd-values.ts';
 import {
@@ -207,8 +207,9 @@ async function* runEpochs(
     const surveyed = settings.latentHealth ? await someOf(judged, SURVEYED, ends) : undefined;
     feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
     core.schema = train.schema;
+    const watch = new LossWatch(core.dimensions);
     while (core.position.epoch < lastEpoch && !hasStopped(settings.stopping, core.position.best)) {
-      yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed);
+      yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed, watch);
     }
   } finally {
     settings.signal?.removeEventListener('abort', abort);
@@ -249,6 +250,7 @@ async function runEpoch(
   settings: Settings,
   lastEpoch: number,
   surveyed: Dataset | undefined,
+  watch: LossWatch,
 ): Promise<EpochResult> {
   const started = performance.now();
   const { signal, validation, window } = settings;
@@ -268,6 +270,7 @@ async function runEpoch(
   let skipped = 0;
   let skippedBecause: string | undefined;
   let gradientHealth: GradientHealth | undefined;
+  let jump: string | undefined;
   while (core.position.stepInEpoch < stepsPerEpoch) {
     throwIfAborted(signal);
     const due = await feed.window(core.position.epoch, core.position.stepInEpoch);
@@ -276,13 +279,16 @@ async function runEpoch(
       Math.ceil(pace.nextChunk() / accumulate) * accumulate - (core.position.stepInEpoch % accumulate),
       Math.min(due.endStep, stepsPerEpoch) - core.position.stepInEpoch,
     );
+    const before = partial.sums;
     const result = await runChunk(core, partial, due, settings, steps);
     pace.note(result);
     skipped += result.skipped;
     if (result.skipped > 0) skippedBecause ??= `${describeFaults(result.faults)} became NaN or infinite`;
     if (result.reason === 'aborted') throwIfAborted(signal, core);
     if (result.reason === 'nonfinite') throw await nonFinite(core, settings, train, result.faults);
-    if (result.norms.length > 0) gradientHealth = judgeGradients(result.norms, core.parameterSizes);
+    jump ??= watch.note(before, partial.sums);
+    if (result.norms.length > 0)
+      gradientHealth = judgeGradients(result.norms, core.parameterSizes, core.spec, jump);
     const { stepInEpoch, epoch, step } = core.position;
     settings.onProgress?.({
       ...toLosses(core, partial.sums, betaNow(core)),
