@@ -221,13 +221,14 @@ export class VAE {
   }
 
   /**
-   * `count` draws of z from the prior, decoded to the mean of p(x|z): [count, ...inputShape].
+   * `count` draws of z from the prior, decoded: [count, ...inputShape].
    *
+   * @param options.kind the mean of p(x|z) (default), its mode, or a draw from it (`sample`), as rows of a table need
    * @param options.seed the same seed gives the same draws; default 0
    * @param options.labels of the examples to draw, for a model whose prior or decoder is conditioned
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE, ERR_STATE after dispose()
    */
-  async sample(count: number, options: Labeled & { seed?: number } = {}): Promise<Tensor> {
+  async sample(count: number, options: DecodeOptions = {}): Promise<Tensor> {
     return codes.sample(this.#core, count, options);
   }
 

@@ -82,6 +82,10 @@ export interface Evaluation {
     examples: number;
     /** Name of the data that they are compared with. */
     reference: string;
+    /** What is compared: means of p(x|z), or draws from it where the data are 0 and 1, levels, or rows of a table. */
+    kind: 'mean' | 'sample';
+    /** What is to be said where the figures mislead. */
+    alarm?: string;
   };
   /** Data with known factors: of the means of q(z|x). */
   disentanglement?: {
@@ -215,19 +219,43 @@ async function judgeSamples(
 ): Promise<Evaluation['samples'] | undefined> {
   const data = spread(reference, count);
   if (data.length <= NEIGHBORS) return undefined;
+  const kind = comparedKind(model, data);
   const { data: drawn } = await sample(model, data.length, {
     seed,
+    kind,
     ...(data.labels && { labels: data.labels }),
   });
   const components = Math.min(COMPONENTS, data.size);
   const options = { columns: data.size, components, device: model.device.name as DeviceName };
+  const manifold = await precisionRecall(data, drawn, { ...options, neighbors: NEIGHBORS });
+  const alarm = crowdingAlarm(manifold);
   return {
     frechetDistance: await frechetDistance(data, drawn, options),
-    ...(await precisionRecall(data, drawn, { ...options, neighbors: NEIGHBORS })),
+    ...manifold,
     features: `the first ${components} principal components of the data`,
     examples: data.length,
     reference: reference.name,
+    kind,
+    ...(alarm && { alarm }),
   };
+}
+
+/** Means have no noise, so they are compared only with data that have none either. */
+function comparedKind({ spec }: Core, { kind, binarization, schema }: Dataset): 'mean' | 'sample' {
+  const isBinary = kind === 'binary' || binarization === 'dynamic';
+  const isLevels = ['categorical', 'logistic-mixture'].includes(spec.likelihood.type);
+  return isBinary || isLevels || schema?.type === 'table' ? 'sample' : 'mean';
+}
+
+/** Of good samples it is about 1. */
+const CROWDED = 2;
+
+function crowdingAlarm({ density }: PrecisionRecall): string | undefined {
+  if (density < CROWDED) return undefined;
+  return (
+    `A density of ${density.toPrecision(3)} is far above 1: the samples crowd into few places, such as blurred ones amid the ` +
+    'data, and their precision says little; look at coverage and recall'
+  );
 }
 
 /** @throws TorchvaeError ERR_TYPE unless `reference` is a Dataset, ERR_SHAPE for examples of another size */

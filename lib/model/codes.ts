@@ -123,20 +123,18 @@ export async function reconstruct(core: Core, x: Examples, options: Labeled): Pr
 }
 
 /** See `VAE.sample`. */
-export async function sample(
-  core: Core,
-  count: number,
-  options: Labeled & { seed?: number },
-): Promise<Tensor> {
+export async function sample(core: Core, count: number, options: DecodeOptions): Promise<Tensor> {
   checkInteger('count', count, 1);
   checkOutputSize('count', count, core.dimensions);
-  const { seed = 0, labels: given } = checkOptions('options of sample', options, ['seed', 'labels']);
+  const known = ['seed', 'labels', 'kind'];
+  const { seed = 0, labels: given, kind = 'mean' } = checkOptions('options of sample', options, known);
+  checkOneOf('kind', kind, ['mean', 'mode', 'sample']);
   checkInteger('seed', seed, 0);
   const { condition } = core.spec;
   const isLabeled = condition?.decoder || condition?.prior;
   const labels = isLabeled ? checkLabels('the examples to draw', given, core.spec, count) : undefined;
   const z = await core.call((addon, handle) => addon.samplePrior(handle, count, seed, labels));
-  return decode(core, z, labels ? { labels } : {});
+  return decode(core, z, { kind, seed, ...(labels && { labels }) });
 }
 
 function isEncoding(value: unknown): value is Encoding {
