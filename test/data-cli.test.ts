@@ -127,7 +127,7 @@ describe('train --data', () => {
   test('says what does not go together', async () => {
     writeFileSync(at('t.csv'), table(9));
     writeFileSync(at('t.txt'), 'ab\ncd\n');
-    expect((await train(at('t.csv'))).stderr).toMatch(
+    expect((await train(at('t.csv'), '--set', 'likelihood.type=bernoulli')).stderr).toMatch(
       /as the bernoulli likelihood needs, but received data of kind 'real'/,
     );
     expect((await train(at('t.txt'), '--set', 'likelihood=bernoulli')).stderr).toMatch(

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
+import { support } from '../model/parts/likelihoods.ts';
 import { PRECISIONS } from '../model/precision.ts';
 import { preset, presetNames } from '../model/presets.ts';
-import type { ModelSpecInput } from '../model/spec.ts';
+import { completeSpec, type ModelSpecInput } from '../model/spec.ts';
 import { isImage, reconstructionPicture, samplePicture } from '../report/gallery.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { TensorBoardWriter } from '../report/tensorboard/writer.ts';
@@ -128,7 +129,7 @@ async function train(flags: Flags): Promise<void> {
   const examples = data.length + (validation?.length ?? 0);
   if (saved) checkSameData(run, saved, { length: examples, shape: data.shape });
   const judge = validation ?? test;
-  const { spec, fit } = applyOverrides(specFor(settings.preset, data), settings.set ?? []);
+  const { spec, fit } = applyOverrides(specFor(settings, data), settings.set ?? []);
   const { preset: name, seed, precision } = settings;
   const shape = { ...spec, inputShape: data.shape };
   using vae =
@@ -177,11 +178,17 @@ async function train(flags: Flags): Promise<void> {
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
 }
 
-/** The preset's spec; for text, with the likelihood of tokens in place of the preset's. */
-function specFor(name: RunSettings['preset'], { schema }: RunData['data']): ModelSpecInput {
+/**
+ * The preset's spec; its likelihood follows the data, unless `--set` has another: that of tokens for text, and a normal with a learned
+ * scale for real numbers where the preset's is for values in [0, 1].
+ */
+function specFor({ preset: name, set = [] }: RunSettings, { schema, kind }: RunData['data']): ModelSpecInput {
   const { spec } = preset(name);
-  if (schema?.type !== 'text') return spec;
-  return { ...spec, likelihood: { type: 'tokens', vocabulary: schema.categories } };
+  if (schema?.type === 'text')
+    return { ...spec, likelihood: { type: 'tokens', vocabulary: schema.categories } };
+  const isChosen = set.some((assignment) => /^likelihood[.=]/.test(assignment));
+  if (kind !== 'real' || isChosen || support(completeSpec(spec).likelihood).high !== 1) return spec;
+  return { ...spec, likelihood: { type: 'gaussian', scale: 'per-dimension' } };
 }
 
 /** --patience, with what --set says beside it. */
