@@ -1,5 +1,7 @@
+import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { isBranded } from './brand.ts';
 import { checkNotes, checkSchema } from './examples/attachments.ts';
 import {
   type Binarization,
@@ -87,11 +89,23 @@ export interface FromOptions {
   classes?: readonly string[];
 }
 
+const BRAND = Symbol.for('torchvae.Dataset');
+
 /**
  * Examples of one shape in memory, with what is known about them. A data set is never changed after it was made;
  * methods return new ones, which share memory where they can.
  */
 export class Dataset {
+  /** @internal */
+  get [BRAND](): true {
+    return true;
+  }
+
+  /** @internal Of any copy of the package. */
+  static [Symbol.hasInstance](value: unknown): value is Dataset {
+    return isBranded(BRAND, value);
+  }
+
   /** Shown in reports. */
   readonly name: string;
   /** The number of examples, at least 1. */
@@ -332,7 +346,7 @@ export class Dataset {
   batch(indices: ArrayLike<number>): Float32Array {
     this.#checkIndices(indices);
     const rows = gather(this.data, indices, this.size);
-    return rows instanceof Float32Array ? rows : Float32Array.from(rows, (byte) => byte / 255);
+    return types.isFloat32Array(rows) ? rows : Float32Array.from(rows, (byte) => byte / 255);
   }
 
   /** One line for people, such as `mnist (train): 60,000 examples of 1x28x28, unit, uint8, 10 classes`, and the notes. */
@@ -342,7 +356,7 @@ export class Dataset {
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
       ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
-      this.data instanceof Uint8Array ? 'uint8' : 'float32',
+      types.isUint8Array(this.data) ? 'uint8' : 'float32',
       ...(classes ? [`${classes} classes`] : []),
       ...(this.factors.length ? [`factors ${this.factors.map((factor) => factor.name).join(', ')}`] : []),
     ];

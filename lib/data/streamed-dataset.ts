@@ -1,5 +1,6 @@
 import { checkInteger, checkOptions } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { isBranded } from './brand.ts';
 import { Dataset } from './dataset.ts';
 import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './examples/binarize.ts';
 import type { DataKind } from './examples/checks.ts';
@@ -29,6 +30,8 @@ export const STREAM_OPTIONS = ['window', 'signal'] as const;
 
 const DEFAULT_WINDOW = { examples: 8192, bytes: 2 ** 26 };
 
+const BRAND = Symbol.for('torchvae.StreamedDataset');
+
 /**
  * Examples that are read anew in every epoch, some ahead of the training, and are never in memory all at once. Described as a
  * {@link Dataset} is, and taken in its place by `VAE.fit` (also as `validation`) and `VAE.elbo`. Made by {@link streamDataset}
@@ -41,6 +44,16 @@ const DEFAULT_WINDOW = { examples: 8192, bytes: 2 ** 26 };
  * an iteration come in their order, of which only windows are shuffled.
  */
 export class StreamedDataset {
+  /** @internal */
+  get [BRAND](): true {
+    return true;
+  }
+
+  /** @internal Of any copy of the package. */
+  static [Symbol.hasInstance](value: unknown): value is StreamedDataset {
+    return isBranded(BRAND, value);
+  }
+
   /** Shown in reports. */
   readonly name: string;
   /** The number of examples in an epoch, at least 1. */

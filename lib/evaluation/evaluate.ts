@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { checkInteger, checkOptions, defined, expected } from '../check.ts';
 import { type Binarization, type DataKind, Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
@@ -324,7 +325,7 @@ function joined(parts: readonly Float32Array[]): Float32Array {
 }
 
 function toFloats(values: Uint8Array | Float32Array): Float32Array {
-  return values instanceof Float32Array ? values : Float32Array.from(values, (byte) => byte / 255);
+  return types.isFloat32Array(values) ? values : Float32Array.from(values, (byte) => byte / 255);
 }
 
 /** The mean squared difference of each row. */

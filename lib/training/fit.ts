@@ -139,7 +139,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
   ]);
   checkBoolean('shuffle', shuffle);
   checkBoolean('latentHealth', latentHealth);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
     throw new TorchvaeError('ERR_TYPE', expected('an AbortSignal', 'signal', signal));
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') {

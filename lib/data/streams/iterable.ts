@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { defined, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { Dataset } from '../dataset.ts';
@@ -177,7 +178,7 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
   for (let block: unknown = first; block; block = await items.next()) {
     checkLike(first, block, `${name}, ${items.place}`);
     length += block.length;
-    isBytes &&= block.data instanceof Uint8Array;
+    isBytes &&= types.isUint8Array(block.data);
     widest = Math.max(widest, kindWidth(block.kind));
   }
   const description: StreamDescription = {
@@ -196,13 +197,13 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
       for (let block = await pass.next(); block; block = await pass.next()) {
         const place = `${name}, ${pass.place}`;
         checkLike(first, block, place);
-        const isWider = kindWidth(block.kind) > widest || (isBytes && !(block.data instanceof Uint8Array));
+        const isWider = kindWidth(block.kind) > widest || (isBytes && !types.isUint8Array(block.data));
         if (isWider) {
           const what = `values of kind ${description.kind}, as in the first pass,`;
           throw badData(place, `expected ${what} but received ${block.describe()}`);
         }
         const { data, labels, cells } = block;
-        const isScaled = isBytes || data instanceof Float32Array;
+        const isScaled = isBytes || types.isFloat32Array(data);
         yield { data: isScaled ? data : Float32Array.from(data, (byte) => byte / 255), labels, cells };
       }
     },

@@ -1,5 +1,7 @@
+import { types } from 'node:util';
 import { checkBoolean, checkOneOf, checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
+import { isBranded } from '../brand.ts';
 import { type CellCounts, noCells, totalCells } from '../examples/cells.ts';
 import type { DataKind } from '../examples/checks.ts';
 import { allocate, badData } from '../files/source.ts';
@@ -58,12 +60,24 @@ export interface TableSchemaJson {
 /** More numbers than one array of every supported Node holds. */
 const MAX_VALUES = 2 ** 30;
 
+const BRAND = Symbol.for('torchvae.TableSchema');
+
 /**
  * How rows of a table become examples, and examples rows again: numeric columns are standardized, dates become standardized seconds and
  * their places in the periods that show, categorical columns a one-hot group each, in the order of the columns. Learned from training
  * rows alone, and kept as JSON.
  */
 export class TableSchema {
+  /** @internal */
+  get [BRAND](): true {
+    return true;
+  }
+
+  /** @internal Of any copy of the package. */
+  static [Symbol.hasInstance](value: unknown): value is TableSchema {
+    return isBranded(BRAND, value);
+  }
+
   readonly type = 'table';
   /** The columns that make up an example. */
   readonly fields: readonly Field[];
@@ -174,7 +188,7 @@ export class TableSchema {
   decode(values: Float32Array, options: { bounded?: boolean } = {}): Record<string, number | string>[] {
     const { bounded = true } = checkOptions('options of decode', options, ['bounded']);
     checkBoolean('bounded', bounded);
-    if (!(values instanceof Float32Array)) {
+    if (!types.isFloat32Array(values)) {
       throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'values', values));
     }
     if (values.length % this.size !== 0) {
