@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, extname } from 'node:path';
+import { defined } from '../check.ts';
 import {
   type DataSchema,
   type Dataset,
@@ -114,7 +115,7 @@ export async function openWhole(
   const { data, dataDir, size, onMissing } = given;
   const settings = await settingsNear(run);
   if (data !== undefined) {
-    const named = { ...given, data };
+    const named = { ...dialectOf(settings, data), ...given, data };
     const opened = (await isStreamed(named, split))
       ? await openStream(named, split, schema)
       : await openData(named, split, schema);
@@ -134,6 +135,13 @@ export async function openWhole(
   };
   const opened = await openRunData(own, schema);
   return split === 'train' ? opened.data : (opened.test ?? opened.validation ?? opened.data);
+}
+
+/** How the run's table of text was read, for another of the same kind. */
+function dialectOf(settings: RunSettings | undefined, data: string): Partial<DataOptions> {
+  if (!settings || extname(settings.data) !== extname(data)) return {};
+  const { delimiter, decimal, header, missing } = settings;
+  return defined({ delimiter, decimal, header, missing });
 }
 
 /** The settings of the run in this directory, or around this checkpoint; undefined without a config.json. */
