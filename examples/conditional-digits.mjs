@@ -28,7 +28,7 @@ const vae = await VAE.create({
   seed: 1,
 });
 for await (const { epoch, train } of vae.fit(data, { epochs: values.small ? 4 : 20 })) {
-  console.log(`epoch ${epoch}: ELBO ${train.elbo.toFixed(1)} nats`);
+  console.log(`epoch ${epoch}: ELBO ${train.elbo?.toFixed(1)} nats`);
 }
 
 // A column for each class.

@@ -25,7 +25,7 @@ for await (const { epoch, train: losses, validation: held } of vae.fit(train, {
   epochs: values.small ? 3 : 10,
   validation,
 })) {
-  console.log(`epoch ${epoch}: ELBO ${losses.elbo.toFixed(1)} nats, held out ${held?.elbo.toFixed(1)}`);
+  console.log(`epoch ${epoch}: ELBO ${losses.elbo?.toFixed(1)} nats, held out ${held?.elbo?.toFixed(1)}`);
 }
 
 // Held-out images above, below each what is left of it after the code of 16 numbers.
@@ -45,6 +45,6 @@ await vae.save(path);
 vae.dispose();
 const resumed = await VAE.load(path);
 for await (const { epoch, train: losses } of resumed.fit(train, { epochs: 1 })) {
-  console.log(`epoch ${epoch}, after loading: ELBO ${losses.elbo.toFixed(1)} nats`);
+  console.log(`epoch ${epoch}, after loading: ELBO ${losses.elbo?.toFixed(1)} nats`);
 }
 console.log(`Pictures and the model are in ${values.out}`);

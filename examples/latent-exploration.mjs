@@ -24,7 +24,7 @@ async function trained(latentSize) {
     seed: 1,
   });
   for await (const { epoch, train } of vae.fit(data, { epochs: values.small ? 8 : 15 })) {
-    console.log(`${latentSize} numbers, epoch ${epoch}: ELBO ${train.elbo.toFixed(1)} nats`);
+    console.log(`${latentSize} numbers, epoch ${epoch}: ELBO ${train.elbo?.toFixed(1)} nats`);
   }
   return vae;
 }

@@ -42,7 +42,7 @@ for await (const { epoch, validation: held } of vae.fit(train, {
   epochs: values.small ? 10 : 20,
   validation,
 })) {
-  if (epoch % 5 === 0) console.log(`epoch ${epoch}: ELBO ${held?.elbo.toFixed(2)} nats, held out`);
+  if (epoch % 5 === 0) console.log(`epoch ${epoch}: ELBO ${held?.elbo?.toFixed(2)} nats, held out`);
 }
 
 // The checkpoint keeps how rows became numbers, and turns numbers into rows again.
@@ -66,7 +66,7 @@ const stream = await StreamedDataset.from(query, { name: 'houses', window: 1024 
 console.log(stream.describe());
 const streamed = await VAE.create({ spec, seed: 1 });
 for await (const { epoch, train: losses } of streamed.fit(stream, { epochs: 3 })) {
-  console.log(`epoch ${epoch}: ELBO ${losses.elbo.toFixed(2)} nats`);
+  console.log(`epoch ${epoch}: ELBO ${losses.elbo?.toFixed(2)} nats`);
 }
 
 // Where houses lie in the code, by town: red, green and blue.

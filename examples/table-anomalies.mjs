@@ -46,7 +46,7 @@ for await (const { epoch, train: losses } of vae.fit(train, {
   epochs: values.small ? 15 : 30,
   learningRate: 2e-3,
 })) {
-  if (epoch % 5 === 0) console.log(`epoch ${epoch}: ELBO ${losses.elbo.toFixed(2)} nats`);
+  if (epoch % 5 === 0) console.log(`epoch ${epoch}: ELBO ${losses.elbo?.toFixed(2)} nats`);
 }
 
 /** @param {object[]} records */

@@ -7,6 +7,7 @@ export { type CompressOptions, compress, decompress } from './codec/codec.ts';
 export {
   type Binarization,
   type BinarizeOptions,
+  type CellCounts,
   type CifarOptions,
   type ColumnSummary,
   type ColumnType,
@@ -49,7 +50,7 @@ export { type ErrorCode, TorchvaeError } from './errors.ts';
 export type { CollapseAlarm, LatentHealth } from './evaluation/collapse.ts';
 export type { EvaluateOptions, Evaluation } from './evaluation/evaluate.ts';
 export type { LatentMixture, MixtureOptions } from './evaluation/latent-mixture.ts';
-export type { AnomalyThreshold, ScoreOptions, ThresholdOptions } from './model/anomaly.ts';
+export type { AnomalyThreshold, RowState, ScoreOptions, ThresholdOptions } from './model/anomaly.ts';
 export type { Codes, DecodeOptions, Encoding, Labeled } from './model/codes.ts';
 export type { KernelChoice } from './model/core.ts';
 export type { LossesPerExample, NoiseOptions } from './model/densities.ts';

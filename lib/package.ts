@@ -1,12 +1,24 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { TorchvaeError } from './errors.ts';
 
-/** The folder of this package: that of its package.json. */
+/**
+ * The folder of this package: that of its package.json.
+ *
+ * @throws TorchvaeError ERR_ADDON where there is none, as in a bundle
+ */
 export function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
+  const start = dirname(fileURLToPath(import.meta.url));
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder;
+    if (folder !== dirname(folder)) continue;
+    throw new TorchvaeError(
+      'ERR_ADDON',
+      `Expected the package.json of torchvae in a folder above ${start} but there is none; deploy the whole package, and tell a ` +
+        'bundler to leave it out (external: torchvae)',
+    );
+  }
 }
 
 /** The version of this package, such as `0.1.0`. */

@@ -18,6 +18,7 @@ import type { Losses } from './model/losses.ts';
 import { checkWeights, tensorsFor } from './model/parameters.ts';
 import { PRECISIONS, type Precision } from './model/precision.ts';
 import { type PresetName, preset } from './model/presets.ts';
+import { checkSameSchema } from './model/same-schema.ts';
 import type { Anomalies } from './model/scoring.ts';
 import * as scoring from './model/scoring.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
@@ -199,7 +200,7 @@ export class VAE {
    * @returns each [n, size of z]
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for x, ERR_STATE after dispose()
    */
-  async encode(x: Examples, options: Labeled = {}): Promise<Encoding> {
+  async encode(x: Examples | StreamedDataset, options: Labeled = {}): Promise<Encoding> {
     return codes.encode(this.#core, x, options);
   }
 
@@ -220,13 +221,14 @@ export class VAE {
   }
 
   /**
-   * `count` draws of z from the prior, decoded to the mean of p(x|z): [count, ...inputShape].
+   * `count` draws of z from the prior, decoded: [count, ...inputShape].
    *
+   * @param options.kind the mean of p(x|z) (default), its mode, or a draw from it (`sample`), as rows of a table need
    * @param options.seed the same seed gives the same draws; default 0
    * @param options.labels of the examples to draw, for a model whose prior or decoder is conditioned
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE, ERR_STATE after dispose()
    */
-  async sample(count: number, options: Labeled & { seed?: number } = {}): Promise<Tensor> {
+  async sample(count: number, options: DecodeOptions = {}): Promise<Tensor> {
     return codes.sample(this.#core, count, options);
   }
 
@@ -243,6 +245,7 @@ export class VAE {
     checkInteger('seed', seed, 0);
     const data = x instanceof StreamedDataset ? x : asDataset('x', x, this.spec, labels);
     checkData('x', data, this.spec);
+    checkSameSchema('x', data.schema, this.schema);
     return evaluate(this.#core, data, seed);
   }
 
@@ -302,6 +305,7 @@ export class VAE {
    */
   async latentHealth(data: Dataset, options: { seed?: number } = {}): Promise<LatentHealth> {
     checkDataset('data', data, this.spec);
+    checkSameSchema('data', data.schema, this.schema);
     const { seed = 0 } = checkOptions('options of latentHealth', options, ['seed']);
     return surveyLatents(this.#core, data, checkInteger('seed', seed, 0));
   }
@@ -319,31 +323,36 @@ export class VAE {
    * How good the model is on a data set: losses, likelihood, reconstructions, use of z, quality of samples, and, as far as the
    * data have factors or labels, disentanglement and detection of anomalies. Each estimate says how it was made.
    *
-   * @throws TorchvaeError ERR_STATE for a likelihood that the posterior has no density for, or labels that the data lack, and as
-   * {@link loss}
+   * @throws TorchvaeError ERR_STATE for labels that the data lack, or data of another schema than the model's, and as {@link loss}
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
     checkDataset('data', data, this.spec);
+    checkSameSchema('data', data.schema, this.schema);
     return evaluateModel(this.#core, data, options, (seed) => evaluate(this.#core, data, seed));
   }
 
   /**
-   * How strange each example is, [n], in nats: higher is stranger. See {@link fitThreshold}.
+   * How strange each example is, [n], in nats: higher is stranger. See {@link fitThreshold}. An example's score hangs on that example
+   * alone. It is +Infinity for one so far from the training data that its density vanishes, and where a cell of its row has a
+   * category that no training row had; NaN for one that holds NaN or an infinity.
    *
    * @throws TorchvaeError as {@link lossesPerExample}, ERR_STATE for `likelihood` and a posterior without a density
    */
-  async score(x: Examples, options: Labeled & ScoreOptions = {}): Promise<Float32Array> {
+  async score(x: Examples | StreamedDataset, options: Labeled & ScoreOptions = {}): Promise<Float32Array> {
     return scoring.score(this.#core, x, options);
   }
 
   /**
    * Sets the anomaly threshold from normal examples, best ones that the model was not trained on. {@link save} stores it in the
-   * checkpoint; training and {@link setParameters} remove it.
+   * checkpoint; training and {@link setParameters} remove it. Examples without a finite score count as the strangest.
    *
-   * @throws TorchvaeError ERR_SHAPE for too few examples to keep to the rate, ERR_TYPE unless exactly one of `falseAlarmRate` and
+   * @throws TorchvaeError ERR_NONFINITE where there are more of these than may be flagged, ERR_SHAPE for too few examples to keep to the rate, ERR_TYPE unless exactly one of `falseAlarmRate` and
    * `quantile` is given, and as {@link score}
    */
-  async fitThreshold(x: Examples, options: Labeled & ThresholdOptions): Promise<AnomalyThreshold> {
+  async fitThreshold(
+    x: Examples | StreamedDataset,
+    options: Labeled & ThresholdOptions,
+  ): Promise<AnomalyThreshold> {
     return scoring.fitThreshold(this.#core, x, options);
   }
 
@@ -353,11 +362,12 @@ export class VAE {
   }
 
   /**
-   * The scores of examples, [n] in nats, taken as {@link fitThreshold} took them, and whether each lies above the threshold, [n].
+   * The scores of examples, [n] in nats, taken as {@link fitThreshold} took them, whether each may not pass as normal, [n], and what
+   * each score is worth: `states` says where missing cells were filled in, a category is unseen, or there is no score.
    *
    * @throws TorchvaeError ERR_STATE where there is no threshold, and as {@link score}
    */
-  async detect(x: Examples, options: Labeled = {}): Promise<Anomalies> {
+  async detect(x: Examples | StreamedDataset, options: Labeled = {}): Promise<Anomalies> {
     return scoring.detect(this.#core, x, options);
   }
 

@@ -366,7 +366,7 @@ describe('metrics.jsonl', () => {
         step: 5,
         seconds: NaN,
         learningRate: NaN,
-        train: { loss: 3, reconstruction: NaN, kl: NaN, elbo: NaN },
+        train: { loss: 3, reconstruction: NaN, kl: NaN },
       },
     ]);
   });

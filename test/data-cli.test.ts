@@ -124,10 +124,72 @@ describe('train --data', () => {
     expect(await train(path, ...gaussian, '--on-missing', 'impute')).toMatchObject({ code: 0 });
   });
 
+  test('tables and texts, read as the flags say, also by later commands', async () => {
+    const rows = Array.from(
+      { length: 40 },
+      (_, i) => `${i},5;a${i};${i % 3};${i === 7 ? 'none' : `${i},25`}`,
+    );
+    writeFileSync(at('odd.csv'), `${rows.join('\n')}\n`);
+    const flags = [
+      '--delimiter',
+      ';',
+      '--decimal',
+      ',',
+      '--header',
+      'no',
+      '--missing',
+      'none',
+      '--on-missing',
+      'impute',
+    ];
+    const columns = ['--column', 'column2=ignore', '--column', 'column3=categorical'];
+    const out = at('odd-run');
+    const args = [
+      'train',
+      '--data',
+      at('odd.csv'),
+      '--epochs',
+      '1',
+      '--out',
+      out,
+      '--device',
+      'cpu',
+      ...flags,
+      ...columns,
+    ];
+    const outcome = await torchvae(args);
+    expect(outcome.code, outcome.stderr).toBe(0);
+    expect(outcome.stderr).toContain('odd.csv: 40 examples of 5');
+    expect(outcome.stderr).toContain('1 missing cell was imputed');
+    expect((await torchvae(['train', '--out', out, '--resume', '--epochs', '2'])).code).toBe(0);
+    writeFileSync(at('new.csv'), '1,5;x;0;2,5\n2,5;y;1;none\n');
+    const scored = await torchvae(['score', out, '--data', at('new.csv'), '--out', '-']);
+    expect(scored.stdout, scored.stderr).toMatch(/\n0,[\d.]+,scored,0,0\n1,[\d.]+,imputed,1,0\n/);
+    writeFileSync(
+      at('words.txt'),
+      `${Array.from({ length: 30 }, (_, i) => `the cat saw dog number${i}`).join('\n')}\n`,
+    );
+    const words = ['--level', 'word', '--vocabulary', '4', '--length', '5', '--dry-run'];
+    const { code, stderr } = await torchvae(['train', '--data', at('words.txt'), ...words]);
+    expect(code, stderr).toBe(0);
+    const refused = await torchvae(['train', '--data', at('words.txt'), '--delimiter', ',', '--dry-run']);
+    expect(refused.stderr).toMatch(/The option --delimiter has no meaning for .*words\.txt/);
+    const wrong = await torchvae([
+      'train',
+      '--data',
+      at('odd.csv'),
+      ...flags,
+      '--column',
+      'column2',
+      '--dry-run',
+    ]);
+    expect(wrong.stderr).toContain('NAME=TYPE for --column');
+  });
+
   test('says what does not go together', async () => {
     writeFileSync(at('t.csv'), table(9));
     writeFileSync(at('t.txt'), 'ab\ncd\n');
-    expect((await train(at('t.csv'))).stderr).toMatch(
+    expect((await train(at('t.csv'), '--set', 'likelihood.type=bernoulli')).stderr).toMatch(
       /as the bernoulli likelihood needs, but received data of kind 'real'/,
     );
     expect((await train(at('t.txt'), '--set', 'likelihood=bernoulli')).stderr).toMatch(

@@ -2,10 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { spread } from '../lib/data/spread.ts';
 import { Dataset, type EarlyStopping, type EpochResult, type FitOptions, VAE } from '../lib/index.ts';
 import type { Best } from '../lib/model/core.ts';
+import { completeSpec } from '../lib/model/spec.ts';
 import { checkStopping, hasStopped, noteBest } from '../lib/training/early-stopping.ts';
 import { refusal } from './refusal.ts';
 
@@ -26,7 +27,7 @@ async function train(vae: VAE, options: FitOptions): Promise<EpochResult[]> {
 
 /** The epochs that count as best, and the one that training ends at, for these numbers of -ELBO. */
 function follow(values: readonly number[], stopping: EarlyStopping) {
-  const settings = checkStopping({ ...stopping, monitor: 'elbo' }, true);
+  const settings = checkStopping({ ...stopping, monitor: 'elbo' }, true, completeSpec({}));
   let best: Best | undefined;
   const bests: number[] = [];
   for (const [i, value] of values.entries()) {
@@ -147,4 +148,66 @@ test('the survey of z takes examples from all of the validation set', async () =
     expect(latentHealth!.examples).toBe(1000);
     expect(Math.max(...latentHealth!.meanVariance)).toBeGreaterThan(0);
   }
+});
+
+describe('what is judged is what training minimizes', () => {
+  const circle = Dataset.from(
+    Array.from({ length: 120 }, (_, i) => [Math.sin(i), Math.cos(i), Math.sin(2 * i), Math.cos(3 * i)]),
+  );
+  const { train: learned, validation } = circle.split({ validation: 0.25 });
+
+  test.each([
+    ['wae-mmd', { posterior: 'deterministic', objective: { type: 'wae-mmd', lambda: 10 } }],
+    ['rae', { posterior: 'deterministic', objective: 'rae' }],
+    ['iwae', { objective: { type: 'iwae', samples: 5 } }],
+    ['a capacity with a large beta', { objective: { beta: 100, capacity: { to: 4, steps: 60 } } }],
+  ] as const)('%s: the best epoch is that of the lowest validation loss', async (name, parts) => {
+    using vae = await VAE.create({
+      spec: { inputShape: [4], encoder: { hidden: [16] }, latentSize: 2, likelihood: 'gaussian', ...parts },
+      device: 'cpu',
+      seed: 3,
+    });
+    const losses: number[] = [];
+    let last: EpochResult | undefined;
+    const options = {
+      epochs: 12,
+      batchSize: 16,
+      learningRate: 3e-3,
+      validation,
+      earlyStopping: { patience: 4 },
+    };
+    for await (const result of vae.fit(learned, options)) {
+      losses.push(result.validation!.loss);
+      last = result;
+    }
+    expect(last!.best.of).toBe('validation loss');
+    // Once the schedules are over, the judged loss is the one that is shown.
+    if (!name.startsWith('a capacity')) {
+      expect(last!.best.epoch).toBe(losses.indexOf(Math.min(...losses)) + 1);
+      expect(last!.best.value).toBe(Math.min(...losses));
+    }
+    expect(last!.best.epoch).toBeGreaterThan(4);
+  });
+
+  test('a model without a bound has no elbo, and cannot be judged by it', async () => {
+    const parts = { posterior: 'deterministic', objective: 'wae-mmd' } as const;
+    using vae = await VAE.create({
+      spec: { inputShape: [4], encoder: { hidden: [8] }, latentSize: 2, likelihood: 'gaussian', ...parts },
+      device: 'cpu',
+    });
+    const { train, validation: judged } = await vae.fit(learned, { epochs: 1, validation });
+    for (const losses of [train, judged!, await vae.loss(validation)]) {
+      expect(Object.keys(losses)).not.toContain('elbo');
+      expect(Object.keys(losses)).not.toContain('natsPerDimension');
+      expect(losses.loss).toBeGreaterThan(0);
+    }
+    const found = await vae.evaluate(validation, { likelihoodSamples: 5, samples: 20 });
+    expect(Object.keys(found)).toEqual(['data', 'seed', 'losses', 'latent', 'reconstruction', 'samples']);
+    expect(Object.keys(found.losses)).not.toContain('bitsPerDimension');
+    const stopping = { patience: 2, monitor: 'elbo' } as const;
+    await expect(async () => vae.fit(learned, { earlyStopping: stopping })).rejects.toMatchObject({
+      code: 'ERR_STATE',
+      message: expect.stringContaining('monitor its loss'),
+    });
+  });
 });

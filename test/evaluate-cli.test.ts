@@ -52,7 +52,9 @@ test('evaluate refuses labels that there are none of', async () => {
 test('threshold is kept, and score goes by it', async () => {
   const scores = join(folder, 'scores.csv');
   expect((await torchvae(['score', run, '--out', scores])).stderr).toContain('no threshold is set');
-  expect(readFileSync(scores, 'utf8')).toMatch(/^example,score,label\n0,\d+\.\d+,(square|ellipse|heart)\n/);
+  expect(readFileSync(scores, 'utf8')).toMatch(
+    /^example,score,state,label\n0,\d+\.\d+,scored,(square|ellipse|heart)\n/,
+  );
   const learned = await torchvae(['threshold', run, '--quantile', '0.9', '--measure', 'reconstruction']);
   expect(learned.stderr).toContain('(reconstruction)');
   const { stderr } = await torchvae(['score', run, '--out', scores]);

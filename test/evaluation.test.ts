@@ -219,7 +219,7 @@ describe('evaluate', () => {
     const mean = nll.reduce((sum, value) => sum + value, 0) / held.length;
     expect(found.likelihood!.negativeLogLikelihood).toBeCloseTo(mean, 6);
     expect(found.likelihood!.bitsPerDimension).toBeCloseTo(mean / 784 / Math.LN2, 8);
-    expect(found.likelihood!.negativeLogLikelihood).toBeLessThan(-found.losses.elbo);
+    expect(found.likelihood!.negativeLogLikelihood).toBeLessThan(-found.losses.elbo!);
     const reconstructed = await vae.reconstruct(held);
     const pixels = held.batch(Array.from({ length: held.length }, (_, i) => i));
     const squares = pixels.reduce((sum, x, i) => sum + (x - reconstructed.data[i]!) ** 2, 0);
@@ -348,5 +348,49 @@ describe('evaluate', () => {
     expect(await refusal('ERR_RANGE', () => vae.score(held, { measure: 'loss' as never }))).toContain(
       'measure',
     );
+  });
+});
+
+describe('samples are compared with like', () => {
+  const noise = (n: number) =>
+    Array.from({ length: n }, (_, i) => Math.abs(Math.sin(i * 12.9898) * 43758.5453) % 1);
+  const spec = { inputShape: [16], encoder: { hidden: [8] }, latentSize: 2 } as const;
+
+  test('draws of 0 and 1 with data of 0 and 1, and rows with draws of p(x|z)', async () => {
+    using vae = await VAE.create({ spec, device: 'cpu' });
+    const values = Float32Array.from(noise(16 * 200), (value) => (value < 0.5 ? 0 : 1));
+    const binary = Dataset.from(values, { shape: [16] });
+    const { samples } = await vae.evaluate(binary, { samples: 200 });
+    // The untrained model's draws are those of fair coins, as the data are; its means are all gray.
+    expect(samples).toMatchObject({ kind: 'sample' });
+    expect(samples!.alarm).toBeUndefined();
+    expect(samples!.density).toBeGreaterThan(0.5);
+    expect(samples!.density).toBeLessThan(2);
+    expect(samples!.coverage).toBeGreaterThan(0.6);
+    const records = Array.from({ length: 60 }, (_, i) => ({ a: noise(99)[i]!, b: noise(99)[98 - i]! }));
+    const rows = await Dataset.fromRecords(records);
+    using other = await VAE.create({
+      spec: { ...spec, inputShape: [2], likelihood: 'gaussian' },
+      device: 'cpu',
+    });
+    expect((await other.evaluate(rows, { samples: 60 })).samples!.kind).toBe('sample');
+  });
+
+  test('a density far above 1 is flagged: gray smears lie amid all data', async () => {
+    using vae = await VAE.create({ spec, device: 'cpu' });
+    // Nearly 0 and 1, so that means are what to compare with.
+    const values = Float32Array.from(noise(16 * 200), (value) => (value < 0.5 ? 0.01 : 0.99));
+    const { samples } = await vae.evaluate(Dataset.from(values, { shape: [16] }), { samples: 200 });
+    expect(samples!.kind).toBe('mean');
+    expect(samples!.density).toBeGreaterThan(2);
+    expect(samples!.alarm).toMatch(/^A density of \d+.* far above 1/);
+  });
+
+  test('sample draws from p(x|z) where it is asked to', async () => {
+    using vae = await VAE.create({ spec, device: 'cpu' });
+    const drawn = await vae.sample(50, { kind: 'sample', seed: 4 });
+    expect(new Set(drawn.data)).toEqual(new Set([0, 1]));
+    expect(await vae.sample(50, { kind: 'sample', seed: 4 })).toEqual(drawn);
+    expect(new Set((await vae.sample(50)).data).size).toBeGreaterThan(100);
   });
 });

@@ -1,7 +1,8 @@
 /** Norms of gradients and updates, verdicts on them, and where numbers ceased to be finite. */
 import { describe, expect, test } from 'vitest';
 import { Dataset, type EpochResult, type ModelSpecInput, sprites, VAE } from '../lib/index.ts';
-import { judgeGradients } from '../lib/training/gradient-health.ts';
+import { completeSpec } from '../lib/model/spec.ts';
+import { judgeGradients, LossWatch } from '../lib/training/gradient-health.ts';
 import { refusal } from './refusal.ts';
 
 const norm = (values: Float32Array) => Math.hypot(...values);
@@ -69,15 +70,20 @@ describe.each([
 
 describe('verdicts', () => {
   /** A layer of `size` weights, each with a gradient of this size. */
-  const judge = (layers: readonly { size: number; each: number }[]) => {
+  const judge = (
+    layers: readonly { size: number; each: number; update?: number }[],
+    network: ModelSpecInput['decoder'] = {},
+    jump?: string,
+  ) => {
     const name = (i: number) => `decoder.${i}.weight`;
-    const norms = layers.map(({ size, each }, i) => ({
+    const norms = layers.map(({ size, each, update = 1e-3 }, i) => ({
       name: name(i),
       gradient: each * Math.sqrt(size),
-      update: 0,
+      update,
       weight: 1,
     }));
-    return judgeGradients(norms, new Map(layers.map(({ size }, i) => [name(i), size])));
+    const sizes = new Map(layers.map(({ size }, i) => [name(i), size]));
+    return judgeGradients(norms, sizes, completeSpec({ decoder: network }), jump);
   };
 
   test('gradients are compared weight by weight: a narrow layer is not taken for a vanishing one', () => {
@@ -93,7 +99,7 @@ describe('verdicts', () => {
     // The norms are equal.
     const layers = [
       { size: 1, each: 1 },
-      { size: 4e6, each: 0.5e-3 },
+      { size: 4e6, each: 0.5e-3, update: 1e-6 },
     ];
     expect(judge(layers)).toMatchObject({
       verdict: 'vanishing',
@@ -102,23 +108,71 @@ describe('verdicts', () => {
     });
   });
 
-  test('the threshold is a thousandth', () => {
-    expect(
+  test('a small share counts where the layer hardly moves, a tiny one always', () => {
+    const verdict = (each: number, update: number) =>
       judge([
         { size: 9, each: 1 },
-        { size: 4, each: 1.01e-3 },
-      ]).verdict,
-    ).toBe('healthy');
-    expect(
-      judge([
+        { size: 4, each, update },
         { size: 9, each: 1 },
-        { size: 4, each: 0.99e-3 },
-      ]).verdict,
-    ).toBe('vanishing');
+      ]).verdict;
+    expect(verdict(0.99e-3, 0.9e-5)).toBe('vanishing');
+    expect(verdict(1.01e-3, 0.9e-5)).toBe('healthy');
+    // As with Adam, whose updates do not shrink with the gradient.
+    expect(verdict(0.99e-3, 1e-3)).toBe('healthy');
+    expect(verdict(0.99e-5, 1e-3)).toBe('vanishing');
+  });
+
+  test('advice is what the network does not have yet', () => {
+    const dim = [
+      { size: 4, each: 1e-7 },
+      { size: 4, each: 1 },
+    ];
+    expect(judge(dim, { activation: 'sigmoid' }).advice).toBe(
+      'use relu or gelu for sigmoid, or normalize (norm: batch or layer), or take layers away',
+    );
+    expect(judge(dim, { activation: 'gelu' }).advice).toBe(
+      'normalize (norm: batch or layer), or take layers away',
+    );
+    expect(judge(dim, { activation: 'gelu', norm: 'layer' }).advice).toBe('take layers away');
+    expect(judge([{ size: 4, each: 0 }, dim[1]!]).advice).toMatch(/lower the learning rate/);
+  });
+
+  test('a large gradient that moves nothing much is healthy, a step or a loss that jumps is not', () => {
+    const large = [{ size: 100, each: 1e5 }];
+    expect(judge(large).verdict).toBe('healthy');
+    expect(judge([{ ...large[0]!, update: 0.6 }])).toMatchObject({ verdict: 'exploding' });
+    const { verdict, advice } = judge(large, {}, 'the kl jumped from 3 to 1.6e+11 nats');
+    expect([verdict, advice]).toEqual(['exploding', expect.stringMatching(/^the kl jumped.*: clip/)]);
+  });
+
+  test('jumps are looked for between all reports, by the size of the term and of the example', () => {
+    const watch = new LossWatch(784);
+    const sums = { loss: 0, reconstruction: 0, kl: 0, terms: [], examples: 0 };
+    const step = (loss: number, kl: number) => {
+      const before = { ...sums };
+      sums.loss += 100 * loss;
+      sums.reconstruction += 100 * (loss - kl);
+      sums.kl += 100 * kl;
+      sums.examples += 100;
+      return watch.note(before, sums);
+    };
+    // A model that begins far off, and a divergence that grows as it learns.
+    for (const [loss, kl] of [
+      [9e5, 0],
+      [540, 0.1],
+      [210, 18],
+      [260, 60],
+      [900, 300],
+    ]) {
+      expect(step(loss!, kl!)).toBeUndefined();
+    }
+    expect(step(300, 1.6e11)).toMatch(/^the kl jumped from 0\.00 to 1\.60e\+11 nats$/);
+    expect(step(150, 20)).toBeUndefined();
+    expect(step(1e5, 20)).toMatch(/^the loss jumped from 150 to 1\.00e\+5 nats$/);
   });
 });
 
-const study = async (activation: 'sigmoid' | 'relu', depth: number) => {
+const study = async (activation: 'sigmoid' | 'relu' | 'gelu', depth: number) => {
   const hidden = Array.from({ length: depth }, () => 32);
   using vae = await VAE.create({
     spec: { encoder: { hidden, activation }, latentSize: 4 },
@@ -136,7 +190,13 @@ test('seven layers of sigmoids lose the gradient on the way to the input, of rel
   expect(sigmoid.verdict).toBe('vanishing');
   expect(sigmoid.layer).toMatch(/^encoder\./);
   expect(sigmoid.advice).toMatch(/relu/);
-  expect((await study('relu', 2)).verdict).toBe('healthy');
+  for (const [activation, depth] of [
+    ['relu', 2],
+    ['relu', 6],
+    ['gelu', 6],
+  ] as const) {
+    expect((await study(activation, depth)).verdict, `${activation}, ${depth} layers`).toBe('healthy');
+  }
 });
 
 test('a step that throws the weights about is called exploding', async () => {
@@ -150,6 +210,26 @@ test('a step that throws the weights about is called exploding', async () => {
   for await (const { gradientHealth } of vae.fit(sprites({ count: 128, seed: 1 }), options))
     found.push(gradientHealth);
   expect(found[0]).toMatchObject({ verdict: 'exploding', advice: expect.stringMatching(/clip/) });
+});
+
+test('a loss that jumps amid an epoch is called exploding, though the last step is calm', async () => {
+  const count = 2000;
+  const calm = Array.from({ length: count }, (_, i) => [Math.sin(i), Math.cos(i)]);
+  // Rows far out, amid the epoch.
+  const rows = calm.map((row, i) => (i > 800 && i < 1200 ? [80, -80] : row));
+  for (const [data, verdict] of [
+    [Dataset.from(rows), 'exploding'],
+    [Dataset.from(calm), 'healthy'],
+  ] as const) {
+    using vae = await VAE.create({
+      spec: { inputShape: [2], encoder: { hidden: [16] }, latentSize: 2, likelihood: 'gaussian' },
+      device: 'cpu',
+      seed: 1,
+    });
+    const options = { epochs: 1, batchSize: 1, shuffle: false, learningRate: 1e-4, clip: { norm: 1 } };
+    const { gradientHealth } = await vae.fit(data, options);
+    expect(gradientHealth!.verdict).toBe(verdict);
+  }
 });
 
 test('reports of progress bring the norms where they are asked for', async () => {

@@ -126,7 +126,9 @@ describe.skipIf(refusal !== undefined)('bf16', () => {
 
 test('a model in float64 goes on from its checkpoint to the same bits', async () => {
   const spec = { inputShape: [6], encoder: { hidden: [5] }, latentSize: 2 };
-  const rows = Array.from({ length: 30 }, (_, i) => Array.from({ length: 6 }, (_, j) => ((i * 7 + j) % 11) / 10));
+  const rows = Array.from({ length: 30 }, (_, i) =>
+    Array.from({ length: 6 }, (_, j) => ((i * 7 + j) % 11) / 10),
+  );
   const data = Dataset.from(rows);
   const file = join(mkdtempSync(join(tmpdir(), 'torchvae-float64-')), 'a.safetensors');
   using whole = await VAE.create({ spec, precision: 'float64', device: 'cpu', seed: 4 });

@@ -142,6 +142,10 @@ describe('CSV', () => {
     );
     const data = await loadDataset(path, { onMissing: 'impute', standardize: false });
     expect([...data.data]).toEqual([1, 1, 0, 3, 1, 0, 5, 1, 0, 3, 0, 1]);
+    expect([...data.cells!.imputed]).toEqual([0, 1, 1, 0]);
+    expect([...data.subset([3, 2]).cells!.imputed]).toEqual([0, 1]);
+    expect([...data.take(2).cells!.imputed]).toEqual([0, 1]);
+    expect([...data.windows({ length: 2 }).cells!.imputed]).toEqual([1, 2, 1]);
     const own = await loadDataset(file('own.csv', 'a,b\n1,x\n-,NA\n'), {
       missing: ['-'],
       onMissing: 'impute',
@@ -149,7 +153,7 @@ describe('CSV', () => {
     expect(schemaOf(own).fields[1]).toMatchObject({ categories: ['NA', 'x'] });
   });
 
-  test('a value that training did not have is refused, or imputed', async () => {
+  test('a value that training did not have is refused, or left out of its group and counted', async () => {
     const train = await loadDataset(file('train.csv', 'a\nx\nx\ny\n'));
     const other = file('other.csv', 'a\ny\nz\n');
     const told = await refusal('ERR_DATA_FORMAT', () => loadDataset(other, { schema: train.schema }));
@@ -157,7 +161,17 @@ describe('CSV', () => {
       /other\.csv: row 2, column "a": expected one of the training rows' values \(x, y\) but received "z"/,
     );
     const lenient = TableSchema.fromJSON({ ...schemaOf(train).toJSON(), onMissing: 'impute' });
-    expect([...(await loadDataset(other, { schema: lenient })).data]).toEqual([0, 1, 1, 0]);
+    const { schema } = train;
+    for (const found of [
+      await loadDataset(other, { schema: lenient }),
+      await loadDataset(other, { schema, onMissing: 'impute' }),
+      await Dataset.fromRecords([{ a: 'y' }, { a: 'z' }], { schema: schemaOf(train), onMissing: 'impute' }),
+    ]) {
+      // Never as the usual one, which would hide it.
+      expect([...found.data]).toEqual([0, 1, 0, 0]);
+      expect(found.notes).toEqual(['1 cell has a category that no training row has']);
+      expect([...found.cells!.unseen]).toEqual([0, 1]);
+    }
   });
 
   test('other delimiters, no header, types by column, byte order mark, CR LF', async () => {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { types } from 'node:util';
 import type { Command } from 'commander';
 import { compress, decompress } from '../codec/codec.ts';
 import { ioError, writeFileAtomic } from '../files.ts';
@@ -44,7 +45,7 @@ async function pack(
   await writeFileAtomic(out, bytes);
   const { data: found } = await decompress(vae, bytes);
   const whole = data.drawn(0);
-  const scale = whole instanceof Uint8Array ? 255 : 1;
+  const scale = types.isUint8Array(whole) ? 255 : 1;
   const error = found.reduce((sum, value, i) => sum + (value - whole[i]! / scale) ** 2, 0) / found.length;
   const each = bytes.length / data.length;
   process.stderr.write(

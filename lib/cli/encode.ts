@@ -4,7 +4,7 @@ import { encodeSafetensors } from '../model/safetensors.ts';
 import { VAE } from '../vae.ts';
 import { checkpointOf } from './options.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
-import { openShown } from './run-data.ts';
+import { openWhole } from './run-data.ts';
 
 /** Adds `torchvae encode`. */
 export function register(program: Command): void {
@@ -33,7 +33,7 @@ async function encode(
   options: ShownOptions & { split: 'train' | 'test'; out: string },
 ): Promise<void> {
   using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
-  const data = await openShown(run, options, options.split, vae.schema);
+  const data = await openWhole(run, options, options.split, vae.schema);
   const { mean, logVariance } = await vae.encode(data);
   const tensors = new Map([
     ['mean', { dtype: 'F32', ...mean }],

@@ -85,6 +85,10 @@ async function run(name: string, { split, json, out, ...flags }: Flags): Promise
       scoring: { measure: flags.measure },
     }),
   });
+  if (flags.likelihood > 0 && !evaluation.likelihood) {
+    const { type } = vae.spec.posterior;
+    process.stderr.write(`-log p(x) is left out: the posterior ${type} has no density\n`);
+  }
   const text = `${JSON.stringify(evaluation, plainArrays, 2)}\n`;
   process.stdout.write(json ? text : `${table(evaluation)}\n`);
   const file = out ?? (statSync(name).isDirectory() ? join(name, EVALUATION_FILE) : undefined);
@@ -103,6 +107,7 @@ function table(evaluation: Evaluation): string {
   const { data, losses, likelihood, reconstruction, latent, samples, disentanglement, detection } =
     evaluation;
   const binarized = data.binarization === 'none' ? '' : `, binarized (${data.binarization})`;
+  const drawn = samples?.kind === 'mean' ? 'means of p(x|z)' : 'draws of p(x|z)';
   const lines: [string, number | undefined, string?][] = [
     ['elbo', losses.elbo, 'nats per example, one draw of z'],
     ['reconstruction', losses.reconstruction, '-log p(x|z)'],
@@ -124,10 +129,10 @@ function table(evaluation: Evaluation): string {
     ],
     ['mutual information', latent.mutualInformation, `I(x; z), at most log ${latent.examples}`],
     ['Frechet distance', samples?.frechetDistance, `${samples?.examples} samples, ${samples?.features}`],
-    ['precision', samples?.precision, 'samples that look like data'],
-    ['recall', samples?.recall, 'data that are like samples'],
-    ['density', samples?.density],
-    ['coverage', samples?.coverage],
+    ['precision', samples?.precision, `${drawn} that lie near some example`],
+    ['recall', samples?.recall, `examples that lie near one of the ${drawn}`],
+    ['density', samples?.density, 'about 1 for good samples'],
+    ['coverage', samples?.coverage, 'examples with a sample nearby'],
     ['mutual information gap', disentanglement?.mutualInformationGap.score],
     ['DCI disentanglement', disentanglement?.dci.disentanglement],
     ['DCI completeness', disentanglement?.dci.completeness],
@@ -145,6 +150,7 @@ function table(evaluation: Evaluation): string {
         `${name.padEnd(width)}  ${significant(value!).padStart(10)}  ${note ?? ''}`.trimEnd(),
       ),
     ...(latent.alarm ? [latent.alarm.message] : []),
+    ...(samples?.alarm ? [samples.alarm] : []),
   ].join('\n');
 }
 

@@ -6,6 +6,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   likelihoodSamples: 'likelihood',
   components: 'mixture',
   validation: 'holdout',
+  columns: 'column',
+  vocabularySize: 'vocabulary',
 };
 
 /** What `--set` changes of training, in the messages of `VAE.fit`. */
@@ -24,6 +26,9 @@ export function inFlags(message: string, command: Command): string {
   let text = message
     // Where the API's advice has the flag beside it: `onMissing: impute (--on-missing impute)`.
     .replaceAll(/\b\w+(?:: \w+)? \((--[a-z][a-z-]*(?: \w+)?)\)/g, '$1')
+    .replaceAll(/(?<=\boption )(\w+) of (?:loadDataset|loadSplit|streamDataset)\b/g, (_, name) =>
+      flagOf(name),
+    )
     // The sentence of all refused values, in which a word can be nothing but the argument's name.
     .replaceAll(/(?<= for )[a-zA-Z]+(?= but received )/g, flagOf)
     .replaceAll(/(?<=either )(\w+) or (\w+)/g, (_, one, other) => `${flagOf(one)} or ${flagOf(other)}`)

@@ -1,7 +1,15 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type DataSchema, type Dataset, type LoadOptions, loadDataset, loadSplit } from '../data/index.ts';
+import { defined } from '../check.ts';
+import {
+  type ColumnType,
+  type DataSchema,
+  type Dataset,
+  type LoadOptions,
+  loadDataset,
+  loadSplit,
+} from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { BEST_FILE, CHECKPOINT_FILE } from '../report/run-directory.ts';
 
@@ -44,6 +52,15 @@ export interface DataOptions {
   size?: number;
   labelColumn?: string;
   onMissing?: 'refuse' | 'impute';
+  /** `NAME=TYPE`, one for each column whose type is said. */
+  column?: string[];
+  delimiter?: string;
+  decimal?: '.' | ',';
+  header?: 'yes' | 'no';
+  missing?: string[];
+  level?: 'character' | 'word';
+  length?: number;
+  vocabulary?: number;
   /** Whether the data are read again in every epoch. */
   stream?: boolean;
   window?: number;
@@ -65,7 +82,64 @@ export function addTableOptions(command: Command): Command {
         '--on-missing <what>',
         'tables: refuse missing values or fill them in; default refuse',
       ).choices(['refuse', 'impute']),
-    );
+    )
+    .option(
+      '--column <name=type>',
+      'tables: a column is numeric, categorical, date or to be ignored (ignore); may be repeated',
+      collect,
+    )
+    .option('--delimiter <character>', 'tables of text: what stands between cells')
+    .addOption(new Option('--decimal <character>', 'tables of text: of numbers').choices(['.', ',']))
+    .addOption(
+      new Option('--header <answer>', 'tables of text: whether the first row names the columns').choices([
+        'yes',
+        'no',
+      ]),
+    )
+    .option(
+      '--missing <text>',
+      'tables of text: a text that stands for a missing value; may be repeated',
+      collect,
+    )
+    .addOption(
+      new Option('--level <name>', 'text: what a token is; default character').choices(['character', 'word']),
+    )
+    .option('--length <n>', 'text: tokens of an example; default those of the longest line', integer(1))
+    .option('--vocabulary <n>', 'text: most frequent tokens that are kept; default 10000', integer(1));
+}
+
+/** The types that `--column` gives. */
+function columnTypes(given: readonly string[]): Record<string, ColumnType> {
+  return Object.fromEntries(
+    given.map((text) => {
+      const at = text.lastIndexOf('=');
+      if (at > 0) return [text.slice(0, at), text.slice(at + 1) as ColumnType];
+      throw new TorchvaeError('ERR_RANGE', `Expected NAME=TYPE for --column but received ${text}`);
+    }),
+  );
+}
+
+/** Reading options that have the same meaning in the API; it refuses those of other formats. */
+function readingOptions({
+  column,
+  delimiter,
+  decimal,
+  header,
+  missing,
+  level,
+  length,
+  vocabulary,
+}: DataOptions) {
+  return defined({
+    columns: column && columnTypes(column),
+    delimiter,
+    decimal,
+    header: header && header === 'yes',
+    missing,
+    level,
+    length,
+    vocabularySize: vocabulary,
+  });
 }
 
 /** The named data set; `split` matters for those that have one, `schema` is that of the model's training data. */
@@ -99,7 +173,7 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
     ['count', count, sprites, 'sprites'],
     ['size', size, sprites || isFolder, 'sprites or a folder of images'],
     ['label-column', labelColumn, isTable, 'a table'],
-    ['on-missing', onMissing, isTable, 'a table'],
+    ['on-missing', onMissing, isTable || schema?.type === 'table', 'a table'],
   ] as const) {
     if (isMeant || given === undefined) continue;
     throw new TorchvaeError(
@@ -115,6 +189,7 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
     ...(sprites && split === 'train' && count !== undefined && { count }),
     ...(labelColumn !== undefined && { labelColumn }),
     ...(onMissing !== undefined && { onMissing }),
+    ...readingOptions(options),
     ...(schema && { schema }),
   };
 }

@@ -102,5 +102,5 @@ async function plotOfCodes(name: string, kind: Kind, flags: Flags): Promise<Plot
   const { count, ...shown } = flags;
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const some = spread(await openShown(name, shown, 'test', vae.schema), count);
-  return kind === 'latent' ? latentPoints(vae, some) : klBars(await vae.latentHealth(some));
+  return kind === 'latent' ? await latentPoints(vae, some) : klBars(await vae.latentHealth(some));
 }

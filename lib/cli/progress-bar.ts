@@ -1,3 +1,4 @@
+import type { Losses } from '../model/losses.ts';
 import type { EpochResult, StepProgress } from '../training/fit.ts';
 
 const BAR_WIDTH = 24;
@@ -50,8 +51,9 @@ export class ProgressBar {
   }
 }
 
-function terms({ reconstruction, kl, elbo }: { reconstruction: number; kl: number; elbo: number }): string {
-  return `reconstruction ${reconstruction.toFixed(2)}  kl ${kl.toFixed(2)}  elbo ${elbo.toFixed(2)}`;
+function terms({ reconstruction, kl, elbo, loss }: Losses): string {
+  const aim = elbo === undefined ? `loss ${loss.toFixed(2)}` : `elbo ${elbo.toFixed(2)}`;
+  return `reconstruction ${reconstruction.toFixed(2)}  kl ${kl.toFixed(2)}  ${aim}`;
 }
 
 function duration(seconds: number): string {

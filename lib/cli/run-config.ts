@@ -11,6 +11,7 @@ export function describeRun(
   vae: VAE,
   { data, validation, test }: RunData,
   fit: Partial<FitOptions>,
+  sha256: string | undefined,
   before: Record<string, unknown> | undefined,
 ): object {
   const judge = validation ?? test;
@@ -22,6 +23,7 @@ export function describeRun(
       examples: data.length + (validation?.length ?? 0),
       shape: data.shape,
       kind: data.kind,
+      sha256,
       description: data.describe(),
       judge:
         judge &&

@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, extname } from 'node:path';
+import { defined } from '../check.ts';
 import {
   type DataSchema,
   type Dataset,
@@ -89,22 +90,35 @@ function checkHoldout({ preset: name, holdout }: RunSettings): void {
   );
 }
 
-/**
- * The data for a command that shows a model: `--data`, binarized as the run's were, or the run's data: those it was trained on, or
- * for `test` those that judged it, if any. Of a stream, some thousand examples.
- *
- * @throws TorchvaeError ERR_STATE where there is neither, and what the data sets throw
- */
+/** What {@link openWhole} gives; of a stream, some thousand examples, which are enough for a picture. */
 export async function openShown(
   run: string,
   given: Partial<DataOptions>,
   split: 'train' | 'test',
   schema: DataSchema | undefined,
 ): Promise<Dataset> {
-  const { data, dataDir, size } = given;
+  return someOf(await openWhole(run, given, split, schema));
+}
+
+/**
+ * The data for a command that asks a model: `--data`, binarized as the run's were, or the run's data: those it was trained on, or
+ * for `test` those that judged it, if any.
+ *
+ * @throws TorchvaeError ERR_STATE where there is neither, and what the data sets throw
+ */
+export async function openWhole(
+  run: string,
+  given: Partial<DataOptions>,
+  split: 'train' | 'test',
+  schema: DataSchema | undefined,
+): Promise<Dataset | StreamedDataset> {
+  const { data, dataDir, size, onMissing } = given;
   const settings = await settingsNear(run);
   if (data !== undefined) {
-    const opened = await openData({ ...given, data }, split, schema);
+    const named = { ...dialectOf(settings, data), ...given, data };
+    const opened = (await isStreamed(named, split))
+      ? await openStream(named, split, schema)
+      : await openData(named, split, schema);
     return opened.kind === 'unit' ? binarized(opened, settings?.binarize) : opened;
   }
   if (!settings) {
@@ -113,9 +127,21 @@ export async function openShown(
       `Expected --data: there is no ${CONFIG_FILE} beside ${run} that says what the model was trained on`,
     );
   }
-  const own = { ...settings, ...(dataDir !== undefined && { dataDir }), ...(size !== undefined && { size }) };
+  const own = {
+    ...settings,
+    ...(dataDir !== undefined && { dataDir }),
+    ...(size !== undefined && { size }),
+    ...(onMissing && { onMissing }),
+  };
   const opened = await openRunData(own, schema);
-  return someOf(split === 'train' ? opened.data : (opened.test ?? opened.validation ?? opened.data));
+  return split === 'train' ? opened.data : (opened.test ?? opened.validation ?? opened.data);
+}
+
+/** How the run's table of text was read, for another of the same kind. */
+function dialectOf(settings: RunSettings | undefined, data: string): Partial<DataOptions> {
+  if (!settings || extname(settings.data) !== extname(data)) return {};
+  const { delimiter, decimal, header, missing } = settings;
+  return defined({ delimiter, decimal, header, missing });
 }
 
 /** The settings of the run in this directory, or around this checkpoint; undefined without a config.json. */

@@ -1,11 +1,15 @@
-import type { Command } from 'commander';
-import { checkInteger } from '../check.ts';
-import type { DataSchema } from '../data/index.ts';
+import { extname } from 'node:path';
+import { type Command, Option } from 'commander';
+import { checkInteger, checkOneOf } from '../check.ts';
+import type { TableSchema } from '../data/index.ts';
+import { derivedSeed, Random } from '../data/random.ts';
+import { widthOf } from '../data/tables/fields.ts';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import type { Tensor } from '../model/input.ts';
 import { imageGrid } from '../report/grid.ts';
 import { VAE } from '../vae.ts';
+import { csvLine } from './csv.ts';
 import { checkpointOf, integer } from './options.ts';
 import {
   addPictureOptions,
@@ -31,9 +35,14 @@ export function register(program: Command): void {
     .option('--count <n>', 'number of samples', integer(1, 10_000), 64)
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
     .option(
-      '--label <n>',
-      'label of all samples, for a conditioned model; default each label in turn',
-      integer(0),
+      '--label <name>',
+      'label of all samples, for a conditioned model, as its table has it, else its number; default each label in turn',
+    )
+    .addOption(
+      new Option(
+        '--kind <name>',
+        'the mean of p(x|z), its mode, or a draw from it; default sample for tables, else mean',
+      ).choices(['mean', 'mode', 'sample']),
     )
     .option(
       '--mixture <n>',
@@ -45,7 +54,10 @@ export function register(program: Command): void {
       `
 Examples:
   torchvae sample runs/digits --count 100 --seed 7 --out digits.png
-  torchvae sample runs/digits --mixture 10 --data mnist --out digits.png`,
+  torchvae sample runs/digits --mixture 10 --data mnist --out digits.png
+  torchvae sample runs/people --count 1000 --label member --out people.csv
+
+Rows of a table go to JSON lines, or to CSV where --out ends with .csv.`,
     )
     .action(sample);
 }
@@ -53,40 +65,102 @@ Examples:
 interface Flags extends ShownOptions, PictureOptions {
   count: number;
   seed: number;
-  label?: number;
+  label?: string;
+  kind?: 'mean' | 'mode' | 'sample';
   mixture?: number;
 }
 
 async function sample(run: string, options: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
-  const samples = await draw(run, vae, options);
+  const labels = labelsFor(vae, options);
+  const samples = await draw(run, vae, options, labels);
   const { schema } = vae;
   const out = schema && options.out === DEFAULT ? `samples.${EXTENSIONS[schema.type]}` : options.out;
-  if (schema) await writeFileAtomic(out, textOf(schema, samples.data));
+  if (schema?.type === 'text') await writeFileAtomic(out, `${schema.decode(samples.data).join('\n')}\n`);
+  else if (schema) await writeFileAtomic(out, rowsOf(schema, samples.data, labels, extname(out)));
   else await putPicture(imageGrid(samples.data, vae.spec.inputShape, { scale: 2 }), options);
   process.stderr.write(`Wrote ${options.count} samples to ${out}\n`);
 }
 
-/** Lines as they are, rows as JSON lines. */
-function textOf(schema: DataSchema, values: Float32Array): string {
-  const rows =
-    schema.type === 'text' ? schema.decode(values) : schema.decode(values).map((row) => JSON.stringify(row));
-  return `${rows.join('\n')}\n`;
+/** Rows, with the label that each was drawn for, as CSV or JSON lines. */
+function rowsOf(
+  schema: TableSchema,
+  values: Float32Array,
+  labels: Int32Array | undefined,
+  extension: string,
+): string {
+  const { label } = schema;
+  const rows = schema
+    .decode(values)
+    .map((row, i) => (labels && label ? { ...row, [label.name]: label.categories[labels[i]!]! } : row));
+  if (extension.toLowerCase() !== '.csv') return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;
+  const lines = [Object.keys(rows[0]!), ...rows.map((row) => Object.values(row))];
+  return `${lines.map(csvLine).join('\n')}\n`;
+}
+
+/** A label for each sample, where the model is conditioned. */
+function labelsFor({ spec, schema }: VAE, { count, label }: Flags): Int32Array | undefined {
+  const classes = spec.condition?.classes;
+  if (label === undefined)
+    return classes ? Int32Array.from({ length: count }, (_, i) => i % classes) : undefined;
+  if (classes === undefined) {
+    throw new TorchvaeError('ERR_STATE', 'This model is not conditioned on labels; leave --label out');
+  }
+  const names = schema?.type === 'table' ? schema.label?.categories : undefined;
+  const wanted = names
+    ? names.indexOf(checkOneOf('label', label, names))
+    : checkInteger('label', /^\d+$/.test(label) ? Number(label) : label, 0, classes - 1);
+  return new Int32Array(count).fill(wanted);
 }
 
 async function draw(
   run: string,
   vae: VAE,
-  { count, seed, label, mixture, ...shown }: Flags,
+  { count, seed, kind: given, label: _label, mixture, ...shown }: Flags,
+  labels: Int32Array | undefined,
 ): Promise<Tensor> {
-  const classes = vae.spec.condition?.classes;
-  if (label !== undefined && classes === undefined) {
-    throw new TorchvaeError('ERR_STATE', 'This model is not conditioned on labels; leave --label out');
+  const kind = given ?? (vae.schema?.type === 'table' ? 'sample' : 'mean');
+  const options = { seed, ...(labels && { labels }) };
+  let make = (wanted: typeof kind) => vae.sample(count, { ...options, kind: wanted });
+  if (mixture !== undefined) {
+    const codes = await openShown(run, shown, 'train', vae.schema);
+    const drawn = (await vae.fitMixture(codes, { components: mixture, seed })).sample(count, { seed });
+    make = (wanted) => vae.decode(drawn, { ...options, kind: wanted });
   }
-  if (label !== undefined) checkInteger('label', label, 0, classes! - 1);
-  const labels = classes ? Int32Array.from({ length: count }, (_, i) => label ?? i % classes) : undefined;
-  if (mixture === undefined) return vae.sample(count, { seed, ...(labels && { labels }) });
-  const codes = await openShown(run, shown, 'train', vae.schema);
-  const fitted = await vae.fitMixture(codes, { components: mixture, seed });
-  return vae.decode(fitted.sample(count, { seed }), labels && { labels });
+  const samples = await make(kind);
+  if (kind === 'sample' && vae.schema?.type === 'table')
+    drawCategories(vae.schema, samples.data, (await make('mean')).data, seed);
+  return samples;
+}
+
+/**
+ * Draws the categories of rows by their means, which are the chances that the model gives them: the largest of a group with a
+ * normal's noise on it would come up too often where it is rare.
+ *
+ * @param into [rows, size], whose groups are replaced
+ * @param means [rows, size] of the same z
+ */
+function drawCategories(
+  { fields, size }: TableSchema,
+  into: Float32Array,
+  means: Float32Array,
+  seed: number,
+): void {
+  const random = new Random(derivedSeed(seed, 1));
+  for (let row = 0; row < into.length; row += size) {
+    let at = row;
+    for (const field of fields) {
+      const group = means.subarray(at, at + widthOf(field));
+      if (field.type === 'categorical') {
+        const chances = group.map((chance) => Math.max(0, chance));
+        let left = random.uniform() * chances.reduce((sum, chance) => sum + chance, 0);
+        const found = chances.findIndex((chance) => {
+          left -= chance;
+          return left < 0;
+        });
+        into.subarray(at, at + group.length).fill(0)[found < 0 ? field.usual : found] = 1;
+      }
+      at += group.length;
+    }
+  }
 }

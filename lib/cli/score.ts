@@ -1,11 +1,12 @@
 import { type Command, Option } from 'commander';
-import type { Dataset } from '../data/index.ts';
+import { type DataSchema, type Dataset, StreamedDataset } from '../data/index.ts';
 import { writeFileAtomic } from '../files.ts';
-import { MEASURES } from '../model/anomaly.ts';
+import { MEASURES, rowStates } from '../model/anomaly.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, integer, share } from './options.ts';
+import { cellsOf, csvLine } from './csv.ts';
+import { checkpointOf, collect, integer, share } from './options.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
-import { openShown } from './run-data.ts';
+import { openWhole } from './run-data.ts';
 
 interface ThresholdFlags extends ShownOptions {
   split: 'train' | 'test';
@@ -18,11 +19,7 @@ interface ThresholdFlags extends ShownOptions {
 interface ScoreFlags extends ShownOptions {
   split: 'train' | 'test';
   out: string;
-}
-
-interface Scores {
-  scores: Float32Array;
-  anomalous?: readonly boolean[];
+  keep?: string[];
 }
 
 const SPLIT = () =>
@@ -54,8 +51,23 @@ Example, with normal examples that the model was not trained on:
       'Write the anomaly score of each example and, if there is a threshold, whether it is an anomaly.',
     )
     .addOption(SPLIT())
-    .option('--out <file>', 'CSV to write', 'scores.csv')
-    .addHelpText('after', '\nExample:\n  torchvae score runs/people --data new.csv --out scores.csv')
+    .option('--out <file>', 'CSV to write; - for standard output', 'scores.csv')
+    .option(
+      '--keep <column>',
+      'a column of --data, a table of text, to write beside the scores; may be repeated',
+      collect,
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  torchvae score runs/people --data new.csv --out scores.csv
+  torchvae score runs/people --data new.csv --keep id --keep name --out - | sort -t, -k2 -g
+
+The column state says what a score is worth: scored; infinite, for a row far from all others; imputed, where missing cells were
+filled in; unseen, where a cell has a category that no training row had; invalid, where the row holds no number. imputed and
+unseen count these cells of a table's row.`,
+    )
     .action(score);
 }
 
@@ -65,36 +77,88 @@ async function learn(
 ): Promise<void> {
   const checkpoint = checkpointOf(name, flags.best);
   using vae = await VAE.load(checkpoint, { device: flags.device });
-  const data = await openShown(name, flags, split, vae.schema);
-  const { value, examples } = await vae.fitThreshold(data, {
+  const data = await openLenient(name, flags, split, vae.schema);
+  const { value, examples, nonFinite } = await vae.fitThreshold(data, {
     measure,
     draws,
     ...(falseAlarmRate !== undefined && { falseAlarmRate }),
     ...(quantile !== undefined && { quantile }),
   });
   await vae.save(checkpoint);
+  const without = nonFinite ? `, ${nonFinite} of them without a finite score` : '';
   process.stderr.write(
-    `${checkpoint} flags scores above ${value.toFixed(4)} nats (${measure}) as anomalies, set from ${examples} examples\n`,
+    `${checkpoint} flags scores above ${value.toFixed(4)} nats (${measure}) as anomalies, set from ${examples} examples${without}\n`,
   );
 }
 
-async function score(name: string, { split, out, ...flags }: ScoreFlags): Promise<void> {
+async function score(name: string, { split, out, keep = [], ...flags }: ScoreFlags): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openShown(name, flags, split, vae.schema);
-  const found: Scores = vae.threshold ? await vae.detect(data) : { scores: await vae.score(data) };
-  await writeFileAtomic(out, lines(data, found).join('\n'));
-  const anomalies = found.anomalous?.filter(Boolean).length;
-  const judged = anomalies === undefined ? 'no threshold is set' : `${anomalies} of them anomalies`;
-  process.stderr.write(`Wrote the scores of ${data.length} examples, ${judged}, to ${out}\n`);
+  const data = await openLenient(name, flags, split, vae.schema);
+  const kept = keep.length > 0 ? await cellsOf(flags, keep) : undefined;
+  const table = new ScoreTable(vae, keep, kept);
+  for await (const part of data instanceof StreamedDataset ? data.windows() : [data]) await table.add(part);
+  if (out === '-') process.stdout.write(table.text);
+  else await writeFileAtomic(out, table.text);
+  process.stderr.write(`${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);
+}
+
+/** The data, in which a bad cell refuses no row: it is counted. */
+function openLenient(
+  run: string,
+  given: ShownOptions,
+  split: 'train' | 'test',
+  schema: DataSchema | undefined,
+): Promise<Dataset | StreamedDataset> {
+  return openWhole(run, schema?.type === 'table' ? { ...given, onMissing: 'impute' } : given, split, schema);
 }
 
 /** CSV: a line of names, then a line for each example in the order of the data. */
-function lines({ labels, classes }: Dataset, { scores, anomalous }: Scores): string[] {
-  const quoted = (text: string) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const label = (i: number) => quoted(classes?.[labels![i]!] ?? String(labels![i]));
-  const names = ['example', 'score', ...(anomalous ? ['anomalous'] : []), ...(labels ? ['label'] : [])];
-  const rows = Array.from(scores, (value, i) =>
-    [i, value, ...(anomalous ? [anomalous[i]] : []), ...(labels ? [label(i)] : [])].join(','),
-  );
-  return [names.join(','), ...rows, ''];
+class ScoreTable {
+  readonly #vae: VAE;
+  readonly #keep: readonly string[];
+  readonly #kept: readonly (readonly string[])[] | undefined;
+  readonly #lines: string[] = [];
+  readonly #states = new Map<string, number>();
+  #anomalies = 0;
+
+  /** @param kept the cells of the columns to keep, by column and row */
+  constructor(vae: VAE, keep: readonly string[], kept: readonly (readonly string[])[] | undefined) {
+    this.#vae = vae;
+    this.#keep = keep;
+    this.#kept = kept;
+  }
+
+  async add(part: Dataset): Promise<void> {
+    const { labels, classes, cells, schema } = part;
+    const found = this.#vae.threshold ? await this.#vae.detect(part) : undefined;
+    const scores = found?.scores ?? (await this.#vae.score(part));
+    const states = rowStates(scores, cells);
+    const isTable = schema?.type === 'table';
+    if (this.#lines.length === 0) {
+      const counts = isTable ? ['imputed', 'unseen'] : [];
+      const names = ['example', 'score', ...(found ? ['anomalous'] : []), 'state', ...counts];
+      this.#lines.push(csvLine([...names, ...(labels ? ['label'] : []), ...this.#keep]));
+    }
+    for (const [i, value] of scores.entries()) {
+      const row = this.#lines.length - 1;
+      const values: unknown[] = [row, value, ...(found ? [found.anomalous[i]] : []), states[i]];
+      if (isTable) values.push(cells?.imputed[i] ?? 0, cells?.unseen[i] ?? 0);
+      if (labels) values.push(classes?.[labels[i]!] ?? labels[i]);
+      this.#lines.push(csvLine([...values, ...(this.#kept?.map((column) => column[row]) ?? [])]));
+      this.#states.set(states[i]!, (this.#states.get(states[i]!) ?? 0) + 1);
+      if (found?.anomalous[i]) this.#anomalies++;
+    }
+  }
+
+  get text(): string {
+    return `${this.#lines.join('\n')}\n`;
+  }
+
+  /** `Wrote the scores of 600 examples, 3 of them anomalies, 2 imputed`. */
+  get summary(): string {
+    const judged = this.#vae.threshold ? `${this.#anomalies} of them anomalies` : 'no threshold is set';
+    const odd = [...this.#states].filter(([state]) => state !== 'scored');
+    const counts = odd.map(([state, count]) => `, ${count} ${state}`).join('');
+    return `Wrote the scores of ${this.#lines.length - 1} examples, ${judged}${counts}`;
+  }
 }

@@ -51,13 +51,13 @@ export function openStream(
   split: 'train' | 'test',
   schema?: DataSchema,
 ): Promise<StreamedDataset> {
-  const { imageSize, labelColumn, onMissing } = loadOptions(options, split);
+  const { imageSize, labelColumn, onMissing, columns } = loadOptions(options, split, schema);
   return streamDataset(options.data, {
     split,
     ...(options.window !== undefined && { window: options.window }),
     ...(imageSize !== undefined && { imageSize }),
-    ...(schema?.type === 'table'
-      ? { schema }
-      : { ...(labelColumn !== undefined && { labelColumn }), ...(onMissing !== undefined && { onMissing }) }),
+    ...(onMissing !== undefined && { onMissing }),
+    ...(columns && { columns }),
+    ...(schema?.type === 'table' ? { schema } : labelColumn !== undefined && { labelColumn }),
   });
 }

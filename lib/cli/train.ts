@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
+import { support } from '../model/parts/likelihoods.ts';
 import { PRECISIONS } from '../model/precision.ts';
 import { preset, presetNames } from '../model/presets.ts';
-import type { ModelSpecInput } from '../model/spec.ts';
+import { completeSpec, type ModelSpecInput } from '../model/spec.ts';
 import { isImage, reconstructionPicture, samplePicture } from '../report/gallery.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { TensorBoardWriter } from '../report/tensorboard/writer.ts';
@@ -15,6 +16,7 @@ import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
 import { describeTraining } from './dry-run.ts';
 import { kernelsInWords } from './facts.ts';
+import { hashOf, noteChange } from './file-hash.ts';
 import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -120,13 +122,19 @@ async function train(flags: Flags): Promise<void> {
   if (saved) checkSameRun(run, saved.settings, flags);
   else checkNoRun(run);
   settings.stream = await isStreamed(settings, 'train');
-  const opened = await openRunData(settings);
+  using resumed = saved && (await VAE.load(run.checkpoint, { device: flags.device }));
+  const hash = await hashOf(settings.data);
+  if (saved) noteChange(saved, settings.data, hash);
+  const opened = await openRunData(settings, resumed?.schema);
   const { data, validation, test } = opened;
   const examples = data.length + (validation?.length ?? 0);
   if (saved) checkSameData(run, saved, { length: examples, shape: data.shape });
   const judge = validation ?? test;
-  const { spec, fit } = applyOverrides(specFor(settings.preset, data), settings.set ?? []);
-  using vae = await openModel(settings, flags, run, { ...spec, inputShape: data.shape });
+  const { spec, fit } = applyOverrides(specFor(settings, data), settings.set ?? []);
+  const { preset: name, seed, precision } = settings;
+  const shape = { ...spec, inputShape: data.shape };
+  using vae =
+    resumed ?? (await VAE.create({ preset: name, spec: shape, device: flags.device, seed, precision }));
   const bar = new ProgressBar();
   const interruption = new AbortController();
   const stopping = earlyStopping(settings, fit);
@@ -148,7 +156,7 @@ async function train(flags: Flags): Promise<void> {
   // The directory is written only now, when everything has been checked.
   await run.create();
   await run.keepMetrics(vae.epoch);
-  await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, saved?.config));
+  await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, hash, saved?.config));
   process.stderr.write(
     `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
   );
@@ -169,11 +177,17 @@ async function train(flags: Flags): Promise<void> {
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
 }
 
-/** The preset's spec; for text, with the likelihood of tokens in place of the preset's. */
-function specFor(name: RunSettings['preset'], { schema }: RunData['data']): ModelSpecInput {
+/**
+ * The preset's spec; its likelihood follows the data, unless `--set` has another: that of tokens for text, and a normal with a learned
+ * scale for real numbers where the preset's is for values in [0, 1].
+ */
+function specFor({ preset: name, set = [] }: RunSettings, { schema, kind }: RunData['data']): ModelSpecInput {
   const { spec } = preset(name);
-  if (schema?.type !== 'text') return spec;
-  return { ...spec, likelihood: { type: 'tokens', vocabulary: schema.categories } };
+  if (schema?.type === 'text')
+    return { ...spec, likelihood: { type: 'tokens', vocabulary: schema.categories } };
+  const isChosen = set.some((assignment) => /^likelihood[.=]/.test(assignment));
+  if (kind !== 'real' || isChosen || support(completeSpec(spec).likelihood).high !== 1) return spec;
+  return { ...spec, likelihood: { type: 'gaussian', scale: 'per-dimension' } };
 }
 
 /** --patience, with what --set says beside it. */
@@ -219,16 +233,6 @@ function checkNoRun(run: RunDirectory): void {
     'ERR_STATE',
     `${run.path} holds a finished or interrupted run; add --resume to go on with it, or give another --out`,
   );
-}
-
-function openModel(
-  { preset: name, seed, precision }: RunSettings,
-  { device, resume }: Flags,
-  run: RunDirectory,
-  spec: ModelSpecInput,
-): Promise<VAE> {
-  if (resume) return VAE.load(run.checkpoint, { device });
-  return VAE.create({ preset: name, spec, device, seed, precision });
 }
 
 /** Where the results of epochs go. */

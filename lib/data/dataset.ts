@@ -1,5 +1,7 @@
+import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { isBranded } from './brand.ts';
 import { checkNotes, checkSchema } from './examples/attachments.ts';
 import {
   type Binarization,
@@ -8,6 +10,7 @@ import {
   drawn,
   thresholded,
 } from './examples/binarize.ts';
+import { type CellCounts, checkCells, mapCells } from './examples/cells.ts';
 import {
   checkFactors,
   checkLabels,
@@ -34,6 +37,7 @@ import { type RecordOptions, readRecords } from './tables/records.ts';
 export type {
   Binarization,
   BinarizeOptions,
+  CellCounts,
   DataKind,
   DataSchema,
   DatasetOptions,
@@ -43,11 +47,23 @@ export type {
   SplitOptions,
 };
 
+const BRAND = Symbol.for('torchvae.Dataset');
+
 /**
  * Examples of one shape in memory, with what is known about them. A data set is never changed after it was made;
  * methods return new ones, which share memory where they can.
  */
 export class Dataset {
+  /** @internal */
+  get [BRAND](): true {
+    return true;
+  }
+
+  /** @internal Of any copy of the package. */
+  static [Symbol.hasInstance](value: unknown): value is Dataset {
+    return isBranded(BRAND, value);
+  }
+
   /** Shown in reports. */
   readonly name: string;
   /** The number of examples, at least 1. */
@@ -74,6 +90,8 @@ export class Dataset {
   readonly schema: DataSchema | undefined;
   /** What people should know of how the examples were read, such as files that were passed over. */
   readonly notes: readonly string[];
+  /** Of tables: how many cells of each example were imputed or have an unseen category; undefined where none has. */
+  readonly cells: CellCounts | undefined;
 
   /**
    * @throws TorchvaeError ERR_TYPE for arrays of another type, ERR_SHAPE where lengths do not fit together, ERR_RANGE
@@ -81,7 +99,7 @@ export class Dataset {
    */
   constructor(options: DatasetOptions) {
     const known = ['name', 'shape', 'kind', 'data', 'labels', 'classes', 'factors', 'factorValues'];
-    known.push('binarization', 'schema', 'notes');
+    known.push('binarization', 'schema', 'notes', 'cells');
     // `{ ...dataset, kind }` also has the derived properties.
     known.push('length', 'size');
     const {
@@ -96,6 +114,7 @@ export class Dataset {
       binarization = 'none',
       schema,
       notes = [],
+      cells,
     } = checkOptions('options of Dataset', options, known);
     if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
     this.name = name;
@@ -114,6 +133,7 @@ export class Dataset {
     this.binarization = checkOneOf('binarization', binarization, ['none', 'threshold', 'fixed', 'dynamic']);
     this.schema = checkSchema(schema, this.size);
     this.notes = checkNotes(notes);
+    this.cells = checkCells(cells, this.length);
   }
 
   /**
@@ -170,6 +190,7 @@ export class Dataset {
       gather(this.data, indices, this.size),
       this.labels && gather(this.labels, indices, 1),
       this.factorValues && gather(this.factorValues, indices, this.factors.length),
+      mapCells(this.cells, (counts) => gather(counts, indices, 1)),
     );
   }
 
@@ -184,6 +205,7 @@ export class Dataset {
       this.data.subarray(0, count * this.size),
       this.labels?.subarray(0, count),
       this.factorValues?.subarray(0, count * this.factors.length),
+      mapCells(this.cells, (counts) => counts.subarray(0, count)),
     );
   }
 
@@ -240,6 +262,11 @@ export class Dataset {
       ...this.subset(lasts),
       shape: [length, this.size],
       data: gather(this.data, inside, this.size),
+      cells: mapCells(this.cells, (counts) =>
+        Uint32Array.from({ length: count }, (_, i) =>
+          counts.subarray(i * stride, i * stride + length).reduce((sum, cells) => sum + cells, 0),
+        ),
+      ),
     } as DatasetOptions);
   }
 
@@ -279,7 +306,7 @@ export class Dataset {
   batch(indices: ArrayLike<number>): Float32Array {
     this.#checkIndices(indices);
     const rows = gather(this.data, indices, this.size);
-    return rows instanceof Float32Array ? rows : Float32Array.from(rows, (byte) => byte / 255);
+    return types.isFloat32Array(rows) ? rows : Float32Array.from(rows, (byte) => byte / 255);
   }
 
   /** One line for people, such as `mnist (train): 60,000 examples of 1x28x28, unit, uint8, 10 classes`, and the notes. */
@@ -289,7 +316,7 @@ export class Dataset {
       `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
       this.kind,
       ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
-      this.data instanceof Uint8Array ? 'uint8' : 'float32',
+      types.isUint8Array(this.data) ? 'uint8' : 'float32',
       ...(classes ? [`${classes} classes`] : []),
       ...(this.factors.length ? [`factors ${this.factors.map((factor) => factor.name).join(', ')}`] : []),
     ];
@@ -300,6 +327,7 @@ export class Dataset {
     data: Uint8Array | Float32Array,
     labels: Int32Array | undefined,
     factorValues: Int32Array | Float32Array | undefined,
+    cells: CellCounts | undefined,
   ): Dataset {
     const { name, shape, kind, classes, factors, binarization, schema, notes } = this;
     return new Dataset({
@@ -314,6 +342,7 @@ export class Dataset {
       ...(classes && { classes }),
       ...(factorValues && { factorValues }),
       ...(schema && { schema }),
+      ...(cells && { cells }),
     });
   }
 

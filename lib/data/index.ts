@@ -1,6 +1,7 @@
 export {
   type Binarization,
   type BinarizeOptions,
+  type CellCounts,
   type DataKind,
   type DataSchema,
   Dataset,

@@ -35,7 +35,7 @@ export interface Rows<Self> {
    */
   learn(all: Self): DataSchema;
   /**
-   * @param isHeldOut whether the schema was learned from other rows of the same source, which may lack a category
+   * @param isHeldOut whether these rows are for validation, which may have categories that the schema lacks
    * @throws TorchvaeError ERR_TYPE for a schema of other rows, ERR_DATA_FORMAT for rows that do not fit it
    */
   encode(schema: DataSchema, isHeldOut?: boolean): Dataset;
@@ -59,7 +59,7 @@ export function learnable<R extends Rows<R>>(rows: R, schema: DataSchema | undef
       checkParts(parts, fractions, length, name);
       const [train, held] = parts.map((indices) => rows.pick(indices)) as [R, R];
       const learned = schema ?? train.learn(rows);
-      return { train: train.encode(learned), validation: held.encode(learned, schema === undefined) };
+      return { train: train.encode(learned), validation: held.encode(learned, true) };
     },
   };
 }

@@ -1,5 +1,6 @@
 import { checkInteger, checkOptions } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { isBranded } from './brand.ts';
 import { Dataset } from './dataset.ts';
 import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './examples/binarize.ts';
 import type { DataKind } from './examples/checks.ts';
@@ -29,6 +30,8 @@ export const STREAM_OPTIONS = ['window', 'signal'] as const;
 
 const DEFAULT_WINDOW = { examples: 8192, bytes: 2 ** 26 };
 
+const BRAND = Symbol.for('torchvae.StreamedDataset');
+
 /**
  * Examples that are read anew in every epoch, some ahead of the training, and are never in memory all at once. Described as a
  * {@link Dataset} is, and taken in its place by `VAE.fit` (also as `validation`) and `VAE.elbo`. Made by {@link streamDataset}
@@ -41,6 +44,16 @@ const DEFAULT_WINDOW = { examples: 8192, bytes: 2 ** 26 };
  * an iteration come in their order, of which only windows are shuffled.
  */
 export class StreamedDataset {
+  /** @internal */
+  get [BRAND](): true {
+    return true;
+  }
+
+  /** @internal Of any copy of the package. */
+  static [Symbol.hasInstance](value: unknown): value is StreamedDataset {
+    return isBranded(BRAND, value);
+  }
+
   /** Shown in reports. */
   readonly name: string;
   /** The number of examples in an epoch, at least 1. */
@@ -150,18 +163,34 @@ export class StreamedDataset {
   async #some(count: number, shuffle: boolean, signal: AbortSignal): Promise<Dataset> {
     const reading = await this.open({ seed: 0, epoch: 0, shuffle, first: 0, signal });
     try {
-      const { data, labels } = await reading.read(count);
-      const { name, shape, kind, binarization, classes, schema } = this;
-      return new Dataset({
-        name,
-        shape,
-        kind,
-        binarization,
-        data,
-        ...(labels && { labels }),
-        ...(labels && classes && { classes }),
-        ...(schema && { schema }),
-      });
+      return this.#dataset(await reading.read(count));
+    } finally {
+      await reading.close();
+    }
+  }
+
+  #dataset({ data, labels, cells }: ExampleBlock): Dataset {
+    const { name, shape, kind, binarization, classes, schema } = this;
+    return new Dataset({
+      name,
+      shape,
+      kind,
+      binarization,
+      data,
+      ...(labels && { labels }),
+      ...(labels && classes && { classes }),
+      ...(schema && { schema }),
+      ...(cells && { cells }),
+    });
+  }
+
+  /** @internal All examples in their own order, a window at a time. */
+  async *windows(signal: AbortSignal = NEVER): AsyncGenerator<Dataset> {
+    const reading = await this.open({ seed: 0, epoch: 0, shuffle: false, first: 0, signal });
+    try {
+      for (let at = 0; at < this.length; at += this.window) {
+        yield this.#dataset(await reading.read(Math.min(this.window, this.length - at)));
+      }
     } finally {
       await reading.close();
     }
@@ -186,8 +215,8 @@ export class StreamedDataset {
     if (this.binarization !== 'threshold') return reading;
     return {
       read: async (count): Promise<ExampleBlock> => {
-        const { data, labels } = await reading.read(count);
-        return { data: thresholded(data, this.#threshold), labels };
+        const { data, labels, cells } = await reading.read(count);
+        return { data: thresholded(data, this.#threshold), labels, cells };
       },
       close: () => reading.close(),
     };

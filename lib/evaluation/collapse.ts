@@ -60,15 +60,18 @@ export async function surveyLatents(core: Core, data: Dataset, seed: number): Pr
   const found = await core.call((addon, model) => addon.latentStatistics(model, values, seed, labels));
   checkFinite('meanVariance', found.meanVariance);
   checkFinite('klPerDimension', found.divergence);
-  return latentHealth(found, data.length);
+  // The scale of points has no meaning, as no prior sets it.
+  const hasScale = core.spec.posterior.type !== 'deterministic';
+  return latentHealth(found, data.length, hasScale);
 }
 
 function latentHealth(
   { meanVariance, divergence, mutualInformation }: NativeLatentStatistics,
   examples: number,
+  hasScale: boolean,
 ): LatentHealth {
   const activeUnits = meanVariance.filter((variance) => variance > ACTIVE_VARIANCE).length;
-  const alarm = collapseAlarm(activeUnits, meanVariance.length);
+  const alarm = hasScale && collapseAlarm(activeUnits, meanVariance.length);
   return {
     activeUnits,
     meanVariance,

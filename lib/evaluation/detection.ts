@@ -19,7 +19,7 @@ export interface Detection {
 /**
  * AUROC and AUPRC of scores. A higher score should mean positive, such as anomalous.
  *
- * @param scores [n], finite
+ * @param scores [n]; +Infinity is the strangest
  * @param positive [n], whether each example is
  * @throws TorchvaeError ERR_SHAPE for different lengths or examples of one class alone, ERR_TYPE, ERR_RANGE for NaN
  */
@@ -28,7 +28,9 @@ export function detection(
   positive: readonly boolean[] | Uint8Array,
 ): Detection {
   checkScores(scores, positive);
-  const order = Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[b]! - scores[a]!);
+  const order = Uint32Array.from(scores, (_, i) => i).sort(
+    (a, b) => Number(scores[b]! > scores[a]!) - Number(scores[b]! < scores[a]!),
+  );
   const positives = order.reduce((sum, i) => sum + (positive[i] ? 1 : 0), 0);
   const negatives = scores.length - positives;
   if (positives === 0 || negatives === 0) {

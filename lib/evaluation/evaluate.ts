@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { checkInteger, checkOptions, defined, expected } from '../check.ts';
 import { type Binarization, type DataKind, Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
@@ -7,6 +8,8 @@ import { encode, reconstruct, sample } from '../model/codes.ts';
 import type { Core } from '../model/core.ts';
 import { negativeLogLikelihood } from '../model/densities.ts';
 import type { Losses } from '../model/losses.ts';
+import { hasDensity } from '../model/parts/posteriors.ts';
+import { checkSameSchema } from '../model/same-schema.ts';
 import { score } from '../model/scoring.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { type LatentHealth, surveyLatents } from './collapse.ts';
@@ -18,9 +21,12 @@ import { type MutualInformationGap, mutualInformationGap } from './mutual-inform
 import { type SeparatedAttributePredictability, sap } from './sap.ts';
 import { SSIM_WINDOW, structuralSimilarity } from './similarity.ts';
 
-/** What to evaluate. Measures that the data do not allow (images, factors, labels) are left out. */
+/** What to evaluate. Measures that the data (images, factors, labels) or the model do not allow are left out. */
 export interface EvaluateOptions {
-  /** Draws for each example of the importance-weighted likelihood, such as 5,000; default 0, which leaves it out. */
+  /**
+   * Draws for each example of the importance-weighted likelihood, such as 5,000; default 0, which leaves it out, as does a posterior
+   * without a density.
+   */
   likelihoodSamples?: number;
   /** Draws from the model to compare with as many examples; default 10,000, 0 leaves it out. */
   samples?: number;
@@ -46,7 +52,10 @@ export interface Evaluation {
   };
   seed: number;
   /** Averages with one draw of z per example. */
-  losses: Losses & { bitsPerDimension: number };
+  losses: Losses & {
+    /** Of -elbo; missing for a model without that bound. */
+    bitsPerDimension?: number;
+  };
   likelihood?: {
     /** -log p(x) by importance weighting with `samples` draws of z per example (Burda et al. 2016, eq. 8), averaged. */
     negativeLogLikelihood: number;
@@ -74,6 +83,10 @@ export interface Evaluation {
     examples: number;
     /** Name of the data that they are compared with. */
     reference: string;
+    /** What is compared: means of p(x|z), or draws from it where the data are 0 and 1, levels, or rows of a table. */
+    kind: 'mean' | 'sample';
+    /** What is to be said where the figures mislead. */
+    alarm?: string;
   };
   /** Data with known factors: of the means of q(z|x). */
   disentanglement?: {
@@ -123,12 +136,15 @@ export async function evaluateModel(
   const result: Evaluation = {
     data: { name, examples: length, shape, kind, binarization },
     seed,
-    losses: { ...losses, bitsPerDimension: -losses.elbo / perDimension },
+    losses: {
+      ...losses,
+      ...(losses.elbo !== undefined && { bitsPerDimension: -losses.elbo / perDimension }),
+    },
     latent: await surveyLatents(model, spread(data, SURVEYED), seed),
   };
-  if (draws > 0) {
+  if (draws > 0 && hasDensity(model.spec.posterior)) {
     const values = await inStretches(data, (part, first) =>
-      negativeLogLikelihood(model, part, { samples: draws, seed: seed + first }),
+      negativeLogLikelihood(model, part, { samples: draws, seed: seedOf(data, seed, first) }),
     );
     const { mean, standardError } = meanOf(values);
     result.likelihood = {
@@ -158,7 +174,7 @@ export async function evaluateModel(
   }
   if (isAnomalous) {
     const scores = await inStretches(data, (part, first) =>
-      score(model, part, { ...scoring, seed: scoring.seed + first }),
+      score(model, part, { ...scoring, seed: seedOf(data, scoring.seed, first) }),
     );
     const anomalous = isAnomalous.filter(Boolean).length;
     result.detection = {
@@ -204,19 +220,43 @@ async function judgeSamples(
 ): Promise<Evaluation['samples'] | undefined> {
   const data = spread(reference, count);
   if (data.length <= NEIGHBORS) return undefined;
+  const kind = comparedKind(model, data);
   const { data: drawn } = await sample(model, data.length, {
     seed,
+    kind,
     ...(data.labels && { labels: data.labels }),
   });
   const components = Math.min(COMPONENTS, data.size);
   const options = { columns: data.size, components, device: model.device.name as DeviceName };
+  const manifold = await precisionRecall(data, drawn, { ...options, neighbors: NEIGHBORS });
+  const alarm = crowdingAlarm(manifold);
   return {
     frechetDistance: await frechetDistance(data, drawn, options),
-    ...(await precisionRecall(data, drawn, { ...options, neighbors: NEIGHBORS })),
+    ...manifold,
     features: `the first ${components} principal components of the data`,
     examples: data.length,
     reference: reference.name,
+    kind,
+    ...(alarm && { alarm }),
   };
+}
+
+/** Means have no noise, so they are compared only with data that have none either. */
+function comparedKind({ spec }: Core, { kind, binarization, schema }: Dataset): 'mean' | 'sample' {
+  const isBinary = kind === 'binary' || binarization === 'dynamic';
+  const isLevels = ['categorical', 'logistic-mixture'].includes(spec.likelihood.type);
+  return isBinary || isLevels || schema?.type === 'table' ? 'sample' : 'mean';
+}
+
+/** Of good samples it is about 1. */
+const CROWDED = 2;
+
+function crowdingAlarm({ density }: PrecisionRecall): string | undefined {
+  if (density < CROWDED) return undefined;
+  return (
+    `A density of ${density.toPrecision(3)} is far above 1: the samples crowd into few places, such as blurred ones amid the ` +
+    'data, and their precision says little; look at coverage and recall'
+  );
 }
 
 /** @throws TorchvaeError ERR_TYPE unless `reference` is a Dataset, ERR_SHAPE for examples of another size */
@@ -224,6 +264,7 @@ function checkReference(reference: unknown, data: Dataset): Dataset {
   if (!(reference instanceof Dataset)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'reference', reference));
   }
+  checkSameSchema('reference', reference.schema, data.schema);
   if (reference.size === data.size) return reference;
   throw new TorchvaeError(
     'ERR_SHAPE',
@@ -268,6 +309,11 @@ async function inStretches(
   return joined(parts);
 }
 
+/** Dynamic binarization draws by places: stretches need different draws. All else hangs on the rows alone. */
+function seedOf({ binarization }: Dataset, seed: number, first: number): number {
+  return binarization === 'dynamic' ? seed + first : seed;
+}
+
 function joined(parts: readonly Float32Array[]): Float32Array {
   const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -279,7 +325,7 @@ function joined(parts: readonly Float32Array[]): Float32Array {
 }
 
 function toFloats(values: Uint8Array | Float32Array): Float32Array {
-  return values instanceof Float32Array ? values : Float32Array.from(values, (byte) => byte / 255);
+  return types.isFloat32Array(values) ? values : Float32Array.from(values, (byte) => byte / 255);
 }
 
 /** The mean squared difference of each row. */

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
@@ -31,7 +32,7 @@ export interface FactorColumn {
  * other examples or of one dimension, ERR_RANGE for codes that are not finite
  */
 export function codesAndFactors(codes: Tensor, data: Dataset): CodesAndFactors {
-  if (!isTensor(codes) || !(codes.data instanceof Float32Array) || !Array.isArray(codes.shape)) {
+  if (!isTensor(codes) || !types.isFloat32Array(codes.data) || !Array.isArray(codes.shape)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Tensor', 'codes', codes));
   }
   if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'data', data));

@@ -1,4 +1,5 @@
 import { checkInteger, checkNumber, checkOneOf, checkOptions } from '../check.ts';
+import type { CellCounts } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 
 /** What an anomaly score measures; a higher score is stranger. */
@@ -39,6 +40,25 @@ export interface AnomalyThreshold extends Scoring {
   quantile?: number;
   /** Number of normal examples that the threshold was set from. */
   examples: number;
+  /** Those of them without a finite score, which count as the strangest; missing where there are none. */
+  nonFinite?: number;
+}
+
+/**
+ * What a score is worth. `scored`: it is that of the row. `infinite`: the row is so far from the training data that its density
+ * vanishes. `imputed`: missing cells were filled in with usual values, so that the score hides what is missing. `unseen`: a cell has a
+ * category that no training row had, and the score is +Infinity. `invalid`: the row holds NaN or an infinity, and the score is NaN.
+ */
+export type RowState = 'scored' | 'infinite' | 'imputed' | 'unseen' | 'invalid';
+
+/** The state of each score. */
+export function rowStates(scores: Float32Array, cells: CellCounts | undefined): RowState[] {
+  return Array.from(scores, (score, i) => {
+    if (Number.isNaN(score)) return 'invalid';
+    if (cells && cells.unseen[i]! > 0) return 'unseen';
+    if (score === Infinity) return 'infinite';
+    return cells && cells.imputed[i]! > 0 ? 'imputed' : 'scored';
+  });
 }
 
 /** The keys of {@link ScoreOptions}. */
@@ -57,7 +77,7 @@ export function completeScoring({ measure = 'elbo', draws = 10, seed = 0 }: Scor
  * The threshold over scores of normal examples.
  *
  * @throws TorchvaeError ERR_TYPE unless exactly one of `falseAlarmRate` and `quantile` is given, ERR_RANGE for one outside [0, 1],
- * ERR_SHAPE for too few examples to keep a false-alarm rate
+ * ERR_SHAPE for too few examples to keep a false-alarm rate, ERR_NONFINITE where the threshold falls among scores that are not finite
  */
 export function thresholdOf(
   scores: Float32Array,
@@ -71,17 +91,22 @@ export function thresholdOf(
       'Expected either falseAlarmRate or quantile for the threshold, and not both',
     );
   }
+  // NaN comes last: what cannot be scored is as strange as can be.
   const sorted = Float32Array.from(scores).sort();
   const examples = sorted.length;
+  const nonFinite = sorted.reduce((count, score) => count + (Number.isFinite(score) ? 0 : 1), 0);
+  const base = { ...scoring, examples, ...(nonFinite > 0 && { nonFinite }) };
   if (quantile !== undefined) {
     const place = checkNumber('quantile', quantile, 0, 1) * (examples - 1);
     const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
-    return { ...scoring, value: low + (high - low) * (place % 1), quantile, examples };
+    const value = place % 1 === 0 ? low : low + (high - low) * (place % 1);
+    return { ...base, value: checkThreshold(value, scores, nonFinite), quantile };
   }
   const rate = checkNumber('falseAlarmRate', falseAlarmRate, 0, 1);
   const rank = Math.ceil((examples + 1) * (1 - rate) - 1e-9);
   if (rank <= examples) {
-    return { ...scoring, value: sorted[Math.max(1, rank) - 1]!, falseAlarmRate: rate, examples };
+    const value = sorted[Math.max(1, rank) - 1]!;
+    return { ...base, value: checkThreshold(value, scores, nonFinite), falseAlarmRate: rate };
   }
   const needed = rate > 0 ? `at least ${Math.ceil(1 / rate - 1 - 1e-9)} examples` : 'a rate above 0';
   throw new TorchvaeError(
@@ -90,9 +115,19 @@ export function thresholdOf(
   );
 }
 
+function checkThreshold(value: number, scores: Float32Array, nonFinite: number): number {
+  if (Number.isFinite(value)) return value;
+  const first = scores.findIndex((score) => !Number.isFinite(score));
+  throw new TorchvaeError(
+    'ERR_NONFINITE',
+    `Expected a finite threshold but ${nonFinite} of ${scores.length} normal examples have no finite score, the first at index ` +
+      `${first}; leave them out, or allow more false alarms than these`,
+  );
+}
+
 /** The threshold that a checkpoint's JSON describes; undefined where it is damaged. */
 export function thresholdFromJson(value: Record<string, unknown>): AnomalyThreshold | undefined {
-  const { value: at, measure, draws, seed, falseAlarmRate, quantile, examples } = value;
+  const { value: at, measure, draws, seed, falseAlarmRate, quantile, examples, nonFinite } = value;
   const isCount = (count: unknown): count is number => Number.isSafeInteger(count) && Number(count) >= 0;
   const known = MEASURES.find((name) => name === measure);
   if (
@@ -101,7 +136,8 @@ export function thresholdFromJson(value: Record<string, unknown>): AnomalyThresh
     !isCount(draws) ||
     draws < 1 ||
     !isCount(seed) ||
-    !isCount(examples)
+    !isCount(examples) ||
+    (nonFinite !== undefined && !isCount(nonFinite))
   ) {
     return undefined;
   }
@@ -115,5 +151,6 @@ export function thresholdFromJson(value: Record<string, unknown>): AnomalyThresh
     ...(falseAlarmRate !== undefined && { falseAlarmRate: Number(falseAlarmRate) }),
     ...(quantile !== undefined && { quantile: Number(quantile) }),
     examples,
+    ...(nonFinite !== undefined && { nonFinite }),
   };
 }

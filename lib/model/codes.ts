@@ -1,6 +1,8 @@
 import { checkInteger, checkOneOf, checkOptions } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
 import type { Core } from './core.ts';
+import { inParts } from './in-parts.ts';
 import {
   checkCodes,
   checkExamples,
@@ -11,6 +13,7 @@ import {
   type Tensor,
 } from './input.ts';
 import { checkFinite, checkOutputSize } from './output.ts';
+import { checkSameSchema } from './same-schema.ts';
 
 /** Moments of the posterior: each [examples, size of z]. */
 export interface Encoding {
@@ -53,12 +56,40 @@ export function readExamples(
   const values = checkExamples('x', x, core.spec, seed);
   const rows = values.length / core.dimensions;
   const known = labels ?? (x instanceof Dataset ? x.labels : undefined);
+  if (x instanceof Dataset) checkSameSchema('x', x.schema, core.schema);
   return { values, rows, seed, labels: checkLabels('x', known, core.spec, rows) };
 }
 
 /** See `VAE.encode`. */
-export async function encode(core: Core, x: Examples, options: Labeled): Promise<Encoding> {
+export async function encode(core: Core, x: Examples | StreamedDataset, options: Labeled): Promise<Encoding> {
   const given = checkOptions('options of encode', options, ['labels']);
+  if (!(x instanceof StreamedDataset)) return encodePart(core, x, given);
+  const parts: Encoding[] = [];
+  for await (const { part, labels } of inParts(core, x, given.labels)) {
+    parts.push(await encodePart(core, part, labels ? { labels } : {}));
+  }
+  return joined(parts);
+}
+
+function joined(parts: readonly Encoding[]): Encoding {
+  const stacked = (tensors: Tensor[]): Tensor => {
+    const [rows, width] = [tensors.reduce((sum, { shape }) => sum + shape[0]!, 0), tensors[0]!.shape[1]!];
+    checkOutputSize('x', rows, width);
+    const data = new Float32Array(rows * width);
+    let at = 0;
+    for (const tensor of tensors) {
+      data.set(tensor.data, at);
+      at += tensor.data.length;
+    }
+    return { data, shape: [rows, width] };
+  };
+  return {
+    mean: stacked(parts.map(({ mean }) => mean)),
+    logVariance: stacked(parts.map(({ logVariance }) => logVariance)),
+  };
+}
+
+async function encodePart(core: Core, x: Examples, given: Labeled): Promise<Encoding> {
   const { values, labels, rows } = readExamples(core, x, given);
   const { mean, logVariance } = await core.call((addon, handle) => addon.encode(handle, values, labels));
   checkFinite('mean of q(z|x)', mean);
@@ -92,20 +123,18 @@ export async function reconstruct(core: Core, x: Examples, options: Labeled): Pr
 }
 
 /** See `VAE.sample`. */
-export async function sample(
-  core: Core,
-  count: number,
-  options: Labeled & { seed?: number },
-): Promise<Tensor> {
+export async function sample(core: Core, count: number, options: DecodeOptions): Promise<Tensor> {
   checkInteger('count', count, 1);
   checkOutputSize('count', count, core.dimensions);
-  const { seed = 0, labels: given } = checkOptions('options of sample', options, ['seed', 'labels']);
+  const known = ['seed', 'labels', 'kind'];
+  const { seed = 0, labels: given, kind = 'mean' } = checkOptions('options of sample', options, known);
+  checkOneOf('kind', kind, ['mean', 'mode', 'sample']);
   checkInteger('seed', seed, 0);
   const { condition } = core.spec;
   const isLabeled = condition?.decoder || condition?.prior;
   const labels = isLabeled ? checkLabels('the examples to draw', given, core.spec, count) : undefined;
   const z = await core.call((addon, handle) => addon.samplePrior(handle, count, seed, labels));
-  return decode(core, z, labels ? { labels } : {});
+  return decode(core, z, { kind, seed, ...(labels && { labels }) });
 }
 
 function isEncoding(value: unknown): value is Encoding {

@@ -3,7 +3,7 @@ import { TorchvaeError } from '../errors.ts';
 import { type Labeled, readExamples } from './codes.ts';
 import type { Core } from './core.ts';
 import { checkCodes, type Examples, type Tensor } from './input.ts';
-import { checkFinite } from './output.ts';
+import { infiniteForNaN } from './output.ts';
 
 /** How one draw of z for each example is made. */
 export interface NoiseOptions extends Labeled {
@@ -13,7 +13,10 @@ export interface NoiseOptions extends Labeled {
   seed?: number;
 }
 
-/** The terms of the loss for each example, in nats, each [n]. */
+/**
+ * The terms of the loss for each example, in nats, each [n]; +Infinity for an example so far from the training data that its density
+ * vanishes.
+ */
 export interface LossesPerExample {
   /** -log p(x|z). */
   reconstruction: Float32Array;
@@ -51,10 +54,10 @@ export async function lossesOf(
   core: Core,
   { values, noise, labels }: ReturnType<typeof readWithNoise>,
 ): Promise<LossesPerExample> {
-  const terms = await core.call((addon, handle) => addon.losses(handle, values, noise, labels));
-  checkFinite('reconstruction', terms.reconstruction);
-  checkFinite('kl', terms.kl);
-  return terms;
+  const { reconstruction, kl } = await core.call((addon, handle) =>
+    addon.losses(handle, values, noise, labels),
+  );
+  return { reconstruction: infiniteForNaN(reconstruction), kl: infiniteForNaN(kl) };
 }
 
 /** See `VAE.negativeLogLikelihood`. */
@@ -69,8 +72,7 @@ export async function negativeLogLikelihood(
   const { samples = 5000 } = given;
   checkInteger('samples', samples, 1, 1 << 24);
   const result = await core.call((addon, handle) => addon.importance(handle, values, samples, seed, labels));
-  checkFinite('the likelihood', result);
-  return result;
+  return infiniteForNaN(result);
 }
 
 /** See `VAE.divergences`. */
@@ -82,6 +84,5 @@ export async function divergences(
   const given = checkOptions('options of divergences', options, ['labels', 'seed']);
   const { values, labels, rows, seed } = readExamples(core, x, given);
   const result = await core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
-  checkFinite('the divergence', result.values);
-  return { data: result.values, shape: [rows, result.groups] };
+  return { data: infiniteForNaN(result.values), shape: [rows, result.groups] };
 }

@@ -1,9 +1,10 @@
 import type { LossSums } from '../runtime/native.ts';
+import type { ModelSpec } from './spec.ts';
 
 /**
  * The terms of the objective: summed over the dimensions of one example, averaged over the examples, in nats.
  * `loss` is what training minimizes: reconstruction + beta kl for the plain ELBO, and what other objectives add or put in its
- * place. elbo = -(reconstruction + kl) whatever the objective, so that models of different objectives can be compared.
+ * place. elbo = -(reconstruction + kl) whatever the objective's weights, so that models of different objectives can be compared.
  */
 export interface Losses {
   /** -log p(x|z). */
@@ -12,22 +13,29 @@ export interface Losses {
   kl: number;
   /** What training minimizes, each batch with the weights that were due. */
   loss: number;
-  /** The evidence lower bound of log p(x). */
-  elbo: number;
+  /** The evidence lower bound of log p(x); missing for deterministic posteriors and the objectives `wae-mmd` and `rae`, which aim at something else. */
+  elbo?: number;
   /** The weight of the KL divergence in `loss`. */
   beta: number;
-  /** -elbo divided by the dimensions of x. */
-  natsPerDimension: number;
+  /** -elbo divided by the dimensions of x; missing with it. */
+  natsPerDimension?: number;
   /** The objective's further terms, by their names. */
   terms?: Record<string, number>;
 }
 
+/**
+ * Whether reconstruction + kl bounds -log p(x), which a code without a density does not, and is something that training aims at: the
+ * Wasserstein and the regularized autoencoder have other aims.
+ */
+export function hasBound({ posterior, objective }: ModelSpec): boolean {
+  return posterior.type !== 'deterministic' && objective.type !== 'wae-mmd' && objective.type !== 'rae';
+}
+
 /** Averages of sums over examples. */
 export function toLosses(
+  { spec, dimensions, termNames }: { spec: ModelSpec; dimensions: number; termNames: readonly string[] },
   sums: LossSums,
   beta: number,
-  dimensions: number,
-  termNames: readonly string[] = [],
 ): Losses {
   const reconstruction = sums.reconstruction / sums.examples;
   const kl = sums.kl / sums.examples;
@@ -36,9 +44,8 @@ export function toLosses(
     reconstruction,
     kl,
     loss: sums.loss / sums.examples,
-    elbo,
     beta,
-    natsPerDimension: -elbo / dimensions,
+    ...(hasBound(spec) && { elbo, natsPerDimension: -elbo / dimensions }),
     ...(termNames.length > 0 &&
       sums.terms.length > 0 && {
         terms: Object.fromEntries(termNames.map((name, i) => [name, sums.terms[i]! / sums.examples])),

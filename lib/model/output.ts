@@ -14,6 +14,14 @@ export function checkFinite(name: string, values: Float32Array, allowed?: number
   }
 }
 
+/**
+ * Values of -log densities with +Infinity in place of NaN: of finite rows only, NaN is the difference of infinities of one that lies too
+ * far out for its density to be computed.
+ */
+export function infiniteForNaN(values: Float32Array): Float32Array {
+  return values.map((value) => (Number.isNaN(value) ? Infinity : value));
+}
+
 /** @throws TorchvaeError ERR_RANGE for more rows than one result can hold */
 export function checkOutputSize(name: string, rows: number, columns: number): void {
   const limit = Math.floor(MAX_VALUES / columns);

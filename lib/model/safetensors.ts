@@ -74,7 +74,7 @@ function checkTensor(name: string, tensor: HostTensor): HostTensor {
   const { dtype, shape, data } = tensor;
   checkOneOf(`dtype of tensor ${name}`, dtype, TYPES);
   if (name === METADATA) throw new TorchvaeError('ERR_RANGE', expected('another name', 'a tensor', name));
-  if (!(data instanceof ARRAYS[dtype])) {
+  if (data?.[Symbol.toStringTag] !== ARRAYS[dtype].name) {
     throw new TorchvaeError(
       'ERR_TYPE',
       expected(`a ${ARRAYS[dtype].name} (${dtype})`, `tensor ${name}`, data),

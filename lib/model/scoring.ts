@@ -1,9 +1,13 @@
+import { types } from 'node:util';
 import { checkOptions } from '../check.ts';
-import { Dataset } from '../data/dataset.ts';
+import { type CellCounts, Dataset } from '../data/dataset.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import {
   type AnomalyThreshold,
   completeScoring,
+  type RowState,
+  rowStates,
   SCORE_OPTIONS,
   type ScoreOptions,
   type Scoring,
@@ -13,26 +17,35 @@ import {
 import { type Labeled, readExamples } from './codes.ts';
 import type { Core } from './core.ts';
 import { lossesOf, negativeLogLikelihood } from './densities.ts';
-import type { Examples } from './input.ts';
+import { inParts, joined } from './in-parts.ts';
+import { type Examples, isTensor } from './input.ts';
 
 /** The result of `VAE.detect`, in the order of the examples. */
 export interface Anomalies {
-  /** In nats: higher is stranger. */
+  /** In nats: higher is stranger. See `VAE.score` for those that are not finite. */
   scores: Float32Array;
-  /** Whether each score lies above the threshold. */
+  /** Whether each example may not pass as normal: its score lies above the threshold, or it has none. */
   anomalous: boolean[];
+  /** What each score is worth. */
+  states: RowState[];
+  /** The cells of each example that are not as in its row, where a table has such cells. */
+  cells?: CellCounts;
 }
 
 /** See `VAE.score`. */
-export async function score(core: Core, x: Examples, options: Labeled & ScoreOptions): Promise<Float32Array> {
+export async function score(
+  core: Core,
+  x: Examples | StreamedDataset,
+  options: Labeled & ScoreOptions,
+): Promise<Float32Array> {
   const given = checkOptions('options of score', options, [...SCORE_OPTIONS, 'labels']);
-  return scores(core, x, completeScoring(given), given.labels);
+  return (await scored(core, x, completeScoring(given), given.labels)).scores;
 }
 
 /** See `VAE.fitThreshold`. */
 export async function fitThreshold(
   core: Core,
-  x: Examples,
+  x: Examples | StreamedDataset,
   options: Labeled & ThresholdOptions,
 ): Promise<AnomalyThreshold> {
   const known = [...SCORE_OPTIONS, 'labels', 'falseAlarmRate', 'quantile'];
@@ -43,12 +56,17 @@ export async function fitThreshold(
     ...(falseAlarmRate !== undefined && { falseAlarmRate }),
     ...(quantile !== undefined && { quantile }),
   };
-  core.threshold = thresholdOf(await scores(core, x, scoring, labels), scoring, wanted);
+  const { scores } = await scored(core, x, scoring, labels);
+  core.threshold = thresholdOf(scores, scoring, wanted);
   return core.threshold;
 }
 
 /** See `VAE.detect`. */
-export async function detect(core: Core, x: Examples, options: Labeled): Promise<Anomalies> {
+export async function detect(
+  core: Core,
+  x: Examples | StreamedDataset,
+  options: Labeled,
+): Promise<Anomalies> {
   const { labels } = checkOptions('options of detect', options, ['labels']);
   const { threshold } = core;
   if (!threshold) {
@@ -57,16 +75,55 @@ export async function detect(core: Core, x: Examples, options: Labeled): Promise
       'This VAE has no threshold for anomalies; set one: await vae.fitThreshold(normal, { falseAlarmRate: 0.01 })',
     );
   }
-  const found = await scores(core, x, threshold, labels);
-  return { scores: found, anomalous: Array.from(found, (value) => value > threshold.value) };
+  const { scores, cells } = await scored(core, x, threshold, labels);
+  return {
+    scores,
+    // Not `>`: what has no score is not known to be normal.
+    anomalous: Array.from(scores, (value) => !(value <= threshold.value)),
+    states: rowStates(scores, cells),
+    ...(cells && { cells }),
+  };
 }
 
-function isDrawn(x: Examples): boolean {
-  return x instanceof Dataset && x.binarization === 'dynamic';
+interface Scored {
+  scores: Float32Array;
+  cells: CellCounts | undefined;
 }
 
-/** The scores of examples, [n], by a measure and a number of draws. */
-async function scores(
+/** The scores of examples, [n], by a measure and a number of draws, and what was not as in their rows. */
+async function scored(
+  core: Core,
+  x: Examples | StreamedDataset,
+  scoring: Scoring,
+  labels: Labeled['labels'],
+): Promise<Scored> {
+  if (!(x instanceof StreamedDataset)) return scoredPart(core, x, scoring, labels);
+  const parts: Scored[] = [];
+  for await (const window of inParts(core, x, labels)) {
+    parts.push(await scoredPart(core, window.part, scoring, window.labels));
+  }
+  return joined(parts);
+}
+
+async function scoredPart(
+  core: Core,
+  x: Examples,
+  scoring: Scoring,
+  labels: Labeled['labels'],
+): Promise<Scored> {
+  const cells = x instanceof Dataset ? x.cells : undefined;
+  const { readable, invalid } = withoutInvalid(x, core.dimensions);
+  const scores = await average(core, readable, scoring, labels);
+  // Of a category that it never saw the model knows nothing, and what is not a number has no likelihood.
+  cells?.unseen.forEach((count, i) => {
+    if (count > 0) scores[i] = Infinity;
+  });
+  for (const row of invalid) scores[row] = Number.NaN;
+  return { scores, cells };
+}
+
+/** The average over the draws of z. */
+async function average(
   core: Core,
   x: Examples,
   { measure, draws, seed }: Scoring,
@@ -76,14 +133,27 @@ async function scores(
   if (measure === 'likelihood') return negativeLogLikelihood(core, x, { samples: draws, seed, ...given });
   let read = readExamples(core, x, { seed, ...given });
   const total = new Float64Array(read.rows);
+  const isDrawn = x instanceof Dataset && x.binarization === 'dynamic';
   for (let draw = 0; draw < draws; draw++) {
     const noise = seed + draw;
     // Dynamic binarization draws other values for each draw; all other examples were checked once.
-    if (isDrawn(x)) read = readExamples(core, x, { seed: noise, ...given });
+    if (isDrawn) read = readExamples(core, x, { seed: noise, ...given });
     const { reconstruction, kl } = await lossesOf(core, { ...read, noise });
     for (let i = 0; i < total.length; i++) {
       total[i]! += reconstruction[i]! + (measure === 'elbo' ? kl[i]! : 0);
     }
   }
   return Float32Array.from(total, (sum) => sum / draws);
+}
+
+/** The examples with zeros in place of the rows that hold NaN or an infinity, and the indices of these rows. */
+function withoutInvalid(x: Examples, size: number): { readable: Examples; invalid: ReadonlySet<number> } {
+  const invalid = new Set<number>();
+  const values: unknown = x instanceof Dataset ? undefined : isTensor(x) ? x.data : x;
+  if (!types.isFloat32Array(values)) return { readable: x, invalid };
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) invalid.add(Math.floor(i / size));
+  if (invalid.size === 0) return { readable: x, invalid };
+  const data = Float32Array.from(values);
+  for (const row of invalid) data.fill(0, row * size, (row + 1) * size);
+  return { readable: isTensor(x) ? { ...x, data } : data, invalid };
 }

@@ -81,7 +81,7 @@ function epochOf(line: Json): EpochRecord {
     epoch: numberOf(line.epoch),
     step: numberOf(line.step),
     seconds: numberOf(line.seconds),
-    train: lossesOf(line.train) ?? { loss: NaN, reconstruction: NaN, kl: NaN, elbo: NaN },
+    train: lossesOf(line.train) ?? { loss: NaN, reconstruction: NaN, kl: NaN },
     learningRate: numberOf(line.learningRate),
     ...(defined(optional) as Partial<EpochRecord>),
   };
@@ -94,7 +94,7 @@ function lossesOf(value: unknown): LossRecord | undefined {
       loss: numberOf(losses.loss),
       reconstruction: numberOf(losses.reconstruction),
       kl: numberOf(losses.kl),
-      elbo: numberOf(losses.elbo),
+      ...(typeof losses.elbo === 'number' && { elbo: losses.elbo }),
     }
   );
 }

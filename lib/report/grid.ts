@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Picture } from './png.ts';
@@ -64,7 +65,7 @@ export function reconstructionGrid(
   options: GridOptions = {},
 ): Picture {
   const { channels, height, width } = checkImages('originals', originals, shape);
-  if (!(reconstructions instanceof Float32Array)) {
+  if (!types.isFloat32Array(reconstructions)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'reconstructions', reconstructions));
   }
   checkOptions('options of reconstructionGrid', options, ['columns', 'padding', 'scale']);
@@ -102,7 +103,7 @@ function checkImages(name: string, images: unknown, shape: readonly number[]): E
     const what = '[height, width] or [channels, height, width] with 1 or 3 channels';
     throw new TorchvaeError('ERR_SHAPE', `Expected ${what} for shape but received [${shape.join(', ')}]`);
   }
-  if (!(images instanceof Float32Array)) {
+  if (!types.isFloat32Array(images)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', name, images));
   }
   const size = channels * height * width;

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { checkOneOf, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { ACTIVE_VARIANCE } from '../evaluation/collapse.ts';
@@ -79,7 +80,7 @@ export function klBars(survey: NonNullable<EpochRecord['latentHealth']>): Plot {
   }
   const { klPerDimension, meanVariance } = survey;
   for (const [name, values] of Object.entries({ klPerDimension, meanVariance })) {
-    if (Array.isArray(values) || values instanceof Float32Array) continue;
+    if (Array.isArray(values) || types.isFloat32Array(values)) continue;
     throw new TorchvaeError('ERR_TYPE', expected('an array of numbers', name, values));
   }
   // Where there is no closed form, one number stands for all dimensions.

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { decode, encode } from 'fast-png';
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
@@ -26,8 +27,7 @@ export function checkPicture(picture: Picture): Picture {
   if (channels !== 1 && channels !== 3) {
     throw new TorchvaeError('ERR_RANGE', expected('1 or 3', 'channels', channels));
   }
-  if (!(data instanceof Uint8Array))
-    throw new TorchvaeError('ERR_TYPE', expected('a Uint8Array', 'data', data));
+  if (!types.isUint8Array(data)) throw new TorchvaeError('ERR_TYPE', expected('a Uint8Array', 'data', data));
   if (data.length !== width * height * channels) {
     const what = `${width} x ${height} x ${channels} values`;
     throw new TorchvaeError('ERR_SHAPE', expected(what, 'data', data));

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, isTemporaryFile, writeFileAtomic } from '../files.ts';
 import type { Losses } from '../model/losses.ts';
@@ -134,7 +135,7 @@ function readText(path: string): Promise<string> {
 
 /** A replacer for `JSON.stringify`, which makes an object of a typed array without it. */
 export function plainArrays(_key: string, value: unknown): unknown {
-  return value instanceof Float32Array ? Array.from(value) : value;
+  return types.isFloat32Array(value) ? Array.from(value) : value;
 }
 
 /** A line that a crash cut short counts as one of an epoch that is not kept. */

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { type ErrorCode, TorchvaeError } from '../errors.ts';
 import { packageVersion } from '../package.ts';
 import { binaryFolders } from './binaries.ts';
@@ -175,7 +176,7 @@ function enginePaths(
 export function callAddon<T>(call: () => T): T {
   try {
     const result = call();
-    return result instanceof Promise ? (result.catch(rethrow) as T) : result;
+    return types.isPromise(result) ? (result.catch(rethrow) as T) : result;
   } catch (error) {
     return rethrow(error);
   }

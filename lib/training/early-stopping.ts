@@ -1,6 +1,8 @@
 import { checkInteger, checkNumber, checkOneOf, checkOptions } from '../check.ts';
+import { TorchvaeError } from '../errors.ts';
 import type { Best } from '../model/core.ts';
-import type { Losses } from '../model/losses.ts';
+import { hasBound, type Losses } from '../model/losses.ts';
+import type { ModelSpec } from '../model/spec.ts';
 
 const MONITORS = ['loss', 'elbo', 'reconstruction'] as const;
 
@@ -32,12 +34,22 @@ export interface CompleteStopping extends Required<EarlyStopping> {
   of: string;
 }
 
-/** @throws TorchvaeError ERR_TYPE, ERR_RANGE naming the setting */
-export function checkStopping(given: EarlyStopping | undefined, isValidated: boolean): CompleteStopping {
+/** @throws TorchvaeError ERR_TYPE, ERR_RANGE naming the setting; ERR_STATE for the elbo of a model that has none */
+export function checkStopping(
+  given: EarlyStopping | undefined,
+  isValidated: boolean,
+  spec: ModelSpec,
+): CompleteStopping {
   const known = ['patience', 'minDelta', 'monitor'];
   const options =
     given === undefined ? undefined : checkOptions('options.earlyStopping of fit', given, known);
   const monitor = checkOneOf('earlyStopping.monitor', options?.monitor ?? 'loss', MONITORS);
+  if (monitor === 'elbo' && !hasBound(spec)) {
+    throw new TorchvaeError(
+      'ERR_STATE',
+      'Expected a model with an evidence lower bound for the monitor elbo but this one has none; monitor its loss',
+    );
+  }
   return {
     patience: options
       ? checkInteger('earlyStopping.patience', options.patience, 1)
@@ -73,6 +85,7 @@ export function hasStopped({ patience, of }: CompleteStopping, best: Best | unde
 }
 
 function judged(monitor: CompleteStopping['monitor'], { loss, reconstruction, elbo }: Losses): number {
-  if (monitor === 'elbo') return -elbo;
+  // Where it is missing, checkStopping has refused to judge by it.
+  if (monitor === 'elbo') return -elbo!;
   return monitor === 'reconstruction' ? reconstruction : loss;
 }

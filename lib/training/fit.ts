@@ -7,11 +7,13 @@ import { type LatentHealth, surveyLatents } from '../evaluation/collapse.ts';
 import type { Core, Position } from '../model/core.ts';
 import { checkData } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
+import { checkSameSchema } from '../model/same-schema.ts';
 import type { TrainResult } from '../runtime/native.ts';
 import { type BestEpoch, checkStopping, type EarlyStopping, hasStopped, noteBest } from './early-stopping.ts';
 import { checkStreamable, type Feed, openFeed, shuffledWindow, type Window } from './feed.ts';
-import { describeFaults, type GradientHealth, judgeGradients } from './gradient-health.ts';
+import { describeFaults, type GradientHealth, judgeGradients, LossWatch } from './gradient-health.ts';
 import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
+import { farthestValue } from './odd-values.ts';
 import {
   checkOptimizer,
   checkSameOptimizer,
@@ -137,14 +139,18 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
   ]);
   checkBoolean('shuffle', shuffle);
   checkBoolean('latentHealth', latentHealth);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
     throw new TorchvaeError('ERR_TYPE', expected('an AbortSignal', 'signal', signal));
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new TorchvaeError('ERR_TYPE', expected('a function', 'onProgress', onProgress));
   }
   checkData('train', train, core.spec);
-  if (validation !== undefined) checkData('validation', validation, core.spec);
+  if (core.position.step > 0) checkSameSchema('train', train.schema, core.schema);
+  if (validation !== undefined) {
+    checkData('validation', validation, core.spec);
+    checkSameSchema('validation', validation.schema, train.schema);
+  }
   const optimizer = checkOptimizer(ofOptimizer, preset.learningRate);
   const { accumulate } = optimizer.native;
   const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
@@ -156,7 +162,7 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     window,
     optimizer,
     schedule: checkSchedule(schedule),
-    stopping: checkStopping(earlyStopping, validation !== undefined),
+    stopping: checkStopping(earlyStopping, validation !== undefined, core.spec),
     validation,
     gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
     latentHealth,
@@ -201,8 +207,9 @@ async function* runEpochs(
     const surveyed = settings.latentHealth ? await someOf(judged, SURVEYED, ends) : undefined;
     feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
     core.schema = train.schema;
+    const watch = new LossWatch(core.dimensions);
     while (core.position.epoch < lastEpoch && !hasStopped(settings.stopping, core.position.best)) {
-      yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed);
+      yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed, watch);
     }
   } finally {
     settings.signal?.removeEventListener('abort', abort);
@@ -243,6 +250,7 @@ async function runEpoch(
   settings: Settings,
   lastEpoch: number,
   surveyed: Dataset | undefined,
+  watch: LossWatch,
 ): Promise<EpochResult> {
   const started = performance.now();
   const { signal, validation, window } = settings;
@@ -262,6 +270,7 @@ async function runEpoch(
   let skipped = 0;
   let skippedBecause: string | undefined;
   let gradientHealth: GradientHealth | undefined;
+  let jump: string | undefined;
   while (core.position.stepInEpoch < stepsPerEpoch) {
     throwIfAborted(signal);
     const due = await feed.window(core.position.epoch, core.position.stepInEpoch);
@@ -270,16 +279,19 @@ async function runEpoch(
       Math.ceil(pace.nextChunk() / accumulate) * accumulate - (core.position.stepInEpoch % accumulate),
       Math.min(due.endStep, stepsPerEpoch) - core.position.stepInEpoch,
     );
+    const before = partial.sums;
     const result = await runChunk(core, partial, due, settings, steps);
     pace.note(result);
     skipped += result.skipped;
     if (result.skipped > 0) skippedBecause ??= `${describeFaults(result.faults)} became NaN or infinite`;
     if (result.reason === 'aborted') throwIfAborted(signal, core);
-    if (result.reason === 'nonfinite') throwNonFinite(core, settings, result.faults);
-    if (result.norms.length > 0) gradientHealth = judgeGradients(result.norms, core.parameterSizes);
+    if (result.reason === 'nonfinite') throw await nonFinite(core, settings, train, result.faults);
+    jump ??= watch.note(before, partial.sums);
+    if (result.norms.length > 0)
+      gradientHealth = judgeGradients(result.norms, core.parameterSizes, core.spec, jump);
     const { stepInEpoch, epoch, step } = core.position;
     settings.onProgress?.({
-      ...toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames),
+      ...toLosses(core, partial.sums, betaNow(core)),
       epoch: epoch + 1,
       lastEpoch,
       stepInEpoch,
@@ -291,13 +303,13 @@ async function runEpoch(
       secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
     });
   }
-  if (partial.sums.examples === 0) throwAllSkipped(core, settings, skippedBecause);
+  if (partial.sums.examples === 0) throw await allSkipped(core, settings, train, skippedBecause);
   // The epoch counts as done only after its validation: after an abort in between, the next fit() repeats the validation.
   const validated = validation && (await evaluate(core, validation, 0, signal));
   const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
-  const losses = toLosses(partial.sums, betaNow(core), core.dimensions, core.termNames);
+  const losses = toLosses(core, partial.sums, betaNow(core));
   const { epoch, step, optimizer } = core.position;
   const judged = await atScheduleEnd(core, losses, validated, settings);
   const plateau = notePlateau(settings.schedule, core.position.plateau, judged.loss);
@@ -407,28 +419,42 @@ function runChunk(
   });
 }
 
-function throwNonFinite(core: Core, settings: Settings, faults: readonly string[]): never {
+async function nonFinite(
+  core: Core,
+  settings: Settings,
+  train: Dataset | StreamedDataset,
+  faults: readonly string[],
+): Promise<TorchvaeError> {
   const { step, epoch } = core.position;
-  throw new TorchvaeError(
+  return new TorchvaeError(
     'ERR_NONFINITE',
     `${describeFaults(faults)} became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
-      remedyOf(settings),
+      (await remedyOf(settings, train)),
   );
 }
 
 /** An epoch that changed nothing would come again and again; the next fit() begins it anew, as its options may differ. */
-function throwAllSkipped(core: Core, settings: Settings, because: string | undefined): never {
+async function allSkipped(
+  core: Core,
+  settings: Settings,
+  train: Dataset | StreamedDataset,
+  because: string | undefined,
+): Promise<TorchvaeError> {
   const { partial: _, ...position } = core.position;
   core.position = { ...position, stepInEpoch: 0 };
   const what = because ?? `${describeFaults([])} became NaN or infinite`;
-  throw new TorchvaeError(
+  return new TorchvaeError(
     'ERR_NONFINITE',
-    `Every update of epoch ${position.epoch + 1} was left out: ${what}. ${remedyOf(settings)}`,
+    `Every update of epoch ${position.epoch + 1} was left out: ${what}. ${await remedyOf(settings, train)}`,
   );
 }
 
-function remedyOf({ optimizer: { learningRate } }: Settings): string {
-  return `Lower the learning rate (now ${learningRate}), clip the gradient (clip: { norm: 1 }), or check the data's scale`;
+async function remedyOf(
+  { optimizer: { learningRate } }: Settings,
+  train: Dataset | StreamedDataset,
+): Promise<string> {
+  const remedy = `Lower the learning rate (now ${learningRate}), clip the gradient (clip: { norm: 1 }), or check the data's scale`;
+  return remedy + (await farthestValue(train));
 }
 
 /** Chooses how many steps to hand over at a time, from the time that the last ones took. */

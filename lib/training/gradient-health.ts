@@ -1,4 +1,5 @@
-import type { TensorNorms } from '../runtime/native.ts';
+import type { ModelSpec } from '../model/spec.ts';
+import type { LossSums, TensorNorms } from '../runtime/native.ts';
 
 /** One tensor of weights in one step; Euclidean norms. */
 export interface LayerHealth {
@@ -12,15 +13,15 @@ export interface LayerHealth {
   weight: number;
 }
 
-/** The gradients of one observed step, and a verdict on them. */
+/** The gradients of one observed step, and a verdict on them and on the losses since the last one. */
 export interface GradientHealth {
   /** From the input to the output. */
   layers: LayerHealth[];
   /** Of the whole gradient, before clipping. */
   norm: number;
   /**
-   * `vanishing`: a layer's weights get less than a thousandth of the gradient that another's get; `exploding`: the
-   * norm of the whole is above 10,000, or a step changes a layer by more than half of its norm.
+   * `vanishing`: a layer's weights get next to nothing of the gradient that another's get, and hardly move; `exploding`: a step
+   * changes a layer by more than half of its norm, or a loss jumped far above where it had been.
    */
   verdict: 'healthy' | 'vanishing' | 'exploding';
   /** The layer that the verdict is about; missing for `healthy`. */
@@ -29,50 +30,102 @@ export interface GradientHealth {
   advice?: string;
 }
 
-/**
- * The least share of the largest gradient that a layer's weights should get, by root mean square. A sigmoid's slope is at
- * most 1/4, so that four such layers and weights below 1 come to about this.
- */
-export const VANISHING_SHARE = 1e-3;
-/** A norm of the whole gradient, in nats, far above what a model of any size here begins with. */
-export const EXPLODING_NORM = 1e4;
+/** The share of the largest gradient, by root mean square, below which a layer learns nothing under any optimizer. */
+export const VANISHING_SHARE = 1e-5;
+/** The share that is too little where the layer also hardly moves; adaptive optimizers make up for more. */
+export const SMALL_SHARE = 1e-3;
+/** The part of the others' relative updates from which on a layer hardly moves. */
+export const SLOW_UPDATE = 1e-2;
 /** The largest part of a layer's norm that one step should change. */
 export const EXPLODING_STEP = 0.5;
 
-/** Root mean squares are compared, so that a wide layer counts no more than a narrow one. */
+/**
+ * A verdict on one step. Root mean squares are compared, so that a wide layer counts no more than a narrow one.
+ *
+ * @param jump what a loss did since the last verdict, from {@link LossWatch}
+ */
 export function judgeGradients(
   norms: readonly TensorNorms[],
   sizes: ReadonlyMap<string, number>,
+  spec: Pick<ModelSpec, 'encoder' | 'decoder'>,
+  jump?: string,
 ): GradientHealth {
   const layers = norms.map(({ name, gradient, update, weight }) => ({ name, gradient, update, weight }));
-  const norm = Math.hypot(...layers.map(({ gradient }) => gradient));
-  const health = { layers, norm };
+  const health = { layers, norm: Math.hypot(...layers.map(({ gradient }) => gradient)) };
   const weights = layers.filter(({ name }) => name.endsWith('.weight'));
-  const jump = weights.find(({ update, weight }) => weight > 0 && update > EXPLODING_STEP * weight);
-  if (norm > EXPLODING_NORM || jump) {
-    const largest = weights.reduce(
-      (most, layer) => (layer.gradient > most.gradient ? layer : most),
-      weights[0]!,
-    );
+  const moved = ({ update, weight }: LayerHealth) => (weight > 0 ? update / weight : 0);
+  const fastest = weights.reduce((most, layer) => (moved(layer) > moved(most) ? layer : most), weights[0]!);
+  if (jump !== undefined || moved(fastest) > EXPLODING_STEP) {
+    const advice =
+      'clip the gradient (clip: { norm: 1 }), lower the learning rate, or normalize (norm: layer)';
     return {
       ...health,
       verdict: 'exploding',
-      layer: (jump ?? largest).name,
-      advice: 'clip the gradient (clip: { norm: 1 }), lower the learning rate, or normalize (norm: layer)',
+      layer: fastest.name,
+      advice: jump === undefined ? advice : `${jump}: ${advice}`,
     };
   }
   const rms = ({ name, gradient }: LayerHealth) => gradient / Math.sqrt(sizes.get(name) ?? 1);
   const largest = Math.max(...weights.map(rms));
-  const weakest = weights.reduce((least, layer) => (rms(layer) < rms(least) ? layer : least), weights[0]!);
-  if (weights.length > 1 && rms(weakest) < VANISHING_SHARE * largest) {
-    return {
-      ...health,
-      verdict: 'vanishing',
-      layer: weakest.name,
-      advice: 'use relu or elu for sigmoid or tanh, normalize (norm: batch or layer), or take layers away',
-    };
+  const usual = weights.map(moved).sort((a, b) => a - b)[Math.floor(weights.length / 2)]!;
+  const isVanishing = (layer: LayerHealth) =>
+    rms(layer) < VANISHING_SHARE * largest ||
+    (rms(layer) < SMALL_SHARE * largest && moved(layer) < SLOW_UPDATE * usual);
+  const weakest = weights.filter(isVanishing).sort((a, b) => rms(a) - rms(b))[0];
+  if (!weakest) return { ...health, verdict: 'healthy' };
+  return { ...health, verdict: 'vanishing', layer: weakest.name, advice: remedyFor(weakest, spec) };
+}
+
+const SATURATING: readonly string[] = ['sigmoid', 'tanh'];
+
+/** What can help the layer, given what its network has already. */
+function remedyFor(
+  { name, gradient }: LayerHealth,
+  { encoder, decoder }: Pick<ModelSpec, 'encoder' | 'decoder'>,
+): string {
+  if (gradient === 0)
+    return 'its units no longer answer to any input: lower the learning rate, or use gelu or elu';
+  const { activation, norm } = (name.startsWith('decoder') ? decoder : encoder) as {
+    activation?: string;
+    norm?: string;
+  };
+  const remedies = [
+    ...(activation && SATURATING.includes(activation) ? [`use relu or gelu for ${activation}`] : []),
+    ...(norm === undefined || norm === 'none' ? ['normalize (norm: batch or layer)'] : []),
+    'take layers away',
+  ];
+  return remedies.join(', or ');
+}
+
+/** Nats above the lowest mean of a term so far that are a jump, at least, and as a multiple of its size. */
+const JUMP = { nats: 1000, factor: 10 };
+
+/** Looks for jumps of the losses, in all steps and not in those alone whose gradients are observed. */
+export class LossWatch {
+  readonly #dimensions: number;
+  readonly #lowest = new Map<string, number>();
+
+  /** @param dimensions of one example, as losses grow with them */
+  constructor(dimensions: number) {
+    this.#dimensions = dimensions;
   }
-  return { ...health, verdict: 'healthy' };
+
+  /** What jumped in the steps between these sums over examples, in words; undefined where nothing did. */
+  note(before: LossSums, after: LossSums): string | undefined {
+    const examples = after.examples - before.examples;
+    if (examples === 0) return undefined;
+    let jump: string | undefined;
+    for (const term of ['loss', 'reconstruction', 'kl'] as const) {
+      const mean = (after[term] - before[term]) / examples;
+      const lowest = this.#lowest.get(term) ?? mean;
+      const size = Math.max(Math.abs(lowest), this.#dimensions);
+      if (mean > lowest + Math.max(JUMP.nats, JUMP.factor * size)) {
+        jump ??= `the ${term} jumped from ${lowest.toPrecision(3)} to ${mean.toPrecision(3)} nats`;
+      }
+      this.#lowest.set(term, Math.min(lowest, mean));
+    }
+    return jump;
+  }
 }
 
 /** Says where numbers ceased to be finite, from what the engine found in the order of computation. */

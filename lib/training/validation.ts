@@ -5,6 +5,7 @@ import type { Core } from '../model/core.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums } from '../runtime/native.ts';
 import { forEachWindow } from './feed.ts';
+import { farthestValue } from './odd-values.ts';
 import { betaAt, weightsAt } from './schedule.ts';
 
 /** Examples that validation takes at a time; objectives of a batch, such as MMD, are averaged over these. */
@@ -41,12 +42,12 @@ export async function evaluate(
   };
   if (data instanceof StreamedDataset) await forEachWindow(core, data, seed, core.untilDisposed(signal), add);
   else await add(await core.device.upload(data), seed, data.length);
-  const losses = toLosses(sums, betaAt(core.spec.objective, step), core.dimensions, core.termNames);
+  const losses = toLosses(core, sums, betaAt(core.spec.objective, step));
   if (Number.isFinite(losses.loss)) return losses;
   throw new TorchvaeError(
     'ERR_NONFINITE',
     `The mean loss over ${data.name} is ${losses.loss} (reconstruction ${losses.reconstruction}, kl ${losses.kl}); ` +
-      "check the weights and the data's scale",
+      `check the weights and the data's scale${await farthestValue(data)}`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { checkNumber, checkOneOf } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { Random } from '../random.ts';
@@ -38,7 +39,7 @@ export function checkBinarize({ mode, threshold, seed }: BinarizeOptions): Requi
 
 /** Bytes 0 and 255, of bytes that mean b/255 or of floats in [0, 1]. */
 export function thresholded(values: Uint8Array | Float32Array, threshold: number): Uint8Array {
-  const limit = values instanceof Uint8Array ? threshold * 255 : threshold;
+  const limit = types.isUint8Array(values) ? threshold * 255 : threshold;
   const result = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) result[i] = values[i]! >= limit ? 255 : 0;
   return result;
@@ -47,7 +48,7 @@ export function thresholded(values: Uint8Array | Float32Array, threshold: number
 /** Bytes 0 and 255, 255 with the chance that the value is. */
 export function drawn(values: Uint8Array | Float32Array, seed: number): Uint8Array {
   const random = new Random(seed);
-  const scale = (values instanceof Uint8Array ? 255 : 1) / 2 ** 32;
+  const scale = (types.isUint8Array(values) ? 255 : 1) / 2 ** 32;
   const result = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) result[i] = random.uint32() * scale < values[i]! ? 255 : 0;
   return result;

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { checkInteger, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 
@@ -26,7 +27,7 @@ export function checkShape(shape: unknown): readonly number[] {
 
 /** Checks type and length of the data, and that `kind` allows every value. */
 export function checkValues(data: unknown, shape: readonly number[], kind: DataKind): void {
-  if (!(data instanceof Uint8Array) && !(data instanceof Float32Array)) {
+  if (!types.isUint8Array(data) && !types.isFloat32Array(data)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Uint8Array or Float32Array', 'data', data));
   }
   const size = shape.reduce((product, extent) => product * extent, 1);
@@ -34,13 +35,13 @@ export function checkValues(data: unknown, shape: readonly number[], kind: DataK
     const what = `a multiple of ${size} values (examples of ${shape.join('x')})`;
     throw new TorchvaeError('ERR_SHAPE', expected(what, 'data', data));
   }
-  if (data instanceof Uint8Array && (kind === 'real' || kind === 'categorical')) {
+  if (types.isUint8Array(data) && (kind === 'real' || kind === 'categorical')) {
     const what = `a Float32Array (a byte means pixel/255, so bytes cannot be ${kind})`;
     throw new TorchvaeError('ERR_TYPE', expected(what, 'data', data));
   }
-  const bad = data instanceof Uint8Array ? findBadByte(data, kind) : findBadFloat(data, kind);
+  const bad = types.isUint8Array(data) ? findBadByte(data, kind) : findBadFloat(data, kind);
   if (bad < 0) return;
-  const bytes = data instanceof Uint8Array ? ' as bytes' : '';
+  const bytes = types.isUint8Array(data) ? ' as bytes' : '';
   const allowed = { binary: `0 or ${bytes ? 255 : 1}`, unit: 'numbers in [0, 1]', real: 'finite numbers' };
   const what = kind === 'categorical' ? 'whole numbers from 0 to 16777215' : allowed[kind];
   const message = `Expected ${what}${bytes} for data of kind ${kind} but received ${data[bad]} at ${place(bad, shape, size)}`;
@@ -84,7 +85,7 @@ function place(index: number, shape: readonly number[], size: number): string {
 export function checkLabels(labels: unknown, classes: unknown, length: number): void {
   if (classes !== undefined) checkClasses(classes, labels);
   if (labels === undefined) return;
-  if (!(labels instanceof Int32Array)) {
+  if (!types.isInt32Array(labels)) {
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array', 'labels', labels));
   }
   if (labels.length !== length) {
@@ -115,7 +116,7 @@ export function checkFactors(factors: readonly Factor[], values: unknown, length
     checkInteger(`factors[${i}].size`, factor.size, 0);
   });
   if (values === undefined && factors.length === 0) return;
-  if (!(values instanceof Int32Array) && !(values instanceof Float32Array)) {
+  if (!types.isInt32Array(values) && !types.isFloat32Array(values)) {
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or Float32Array', 'factorValues', values));
   }
   if (values.length !== length * factors.length) {
@@ -134,7 +135,7 @@ export function checkFactors(factors: readonly Factor[], values: unknown, length
 
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE for labels that are not whole numbers */
 export function wholeNumbers(labels: Int32Array | readonly number[]): Int32Array {
-  if (labels instanceof Int32Array) return Int32Array.from(labels);
+  if (types.isInt32Array(labels)) return Int32Array.from(labels);
   if (!Array.isArray(labels)) {
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', 'labels', labels));
   }

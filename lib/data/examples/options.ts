@@ -1,5 +1,6 @@
 import type { DataSchema } from '../schema.ts';
 import type { Binarization } from './binarize.ts';
+import type { CellCounts } from './cells.ts';
 import type { DataKind, Factor } from './checks.ts';
 
 /** The parts of a `Dataset`. */
@@ -29,6 +30,8 @@ export interface DatasetOptions {
   schema?: DataSchema | undefined;
   /** What people should know of how the examples were read, such as files that were passed over; default nothing. */
   notes?: readonly string[];
+  /** Of tables: the cells of each example that are not as in its row. Default: all are. */
+  cells?: CellCounts | undefined;
 }
 
 /** How `Dataset.from` reads its values. */

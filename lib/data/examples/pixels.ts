@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { checkBoolean, checkInteger, checkOneOf, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { allocate, badData } from '../files/source.ts';
@@ -176,14 +177,13 @@ function scaled(
 }
 
 function finite(data: NumericData, file: string, placeOf: (index: number) => string): Float32Array {
-  const values =
-    data instanceof Float32Array
-      ? data
-      : allocate(file, 4 * data.length, () => {
-          const copy = new Float32Array(data.length);
-          for (let i = 0; i < copy.length; i++) copy[i] = Number(data[i]);
-          return copy;
-        });
+  const values = types.isFloat32Array(data)
+    ? data
+    : allocate(file, 4 * data.length, () => {
+        const copy = new Float32Array(data.length);
+        for (let i = 0; i < copy.length; i++) copy[i] = Number(data[i]);
+        return copy;
+      });
   for (let i = 0; i < values.length; i++) {
     if (Number.isFinite(values[i]!)) continue;
     throw badData(

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import type { DataKind } from './checks.ts';
@@ -11,7 +12,7 @@ type FlatValues = Uint8Array | Float32Array | Float64Array;
 export function inferKind(values: Values): DataKind {
   const rows = flatRows(values);
   if (rows.every((row) => every(row, (value) => value === 0 || value === 1))) return 'binary';
-  if (values instanceof Uint8Array)
+  if (types.isUint8Array(values))
     return every(values, (byte) => byte === 0 || byte === 255) ? 'binary' : 'unit';
   return rows.every((row) => every(row, (value) => value >= 0 && value <= 1)) ? 'unit' : 'real';
 }
@@ -21,7 +22,7 @@ export function convertValues(
   values: Values,
   kind: DataKind,
 ): { data: Uint8Array | Float32Array; rowLength: number | undefined } {
-  if (values instanceof Uint8Array && (kind === 'unit' || kind === 'binary')) {
+  if (types.isUint8Array(values) && (kind === 'unit' || kind === 'binary')) {
     return { data: kind === 'unit' ? values.slice() : binaryBytes(values), rowLength: undefined };
   }
   const rows = flatRows(values);
@@ -43,7 +44,7 @@ function flatRows(values: Values): readonly (readonly number[] | FlatValues)[] {
     });
     return values;
   }
-  if (values instanceof Uint8Array || values instanceof Float32Array || values instanceof Float64Array) {
+  if (types.isUint8Array(values) || types.isFloat32Array(values) || types.isFloat64Array(values)) {
     return [values];
   }
   const what = 'a Uint8Array, Float32Array, Float64Array or an array of rows of numbers';

@@ -1,12 +1,15 @@
-import { expected } from '../../check.ts';
+import { types } from 'node:util';
+import { defined, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { Dataset } from '../dataset.ts';
+import { type CellCounts, mapCells } from '../examples/cells.ts';
 import { kindWidth, NUMBER_KINDS } from '../examples/pixels.ts';
 import { badData } from '../files/source.ts';
 import { checkIterable, checkRecordOptions, type RecordOptions, RecordTable } from '../tables/records.ts';
 import { TableSurvey } from '../tables/survey.ts';
 import type { Table } from '../tables/table.ts';
 import {
+  addCells,
   type EpochRequest,
   type ExampleBlock,
   emptyBlock,
@@ -134,6 +137,7 @@ class Items {
 
 async function surveyRecords(first: object, items: Items, options: ReturnType<typeof checkRecordOptions>) {
   const { name, columns, schema: given, learning } = options;
+  const encoding = defined({ onMissing: learning.onMissing });
   const survey = new TableSurvey(name, learning, given);
   for await (const table of tablesOf(first, items, new RecordTable(name, columns, given))) survey.add(table);
   const { schema, ...found } = survey.finish();
@@ -149,7 +153,7 @@ async function surveyRecords(first: object, items: Items, options: ReturnType<ty
     description,
     blocks: async function* (pass: Items): AsyncGenerator<ExampleBlock> {
       const table = new RecordTable(name, columns, schema);
-      for await (const rows of tablesOf(undefined, pass, table)) yield schema.encode(rows);
+      for await (const rows of tablesOf(undefined, pass, table)) yield schema.encode(rows, encoding);
     },
   };
 }
@@ -174,7 +178,7 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
   for (let block: unknown = first; block; block = await items.next()) {
     checkLike(first, block, `${name}, ${items.place}`);
     length += block.length;
-    isBytes &&= block.data instanceof Uint8Array;
+    isBytes &&= types.isUint8Array(block.data);
     widest = Math.max(widest, kindWidth(block.kind));
   }
   const description: StreamDescription = {
@@ -193,14 +197,14 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
       for (let block = await pass.next(); block; block = await pass.next()) {
         const place = `${name}, ${pass.place}`;
         checkLike(first, block, place);
-        const isWider = kindWidth(block.kind) > widest || (isBytes && !(block.data instanceof Uint8Array));
+        const isWider = kindWidth(block.kind) > widest || (isBytes && !types.isUint8Array(block.data));
         if (isWider) {
           const what = `values of kind ${description.kind}, as in the first pass,`;
           throw badData(place, `expected ${what} but received ${block.describe()}`);
         }
-        const { data, labels } = block;
-        const isScaled = isBytes || data instanceof Float32Array;
-        yield { data: isScaled ? data : Float32Array.from(data, (byte) => byte / 255), labels };
+        const { data, labels, cells } = block;
+        const isScaled = isBytes || types.isFloat32Array(data);
+        yield { data: isScaled ? data : Float32Array.from(data, (byte) => byte / 255), labels, cells };
       }
     },
   };
@@ -253,17 +257,19 @@ class SequentialReading implements Reading {
   async read(count: number): Promise<ExampleBlock> {
     while (this.#skip > 0) this.#skip -= this.#take(await this.#more(), this.#skip).count;
     const into = emptyBlock(this.#description, count);
+    let counts: CellCounts | undefined;
     for (let at = 0; at < count; ) {
-      const { data, labels, count: taken } = this.#take(await this.#more(), count - at);
+      const { data, labels, cells, count: taken } = this.#take(await this.#more(), count - at);
       into.data.set(data, at * this.#size);
       if (into.labels) {
         if (!labels) throw this.#noLabels();
         into.labels.set(labels, at);
       }
+      counts = addCells(counts, cells, at, count);
       at += taken;
     }
     if (this.#given === this.#description.length) await this.#checkEnd();
-    return into;
+    return { ...into, cells: counts };
   }
 
   async close(): Promise<void> {
@@ -282,12 +288,21 @@ class SequentialReading implements Reading {
     return value;
   }
 
-  #take({ data, labels }: ExampleBlock, most: number) {
+  #take({ data, labels, cells }: ExampleBlock, most: number) {
     const count = Math.min(most, data.length / this.#size);
     this.#given += count;
     if (this.#given > this.#description.length) throw this.#wrongLength('more');
-    this.#rest = { data: data.subarray(count * this.#size), labels: labels?.subarray(count) };
-    return { data: data.subarray(0, count * this.#size), labels: labels?.subarray(0, count), count };
+    this.#rest = {
+      data: data.subarray(count * this.#size),
+      labels: labels?.subarray(count),
+      cells: mapCells(cells, (counts) => counts.subarray(count)),
+    };
+    return {
+      data: data.subarray(0, count * this.#size),
+      labels: labels?.subarray(0, count),
+      cells: mapCells(cells, (counts) => counts.subarray(0, count)),
+      count,
+    };
   }
 
   #noLabels(): TorchvaeError {

@@ -1,4 +1,5 @@
 import { TorchvaeError } from '../../errors.ts';
+import { type CellCounts, noCells } from '../examples/cells.ts';
 import type { DataKind } from '../examples/checks.ts';
 import { derivedSeed, Random } from '../random.ts';
 import type { DataSchema } from '../schema.ts';
@@ -24,6 +25,8 @@ export interface StreamDescription {
 export interface ExampleBlock {
   readonly data: Uint8Array | Float32Array;
   readonly labels?: Int32Array | undefined;
+  /** Of tables: the cells of each that are not as in its row, if any. */
+  readonly cells?: CellCounts | undefined;
 }
 
 /** A request for one pass over the examples. */
@@ -89,6 +92,20 @@ export function emptyBlock({ shape, isBytes, hasLabels }: StreamDescription, cou
     data: isBytes ? new Uint8Array(length) : new Float32Array(length),
     labels: hasLabels ? new Int32Array(count) : undefined,
   };
+}
+
+/** Writes the counts of a part into those of `count` examples, which are made where they are missing. */
+export function addCells(
+  into: CellCounts | undefined,
+  part: CellCounts | undefined,
+  at: number,
+  count: number,
+): CellCounts | undefined {
+  if (!part) return into;
+  const cells = into ?? noCells(count);
+  cells.imputed.set(part.imputed, at);
+  cells.unseen.set(part.unseen, at);
+  return cells;
 }
 
 /** Walks over the blocks in the order of an epoch, for reads of any number of examples. */

@@ -82,7 +82,7 @@ export class ColumnBuilder {
         return { name, reason: 'it has no name and numbers the rows' };
       }
     }
-    if (values instanceof Float64Array) {
+    if (types.isFloat64Array(values)) {
       if (this.#type === 'date') return { name, type: 'date', values, precision: this.#precision };
       return { name, type: 'numeric', values };
     }

@@ -1,4 +1,5 @@
 import type { TorchvaeError } from '../../errors.ts';
+import { type CellCounts, totalCells } from '../examples/cells.ts';
 import { badData } from '../files/source.ts';
 import {
   type CategoricalField,
@@ -10,7 +11,7 @@ import {
 } from './fields.ts';
 import { type Column, categoriesOf, placeOf, type Table } from './table.ts';
 
-/** What a category does that the training rows did not have, unless it is imputed: `leave` encodes it by zeros alone. */
+/** What a category does that the training rows did not have: `leave` encodes it by zeros alone, and counts it. */
 export type OnUnseen = 'refuse' | 'leave';
 
 /** What a missing value does. */
@@ -29,16 +30,9 @@ export interface Target {
   readonly counts: CellCounts;
 }
 
-/** Cells of all rows that are not encoded as they are. */
-export interface CellCounts {
-  /** Missing ones. */
-  imputed: number;
-  /** Categories that the training rows did not have. */
-  unseen: number;
-}
-
 /** What people should know of the cells. */
-export function notesOn({ imputed, unseen }: CellCounts): string[] {
+export function notesOn(cells: CellCounts): string[] {
+  const { imputed, unseen } = totalCells(cells);
   return [
     ...(imputed > 0 ? [`${imputed} missing ${imputed === 1 ? 'cell was' : 'cells were'} imputed`] : []),
     ...(unseen > 0
@@ -74,7 +68,7 @@ function encodeNumbers(
     if (Number.isNaN(value)) {
       if (onMissing === 'refuse') throw missingValue(table, row, field.name);
       value = field.fill;
-      counts.imputed++;
+      counts.imputed[row]!++;
     }
     let at = row * size + start;
     data[at] = (value - field.center) / field.scale;
@@ -103,16 +97,18 @@ function encodeCategories(
   const known = names.map((name) => places.get(name) ?? -1);
   for (let row = 0; row < codes.length; row++) {
     const code = codes[row]!;
-    let place = code < 0 ? field.usual : known[code]!;
+    const place = code < 0 ? field.usual : known[code]!;
     if (code < 0) {
       if (onMissing === 'refuse') throw missingValue(table, row, field.name);
-      counts.imputed++;
+      counts.imputed[row]!++;
     }
     if (place < 0) {
-      counts.unseen++;
-      if (onMissing === 'impute') place = field.usual;
-      else if (onUnseen === 'leave') continue;
-      else throw unknownCategory(row, field, names[code]!, table);
+      if (onUnseen === 'refuse') {
+        const advice = '; give onMissing: impute (--on-missing impute) to have such cells counted';
+        throw unknownCategory(row, field, names[code]!, table, advice);
+      }
+      counts.unseen[row]!++;
+      continue;
     }
     data[row * size + start + place] = 1;
   }
@@ -147,11 +143,12 @@ function unknownCategory(
   { name, categories }: { name: string; categories: readonly string[] },
   found: string,
   table: Table,
+  advice = '',
 ): TorchvaeError {
   const known = categories.slice(0, 12).join(', ') + (categories.length > 12 ? ', ...' : '');
   const received = JSON.stringify(found.slice(0, 60));
   return badData(
     table.name,
-    `${placeOf(row, name, table)}: expected one of the training rows' values (${known}) but received ${received}`,
+    `${placeOf(row, name, table)}: expected one of the training rows' values (${known}) but received ${received}${advice}`,
   );
 }

@@ -1,4 +1,4 @@
-import { checkOptions, expected } from '../../check.ts';
+import { checkOptions, defined, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { badData } from '../files/source.ts';
 import { TableBuilder } from './builder.ts';
@@ -37,7 +37,7 @@ export async function readRecords(
   for await (const record of records) builder.add(record);
   const table = builder.build();
   const found = schema ?? TableSchema.learn(table, learning);
-  return { name, ...found.encode(table), schema: found };
+  return { name, ...found.encode(table, defined({ onMissing: learning.onMissing })), schema: found };
 }
 
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE */

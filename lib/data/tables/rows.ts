@@ -71,7 +71,11 @@ class TableRows implements Rows<TableRows> {
 
   encode(schema: DataSchema, isHeldOut = false): Dataset {
     if (!(schema instanceof TableSchema)) throw otherSchema('table', schema);
-    const encoded = schema.encode(this.#table, { onUnseen: isHeldOut ? 'leave' : 'refuse' });
+    const { onMissing } = this.#options;
+    const encoded = schema.encode(this.#table, {
+      ...(onMissing !== undefined && { onMissing }),
+      ...(isHeldOut && { onUnseen: 'leave' }),
+    });
     const leftOut = (this.#table.leftOut ?? []).filter(({ reason }) => reason !== AS_ASKED);
     const notes = leftOut.map(({ name, reason }) => `column ${name} was left out: ${reason}`);
     const data = new Dataset({

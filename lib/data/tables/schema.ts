@@ -1,18 +1,14 @@
+import { types } from 'node:util';
 import { checkBoolean, checkOneOf, checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
+import { isBranded } from '../brand.ts';
+import { type CellCounts, noCells, totalCells } from '../examples/cells.ts';
 import type { DataKind } from '../examples/checks.ts';
 import { allocate, badData } from '../files/source.ts';
 import type { ColumnType } from './column-types.ts';
 import { decodeField } from './decoding.ts';
 import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
-import {
-  type CellCounts,
-  encodeField,
-  encodeLabels,
-  notesOn,
-  type OnMissing,
-  type OnUnseen,
-} from './encoding.ts';
+import { encodeField, encodeLabels, notesOn, type OnMissing, type OnUnseen } from './encoding.ts';
 import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
 import { TableLearner } from './learner.ts';
 import { columnsOf, type LeftOut, noColumn, type Table } from './table.ts';
@@ -26,7 +22,8 @@ export interface TableSchemaOptions {
   labelColumn?: string;
   /**
    * `refuse` (default) throws for a missing value. `impute` puts the training mean of a numeric column or the most frequent
-   * category there, and in place of a category that was not in the training rows.
+   * category there; a category that was not in the training rows is encoded by zeros alone. Both are counted for each row
+   * (`Dataset.cells`).
    */
   onMissing?: OnMissing;
   /** Whether numeric columns get mean 0 and standard deviation 1 over the training rows; dates always do. Default true. */
@@ -45,6 +42,8 @@ export interface EncodedTable {
   classes?: readonly string[];
   /** For people: how many cells were imputed, and how many have categories that the training rows did not have. */
   notes: readonly string[];
+  /** The same for each row; missing where there are none. */
+  cells?: CellCounts;
 }
 
 /** The JSON form of a {@link TableSchema}. */
@@ -61,12 +60,24 @@ export interface TableSchemaJson {
 /** More numbers than one array of every supported Node holds. */
 const MAX_VALUES = 2 ** 30;
 
+const BRAND = Symbol.for('torchvae.TableSchema');
+
 /**
  * How rows of a table become examples, and examples rows again: numeric columns are standardized, dates become standardized seconds and
  * their places in the periods that show, categorical columns a one-hot group each, in the order of the columns. Learned from training
  * rows alone, and kept as JSON.
  */
 export class TableSchema {
+  /** @internal */
+  get [BRAND](): true {
+    return true;
+  }
+
+  /** @internal Of any copy of the package. */
+  static [Symbol.hasInstance](value: unknown): value is TableSchema {
+    return isBranded(BRAND, value);
+  }
+
   readonly type = 'table';
   /** The columns that make up an example. */
   readonly fields: readonly Field[];
@@ -129,13 +140,14 @@ export class TableSchema {
    * The rows as examples. Columns are found by name; columns that the schema does not have are left out. Rows get labels
    * if the table has the label column.
    *
-   * @param options.onUnseen what a category does that the training rows did not have. Default `refuse`; `leave` encodes it by zeros
-   * alone and counts it in the notes
+   * @param options.onMissing what a missing value does; default as the schema was learned
+   * @param options.onUnseen what a category does that the training rows did not have: `leave` encodes it by zeros alone and counts
+   * it. Default `leave` where missing values are imputed, else `refuse`
    * @throws TorchvaeError ERR_RANGE for a column that the table does not have; ERR_DATA_FORMAT naming row and column of a value that
    * is missing, of another type, not finite as float32, or a category that the training rows did not have
    */
-  encode(table: Table, options: { onUnseen?: OnUnseen } = {}): EncodedTable {
-    const { onUnseen = 'refuse' } = options;
+  encode(table: Table, options: { onMissing?: OnMissing; onUnseen?: OnUnseen } = {}): EncodedTable {
+    const { onMissing = this.onMissing, onUnseen = onMissing === 'impute' ? 'leave' : 'refuse' } = options;
     const { length } = table;
     if (length * this.size > MAX_VALUES) {
       throw badData(
@@ -146,12 +158,13 @@ export class TableSchema {
     const data = allocate(table.name, 4 * length * this.size, () => new Float32Array(length * this.size));
     const columnOf = columnsOf(table);
     let start = 0;
-    const counts: CellCounts = { imputed: 0, unseen: 0 };
+    const counts = noCells(length);
     for (const field of this.fields) {
-      const target = { data, start, size: this.size, onMissing: this.onMissing, onUnseen, counts };
+      const target = { data, start, size: this.size, onMissing, onUnseen, counts };
       encodeField(field, columnOf(field.name), table, target);
       start += widthOf(field);
     }
+    const { imputed, unseen } = totalCells(counts);
     const label = this.label && table.columns.find(({ name }) => name === this.label!.name);
     return {
       shape: [this.size],
@@ -159,6 +172,7 @@ export class TableSchema {
       data,
       ...(label && { labels: encodeLabels(this.label!, label, table), classes: this.label!.categories }),
       notes: notesOn(counts),
+      ...(imputed + unseen > 0 && { cells: counts }),
     };
   }
 
@@ -174,7 +188,7 @@ export class TableSchema {
   decode(values: Float32Array, options: { bounded?: boolean } = {}): Record<string, number | string>[] {
     const { bounded = true } = checkOptions('options of decode', options, ['bounded']);
     checkBoolean('bounded', bounded);
-    if (!(values instanceof Float32Array)) {
+    if (!types.isFloat32Array(values)) {
       throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'values', values));
     }
     if (values.length % this.size !== 0) {

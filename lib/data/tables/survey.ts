@@ -1,5 +1,6 @@
+import { defined } from '../../check.ts';
 import type { DataKind } from '../examples/checks.ts';
-import { missingLabel, missingValue } from './encoding.ts';
+import { missingLabel, missingValue, type OnMissing } from './encoding.ts';
 import { TableLearner } from './learner.ts';
 import { checkLearning, TableSchema, type TableSchemaOptions } from './schema.ts';
 import type { Table } from './table.ts';
@@ -12,6 +13,7 @@ export class TableSurvey {
   readonly #given: TableSchema | undefined;
   readonly #learner: TableLearner;
   readonly #onMissing: 'refuse' | 'impute';
+  readonly #encoding: { onMissing?: OnMissing };
   readonly #labelColumn: string | undefined;
   #length = 0;
   #isUnit = true;
@@ -21,6 +23,7 @@ export class TableSurvey {
   constructor(name: string, options: TableSchemaOptions, given: TableSchema | undefined) {
     const { labelColumn, onMissing, standardize } = checkLearning(options);
     this.#given = given;
+    this.#encoding = defined({ onMissing: options.onMissing });
     this.#onMissing = onMissing;
     this.#labelColumn = labelColumn;
     this.#learner = new TableLearner(name, { labelColumn, standardize });
@@ -34,7 +37,7 @@ export class TableSurvey {
       this.#checkMissing(table);
       return;
     }
-    const { kind, labels } = this.#given.encode(table);
+    const { kind, labels } = this.#given.encode(table, this.#encoding);
     this.#isUnit &&= kind !== 'real';
     this.#hasLabels = labels !== undefined;
   }

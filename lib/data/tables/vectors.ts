@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 /** The name of a number of a vector: `emb[3]`. */
 export function elementName(column: string, index: number): string {
   return `${column}[${index}]`;
@@ -5,7 +6,7 @@ export function elementName(column: string, index: number): string {
 
 /** Whether the value is a list of values: an array, or a typed one. */
 export function isList(value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !types.isDataView(value));
 }
 
 /** The record with the elements of each list under names such as `emb[3]`, except those of the keys in `except`. */

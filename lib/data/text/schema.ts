@@ -1,5 +1,7 @@
+import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
+import { isBranded } from '../brand.ts';
 import { allocate, badData } from '../files/source.ts';
 
 /** How {@link TextSchema.learn} turns lines into tokens. */
@@ -46,11 +48,23 @@ const MAX_VALUES = 2 ** 30;
 /** What an unknown token is decoded to. */
 const REPLACEMENT = '\ufffd';
 
+const BRAND = Symbol.for('torchvae.TextSchema');
+
 /**
  * How lines of text become tokens of a fixed number, and tokens lines again. Token 0 fills up after the end of a line, 1 stands
  * for what is not in the vocabulary, others are `vocabulary[token - 2]`. Learned from training lines alone, and kept as JSON.
  */
 export class TextSchema {
+  /** @internal */
+  get [BRAND](): true {
+    return true;
+  }
+
+  /** @internal Of any copy of the package. */
+  static [Symbol.hasInstance](value: unknown): value is TextSchema {
+    return isBranded(BRAND, value);
+  }
+
   readonly type = 'text';
   readonly level: 'character' | 'word';
   /** Most frequent first; of the same frequency, by their characters. */
@@ -175,7 +189,7 @@ export class TextSchema {
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for a number that is not a token
    */
   decode(values: Float32Array): string[] {
-    if (!(values instanceof Float32Array)) {
+    if (!types.isFloat32Array(values)) {
       throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'values', values));
     }
     if (values.length % this.size !== 0) {

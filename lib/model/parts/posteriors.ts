@@ -103,3 +103,15 @@ export function codeSize(posterior: PosteriorSpec, latentSize: number): number {
       return latentSize;
   }
 }
+
+const WITHOUT_DENSITY: readonly string[] = [
+  'bernoulli-mixed',
+  'gumbel-softmax',
+  'vector-quantized',
+  'deterministic',
+] satisfies PosteriorSpec['type'][];
+
+/** Whether q(z|x) has a density, which importance weights need. */
+export function hasDensity({ type }: PosteriorSpec): boolean {
+  return !WITHOUT_DENSITY.includes(type);
+}

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { COLORS, colorOf } from './colors.ts';
@@ -19,7 +20,7 @@ const NAMED = 20;
 
 /** @throws TorchvaeError ERR_TYPE, or ERR_SHAPE where there are not as many labels as points */
 export function pointPlot({ points, labels, classes, ...said }: Points): Plot {
-  if (!(points instanceof Float32Array)) {
+  if (!types.isFloat32Array(points)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'points', points));
   }
   const count = points.length / 2;

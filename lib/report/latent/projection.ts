@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { isTensor, type Tensor } from '../../model/input.ts';
@@ -23,7 +24,7 @@ const ROUNDS = 200;
 export function projectCodes(codes: Tensor): Projection {
   if (!isTensor(codes)) throw new TorchvaeError('ERR_TYPE', expected('a Tensor', 'codes', codes));
   const { data, shape } = codes;
-  if (!(data instanceof Float32Array)) {
+  if (!types.isFloat32Array(data)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Float32Array', 'data of the codes', data));
   }
   const [rows = 0, size = 0] = Array.isArray(shape) ? shape : [];

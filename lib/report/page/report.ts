@@ -132,7 +132,9 @@ function figures(epochs: readonly EpochRecord[]): string {
   const part = validation ? 'validation' : test ? 'test' : 'training';
   const seconds = epochs.reduce((sum, { seconds: each }) => sum + each, 0);
   const entries: Record<string, string> = {
-    [`ELBO, ${part}`]: judged.elbo.toFixed(2),
+    ...(judged.elbo === undefined
+      ? { [`loss, ${part}`]: judged.loss.toFixed(2) }
+      : { [`ELBO, ${part}`]: judged.elbo.toFixed(2) }),
     [`reconstruction, ${part}`]: judged.reconstruction.toFixed(2),
     [`KL, ${part}`]: judged.kl.toFixed(2),
     epochs: String(epoch),

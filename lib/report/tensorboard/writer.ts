@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { checkInteger, checkOptions, checkPath, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { ioError } from '../../files.ts';
@@ -115,7 +116,7 @@ function checkStep(name: string, step: unknown): number {
 }
 
 function checkValues(values: unknown): Float32Array | readonly number[] {
-  const isArray = Array.isArray(values) || values instanceof Float32Array;
+  const isArray = Array.isArray(values) || types.isFloat32Array(values);
   if (!isArray || values.length === 0) {
     throw new TorchvaeError(
       'ERR_TYPE',

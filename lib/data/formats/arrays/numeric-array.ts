@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { Dataset } from '../../dataset.ts';
 import {
   checkPixelOptions,
@@ -59,8 +60,8 @@ export function datasetOf(
 /** The numbers of an array: 16 bits without a sign are levels of pixels where the examples are images. */
 export function numbersOf({ data, shape, isBoolean }: NumericArray): Numbers {
   if (isBoolean) return { type: 'bits', data };
-  if (data instanceof Uint8Array) return { type: 'bytes', data };
-  return { type: data instanceof Uint16Array && shape.length > 2 ? 'levels' : 'numbers', data };
+  if (types.isUint8Array(data)) return { type: 'bytes', data };
+  return { type: types.isUint16Array(data) && shape.length > 2 ? 'levels' : 'numbers', data };
 }
 
 /**

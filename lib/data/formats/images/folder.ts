@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, checkPath, expected } from '../../../check.ts';
 import { TorchvaeError } from '../../../errors.ts';
 import { Dataset } from '../../dataset.ts';
@@ -201,7 +202,7 @@ async function firstHeader(
 /** The values of one image as float32. */
 export function pixelsOf(numbers: Numbers, conversion: Conversion, path: string): Float32Array {
   const values = convert(numbers, conversion, path, (index) => `value ${index}`);
-  return values instanceof Float32Array ? values : Float32Array.from(values, (byte) => byte / 255);
+  return types.isFloat32Array(values) ? values : Float32Array.from(values, (byte) => byte / 255);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { decode } from 'fast-png';
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -35,7 +36,7 @@ export function plainPng(
   if (!isMeant) return undefined;
   try {
     const { data } = decode(bytes, { checkCrc: true });
-    return data instanceof Uint8Array && data.length === size ? data : undefined;
+    return types.isUint8Array(data) && data.length === size ? data : undefined;
   } catch {
     return undefined;
   }

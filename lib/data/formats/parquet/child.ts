@@ -3,6 +3,7 @@ import { TorchvaeError } from '../../../errors.ts';
 import type { DataKind } from '../../examples/checks.ts';
 import { badData, type FileVersion, type OpenFile, openFile } from '../../files/source.ts';
 import type { ExampleBlock } from '../../streams/source.ts';
+import type { OnMissing } from '../../tables/encoding.ts';
 import { TableSchema, type TableSchemaJson, type TableSchemaOptions } from '../../tables/schema.ts';
 import { TableSurvey } from '../../tables/survey.ts';
 import type { Column, Table } from '../../tables/table.ts';
@@ -26,7 +27,14 @@ export type ParquetRequest =
   | { type: 'survey'; group: number; learning: TableSchemaOptions; schema?: TableSchemaJson | undefined }
   | { type: 'surveyed' }
   /** Rows of a row group as examples. */
-  | { type: 'encode'; schema: TableSchemaJson; group: number; first: number; count: number };
+  | {
+      type: 'encode';
+      schema: TableSchemaJson;
+      onMissing?: OnMissing | undefined;
+      group: number;
+      first: number;
+      count: number;
+    };
 
 /** The description of an opened file. */
 export interface Opened {
@@ -102,8 +110,10 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       const json = JSON.stringify(request.schema);
       if (schema?.json !== json) schema = { json, schema: TableSchema.fromJSON(request.schema) };
       const { first, count } = request;
-      const { data, labels } = schema.schema.encode(rowsFrom(await tableOf(request.group), first, count));
-      return { data, labels } satisfies ExampleBlock;
+      const rows = rowsFrom(await tableOf(request.group), first, count);
+      const { onMissing } = request;
+      const { data, labels, cells } = schema.schema.encode(rows, { ...(onMissing && { onMissing }) });
+      return { data, labels, cells } satisfies ExampleBlock;
     }
   }
 }

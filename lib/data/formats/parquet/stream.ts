@@ -1,7 +1,9 @@
 import { basename } from 'node:path';
 import { checkNumber } from '../../../check.ts';
+import type { CellCounts } from '../../examples/cells.ts';
 import { badData } from '../../files/source.ts';
 import {
+  addCells,
   type Blocks,
   BlockWalk,
   type EpochRequest,
@@ -96,7 +98,7 @@ export async function openParquetStream(
         const reader = await start(request.signal);
         try {
           await reader.ask({ type: 'open', path, columns, schema: learned.toJSON(), version });
-          return parquetReading(reader, description, blocks, request);
+          return parquetReading(reader, description, blocks, request, learning.onMissing);
         } catch (error) {
           await reader.close();
           throw error;
@@ -130,6 +132,7 @@ function parquetReading(
   description: StreamDescription,
   blocks: Blocks,
   request: EpochRequest,
+  onMissing: TableSchemaOptions['onMissing'],
 ): Reading {
   const walk = new BlockWalk(blocks, request);
   const schema = (description.schema as TableSchema).toJSON();
@@ -137,12 +140,21 @@ function parquetReading(
   return {
     read: async (count) => {
       const into = emptyBlock(description, count);
+      let cells: CellCounts | undefined;
       for (const { block: group, first, count: rows, at } of walk.take(count)) {
-        const part = await process.ask<ExampleBlock>({ type: 'encode', schema, group, first, count: rows });
+        const part = await process.ask<ExampleBlock>({
+          type: 'encode',
+          schema,
+          onMissing,
+          group,
+          first,
+          count: rows,
+        });
         into.data.set(part.data, at * size);
         if (part.labels) into.labels?.set(part.labels, at);
+        cells = addCells(cells, part.cells, at, count);
       }
-      return into;
+      return { ...into, cells };
     },
     close: () => process.close(),
   };

@@ -1,0 +1,161 @@
+/** The commands that score rows: every row gets its line, whatever is wrong with it or with others. */
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeSafetensors } from '../lib/model/safetensors.ts';
+import { VAE } from '../lib/vae.ts';
+import { torchvae } from './support/command.ts';
+import { npy } from './support/npy.ts';
+
+let folder: string;
+const at = (name: string) => join(folder, name);
+const gaussian = ['--set', 'likelihood={"type":"gaussian","scale":"learned"}', '--set', 'latentSize=2'];
+const small = ['--set', 'encoder={"hidden":[16]}', '--batch-size', '32', '--device', 'cpu'];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'torchvae-score-cli-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function succeed(...args: string[]) {
+  const outcome = await torchvae(args, { cwd: folder });
+  expect(outcome.code, outcome.stderr).toBe(0);
+  return outcome;
+}
+
+/** A row of a meter: an id, its load and the day's kind. */
+const row = (i: number) => `m-${i},${(10 + 3 * Math.sin(i * 12.9898)).toFixed(2)},${i % 4 ? 'week' : 'end'}`;
+const rows = Array.from({ length: 200 }, (_, i) => row(i));
+const header = 'id,load,day';
+
+function lines(text: string): string[][] {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => line.split(','));
+}
+
+describe('a table', () => {
+  beforeAll(async () => {
+    writeFileSync(
+      at('meters.csv'),
+      `${[header.slice(3), ...rows.map((line) => line.replace(/^[^,]+,/, ''))].join('\n')}\n`,
+    );
+    await succeed('train', '--data', 'meters.csv', '--epochs', '4', '--out', 'run', ...gaussian, ...small);
+    await succeed('threshold', 'run', '--data', 'meters.csv', '--false-alarm-rate', '0.02');
+  });
+
+  test('has a line for each row, whose state says what its score is worth', async () => {
+    const odd = [...rows.slice(0, 5)];
+    odd[1] = 'm-1,-1e30,week';
+    odd[2] = 'm-2,,week';
+    odd[3] = '"m-3, the third",10.5,holiday';
+    writeFileSync(at('odd.csv'), `${[header, ...odd].join('\n')}\n`);
+    const { stdout, stderr } = await succeed(
+      'score',
+      'run',
+      '--data',
+      'odd.csv',
+      '--keep',
+      'day',
+      '--keep',
+      'id',
+      '--out',
+      '-',
+    );
+    const [names, ...found] = lines(stdout);
+    expect(names).toEqual(['example', 'score', 'anomalous', 'state', 'imputed', 'unseen', 'day', 'id']);
+    expect(found.map((cells) => cells.slice(2).join())).toEqual([
+      'false,scored,0,0,end,m-0',
+      'true,infinite,0,0,week,m-1',
+      'false,imputed,1,0,week,m-2',
+      'true,unseen,0,1,holiday,"m-3, the third"',
+      'false,scored,0,0,end,m-4',
+    ]);
+    expect([found[1]![1], found[3]![1]]).toEqual(['Infinity', 'Infinity']);
+    expect(stderr).toMatch(/5 examples, 2 of them anomalies.*1 infinite.*1 imputed.*1 unseen\n/);
+    const refused = await torchvae(['score', at('run'), '--keep', 'id'], { cwd: folder });
+    expect(refused.stderr).toMatch(/table of text as --data.*ERR_STATE/);
+  });
+
+  test('goes on with a changed file by the schema of the run, and says so', async () => {
+    const schemaOf = async () => {
+      using vae = await VAE.load(at('run/checkpoint.safetensors'), { device: 'cpu' });
+      return JSON.stringify(vae.schema);
+    };
+    const before = await schemaOf();
+    const { stderr } = await succeed('train', '--out', 'run', '--resume', '--epochs', '5');
+    expect(stderr).not.toContain('changed');
+    const warmer = lines(readFileSync(at('meters.csv'), 'utf8')).map(([load, day], i) =>
+      i === 0 ? `${load},${day}` : `${Number(load) + 40},${day}`,
+    );
+    writeFileSync(at('meters.csv'), `${warmer.join('\n')}\n`);
+    const again = await succeed('train', '--out', 'run', '--resume', '--epochs', '6');
+    expect(again.stderr).toContain(
+      'meters.csv changed since the run began; it is read by the schema of the run',
+    );
+    expect(await schemaOf()).toBe(before);
+    appendFileSync(at('meters.csv'), '11.5,week\n');
+    const longer = await torchvae(['train', '--out', at('run'), '--resume', '--epochs', '7'], {
+      cwd: folder,
+    });
+    expect(longer.stderr).toMatch(/began with 200 examples .*ERR_STATE/);
+  });
+
+  test('of a run that held a rare category out is resumed', async () => {
+    const once = [...rows.slice(0, 39).map((line) => line.replace(/^[^,]+,/, '')), '9.5,rare'];
+    writeFileSync(at('rare.csv'), `${['load,day', ...once].join('\n')}\n`);
+    for (const seed of ['0', '1', '2', '3']) {
+      const out = `rare-${seed}`;
+      const flags = [
+        '--holdout',
+        '0.4',
+        '--seed',
+        seed,
+        '--epochs',
+        '1',
+        '--out',
+        out,
+        ...gaussian,
+        ...small,
+      ];
+      await succeed('train', '--data', 'rare.csv', ...flags);
+      await succeed('train', '--out', out, '--resume', '--epochs', '2');
+    }
+  });
+});
+
+test('a streamed run is scored and encoded whole, in the order of its rows', async () => {
+  const values = Float32Array.from({ length: 2 * 6000 }, (_, i) => Math.sin(i * 12.9898));
+  writeFileSync(at('x.npy'), npy('<f4', [6000, 2], new Uint8Array(values.buffer)));
+  await succeed(
+    'train',
+    '--data',
+    'x.npy',
+    '--stream',
+    '--window',
+    '700',
+    '--epochs',
+    '1',
+    '--out',
+    'streamed',
+    ...gaussian,
+    ...small,
+  );
+  const set = await succeed('threshold', 'streamed', '--split', 'train', '--false-alarm-rate', '0.1');
+  expect(set.stderr).toContain('set from 6000 examples');
+  await succeed('score', 'streamed', '--split', 'train', '--out', 'streamed.csv');
+  await succeed('score', 'streamed', '--data', 'x.npy', '--out', 'whole.csv');
+  const [streamed, whole] = ['streamed.csv', 'whole.csv'].map((name) =>
+    lines(readFileSync(at(name), 'utf8')),
+  );
+  expect(streamed!.length).toBe(6001);
+  for (const i of [1, 700, 701, 4097, 6000]) {
+    expect(streamed![i]![0]).toBe(String(i - 1));
+    expect(Number(streamed![i]![1])).toBeCloseTo(Number(whole![i]![1]), 3);
+  }
+  await succeed('encode', 'streamed', '--split', 'train', '--out', 'codes.safetensors');
+  const { tensors } = decodeSafetensors(readFileSync(at('codes.safetensors')), 'codes');
+  expect(tensors.get('mean')!.shape).toEqual([6000, 2]);
+});
