@@ -1,4 +1,4 @@
-// The API reference from the TSDoc comments, as Markdown in docs/api. TypeDoc reads with a TypeScript of its own, which npm
+// The API reference from the TSDoc comments, as Markdown in docs/api. TypeDoc reads with its own TypeScript, which npm
 // fetches for the purpose: the compiler that this package is built with has no interface for programs.
 //   npm run api               writes it
 //   npm run api -- --check    fails where docs/api is not what it would write

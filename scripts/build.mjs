@@ -1,7 +1,7 @@
 // Builds the addon and the engine into build/Release, after tsc: the finder of libtorch is taken from dist/. What is compiled
 // stays in build/cmake, in a folder for each libtorch and type of build, so that changing over compiles nothing again.
 //   node scripts/build.mjs                    against the libtorch that is found, fetched first if there is none
-//   node scripts/build.mjs --libtorch DIR     against this one; each version has an engine file of its own
+//   node scripts/build.mjs --libtorch DIR     against this one; each version has its own engine file
 //   node scripts/build.mjs --binaries         without what the tests run
 //   node scripts/build.mjs --debug            with assertions and without optimization
 //   node scripts/build.mjs --verbose          saying what it compiles; else it says so only where that fails or warns
@@ -81,7 +81,7 @@ function requirePrograms() {
   );
 }
 
-/** The node_modules that holds cmake-js and node-addon-api: this clone's, or in an installed package one of its own. */
+/** The node_modules that holds cmake-js and node-addon-api: this clone's, or the one of an installed package. */
 function buildTools() {
   const ours = join(root, 'node_modules');
   if (existsSync(join(ours, 'cmake-js'))) return ours;

@@ -7,7 +7,7 @@
 
 namespace torchvae {
 
-// A tensor of zeros. On the CPU it begins on a page boundary of its own and asks for huge pages: a matrix of
+// A tensor of zeros. On the CPU it begins on a page boundary and asks for huge pages: a matrix of
 // a thousand rows otherwise takes a translation of addresses for each of them.
 at::Tensor zeroed(const Context& context, at::IntArrayRef sizes);
 

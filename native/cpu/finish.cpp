@@ -27,7 +27,7 @@ TORCHVAE_VECTORIZED uint32_t forward(int64_t rows, int64_t columns, const float*
       }
     }
     for (int64_t j = 0; j < columns; ++j) row[j] = activate<kind>(row[j] + bias[j]);
-    // A loop of its own: in one with an activation that branches, the compiler vectorizes neither.
+    // A separate loop: in one with an activation that branches, the compiler vectorizes neither.
     for (int64_t j = 0; j < columns; ++j) {
       const uint32_t bits = magnitudeBits(row[j]);
       largest = bits > largest ? bits : largest;

@@ -1,4 +1,4 @@
-// Intel's intrinsics. GCC 12 warns of its own headers' deliberately undefined operands (GCC bug 105593).
+// Intel's intrinsics. GCC 12 warns about deliberately undefined operands in its headers (GCC bug 105593).
 #pragma once
 
 #pragma GCC diagnostic push

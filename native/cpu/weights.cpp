@@ -11,7 +11,7 @@ namespace torchvae::cpu {
 namespace {
 
 // Whole rows of a weight matrix, where these are not too long: one unbroken range of the
-// optimizer's memory, which the processor reads ahead by itself.
+// optimizer's memory, which the processor prefetches.
 constexpr int64_t kTileRows = 24;
 constexpr int64_t kTileColumns = 512;
 

@@ -30,7 +30,7 @@ void storeLabel(int64_t label, int64_t classes, float* to) {
   for (int64_t c = 0; c < classes; ++c) to[c] = c == label ? 1.0f : 0.0f;
 }
 
-// Each row has numbers of its own, whose first has an index that is a multiple of 4.
+// Each row has its own numbers; the index of the first is a multiple of 4.
 int64_t numbersPerRow(int64_t width) {
   return (width + 3) / 4 * 4;
 }

@@ -1,4 +1,4 @@
-// Sets of points that are held against each other.
+// Comparisons of two sets of points.
 #pragma once
 
 #include "base/tensor.h"

@@ -42,7 +42,7 @@ class CudaPart {
   // Whether this is the twin, which runs the same kernels on the CPU, for tests.
   virtual bool onHost() const { return false; }
 
-  // Makes `index` the calling thread's device, and a stream of its own the one that its work goes to. What
+  // Makes `index` the calling thread's device, and a new stream the one that its work goes to. What
   // follows works on that device and that stream. Throws ERR_DEVICE where the device cannot be opened, such
   // as one that another process holds for itself; it may be tried again.
   virtual void enterThread(int index) = 0;

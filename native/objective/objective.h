@@ -40,7 +40,7 @@ struct Draft {
 };
 Draft draft(const Vae& vae, const Tensor& x, Pass& pass);
 
-// Mean over the batch of the reconstruction and of what the posterior adds by itself.
+// Mean over the batch of the reconstruction and of the posterior's own term.
 Tensor meanReconstruction(const Draft& draft);
 
 }  // namespace torchvae

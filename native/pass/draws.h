@@ -1,5 +1,5 @@
 // The random numbers of one pass through a model, in the order in which its parts ask for them. Each request
-// is a stream of its own, so the numbers are a function of (seed, stream, step) and of the request's place.
+// has its own stream, so the numbers are a function of (seed, stream, step) and of the request's place.
 #pragma once
 
 #include <vector>

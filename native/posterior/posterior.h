@@ -25,7 +25,7 @@ struct Latent {
   Tensor z;
   std::optional<Gaussian> gaussian;  // q itself, where it is one
   Tensor logQ;                       // log q(z|x), [B]; undefined where q has no density
-  // The divergence, for each dimension or group, [B, groups], where the posterior knows it by itself.
+  // The divergence, for each dimension or group, [B, groups], where the posterior computes it.
   Tensor ownDivergence;
   Tensor penalty;  // what the posterior adds to the loss, [B]; undefined for nothing
 };
@@ -43,7 +43,7 @@ class Posterior {
   // Whether a draw comes with its density, and whether that is a normal.
   virtual bool hasDensity() const { return false; }
   virtual bool isGaussian() const { return false; }
-  // What the divergence is from, where the posterior knows it by itself.
+  // What the divergence is from, where the posterior computes it.
   enum class Own : uint8_t { kNone, kStandardNormal, kCategorical };
   virtual Own ownDivergence() const { return Own::kNone; }
 };

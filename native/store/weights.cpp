@@ -11,7 +11,7 @@ Weight Weights::find(Parameters& parameters, const std::string& name, const std:
     return {};
   }
   const Slot& slot = parameters.find(name)->slot;
-  // With a count of its changes of its own: what one part writes in place is not what another one saved.
+  // With its own count of changes: a write in place by one part must not count as a change of another's.
   Tensor leaf = parameters.value(slot).variable_data();
   if (trained) {
     leaf.requires_grad_(true);

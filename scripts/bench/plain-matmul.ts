@@ -28,7 +28,7 @@ const TILE_COLUMNS = 2;
 /**
  * Operands are packed in the order in which the innermost loop reads them, a block of `a` that stays in the second
  * cache and a strip of `b` that stays in the first. They are float64 because V8 would round every float32 sum by a
- * conversion of its own, and constants of fixed length because their addresses and limits then become part of the
+ * separate conversion, and constants of fixed length because their addresses and limits then become part of the
  * machine code.
  */
 const packedA = new Float64Array(1 << 16);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# setup-peers.sh DIR: makes the environments of the programs that `npm run bench` compares torchvae with, each in a folder
-# of its own under DIR, and prints the variables that name them. Where packages come from is up to pip's and npm's settings.
+# setup-peers.sh DIR: makes the environments of the programs that `npm run bench` compares torchvae with, each in its own
+# folder under DIR, and prints the variables that name them. Where packages come from is up to pip's and npm's settings.
 set -euo pipefail
 mkdir -p "${1:?usage: setup-peers.sh DIR}"
 cd "$1"

@@ -1,4 +1,4 @@
-// The thread pool by itself: many regions of a few tiles, each tile once, its writes seen by who asked for
+// The thread pool alone: many regions of a few tiles, each tile once, its writes seen by who asked for
 // them. Built with a sanitizer of threads, or without one for valgrind.
 #include "cpu/pool.h"
 
