@@ -53,7 +53,7 @@ describe('the worker', () => {
   });
 });
 
-test('a program that cannot be started is an error of its own name', async () => {
+test('a program that cannot be started has an error that names it', async () => {
   const missing = { ...command(), name: 'gone', command: ['/nonexistent/python'] };
   await expect(Program.start(missing)).rejects.toThrow('gone: spawn');
 });

@@ -1,4 +1,4 @@
-/** What crosses the border to the addon: handles, getters with side effects, calls at once, memory that V8 is told of. */
+/** What crosses the border to the addon: handles, getters with side effects, calls at once, and the memory that V8 counts. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -318,7 +318,7 @@ describe('calls at once', () => {
   });
 });
 
-test('what is dropped without dispose() is collected, since V8 is told of its size', async () => {
+test('what is dropped without dispose() is collected, since V8 counts its size', async () => {
   // Two layers of a million weights, each with a gradient and two moments: 32 MB a model.
   const wide = nativeSpec(completeSpec({ inputShape: [1000], encoder: { hidden: [1000] }, latentSize: 2 }));
   const before = process.memoryUsage.rss();

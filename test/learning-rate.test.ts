@@ -80,7 +80,7 @@ describe('through fit()', () => {
   });
 
   test('an epoch reports the rate of its last step, progress the rate of the step to come', async () => {
-    // 3 steps an epoch: in the second epoch the last is step 2 of its own and 5 of all.
+    // 3 steps an epoch: in the second epoch the last is step 2 of that epoch and 5 of all.
     const schedule = { type: 'cosine', epochs: 2, final: 0.1, warmup: 3 } as const;
     const rateAt = (step: number) =>
       Math.min(1, (step + 1) / 4) * (0.1 + (0.9 * (1 + Math.cos((Math.PI * step) / 6))) / 2);

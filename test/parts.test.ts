@@ -18,7 +18,7 @@ async function create({ spec, seed, weights, tensors }: PartCase, precision: Pre
   return vae;
 }
 
-/** Each tensor by itself, unless it is so small beside the others that it is rounding. */
+/** Each tensor alone, unless it is so small beside the others that it is rounding. */
 function expectTensors(
   came: ReadonlyMap<string, { data: Float32Array }>,
   wanted: ReadonlyMap<string, Float32Array>,

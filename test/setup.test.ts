@@ -313,7 +313,7 @@ async function until(condition: () => boolean): Promise<void> {
   expect(condition()).toBe(true);
 }
 
-/** A setup in a process of its own, of the built package: Node 20 runs no TypeScript. */
+/** A setup in a separate process, of the built package: Node 20 runs no TypeScript. */
 function setupInChild(): ChildProcess {
   const module = pathToFileURL(join(import.meta.dirname, '../dist/setup/setup.js')).href;
   const program = `import(${JSON.stringify(module)}).then((setup) => setup.setupLibtorch({ build: 'cpu' }))`;

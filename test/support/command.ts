@@ -45,7 +45,7 @@ export function runNode(args: readonly string[], options: CommandOptions = {}): 
   });
 }
 
-/** Runs `torchvae` as a user does: the built command in a process of its own. */
+/** Runs `torchvae` as a user does: the built command in a separate process. */
 export function torchvae(args: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
   return runNode([fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)), ...args], options);
 }

@@ -12,7 +12,7 @@ export async function setWeights(vae: VAE, values: Record<string, Float32Array>)
   await vae.setParameters(new Map([...zeros, ...Object.entries(values)]));
 }
 
-/** A likelihood of two values by itself: the decoder's output is z, and z is the noise. */
+/** A likelihood of two values alone: the decoder's output is z, and z is the noise. */
 export async function likelihoodAlone(
   likelihood: NonNullable<ModelSpecInput['likelihood']>,
   size: number,
@@ -25,7 +25,7 @@ export async function likelihoodAlone(
   return vae;
 }
 
-/** A prior of `size` dimensions by itself: z is x, q(z|x) has the density 1 there, and the decoder gives z back. */
+/** A prior of `size` dimensions alone: z is x, q(z|x) has the density 1 there, and the decoder gives z back. */
 export async function priorAlone(
   prior: NonNullable<ModelSpecInput['prior']>,
   size: number,

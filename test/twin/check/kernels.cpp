@@ -210,7 +210,7 @@ void testActivations() {
       for (int64_t i = 0; i < kRows * kColumns; ++i) {
         const double before = x[i] + b[i % kColumns];
         NEAR(came[i], activated(kind, before), tolerance(type));
-        // A slope of elu has a jump of its own derivative at 0, which the differences straddle.
+        // The slope of elu has a kink at 0, which the differences straddle.
         const bool isSmooth = kind != ActivationKind::kElu || std::abs(before) > 4e-3;
         if (isSmooth) NEAR(slopes[i], gs[i] * slopeAt(kind, before), std::max(4 * tolerance(type), 1e-9));
       }
