@@ -531,7 +531,7 @@ describe('encode, reconstruct, losses per example, gradients, likelihoods and di
       () => vae.lossesPerExample(rows, { noise: new Float32Array(6).fill(Number.NaN) }),
     ],
     [
-      'a seed that is none',
+      'a seed that is not an integer',
       'ERR_TYPE',
       ['seed'],
       () => vae.lossesPerExample(rows, { seed: 'x' as Anything }),

@@ -121,7 +121,7 @@ describe('inspect', () => {
     expect(stdout).not.toContain('Environment');
   });
 
-  test('refuses what is no checkpoint', async () => {
+  test('refuses a file that is not a checkpoint', async () => {
     expect(await refused('inspect', 'people.csv')).toContain('ERR_CHECKPOINT');
     expect(await refused('inspect', 'nowhere')).toContain('does not exist');
   });
