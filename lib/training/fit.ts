@@ -13,7 +13,7 @@ import { type BestEpoch, checkStopping, type EarlyStopping, hasStopped, noteBest
 import { checkStreamable, type Feed, openFeed, shuffledWindow, type Window } from './feed.ts';
 import { describeFaults, type GradientHealth, judgeGradients, LossWatch } from './gradient-health.ts';
 import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
-import { farthestValue } from './odd-values.ts';
+import { allSkipped, nonFinite } from './non-finite.ts';
 import {
   checkOptimizer,
   checkSameOptimizer,
@@ -285,7 +285,7 @@ async function runEpoch(
     skipped += result.skipped;
     if (result.skipped > 0) skippedBecause ??= `${describeFaults(result.faults)} became NaN or infinite`;
     if (result.reason === 'aborted') throwIfAborted(signal, core);
-    if (result.reason === 'nonfinite') throw await nonFinite(core, settings, train, result.faults);
+    if (result.reason === 'nonfinite') throw await nonFinite(core, settings.optimizer, train, result.faults);
     jump ??= watch.note(before, partial.sums);
     if (result.norms.length > 0)
       gradientHealth = judgeGradients(result.norms, core.parameterSizes, core.spec, jump);
@@ -303,7 +303,7 @@ async function runEpoch(
       secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
     });
   }
-  if (partial.sums.examples === 0) throw await allSkipped(core, settings, train, skippedBecause);
+  if (partial.sums.examples === 0) throw await allSkipped(core, settings.optimizer, train, skippedBecause);
   // The epoch counts as done only after its validation: after an abort in between, the next fit() repeats the validation.
   const validated = validation && (await evaluate(core, validation, 0, signal));
   const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
@@ -417,44 +417,6 @@ function runChunk(
     partial.sums = { loss, reconstruction, kl, terms, examples };
     return result;
   });
-}
-
-async function nonFinite(
-  core: Core,
-  settings: Settings,
-  train: Dataset | StreamedDataset,
-  faults: readonly string[],
-): Promise<TorchvaeError> {
-  const { step, epoch } = core.position;
-  return new TorchvaeError(
-    'ERR_NONFINITE',
-    `${describeFaults(faults)} became NaN or infinite at step ${step + 1} (epoch ${epoch + 1}); the weights are those of step ${step}. ` +
-      (await remedyOf(settings, train)),
-  );
-}
-
-/** An epoch that changed nothing would come again and again; the next fit() begins it anew, as its options may differ. */
-async function allSkipped(
-  core: Core,
-  settings: Settings,
-  train: Dataset | StreamedDataset,
-  because: string | undefined,
-): Promise<TorchvaeError> {
-  const { partial: _, ...position } = core.position;
-  core.position = { ...position, stepInEpoch: 0 };
-  const what = because ?? `${describeFaults([])} became NaN or infinite`;
-  return new TorchvaeError(
-    'ERR_NONFINITE',
-    `Every update of epoch ${position.epoch + 1} was left out: ${what}. ${await remedyOf(settings, train)}`,
-  );
-}
-
-async function remedyOf(
-  { optimizer: { learningRate } }: Settings,
-  train: Dataset | StreamedDataset,
-): Promise<string> {
-  const remedy = `Lower the learning rate (now ${learningRate}), clip the gradient (clip: { norm: 1 }), or check the data's scale`;
-  return remedy + (await farthestValue(train));
 }
 
 /** Chooses how many steps to hand over at a time, from the time that the last ones took. */
