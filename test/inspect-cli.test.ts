@@ -1,8 +1,10 @@
 /** The command line tells before it acts: grouped help, dry runs, what a checkpoint holds, and errors that name flags. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodePng } from '../lib/report/index.ts';
 import { torchvae } from './support/command.ts';
 import { npy } from './support/npy.ts';
 
@@ -32,6 +34,17 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'torchvae-inspect-'));
   writeFileSync(at('people.csv'), people.join('\n'));
   writeFileSync(at('holes.csv'), 'a,b\n1,2\n,3');
+  const numbers = Array.from({ length: 60 }, (_, i) => `${i * i},${i % 7}`);
+  writeFileSync(at('words.csv'), ['n,m', ...numbers, 'not known,3'].join('\n'));
+  writeFileSync(at('names.csv'), ['the id,n,m', ...numbers.map((line, i) => `row ${i},${line}`)].join('\n'));
+  const array = npy('<f4', [4, 2], Buffer.from(new Float32Array(8).buffer));
+  writeFileSync(at('two.npz'), zipSync({ 'a.npy': array, 'b.npy': array }));
+  writeFileSync(at('long.txt'), 'ab\nabcdef\n');
+  for (const name of ['images', 'sizes']) mkdirSync(at(name));
+  writeFileSync(at('images/1.png'), 'no image');
+  const gray = (size: number) =>
+    encodePng({ width: size, height: size, channels: 1, data: new Uint8Array(size * size) });
+  for (const size of [8, 9]) writeFileSync(at(`sizes/${size}.png`), gray(size));
   const huge = Buffer.from(new Float32Array(80).fill(1e30).buffer);
   writeFileSync(at('huge.npy'), npy('<f4', [20, 4], huge));
   await succeed(
@@ -150,6 +163,16 @@ describe('errors name the flags of the command', () => {
   test.each<[string, string[], RegExp]>([
     ['a rate or a quantile', ['threshold', 'run'], /either --false-alarm-rate or --quantile for/],
     ['a missing value', ['train', '--data', 'holes.csv', '--out', 'x'], /or give --on-missing impute \[/],
+    [
+      'a text that stands for a missing value, and a column',
+      ['train', '--data', 'words.csv', '--out', 'x'],
+      /\(--missing '' --missing NA --missing 'not known', .*\(--column n=categorical\)/,
+    ],
+    ['a column of names', ['train', '--data', 'names.csv', '--out', 'x'], /\(--column 'the id=ignore'\)/],
+    ['an array', ['train', '--data', 'two.npz', '--out', 'x'], /\(--member a\)/],
+    ['a long line', ['train', '--data', 'long.txt', '--length', '3', '--out', 'x'], /give --on-long cut to/],
+    ['a damaged image', ['train', '--data', 'images', '--out', 'x'], /or give --on-bad-image skip to/],
+    ['a size of images', ['train', '--data', 'sizes', '--out', 'x'], /give --size to resize all/],
     ['a part', ['train', '--set', 'likelihood.sigma=2', '--out', 'x'], /--set likelihood\.sigma belongs to/],
     [
       'a misspelled setting',
@@ -174,6 +197,6 @@ describe('errors name the flags of the command', () => {
   ])('%s', async (_, args, message) => {
     const text = await refused(...args);
     expect(text).toMatch(message);
-    expect(text).not.toMatch(/falseAlarmRate|onMissing|options\.|spec\./);
+    expect(text).not.toMatch(/falseAlarmRate|onMissing|onLong|onBadImage|columns: |options\.|spec\./);
   });
 });

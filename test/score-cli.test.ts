@@ -76,7 +76,54 @@ describe('a table', () => {
     expect([found[1]![1], found[3]![1]]).toEqual(['Infinity', 'Infinity']);
     expect(stderr).toMatch(/5 examples, 2 of them anomalies.*1 infinite.*1 imputed.*1 unseen\n/);
     const refused = await torchvae(['score', at('run'), '--keep', 'id'], { cwd: folder });
-    expect(refused.stderr).toMatch(/table of text as --data.*ERR_STATE/);
+    expect(refused.stderr).toMatch(/Expected --data: the table whose columns --keep names.*ERR_STATE/);
+  });
+
+  test('keeps columns of every kind of table', async () => {
+    const records = rows.slice(0, 4).map((line) => {
+      const [id, load, day] = line.split(',');
+      return JSON.stringify({ id, load: Number(load), day });
+    });
+    writeFileSync(at('some.jsonl'), records.join('\n'));
+    const { stdout } = await succeed(
+      'score',
+      'run',
+      '--data',
+      'some.jsonl',
+      '--keep',
+      'id',
+      '--keep',
+      'load',
+      '--out',
+      '-',
+    );
+    expect(lines(stdout).map((cells) => cells.slice(-2))).toEqual([
+      ['id', 'load'],
+      ...rows.slice(0, 4).map((line) => [line.split(',')[0], String(Number(line.split(',')[1]))]),
+    ]);
+    const odd = rows.slice(0, 4).map((line) => line.replaceAll(',', '|'));
+    writeFileSync(at('bars.csv'), odd.join('\n'));
+    const named = ['--header', 'no', '--delimiter', '|', '--data', 'bars.csv'];
+    const wrong = await torchvae(['score', 'run', ...named, '--keep', 'id'], { cwd: folder });
+    expect(wrong.stderr).toMatch(/column1|load/);
+    const piped = [
+      ['load', 'day', 'id'],
+      ...rows.slice(0, 4).map((line) => [...line.split(',').slice(1), line.split(',')[0]!]),
+    ];
+    writeFileSync(at('bars.csv'), piped.map((cells) => cells.join('|')).join('\n'));
+    const found = await succeed(
+      'score',
+      'run',
+      '--delimiter',
+      '|',
+      '--data',
+      'bars.csv',
+      '--keep',
+      'id',
+      '--out',
+      '-',
+    );
+    expect(lines(found.stdout)[4]!.at(-1)).toBe('m-3');
   });
 
   test('goes on with a changed file by the schema of the run, and says so', async () => {
@@ -144,7 +191,7 @@ test('a streamed run is scored and encoded whole, in the order of its rows', asy
     ...small,
   );
   const set = await succeed('threshold', 'streamed', '--split', 'train', '--false-alarm-rate', '0.1');
-  expect(set.stderr).toContain('set from 6000 examples');
+  expect(set.stderr).toContain('set from 6,000 examples');
   await succeed('score', 'streamed', '--split', 'train', '--out', 'streamed.csv');
   await succeed('score', 'streamed', '--data', 'x.npy', '--out', 'whole.csv');
   const [streamed, whole] = ['streamed.csv', 'whole.csv'].map((name) =>

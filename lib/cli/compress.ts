@@ -6,7 +6,8 @@ import { ioError, writeFileAtomic } from '../files.ts';
 import { encodeSafetensors } from '../model/safetensors.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
-import { BEST_HELP, checkpointOf, nonNegative } from './options.ts';
+import { BEST_HELP, checkpointOf } from './options.ts';
+import { nonNegative } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { openShown } from './run-data.ts';
 

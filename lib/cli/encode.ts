@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { counted } from '../counted.ts';
 import { writeFileAtomic } from '../files.ts';
 import { encodeSafetensors } from '../model/safetensors.ts';
 import { VAE } from '../vae.ts';
@@ -40,5 +41,5 @@ async function encode(
     ['logVariance', { dtype: 'F32', ...logVariance }],
   ] as const);
   await writeFileAtomic(options.out, encodeSafetensors(tensors));
-  process.stderr.write(`Wrote codes of ${data.length} examples to ${options.out}\n`);
+  process.stderr.write(`Wrote codes of ${counted(data.length, 'example')} to ${options.out}\n`);
 }

@@ -6,7 +6,8 @@ import { writeFileAtomic } from '../files.ts';
 import { MEASURES } from '../model/anomaly.ts';
 import { plainArrays } from '../report/run-directory.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, collect, integer } from './options.ts';
+import { checkpointOf } from './options.ts';
+import { collect, integer } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { openShown } from './run-data.ts';
 

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { READING } from './reading.ts';
+import { inShell } from './shell.ts';
 
 /** Options of the API that a flag of another name sets. */
 const OTHERS: Readonly<Record<string, string>> = {
@@ -6,8 +8,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   likelihoodSamples: 'likelihood',
   components: 'mixture',
   validation: 'holdout',
-  columns: 'column',
-  vocabularySize: 'vocabulary',
+  ...Object.fromEntries(Object.entries(READING).map(([key, { option = key }]) => [option, key])),
 };
 
 /** What `--set` changes of training, in the messages of `VAE.fit`. */
@@ -24,8 +25,21 @@ export function inFlags(message: string, command: Command): string {
   );
   const flagOf = (name: string) => flags.get(name) ?? flags.get(OTHERS[name] ?? '') ?? name;
   let text = message
-    // Where the API's advice has the flag beside it: `onMissing: impute (--on-missing impute)`.
-    .replaceAll(/\b\w+(?:: \w+)? \((--[a-z][a-z-]*(?: \w+)?)\)/g, '$1')
+    // Advice as an assignment: `onBadImage: 'skip'`, `(length: 100)`, `missing: ['', 'NA']`, `columns: { "id": 'ignore' }`.
+    .replaceAll(/\bcolumns: \{ ("(?:[^"\\]|\\.)*"): '(\w+)' \}/g, (whole, name, type) =>
+      flags.has('column') ? `--column ${inShell(`${JSON.parse(name)}=${type}`)}` : whole,
+    )
+    .replaceAll(/(?<![\w.-])(\w+): \[((?:'[^']*'|"(?:[^"\\]|\\.)*"|, )*)\]/g, (whole, name, list) => {
+      const flag = flagOf(name);
+      const values = [...list.matchAll(/'([^']*)'|("(?:[^"\\]|\\.)*")/g)].map(
+        ([, plain, quoted]) => plain ?? JSON.parse(quoted),
+      );
+      return flag === name ? whole : values.map((value) => `${flag} ${inShell(value)}`).join(' ');
+    })
+    .replaceAll(/(?<![\w.-])(\w+): (?:'([\w-]+)'|(\d+)(?=\)))/g, (whole, name, text, number) => {
+      const flag = flagOf(name);
+      return flag === name ? whole : `${flag} ${text ?? number}`;
+    })
     .replaceAll(/(?<=\boption )(\w+) of (?:loadDataset|loadSplit|streamDataset)\b/g, (_, name) =>
       flagOf(name),
     )

@@ -3,7 +3,8 @@ import { spread } from '../data/spread.ts';
 import { imageGrid } from '../report/grid.ts';
 import { interpolate } from '../report/latent/interpolation.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, integer } from './options.ts';
+import { checkpointOf } from './options.ts';
+import { integer } from './parsers.ts';
 import {
   addPictureOptions,
   addShownOptions,

@@ -1,69 +1,21 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { defined } from '../check.ts';
-import {
-  type ColumnType,
-  type DataSchema,
-  type Dataset,
-  type LoadOptions,
-  loadDataset,
-  loadSplit,
-} from '../data/index.ts';
+import { type DataSchema, type Dataset, type LoadOptions, loadDataset, loadSplit } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { BEST_FILE, CHECKPOINT_FILE } from '../report/run-directory.ts';
-
-/** A commander parser for an integer from `min` to `max`. */
-export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`Expected an integer ${range}.`);
-  };
-}
-
-/** A commander parser for a number from 0 to `max`. */
-export function nonNegative(max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && value >= 0 && value <= max) return value;
-    throw new InvalidArgumentError(`Expected a number from 0 to ${max}.`);
-  };
-}
-
-/** A commander parser for a share: above 0 and below 1. */
-export function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value > 0 && value < 1) return value;
-  throw new InvalidArgumentError('Expected a number above 0 and below 1.');
-}
-
-/** A commander parser for an option that may be repeated. */
-export function collect(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
-}
+import { type ReadingOptions, readingOptions } from './reading.ts';
 
 /** The values of `--data` and the options beside it. */
-export interface DataOptions {
+export interface DataOptions extends ReadingOptions {
   data: string;
   dataDir?: string;
   count?: number;
   size?: number;
-  labelColumn?: string;
-  onMissing?: 'refuse' | 'impute';
-  /** `NAME=TYPE`, one for each column whose type is said. */
-  column?: string[];
-  delimiter?: string;
-  decimal?: '.' | ',';
-  header?: 'yes' | 'no';
-  missing?: string[];
-  level?: 'character' | 'word';
-  length?: number;
-  vocabulary?: number;
   /** Whether the data are read again in every epoch. */
   stream?: boolean;
   window?: number;
+  /** Whether the part that is held out follows the other. */
+  chronological?: boolean;
 }
 
 /** Help for `--data`, wherever it is offered. */
@@ -72,75 +24,6 @@ export const DATA_HELP =
 
 /** Help for `--size`. */
 export const SIZE_HELP = 'sprites: 28, 32 or 64; folders of images: height and width to resize all images to';
-
-/** Adds the options that tables need to be read for training. */
-export function addTableOptions(command: Command): Command {
-  return command
-    .option('--label-column <name>', 'tables: the column that holds the labels')
-    .addOption(
-      new Option(
-        '--on-missing <what>',
-        'tables: refuse missing values or fill them in; default refuse',
-      ).choices(['refuse', 'impute']),
-    )
-    .option(
-      '--column <name=type>',
-      'tables: a column is numeric, categorical, date or to be ignored (ignore); may be repeated',
-      collect,
-    )
-    .option('--delimiter <character>', 'tables of text: what stands between cells')
-    .addOption(new Option('--decimal <character>', 'tables of text: of numbers').choices(['.', ',']))
-    .addOption(
-      new Option('--header <answer>', 'tables of text: whether the first row names the columns').choices([
-        'yes',
-        'no',
-      ]),
-    )
-    .option(
-      '--missing <text>',
-      'tables of text: a text that stands for a missing value; may be repeated',
-      collect,
-    )
-    .addOption(
-      new Option('--level <name>', 'text: what a token is; default character').choices(['character', 'word']),
-    )
-    .option('--length <n>', 'text: tokens of an example; default those of the longest line', integer(1))
-    .option('--vocabulary <n>', 'text: most frequent tokens that are kept; default 10000', integer(1));
-}
-
-/** The types that `--column` gives. */
-function columnTypes(given: readonly string[]): Record<string, ColumnType> {
-  return Object.fromEntries(
-    given.map((text) => {
-      const at = text.lastIndexOf('=');
-      if (at > 0) return [text.slice(0, at), text.slice(at + 1) as ColumnType];
-      throw new TorchvaeError('ERR_RANGE', `Expected NAME=TYPE for --column but received ${text}`);
-    }),
-  );
-}
-
-/** Reading options that have the same meaning in the API; it refuses those of other formats. */
-function readingOptions({
-  column,
-  delimiter,
-  decimal,
-  header,
-  missing,
-  level,
-  length,
-  vocabulary,
-}: DataOptions) {
-  return defined({
-    columns: column && columnTypes(column),
-    delimiter,
-    decimal,
-    header: header && header === 'yes',
-    missing,
-    level,
-    length,
-    vocabularySize: vocabulary,
-  });
-}
 
 /** The named data set; `split` matters for those that have one, `schema` is that of the model's training data. */
 export function openData(
@@ -159,7 +42,12 @@ export async function openTraining(
 ): Promise<{ data: Dataset; validation?: Dataset }> {
   const load = loadOptions(options, 'train', schema);
   if (holdout === 0) return { data: await loadDataset(options.data, load) };
-  const { train, validation } = await loadSplit(options.data, { validation: holdout, seed }, load);
+  const { chronological = false } = options;
+  const { train, validation } = await loadSplit(
+    options.data,
+    { validation: holdout, seed, chronological },
+    load,
+  );
   return { data: train, validation };
 }
 
@@ -187,8 +75,6 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
     ...(sprites && size !== undefined && { size: size as 28 | 32 | 64 }),
     ...(!sprites && size !== undefined && { imageSize: size }),
     ...(sprites && split === 'train' && count !== undefined && { count }),
-    ...(labelColumn !== undefined && { labelColumn }),
-    ...(onMissing !== undefined && { onMissing }),
     ...readingOptions(options),
     ...(schema && { schema }),
   };

@@ -6,7 +6,9 @@ import { isImage } from '../report/gallery.ts';
 import { encodePng, type Picture } from '../report/png.ts';
 import { terminalPicture } from '../report/terminal.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import { BEST_HELP, DATA_HELP, type DataOptions, integer, SIZE_HELP } from './options.ts';
+import { BEST_HELP, DATA_HELP, type DataOptions, SIZE_HELP } from './options.ts';
+import { integer } from './parsers.ts';
+import { addReadingOptions, FILE_FLAGS } from './reading.ts';
 
 /** The options of commands that open a model and data for it. */
 export interface ShownOptions extends Partial<DataOptions> {
@@ -14,14 +16,17 @@ export interface ShownOptions extends Partial<DataOptions> {
   device: DeviceName;
 }
 
-/** Adds RUN and the options by which a model and its data are opened. */
+/** Adds RUN and the options by which a model and its data are opened; a table's columns are known to the model. */
 export function addShownOptions(command: Command): Command {
-  return command
+  const named = command
     .argument('<run>', 'run directory or checkpoint file')
-    .option('--best', BEST_HELP)
+    .optionsGroup('Data:')
     .option('--data <name|path>', `${DATA_HELP}; default the data of the run`)
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
-    .option('--size <pixels>', SIZE_HELP, integer(1))
+    .option('--size <pixels>', SIZE_HELP, integer(1));
+  return addReadingOptions(named, FILE_FLAGS)
+    .optionsGroup('Options:')
+    .option('--best', BEST_HELP)
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto');
 }
 

@@ -13,7 +13,8 @@ import { gradientCurves, klBars, learningRateCurve, lossCurves } from '../report
 import { RunDirectory } from '../report/run-directory.ts';
 import { VAE } from '../vae.ts';
 import { factLines } from './facts.ts';
-import { checkpointOf, integer } from './options.ts';
+import { checkpointOf } from './options.ts';
+import { integer } from './parsers.ts';
 import { addShownOptions, SHOW_HELP, type ShownOptions, showInTerminal } from './pictures.ts';
 import { openShown } from './run-data.ts';
 

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { reconstructionPicture } from '../report/gallery.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, integer } from './options.ts';
+import { checkpointOf } from './options.ts';
+import { integer } from './parsers.ts';
 import {
   addPictureOptions,
   addShownOptions,

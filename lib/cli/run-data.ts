@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
-import { defined } from '../check.ts';
 import {
+  cellTexts,
   type DataSchema,
   type Dataset,
   hasTestSet,
@@ -10,10 +10,12 @@ import {
   StreamedDataset,
   streamDataset,
 } from '../data/index.ts';
+import { only } from '../data/options.ts';
 import { TorchvaeError } from '../errors.ts';
 import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
 import { type DataOptions, loadOptions, openData, openTraining } from './options.ts';
+import { FILE_FLAGS, READING, readingOptions } from './reading.ts';
 import { type RunSettings, settingsOf } from './run-settings.ts';
 import { isStreamed, openStream } from './streams.ts';
 
@@ -112,10 +114,9 @@ export async function openWhole(
   split: 'train' | 'test',
   schema: DataSchema | undefined,
 ): Promise<Dataset | StreamedDataset> {
-  const { data, dataDir, size, onMissing } = given;
   const settings = await settingsNear(run);
-  if (data !== undefined) {
-    const named = { ...dialectOf(settings, data), ...given, data };
+  const named = await namedData(settings, given);
+  if (named) {
     const opened = (await isStreamed(named, split))
       ? await openStream(named, split, schema)
       : await openData(named, split, schema);
@@ -127,21 +128,59 @@ export async function openWhole(
       `Expected --data: there is no ${CONFIG_FILE} beside ${run} that says what the model was trained on`,
     );
   }
-  const own = {
-    ...settings,
-    ...(dataDir !== undefined && { dataDir }),
-    ...(size !== undefined && { size }),
-    ...(onMissing && { onMissing }),
-  };
+  const own = { ...settings, ...only(given, ['dataDir', 'size', ...FILE_FLAGS]) };
   const opened = await openRunData(own, schema);
   return split === 'train' ? opened.data : (opened.test ?? opened.validation ?? opened.data);
 }
 
-/** How the run's table of text was read, for another of the same kind. */
-function dialectOf(settings: RunSettings | undefined, data: string): Partial<DataOptions> {
-  if (!settings || extname(settings.data) !== extname(data)) return {};
-  const { delimiter, decimal, header, missing } = settings;
-  return defined({ delimiter, decimal, header, missing });
+/**
+ * The texts of columns of the table at `--data`, by column and row.
+ *
+ * @throws TorchvaeError ERR_STATE without `--data`, or where its rows make up windows; what `cellTexts` throws
+ */
+export async function cellsOf(
+  run: string,
+  given: Partial<DataOptions>,
+  names: readonly string[],
+): Promise<string[][]> {
+  const named = await namedData(await settingsNear(run), given);
+  if (!named) throw new TorchvaeError('ERR_STATE', 'Expected --data: the table whose columns --keep names');
+  if (named.windowLength === undefined) return cellTexts(named.data, names, readingOptions(named));
+  throw new TorchvaeError(
+    'ERR_STATE',
+    'Expected one row an example for --keep but --window-length makes one of several rows; leave --keep out',
+  );
+}
+
+/** `--data` and how it is read, in which the run's flags stand for those that are not given. */
+async function namedData(
+  settings: RunSettings | undefined,
+  given: Partial<DataOptions>,
+): Promise<DataOptions | undefined> {
+  const { data } = given;
+  return data === undefined ? undefined : { ...(await fileFlagsOf(settings, data)), ...given, data };
+}
+
+/** How text is written, which files of another format do not share. */
+const DIALECT: readonly string[] = ['delimiter', 'decimal', 'header', 'missing'];
+
+/** How the data of the run were read, as far as it has a meaning for other data. */
+async function fileFlagsOf(settings: RunSettings | undefined, data: string): Promise<Partial<DataOptions>> {
+  if (!settings) return {};
+  const options = await optionsOf(data);
+  const isAlike = formatName(settings.data) === formatName(data);
+  const carried = FILE_FLAGS.filter(
+    (key) => options.includes(READING[key].option ?? key) && (isAlike || !DIALECT.includes(key)),
+  );
+  return only<Partial<DataOptions>>(settings, [
+    ...carried,
+    ...(options.includes('imageSize') ? ['size'] : []),
+  ]);
+}
+
+/** The extension of a file, without that of its compression. */
+function formatName(path: string): string {
+  return extname(path.replace(/\.gz$/i, ''));
 }
 
 /** The settings of the run in this directory, or around this checkpoint; undefined without a config.json. */

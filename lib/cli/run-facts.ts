@@ -3,6 +3,7 @@ import { namesInWords } from '../report/in-words.ts';
 import type { ReportContent } from '../report/page/report.ts';
 import { invocationsOf } from './run-config.ts';
 import { type RunSettings, SETTINGS } from './run-settings.ts';
+import { inShell } from './shell.ts';
 
 type Json = Record<string, unknown>;
 
@@ -95,13 +96,8 @@ function wholeCommand(settings: RunSettings, device: unknown): string {
 
 /** In lines that fit a page, each with a flag. */
 function commandLine(args: readonly string[]): string {
-  const words = ['npx', 'torchvae', ...args.map(quoted)];
+  const words = ['npx', 'torchvae', ...args.map(inShell)];
   const line = words.join(' ');
   if (line.length <= 76) return line;
   return words.map((word) => (word.startsWith('--') ? `\\\n  ${word}` : word)).join(' ');
-}
-
-/** For a POSIX shell. */
-function quoted(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }

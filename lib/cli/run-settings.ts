@@ -3,6 +3,7 @@ import { TorchvaeError } from '../errors.ts';
 import type { Precision } from '../model/precision.ts';
 import { type PresetName, presetNames } from '../model/presets.ts';
 import type { DataOptions } from './options.ts';
+import { READING, type ReadingOptions } from './reading.ts';
 
 /** What a run was started with, as its config.json keeps it. */
 export interface RunSettings extends DataOptions {
@@ -44,21 +45,13 @@ export const SETTINGS: Readonly<Record<keyof RunSettings, Setting>> = {
   dataDir: { flag: '--data-dir', part: 'data', name: 'directory', kind: 'text', mayChange: true },
   count: { flag: '--count', part: 'data', kind: 'number' },
   size: { flag: '--size', part: 'data', kind: 'number' },
-  labelColumn: { flag: '--label-column', part: 'data', kind: 'text' },
-  onMissing: { flag: '--on-missing', part: 'data', kind: 'text' },
-  column: { flag: '--column', part: 'data', kind: 'texts' },
-  delimiter: { flag: '--delimiter', part: 'data', kind: 'text' },
-  decimal: { flag: '--decimal', part: 'data', kind: 'text' },
-  header: { flag: '--header', part: 'data', kind: 'text' },
-  missing: { flag: '--missing', part: 'data', kind: 'texts' },
-  level: { flag: '--level', part: 'data', kind: 'text' },
-  length: { flag: '--length', part: 'data', kind: 'number' },
-  vocabulary: { flag: '--vocabulary', part: 'data', kind: 'number' },
+  ...readingSettings(),
   stream: { flag: '--stream', part: 'data', kind: 'switch' },
   window: { flag: '--window', part: 'data', kind: 'number' },
   testData: { flag: '--test-data', part: 'data', kind: 'text' },
   binarize: { flag: '--binarize', part: 'data', kind: 'text' },
   holdout: { flag: '--holdout', part: 'training', kind: 'number' },
+  chronological: { flag: '--chronological', part: 'training', kind: 'switch' },
   epochs: { flag: '--epochs', part: 'training', kind: 'number', mayChange: true, isRequired: true },
   batchSize: { flag: '--batch-size', part: 'training', kind: 'number', mayChange: true, isRequired: true },
   learningRate: {
@@ -73,6 +66,14 @@ export const SETTINGS: Readonly<Record<keyof RunSettings, Setting>> = {
   seed: { flag: '--seed', kind: 'number', isRequired: true },
   set: { flag: '--set', part: 'training', kind: 'texts' },
 };
+
+function readingSettings(): Record<keyof ReadingOptions, Setting> {
+  const entries = Object.entries(READING).map(([key, { flag, kind }]) => [
+    key,
+    { flag: flag.split(' ')[0]!, part: 'data', kind },
+  ]);
+  return Object.fromEntries(entries);
+}
 
 const KINDS: Record<Setting['kind'], { what: string; fits: (value: unknown) => boolean }> = {
   preset: {
@@ -90,7 +91,7 @@ const KINDS: Record<Setting['kind'], { what: string; fits: (value: unknown) => b
 
 type Part = Record<string, unknown>;
 
-/** The settings as config.json has them; `stream: false` is left out. */
+/** The settings as config.json has them; switches that are off are left out. */
 export function storedSettings(settings: RunSettings): Part & { data: Part; training: Part } {
   const stored: Part & { data: Part; training: Part } = { data: {}, training: {} };
   for (const [key, { part, name = key }] of Object.entries(SETTINGS)) {

@@ -10,7 +10,8 @@ import type { Tensor } from '../model/input.ts';
 import { imageGrid } from '../report/grid.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
-import { checkpointOf, integer } from './options.ts';
+import { checkpointOf } from './options.ts';
+import { integer } from './parsers.ts';
 import {
   addPictureOptions,
   addShownOptions,

@@ -1,12 +1,14 @@
 import { type Command, Option } from 'commander';
+import { counted } from '../counted.ts';
 import { type DataSchema, type Dataset, StreamedDataset } from '../data/index.ts';
 import { writeFileAtomic } from '../files.ts';
 import { MEASURES, rowStates } from '../model/anomaly.ts';
 import { VAE } from '../vae.ts';
-import { cellsOf, csvLine } from './csv.ts';
-import { checkpointOf, collect, integer, share } from './options.ts';
+import { csvLine } from './csv.ts';
+import { checkpointOf } from './options.ts';
+import { collect, integer, share } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
-import { openWhole } from './run-data.ts';
+import { cellsOf, openWhole } from './run-data.ts';
 
 interface ThresholdFlags extends ShownOptions {
   split: 'train' | 'test';
@@ -54,7 +56,7 @@ Example, with normal examples that the model was not trained on:
     .option('--out <file>', 'CSV to write; - for standard output', 'scores.csv')
     .option(
       '--keep <column>',
-      'a column of --data, a table of text, to write beside the scores; may be repeated',
+      'a column of --data, a table, to write beside the scores; may be repeated',
       collect,
     )
     .addHelpText(
@@ -64,9 +66,9 @@ Examples:
   torchvae score runs/people --data new.csv --out scores.csv
   torchvae score runs/people --data new.csv --keep id --keep name --out - | sort -t, -k2 -g
 
-The column state says what a score is worth: scored; infinite, for a row far from all others; imputed, where missing cells were
-filled in; unseen, where a cell has a category that no training row had; invalid, where the row holds no number. imputed and
-unseen count these cells of a table's row.`,
+The column state says what a score is worth: scored; infinite, for a row far from all others or with values that the likelihood
+cannot give; imputed, where missing cells were filled in; unseen, where a cell has a category that no training row had, or a line
+tokens that are not in the vocabulary; invalid, where the row holds no number. imputed and unseen count these cells or tokens.`,
     )
     .action(score);
 }
@@ -87,14 +89,14 @@ async function learn(
   await vae.save(checkpoint);
   const without = nonFinite ? `, ${nonFinite} of them without a finite score` : '';
   process.stderr.write(
-    `${checkpoint} flags scores above ${value.toFixed(4)} nats (${measure}) as anomalies, set from ${examples} examples${without}\n`,
+    `${checkpoint} flags scores above ${value.toFixed(4)} nats (${measure}) as anomalies, set from ${counted(examples, 'example')}${without}\n`,
   );
 }
 
 async function score(name: string, { split, out, keep = [], ...flags }: ScoreFlags): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const data = await openLenient(name, flags, split, vae.schema);
-  const kept = keep.length > 0 ? await cellsOf(flags, keep) : undefined;
+  const kept = keep.length > 0 ? await cellsOf(name, flags, keep) : undefined;
   const table = new ScoreTable(vae, keep, kept);
   for await (const part of data instanceof StreamedDataset ? data.windows() : [data]) await table.add(part);
   if (out === '-') process.stdout.write(table.text);
@@ -111,6 +113,9 @@ function openLenient(
 ): Promise<Dataset | StreamedDataset> {
   return openWhole(run, schema?.type === 'table' ? { ...given, onMissing: 'impute' } : given, split, schema);
 }
+
+/** What is counted in each row of data with a schema. */
+const COUNTS = { table: ['imputed', 'unseen'], text: ['unseen'] } as const;
 
 /** CSV: a line of names, then a line for each example in the order of the data. */
 class ScoreTable {
@@ -133,16 +138,15 @@ class ScoreTable {
     const found = this.#vae.threshold ? await this.#vae.detect(part) : undefined;
     const scores = found?.scores ?? (await this.#vae.score(part));
     const states = rowStates(scores, cells);
-    const isTable = schema?.type === 'table';
+    const columns = schema ? COUNTS[schema.type] : [];
     if (this.#lines.length === 0) {
-      const counts = isTable ? ['imputed', 'unseen'] : [];
-      const names = ['example', 'score', ...(found ? ['anomalous'] : []), 'state', ...counts];
+      const names = ['example', 'score', ...(found ? ['anomalous'] : []), 'state', ...columns];
       this.#lines.push(csvLine([...names, ...(labels ? ['label'] : []), ...this.#keep]));
     }
     for (const [i, value] of scores.entries()) {
       const row = this.#lines.length - 1;
       const values: unknown[] = [row, value, ...(found ? [found.anomalous[i]] : []), states[i]];
-      if (isTable) values.push(cells?.imputed[i] ?? 0, cells?.unseen[i] ?? 0);
+      for (const name of columns) values.push(cells?.[name][i] ?? 0);
       if (labels) values.push(classes?.[labels[i]!] ?? labels[i]);
       this.#lines.push(csvLine([...values, ...(this.#kept?.map((column) => column[row]) ?? [])]));
       this.#states.set(states[i]!, (this.#states.get(states[i]!) ?? 0) + 1);
@@ -159,6 +163,6 @@ class ScoreTable {
     const judged = this.#vae.threshold ? `${this.#anomalies} of them anomalies` : 'no threshold is set';
     const odd = [...this.#states].filter(([state]) => state !== 'scored');
     const counts = odd.map(([state, count]) => `, ${count} ${state}`).join('');
-    return `Wrote the scores of ${this.#lines.length - 1} examples, ${judged}${counts}`;
+    return `Wrote the scores of ${counted(this.#lines.length - 1, 'example')}, ${judged}${counts}`;
   }
 }

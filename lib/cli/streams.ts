@@ -1,8 +1,15 @@
 import { type Command, Option } from 'commander';
-import { type DataSchema, type StreamedDataset, sizeInMemory, streamDataset } from '../data/index.ts';
+import {
+  type DataSchema,
+  type StreamedDataset,
+  type StreamPathOptions,
+  sizeInMemory,
+  streamDataset,
+} from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { availableMemory } from '../runtime/memory.ts';
-import { type DataOptions, integer, isNamed, loadOptions } from './options.ts';
+import { type DataOptions, isNamed, loadOptions } from './options.ts';
+import { integer } from './parsers.ts';
 
 /** Share of the memory that data may take before they are streamed: training holds them about three times. */
 const SHARE = 0.25;
@@ -51,13 +58,17 @@ export function openStream(
   split: 'train' | 'test',
   schema?: DataSchema,
 ): Promise<StreamedDataset> {
-  const { imageSize, labelColumn, onMissing, columns } = loadOptions(options, split, schema);
+  const {
+    split: _split,
+    directory: _directory,
+    schema: _schema,
+    ...reading
+  } = loadOptions(options, split, schema);
+  const { labelColumn, ...others } = reading as StreamPathOptions;
   return streamDataset(options.data, {
     split,
     ...(options.window !== undefined && { window: options.window }),
-    ...(imageSize !== undefined && { imageSize }),
-    ...(onMissing !== undefined && { onMissing }),
-    ...(columns && { columns }),
+    ...others,
     ...(schema?.type === 'table' ? { schema } : labelColumn !== undefined && { labelColumn }),
   });
 }

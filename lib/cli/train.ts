@@ -17,9 +17,11 @@ import { openBoard, writeEpoch } from './board.ts';
 import { describeTraining } from './dry-run.ts';
 import { kernelsInWords } from './facts.ts';
 import { hashOf, noteChange } from './file-hash.ts';
-import { addTableOptions, collect, DATA_HELP, integer, nonNegative, SIZE_HELP, share } from './options.ts';
+import { DATA_HELP, SIZE_HELP } from './options.ts';
 import { applyOverrides, SET_HELP } from './overrides.ts';
+import { collect, integer, nonNegative, share } from './parsers.ts';
 import { ProgressBar } from './progress-bar.ts';
+import { addReadingOptions } from './reading.ts';
 import { checkSameData, checkSameRun, readRun } from './resume.ts';
 import { describeRun } from './run-config.ts';
 import { openRunData, type RunData, someOf } from './run-data.ts';
@@ -55,7 +57,7 @@ export function register(program: Command): void {
     )
     .option('--count <n>', 'sprites: how many to draw', integer(1))
     .option('--size <pixels>', SIZE_HELP, integer(1));
-  addStreamOptions(addTableOptions(command))
+  addStreamOptions(addReadingOptions(command))
     .addOption(
       new Option(
         '--binarize <mode>',
@@ -63,6 +65,7 @@ export function register(program: Command): void {
       ).choices(['threshold', 'fixed', 'dynamic']),
     )
     .option('--holdout <share>', "of the training data, for validation; default the preset's", share)
+    .option('--chronological', 'hold out the end of the data instead of examples drawn at random')
     .option(
       '--test-data <path>',
       'data of the same kind that every epoch is judged by, and that is not trained on',

@@ -3,7 +3,8 @@ import { checkInteger } from '../check.ts';
 import { imageGrid } from '../report/grid.ts';
 import { traverse } from '../report/latent/traversal.ts';
 import { VAE } from '../vae.ts';
-import { checkpointOf, integer } from './options.ts';
+import { checkpointOf } from './options.ts';
+import { integer } from './parsers.ts';
 import {
   addPictureOptions,
   addShownOptions,

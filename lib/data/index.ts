@@ -19,6 +19,7 @@ export type { CsvOptions } from './formats/csv/reader.ts';
 export { type ImageFolderOptions, loadImageFolder } from './formats/images/folder.ts';
 export type { NpzOptions } from './formats/npz.ts';
 export {
+  cellTexts,
   hasTestSet,
   type LearnedOptions,
   type LoadOptions,

@@ -73,6 +73,31 @@ export async function loadSplit(
 }
 
 /**
+ * The texts of these columns of the table at a path, by column and row; an empty text where a value is missing.
+ *
+ * @throws TorchvaeError ERR_RANGE unless it is a table that has these columns; what the reader throws
+ */
+export async function cellTexts(
+  path: string,
+  names: readonly string[],
+  options: LoadOptions = {},
+): Promise<string[][]> {
+  const format = await formatOf(path);
+  if (!format?.readTable) {
+    const tables = FORMATS.filter(({ readTable }) => readTable).map(({ name }) => name);
+    throw new TorchvaeError('ERR_RANGE', expected(`the path of a table: ${tables.join(', ')}`, 'data', path));
+  }
+  const columns = Object.fromEntries(names.map((name) => [name, 'categorical'] as const));
+  const reading = only(defined(options), format.options);
+  const table = await format.readTable(path, { ...reading, columns, schema: undefined });
+  return names.map((name) => {
+    const column = table.columns.find((found) => found.name === name);
+    if (column?.type !== 'categorical') return Array<string>(table.length).fill('');
+    return Array.from(column.values, (code) => column.categories[code] ?? '');
+  });
+}
+
+/**
  * The bytes that the examples at a path would take in memory, roughly; undefined for what cannot be streamed, so that the
  * question does not matter.
  *

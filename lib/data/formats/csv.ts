@@ -1,5 +1,6 @@
-import { defined } from '../../check.ts';
+import { only } from '../options.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
+import type { Table } from '../tables/table.ts';
 import { isNumberTable, isTable } from './csv/dialect.ts';
 import { CSV_OPTIONS, type CsvOptions, readCsv } from './csv/reader.ts';
 import { type Format, startText } from './format.ts';
@@ -18,8 +19,10 @@ export const csv: Format<CsvOptions & TableRowsOptions> = {
   },
   takesGzip: true,
   options: [...CSV_OPTIONS, ...TABLE_ROWS_OPTIONS],
-  read: async (path, { delimiter, decimal, header, missing, columns, ...learning }) => {
-    const given = defined({ delimiter, decimal, header, missing, columns });
-    return tableRows(await readCsv(path, given, tableSchema(learning)), learning);
-  },
+  read: async (path, options) => tableRows(await readTable(path, options), only(options, TABLE_ROWS_OPTIONS)),
+  readTable,
 };
+
+function readTable(path: string, options: CsvOptions & TableRowsOptions): Promise<Table> {
+  return readCsv(path, only(options, CSV_OPTIONS), tableSchema(options));
+}

@@ -1,6 +1,7 @@
 import type { Dataset } from '../dataset.ts';
 import type { Learnable } from '../learnable.ts';
 import type { StreamSource } from '../streams/source.ts';
+import type { Table } from '../tables/table.ts';
 
 /** What is at a path, as far as it takes to tell its format. */
 export type Found = FoundFolder | FoundFile;
@@ -46,6 +47,12 @@ export interface Format<Options extends object = object, StreamOptions extends o
    * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT naming the place, ERR_TYPE and ERR_RANGE for options
    */
   read(path: string, options: Options): Promise<Dataset | Learnable>;
+  /**
+   * Of tables: all rows as they are, with the options of reading alone.
+   *
+   * @throws TorchvaeError what `read` throws, but for kinds of columns, which are only told apart where a schema is learned
+   */
+  readTable?(path: string, options: Options): Promise<Table>;
   /** Whether there is a test set beside the training set, for `split: 'test'`. */
   hasTestSet?(path: string): Promise<boolean>;
   /** How it is streamed, if it can be. */

@@ -1,6 +1,7 @@
 import { linesOf } from '../files/lines.ts';
 import { badData } from '../files/source.ts';
 import { textOf } from '../files/utf8.ts';
+import { only } from '../options.ts';
 import { type ColumnType, checkColumnTypes } from '../tables/column-types.ts';
 import { RecordTable } from '../tables/records.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
@@ -12,15 +13,21 @@ const MAX_FILE = 2 ** 32;
 /** Characters of one line. */
 const MAX_LINE = 2 ** 24;
 
+type JsonLinesOptions = { columns?: Readonly<Record<string, ColumnType>> } & TableRowsOptions;
+
 /** One JSON object a line, as a row of a table. */
-export const jsonl: Format<{ columns?: Readonly<Record<string, ColumnType>> } & TableRowsOptions> = {
+export const jsonl: Format<JsonLinesOptions> = {
   name: 'JSON lines (.jsonl, .ndjson)',
   extensions: ['.jsonl', '.ndjson'],
   takesGzip: true,
   options: ['columns', ...TABLE_ROWS_OPTIONS],
-  read: async (path, { columns, ...learning }) =>
-    tableRows(await readJsonLines(path, checkColumnTypes(columns), tableSchema(learning)), learning),
+  read: async (path, options) => tableRows(await readTable(path, options), only(options, TABLE_ROWS_OPTIONS)),
+  readTable,
 };
+
+function readTable(path: string, options: JsonLinesOptions): Promise<Table> {
+  return readJsonLines(path, checkColumnTypes(options.columns), tableSchema(options));
+}
 
 /**
  * Reads a table whose columns are the keys of all lines: a line without a key misses its value.

@@ -73,7 +73,7 @@ function defaultMember({ names }: Npz, split: string, path: string): string {
   if (found !== undefined) return found;
   throw badData(
     path,
-    `expected one array, or one named x_${split}, x or data, but it has ${listed(names)}; name it as member`,
+    `expected one array, or one named x_${split}, x or data, but it has ${listed(names)}; name it (member: '${names[0]}')`,
   );
 }
 

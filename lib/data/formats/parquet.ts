@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { badData } from '../files/source.ts';
 import { only } from '../options.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
 import { beginsWith, type Format } from './format.ts';
@@ -19,6 +20,11 @@ export const parquet: Format<ParquetOptions & TableRowsOptions & ImageFolderOpti
     const found = await readParquet(path, only(options, ['columns', 'labelColumn']), tableSchema(options));
     if ('table' in found) return tableRows(found.table, only(options, TABLE_ROWS_OPTIONS));
     return loadImages(found.images, only(options, IMAGE_OPTIONS));
+  },
+  readTable: async (path, options) => {
+    const found = await readParquet(path, only(options, ['columns', 'labelColumn']), tableSchema(options));
+    if ('table' in found) return found.table;
+    throw badData(path, 'expected rows of a table but it holds images');
   },
   stream: {
     options: PARQUET_STREAM_OPTIONS,

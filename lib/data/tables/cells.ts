@@ -9,8 +9,26 @@ export type Decimal = '.' | ',';
 /** The texts that stand for a missing value, unless others are given. */
 export const MISSING: readonly string[] = [
   '',
-  ...['NA', 'N/A', 'n/a', '#N/A', '#NA', '<NA>', 'NaN', 'nan', '-nan', '-NaN', 'NaT'],
-  ...['null', 'NULL', 'Null', 'None', '-', '?'],
+  ...[
+    'NA',
+    'N/A',
+    'n/a',
+    'n.a.',
+    'N.A.',
+    '#N/A',
+    '#N/A N/A',
+    '#NA',
+    '<NA>',
+    'NaN',
+    'nan',
+    '-nan',
+    '-NaN',
+    'NaT',
+  ],
+  ...['null', 'NULL', 'Null', '(null)', '\\N', 'None', '-', '--', '.', '?'],
+  // Of Excel, and of Microsoft's C.
+  ...['#DIV/0!', '#VALUE!', '#REF!', '#NAME?', '#NUM!', '#NULL!'],
+  ...['1.#IND', '-1.#IND', '1.#QNAN', '-1.#QNAN'],
 ];
 
 /** `1`, `-1.5`, `.5`, `1e-3`, and thousands in groups: `1,250.5`. */

@@ -104,7 +104,7 @@ function encodeCategories(
     }
     if (place < 0) {
       if (onUnseen === 'refuse') {
-        const advice = '; give onMissing: impute (--on-missing impute) to have such cells counted';
+        const advice = "; give onMissing: 'impute' to have such cells counted";
         throw unknownCategory(row, field, names[code]!, table, advice);
       }
       counts.unseen[row]!++;
@@ -128,7 +128,7 @@ export function encodeLabels(label: LabelField, column: Column, table: Table): I
 
 /** The error for a row that has no value in a column. */
 export function missingValue(table: Table, row: number, column: string): TorchvaeError {
-  const advice = 'fill it in, leave the row out, or give onMissing: impute (--on-missing impute)';
+  const advice = "fill it in, leave the row out, or give onMissing: 'impute'";
   const place = placeOf(row, column, table);
   return badData(table.name, `${place}: expected a value but it is missing; ${advice}`);
 }

@@ -11,13 +11,13 @@ export function inOrder(a: string, b: string): number {
 export function noValue(name: string, file: string): Error {
   return badData(
     file,
-    `column ${JSON.stringify(name)}: expected values but all training rows miss theirs; ignore the column`,
+    `column ${JSON.stringify(name)}: expected values but all training rows miss theirs; ignore the column (${option(name, 'ignore')})`,
   );
 }
 
 /** The error for a column of too many categories. */
 export function tooMany(name: string, count: string, file: string): Error {
-  const advice = `is it a name of the row? Ignore it (${option(name, 'ignore')}), or say that it is numeric`;
+  const advice = `is it a name of the row? Ignore it (${option(name, 'ignore')}), or say that it is numeric (${option(name, 'numeric')})`;
   return badData(
     file,
     `column ${JSON.stringify(name)}: expected at most ${MAX_CATEGORIES} categories but there are ${count}; ${advice}`,

@@ -252,7 +252,7 @@ function checkSize(size: unknown): [number, number] {
 function checkSameSize(path: string, header: Header, from: string, first: Header): void {
   if (header.height === first.height && header.width === first.width) return;
   const trouble = `expected the size of ${from} (${first.height} x ${first.width}) but it is ${header.height} x ${header.width}`;
-  throw badData(path, `${trouble}; give imageSize (--size) to resize all`);
+  throw badData(path, `${trouble}; give imageSize to resize all`);
 }
 
 function joined(parts: readonly Float32Array[], folder: string, length: number): Float32Array {
