@@ -115,6 +115,90 @@ describe('a row that is far from all others', () => {
   });
 });
 
+test('equal rows have equal scores, wherever they stand', async () => {
+  const data = await loadDataset(file('equal.csv', ['a,b', ...Array(40).fill('3,4')]));
+  using vae = await trained(data, 3);
+  await vae.fitThreshold(data, { quantile: 0.9 });
+  const { scores, anomalous } = await vae.detect(data);
+  expect(new Set(scores).size).toBe(1);
+  expect(new Set(anomalous)).toEqual(new Set([false]));
+  const mixed = await loadDataset(file('mixed.csv', ['a,b', '9,1', ...Array(39).fill('3,4'), '0,0', '3,4']), {
+    schema: vae.schema,
+  });
+  const found = await vae.score(mixed);
+  expect([found[1], found[20], found[41]]).toEqual([scores[0], scores[0], scores[0]]);
+  const last = await vae.score(mixed.subset([0]));
+  expect(last[0]).toBe(found[0]);
+});
+
+describe('a row with values that the likelihood cannot give', () => {
+  const good = Float32Array.of(0, 1, 0.25, 0.5, 1, 0);
+  const spec = { inputShape: [2], encoder: { hidden: [4] }, latentSize: 1 };
+
+  test.each(['bernoulli', 'continuous-bernoulli'] as const)(
+    'is infinitely strange with %s',
+    async (likelihood) => {
+      using vae = await VAE.create({ spec: { ...spec, likelihood }, device: 'cpu' });
+      await vae.fitThreshold(good, { quantile: 1 });
+      const alone = await vae.score(good);
+      const x = Float32Array.from(good);
+      x[3] = 1.5;
+      for (const given of [
+        x,
+        { data: x, shape: [3, 2] },
+        Dataset.from([0, 1, 2].map((i) => [x[2 * i]!, x[2 * i + 1]!])),
+      ]) {
+        const { scores, anomalous, states } = await vae.detect(given);
+        expect([...scores]).toEqual([alone[0], Infinity, alone[2]]);
+        expect(anomalous).toEqual([false, true, false]);
+        expect(states).toEqual(['scored', 'infinite', 'scored']);
+      }
+      // Alone as among others.
+      expect([...(await vae.score(x.slice(2, 4)))]).toEqual([Infinity]);
+      const stream = await StreamedDataset.from(() => [
+        Dataset.from([
+          [0, 1],
+          [0.25, 1.5],
+          [1, 0],
+        ]),
+      ]);
+      expect([...(await vae.score(stream))]).toEqual([alone[0], Infinity, alone[2]]);
+      // What is no question about single rows is refused as before.
+      expect(await refusal('ERR_RANGE', () => vae.loss(x))).toContain('index 3');
+    },
+  );
+
+  test('keeps the labels of its data set', async () => {
+    using vae = await VAE.create({ spec: { ...spec, condition: { classes: 3 } }, device: 'cpu' });
+    const labels = Int32Array.of(2, 1, 0);
+    const data = new Dataset({ shape: [2], kind: 'real', data: Float32Array.of(0, 1, 7, 0.5, 1, 0), labels });
+    const alone = await vae.score(good, { labels });
+    expect([...(await vae.score(data))]).toEqual([alone[0], Infinity, alone[2]]);
+  });
+});
+
+test('a line with tokens that are not in the vocabulary is flagged, and scored as unknown', async () => {
+  const schema = { text: file('known.txt', ['abab', 'baba', 'aabb']) };
+  const data = await loadDataset(schema.text);
+  using vae = await VAE.create({
+    spec: {
+      inputShape: data.shape,
+      encoder: { hidden: [8] },
+      latentSize: 2,
+      likelihood: { type: 'tokens', vocabulary: 4 },
+    },
+    device: 'cpu',
+  });
+  await vae.fit(data, { epochs: 1 });
+  await vae.fitThreshold(data, { quantile: 1 });
+  const odd = await loadDataset(file('odd.txt', ['abab', 'axby']), { schema: vae.schema });
+  expect(odd.describe()).toContain('2 tokens are not in the vocabulary');
+  const { scores, states, cells } = await vae.detect(odd);
+  expect(states).toEqual(['scored', 'unseen']);
+  expect([...cells!.unseen]).toEqual([0, 2]);
+  expect(scores.every(Number.isFinite)).toBe(true);
+});
+
 describe('rows with cells that the model cannot know', () => {
   test('are flagged: unseen categories are anomalies, missing cells are counted', async () => {
     const data = await loadDataset(file('normal.csv', [header, ...readings(300)]));
@@ -126,7 +210,7 @@ describe('rows with cells that the model cannot know', () => {
     rows[4] = rows[4]!.replace(/^[^,]+/, '');
     const path = file('gaps.csv', [header, ...rows]);
     const told = await refusal('ERR_DATA_FORMAT', () => loadDataset(path, { schema: vae.schema }));
-    expect(told).toContain('onMissing: impute');
+    expect(told).toContain("onMissing: 'impute'");
     const odd = await loadDataset(path, { schema: vae.schema, onMissing: 'impute' });
     const found = await vae.detect(odd);
     expect(found.states).toEqual(['scored', 'unseen', 'imputed', 'scored', 'imputed', 'scored']);

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
+import { counted } from '../counted.ts';
 import { TorchvaeError } from '../errors.ts';
 import { isBranded } from './brand.ts';
 import { checkNotes, checkSchema } from './examples/attachments.ts';
@@ -313,11 +314,11 @@ export class Dataset {
   describe(): string {
     const classes = this.classes?.length ?? (this.labels ? new Set(this.labels).size : 0);
     const parts = [
-      `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
+      `${this.name}: ${counted(this.length, 'example')} of ${this.shape.join('x')}`,
       this.kind,
       ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
       types.isUint8Array(this.data) ? 'uint8' : 'float32',
-      ...(classes ? [`${classes} classes`] : []),
+      ...(classes ? [counted(classes, 'class', 'classes')] : []),
       ...(this.factors.length ? [`factors ${this.factors.map((factor) => factor.name).join(', ')}`] : []),
     ];
     return [parts.join(', '), ...this.notes].join('; ');

@@ -1,4 +1,5 @@
 import { checkInteger, checkOptions } from '../check.ts';
+import { counted } from '../counted.ts';
 import { TorchvaeError } from '../errors.ts';
 import { isBranded } from './brand.ts';
 import { Dataset } from './dataset.ts';
@@ -199,11 +200,11 @@ export class StreamedDataset {
   /** One line for people, such as `mnist.npy: 60,000 examples of 1x28x28, unit, uint8, streamed in windows of 8,192`. */
   describe(): string {
     const parts = [
-      `${this.name}: ${this.length.toLocaleString('en-US')} examples of ${this.shape.join('x')}`,
+      `${this.name}: ${counted(this.length, 'example')} of ${this.shape.join('x')}`,
       this.kind,
       ...(this.binarization === 'none' ? [] : [`${this.binarization} binarization`]),
       this.#source.isBytes || this.binarization === 'threshold' ? 'uint8' : 'float32',
-      ...(this.classes ? [`${this.classes.length} classes`] : []),
+      ...(this.classes ? [counted(this.classes.length, 'class', 'classes')] : []),
       `streamed in windows of ${this.window.toLocaleString('en-US')}`,
     ];
     return [parts.join(', '), ...this.notes].join('; ');

@@ -4,18 +4,24 @@ import type { StreamedDataset } from '../data/streamed-dataset.ts';
 import { addCells } from '../data/streams/source.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Core } from './core.ts';
-import { checkData } from './input.ts';
+import { checkData, checkSize } from './input.ts';
 import { checkSameSchema } from './same-schema.ts';
 
 type Labels = Int32Array | readonly number[] | undefined;
 
-/** The examples of a stream window by window, each with its labels. */
+/**
+ * The examples of a stream window by window, each with its labels.
+ *
+ * @param allowed `all`: also values outside the likelihood's support
+ */
 export async function* inParts(
   core: Core,
   x: StreamedDataset,
   labels: Labels,
+  allowed: 'supported' | 'all' = 'supported',
 ): AsyncGenerator<{ part: Dataset; labels: Labels }> {
-  checkData('x', x, core.spec);
+  if (allowed === 'all') checkSize('x', x, core.spec);
+  else checkData('x', x, core.spec);
   checkSameSchema('x', x.schema, core.schema);
   if (labels !== undefined && labels.length !== x.length) {
     throw new TorchvaeError('ERR_SHAPE', expected(`${x.length} labels`, 'the labels of x', labels));

@@ -69,15 +69,19 @@ export function checkData(
   if (!data.hasLabels) checkLabels(name, undefined, spec, data.length);
 }
 
-function checkFits(name: string, data: Dataset | StreamedDataset, spec: ModelSpec): void {
+/** @throws TorchvaeError ERR_SHAPE for examples of another size */
+export function checkSize(name: string, data: Dataset | StreamedDataset, spec: ModelSpec): void {
   const size = inputSize(spec);
-  if (data.size !== size) {
-    throw new TorchvaeError(
-      'ERR_SHAPE',
-      `Expected examples of ${size} values (shape ${spec.inputShape.join(' x ')}) for ${name} but received ` +
-        `examples of ${data.size} (shape ${data.shape.join(' x ')}); give the model this inputShape, or other data`,
-    );
-  }
+  if (data.size === size) return;
+  throw new TorchvaeError(
+    'ERR_SHAPE',
+    `Expected examples of ${size} values (shape ${spec.inputShape.join(' x ')}) for ${name} but received ` +
+      `examples of ${data.size} (shape ${data.shape.join(' x ')}); give the model this inputShape, or other data`,
+  );
+}
+
+function checkFits(name: string, data: Dataset | StreamedDataset, spec: ModelSpec): void {
+  checkSize(name, data, spec);
   const { type } = spec.likelihood;
   const { high, isWhole, range } = support(spec.likelihood);
   const refuse = (came: string, way: string): never => {
@@ -234,13 +238,16 @@ function checkRows(
   );
 }
 
-function checkValues(name: string, x: Float32Array, { low, high, isWhole, range }: Support): void {
-  for (let i = 0; i < x.length; i++) {
-    const value = x[i]!;
-    if (value >= low && value <= high && (!isWhole || Number.isInteger(value))) continue;
-    throw new TorchvaeError(
-      'ERR_RANGE',
-      `Expected values in ${range} for ${name} but received ${value} at index ${i}`,
-    );
-  }
+/** Whether a likelihood is defined for a value. */
+export function supports({ low, high, isWhole }: Support, value: number): boolean {
+  return value >= low && value <= high && (!isWhole || Number.isInteger(value));
+}
+
+function checkValues(name: string, x: Float32Array, supported: Support): void {
+  const i = x.findIndex((value) => !supports(supported, value));
+  if (i < 0) return;
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `Expected values in ${supported.range} for ${name} but received ${x[i]} at index ${i}`,
+  );
 }

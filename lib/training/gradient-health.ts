@@ -68,9 +68,15 @@ export function judgeGradients(
   const rms = ({ name, gradient }: LayerHealth) => gradient / Math.sqrt(sizes.get(name) ?? 1);
   const largest = Math.max(...weights.map(rms));
   const usual = weights.map(moved).sort((a, b) => a - b)[Math.floor(weights.length / 2)]!;
+  const biases = new Map(layers.filter(({ name }) => name.endsWith('.bias')).map((bias) => [bias.name, rms(bias)]));
+  const largestBias = Math.max(0, ...biases.values());
+  // Where a layer's bias gets its share, its weights get little only because its inputs are next to 0, as of constant data.
+  const isReached = ({ name }: LayerHealth) =>
+    largestBias > 0 && (biases.get(name.replace(/weight$/, 'bias')) ?? 0) >= SMALL_SHARE * largestBias;
   const isVanishing = (layer: LayerHealth) =>
-    rms(layer) < VANISHING_SHARE * largest ||
-    (rms(layer) < SMALL_SHARE * largest && moved(layer) < SLOW_UPDATE * usual);
+    !isReached(layer) &&
+    (rms(layer) < VANISHING_SHARE * largest ||
+      (rms(layer) < SMALL_SHARE * largest && moved(layer) < SLOW_UPDATE * usual));
   const weakest = weights.filter(isVanishing).sort((a, b) => rms(a) - rms(b))[0];
   if (!weakest) return { ...health, verdict: 'healthy' };
   return { ...health, verdict: 'vanishing', layer: weakest.name, advice: remedyFor(weakest, spec) };

@@ -6,7 +6,7 @@ import { TorchvaeError } from '../../errors.ts';
 export interface CellCounts {
   /** Missing cells that were filled in. */
   readonly imputed: Uint32Array;
-  /** Cells with a category that no training row had; their places in the example are all 0. */
+  /** Cells with a category that no training row had, whose places in the example are all 0; of text, tokens that are not in the vocabulary. */
   readonly unseen: Uint32Array;
 }
 

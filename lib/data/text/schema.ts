@@ -1,7 +1,9 @@
 import { types } from 'node:util';
 import { checkInteger, checkOneOf, checkOptions, expected } from '../../check.ts';
+import { counted } from '../../counted.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { isBranded } from '../brand.ts';
+import type { CellCounts } from '../examples/cells.ts';
 import { allocate, badData } from '../files/source.ts';
 
 /** How {@link TextSchema.learn} turns lines into tokens. */
@@ -144,13 +146,15 @@ export class TextSchema {
   /**
    * The lines as tokens, in the form that the constructor of `Dataset` takes.
    *
-   * @returns [lines, size], whole numbers below `categories`
+   * @returns [lines, size], whole numbers below `categories`; `cells` counts the tokens of each line that are not in the vocabulary
    * @throws TorchvaeError ERR_TYPE, ERR_DATA_FORMAT naming a line that is longer than `size`
    */
   encode(text: Lines): {
     shape: readonly [number];
     kind: 'categorical';
     data: Float32Array;
+    notes: readonly string[];
+    cells?: CellCounts;
   } {
     const { name, lines, numbers } = checkLines('text', text);
     const count = lines.length * this.size;
@@ -159,10 +163,11 @@ export class TextSchema {
       const what = `${lines.length} lines of ${this.size} tokens, as the longest has,`;
       throw badData(
         name,
-        `expected at most ${MAX_VALUES} tokens but ${what} are more; give a length, and onLong: cut`,
+        `expected at most ${MAX_VALUES} tokens but ${what} are more; give a length (length: 100), and onLong: 'cut'`,
       );
     }
     const data = allocate(name, 4 * count, () => new Float32Array(count));
+    const unseen = new Uint32Array(lines.length);
     lines.forEach((line, i) => {
       let at = i * this.size;
       const end = at + this.size;
@@ -173,13 +178,27 @@ export class TextSchema {
           const place = `line ${numbers?.[i] ?? i + 1}`;
           throw badData(
             name,
-            `${place}: expected at most ${this.size} tokens but it has ${length}; give onLong: cut to cut it`,
+            `${place}: expected at most ${this.size} tokens but it has ${length}; give onLong: 'cut' to cut it`,
           );
         }
-        data[at++] = this.#tokens.get(token) ?? UNKNOWN;
+        const known = this.#tokens.get(token);
+        if (known === undefined) unseen[i]!++;
+        data[at++] = known ?? UNKNOWN;
       }
     });
-    return { shape: [this.size], kind: 'categorical', data };
+    const unknown = unseen.reduce((sum, tokens) => sum + tokens, 0);
+    const notes =
+      unknown > 0
+        ? [`${counted(unknown, 'token')} ${unknown === 1 ? 'is' : 'are'} not in the vocabulary`]
+        : [];
+    const imputed = new Uint32Array(lines.length);
+    return {
+      shape: [this.size],
+      kind: 'categorical',
+      data,
+      notes,
+      ...(unknown > 0 && { cells: { imputed, unseen } }),
+    };
   }
 
   /**
