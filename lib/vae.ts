@@ -8,6 +8,7 @@ import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluati
 import { fitMixture, type LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
 import type { AnomalyThreshold, ScoreOptions, ThresholdOptions } from './model/anomaly.ts';
 import { readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
+import { inClassesOf } from './model/classes.ts';
 import type { Codes, DecodeOptions, Encoding, Labeled } from './model/codes.ts';
 import * as codes from './model/codes.ts';
 import { Core, type KernelChoice } from './model/core.ts';
@@ -129,6 +130,7 @@ export class VAE {
     core.position = position;
     core.trainingSettings = checkpoint.trainingSettings;
     core.schema = checkpoint.schema;
+    core.classes = checkpoint.classes;
     core.threshold = checkpoint.threshold;
     return new VAE(core);
   }
@@ -243,7 +245,8 @@ export class VAE {
   async loss(x: Examples | StreamedDataset, options: Labeled & { seed?: number } = {}): Promise<Losses> {
     const { seed = 0, labels } = checkOptions('options of loss', options, ['seed', 'labels']);
     checkInteger('seed', seed, 0);
-    const data = x instanceof StreamedDataset ? x : asDataset('x', x, this.spec, labels);
+    const given = x instanceof StreamedDataset ? x : asDataset('x', x, this.spec, labels);
+    const data = labels ? given : inClassesOf('x', given, this.#core);
     checkData('x', data, this.spec);
     checkSameSchema('x', data.schema, this.schema);
     return evaluate(this.#core, data, seed);
@@ -304,10 +307,11 @@ export class VAE {
    * @throws TorchvaeError as {@link loss}
    */
   async latentHealth(data: Dataset, options: { seed?: number } = {}): Promise<LatentHealth> {
-    checkDataset('data', data, this.spec);
-    checkSameSchema('data', data.schema, this.schema);
+    const known = inClassesOf('data', data, this.#core);
+    checkDataset('data', known, this.spec);
+    checkSameSchema('data', known.schema, this.schema);
     const { seed = 0 } = checkOptions('options of latentHealth', options, ['seed']);
-    return surveyLatents(this.#core, data, checkInteger('seed', seed, 0));
+    return surveyLatents(this.#core, known, checkInteger('seed', seed, 0));
   }
 
   /**
@@ -326,9 +330,10 @@ export class VAE {
    * @throws TorchvaeError ERR_STATE for labels that the data lack, or data of another schema than the model's, and as {@link loss}
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
-    checkDataset('data', data, this.spec);
-    checkSameSchema('data', data.schema, this.schema);
-    return evaluateModel(this.#core, data, options, (seed) => evaluate(this.#core, data, seed));
+    const known = inClassesOf('data', data, this.#core);
+    checkDataset('data', known, this.spec);
+    checkSameSchema('data', known.schema, this.schema);
+    return evaluateModel(this.#core, known, options, (seed) => evaluate(this.#core, known, seed));
   }
 
   /**
@@ -354,6 +359,11 @@ export class VAE {
     options: Labeled & ThresholdOptions,
   ): Promise<AnomalyThreshold> {
     return scoring.fitThreshold(this.#core, x, options);
+  }
+
+  /** The names of the last training data's classes, by label; undefined where they have none. {@link save} keeps them. */
+  get classes(): readonly string[] | undefined {
+    return this.#core.classes;
   }
 
   /** The threshold that {@link fitThreshold} set, or undefined. */
@@ -409,7 +419,7 @@ export class VAE {
   async save(path: string): Promise<void> {
     checkPath('path', path);
     const { tensors, position } = await state.readState(this.#core);
-    const { spec, seed, precision, schema, threshold, trainingSettings } = this.#core;
+    const { spec, seed, precision, schema, classes, threshold, trainingSettings } = this.#core;
     await writeCheckpoint(path, {
       spec,
       seed,
@@ -417,6 +427,7 @@ export class VAE {
       position,
       trainingSettings,
       schema,
+      classes,
       threshold,
       tensors,
     });

@@ -37,7 +37,7 @@ export function register(program: Command): void {
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
     .option(
       '--label <name>',
-      'label of all samples, for a conditioned model, as its table has it, else its number; default each label in turn',
+      'label of all samples, for a conditioned model: the name of a class, else its number; default each label in turn',
     )
     .addOption(
       new Option(
@@ -100,14 +100,13 @@ function rowsOf(
 }
 
 /** A label for each sample, where the model is conditioned. */
-function labelsFor({ spec, schema }: VAE, { count, label }: Flags): Int32Array | undefined {
+function labelsFor({ spec, classes: names }: VAE, { count, label }: Flags): Int32Array | undefined {
   const classes = spec.condition?.classes;
   if (label === undefined)
     return classes ? Int32Array.from({ length: count }, (_, i) => i % classes) : undefined;
   if (classes === undefined) {
     throw new TorchvaeError('ERR_STATE', 'This model is not conditioned on labels; leave --label out');
   }
-  const names = schema?.type === 'table' ? schema.label?.categories : undefined;
   const wanted = names
     ? names.indexOf(checkOneOf('label', label, names))
     : checkInteger('label', /^\d+$/.test(label) ? Number(label) : label, 0, classes - 1);

@@ -1,8 +1,8 @@
 import { promisify, types } from 'node:util';
 import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import { checkNumber, checkOptions, expected } from '../check.ts';
-import { Dataset } from '../data/dataset.ts';
 import { TorchvaeError } from '../errors.ts';
+import { labelsIn } from '../model/classes.ts';
 import type { Labeled } from '../model/codes.ts';
 import { checkLabels, type Examples, type Tensor } from '../model/input.ts';
 import { MAX_VALUES } from '../model/output.ts';
@@ -35,7 +35,7 @@ export async function compress(vae: VAE, x: Examples, options: CompressOptions =
   checkCompressible(vae);
   const { mean } = await vae.encode(x, labels && { labels });
   const [rows, dimensions] = mean.shape as [number, number];
-  const kept = checkLabels('x', labels ?? (x instanceof Dataset ? x.labels : undefined), vae.spec, rows);
+  const kept = checkLabels('x', labels ?? labelsIn('x', x, vae), vae.spec, rows);
   const numbers = new Float64Array(rows * columnsOf(vae));
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < dimensions; j++) {

@@ -26,6 +26,8 @@ export interface Checkpoint {
   trainingSettings: Partial<TrainingSettings>;
   /** How the training data were made of rows or lines, if they were. */
   schema?: DataSchema | undefined;
+  /** The names of the training data's classes, by label. */
+  classes?: readonly string[] | undefined;
   /** The score above which an example is an anomaly, if one was set. */
   threshold?: AnomalyThreshold | undefined;
   tensors: Map<string, { shape: readonly number[]; data: Float32Array | Float64Array }>;
@@ -38,7 +40,8 @@ export interface Checkpoint {
  * @throws TorchvaeError ERR_IO
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { spec, seed, precision, position, trainingSettings, schema, threshold, tensors } = checkpoint;
+  const { spec, seed, precision, position, trainingSettings, schema, classes, threshold, tensors } =
+    checkpoint;
   const entries = new Map<string, HostTensor>();
   for (const [name, { shape, data }] of tensors) {
     entries.set(
@@ -51,6 +54,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
     spec: JSON.stringify(spec),
     training: JSON.stringify({ seed, precision, position, settings: trainingSettings }),
     ...(schema && { schema: JSON.stringify(schema) }),
+    ...(classes && { classes: JSON.stringify(classes) }),
     ...(threshold && { threshold: JSON.stringify(threshold) }),
   };
   await writeFileAtomic(path, encodeSafetensors(entries, metadata));
@@ -82,8 +86,11 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
   const spec = readSpec(path, metadata.spec);
   const schema = readSchema(path, metadata.schema);
+  // Checkpoints of earlier versions have those of tables in the schema alone.
+  const labels = schema?.type === 'table' ? schema.label?.categories : undefined;
+  const classes = readClasses(path, metadata.classes) ?? labels;
   const threshold = readThreshold(path, metadata.threshold);
-  return { spec, ...readTraining(path, metadata.training), schema, threshold, tensors: named };
+  return { spec, ...readTraining(path, metadata.training), schema, classes, threshold, tensors: named };
 }
 
 /** The error for a checkpoint that cannot be used. */
@@ -132,6 +139,18 @@ function readSchema(path: string, text: string | undefined): DataSchema | undefi
       throw damaged(path, error.message);
     throw error;
   }
+}
+
+function readClasses(path: string, text: string | undefined): readonly string[] | undefined {
+  if (text === undefined) return undefined;
+  let names: unknown;
+  try {
+    names = JSON.parse(text);
+  } catch {
+    // Reported below.
+  }
+  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
+  throw damaged(path, 'Expected names for classes in its metadata');
 }
 
 function readThreshold(path: string, text: string | undefined): AnomalyThreshold | undefined {

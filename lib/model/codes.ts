@@ -1,6 +1,7 @@
 import { checkInteger, checkOneOf, checkOptions } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
+import { labelsIn } from './classes.ts';
 import type { Core } from './core.ts';
 import { inParts } from './in-parts.ts';
 import {
@@ -55,7 +56,7 @@ export function readExamples(
   checkInteger('seed', seed, 0);
   const values = checkExamples('x', x, core.spec, seed);
   const rows = values.length / core.dimensions;
-  const known = labels ?? (x instanceof Dataset ? x.labels : undefined);
+  const known = labels ?? labelsIn('x', x, core);
   if (x instanceof Dataset) checkSameSchema('x', x.schema, core.schema);
   return { values, rows, seed, labels: checkLabels('x', known, core.spec, rows) };
 }

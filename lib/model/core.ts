@@ -93,6 +93,8 @@ export class Core {
   trainingSettings: Partial<TrainingSettings> = {};
   /** How the training data were made of rows or lines. */
   schema: DataSchema | undefined;
+  /** The names of the training data's classes, by label, if they have names. */
+  classes: readonly string[] | undefined;
   /** The score above which an example is an anomaly; training removes it. */
   threshold: AnomalyThreshold | undefined;
   /** Set while fit() runs. */
@@ -173,7 +175,7 @@ export class Core {
 
   /** A signal for what is not the engine's work: it fires with the caller's, and when the model is disposed. */
   untilDisposed(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([signal, this.#disposal.signal]) : this.#disposal.signal;
+    return signal ? AbortSignal.any([ofThisRealm(signal), this.#disposal.signal]) : this.#disposal.signal;
   }
 
   dispose(): void {
@@ -182,6 +184,23 @@ export class Core {
     this.device.addon.dispose(this.#handle);
     this.#handle = undefined;
   }
+}
+
+const followers = new WeakMap<AbortSignal, AbortSignal>();
+
+/** A signal that fires with one of another realm, such as a test runner's, which AbortSignal.any does not take. */
+function ofThisRealm(signal: AbortSignal): AbortSignal {
+  if (signal instanceof AbortSignal) return signal;
+  const other = signal as AbortSignal;
+  if (other.aborted) return AbortSignal.abort(other.reason);
+  let follower = followers.get(other);
+  if (!follower) {
+    const controller = new AbortController();
+    other.addEventListener('abort', () => controller.abort(other.reason), { once: true });
+    follower = controller.signal;
+    followers.set(other, follower);
+  }
+  return follower;
 }
 
 /** The number of weights that training changes. */

@@ -3,6 +3,7 @@ import type { CellCounts, Dataset } from '../data/dataset.ts';
 import type { StreamedDataset } from '../data/streamed-dataset.ts';
 import { addCells } from '../data/streams/source.ts';
 import { TorchvaeError } from '../errors.ts';
+import { inClassesOf } from './classes.ts';
 import type { Core } from './core.ts';
 import { checkData, checkSize } from './input.ts';
 import { checkSameSchema } from './same-schema.ts';
@@ -23,6 +24,7 @@ export async function* inParts(
   if (allowed === 'all') checkSize('x', x, core.spec);
   else checkData('x', x, core.spec);
   checkSameSchema('x', x.schema, core.schema);
+  inClassesOf('x', x, core);
   if (labels !== undefined && labels.length !== x.length) {
     throw new TorchvaeError('ERR_SHAPE', expected(`${x.length} labels`, 'the labels of x', labels));
   }

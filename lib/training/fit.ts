@@ -4,6 +4,7 @@ import { spread } from '../data/spread.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { type LatentHealth, surveyLatents } from '../evaluation/collapse.ts';
+import { inClassesOf } from '../model/classes.ts';
 import type { Core, Position } from '../model/core.ts';
 import { checkData } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
@@ -147,9 +148,11 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
   }
   checkData('train', train, core.spec);
   if (core.position.step > 0) checkSameSchema('train', train.schema, core.schema);
-  if (validation !== undefined) {
-    checkData('validation', validation, core.spec);
-    checkSameSchema('validation', validation.schema, train.schema);
+  const { spec } = core;
+  const judge = validation && inClassesOf('validation', validation, { spec, classes: train.classes });
+  if (judge !== undefined) {
+    checkData('validation', judge, spec);
+    checkSameSchema('validation', judge.schema, train.schema);
   }
   const optimizer = checkOptimizer(ofOptimizer, preset.learningRate);
   const { accumulate } = optimizer.native;
@@ -162,8 +165,8 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     window,
     optimizer,
     schedule: checkSchedule(schedule),
-    stopping: checkStopping(earlyStopping, validation !== undefined, core.spec),
-    validation,
+    stopping: checkStopping(earlyStopping, judge !== undefined, spec),
+    validation: judge,
     gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
     latentHealth,
     signal,
@@ -177,9 +180,10 @@ export function fit(
   train: Dataset | StreamedDataset,
   options: FitOptions = {},
 ): AsyncGenerator<EpochResult, void, undefined> {
-  const settings = checkFitOptions(core, train, options);
-  checkResumable(core, train, settings);
-  return runEpochs(core, train, settings);
+  const known = core.position.step > 0 ? inClassesOf('train', train, core) : train;
+  const settings = checkFitOptions(core, known, options);
+  checkResumable(core, known, settings);
+  return runEpochs(core, known, settings);
 }
 
 async function* runEpochs(
@@ -207,6 +211,7 @@ async function* runEpochs(
     const surveyed = settings.latentHealth ? await someOf(judged, SURVEYED, ends) : undefined;
     feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
     core.schema = train.schema;
+    core.classes = train.classes;
     const watch = new LossWatch(core.dimensions);
     while (core.position.epoch < lastEpoch && !hasStopped(settings.stopping, core.position.best)) {
       yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed, watch);

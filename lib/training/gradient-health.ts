@@ -68,7 +68,9 @@ export function judgeGradients(
   const rms = ({ name, gradient }: LayerHealth) => gradient / Math.sqrt(sizes.get(name) ?? 1);
   const largest = Math.max(...weights.map(rms));
   const usual = weights.map(moved).sort((a, b) => a - b)[Math.floor(weights.length / 2)]!;
-  const biases = new Map(layers.filter(({ name }) => name.endsWith('.bias')).map((bias) => [bias.name, rms(bias)]));
+  const biases = new Map(
+    layers.filter(({ name }) => name.endsWith('.bias')).map((bias) => [bias.name, rms(bias)]),
+  );
   const largestBias = Math.max(0, ...biases.values());
   // Where a layer's bias gets its share, its weights get little only because its inputs are next to 0, as of constant data.
   const isReached = ({ name }: LayerHealth) =>

@@ -137,7 +137,7 @@ class Items {
 
 async function surveyRecords(first: object, items: Items, options: ReturnType<typeof checkRecordOptions>) {
   const { name, columns, schema: given, learning } = options;
-  const encoding = defined({ onMissing: learning.onMissing });
+  const encoding = defined({ onMissing: learning.onMissing, onUnknownLabel: 'refuse' as const });
   const survey = new TableSurvey(name, learning, given);
   for await (const table of tablesOf(first, items, new RecordTable(name, columns, given))) survey.add(table);
   const { schema, ...found } = survey.finish();

@@ -6,9 +6,11 @@ import {
   type DateField,
   type Field,
   type LabelField,
+  MAX_CATEGORIES,
   type NumericField,
   PERIODS,
 } from './fields.ts';
+import { inOrder, option, tooMany } from './learning.ts';
 import { type Column, categoriesOf, placeOf, type Table } from './table.ts';
 
 /** What a category does that the training rows did not have: `leave` encodes it by zeros alone, and counts it. */
@@ -114,16 +116,39 @@ function encodeCategories(
   }
 }
 
-/** @throws TorchvaeError ERR_DATA_FORMAT for a label that is missing or not a class */
-export function encodeLabels(label: LabelField, column: Column, table: Table): Int32Array {
-  const places = new Map(label.categories.map((category, i) => [category, i]));
+/** What a label does that is missing, or that no training row has: become one more class, or throw. */
+export type OnUnknownLabel = 'add' | 'refuse';
+
+/** The class of rows without a label. */
+export const NO_LABEL = '(none)';
+
+/** @throws TorchvaeError ERR_DATA_FORMAT for too many classes; with `refuse`, for a label that is missing or not a class */
+export function encodeLabels(
+  label: LabelField,
+  column: Column,
+  table: Table,
+  onUnknown: OnUnknownLabel,
+): { labels: Int32Array; classes: readonly string[] } {
   const { values: codes, categories: names } = categoriesOf(column);
-  return Int32Array.from(codes, (code, row) => {
-    const place = code < 0 ? undefined : places.get(names[code]!);
-    if (place !== undefined) return place;
-    if (code < 0) throw missingLabel(table, row, label.name);
-    throw unknownCategory(row, label, names[code]!, table);
-  });
+  const nameOf = (code: number) => (code < 0 ? NO_LABEL : names[code]!);
+  const known = new Set(label.categories);
+  if (onUnknown === 'refuse') {
+    const row = codes.findIndex((code) => code < 0 || !known.has(names[code]!));
+    if (row >= 0 && codes[row]! < 0) throw missingLabel(table, row, label.name);
+    if (row >= 0)
+      throw unknownCategory(
+        row,
+        label,
+        names[codes[row]!]!,
+        table,
+        `; leave the labels out (${option(label.name, 'ignore')})`,
+      );
+  }
+  const others = new Set([...new Set(codes)].map(nameOf).filter((name) => !known.has(name)));
+  const classes = [...label.categories, ...[...others].sort(inOrder)];
+  if (classes.length > MAX_CATEGORIES) throw tooMany(label.name, `${classes.length}`, table.name);
+  const places = new Map(classes.map((name, i) => [name, i]));
+  return { labels: Int32Array.from(codes, (code) => places.get(nameOf(code))!), classes };
 }
 
 /** The error for a row that has no value in a column. */

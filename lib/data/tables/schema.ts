@@ -8,7 +8,14 @@ import { allocate, badData } from '../files/source.ts';
 import type { ColumnType } from './column-types.ts';
 import { decodeField } from './decoding.ts';
 import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
-import { encodeField, encodeLabels, notesOn, type OnMissing, type OnUnseen } from './encoding.ts';
+import {
+  encodeField,
+  encodeLabels,
+  notesOn,
+  type OnMissing,
+  type OnUnknownLabel,
+  type OnUnseen,
+} from './encoding.ts';
 import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
 import { TableLearner } from './learner.ts';
 import { columnsOf, type LeftOut, noColumn, type Table } from './table.ts';
@@ -143,11 +150,17 @@ export class TableSchema {
    * @param options.onMissing what a missing value does; default as the schema was learned
    * @param options.onUnseen what a category does that the training rows did not have: `leave` encodes it by zeros alone and counts
    * it. Default `leave` where missing values are imputed, else `refuse`
+   * @param options.onUnknownLabel what a label does that is missing, or that no training row has: `add` (default) makes it a class behind
+   * the known ones, which models that are conditioned on labels refuse; `refuse` throws
    * @throws TorchvaeError ERR_RANGE for a column that the table does not have; ERR_DATA_FORMAT naming row and column of a value that
    * is missing, of another type, not finite as float32, or a category that the training rows did not have
    */
-  encode(table: Table, options: { onMissing?: OnMissing; onUnseen?: OnUnseen } = {}): EncodedTable {
-    const { onMissing = this.onMissing, onUnseen = onMissing === 'impute' ? 'leave' : 'refuse' } = options;
+  encode(
+    table: Table,
+    options: { onMissing?: OnMissing; onUnseen?: OnUnseen; onUnknownLabel?: OnUnknownLabel } = {},
+  ): EncodedTable {
+    const { onMissing = this.onMissing, onUnknownLabel = 'add' } = options;
+    const { onUnseen = onMissing === 'impute' ? 'leave' : 'refuse' } = options;
     const { length } = table;
     if (length * this.size > MAX_VALUES) {
       throw badData(
@@ -170,7 +183,7 @@ export class TableSchema {
       shape: [this.size],
       kind: this.kindOf(() => data.every((value) => value >= 0 && value <= 1)),
       data,
-      ...(label && { labels: encodeLabels(this.label!, label, table), classes: this.label!.categories }),
+      ...(label && encodeLabels(this.label!, label, table, onUnknownLabel)),
       notes: notesOn(counts),
       ...(imputed + unseen > 0 && { cells: counts }),
     };

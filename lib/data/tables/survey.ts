@@ -23,7 +23,7 @@ export class TableSurvey {
   constructor(name: string, options: TableSchemaOptions, given: TableSchema | undefined) {
     const { labelColumn, onMissing, standardize } = checkLearning(options);
     this.#given = given;
-    this.#encoding = defined({ onMissing: options.onMissing });
+    this.#encoding = defined({ onMissing: options.onMissing, onUnknownLabel: 'refuse' as const });
     this.#onMissing = onMissing;
     this.#labelColumn = labelColumn;
     this.#learner = new TableLearner(name, { labelColumn, standardize });

@@ -112,7 +112,10 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       const { first, count } = request;
       const rows = rowsFrom(await tableOf(request.group), first, count);
       const { onMissing } = request;
-      const { data, labels, cells } = schema.schema.encode(rows, { ...(onMissing && { onMissing }) });
+      const { data, labels, cells } = schema.schema.encode(rows, {
+        ...(onMissing && { onMissing }),
+        onUnknownLabel: 'refuse',
+      });
       return { data, labels, cells } satisfies ExampleBlock;
     }
   }
