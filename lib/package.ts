@@ -11,7 +11,7 @@ import { TorchvaeError } from './errors.ts';
 export function packageRoot(): string {
   const start = dirname(fileURLToPath(import.meta.url));
   for (let folder = start; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'package.json'))) return folder;
+    if (isOurs(join(folder, 'package.json'))) return folder;
     if (folder !== dirname(folder)) continue;
     throw new TorchvaeError(
       'ERR_ADDON',
@@ -19,6 +19,11 @@ export function packageRoot(): string {
         'bundler to leave it out (external: torchvae)',
     );
   }
+}
+
+/** In a bundle, the package.json above is that of the application. */
+function isOurs(path: string): boolean {
+  return existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).name === 'torchvae';
 }
 
 /** The version of this package, such as `0.1.0`. */
