@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { spread } from '../data/spread.ts';
+import { interpolationCurves } from '../report/curves.ts';
 import { imageGrid } from '../report/grid.ts';
 import { interpolate } from '../report/latent/interpolation.ts';
 import { VAE } from '../vae.ts';
@@ -8,8 +9,9 @@ import { integer } from './parsers.ts';
 import {
   addPictureOptions,
   addShownOptions,
-  checkImages,
   type PictureOptions,
+  pictureOf,
+  putChart,
   putPicture,
   type ShownOptions,
 } from './pictures.ts';
@@ -41,13 +43,15 @@ export function register(program: Command): void {
 async function run(name: string, { pairs, steps, path, ...flags }: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const data = await openShown(name, flags, 'test', vae.schema);
-  checkImages(data);
+  const kind = pictureOf(data);
   const ends = spread(data, 2 * pairs);
   const half = Math.floor(ends.length / 2);
   const [from, to] = [0, half].map((first) =>
     ends.subset(Array.from({ length: Math.max(half, 1) }, (_, i) => first + i)),
   );
   const between = await interpolate(vae, from!, to!, { steps, path });
-  await putPicture(imageGrid(between.data, data.shape, { columns: steps, scale: 2 }), flags);
+  if (kind === 'images') {
+    await putPicture(imageGrid(between.data, data.shape, { columns: steps, scale: 2 }), flags);
+  } else await putChart(interpolationCurves(between, data), flags);
   process.stderr.write(`Wrote ${from!.length} interpolations to ${flags.out}\n`);
 }

@@ -1,7 +1,10 @@
+import { extname } from 'node:path';
 import type { Command } from 'commander';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
+import { svgToPng } from '../report/charts/rasterize.ts';
+import { isCurve } from '../report/curves.ts';
 import { isImage } from '../report/gallery.ts';
 import { encodePng, type Picture } from '../report/png.ts';
 import { terminalPicture } from '../report/terminal.ts';
@@ -41,7 +44,9 @@ export const SHOW_HELP = 'also show it in the terminal, if that has 24-bit color
 
 /** Adds `--out` and `--show`. */
 export function addPictureOptions(command: Command, out: string): Command {
-  return command.option('--out <file>', 'PNG to write', out).option('--show', SHOW_HELP);
+  return command
+    .option('--out <file>', 'PNG to write; of series and vectors also SVG', out)
+    .option('--show', SHOW_HELP);
 }
 
 /** Writes the PNG, and shows it with --show on a terminal. */
@@ -61,12 +66,23 @@ export function showInTerminal(
   else process.stderr.write('This terminal shows no 24-bit colors; set COLORTERM=truecolor if it does\n');
 }
 
-/** @throws TorchvaeError ERR_STATE for examples that are not images */
-export function checkImages(data: Dataset): void {
-  if (isImage(data)) return;
+/** Writes the chart: SVG where the file's name says so, else a PNG. */
+export async function putChart(svg: string, { out, show }: PictureOptions): Promise<void> {
+  await writeFileAtomic(out, extname(out).toLowerCase() === '.svg' ? svg : await svgToPng(svg));
+  if (show) process.stderr.write('--show shows images alone; open the file instead\n');
+}
+
+/**
+ * How examples are shown.
+ *
+ * @throws TorchvaeError ERR_STATE for examples of which there is no picture
+ */
+export function pictureOf(data: Dataset): 'images' | 'curves' {
+  if (isImage(data)) return 'images';
+  if (isCurve(data)) return 'curves';
   throw new TorchvaeError(
     'ERR_STATE',
-    `Expected images of 1 or 3 channels to make a picture of but ${data.name} has examples of shape ` +
+    `Expected images of 1 or 3 channels, series or vectors to make a picture of but ${data.name} has examples of shape ` +
       `${data.shape.join(' x ')}, ${data.kind}; torchvae report shows other data`,
   );
 }

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { checkInteger } from '../check.ts';
+import { reconstructionCurves } from '../report/curves.ts';
 import { reconstructionPicture } from '../report/gallery.ts';
 import { VAE } from '../vae.ts';
 import { checkpointOf } from './options.ts';
@@ -6,8 +8,9 @@ import { integer } from './parsers.ts';
 import {
   addPictureOptions,
   addShownOptions,
-  checkImages,
   type PictureOptions,
+  pictureOf,
+  putChart,
   putPicture,
   type ShownOptions,
 } from './pictures.ts';
@@ -18,10 +21,15 @@ export function register(program: Command): void {
   const command = program
     .command('reconstruct')
     .description(
-      'Encode and decode test examples, and write a picture: originals above, reconstructions below.',
+      'Encode and decode test examples, and write a picture: originals above, reconstructions below; of series and vectors curves.',
     );
   addPictureOptions(addShownOptions(command), 'reconstructions.png')
-    .option('--count <n>', 'number of examples, from the first', integer(1, 10_000), 16)
+    .option(
+      '--count <n>',
+      'number of examples, of all labels and spread over the data',
+      integer(1, 10_000),
+      16,
+    )
     .addHelpText(
       'after',
       '\nExample:\n  torchvae reconstruct runs/digits --data mnist --count 32 --out pairs.png',
@@ -34,8 +42,9 @@ async function reconstruct(
   { count, ...flags }: ShownOptions & PictureOptions & { count: number },
 ): Promise<void> {
   using vae = await VAE.load(checkpointOf(run, flags.best), { device: flags.device });
-  const data = (await openShown(run, flags, 'test', vae.schema)).take(count);
-  checkImages(data);
-  await putPicture(await reconstructionPicture(vae, data, count), flags);
-  process.stderr.write(`Wrote ${data.length} pairs to ${flags.out}\n`);
+  const data = await openShown(run, flags, 'test', vae.schema);
+  checkInteger('count', count, 1, data.length);
+  if (pictureOf(data) === 'images') await putPicture(await reconstructionPicture(vae, data, count), flags);
+  else await putChart(await reconstructionCurves(vae, data, count), flags);
+  process.stderr.write(`Wrote ${count} pairs to ${flags.out}\n`);
 }

@@ -1,9 +1,10 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import type { Exhibit } from '../report/exhibit.ts';
 import { gallery } from '../report/gallery.ts';
+import { modelTitle } from '../report/model-title.ts';
 import { renderReport } from '../report/page/report.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
@@ -53,7 +54,7 @@ async function report(path: string, { out = join(path, 'report.html'), ...flags 
     ...(flags.dataDir && { dataDir: flags.dataDir }),
   });
   const page = renderReport({
-    title: `${settings.preset} on ${settings.data}`,
+    title: `${modelTitle(config.spec)}, on ${basename(settings.data)}`,
     subtitle: subtitleOf(config),
     epochs: await run.readEpochs(),
     ...shown,

@@ -7,6 +7,7 @@ import { widthOf } from '../data/tables/fields.ts';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import type { Tensor } from '../model/input.ts';
+import { sampleCurves } from '../report/curves.ts';
 import { imageGrid } from '../report/grid.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
@@ -16,6 +17,7 @@ import {
   addPictureOptions,
   addShownOptions,
   type PictureOptions,
+  putChart,
   putPicture,
   type ShownOptions,
 } from './pictures.ts';
@@ -58,7 +60,8 @@ Examples:
   torchvae sample runs/digits --mixture 10 --data mnist --out digits.png
   torchvae sample runs/people --count 1000 --label member --out people.csv
 
-Rows of a table go to JSON lines, or to CSV where --out ends with .csv.`,
+Rows of a table go to JSON lines, or to CSV where --out ends with .csv; other values to CSV. Series and vectors are drawn as curves where
+--out ends with .png or .svg. Images of a conditioned model have a row for each class.`,
     )
     .action(sample);
 }
@@ -76,34 +79,77 @@ async function sample(run: string, options: Flags): Promise<void> {
   const labels = labelsFor(vae, options);
   const samples = await draw(run, vae, options, labels);
   const { schema } = vae;
-  const out = schema && options.out === DEFAULT ? `samples.${EXTENSIONS[schema.type]}` : options.out;
-  if (schema?.type === 'text') await writeFileAtomic(out, `${schema.decode(samples.data).join('\n')}\n`);
-  else if (schema) await writeFileAtomic(out, rowsOf(schema, samples.data, labels, extname(out)));
-  else await putPicture(imageGrid(samples.data, vae.spec.inputShape, { scale: 2 }), options);
+  const { inputShape: shape } = vae.spec;
+  const isImage = isPicture(vae);
+  const usual = schema ? EXTENSIONS[schema.type] : isImage ? 'png' : 'csv';
+  const out = options.out === DEFAULT ? `samples.${usual}` : options.out;
+  const isChart = /\.(png|svg)$/i.test(out) && schema?.type !== 'text';
+  if (isImage)
+    await putPicture(
+      imageGrid(samples.data, shape, { columns: gridColumns(vae, options), scale: 2 }),
+      options,
+    );
+  else if (isChart) await putChart(sampleCurves(samples, { shape, schema }), { ...options, out });
+  else if (schema?.type === 'text') await writeFileAtomic(out, `${schema.decode(samples.data).join('\n')}\n`);
+  else if (schema) await writeFileAtomic(out, rowsOf(schema, samples, labels, extname(out)));
+  else await writeFileAtomic(out, valuesOf(samples));
   process.stderr.write(`Wrote ${options.count} samples to ${out}\n`);
 }
 
-/** Rows, with the label that each was drawn for, as CSV or JSON lines. */
+/** Whether draws are shown as images. */
+function isPicture({ schema, spec: { inputShape } }: VAE): boolean {
+  return !schema && inputShape.length === 3 && (inputShape[0] === 1 || inputShape[0] === 3);
+}
+
+/** Of a conditioned model, as many as bring each class into one row. */
+function gridColumns({ spec: { condition } }: VAE, { count, label }: Flags): number {
+  return Math.ceil(condition && label === undefined ? count / condition.classes : Math.sqrt(count));
+}
+
+/** Values as CSV: a line for each draw, in the order of its elements. */
+function valuesOf({ data, shape: [rows] }: Tensor): string {
+  const size = data.length / rows!;
+  const names = Array.from({ length: size }, (_, i) => `x${i + 1}`);
+  const lines = Array.from({ length: rows! }, (_, i) =>
+    csvLine([...data.subarray(i * size, (i + 1) * size)]),
+  );
+  return `${[csvLine(names), ...lines].join('\n')}\n`;
+}
+
+/** Rows, with the draw that a window's row is of, and the label that each was drawn for, as CSV or JSON lines. */
 function rowsOf(
   schema: TableSchema,
-  values: Float32Array,
+  { data, shape: [draws, length] }: Tensor,
   labels: Int32Array | undefined,
   extension: string,
 ): string {
   const { label } = schema;
-  const rows = schema
-    .decode(values)
-    .map((row, i) => (labels && label ? { ...row, [label.name]: label.categories[labels[i]!]! } : row));
+  const decoded = schema.decode(data);
+  const isWindow = decoded.length > draws!;
+  const rows = decoded.map((row, i) => {
+    const sample = isWindow ? Math.floor(i / length!) : i;
+    return {
+      ...(isWindow && { sample, step: i % length! }),
+      ...row,
+      ...(labels && label && { [label.name]: label.categories[labels[sample]!]! }),
+    };
+  });
   if (extension.toLowerCase() !== '.csv') return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;
   const lines = [Object.keys(rows[0]!), ...rows.map((row) => Object.values(row))];
   return `${lines.map(csvLine).join('\n')}\n`;
 }
 
 /** A label for each sample, where the model is conditioned. */
-function labelsFor({ spec, classes: names }: VAE, { count, label }: Flags): Int32Array | undefined {
+function labelsFor(vae: VAE, options: Flags): Int32Array | undefined {
+  const { spec, classes: names } = vae;
+  const { count, label } = options;
   const classes = spec.condition?.classes;
-  if (label === undefined)
-    return classes ? Int32Array.from({ length: count }, (_, i) => i % classes) : undefined;
+  if (label === undefined && classes === undefined) return undefined;
+  if (label === undefined) {
+    const columns = gridColumns(vae, options);
+    const inRows = isPicture(vae);
+    return Int32Array.from({ length: count }, (_, i) => (inRows ? Math.floor(i / columns) : i % classes!));
+  }
   if (classes === undefined) {
     throw new TorchvaeError('ERR_STATE', 'This model is not conditioned on labels; leave --label out');
   }

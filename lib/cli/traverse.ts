@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { checkInteger } from '../check.ts';
+import { traversalCurves } from '../report/curves.ts';
 import { imageGrid } from '../report/grid.ts';
 import { traverse } from '../report/latent/traversal.ts';
 import { VAE } from '../vae.ts';
@@ -8,8 +9,9 @@ import { integer } from './parsers.ts';
 import {
   addPictureOptions,
   addShownOptions,
-  checkImages,
   type PictureOptions,
+  pictureOf,
+  putChart,
   putPicture,
   type ShownOptions,
 } from './pictures.ts';
@@ -37,9 +39,12 @@ export function register(program: Command): void {
 async function run(name: string, { example, steps, ...flags }: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const data = await openShown(name, flags, 'test', vae.schema);
-  checkImages(data);
+  const kind = pictureOf(data);
   checkInteger('example', example, 0, data.length - 1);
-  const images = await traverse(vae, data.subset([example]), { steps });
-  await putPicture(imageGrid(images.data, data.shape, { columns: steps, scale: 2 }), flags);
-  process.stderr.write(`Wrote ${images.shape[0]} dimensions of z to ${flags.out}\n`);
+  const one = data.subset([example]);
+  if (kind === 'images') {
+    const images = await traverse(vae, one, { steps });
+    await putPicture(imageGrid(images.data, data.shape, { columns: steps, scale: 2 }), flags);
+  } else await putChart(await traversalCurves(vae, one, { steps }), flags);
+  process.stderr.write(`Wrote all dimensions of z to ${flags.out}\n`);
 }

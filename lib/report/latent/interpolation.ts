@@ -1,6 +1,7 @@
 import { checkInteger, checkOneOf, checkOptions } from '../../check.ts';
 import { Dataset } from '../../data/dataset.ts';
 import { TorchvaeError } from '../../errors.ts';
+import { labelsIn } from '../../model/classes.ts';
 import type { Labeled } from '../../model/codes.ts';
 import type { Examples, Tensor } from '../../model/input.ts';
 import type { VAE } from '../../vae.ts';
@@ -35,7 +36,7 @@ export async function interpolate(
   const given = checkOptions('options of interpolate', options, ['steps', 'path', 'labels']);
   const steps = checkInteger('steps', given.steps ?? 10, 2, 1000);
   const path = checkOneOf('path', given.path ?? 'linear', ['linear', 'spherical']);
-  const labels = given.labels ?? (from instanceof Dataset ? from.labels : undefined);
+  const labels = given.labels ?? labelsIn('from', from, vae);
   const start = (await vae.encode(from, labels && { labels })).mean;
   const ends = to instanceof Dataset && to.labels ? {} : labels && { labels };
   const end = (await vae.encode(to, ends)).mean;

@@ -1,6 +1,6 @@
 import { checkInteger, checkNumber, checkOptions, expected } from '../../check.ts';
-import { Dataset } from '../../data/dataset.ts';
 import { TorchvaeError } from '../../errors.ts';
+import { labelsIn } from '../../model/classes.ts';
 import type { Labeled } from '../../model/codes.ts';
 import type { Examples, Tensor } from '../../model/input.ts';
 import type { VAE } from '../../vae.ts';
@@ -43,7 +43,7 @@ export async function traverse(
       `The codes of a ${posterior.type} posterior are categories, which have no values to go along; interpolate instead`,
     );
   }
-  const labels = given.labels ?? (x instanceof Dataset ? x.labels : undefined);
+  const labels = given.labels ?? labelsIn('x', x, vae);
   const { data: code, shape } = (await vae.encode(x, labels && { labels })).mean;
   const [examples, size] = shape as [number, number];
   if (examples !== 1)

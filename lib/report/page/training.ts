@@ -1,7 +1,9 @@
 import { linePlot } from '../charts/lines.ts';
+import type { Plot } from '../charts/plot.ts';
 import { svgChart } from '../charts/svg-chart.ts';
 import type { EpochRecord } from '../epochs.ts';
-import { gradientChart, klChart, learningRateChart, lossChart } from '../run-charts.ts';
+import { learningRateCurve, lossCurves } from '../plots.ts';
+import { gradientChart, klChart } from '../run-charts.ts';
 import { chart, grid, paragraph, type Section, table } from './markup.ts';
 
 /** Losses and learning rate over the epochs. */
@@ -12,7 +14,16 @@ export function trainingSection(epochs: readonly EpochRecord[]): Section {
   const said = best
     ? [paragraph(`The best epoch is ${best.epoch}, by its ${of} of ${best.value.toFixed(2)} nats.`)]
     : [];
-  const charts = (['loss', 'reconstruction', 'kl'] as const).map((term) => chart(lossChart(epochs, term)));
+  const curves = (['loss', 'reconstruction', 'kl'] as const).map((term) => ({
+    name: TERMS[term],
+    plot: lossCurves(epochs, term),
+  }));
+  const all = [...curves, { name: 'The learning rate', plot: learningRateCurve(epochs) }];
+  const changing = all.filter(({ plot }) => constantOf(plot) === undefined);
+  const constants = all.flatMap(({ name, plot }) => {
+    const value = constantOf(plot);
+    return value === undefined ? [] : [`${name} was ${Number(value.toPrecision(4))} in every epoch.`];
+  });
   return {
     id: 'training',
     title: 'Training',
@@ -22,9 +33,19 @@ export function trainingSection(epochs: readonly EpochRecord[]): Section {
         'soft',
       ),
       ...said,
-      grid(...charts, chart(learningRateChart(epochs))),
+      ...constants.map((text) => paragraph(text)),
+      grid(...changing.map(({ plot }) => chart(svgChart(plot)))),
     ],
   };
+}
+
+const TERMS = { loss: 'The loss', reconstruction: 'The reconstruction term', kl: 'The KL term' } as const;
+
+/** The only value of a chart's curves over several epochs; such a chart shows nothing that a number does not. */
+function constantOf({ marks }: Plot): number | undefined {
+  const points = marks.flatMap((mark) => (mark.kind === 'line' ? mark.points : []));
+  const [first] = points;
+  return points.length > 1 && points.every(([, y]) => y === first![1]) ? first![1] : undefined;
 }
 
 /** Norms of the gradients, and where they or the updates were not healthy. */
