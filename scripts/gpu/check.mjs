@@ -1,6 +1,9 @@
 // Checks of a device's numbers, for scripts/gpu-verify. Prints one line of JSON: {ok, ...}.
-//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|precisions|replays|epochs|refusal
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|precisions|replays|small|lost|memory|epochs|refusal
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Dataset, mnist, sprites, VAE } from '../../dist/index.js';
 import { decodeSafetensors } from '../../dist/model/safetensors.js';
@@ -248,7 +251,104 @@ async function epochs() {
   };
 }
 
+/** A few steps of small models, for a sanitizer: every kernel runs, and the losses are the CPU's. */
+async function small() {
+  const verdict = new Verdict();
+  const data = sprites({ count: 96 });
+  const narrow = { encoder: { hidden: [37, 24] }, latentSize: 5 };
+  const models = {
+    plain: { spec: narrow },
+    'labels, free bits, gelu': {
+      spec: {
+        ...narrow,
+        encoder: { hidden: [37], activation: 'gelu' },
+        condition: { classes: 3 },
+        objective: { type: 'elbo', beta: 2, freeBits: 0.1 },
+      },
+    },
+    laplace: { spec: { ...narrow, likelihood: { type: 'laplace', sigma: 0.5 } } },
+    bf16: { spec: narrow, precision: 'bf16' },
+    conv: { spec: { encoder: { type: 'conv', channels: [8, 16] }, latentSize: 4 } },
+  };
+  const labels = Int32Array.from({ length: 96 }, (_, i) => i % 3);
+  const labeled = new Dataset({ shape: data.shape, kind: data.kind, data: data.data, labels });
+  for (const [name, options] of Object.entries(models)) {
+    if (options.precision && device === 'cpu') continue;
+    const runs = [];
+    for (const where of [device, 'cpu']) {
+      const precision = where === 'cpu' ? 'float32' : (options.precision ?? 'float32');
+      const vae = await VAE.create({ seed: 4, ...options, precision, device: where });
+      runs.push(await losses(vae, labeled, { epochs: 2, batchSize: 40 }));
+      vae.dispose();
+    }
+    verdict.add(name, relativeError(runs[0], runs[1]), options.precision ? 2e-2 : 1e-3);
+  }
+  return verdict;
+}
+
+/** Devices that are not there or have no room are refused in words, after which training goes on; a checkpoint goes on elsewhere. */
+async function lost() {
+  const verdict = new Verdict();
+  const codeOf = async (body) => {
+    try {
+      await body();
+      return 'none';
+    } catch (error) {
+      return error.code;
+    }
+  };
+  const data = pictures();
+  const vae = await VAE.create({ preset: 'mlp-400', seed: 2, device });
+  await losses(vae, data, { epochs: 1 });
+  const missing = await codeOf(() => VAE.create({ device: 'cuda:99' }));
+  verdict.add(`cuda:99 gives ERR_DEVICE (${missing})`, missing === 'ERR_DEVICE' ? 0 : 1, 0.5);
+  const huge = { inputShape: [1, 28, 28], encoder: { hidden: [400_000, 400_000] } };
+  const full = await codeOf(() => VAE.create({ spec: huge, device }));
+  verdict.add(
+    `600 GB of weights give ERR_OUT_OF_MEMORY (${full})`,
+    full === 'ERR_OUT_OF_MEMORY' ? 0 : 1,
+    0.5,
+  );
+  const path = join(tmpdir(), `torchvae-lost-${process.pid}.safetensors`);
+  await vae.save(path);
+  const [here] = await losses(vae, data, { epochs: 1 });
+  const other = await VAE.load(path, { device: 'cpu' });
+  const [there] = await losses(other, data, { epochs: 1 });
+  rmSync(path);
+  verdict.add('a checkpoint goes on on the CPU', relativeError([there], [here]), 1e-3);
+  return verdict;
+}
+
+/** MiB that this process has on the device, by nvidia-smi. */
+function deviceMemory() {
+  const query = ['--query-compute-apps=pid,used_memory', '--format=csv,noheader,nounits'];
+  const lines = execFileSync('nvidia-smi', query, { encoding: 'utf8' }).trim().split('\n');
+  const own = lines.map((line) => line.split(',').map(Number)).find(([pid]) => pid === process.pid);
+  return own?.[1];
+}
+
+/** What training holds on the device, and that models that are disposed of leave nothing behind. */
+async function memory() {
+  const verdict = new Verdict();
+  const data = pictures();
+  const used = {};
+  for (let i = 0; i < 4; i++) {
+    const vae = await VAE.create({ preset: 'mlp-400', device });
+    await losses(vae, data, { epochs: 1, batchSize: 1024 });
+    used[`training ${i + 1}`] = deviceMemory();
+    vae.dispose();
+  }
+  verdict.mebibytes = used;
+  // In a container nvidia-smi may not see the process.
+  if (used['training 2'] === undefined) return { ...verdict, note: 'nvidia-smi does not list this process' };
+  verdict.add('growth from the second model to the fourth, MiB', used['training 4'] - used['training 2'], 1);
+  return verdict;
+}
+
 const checks = {
+  small,
+  lost,
+  memory,
   fixtures: againstFixtures,
   optimizers,
   cpu: againstCpu,

@@ -1,4 +1,4 @@
-"""JAX as a program of scripts/gpu-verify: jax_peer.py DEVICE BATCH PRECISION. W1 with many steps a call, as lax.scan.
+"""JAX as a program of scripts/gpu-verify: jax_peer.py DEVICE mlp|conv|conv64 BATCH PRECISION. Many steps a call, as lax.scan.
 
 For each line "run SECONDS" it trains that long and answers {"wall_ms", "steps"}.
 """
@@ -12,28 +12,73 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-device, batch, precision = sys.argv[1:]
+device, workload, batch, precision = sys.argv[1:]
 batch = int(batch)
-examples = 2000 if device == 'cpu' else 60000
+on_gpu = device != 'cpu'
+examples = (4096 if workload == 'conv64' else 60000) if on_gpu else (64 if workload == 'conv64' else 2000)
 steps_per_call = min(100, examples // batch)
 jax.config.update('jax_default_matmul_precision', {'float32': 'highest', 'tf32': 'tensorfloat32', 'bf16': 'bfloat16'}[precision])
+latent = {'mlp': 20, 'conv': 16, 'conv64': 128}[workload]
+# Channels of the images, from x down.
+channels = {'conv': [1, 32, 64], 'conv64': [3, 32, 64, 128, 256]}.get(workload, [])
+side = {'conv': 28, 'conv64': 64}.get(workload, 28)
+small = side >> (len(channels) - 1) if channels else 0
+shape = (side, side, channels[0]) if channels else (784,)
 generator = np.random.default_rng(0)
-data = jax.device_put(generator.integers(0, 256, (examples, 784), dtype=np.uint8))
+data = jax.device_put(generator.integers(0, 256, (examples, *shape), dtype=np.uint8))
+
+
+def weights(*extents, inputs):
+    bound = 1 / np.sqrt(inputs)
+    return [jnp.asarray(generator.uniform(-bound, bound, s).astype(np.float32)) for s in (extents, (extents[-1],))]
 
 
 def layer(inputs, outputs):
-    bound = 1 / np.sqrt(inputs)
-    return [jnp.asarray(generator.uniform(-bound, bound, s).astype(np.float32)) for s in ((inputs, outputs), (outputs,))]
+    return weights(inputs, outputs, inputs=inputs)
 
 
-parameters = [layer(784, 400), layer(400, 40), layer(20, 400), layer(400, 784)]
+def kernel(inputs, outputs):
+    return weights(3, 3, inputs, outputs, inputs=9 * inputs)
+
+
+if channels:
+    width = channels[-1] * small * small
+    upwards = channels[::-1]
+    parameters = {'down': [kernel(a, b) for a, b in zip(channels, channels[1:])], 'head': layer(width, 2 * latent),
+                  'widen': layer(latent, width), 'up': [kernel(a, b) for a, b in zip(upwards, upwards[1:])]}
+else:
+    parameters = {'down': [layer(784, 400)], 'head': layer(400, 40), 'widen': layer(20, 400), 'up': [layer(400, 784)]}
+
+AXES = ('NHWC', 'HWIO', 'NHWC')
+
+
+def down(x, w, b):
+    if not channels:
+        return jax.nn.relu(x @ w + b)
+    return jax.nn.relu(lax.conv_general_dilated(x, w, (2, 2), ((1, 1), (1, 1)), dimension_numbers=AXES) + b)
+
+
+def up(x, w, b):
+    """A transposed convolution of stride 2 with padding 1 and output padding 1."""
+    if not channels:
+        return x @ w + b
+    return lax.conv_general_dilated(x, w, (1, 1), ((1, 2), (1, 2)), lhs_dilation=(2, 2), dimension_numbers=AXES) + b
 
 
 def loss_function(parameters, x, key):
-    one, head, two, three = parameters
-    mean, log_variance = jnp.split(jax.nn.relu(x @ one[0] + one[1]) @ head[0] + head[1], 2, 1)
+    h = x
+    for w, b in parameters['down']:
+        h = down(h, w, b)
+    w, b = parameters['head']
+    mean, log_variance = jnp.split(h.reshape(len(x), -1) @ w + b, 2, 1)
     z = mean + jax.random.normal(key, mean.shape) * jnp.exp(0.5 * log_variance)
-    logits = jax.nn.relu(z @ two[0] + two[1]) @ three[0] + three[1]
+    w, b = parameters['widen']
+    h = jax.nn.relu(z @ w + b)
+    if channels:
+        h = h.reshape(len(x), small, small, channels[-1])
+    for w, b in parameters['up'][:-1]:
+        h = jax.nn.relu(up(h, w, b))
+    logits = up(h, *parameters['up'][-1])
     reconstruction = jnp.sum(jnp.maximum(logits, 0) - logits * x + jnp.log1p(jnp.exp(-jnp.abs(logits))))
     return (reconstruction - 0.5 * jnp.sum(1 + log_variance - mean**2 - jnp.exp(log_variance))) / len(x)
 

@@ -3,31 +3,13 @@
 // the last chunks of steps.
 //   node scripts/gpu/time.mjs DEVICE mlp|conv|conv64 BATCH PRECISION
 import { createInterface } from 'node:readline';
-import { Dataset, sprites, VAE } from '../../dist/index.js';
+import { VAE } from '../../dist/index.js';
+import { dataOf, MODELS } from './workloads.mjs';
 
 const [device, workload, batch, precision] = process.argv.slice(2);
 const batchSize = Number(batch);
 let vae;
 let data;
-
-const MODELS = {
-  mlp: { preset: 'mlp-400' },
-  conv: { preset: 'conv' },
-  conv64: {
-    spec: {
-      inputShape: [3, 64, 64],
-      encoder: { type: 'conv', channels: [32, 64, 128, 256] },
-      latentSize: 128,
-      likelihood: 'bernoulli',
-    },
-  },
-};
-
-/** Images of three channels with nothing in them to learn. */
-function colors(count) {
-  const bytes = Uint8Array.from({ length: count * 3 * 64 * 64 }, (_, i) => (i * 2654435761) >>> 24);
-  return Dataset.from(bytes, { shape: [3, 64, 64] });
-}
 
 /** Trains until `seconds` have passed, and to the end of the chunk of steps under way. */
 async function train(seconds) {
@@ -53,7 +35,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (word === 'start') {
     const began = performance.now();
     const small = device === 'cpu';
-    data = workload === 'conv64' ? colors(small ? 64 : 4096) : sprites({ count: small ? 2000 : 60000 });
+    data = dataOf(workload, workload === 'conv64' ? (small ? 64 : 4096) : small ? 2000 : 60000);
     vae = await VAE.create({ ...MODELS[workload], device, precision });
     await train(device === 'cpu' ? 0.1 : 1);
     console.log(JSON.stringify({ seconds: (performance.now() - began) / 1000 }));

@@ -59,7 +59,7 @@ class Vae(nn.Module):
 
 
 model = Vae().to(device)
-if workload == 'conv64':
+if channels:
     model = model.to(memory_format=torch.channels_last)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if on_gpu else None)
 shape = (channels[0], side, side) if channels else (784,)
