@@ -65,6 +65,13 @@ export type { Precision } from './model/precision.ts';
 export { type Preset, type PresetName, preset, presetNames, type TrainingSettings } from './model/presets.ts';
 export type { Anomalies } from './model/scoring.ts';
 export type { ConditionSpec, ModelSpec, ModelSpecInput } from './model/spec.ts';
+export type {
+  MemberResult,
+  Population,
+  PopulationFitOptions,
+  PopulationProgress,
+} from './population/population.ts';
+export type { Variant } from './population/variants.ts';
 export type { DeviceName } from './runtime/device.ts';
 export type { BestEpoch, EarlyStopping } from './training/early-stopping.ts';
 export type { EpochResult, FitOptions, StepProgress } from './training/fit.ts';
@@ -73,4 +80,4 @@ export type { Gradients } from './training/gradients.ts';
 export type { LearningRateSchedule } from './training/learning-rate.ts';
 export type { Optimizer, OptimizerType } from './training/optimizer.ts';
 export type { Training } from './training/training.ts';
-export { type CreateOptions, VAE } from './vae.ts';
+export { type CreateOptions, type PopulationOptions, VAE } from './vae.ts';

@@ -24,6 +24,8 @@ import type { Anomalies } from './model/scoring.ts';
 import * as scoring from './model/scoring.ts';
 import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
 import * as state from './model/state.ts';
+import { Population } from './population/population.ts';
+import { membersOf, type Variant } from './population/variants.ts';
 import { callAddon } from './runtime/addon.ts';
 import { Device, type DeviceName } from './runtime/device.ts';
 import { type FitOptions, fit } from './training/fit.ts';
@@ -50,6 +52,19 @@ export interface CreateOptions {
   kernels?: 'auto' | 'reference';
   /** Folder of libtorch; by default it is searched for. Only the first call of a process can choose. */
   libtorch?: string;
+}
+
+/** How to make a population: as one model, and who its members are. */
+export interface PopulationOptions extends Omit<CreateOptions, 'seed'> {
+  /** The seeds of the members, or how many there are: 0, 1 and so on. */
+  seeds?: number | readonly number[];
+  /** What each member has for itself. */
+  variants?: readonly Variant[];
+}
+
+/** Whether one thread computes such models as all threads do, so that several can be trained at a time. */
+function hasLanes(device: Device, { encoder, decoder }: ModelSpec): boolean {
+  return device.name === 'cpu' && device.threads > 1 && encoder.type === 'mlp' && decoder.type === 'mlp';
 }
 
 /**
@@ -99,6 +114,54 @@ export class VAE {
     const core = await Core.create(spec, Device.open(device, libtorch), seed, precision, reference);
     core.trainingSettings = training;
     return new VAE(core);
+  }
+
+  /**
+   * Many models of one shape, which differ in their seeds or in numbers such as beta, the learning rate, sigma and free bits, to be
+   * trained in one call over one data set. Each has the bits of the same model that is trained alone on the device.
+   *
+   * On the CPU as many perceptrons are trained at a time as there are threads, each by one of them; other models, and those on a
+   * GPU, take turns with the whole device.
+   *
+   * @example
+   * const population = await VAE.population({ preset: 'linear', variants: [1, 2, 4].map((beta) => ({ spec: { objective: { beta } } })) });
+   * const results = await population.fit(await mnist(), { epochs: 5 });
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE unless there are either seeds or variants; ERR_SPEC for a variant of another shape; and what
+   * {@link create} throws
+   */
+  static async population(options: PopulationOptions): Promise<Population<VAE>> {
+    const known = ['preset', 'spec', 'device', 'precision', 'kernels', 'libtorch', 'seeds', 'variants'];
+    const { seeds, variants, ...common } = checkOptions('options of VAE.population', options, known);
+    const {
+      preset: name,
+      spec: replaced = {},
+      device = 'auto',
+      precision = 'float32',
+      kernels = 'auto',
+      libtorch,
+    } = common;
+    const { spec: base, training } = name === undefined ? { spec: {}, training: {} } : preset(name);
+    const members = membersOf({ ...base, ...defined(checkSpecObject(replaced)) }, { seeds, variants });
+    checkOneOf('precision', precision, PRECISIONS);
+    const reference = checkOneOf('kernels', kernels, ['auto', 'reference']) === 'reference';
+    const opened = Device.open(device, libtorch);
+    const count = hasLanes(opened, members[0]!.spec) ? Math.min(opened.threads, members.length) : 1;
+    const lanes = Array.from({ length: count }, (): { member: VAE; training: Partial<FitOptions> }[] => []);
+    const made: VAE[] = [];
+    try {
+      for (const [i, { spec, seed, training: own }] of members.entries()) {
+        const place = count > 1 ? opened.lane(i % count) : opened;
+        const core = await Core.create(spec, place, seed, precision, reference);
+        core.trainingSettings = training;
+        const member = new VAE(core);
+        made.push(member);
+        lanes[i % count]!.push({ member, training: own });
+      }
+    } catch (error) {
+      for (const member of made) member.dispose();
+      throw error;
+    }
+    return new Population(made, lanes, training.epochs);
   }
 
   /**

@@ -29,12 +29,42 @@ export class Device {
   /** A data set lies on the device for as long as its JavaScript object lives. */
   readonly #resident = new WeakMap<Placeable, Promise<DatasetHandle>>();
 
-  private constructor(name: string, { addon, info }: LoadedEngine) {
+  /** Threads that work at a time; of the CPU. */
+  readonly threads: number;
+  /** The CPU, of a lane: data sets lie there once for all lanes. */
+  readonly #whole: Device | undefined;
+
+  private constructor(
+    name: string,
+    { addon, info }: Pick<LoadedEngine, 'addon' | 'info'>,
+    lane?: { of: Device; index: number },
+  ) {
     this.name = name;
     this.addon = addon;
     this.versions = { torchvae: addon.version, libtorch: info.torchVersion };
-    this.handle = callAddon(() => addon.device(name, threadCount()));
+    this.threads = threadCount() || info.threads;
+    this.#whole = lane?.of;
+    const engineName = lane ? `${name}/${lane.index}` : name;
+    this.handle = callAddon(() => addon.device(engineName, threadCount()));
   }
+
+  /**
+   * A thread of the CPU that computes alone what the CPU computes with all of its threads, to the same bits: as many models are
+   * trained at a time as there are lanes.
+   */
+  lane(index: number): Device {
+    if (this.name !== 'cpu') throw new TorchvaeError('ERR_INTERNAL', `${this.name} has no lanes`);
+    let lane = this.#lanes.get(index);
+    if (!lane) {
+      const { addon, threads, versions } = this;
+      const info = { torchVersion: versions.libtorch, threads } as LoadedEngine['info'];
+      lane = new Device('cpu', { addon, info }, { of: this, index });
+      this.#lanes.set(index, lane);
+    }
+    return lane;
+  }
+
+  readonly #lanes = new Map<number, Device>();
 
   static readonly #open = new Map<string, Device>();
 
@@ -69,6 +99,7 @@ export class Device {
 
   /** The data set on this device, copied there the first time. */
   upload(data: Placeable): Promise<DatasetHandle> {
+    if (this.#whole) return this.#whole.upload(data);
     const known = this.#resident.get(data);
     if (known) return known;
     const made = this.place(data);

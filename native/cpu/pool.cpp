@@ -27,7 +27,8 @@ uint64_t endOf(uint64_t state) {
 
 }  // namespace
 
-Pool::Pool(int threads) : shares_(static_cast<size_t>(threads < 1 ? 1 : threads)) {
+Pool::Pool(int threads, Workers workers) : shares_(static_cast<size_t>(threads < 1 ? 1 : threads)) {
+  if (workers == Workers::kNone) return;
   workers_.reserve(shares_.size());
   try {
     for (size_t self = 1; self < shares_.size(); ++self) workers_.emplace_back([this, self] { work(self); });

@@ -15,12 +15,16 @@ namespace torchvae {
 
 class Pool {
  public:
-  explicit Pool(int threads);
+  // With kNone, this thread does the shares of all `threads`: the same parts of the same sums, so the same bits.
+  enum class Workers { kShared, kNone };
+
+  explicit Pool(int threads, Workers workers = Workers::kShared);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  // How many shares the work is divided into; results hang on it.
+  int threads() const { return static_cast<int>(shares_.size()); }
 
   // Calls body(tile) for every tile in [0, tiles), on this thread and the workers, and returns when all are
   // done. Called by one thread only. The body must not call run(). The first of the exceptions that it throws

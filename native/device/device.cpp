@@ -45,7 +45,7 @@ void checkCpuPrecision(const std::string& precision) {
 
 }  // namespace
 
-ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, CudaPart* cuda)
+ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, Pool::Workers workers, CudaPart* cuda)
     : device_(device), cuda_(cuda) {
   if (device.is_cuda() && cuda == nullptr) {
     throw Error("ERR_DEVICE", "The engine's CUDA part is not loaded; use device 'cpu'");
@@ -53,7 +53,7 @@ ThreadedDevice::ThreadedDevice(const c10::Device& device, int threads, CudaPart*
   if (cuda != nullptr && device.is_cuda() != cuda->onHost()) kernels_ = std::make_unique<Kernels>(*cuda);
   if (device.is_cpu()) {
     keepBlocks();
-    pool_ = std::make_unique<Pool>(threads);
+    pool_ = std::make_unique<Pool>(threads, workers);
   }
   thread_ = std::thread([this] { work(); });
 }

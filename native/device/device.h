@@ -18,8 +18,9 @@ namespace torchvae {
 
 class ThreadedDevice : public Device {
  public:
-  // `threads` is the CPU's: the device's own thread and its helpers. `cuda` serves CUDA devices.
-  ThreadedDevice(const c10::Device& device, int threads, CudaPart* cuda);
+  // `threads` is the CPU's: the device's own thread and its helpers, if it has `workers`. `cuda` serves CUDA
+  // devices.
+  ThreadedDevice(const c10::Device& device, int threads, Pool::Workers workers, CudaPart* cuda);
   ~ThreadedDevice() override;
 
   void submit(std::function<void()> job) override;

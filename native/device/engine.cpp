@@ -63,20 +63,22 @@ class LibtorchEngine : public Engine {
   std::shared_ptr<Device> device(const std::string& name, int threads) override {
     return translated([&]() -> std::shared_ptr<Device> {
       const bool isCuda = name.rfind("cuda:", 0) == 0;
-      if (name != "cpu" && !isCuda) throw unknownDevice(name);
+      const bool isLane = name.rfind("cpu/", 0) == 0;
+      if (name != "cpu" && !isCuda && !isLane) throw unknownDevice(name);
       const std::lock_guard lock(mutex_);
       const auto known = devices_.find(name);
       if (known != devices_.end()) return known->second;
       std::string reason = "the engine's CUDA part is not loaded";
       const size_t count = !isCuda || cuda_ == nullptr ? 0 : cuda_->devices(reason).size();
-      const c10::Device device = deviceOf(name);
+      const c10::Device device = deviceOf(isLane ? "cpu" : name);
       if (isCuda && (device.index() < 0 || static_cast<size_t>(device.index()) >= count)) {
         throw Error("ERR_DEVICE", "The device " + name + " cannot be used: " +
                                       (count == 0 ? reason : "there are " + std::to_string(count)));
       }
       if (threads <= 0) threads = defaultThreads();
       at::set_num_threads(threads);
-      return devices_[name] = std::make_shared<ThreadedDevice>(device, threads, cuda_);
+      return devices_[name] = std::make_shared<ThreadedDevice>(
+          device, threads, isLane ? Pool::Workers::kNone : Pool::Workers::kShared, cuda_);
     });
   }
 
