@@ -1,0 +1,70 @@
+import { countOf, isActive, type Json, type Parameter, type Values, valueAt } from '../space/parameter.ts';
+import type { SamplerMaker } from './sampler.ts';
+import { sobolPoint } from './sobol.ts';
+
+/** Combinations that a grid may have: more would not be trained in a lifetime, and their list would not fit in memory. */
+const MAX_GRID = 1_000_000;
+
+/** The values at a point of the unit cube, which has a coordinate for every parameter; those of inactive parameters are not used. */
+export function valuesAt(parameters: readonly Parameter[], point: ArrayLike<number>): Values {
+  const values: Record<string, Json> = {};
+  parameters.forEach((parameter, i) => {
+    if (isActive(parameter, values)) values[parameter.name] = valueAt(parameter, point[i]!);
+  });
+  return values;
+}
+
+/** Points of a scrambled Sobol sequence: random, but spread more evenly than independent draws. */
+export const sobolSampler: SamplerMaker = (parameters, { seed }) => ({
+  size: Number.POSITIVE_INFINITY,
+  propose: (number) => valuesAt(parameters, sobolPoint(number, parameters.length, seed)),
+});
+
+/** All combinations, the last parameter changing fastest; of ranges `gridPoints` values, or all where there are no more. */
+export const gridSampler: SamplerMaker = (parameters, { gridPoints }) => {
+  const size = combinations(parameters, gridPoints);
+  return {
+    size,
+    propose: (number) => combinationAt(parameters, gridPoints, number % size),
+  };
+};
+
+function levelsOf(parameter: Parameter, gridPoints: number): Json[] {
+  const count = Math.min(countOf(parameter), parameter.type === 'choice' ? Infinity : gridPoints);
+  const levels = Array.from({ length: count }, (_, i) => {
+    if (parameter.type === 'choice') return parameter.choices[i]!;
+    // Ends included: a range that is worth a search is worth its ends.
+    const place = count === 1 ? 0.5 : i / (count - 1);
+    return valueAt(parameter, place);
+  });
+  return [...new Set(levels)];
+}
+
+/** The combinations of all parameters from one on, given the values of those before. */
+function combinations(parameters: readonly Parameter[], gridPoints: number): number {
+  return walk(parameters, gridPoints, {}, Number.POSITIVE_INFINITY).count;
+}
+
+function combinationAt(parameters: readonly Parameter[], gridPoints: number, index: number): Values {
+  return walk(parameters, gridPoints, {}, index).found!;
+}
+
+/** Counts combinations until number `index`. */
+function walk(
+  parameters: readonly Parameter[],
+  gridPoints: number,
+  before: Values,
+  index: number,
+): { count: number; found?: Values } {
+  const [parameter, ...rest] = parameters;
+  if (!parameter) return index === 0 ? { count: 1, found: before } : { count: 1 };
+  if (!isActive(parameter, before)) return walk(rest, gridPoints, before, index);
+  let count = 0;
+  for (const value of levelsOf(parameter, gridPoints)) {
+    const below = walk(rest, gridPoints, { ...before, [parameter.name]: value }, index - count);
+    count += below.count;
+    if (below.found) return { count, found: below.found };
+    if (count > MAX_GRID) break;
+  }
+  return { count };
+}
