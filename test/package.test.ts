@@ -222,6 +222,7 @@ describe('who knows whom', () => {
     training: ['evaluation', 'model', 'data', 'runtime'],
     codec: ['vae.ts', 'training', 'evaluation', 'model', 'data', 'runtime'],
     report: ['vae.ts', 'training', 'evaluation', 'model', 'data', 'runtime'],
+    search: ['report', 'vae.ts', 'training', 'evaluation', 'model', 'data', 'setup', 'runtime'],
   };
 
   test('folders import from those below them alone', () => {
