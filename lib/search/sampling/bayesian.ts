@@ -1,6 +1,6 @@
 import { derivedSeed, Random } from '../../data/random.ts';
 import { countOf, isActive, type Json, type Parameter, placeOf, type Values } from '../space/parameter.ts';
-import { valuesAt } from './designs.ts';
+import { freshPoint, keyOf, sizeOf, valuesAt } from './designs.ts';
 import { logExpectedImprovement } from './improvement.ts';
 import { modelOf, pointOf } from './model.ts';
 import type { Observation, Sampler, SamplerMaker } from './sampler.ts';
@@ -21,13 +21,13 @@ const STEPS = 80;
 export const bayesianSampler: SamplerMaker = (parameters, { seed }): Sampler => {
   const first = Math.max(4, Math.min(16, parameters.length + 3));
   return {
-    size: Number.POSITIVE_INFINITY,
+    size: sizeOf(parameters),
     propose(number, history) {
       const random = new Random(derivedSeed(seed, number + 1));
       const known = history.filter(({ values }) => fits(parameters, values));
       const finished = known.filter(({ state }) => state !== 'running');
       const isBegun = finished.length >= first && finished.some(({ state }) => state === 'complete');
-      if (!isBegun) return valuesAt(parameters, sobolPoint(number, parameters.length, seed));
+      if (!isBegun) return freshPoint(parameters, number, seed, history);
       return best(parameters, known, random);
     },
   };
@@ -115,8 +115,4 @@ function moved(
     if (parameters[i]!.type === 'choice') return random.uniform();
     return Math.min(1, Math.max(0, place + size * random.normal()));
   });
-}
-
-function keyOf(parameters: readonly Parameter[], values: Values): string {
-  return JSON.stringify(parameters.map(({ name }) => values[name] ?? null));
 }

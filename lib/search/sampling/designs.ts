@@ -1,5 +1,5 @@
 import { countOf, isActive, type Json, type Parameter, type Values, valueAt } from '../space/parameter.ts';
-import type { SamplerMaker } from './sampler.ts';
+import type { Observation, SamplerMaker } from './sampler.ts';
 import { sobolPoint } from './sobol.ts';
 
 /** Combinations that a grid may have: more would not be trained in a lifetime, and their list would not fit in memory. */
@@ -16,9 +16,41 @@ export function valuesAt(parameters: readonly Parameter[], point: ArrayLike<numb
 
 /** Points of a scrambled Sobol sequence: random, but spread more evenly than independent draws. */
 export const sobolSampler: SamplerMaker = (parameters, { seed }) => ({
-  size: Number.POSITIVE_INFINITY,
-  propose: (number) => valuesAt(parameters, sobolPoint(number, parameters.length, seed)),
+  size: sizeOf(parameters),
+  propose: (number, history) => freshPoint(parameters, number, seed, history),
 });
+
+/** How many different values there are. */
+export function sizeOf(parameters: readonly Parameter[]): number {
+  if (parameters.some((parameter) => countOf(parameter) > MAX_GRID)) return Number.POSITIVE_INFINITY;
+  const size = combinations(parameters, MAX_GRID);
+  return size > MAX_GRID ? Number.POSITIVE_INFINITY : size;
+}
+
+/** Points of the sequence that are looked at for one that is new. */
+const LOOKS = 1000;
+
+/** The values at the sequence's point of this number, or at the next whose values no trial has. */
+export function freshPoint(
+  parameters: readonly Parameter[],
+  number: number,
+  seed: number,
+  history: readonly Observation[],
+): Values {
+  const done = new Set(history.map(({ values }) => keyOf(parameters, values)));
+  const first = valuesAt(parameters, sobolPoint(number, parameters.length, seed));
+  let values = first;
+  for (let look = 1; look < LOOKS; look++) {
+    if (!done.has(keyOf(parameters, values))) return values;
+    values = valuesAt(parameters, sobolPoint(number + look, parameters.length, seed));
+  }
+  return first;
+}
+
+/** A text that equal values share. */
+export function keyOf(parameters: readonly Parameter[], values: Values): string {
+  return JSON.stringify(parameters.map(({ name }) => values[name] ?? null));
+}
 
 /** All combinations, the last parameter changing fastest; of ranges `gridPoints` values, or all where there are no more. */
 export const gridSampler: SamplerMaker = (parameters, { gridPoints }) => {
