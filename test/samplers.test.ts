@@ -96,6 +96,8 @@ describe('the grid', () => {
     const sampler = SAMPLERS.grid(completeSpace({ latentSize: '2..4:int' }), { seed: 0, gridPoints: 5 });
     expect([0, 1, 2].map((i) => sampler.propose(i, []).latentSize)).toEqual([2, 3, 4]);
     expect(sampler.size).toBe(3);
+    const log = SAMPLERS.grid(completeSpace({ latentSize: '1..4:int:log' }), { seed: 0, gridPoints: 5 });
+    expect([0, 1, 2, 3].map((i) => log.propose(i, []).latentSize)).toEqual([1, 2, 3, 4]);
   });
 });
 

@@ -10,7 +10,7 @@ import { PRUNERS } from '../search/pruning.ts';
 import { runStudy } from '../search/run-study.ts';
 import type { TrialRunner } from '../search/runner.ts';
 import { SAMPLERS } from '../search/samplers.ts';
-import { resultOf } from '../search/search.ts';
+import { defaultTrials, resultOf } from '../search/search.ts';
 import { STUDY_FILE, Study } from '../search/study/study.ts';
 import { collect, integer } from './options.ts';
 import { resultText, trialLine, valuesText } from './search-lines.ts';
@@ -110,7 +110,7 @@ function collectObjective(name: string, before: readonly string[] | undefined): 
 
 async function run(flags: Flags, command: Command): Promise<void> {
   const { study, runner } = await (flags.resume === undefined ? begin(flags) : resume(flags, command));
-  const trials = flags.trials ?? (study.size < Infinity ? study.size : 50);
+  const trials = flags.trials ?? defaultTrials(study);
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);

@@ -1,7 +1,8 @@
 import { TorchvaeError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 import type { TrialRunner } from './runner.ts';
 import { SAMPLERS } from './samplers.ts';
-import { settle } from './settings.ts';
+import { SETTING_NAMES, settle } from './settings.ts';
 import { isActive, type Json, type Parameter, type Values, valueAt } from './space/parameter.ts';
 import type { StudyDefinition } from './study/definition.ts';
 
@@ -59,11 +60,13 @@ function checkValues(
     const others = Object.entries(values)
       .filter(([other]) => other !== name)
       .map(([other, set]) => `${other} ${JSON.stringify(set)}`);
+    const names: readonly string[] = SETTING_NAMES;
+    const meant = names.includes(name) ? undefined : nearest(name, names);
     const beside = others.length > 0 ? `, beside ${others.join(', ')}` : '';
     throw new TorchvaeError(
       error.code,
       `space.${name} has the value ${JSON.stringify(value)}, which cannot be trained${beside}: ${error.message}. Narrow the space, ` +
-        'or give the parameter a condition (when)',
+        `or give the parameter a condition (when)${meant === undefined ? '' : `; did you mean ${meant}?`}`,
       { cause: error },
     );
   }

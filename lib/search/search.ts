@@ -19,7 +19,7 @@ import { Study } from './study/study.ts';
 import { bestOf, type Trial, trialOf } from './trial.ts';
 
 /** How to search. */
-export interface SearchOptions<V = Record<string, Json>> {
+export interface SearchOptions {
   /**
    * Where the study lies: `study.log`, and a run directory for each trial in `trials`. A study that is there is gone on with; other
    * processes, also on other machines, may work on it at the same time.
@@ -55,7 +55,7 @@ export interface SearchOptions<V = Record<string, Json>> {
   /** Ends the search: it throws ERR_ABORTED, and the trial under way is gone on with by the next call. */
   signal?: AbortSignal;
   /** Called when a trial of this process ends. */
-  onTrial?: (trial: Trial<Partial<V>>) => void;
+  onTrial?: (trial: Trial) => void;
 }
 
 /** What a search found. */
@@ -102,7 +102,7 @@ const KEYS = [
 export async function search<const S extends Space>(
   space: S,
   data: Dataset | StreamedDataset,
-  options: SearchOptions<ValuesOf<S>>,
+  options: SearchOptions,
 ): Promise<SearchResult<ValuesOf<S>>> {
   const given = checkOptions('options of search', options, KEYS);
   const { trials, timeout, device = 'auto', validation, signal, onTrial } = given;
@@ -110,17 +110,24 @@ export async function search<const S extends Space>(
   if (typeof data?.describe !== 'function') {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset or a StreamedDataset', 'data', data));
   }
+  if (trials !== undefined) checkInteger('trials', trials, 1);
+  checkNumber('timeout', timeout ?? 0, 0);
   const definition = define(space, data, given);
   const runner = runnerOver(data, validation, device);
   checkDefinition(definition, runner);
   const study = await Study.open(directory, definition);
   await runStudy(study, runner, {
-    trials: checkInteger('trials', trials ?? (study.size < Infinity ? study.size : 50), 1),
-    timeout: 1000 * checkNumber('timeout', timeout ?? 1e9, 0),
+    trials: trials ?? defaultTrials(study),
+    timeout: 1000 * (timeout ?? Number.POSITIVE_INFINITY),
     signal,
-    onTrial: (trial) => onTrial?.(trial as never),
+    onTrial,
   });
   return resultOf(study) as unknown as SearchResult<ValuesOf<S>>;
+}
+
+/** A whole grid, else 50. */
+export function defaultTrials({ definition, size }: Study): number {
+  return definition.sampler === 'grid' ? size : 50;
 }
 
 /** The trials of a study, and the best of them. */
@@ -137,7 +144,7 @@ export function resultOf(study: Study): SearchResult {
 function define(
   space: Space,
   data: Dataset | StreamedDataset,
-  { preset = 'mlp-400', settings = {}, objectives = 'elbo', ...rest }: Partial<SearchOptions<never>>,
+  { preset = 'mlp-400', settings = {}, objectives = 'elbo', ...rest }: Partial<SearchOptions>,
 ): StudyDefinition {
   const names = [objectives].flat() as ObjectiveName[];
   return {

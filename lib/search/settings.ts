@@ -6,32 +6,35 @@ import { nearest } from '../nearest.ts';
 import { FIT_KEYS, MODEL_KEYS } from '../training/overrides.ts';
 import type { Json, Values } from './space/parameter.ts';
 
-/** Names of settings that an editor offers; others lead further into the same objects. */
-export type SettingName =
-  | 'beta'
-  | 'preset'
-  | 'precision'
-  | 'epochs'
-  | 'batchSize'
-  | 'learningRate'
-  | 'latentSize'
-  | 'objective.type'
-  | 'objective.beta'
-  | 'objective.freeBits'
-  | 'objective.warmup.steps'
-  | 'posterior.type'
-  | 'prior.type'
-  | 'likelihood.type'
-  | 'likelihood.sigma'
-  | 'encoder.hidden'
-  | 'encoder.activation'
-  | 'decoder.hidden'
-  | 'optimizer.type'
-  | 'optimizer.weightDecay'
-  | 'clip.norm'
-  | 'penalty.l1'
-  | 'penalty.l2'
-  | 'averageWeights';
+/** Names of settings that an editor offers and messages suggest; others lead further into the same objects. */
+export const SETTING_NAMES = [
+  'beta',
+  'preset',
+  'precision',
+  'epochs',
+  'batchSize',
+  'learningRate',
+  'latentSize',
+  'objective.type',
+  'objective.beta',
+  'objective.freeBits',
+  'objective.warmup.steps',
+  'posterior.type',
+  'prior.type',
+  'likelihood.type',
+  'likelihood.sigma',
+  'encoder.hidden',
+  'encoder.activation',
+  'decoder.hidden',
+  'optimizer.type',
+  'optimizer.weightDecay',
+  'clip.norm',
+  'penalty.l1',
+  'penalty.l2',
+  'averageWeights',
+] as const;
+/** One of {@link SETTING_NAMES}. */
+export type SettingName = (typeof SETTING_NAMES)[number];
 
 /** Settings that are not parts of the model or of training's options. */
 const PLAIN = ['preset', 'precision', 'epochs', 'batchSize', 'learningRate'] as const;
@@ -59,7 +62,7 @@ export function checkSettingName(name: string, label = 'space'): void {
   const isPlain = name in ALIASES || (PLAIN as readonly string[]).includes(name);
   const isPart = MODEL_KEYS.includes(first) || FIT_KEYS.includes(first);
   if (isPlain || (isPart && !/(^|\.)(__proto__)?(\.|$)|=/.test(name))) return;
-  const meant = nearest(name, known) ?? nearest(first, known);
+  const meant = nearest(name, [...known, ...SETTING_NAMES]) ?? nearest(first, known);
   throw new TorchvaeError(
     'ERR_RANGE',
     `Expected a setting for ${label} but received ${name}; settings are ${known.join(', ')}, and parts of these such as ` +

@@ -61,15 +61,19 @@ export const gridSampler: SamplerMaker = (parameters, { gridPoints }) => {
   };
 };
 
-function levelsOf(parameter: Parameter, gridPoints: number): Json[] {
-  const count = Math.min(countOf(parameter), parameter.type === 'choice' ? Infinity : gridPoints);
-  const levels = Array.from({ length: count }, (_, i) => {
-    if (parameter.type === 'choice') return parameter.choices[i]!;
-    // Ends included: a range that is worth a search is worth its ends.
-    const place = count === 1 ? 0.5 : i / (count - 1);
-    return valueAt(parameter, place);
-  });
-  return [...new Set(levels)];
+function levelsOf(parameter: Parameter, gridPoints: number): readonly Json[] {
+  if (parameter.type === 'choice') return parameter.choices;
+  const count = countOf(parameter);
+  if (count <= gridPoints) {
+    return Array.from({ length: count }, (_, i) =>
+      Number((parameter.low + i * parameter.step).toPrecision(15)),
+    );
+  }
+  // Ends included: a range that is worth a search is worth its ends.
+  const places = Array.from({ length: gridPoints }, (_, i) =>
+    gridPoints === 1 ? 0.5 : i / (gridPoints - 1),
+  );
+  return [...new Set(places.map((place) => valueAt(parameter, place)))];
 }
 
 /** The combinations of all parameters from one on, given the values of those before. */
