@@ -248,7 +248,7 @@ describe('a worker', () => {
     expect(await asked(other)).toMatchObject({ number: 0, values, isTakenOver: true });
   });
 
-  test('that died is found, and its trial taken over, but not by two, and three times at most', async () => {
+  test('that died is found, and its trial taken over, but not by two, and after three in a row no more', async () => {
     const study = await Study.open(directory(), defined());
     const { values } = await asked(study);
     await study.report(0, 1, -130);
@@ -267,14 +267,19 @@ describe('a worker', () => {
     expect(await study.report(0, 2, -120)).toBe('lost');
     await study.finish(0, 'complete', { values: [-120] });
     await others[2]!.sync();
-    expect(others[2]!.trials[0]).toMatchObject({ state: 'running', userAttributes: { attempts: 2 } });
+    expect(others[2]!.trials[0]).toMatchObject({
+      state: 'running',
+      userAttributes: { attempts: { workers: 1, epochs: 1 } },
+    });
     bury(study, 0);
     expect(await asked(others[2]!)).toMatchObject({ number: 0 });
+    bury(study, 0);
+    expect(await asked(study)).toMatchObject({ number: 0 });
     bury(study, 0);
     await study.ask(2);
     expect(trialOf(study, study.trials[0]!)).toMatchObject({
       state: 'failed',
-      error: 'Its worker died 3 times',
+      error: '3 workers died over it',
     });
   });
 

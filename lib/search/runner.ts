@@ -4,9 +4,10 @@ import type { Dataset } from '../data/dataset.ts';
 import type { StreamedDataset } from '../data/streamed-dataset.ts';
 import { PRECISIONS } from '../model/precision.ts';
 import { completeSpec, type ModelSpecInput } from '../model/spec.ts';
+import type { EpochRecord } from '../report/epochs.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import type { EpochResult, FitOptions } from '../training/fit.ts';
+import type { FitOptions } from '../training/fit.ts';
 import { checkSchedule } from '../training/learning-rate.ts';
 import { checkOptimizer } from '../training/optimizer.ts';
 import { applyOverrides } from '../training/overrides.ts';
@@ -21,8 +22,11 @@ export interface TrialJob {
   /** The run directory to write; where it holds a checkpoint, training goes on from there. */
   directory: string;
   signal: AbortSignal;
-  /** Called after each epoch, when its checkpoint is written, with the number of trained weights. Training ends where it answers `stop`. */
-  onEpoch(result: EpochResult, parameters: number): Promise<'go on' | 'stop'>;
+  /**
+   * Called after each epoch, when its checkpoint is written, with the number of trained weights; where training goes on from a
+   * checkpoint, first for the epochs before. Training ends where it answers `stop`.
+   */
+  onEpoch(epoch: EpochRecord, parameters: number): Promise<'go on' | 'stop'>;
 }
 
 /** What trains the settings of trials. The search knows nothing else of models and data. */
@@ -112,17 +116,21 @@ async function train(parts: RunnerParts, job: TrialJob): Promise<{ parameters: n
   await run.create();
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(parts.describe(settings, seed, vae, opened, fit));
+  const parameters = vae.parameterCount;
+  for (const epoch of await run.readEpochs()) {
+    if ((await job.onEpoch(epoch, parameters)) === 'stop') return { parameters };
+  }
   try {
     for await (const result of results) {
       const { validation, ...line } = result;
       await run.appendMetrics({ ...line, ...(validation && { [judgedBy]: validation }) });
       if (result.best.epoch === result.epoch) await vae.save(run.best);
       await vae.save(run.checkpoint);
-      if ((await job.onEpoch(result, vae.parameterCount)) === 'stop') break;
+      if ((await job.onEpoch(result, parameters)) === 'stop') break;
     }
   } catch (error) {
     if (signal.aborted && vae.step > 0) await vae.save(run.checkpoint);
     throw error;
   }
-  return { parameters: vae.parameterCount };
+  return { parameters };
 }

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TorchvaeError } from '../../errors.ts';
 import { ioError } from '../../files.ts';
+import { objectOf } from '../../report/epochs.ts';
 import type { Holder } from '../../setup/lock.ts';
 import { OBJECTIVES, toMinimize } from '../objectives.ts';
 import { PRUNERS } from '../pruning.ts';
@@ -23,7 +24,7 @@ import { type JournalStudy, type JournalTrial, OPERATION, Replay, STATE, type Tr
 
 /** The file of a study in its directory. */
 export const STUDY_FILE = 'study.log';
-/** Workers that a trial may outlive before it counts as failed: it may be what kills them. */
+/** Workers in a row that a trial may outlive without an epoch before it counts as failed: it may be what kills them. */
 const ATTEMPTS = 3;
 
 /** A trial that this worker is to train. */
@@ -145,12 +146,14 @@ export class Study {
   }
 
   /**
-   * Notes the value of an epoch.
+   * Notes the value of an epoch, unless it is known already.
    *
    * @returns `prune` where the pruner ends the trial, `lost` where another worker has taken it over
    */
   async report(number: number, epoch: number, value: number): Promise<'go on' | 'prune' | 'lost'> {
-    const { id } = this.trials[number]!;
+    const { id, intermediate } = this.trials[number]!;
+    // A worker that died may have come to no verdict over the last epoch that it noted.
+    if ([...intermediate.keys()].some((later) => later > epoch)) return 'go on';
     const record = { trial_id: id, step: epoch, intermediate_value: value };
     if (!(await this.#write(number, [this.#record(OPERATION.setTrialIntermediateValue, record)])))
       return 'lost';
@@ -199,8 +202,8 @@ export class Study {
       const verdict = await this.#watch.judge(this.#heartbeatOf(trial.number));
       if (verdict === 'unknown') isUnknown = true;
       if (verdict !== 'dead') continue;
-      if (Number(trial.userAttributes.attempts ?? 1) < ATTEMPTS) return trial;
-      const error = `Its worker died ${ATTEMPTS} times`;
+      if (attemptsAt(trial) < ATTEMPTS) return trial;
+      const error = `${ATTEMPTS} workers died over it`;
       const end = { trial_id: trial.id, state: STATE.failed, values: null, datetime_complete: now() };
       await this.#journal.append([
         this.#attribute(trial.id, 'error', error),
@@ -225,7 +228,7 @@ export class Study {
         values: null,
         distributions: Object.fromEntries(active.map((each) => [each.name, distributionOf(each)])),
         params: Object.fromEntries(active.map((each) => [each.name, internalOf(each, values[each.name]!)])),
-        user_attrs: { worker: this.#name, attempts: 1 },
+        user_attrs: { worker: this.#name, attempts: { workers: 1, epochs: 0 } },
         system_attrs: {},
         intermediate_values: {},
       }),
@@ -237,7 +240,7 @@ export class Study {
   /** Takes over a trial that exists; values that it lacks are proposed. */
   async #claim(trial: JournalTrial, isTakenOver: boolean): Promise<Assignment> {
     const { id, number, state } = trial;
-    const attempts = state === 'running' ? Number(trial.userAttributes.attempts ?? 1) + 1 : 1;
+    const attempts = state === 'running' ? attemptsAt(trial) + 1 : 1;
     const fixed = (trial.systemAttributes.fixed_params ?? {}) as Readonly<Record<string, Json>>;
     const given = valuesFrom(this.definition.parameters, { ...fixed, ...trial.parameters });
     const proposed = this.#sampler.propose(number, this.#observations());
@@ -266,7 +269,7 @@ export class Study {
         }),
       ),
       this.#attribute(id, 'worker', this.#name),
-      this.#attribute(id, 'attempts', attempts),
+      this.#attribute(id, 'attempts', { workers: attempts, epochs: trial.intermediate.size }),
     ]);
     await this.sync();
     return { number, values, isTakenOver, stopBeating };
@@ -317,6 +320,12 @@ export class Study {
   #attribute(trial: number, key: string, value: Json): JournalRecord {
     return this.#record(OPERATION.setTrialUserAttribute, { trial_id: trial, user_attr: { [key]: value } });
   }
+}
+
+/** Workers in a row that took up a trial and came to no epoch. */
+function attemptsAt({ userAttributes, intermediate }: JournalTrial): number {
+  const { workers = 1, epochs = 0 } = objectOf(userAttributes.attempts) ?? {};
+  return intermediate.size > Number(epochs) ? 0 : Number(workers);
 }
 
 /** Given values where there are any, else those proposed, for the parameters that are active then. */
