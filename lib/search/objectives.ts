@@ -1,7 +1,10 @@
 import { TorchvaeError } from '../errors.ts';
 import type { EpochRecord } from '../report/epochs.ts';
 
-/** What a trial can be judged by; see {@link OBJECTIVES}. */
+/**
+ * What a trial is judged by, over the data that judge its epochs, in the best epoch: the evidence lower bound, to maximize; what training
+ * minimizes; its parts; active dimensions of z, to maximize; the number of trained weights; seconds of training.
+ */
 export type ObjectiveName = keyof typeof OBJECTIVES;
 
 interface Objective {

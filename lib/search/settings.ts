@@ -33,7 +33,7 @@ export const SETTING_NAMES = [
   'penalty.l2',
   'averageWeights',
 ] as const;
-/** One of {@link SETTING_NAMES}. */
+/** A setting that an editor offers as a parameter's name; a space may name any other. */
 export type SettingName = (typeof SETTING_NAMES)[number];
 
 /** Settings that are not parts of the model or of training's options. */
