@@ -244,7 +244,8 @@ describe('the Bayesian sampler', () => {
       .slice(8)
       .map(({ values }) => [number(values, 'beta'), number(values, 'clip.norm')] as const)
       .filter(([x, y]) => x > -0.2 && x < 1.2 && Math.abs(y) < 0.3);
-    expect(onFront.length).toBeGreaterThan(16);
+    // Of points anywhere, one in 76 would lie here.
+    expect(onFront.length).toBeGreaterThan(10);
     expect(onFront.some(([x]) => x < 0.3)).toBe(true);
     expect(onFront.some(([x]) => x > 0.7)).toBe(true);
   });

@@ -6,6 +6,11 @@ import { modelOf, pointOf } from './model.ts';
 import type { Observation, Sampler, SamplerMaker } from './sampler.ts';
 import { sobolPoint } from './sobol.ts';
 
+/** Trials before there is a model. */
+const FIRST = 6;
+/** Variations of good trials, of which the most promising is taken, and the size of their steps. */
+const VARIATIONS = 8;
+const VARIATION = 0.25;
 /** Points of Sobol's sequence at which a search for the best improvement begins. */
 const CANDIDATES = 512;
 /** The best of them from which it goes on, and its steps from each. */
@@ -14,24 +19,22 @@ const STEPS = 80;
 
 /**
  * Bayesian optimization: a Gaussian process of the finished trials, and the point whose expected improvement is greatest. It begins
- * with a few points of the scrambled Sobol sequence. Trials under way count as if they had come out as predicted, so that
- * workers do not try the same (Ginsbourger et al. 2010). Choices are compared by whether they are the same, inactive
+ * with a few points of the scrambled Sobol sequence. Every other trial takes the most promising of a few variations of good trials: where
+ * results are rugged, the point of the greatest improvement stays in one place for too long. Trials under way count as if they had
+ * come out as predicted, so that workers do not try the same (Ginsbourger et al. 2010). Choices are compared by whether they are the same, inactive
  * parameters lie in the middle of their range.
  */
-export const bayesianSampler: SamplerMaker = (parameters, { seed }): Sampler => {
-  const first = Math.max(4, Math.min(16, parameters.length + 3));
-  return {
-    size: sizeOf(parameters),
-    propose(number, history) {
-      const random = new Random(derivedSeed(seed, number + 1));
-      const known = history.filter(({ values }) => fits(parameters, values));
-      const finished = known.filter(({ state }) => state !== 'running');
-      const isBegun = finished.length >= first && finished.some(({ state }) => state === 'complete');
-      if (!isBegun) return freshPoint(parameters, number, seed, history);
-      return best(parameters, known, random);
-    },
-  };
-};
+export const bayesianSampler: SamplerMaker = (parameters, { seed }): Sampler => ({
+  size: sizeOf(parameters),
+  propose(number, history) {
+    const random = new Random(derivedSeed(seed, number + 1));
+    const known = history.filter(({ values }) => fits(parameters, values));
+    const finished = known.filter(({ state }) => state !== 'running');
+    const isBegun = finished.length >= FIRST && finished.some(({ state }) => state === 'complete');
+    if (!isBegun) return freshPoint(parameters, number, seed, history);
+    return best(parameters, known, random);
+  },
+});
 
 /** Whether the values are of this space, which those of a trial that another program added need not be. */
 function fits(parameters: readonly Parameter[], values: Values): boolean {
@@ -44,7 +47,7 @@ function best(parameters: readonly Parameter[], known: readonly Observation[], r
     known.filter(({ state }) => state !== 'running'),
     random,
   );
-  const { points, targets } = model;
+  const { points, targets, ranked } = model;
   let { process } = model;
   const running = known
     .filter(({ state }) => state === 'running')
@@ -55,7 +58,7 @@ function best(parameters: readonly Parameter[], known: readonly Observation[], r
   }
   // What the process believes of the best trial: a value that noise made low is not waited for.
   const target = Math.min(...points.map((point) => process.predict(point).mean));
-  return maximize(parameters, random, known, (values) =>
+  return maximize(parameters, random, known, ranked, (values) =>
     logExpectedImprovement(target, process.predict(pointOf(parameters, values))),
   );
 }
@@ -73,6 +76,7 @@ function maximize(
   parameters: readonly Parameter[],
   random: Random,
   known: readonly Observation[],
+  ranked: readonly Values[],
   scoreOf: (values: Values) => number,
 ): Values {
   const done = new Set(known.map(({ values }) => keyOf(parameters, values)));
@@ -81,15 +85,19 @@ function maximize(
     const isNew = !done.has(keyOf(parameters, values));
     return { cube, values, score: isNew ? scoreOf(values) : Number.NEGATIVE_INFINITY };
   };
+  const complete = ranked.map((values) => cubeOf(parameters, values));
+  if (known.length % 2 === 1) {
+    const good = complete.slice(0, Math.max(3, Math.ceil(complete.length / 4)));
+    const varied = Array.from({ length: VARIATIONS }, () =>
+      tried(moved(good[random.below(good.length)]!, VARIATION, random, parameters)),
+    ).reduce((one, other) => (other.score > one.score ? other : one));
+    if (varied.score > Number.NEGATIVE_INFINITY) return varied.values;
+  }
   const seed = random.uint32();
   const count = Math.min(CANDIDATES, 4 * parameters.reduce((product, each) => product * countOf(each), 1));
   const starts = Array.from({ length: count }, (_, i) => tried(sobolPoint(i, parameters.length, seed)));
   const sorted = starts.sort((a, b) => b.score - a.score).slice(0, CLIMBERS);
-  const bestTrials = [...known]
-    .filter(({ state }) => state === 'complete')
-    .sort((a, b) => a.losses[0]! - b.losses[0]!)
-    .slice(0, 2)
-    .map(({ values }) => tried(cubeOf(parameters, values)));
+  const bestTrials = complete.slice(0, 2).map(tried);
   let found = sorted[0]!;
   for (const start of [...sorted, ...bestTrials]) {
     let here = start;

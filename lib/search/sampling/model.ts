@@ -13,6 +13,8 @@ export interface Model {
   /** The trials that it is made of, and their targets. */
   points: Float64Array[];
   targets: Float64Array;
+  /** The completed trials among them, from the best. */
+  ranked: Values[];
 }
 
 /** A Gaussian process of finished trials; of many, the best. */
@@ -29,7 +31,11 @@ export function modelOf(
     .sort((a, b) => a - b);
   const points = kept.map((i) => pointOf(parameters, finished[i]!.values));
   const targets = Float64Array.from(kept, (i) => all[i]!);
-  return { process: GaussianProcess.fit(points, targets, coordinates), points, targets };
+  const ranked = [...kept]
+    .filter((i) => finished[i]!.state === 'complete')
+    .sort((a, b) => all[a]! - all[b]!)
+    .map((i) => finished[i]!.values);
+  return { process: GaussianProcess.fit(points, targets, coordinates), points, targets, ranked };
 }
 
 /** Places of ordered parameters and numbers of choices, as the process takes them. */
