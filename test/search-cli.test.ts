@@ -145,19 +145,24 @@ describe('torchvae search', () => {
   });
 
   test('interrupted, says how to go on, and does', async () => {
-    const interrupted = await search(
-      [...DATA, ...SMALL, ...SPACE, '--out', 'broken', '--epochs', '5000', '--trials', '2'],
-      {
-        onStderr: (child: ChildProcess) => setTimeout(() => child.kill('SIGINT'), 800),
+    const checkpoint = join(folder, 'broken/trials/0000/checkpoint.safetensors');
+    let timer: NodeJS.Timeout | undefined;
+    const long = ['--epochs', '5000', '--trials', '2'];
+    const interrupted = await search([...DATA, ...SMALL, ...SPACE, '--out', 'broken', ...long], {
+      onStderr: (child) => {
+        timer ??= setInterval(() => {
+          if (!existsSync(checkpoint)) return;
+          clearInterval(timer);
+          child.kill('SIGINT');
+        }, 5);
       },
-    );
+    });
     expect(interrupted).toMatchObject({ code: 130 });
     expect(interrupted.stderr).toMatch(
       /error: Interrupted\. Go on with: torchvae search --resume broken \[ERR_ABORTED\]/,
     );
     const study = await Study.load(join(folder, 'broken'));
     expect(study.trials.map(({ state }) => state)).toEqual(['waiting']);
-    expect(existsSync(join(study.directoryOf(0), 'checkpoint.safetensors'))).toBe(true);
     const resumed = await search(['--resume', 'broken', '--device', 'cpu'], {
       onStderr: (child, said) => {
         if (said.includes('goes on')) child.kill('SIGTERM');
