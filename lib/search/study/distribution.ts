@@ -1,4 +1,4 @@
-import { isSame, type Json, type Parameter, type Values } from '../space/parameter.ts';
+import { contains, isSame, type Json, type Parameter, type Values } from '../space/parameter.ts';
 
 /** Optuna's distribution of a parameter, as text of JSON. */
 export function distributionOf(parameter: Parameter): string {
@@ -29,7 +29,7 @@ export function valuesFrom(
     if (parameter.type === 'choice') {
       const choice = parameter.choices.find((each) => isSame(externalChoice(each), given));
       if (choice !== undefined) values[parameter.name] = choice;
-    } else if (typeof given === 'number' && given >= parameter.low && given <= parameter.high) {
+    } else if (contains(parameter, given)) {
       values[parameter.name] = given;
     }
   }

@@ -1,29 +1,20 @@
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TorchvaeError } from '../../errors.ts';
-import { ioError } from '../../files.ts';
-import { objectOf } from '../../report/epochs.ts';
 import type { Holder } from '../../setup/lock.ts';
-import { OBJECTIVES, toMinimize } from '../objectives.ts';
+import { toMinimize } from '../objectives.ts';
 import { PRUNERS } from '../pruning.ts';
 import { SAMPLERS } from '../samplers.ts';
 import type { Observation, Sampler } from '../sampling/sampler.ts';
-import { isActive, type Json, type Parameter, type Values, valueAt } from '../space/parameter.ts';
-import {
-  checkSameStudy,
-  DEFINITION,
-  definitionFrom,
-  type StudyDefinition,
-  storedDefinition,
-} from './definition.ts';
+import type { Json, Values } from '../space/parameter.ts';
+import { beginning, checkDirections, journalIn, STUDY_FILE } from './beginning.ts';
+import { attemptsAt, completed, now } from './claim.ts';
+import { checkSameStudy, DEFINITION, definitionFrom, type StudyDefinition } from './definition.ts';
 import { distributionOf, internalOf, valuesFrom } from './distribution.ts';
 import { startBeating, thisWorker, Watch } from './heartbeat.ts';
 import { Journal, type JournalRecord } from './journal.ts';
 import { type JournalStudy, type JournalTrial, OPERATION, Replay, STATE, type TrialState } from './replay.ts';
 
-/** The file of a study in its directory. */
-export const STUDY_FILE = 'study.log';
 /** Workers in a row that a trial may outlive without an epoch before it counts as failed: it may be what kills them. */
 const ATTEMPTS = 3;
 
@@ -320,56 +311,4 @@ export class Study {
   #attribute(trial: number, key: string, value: Json): JournalRecord {
     return this.#record(OPERATION.setTrialUserAttribute, { trial_id: trial, user_attr: { [key]: value } });
   }
-}
-
-/** Workers in a row that took up a trial and came to no epoch. */
-function attemptsAt({ userAttributes, intermediate }: JournalTrial): number {
-  const { workers = 1, epochs = 0 } = objectOf(userAttributes.attempts) ?? {};
-  return intermediate.size > Number(epochs) ? 0 : Number(workers);
-}
-
-/** Given values where there are any, else those proposed, for the parameters that are active then. */
-function completed(parameters: readonly Parameter[], given: Values, proposed: Values): Values {
-  const values: Record<string, Json> = {};
-  for (const parameter of parameters) {
-    if (!isActive(parameter, values)) continue;
-    values[parameter.name] = given[parameter.name] ?? proposed[parameter.name] ?? valueAt(parameter, 0.5);
-  }
-  return values;
-}
-
-async function journalIn(directory: string): Promise<Journal> {
-  const path = join(directory, STUDY_FILE);
-  try {
-    await mkdir(join(directory, 'trials'), { recursive: true });
-    await writeFile(path, '', { flag: 'a' });
-  } catch (cause) {
-    throw ioError('create', path, cause);
-  }
-  return new Journal(path);
-}
-
-/** The records that begin a study; one that another program began gets the definition alone. */
-function beginning(begun: JournalStudy | undefined, definition: StudyDefinition): JournalRecord[] {
-  const worker_id = 'torchvae';
-  const directions = definition.objectives.map((name) => (OBJECTIVES[name].direction === 'maximize' ? 2 : 1));
-  const { preset } = definition.base;
-  const study = { op_code: OPERATION.createStudy, worker_id, study_name: `torchvae ${preset}`, directions };
-  const names = { op_code: OPERATION.setStudyUserAttribute, worker_id, study_id: begun?.id ?? 0 };
-  return [...(begun ? [] : [study]), { ...names, user_attr: { [DEFINITION]: storedDefinition(definition) } }];
-}
-
-function checkDirections(path: string, { directions }: JournalStudy, { objectives }: StudyDefinition): void {
-  const wanted = objectives.map((name) => OBJECTIVES[name].direction);
-  if (String(directions) === String(wanted)) return;
-  throw new TorchvaeError(
-    'ERR_STATE',
-    `Expected objectives to ${directions.join(', ')}, as the study in ${path} says, but received ${objectives.join(', ')}, ` +
-      `to ${wanted.join(', ')}; choose others, or start a study in another directory`,
-  );
-}
-
-/** As Python reads it in all versions. */
-function now(): string {
-  return new Date().toISOString().replace('Z', '000+00:00');
 }
