@@ -140,7 +140,7 @@ describe('a space is refused', () => {
   test('with a setting that does not exist, naming the nearest', async () => {
     expect(await refused({ betta: '1..2' })).toMatch(/received betta; .* did you mean beta\?$/);
     expect(await refused({ latent_size: '1..2' })).toMatch(/did you mean latentSize\?$/);
-    expect(await refused({ 'optimiser.type': 'sgd,adam' })).toMatch(/did you mean optimizer\?$/);
+    expect(await refused({ 'optimiser.type': 'sgd,adam' })).toMatch(/did you mean optimizer\.type\?$/);
     expect(await refused({ 'objective.__proto__': '1..2' })).toMatch(/^Expected a setting for space/);
     expect(await refused({ inputShape: '1..2' })).toMatch(/^Expected a setting for space/);
   });
