@@ -12,6 +12,7 @@ export function historyChart(objective: ObjectiveName, trials: readonly Trial[],
   const points = trials.flatMap(({ number, results }) =>
     results[index] ? [[number, results[index].value] as const] : [],
   );
+  const kept = usual(points.map(([, value]) => value));
   let best: number | undefined;
   const steps = points.map(([number, value]) => {
     const isBetter =
@@ -23,11 +24,13 @@ export function historyChart(objective: ObjectiveName, trials: readonly Trial[],
     title: `History: ${OBJECTIVES[objective].label}`,
     xLabel: 'trial',
     yLabel: OBJECTIVES[objective].label,
-    series: [{ name: 'best so far', points: steps, color: COLORS[1] }],
+    series: [
+      { name: 'best so far', points: steps.filter(([, value]) => kept.includes(value)), color: COLORS[1] },
+    ],
   });
   return svgChart({
     ...plot,
-    y: (start, end) => linearScale(usual(points.map(([, value]) => value)), start, end),
+    y: (start, end) => linearScale(kept, start, end),
     legend: [
       { name: 'trial', color: COLORS[0] },
       { name: 'best so far', color: COLORS[1] },
@@ -35,7 +38,7 @@ export function historyChart(objective: ObjectiveName, trials: readonly Trial[],
     marks: [
       ...plot.marks.map((mark) => (mark.kind === 'line' ? { ...mark, isDotted: false } : mark)),
       ...points
-        .filter(([, value]) => usual(points.map(([, each]) => each)).includes(value))
+        .filter(([, value]) => kept.includes(value))
         .map((at) => ({ kind: 'dot' as const, color: COLORS[0], at })),
     ],
   });
