@@ -24,7 +24,9 @@ try {
 
 function write(folder) {
   const packages = ['typedoc@0.28.20', 'typedoc-plugin-markdown@4.14.1', 'typescript@5.9.3'];
-  const entries = ['lib/index.ts', 'lib/evaluation/index.ts', 'lib/report/index.ts'];
+  const entries = ['index.ts', 'evaluation/index.ts', 'report/index.ts', 'search/index.ts'].map(
+    (name) => `lib/${name}`,
+  );
   const { status } = spawnSync(
     'npm',
     [

@@ -107,12 +107,13 @@ describe('a project that depends on it', () => {
       import * as torchvae from 'torchvae';
       import { detection } from 'torchvae/metrics';
       import { encodePng, imageGrid } from 'torchvae/report';
+      import { search } from 'torchvae/search';
       console.log(detection(Float32Array.of(1, 2), [false, true]).auroc);
       console.log(imageGrid(new Float32Array(4), [1, 2, 2]).width > 2, encodePng.name);
-      console.log('detection' in torchvae, 'imageGrid' in torchvae);`;
+      console.log('detection' in torchvae, 'imageGrid' in torchvae, 'search' in torchvae, search.name);`;
     writeFileSync(join(project, 'paths.mjs'), program);
     const { stdout, stderr } = await runNode(['paths.mjs'], { cwd: project });
-    expect(stdout, stderr).toBe('1\ntrue encodePng\nfalse false\n');
+    expect(stdout, stderr).toBe('1\ntrue encodePng\nfalse false false search\n');
   });
 
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -137,8 +138,13 @@ describe('a project that depends on it', () => {
       import { type EpochResult, VAE, sprites } from 'torchvae';
       import { type Detection, detection } from 'torchvae/metrics';
       import { type Picture, imageGrid } from 'torchvae/report';
-      export const found: Detection = detection(Float32Array.of(1, 2), [false, true]);
+      import { search } from 'torchvae/search';
+      export const judged: Detection = detection(Float32Array.of(1, 2), [false, true]);
       export const picture: Picture = imageGrid(new Float32Array(4), [1, 2, 2]);
+      export async function found(): Promise<number | undefined> {
+        const { best } = await search({ beta: { low: 1, high: 2 } }, sprites(), { directory: 'study' });
+        return best?.values.beta;
+      }
       export async function run(): Promise<EpochResult[]> {
         const vae = await VAE.create({ preset: 'mlp-400', device: 'cpu' });
         const results: EpochResult[] = [];
@@ -222,6 +228,7 @@ describe('who knows whom', () => {
     training: ['evaluation', 'model', 'data', 'runtime'],
     codec: ['vae.ts', 'training', 'evaluation', 'model', 'data', 'runtime'],
     report: ['vae.ts', 'training', 'evaluation', 'model', 'data', 'runtime'],
+    search: ['report', 'vae.ts', 'training', 'evaluation', 'model', 'data', 'setup', 'runtime'],
   };
 
   test('folders import from those below them alone', () => {

@@ -51,7 +51,7 @@ test('the tables of speed say what the benchmark measured', () => {
 });
 
 /** `<!-- NAME -->` to `<!-- /NAME -->` in a document: the table that a study wrote from docs/results/NAME.json. */
-const DOCUMENTS = ['results', 'studies', 'data', 'evaluation'].map((name) => `docs/${name}.md`);
+const DOCUMENTS = ['results', 'studies', 'data', 'evaluation', 'search'].map((name) => `docs/${name}.md`);
 const studies = DOCUMENTS.flatMap((document) =>
   [...read(document).matchAll(/<!-- ([a-z]+) -->\n([\s\S]*?)<!-- \/\1 -->/g)].map(
     ([, name, table]) => [name!, table!.trim().split('\n')] as const,
@@ -78,6 +78,7 @@ test('all tables of studies are found', () => {
       'iwae',
       'mixture',
       'presets',
+      'search',
       'streaming',
     ].sort(),
   );
@@ -126,6 +127,11 @@ describe('what the studies claim holds in their results', () => {
       expect(of('mixture').pixels, model).toBeLessThan(of('prior').pixels);
       expect(of('mixture').classifier, model).toBeLessThan(of('prior').classifier);
     }
+  });
+
+  test("the Bayesian search is no worse than Optuna's", () => {
+    for (const { name, bayesian, optuna } of rowsOf('search'))
+      expect(bayesian.median, name).toBeLessThanOrEqual(optuna.median);
   });
 
   test('a model that collapses is cured', () => {

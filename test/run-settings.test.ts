@@ -1,9 +1,9 @@
 /** What a run is started with, as config.json has it, as a resume reads it, and as the report's command names it. */
 import { expect, test } from 'vitest';
-import { applyOverrides } from '../lib/cli/overrides.ts';
 import { commandsOf } from '../lib/cli/run-facts.ts';
 import { type RunSettings, SETTINGS, settingsOf, storedSettings } from '../lib/cli/run-settings.ts';
 import type { ModelSpecInput } from '../lib/model/spec.ts';
+import { applyOverrides } from '../lib/training/overrides.ts';
 import { refusal } from './refusal.ts';
 
 const settings: Required<RunSettings> = {

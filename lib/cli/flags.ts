@@ -45,9 +45,11 @@ export function inFlags(message: string, command: Command): string {
     )
     // The sentence of all refused values, in which a word can be nothing but the argument's name.
     .replaceAll(/(?<= for )[a-zA-Z]+(?= but received )/g, flagOf)
-    .replaceAll(/(?<=either )(\w+) or (\w+)/g, (_, one, other) => `${flagOf(one)} or ${flagOf(other)}`)
-    // Such names are no words of a language.
-    .replaceAll(/(?<![\w.-])[a-z]+(?:[A-Z][a-z]+)+(?![\w(:])/g, flagOf);
+    .replaceAll(/(?<=either )(\w+) or (\w+)/g, (_, one, other) => `${flagOf(one)} or ${flagOf(other)}`);
+  // A search has settings by the names that they have in the API.
+  if (command.name() === 'search') text = text.replaceAll(/(?<![\w.-])space\.(?=[a-zA-Z])/g, '--set ');
+  // Such names are no words of a language.
+  else text = text.replaceAll(/(?<![\w.-])[a-z]+(?:[A-Z][a-z]+)+(?![\w(:])/g, flagOf);
   if (flags.has('set')) {
     text = text
       .replaceAll(/\boptions\.(\w+) of fit\b/g, '--set $1')

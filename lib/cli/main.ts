@@ -15,6 +15,7 @@ import { register as registerReconstruct } from './reconstruct.ts';
 import { register as registerReport } from './report.ts';
 import { register as registerSample } from './sample.ts';
 import { register as registerScore } from './score.ts';
+import { register as registerSearch } from './search.ts';
 import { register as registerSetup } from './setup.ts';
 import { register as registerTrain } from './train.ts';
 import { register as registerTraverse } from './traverse.ts';
@@ -42,6 +43,7 @@ A first run, from nothing to pictures in runs/:
     called = command;
   });
   registerTrain(program);
+  registerSearch(program);
   registerSample(program);
   registerReconstruct(program);
   registerEvaluate(program);

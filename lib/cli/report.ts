@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { TorchvaeError } from '../errors.ts';
@@ -8,11 +9,14 @@ import { modelTitle } from '../report/model-title.ts';
 import { renderReport } from '../report/page/report.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
+import { STUDY_FILE } from '../search/study/beginning.ts';
+import { Study } from '../search/study/study.ts';
 import { VAE } from '../vae.ts';
 import { BEST_HELP, checkpointOf } from './options.ts';
 import { openRunData, someOf } from './run-data.ts';
 import { commandsOf, factsOf, subtitleOf } from './run-facts.ts';
 import { settingsOf } from './run-settings.ts';
+import { studyPage } from './search-page.ts';
 
 interface Flags {
   best?: boolean;
@@ -26,9 +30,9 @@ export function register(program: Command): void {
   program
     .command('report')
     .description(
-      'Write a page of HTML about a run: curves, health, pictures, settings, and how to repeat it.',
+      'Write a page of HTML about a run, or about the study of a search: curves, health, pictures, settings, and how to repeat it.',
     )
-    .argument('<run>', 'run directory')
+    .argument('<run>', 'run directory, or that of a study')
     .option('--best', BEST_HELP)
     .option('--out <file>', 'HTML to write; default RUN/report.html')
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
@@ -46,6 +50,11 @@ cannot be opened any more, it says so and shows the rest.`,
 }
 
 async function report(path: string, { out = join(path, 'report.html'), ...flags }: Flags): Promise<void> {
+  if (existsSync(join(path, STUDY_FILE))) {
+    await writeFileAtomic(out, await studyPage(await Study.load(path)));
+    process.stderr.write(`Wrote ${out}\n`);
+    return;
+  }
   const run = new RunDirectory(path);
   const config = await run.readConfig();
   const { settings } = settingsOf(path, config);

@@ -1,5 +1,5 @@
-import { cpus, totalmem } from 'node:os';
 import { objectOf } from '../report/epochs.ts';
+import { describeModel } from '../report/run-model.ts';
 import type { FitOptions } from '../training/fit.ts';
 import type { VAE } from '../vae.ts';
 import type { RunData } from './run-data.ts';
@@ -29,18 +29,7 @@ export function describeRun(
         judge &&
         `${validation ? 'held out' : settings.testData ? 'test data' : 'test split'}: ${judge.length} examples`,
     },
-    fit,
-    device: vae.device,
-    kernels: vae.kernels,
-    parameters: vae.parameterCount,
-    spec: vae.spec,
-    versions: { torchvae: vae.versions.torchvae, libtorch: vae.versions.libtorch, node: process.version },
-    machine: {
-      system: `${process.platform} ${process.arch}`,
-      processor: cpus()[0]?.model.trim(),
-      cores: cpus().length,
-      memory: `${(totalmem() / 2 ** 30).toFixed(1)} GiB`,
-    },
+    ...describeModel(vae, fit),
     invocations: [
       ...invocationsOf(before),
       { date: new Date().toISOString(), arguments: process.argv.slice(2) },

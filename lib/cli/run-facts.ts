@@ -83,15 +83,21 @@ export function commandsOf(settings: RunSettings, config: Json): NonNullable<Rep
   return isChanged ? [parts] : [whole, parts];
 }
 
-/** The command with every setting named, since defaults may change. */
-function wholeCommand(settings: RunSettings, device: unknown): string {
+/** The command with every setting named, since defaults may change; `out` is the run directory, where it is to be named too. */
+export function wholeCommand(settings: RunSettings, device: unknown, out?: string): string {
   const args = Object.entries(SETTINGS).flatMap(([key, { flag, kind }]) => {
     const value = settings[key as keyof RunSettings];
     if (value === undefined || value === false) return [];
     if (kind === 'switch') return [flag];
     return [value].flat().flatMap((each) => [flag, String(each)]);
   });
-  return commandLine(['train', ...args, ...(typeof device === 'string' ? ['--device', device] : [])]);
+  const place = out === undefined ? [] : ['--out', out];
+  return commandLine([
+    'train',
+    ...args,
+    ...(typeof device === 'string' ? ['--device', device] : []),
+    ...place,
+  ]);
 }
 
 /** In lines that fit a page, each with a flag. */

@@ -1,32 +1,30 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { support } from '../model/parts/likelihoods.ts';
-import { PRECISIONS } from '../model/precision.ts';
-import { preset, presetNames } from '../model/presets.ts';
+import { preset } from '../model/presets.ts';
 import { completeSpec, type ModelSpecInput } from '../model/spec.ts';
 import { isImage, reconstructionPicture, samplePicture } from '../report/gallery.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { TensorBoardWriter } from '../report/tensorboard/writer.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import type { EpochResult, FitOptions } from '../training/fit.ts';
+import { applyOverrides, SET_HELP } from '../training/overrides.ts';
 import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
 import { describeTraining } from './dry-run.ts';
 import { kernelsInWords } from './facts.ts';
 import { hashOf, noteChange } from './file-hash.ts';
-import { DATA_HELP, SIZE_HELP } from './options.ts';
-import { applyOverrides, SET_HELP } from './overrides.ts';
-import { collect, integer, nonNegative, share } from './parsers.ts';
+import { collect } from './parsers.ts';
 import { ProgressBar } from './progress-bar.ts';
-import { addReadingOptions } from './reading.ts';
 import { checkSameData, checkSameRun, readRun } from './resume.ts';
 import { describeRun } from './run-config.ts';
 import { openRunData, type RunData, someOf } from './run-data.ts';
 import type { RunSettings } from './run-settings.ts';
-import { addStreamOptions, isStreamed } from './streams.ts';
+import { isStreamed } from './streams.ts';
+import { addDataOptions, addPresetOption, addTrainingOptions } from './train-options.ts';
 
 /** The flags as given; others come from the resumed run, else from the preset or the defaults. */
 interface Flags extends Partial<RunSettings> {
@@ -42,50 +40,10 @@ export function register(program: Command): void {
   const command = program
     .command('train')
     .description('Train a VAE and leave a run directory: config, metrics, pictures, checkpoint.')
-    .optionsGroup('Model:')
-    .addOption(
-      new Option('--preset <name>', 'the model and its training settings; default mlp-400').choices(
-        presetNames,
-      ),
-    )
-    .option('--set <key=value>', SET_HELP, collect)
-    .optionsGroup('Data:')
-    .option('--data <name|path>', `${DATA_HELP}; default sprites`)
-    .option(
-      '--data-dir <dir>',
-      'where MNIST and Fashion-MNIST lie; else TORCHVAE_DATA, the cache, a download',
-    )
-    .option('--count <n>', 'sprites: how many to draw', integer(1))
-    .option('--size <pixels>', SIZE_HELP, integer(1));
-  addStreamOptions(addReadingOptions(command))
-    .addOption(
-      new Option(
-        '--binarize <mode>',
-        'make 0 and 1 of the data: cut, drawn once, or drawn for every batch',
-      ).choices(['threshold', 'fixed', 'dynamic']),
-    )
-    .option('--holdout <share>', "of the training data, for validation; default the preset's", share)
-    .option('--chronological', 'hold out the end of the data instead of examples drawn at random')
-    .option(
-      '--test-data <path>',
-      'data of the same kind that every epoch is judged by, and that is not trained on',
-    )
-    .optionsGroup('Training:')
-    .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
-    .option('--batch-size <n>', "examples per batch; default the preset's", integer(1, 2 ** 20))
-    .option('--learning-rate <x>', "the optimizer's step size; default the preset's", nonNegative(1000))
-    .option(
-      '--patience <n>',
-      'end training when the validation loss has not fallen for n epochs; default it does not end early',
-      integer(1),
-    )
-    .option('--seed <n>', 'of the weights, the noise and the order of the data; default 0', integer(0))
-    .addOption(
-      new Option(
-        '--precision <name>',
-        'of matrix products: float32 (default); bf16, faster where the processor or GPU has it; tf32 (CUDA); float64',
-      ).choices(PRECISIONS),
-    )
+    .optionsGroup('Model:');
+  addPresetOption(command).option('--set <key=value>', SET_HELP, collect);
+  addDataOptions(command, "of the training data, for validation; default the preset's");
+  addTrainingOptions(command)
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
     .optionsGroup('Run:')
     .option('--out <dir>', 'run directory; default runs/PRESET-DATA-TIME')
@@ -184,7 +142,10 @@ async function train(flags: Flags): Promise<void> {
  * The preset's spec; its likelihood follows the data, unless `--set` has another: that of tokens for text, and a normal with a learned
  * scale for real numbers where the preset's is for values in [0, 1].
  */
-function specFor({ preset: name, set = [] }: RunSettings, { schema, kind }: RunData['data']): ModelSpecInput {
+export function specFor(
+  { preset: name, set = [] }: Pick<RunSettings, 'preset' | 'set'>,
+  { schema, kind }: RunData['data'],
+): ModelSpecInput {
   const { spec } = preset(name);
   if (schema?.type === 'text')
     return { ...spec, likelihood: { type: 'tokens', vocabulary: schema.categories } };

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { lstat, readFile, readlink, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ioError } from '../files.ts';
@@ -7,6 +7,9 @@ import { type OnProgress, throwIfAborted } from './progress.ts';
 
 /** How often a holder touches its lock, in milliseconds. */
 const HEARTBEAT = 1_000;
+
+/** Milliseconds after which a file that nobody touches is one of a dead process. */
+export const PATIENCE = 15_000;
 
 /** How to wait for a lock. */
 export interface LockOptions {
@@ -16,9 +19,12 @@ export interface LockOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds after which a lock that nobody touches is broken; default 15,000. */
   patience?: number;
+  /** Milliseconds between two tries; default 200. */
+  pause?: number;
 }
 
-interface Holder {
+/** Whoever holds a lock. */
+export interface Holder {
   pid: number;
   host: string;
   /** Tells one holding from another, also by the same process. */
@@ -26,7 +32,7 @@ interface Holder {
 }
 
 /** A lock file at one moment. */
-interface Sight {
+export interface Sight {
   /** Undefined while the holder is still writing it. */
   holder: Holder | undefined;
   /** Another where the file was touched since, or is another one. */
@@ -43,7 +49,7 @@ interface Sight {
  * @throws TorchvaeError ERR_IO if the lock cannot be written, ERR_ABORTED
  */
 export async function takeLock(path: string, options: LockOptions = {}): Promise<() => Promise<void>> {
-  const { patience = 15_000 } = options;
+  const { patience = PATIENCE, pause = 200 } = options;
   const token = randomBytes(8).toString('hex');
   let announced = false;
   const [age, guardAge] = [new Age(), new Age()];
@@ -68,18 +74,24 @@ export async function takeLock(path: string, options: LockOptions = {}): Promise
       });
       announced = true;
     }
-    await sleep(200);
+    await sleep(pause);
   }
-  const timer = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => {}), HEARTBEAT);
-  timer.unref();
+  const stop = beat(path);
   return async () => {
-    clearInterval(timer);
+    stop();
     if ((await look(path))?.holder?.token === token) await rm(path, { force: true });
   };
 }
 
+/** Touches a file every second until the result is called. */
+export function beat(path: string): () => void {
+  const timer = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => {}), HEARTBEAT);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
 /** How long a file has looked the same, on this machine's clock: a file server's may be off. */
-class Age {
+export class Age {
   #last = '';
   #since = 0;
 
@@ -125,11 +137,13 @@ async function tryLock(path: string, token: string): Promise<boolean> {
 }
 
 /** Undefined where there is no file. */
-async function look(path: string): Promise<Sight | undefined> {
-  const file = await stat(path).catch((error: NodeJS.ErrnoException) => error);
+export async function look(path: string): Promise<Sight | undefined> {
+  const file = await lstat(path).catch((error: NodeJS.ErrnoException) => error);
   if ('code' in file && file.code === 'ENOENT') return undefined;
   const touched = 'mtimeMs' in file ? file.mtimeMs : '?';
-  const text = await readFile(path, 'utf8').catch(() => '');
+  // Other programs lock by a link, which need not lead anywhere.
+  const isLink = 'isSymbolicLink' in file && file.isSymbolicLink();
+  const text = await (isLink ? readlink(path) : readFile(path, 'utf8')).catch(() => '');
   return { holder: parseHolder(text), state: `${touched} ${text}` };
 }
 
@@ -141,7 +155,8 @@ function parseHolder(text: string): Holder | undefined {
   }
 }
 
-function isDead(holder: Holder | undefined): boolean {
+/** Whether its process, on this machine, has ended. */
+export function isDead(holder: Holder | undefined): boolean {
   if (!holder || holder.host !== hostname() || holder.pid === process.pid) return false;
   try {
     process.kill(holder.pid, 0);

@@ -1,10 +1,9 @@
 import { checkOptions, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
-import { element, escapeText } from '../charts/svg.ts';
 import { checkEpochs, type EpochRecord, objectOf } from '../epochs.ts';
 import type { Exhibit } from '../exhibit.ts';
-import { exhibit, facts, grid, paragraph, type Section, section } from './markup.ts';
-import { STYLE } from './style.ts';
+import { exhibit, facts, grid, paragraph, type Section } from './markup.ts';
+import { commandSection, mainFigures, page } from './page.ts';
 import { codeSection, gradientSection, trainingSection } from './training.ts';
 
 /** The content of a report; see {@link renderReport}. */
@@ -23,9 +22,6 @@ export interface ReportContent {
   /** Shell commands that repeat the run, with a sentence before each. */
   commands?: readonly { said: string; lines: readonly string[] }[];
 }
-
-/** The page may fetch and run nothing, whatever text it contains. */
-const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /**
  * One HTML page that holds all it shows: it opens without a network, and without scripts. All text is escaped.
@@ -67,25 +63,9 @@ export function renderReport(content: ReportContent): string {
       title: name,
       content: [facts(entries)],
     })),
-    ...(commands.length > 0 ? [reproduction(commands)] : []),
+    ...(commands.length > 0 ? [commandSection(commands)] : []),
   ];
-  const contents = sections.map(({ id, title: name }) => element('a', { href: `#${id}` }, escapeText(name)));
-  const head = [
-    element('meta', { charset: 'utf-8' }),
-    element('meta', { 'http-equiv': 'Content-Security-Policy', content: POLICY }),
-    element('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
-    element('meta', { name: 'generator', content: 'torchvae' }),
-    element('title', {}, escapeText(title)),
-    element('style', {}, STYLE),
-  ];
-  const body = [
-    element('h1', {}, escapeText(title)),
-    paragraph(subtitle, 'soft'),
-    figures(epochs),
-    element('nav', { 'aria-label': 'Contents' }, ...contents),
-    element('main', {}, ...sections.map(section)),
-  ];
-  return `<!doctype html>\n<html lang="en"><head>${head.join('\n')}</head>\n<body>${body.join('\n')}</body></html>\n`;
+  return page({ title, subtitle, figures: figures(epochs), sections });
 }
 
 function checkTexts(texts: Readonly<Record<string, unknown>>): void {
@@ -146,16 +126,5 @@ function figures(epochs: readonly EpochRecord[]): string {
     }),
     ...(gradientHealth && { gradients: gradientHealth.verdict }),
   };
-  const shown = Object.entries(entries).map(([name, value]) =>
-    element('div', {}, element('dt', {}, escapeText(name)), element('dd', {}, escapeText(value))),
-  );
-  return element('dl', { class: 'figures' }, ...shown);
-}
-
-function reproduction(commands: NonNullable<ReportContent['commands']>): Section {
-  const content = commands.flatMap(({ said, lines }) => [
-    paragraph(said),
-    element('pre', {}, element('code', {}, escapeText(lines.join('\n')))),
-  ]);
-  return { id: 'reproduce', title: 'Reproduce it', content };
+  return mainFigures(entries);
 }

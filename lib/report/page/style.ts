@@ -25,9 +25,10 @@ nav a:hover { text-decoration: underline; }
 .figures dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .grid { display: grid; gap: 1.75rem 2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); align-items: start; }
 figure { margin: 0; min-width: 0; }
-figure.wide { grid-column: 1 / -1; }
-figcaption { font-size: 0.9rem; margin-bottom: 0.6rem; max-width: 70ch; }
 svg { display: block; width: 100%; height: auto; max-width: 44rem; }
+figure.wide { grid-column: 1 / -1; overflow-x: auto; }
+figure.wide svg { max-width: none; min-width: 44rem; }
+figcaption { font-size: 0.9rem; margin-bottom: 0.6rem; max-width: 70ch; }
 img { display: block; max-width: 100%; height: auto; image-rendering: pixelated; border-radius: 0.25rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }

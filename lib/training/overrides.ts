@@ -1,12 +1,12 @@
 import { TorchvaeError } from '../errors.ts';
 import { type ModelSpecInput, SPEC_KEYS } from '../model/spec.ts';
 import { nearest } from '../nearest.ts';
-import type { FitOptions } from '../training/fit.ts';
-import { OPTIMIZER_OPTIONS } from '../training/optimizer.ts';
+import type { FitOptions } from './fit.ts';
+import { OPTIMIZER_OPTIONS } from './optimizer.ts';
 
 /** What `--set` may change, by the first part of its key; settings with a separate flag are left to that. */
-const MODEL_KEYS: readonly string[] = SPEC_KEYS.filter((key) => key !== 'inputShape');
-const FIT_KEYS: readonly string[] = [
+export const MODEL_KEYS: readonly string[] = SPEC_KEYS.filter((key) => key !== 'inputShape');
+export const FIT_KEYS: readonly string[] = [
   ...OPTIMIZER_OPTIONS.filter((key) => key !== 'learningRate'),
   'schedule',
   'earlyStopping',
