@@ -48,7 +48,8 @@ Napi::Value open(const Info& info) {
 Napi::Value device(const Info& info) {
   const std::string name = stringArgument(info, 0, "name");
   const int64_t threads = integerArgument(info, 1, "threads", 0, kMostThreads);
-  return wrapHandle(info.Env(), DeviceHandle{engine().device(name, static_cast<int>(threads))});
+  const bool isHost = name.rfind("cpu", 0) == 0;
+  return wrapHandle(info.Env(), DeviceHandle{engine().device(name, static_cast<int>(threads)), isHost});
 }
 
 // plan(spec): { name: string, shape: number[], isTrained: boolean }[]; the tensors of a model, without making
@@ -59,7 +60,8 @@ Napi::Value plan(const Info& info) {
 
 // createDataset(device, values, columns, isDrawn, labels?): Promise<Dataset>
 Napi::Value createDataset(const Info& info) {
-  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  const auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  const bool isHost = unwrapHandle<DeviceHandle>(info[0]).isHost;
   const int64_t columns = integerArgument(info, 2, "columns", 1, kMostWidth);
   auto values = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
   values->isDrawn = booleanArgument(info, 3, "isDrawn");
@@ -68,14 +70,15 @@ Napi::Value createDataset(const Info& info) {
   return Environment::of(info.Env())
       .promise(
           info.Env(), *device, nullptr, [device, values] { return device->createDataset(values->view()); },
-          [device, columns, bytes](Napi::Env env, std::shared_ptr<Dataset>& dataset) {
-            return wrapHandle(env, DatasetHandle{device, std::move(dataset), columns, bytes});
+          [=](Napi::Env env, std::shared_ptr<Dataset>& dataset) {
+            return wrapHandle(env, DatasetHandle{device, isHost, std::move(dataset), columns, bytes});
           });
 }
 
 // createModel(device, spec, seed, precision, reference): Promise<Model>
 Napi::Value createModel(const Info& info) {
-  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  const auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  const bool isHost = unwrapHandle<DeviceHandle>(info[0]).isHost;
   const ModelSpec spec = toModelSpec(objectArgument(info[1]));
   const uint64_t seed = seedArgument(info, 2);
   const std::string precision = stringArgument(info, 3, "precision");
@@ -83,7 +86,7 @@ Napi::Value createModel(const Info& info) {
   return Environment::of(info.Env())
       .promise(
           info.Env(), *device, nullptr, [=] { return device->createModel(spec, seed, precision, reference); },
-          [device, spec](Napi::Env env, std::shared_ptr<Model>& model) {
+          [device, isHost, spec](Napi::Env env, std::shared_ptr<Model>& model) {
             int64_t bytes = 0;
             for (const StateTensor& tensor : model->stateTensors()) {
               int64_t count = sizeof(float);
@@ -92,6 +95,7 @@ Napi::Value createModel(const Info& info) {
             }
             ModelHandle handle;
             handle.device = device;
+            handle.onHost = isHost;
             handle.codeSize = model->codeSize();
             handle.model = std::move(model);
             handle.inputSize = spec.inputSize();

@@ -28,7 +28,7 @@ inline ModelHandle liveModel(const Info& info) {
 inline DatasetHandle liveDataset(const Napi::Value& value, const ModelHandle& model) {
   const auto& handle = unwrapHandle<DatasetHandle>(value);
   if (!handle.dataset) throw toJavaScriptError(value.Env(), "ERR_STATE", "The data set was disposed");
-  if (handle.device != model.device) {
+  if (handle.device != model.device && !(handle.onHost && model.onHost)) {
     throw toJavaScriptError(value.Env(), "ERR_STATE", "The data set lies on another device than the model");
   }
   if (handle.columns == model.inputSize) return handle;

@@ -15,6 +15,7 @@ struct DeviceHandle {
   static constexpr napi_type_tag kTag = {0x7a1f30b2c4d94e51, 0x9b6e0d57f2a84c01};
   static constexpr const char* kName = "device";
   std::shared_ptr<Device> device;
+  bool isHost = false;  // whether it computes in the host's memory, as all of the CPU's lanes do
   int64_t bytes = 0;
 };
 
@@ -22,6 +23,7 @@ struct DatasetHandle {
   static constexpr napi_type_tag kTag = {0x7a1f30b2c4d94e51, 0x9b6e0d57f2a84c02};
   static constexpr const char* kName = "data set";
   std::shared_ptr<Device> device;
+  bool onHost = false;
   std::shared_ptr<Dataset> dataset;
   int64_t columns = 0;
   int64_t bytes = 0;
@@ -51,6 +53,7 @@ struct ModelHandle {
   static constexpr napi_type_tag kTag = {0x7a1f30b2c4d94e51, 0x9b6e0d57f2a84c03};
   static constexpr const char* kName = "model";
   std::shared_ptr<Device> device;
+  bool onHost = false;
   std::shared_ptr<Model> model;
   std::shared_ptr<AbortFlags> calls = std::make_shared<AbortFlags>();
   AbortFlag ending = std::make_shared<std::atomic<bool>>(false);  // raised when the model is disposed

@@ -15,7 +15,8 @@ namespace torchvae {
 
 class Pool {
  public:
-  // With kNone, this thread does the shares of all `threads`: the same parts of the same sums, so the same bits.
+  // With kNone, this thread does the shares of all `threads`: the same parts of the same sums, so the same
+  // bits.
   enum class Workers { kShared, kNone };
 
   explicit Pool(int threads, Workers workers = Workers::kShared);

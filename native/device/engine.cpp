@@ -78,7 +78,7 @@ class LibtorchEngine : public Engine {
       if (threads <= 0) threads = defaultThreads();
       at::set_num_threads(threads);
       return devices_[name] = std::make_shared<ThreadedDevice>(
-          device, threads, isLane ? Pool::Workers::kNone : Pool::Workers::kShared, cuda_);
+                 device, threads, isLane ? Pool::Workers::kNone : Pool::Workers::kShared, cuda_);
     });
   }
 

@@ -90,7 +90,7 @@ void testDeviceThatCannotBeOpened() {
     bool onHost() const override { return false; }
     void enterThread(int /*index*/) override { throw Error("ERR_DEVICE", "held"); }
   } held;
-  ThreadedDevice device(c10::Device("cuda:0"), 1, &held);
+  ThreadedDevice device(c10::Device("cuda:0"), 1, Pool::Workers::kShared, &held);
   for (int i = 0; i < 2; ++i) {
     std::promise<std::string> code;
     device.submit([&] {
