@@ -73,6 +73,7 @@ test('all tables of studies are found', () => {
       'collapse',
       'conditional',
       'disentangle',
+      'efficiency',
       'evaluation',
       'gradients',
       'iwae',
