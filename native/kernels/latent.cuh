@@ -17,9 +17,11 @@ __device__ inline uint32_t sampleRow(const LatentArguments& a, int row) {
   for (int j = threadIdx.x % 32; j < a.latent; j += 32) {
     const float mean = head[j];
     const float logVariance = head[a.latent + j];
-    z[j] = mean + exp(0.5f * logVariance) * noise[j];
-    sum += mean * mean + (exp(logVariance) - 1.0f - logVariance);
-    largest = magnitudeBits(z[j]) > largest ? magnitudeBits(z[j]) : largest;
+    const float deviation = exp(0.5f * logVariance);
+    const float value = mean + deviation * noise[j];
+    z[j] = value;
+    sum += mean * mean + (deviation * deviation - 1.0f - logVariance);
+    largest = magnitudeBits(value) > largest ? magnitudeBits(value) : largest;
   }
   sum = warpSum(sum);
   if (threadIdx.x % 32 == 0) a.kl[row] = 0.5f * sum;

@@ -18,8 +18,9 @@ __device__ inline void sample(const SampleArguments& a) {
   for (int j = threadIdx.x % 32; j < a.latent; j += 32) {
     const C mean = load(head, j);
     const C logVariance = load(head, a.latent + j);
-    store(z, j, mean + exp(C(0.5) * logVariance) * noise[j]);
-    sum += mean * mean + (exp(logVariance) - C(1) - logVariance);
+    const C deviation = exp(C(0.5) * logVariance);
+    store(z, j, mean + deviation * noise[j]);
+    sum += mean * mean + (deviation * deviation - C(1) - logVariance);
   }
   sum = warpSum(sum);
   if (threadIdx.x % 32 == 0) static_cast<C*>(a.kl)[row] = C(0.5) * sum;

@@ -19,7 +19,7 @@ struct Matrix {
 template <int kRows, int kColumns, int kStride, int kVector>
 __device__ inline void beginRectangle(float* to, const Matrix& from, int row, int column) {
   constexpr int kAcross = kColumns / kVector;
-#pragma unroll 4
+#pragma unroll kVector
   for (int i = threadIdx.x; i < kRows * kAcross; i += kBlockThreads) {
     const int r = i / kAcross;
     const int c = i % kAcross * kVector;
