@@ -145,6 +145,7 @@ bool compile(const std::string& capability, const Case& wanted) {
   }
   std::vector<char> image(size);
   if (call("nvrtcGetCUBIN", program, image.data()) != 0) return false;
+  std::fflush(stdout);
   std::printf("sm_%s %s %s%s: %zu bytes, %.2f s\n", capability.c_str(), wanted.name, wanted.program,
               joined(wanted.definitions).c_str(), size, seconds);
   const long spills = report(log);

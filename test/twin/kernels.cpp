@@ -134,6 +134,17 @@ TwinKernel kernelOf(const KernelKey& key) {
 
 }  // namespace
 
+void multiplyFragments(bool pairs, LaneRegisters (&lanes)[32]) {
+  runGrid(1, 32, 0, [&] {
+    LaneRegisters& own = lanes[threadIdx.x];
+    if (pairs) {
+      torchvae::kernels::multiplyBf16(own.c, own.a, own.b);
+    } else {
+      torchvae::kernels::multiplyTf32(own.c, own.a, own.b);
+    }
+  });
+}
+
 TwinKernel perceptronKernel(const KernelKey& key) {
   switch (constantOf(key, "PRECISION")) {
     case kFloat32:
