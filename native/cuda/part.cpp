@@ -75,8 +75,7 @@ class Modules {
  private:
   CUmodule module(int device, const std::string& program, const std::vector<std::string>& definitions) {
     CUmodule& module = modules_[{device, program, definitions}];
-    if (module == nullptr)
-      module = driver().load(compileProgram(capabilityOf(device), program, definitions));
+    if (module == nullptr) module = driver().load(compileProgram(capabilityOf(device), program, definitions));
     return module;
   }
 

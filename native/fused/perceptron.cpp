@@ -264,7 +264,8 @@ UpdateBuffers Perceptron::buffersOf(const Parameters& parameters) const {
 
 WeightsArguments Perceptron::weightsArguments(const Parameters& parameters, WeightsMode mode) const {
   WeightsArguments a{};
-  a.update = optimizeArguments(buffersOf(parameters), weightBlocks_, rows_, clock_.settings, clock_.state(), clock_.rows());
+  a.update = optimizeArguments(buffersOf(parameters), weightBlocks_, rows_, clock_.settings, clock_.state(),
+                               clock_.rows());
   a.squares = squares_.mutable_data_ptr<double>();
   a.gradients = pointer(parameters.gradients);
   a.activations = bitsOf(activations_);
@@ -278,15 +279,9 @@ WeightsArguments Perceptron::weightsArguments(const Parameters& parameters, Weig
   for (size_t i = 0; i < units_.size(); ++i) {
     const Unit& unit = units_[i];
     const at::Tensor& from = inputOf(i);
-    a.layer[i] = {pointer(from),
-                  pointer(unit.delta),
-                  unit.slots.weight.offset,
-                  unit.slots.bias.offset,
-                  narrow(unit.slots.in),
-                  narrow(unit.slots.out),
-                  strideOf(from),
-                  strideOf(unit.delta),
-                  narrow(blocks)};
+    a.layer[i] = {pointer(from),          pointer(unit.delta),   unit.slots.weight.offset,
+                  unit.slots.bias.offset, narrow(unit.slots.in), narrow(unit.slots.out),
+                  strideOf(from),         strideOf(unit.delta),  narrow(blocks)};
     blocks += kernels_.weightBlocks(unit.slots.in, unit.slots.out);
   }
   return a;
@@ -304,7 +299,8 @@ void Perceptron::update(const Parameters& parameters) {
   if (clock_.settings.clipNorm == 0) {
     kernels_.weights(weightsArguments(parameters, kUpdateAtOnce), weightBlocks_);
   } else {
-    context_.kernels->optimize(buffersOf(parameters), weightBlocks_, rows_, clock_.settings, clock_.state(), clock_.rows());
+    context_.kernels->optimize(buffersOf(parameters), weightBlocks_, rows_, clock_.settings, clock_.state(),
+                               clock_.rows());
   }
 }
 

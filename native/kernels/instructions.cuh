@@ -73,8 +73,8 @@ __device__ inline void admitNext() {
 #endif
 }
 
-// Reads what other blocks of this kernel wrote.
-__device__ inline float loadShared(const float* p) {
+// Reads past the multiprocessor's own cache, which may hold what was there before another wrote it.
+__device__ inline float loadFromL2(const float* p) {
   return __ldcg(p);
 }
 

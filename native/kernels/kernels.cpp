@@ -50,14 +50,15 @@ static_assert(sizeof(ScheduleRow) == sizeof(StepSchedule));
 }  // namespace
 
 template <class Arguments>
-void Kernels::launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments) {
+void Kernels::launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments,
+                     bool early) {
   const int column = type == c10::kFloat ? 0 : type == c10::kBFloat16 ? 1 : 2;
   void*& handle = handles_[name][static_cast<size_t>(column)];
   if (handle == nullptr) {
     static constexpr const char* kSuffix[] = {"_f32", "_bf16", "_f64"};
     handle = part_.kernel(std::string(kInfo[name].name) + kSuffix[column]);
   }
-  part_.launch(handle, {blocks, kInfo[name].threads}, &arguments, sizeof arguments);
+  part_.launch(handle, {blocks, kInfo[name].threads, 0, early}, &arguments, sizeof arguments);
 }
 
 void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise,
@@ -83,7 +84,7 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         narrow(source.channels),
                         narrow(x.size(1)),
                         narrow(z.defined() ? z.size(1) : latent)};
-  launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a);
+  launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a, true);
 }
 
 void Kernels::fillRandom(const Draw& draw, bool isUniform, const StepState* state, const at::Tensor& to) {

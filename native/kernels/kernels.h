@@ -131,8 +131,10 @@ class Kernels {
                 StepState* state, const ScheduleRow* schedule);
 
  private:
+  // `early` as LaunchShape has it.
   template <class Arguments>
-  void launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments);
+  void launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments,
+              bool early = false);
 
   CudaPart& part_;
   std::array<std::array<void*, 3>, kNames> handles_{};  // by type

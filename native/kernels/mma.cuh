@@ -4,10 +4,10 @@
 //   of a a lane holds   (group, member), (group + 8, member), (group, member + 4), (group + 8, member + 4)
 //   of b                (member, group), (member + 4, group)
 //   of c                (group, 2 member), (group, 2 member + 1), and the same of row group + 8.
-// m16n8k16 takes pairs of bf16: the columns of a, and rows of b, 2 member and 2 member + 1 in one register and
-// those 8 farther in another. A sum may be taken in any order, so its pairs are made here of columns member
-// and member + 4: for every precision the lanes then read the same places, which banks of shared memory give
-// at once (product.cuh).
+// m16n8k16 takes pairs of bf16: the columns of a, and rows of b, 2 member and 2 member + 1 in one register
+// and those 8 farther in another. A sum may be taken in any order, so its pairs are made here of columns
+// member and member + 4: for every precision the lanes then read the same places, which banks of shared
+// memory give at once (product.cuh).
 #pragma once
 
 #include "instructions.cuh"
@@ -36,8 +36,8 @@ __device__ inline void split(float x, uint32_t& big, uint32_t& small) {
   small = __float_as_uint(x - __uint_as_float(big));
 }
 
-// Register i of a factor is made of the value at(i), or in bf16 of the pair of a register i and the one of the
-// same row, 4 columns farther; `at` counts in the layout of m16n8k8, `second` for the second 8 columns.
+// Register i of a factor is made of the value at(i), or in bf16 of the pair of a register i and the one of
+// the same row, 4 columns farther; `at` counts in the layout of m16n8k8, `second` for the second 8 columns.
 template <Precision P, int kRegisters, class At>
 __device__ inline void makeFactor(Factor<P, kRegisters>& factor, const At& at) {
   constexpr int kHalf = kRegisters / 2;

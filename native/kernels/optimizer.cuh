@@ -20,8 +20,8 @@ __device__ inline void sumLosses(const void* reconstruction, const void* kl, int
 }
 
 // The batch's sums, and the bias corrections of the step that follows.
-__device__ inline void noteLosses(StepState& state, double reconstruction, double kl, double loss, double beta1,
-                                  double beta2) {
+__device__ inline void noteLosses(StepState& state, double reconstruction, double kl, double loss,
+                                  double beta1, double beta2) {
   const double t = static_cast<double>(state.step + 1);
   state.batchReconstruction = reconstruction;
   state.batchKl = kl;

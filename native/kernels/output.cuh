@@ -17,22 +17,30 @@ __device__ inline void output(const OutputArguments& a) {
   Tile::run(shared, {a.h, a.rows, a.in, a.hStride}, {a.weight, a.in, a.out, a.out}, row, column, a.in);
   const float weight = a.scale / static_cast<float>(a.rows);
   uint32_t largest = 0;
-  forTile<Tile>(shared, row, column, a.rows, a.out, [&](int i, int j, float sum) {
-    const float x = a.x[static_cast<int64_t>(i) * a.xStride + j];
-    const ValueAndSlope<float> term = likelihoodTerm(Program::kLikelihood, a.sigmoid != 0, x, sum + a.bias[j]);
-    const float delta = term.slope * weight;
-    a.delta[static_cast<int64_t>(i) * a.deltaStride + j] = delta;
-    // In place of the sum, which this thread alone reads.
-    shared[(i - row) * Tile::kSumStride + j - column] = term.value;
-    const uint32_t bits = magnitudeBits(delta);
-    largest = bits > largest ? bits : largest;
-  });
+  struct Given {
+    float x, bias;
+  };
+  forTile<Tile>(
+      shared, row, column, a.rows, a.out,
+      [&](int i, int j) {
+        return Given{a.x[static_cast<int64_t>(i) * a.xStride + j], a.bias[j]};
+      },
+      [&](int i, int j, float sum, const Given& given) {
+        const ValueAndSlope<float> term =
+            likelihoodTerm(Program::kLikelihood, a.sigmoid != 0, given.x, sum + given.bias);
+        const float delta = term.slope * weight;
+        a.delta[static_cast<int64_t>(i) * a.deltaStride + j] = delta;
+        // In place of the sum, which this thread alone reads.
+        shared[(i - row) * Tile::kSumStride + j - column] = term.value;
+        include(largest, magnitudeBits(delta));
+      });
   largest = blockMax(largest);  // a barrier too
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
   const int m = threadIdx.x;
   if (m >= Tile::kRows || row + m >= a.rows) return;
   const int columns = a.out - column < Tile::kColumns ? a.out - column : Tile::kColumns;
   float loss = 0;
+#pragma unroll 4
   for (int n = 0; n < columns; ++n) loss += shared[m * Tile::kSumStride + n];
   a.losses[static_cast<int64_t>(blockIdx.x) % across * a.rows + row + m] = loss;
 }

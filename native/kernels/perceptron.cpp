@@ -58,8 +58,7 @@ int64_t PerceptronKernels::sharedBytes(Name name) const {
 }
 
 KernelKey PerceptronKernels::keyOf(Name name, int64_t optimizer) const {
-  static constexpr const char* kNamesOf[] = {"forward", "latent",     "output",
-                                             "back",    "latentBack", "weights"};
+  static constexpr const char* kNamesOf[] = {"forward", "latent", "output", "back", "latentBack", "weights"};
   if (name == kWeights) {
     return {"weights.cu",
             {{"PRECISION", kind_.precision}, {"TILE", kind_.weightTile}, {"OPTIMIZER_KIND", optimizer}},

@@ -27,10 +27,10 @@ struct Program {
 
 }  // namespace torchvae::kernels
 
-#define TORCHVAE_KERNEL(name, Arguments)                                               \
-  extern "C" __global__ void __launch_bounds__(torchvae::kernels::kBlockThreads) name( \
-      const torchvae::kernels::Arguments a) {                                          \
-    torchvae::kernels::name<torchvae::kernels::Program>(a);                            \
+#define TORCHVAE_KERNEL(name, Arguments)                                            \
+  extern "C" __global__ void __launch_bounds__(torchvae::kernels::kBlockThreads, 2) \
+      name(const torchvae::kernels::Arguments a) {                                  \
+    torchvae::kernels::name<torchvae::kernels::Program>(a);                         \
   }
 #include "perceptron_list.h"
 #endif

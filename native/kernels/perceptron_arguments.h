@@ -52,10 +52,10 @@ struct LatentArguments {
   const float* x;  // [rows, xStride]: the encoder's output
   const float* headWeight;
   const float* headBias;
-  const float* noise;  // [rows, latent]
-  float* head;         // [rows, 2 latent]: means, then log-variances
-  float* z;            // [rows, zStride]; behind its `latent` values may stand a label
-  float* kl;           // [rows]
+  const float* noise;       // [rows, latent]
+  float* head;              // [rows, 2 latent]: means, then log-variances
+  float* z;                 // [rows, zStride]; behind its `latent` values may stand a label
+  float* kl;                // [rows]
   ForwardArguments hidden;  // of the decoder's first hidden layer, which takes z; its `out` is 0 for none
   uint32_t* magnitudes;
   int32_t rows, in, latent, xStride, zStride;
@@ -75,9 +75,9 @@ struct LatentBackArguments {
   // For the sums.
   StepState* state;
   const ScheduleRow* schedule;
-  const float* losses;   // [lossTiles, rows]
-  const float* kl;       // [rows]
-  const double* klCost;  // [1], or null for the mean of kl
+  const float* losses;             // [lossTiles, rows]
+  const float* kl;                 // [rows]
+  const double* klCost;            // [1], or null for the mean of kl
   double lossScale, lossConstant;  // of a row's loss: lossScale (sum) + lossConstant
   double beta1, beta2;
   int32_t rows, out, latent, deltaStride, headStride, lossTiles;
@@ -85,8 +85,8 @@ struct LatentBackArguments {
 
 // Of a layer: W's gradient is x^T delta, the bias's the column sums of delta.
 struct WeightLayer {
-  const float* x;      // [rows, xStride]
-  const float* delta;  // [rows, deltaStride]
+  const float* x;        // [rows, xStride]
+  const float* delta;    // [rows, deltaStride]
   int64_t weight, bias;  // places in the flat parameters
   int32_t in, out, xStride, deltaStride;
   int32_t firstBlock;  // of the kernel's grid
@@ -101,13 +101,13 @@ enum WeightsMode : int32_t {
 
 // All weights' gradients, and unless `mode` says otherwise the update by them and the step's end.
 struct WeightsArguments {
-  OptimizeArguments update;      // its `partials` are squares of gradients, one for each block of this grid
-  double* squares;               // the same place
-  float* gradients;              // [...], as the parameters lie
-  const uint32_t* activations;   // magnitudes of what the layers took
+  OptimizeArguments update;     // its `partials` are squares of gradients, one for each block of this grid
+  double* squares;              // the same place
+  float* gradients;             // [...], as the parameters lie
+  const uint32_t* activations;  // magnitudes of what the layers took
   const uint32_t* deltas;
   int32_t activationCount, deltaCount;
-  float inputMagnitude;          // of the batch's own values
+  float inputMagnitude;  // of the batch's own values
   int32_t mode, layers;
   WeightLayer layer[kMaxLayers];
 };

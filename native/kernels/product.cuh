@@ -69,10 +69,9 @@ struct Product {
   static constexpr int kSumFloats = kRows * kSumStride;
   using Sums = float[kShape.warpRows][kShape.warpColumns][4];
 
-  // The tile at (row, column) of left x right. Leaves in `shared`, which must be free, the sums of every share
-  // of the depth; sum() gives a value. `visit` is called for each chunk with that of the right factor, by all
-  // threads. The first chunk of
-  // `right` is asked for before the kernel waits for the one before it.
+  // The tile at (row, column) of left x right. Leaves in `shared`, which must be free, the sums of every
+  // share of the depth; sum() gives a value. `visit` is called for each chunk with that of the right factor,
+  // by all threads. The first chunk of `right` is asked for before the kernel waits for the one before it.
   template <class Visit = NoVisit>
   __device__ static void run(float* shared, const Matrix& left, const Matrix& right, int row, int column,
                              int depth, Visit&& visit = {}) {

@@ -1,5 +1,5 @@
-// The precision of products, and the shapes of tiles in which blocks compute them: read by the kernels, and by
-// the engine, which has to know how many blocks a product takes and how much shared memory.
+// The precision of products, and the shapes of tiles in which blocks compute them: read by the kernels, and
+// by the engine, which has to know how many blocks a product takes and how much shared memory.
 #pragma once
 
 namespace torchvae::kernels {
@@ -31,7 +31,8 @@ struct TileShape {
 };
 
 constexpr TileShape kTiles[] = {
-    // For products whose rows are the batch's: fewer rows take smaller tiles, so that every multiprocessor has
+    // For products whose rows are the batch's: fewer rows take smaller tiles, so that every multiprocessor
+    // has
     // one. The warps of a small tile share out its depth.
     {2, 2, 1, 1, 8},  // 32 x 16
     {2, 2, 1, 2, 4},  // 32 x 32
@@ -47,9 +48,10 @@ constexpr int kWideStrip = 5;
 constexpr int kStripRows = kTiles[kDeepStrip].rows();
 static_assert(kStripRows == kTiles[kWideStrip].rows());
 
-// Rows of shared memory, in floats. A warp reads 8 groups of 4 members (mma.cuh): along rows at 8 strides + 0,
-// ..., 3, across rows at 4 strides + 0, ..., 7. They lie in 32 different banks where the stride is 4 more than
-// a multiple of 8 in the first case, 8 more than a multiple of 16 in the second.
+// Rows of shared memory, in floats. A warp reads 8 groups of 4 members (mma.cuh): along rows at 8 strides +
+// 0,
+// ..., 3, across rows at 4 strides + 0, ..., 7. They lie in 32 different banks where the stride is 4 more
+// than a multiple of 8 in the first case, 8 more than a multiple of 16 in the second.
 constexpr int strideAlong(int depth) {
   return depth + 4;
 }

@@ -13,7 +13,7 @@ struct Program {
 
 }  // namespace torchvae::kernels
 
-extern "C" __global__ void __launch_bounds__(torchvae::kernels::kBlockThreads)
+extern "C" __global__ void __launch_bounds__(torchvae::kernels::kBlockThreads, 2)
     weights(const torchvae::kernels::WeightsArguments a) {
   torchvae::kernels::weights<torchvae::kernels::Program>(a);
 }

@@ -1,8 +1,9 @@
 // All weights' gradients in one launch, and with each tile of them the update: a gradient need not go through
 // memory.
 //
-// Whether all of them are finite is known beforehand where the magnitudes of what they are made of bound them.
-// Where they do not, the gradients are written instead, and the block that ends last judges all and updates.
+// Whether all of them are finite is known beforehand where the magnitudes of what they are made of bound
+// them. Where they do not, the gradients are written instead, and the block that ends last judges all and
+// updates.
 #pragma once
 
 #include "optimizer.cuh"
@@ -30,10 +31,10 @@ __device__ inline bool areBounded(const WeightsArguments& a) {
   return x * delta * a.update.rows < kGradientBound;
 }
 
-// Parameters as they were when the kernel began, asked for early: kCount of them, kBlockThreads apart in the
-// order of a tile.
-template <int kCount>
-struct Held {
+// A thread's parameters of a tile as they were when the kernel began, asked for early.
+template <class Tile>
+struct HeldTile {
+  static constexpr int kCount = Tile::kRows * Tile::kColumns / kBlockThreads;
   float value[kCount], first[kCount], second[kCount];
 };
 
@@ -56,8 +57,9 @@ __device__ inline bool updateByGradients(const WeightsArguments& a, const Update
   double mine = 0;
   for (int i = threadIdx.x; i < static_cast<int>(gridDim.x); i += kBlockThreads) mine += a.squares[i];
   if (!finite(blockSum(mine))) return false;
+#pragma unroll 1
   for (int64_t i = threadIdx.x; i < a.update.count; i += kBlockThreads)
-    updateAt(a.update, u, i, loadShared(a.gradients + i));
+    updateAt(a.update, u, i, loadFromL2(a.gradients + i));
   return true;
 }
 
@@ -99,17 +101,17 @@ __device__ inline void forWeights(const WeightTile& tile, const Body& body) {
     const int m = i / Tile::kColumns;
     const int n = i % Tile::kColumns;
     if (tile.row + m < tile.layer.in && tile.column + n < tile.layer.out) {
-      body(k, tile.layer.weight + static_cast<int64_t>(tile.row + m) * tile.layer.out + tile.column + n, m, n);
+      body(k, tile.layer.weight + static_cast<int64_t>(tile.row + m) * tile.layer.out + tile.column + n, m,
+           n);
     }
   }
 }
 
-// The gradients of a tile, and of the biases above it. With `u` given they are used up; else they are written,
-// and their squares returned.
+// The gradients of a tile, and of the biases above it. At once they are used up; else they are written, and
+// the sum of their squares is returned.
 template <class Program, class Tile>
-__device__ inline double takeTile(const WeightsArguments& a, const WeightTile& tile, const Update<float>* u,
-                                  const Held<Tile::kRows * Tile::kColumns / kBlockThreads>& held,
-                                  float* shared) {
+__device__ inline double takeTile(const WeightsArguments& a, const WeightTile& tile, const Update<float>& u,
+                                  bool atOnce, const HeldTile<Tile>& held, float* shared) {
   const WeightLayer& layer = tile.layer;
   float bias = 0;
   const int unit = threadIdx.x;
@@ -127,17 +129,17 @@ __device__ inline double takeTile(const WeightsArguments& a, const WeightTile& t
   };
   forWeights<Tile>(tile, [&](int k, int64_t at, int m, int n) {
     const float g = Tile::sum(shared, m, n);
-    if (u == nullptr) return write(at, g);
+    if (!atOnce) return write(at, g);
     float first = held.first[k], second = held.second[k];
-    const float value = updated(*u, held.value[k], g, first, second);
+    const float value = updated(u, held.value[k], g, first, second);
     storeUpdated(a.update, at, value, first, second);
   });
   if (!hasBias) return squares;
   const int64_t at = layer.bias + tile.column + unit;
-  if (u == nullptr) {
-    write(at, bias);
+  if (atOnce) {
+    updateAt(a.update, u, at, bias);
   } else {
-    updateAt(a.update, *u, at, bias);
+    write(at, bias);
   }
   return squares;
 }
@@ -149,14 +151,14 @@ __device__ inline void weights(const WeightsArguments& a) {
   TORCHVAE_DYNAMIC_SHARED(shared);
   __shared__ Update<float> ofAll;
   const WeightTile tile = weightTileOf<Tile>(a);
-  Held<Tile::kRows * Tile::kColumns / kBlockThreads> held = {};
+  HeldTile<Tile> held = {};
   const bool isUpdate = a.mode == kUpdateAtOnce;
   if (isUpdate) {
     // Last written a step ago: the kernels between have waited for that.
     forWeights<Tile>(tile, [&](int k, int64_t at, int /*m*/, int /*n*/) {
-      held.value[k] = static_cast<const float*>(a.update.values)[at];
-      held.first[k] = static_cast<const float*>(a.update.first)[at];
-      held.second[k] = static_cast<const float*>(a.update.second)[at];
+      held.value[k] = loadFromL2(static_cast<const float*>(a.update.values) + at);
+      held.first[k] = loadFromL2(static_cast<const float*>(a.update.first) + at);
+      held.second[k] = loadFromL2(static_cast<const float*>(a.update.second) + at);
     });
   }
   awaitPrevious();
@@ -169,7 +171,7 @@ __device__ inline void weights(const WeightsArguments& a) {
   Update<float> u = ofAll;
   u.kind = Program::kOptimizer;
   if (isLive) {
-    const double squares = blockSum(takeTile<Program, Tile>(a, tile, atOnce ? &u : nullptr, held, shared));
+    const double squares = blockSum(takeTile<Program, Tile>(a, tile, u, atOnce, held, shared));
     if (threadIdx.x == 0) a.squares[blockIdx.x] = squares;
   }
   if (!isUpdate || !isLastBlock(state)) return;

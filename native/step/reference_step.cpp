@@ -134,8 +134,12 @@ void ReferenceStep::update(const DeviceClock& clock) {
   Parameters& parameters = store_.model;
   const Tensor examples = clock.counter(offsetof(StepState, examples));
   const Tensor before = examples.clone();
-  context_.kernels->optimize({parameters.values, parameters.gradients, parameters.firstMoments,
-                              parameters.secondMoments, {}, partials_},
+  context_.kernels->optimize({parameters.values,
+                              parameters.gradients,
+                              parameters.firstMoments,
+                              parameters.secondMoments,
+                              {},
+                              partials_},
                              partials_.size(0), rows_, clock.settings, clock.state(), clock.rows());
   // A refused batch, which leaves the count of examples as it was, adds nothing.
   if (extra_.defined()) clock.terms.add_(at::where(examples.ne(before), extra_, 0.0));

@@ -1,8 +1,8 @@
 // Compiles the kernels' text, as the CUDA part holds it, with NVRTC; no GPU is needed.
 //   nvrtc_check LIBNVRTC CAPABILITY...     such as /usr/lib/libnvrtc.so.13 80 90
-// Prints a line for each program: the capability, the program, its constants, the bytes of machine code and the
-// seconds that they took; under it one for each kernel: registers, bytes of spills, bytes of shared memory. Fails
-// with the compiler's words, and where a kernel spills or lacks.
+// Prints a line for each program: the capability, the program, its constants, the bytes of machine code and
+// the seconds that they took; under it one for each kernel: registers, bytes of spills, bytes of shared
+// memory. Fails with the compiler's words, and where a kernel spills or lacks.
 #include <dlfcn.h>
 
 #include <chrono>
@@ -79,8 +79,8 @@ std::vector<Case> allCases() {
   static constexpr const char* kPrecisions[] = {"float32", "tf32", "bf16"};
   // 784-400-20-400-784, relu, Bernoulli, Adam: a batch of 128.
   for (int precision = 0; precision < 3; ++precision) {
-    cases.push_back({kPrecisions[precision], "perceptron.cu", perceptron(precision, 0, 1, 1, 0),
-                     kKernelsOfPerceptron});
+    cases.push_back(
+        {kPrecisions[precision], "perceptron.cu", perceptron(precision, 0, 1, 1, 0), kKernelsOfPerceptron});
     cases.push_back({kPrecisions[precision], "weights.cu", weights(precision, 3, 1), {"weights"}});
   }
   // Further tiles, activations that differ (GELU, SiLU; tanh, ELU), likelihoods, optimizers.
@@ -95,7 +95,8 @@ std::vector<Case> allCases() {
 // What ptxas -v says of each kernel. Returns the bytes that were spilt.
 long report(const std::string& log) {
   static const std::regex pattern(
-      "Function properties for (\\w+)\\s+ptxas[ .]*(\\d+) bytes stack frame, (\\d+) bytes spill stores, (\\d+) bytes spill "
+      "Function properties for (\\w+)\\s+ptxas[ .]*(\\d+) bytes stack frame, (\\d+) bytes spill stores, "
+      "(\\d+) bytes spill "
       "loads\\s+[^\\n]*Used (\\d+) registers[^\\n]*");
   static const std::regex shared("(\\d+) bytes smem");
   long spills = 0;
@@ -103,9 +104,10 @@ long report(const std::string& log) {
     const std::string whole = it->str();
     std::smatch smem;
     const long bytes = std::regex_search(whole, smem, shared) ? std::stol(smem[1]) : 0;
-    std::printf("  %s: %s registers, %s bytes of stack, %s + %s bytes of spills, %ld bytes of shared memory\n",
-                it->str(1).c_str(), it->str(5).c_str(), it->str(2).c_str(), it->str(3).c_str(),
-                it->str(4).c_str(), bytes);
+    std::printf(
+        "  %s: %s registers, %s bytes of stack, %s + %s bytes of spills, %ld bytes of shared memory\n",
+        it->str(1).c_str(), it->str(5).c_str(), it->str(2).c_str(), it->str(3).c_str(), it->str(4).c_str(),
+        bytes);
     spills += std::stol((*it)[3]) + std::stol((*it)[4]);
   }
   return spills;

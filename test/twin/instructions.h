@@ -14,8 +14,8 @@ struct LaneFactors {
   uint32_t a[4], b[2];
 };
 
-// A lane's four values of c += a b. `left` gives a(row, k) and `right` b(k, column) of the lanes' registers, as
-// the tables of the PTX ISA have them.
+// A lane's four values of c += a b. `left` gives a(row, k) and `right` b(k, column) of the lanes' registers,
+// as the tables of the PTX ISA have them.
 template <int kDepth, class Left, class Right>
 void multiplyTile(float (&c)[4], const Left& left, const Right& right) {
   const int lane = static_cast<int>(threadIdx.x % 32);
@@ -120,7 +120,7 @@ void awaitCopies() {
 inline void awaitPrevious() {}
 inline void admitNext() {}
 
-inline float loadShared(const float* p) {
+inline float loadFromL2(const float* p) {
   return *p;
 }
 

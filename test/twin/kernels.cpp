@@ -59,9 +59,10 @@ float cospif(float x) {
 
 }  // namespace
 
-#include "kernels/all.cu"
-// What follows stands on the meanings above.
+#include "kernels/numbers.cuh"
+// Stands on the meanings above, and the kernels on it.
 #include "instructions.h"
+#include "kernels/all.cu"
 #include "kernels/perceptron.cu"
 #include "kernels/weights.cu"
 

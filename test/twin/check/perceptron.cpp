@@ -129,36 +129,56 @@ std::vector<Case> allCases() {
       {"none in the decoder", specOf(43, {9, 13}, 5, {}), 50, 20},
       {"strips", specOf(150, {140}, 45, {260}), 60, 40},
       {"three hidden layers and labels",
-       with(specOf(31, {24, 17, 12}, 4, {12, 18, 23}), [](ModelSpec& s) {
-         s.condition = {3, true, true, false};
-       }), 70, 24},
-      {"labels of the decoder", with(plain, [](ModelSpec& s) {
-         s.condition = {3, false, true, false};
-       }), 70, 24},
+       with(specOf(31, {24, 17, 12}, 4, {12, 18, 23}),
+            [](ModelSpec& s) {
+              s.condition = {3, true, true, false};
+            }),
+       70, 24},
+      {"labels of the decoder",
+       with(plain,
+            [](ModelSpec& s) {
+              s.condition = {3, false, true, false};
+            }),
+       70, 24},
       {"tiles of 32 rows", specOf(40, {36}, 3, {35}), 300, 200},
       {"tiles of 64 rows", specOf(40, {36}, 3, {35}), 500, 300},
       {"tiles of 64 x 64", specOf(70, {66}, 3, {65}), 700, 600},
-      {"free bits, GELU", with(plain, [](ModelSpec& s) {
-         s.objective.numbers["freeBits"] = 0.02;
-         s.encoder.activation = s.decoder.activation = ActivationKind::kGelu;
-       }), 60, 25},
-      {"capacity, tanh and SiLU", with(plain, [](ModelSpec& s) {
-         s.objective.numbers["hasCapacity"] = 1;
-         s.encoder.activation = ActivationKind::kTanh;
-         s.decoder.activation = ActivationKind::kSilu;
-       }), 60, 25},
-      {"a Gaussian, ELU", with(plain, [](ModelSpec& s) {
-         s.likelihood = {"gaussian", {{"sigma", 0.5}}, {{"scale", "fixed"}, {"link", "sigmoid"}}, {}};
-         s.encoder.activation = s.decoder.activation = ActivationKind::kElu;
-       }), 60, 25},
-      {"Laplace", with(plain, [](ModelSpec& s) {
-         s.likelihood = {"laplace", {{"sigma", 0.7}}, {{"scale", "fixed"}, {"link", "identity"}}, {}};
-       }), 60, 25},
-      {"a continuous Bernoulli", with(plain, [](ModelSpec& s) { s.likelihood.type = "continuous-bernoulli"; }),
+      {"free bits, GELU",
+       with(plain,
+            [](ModelSpec& s) {
+              s.objective.numbers["freeBits"] = 0.02;
+              s.encoder.activation = s.decoder.activation = ActivationKind::kGelu;
+            }),
        60, 25},
-      {"squared error", with(plain, [](ModelSpec& s) {
-         s.likelihood = {"squared-error", {}, {{"link", "identity"}}, {}};
-       }), 60, 25},
+      {"capacity, tanh and SiLU",
+       with(plain,
+            [](ModelSpec& s) {
+              s.objective.numbers["hasCapacity"] = 1;
+              s.encoder.activation = ActivationKind::kTanh;
+              s.decoder.activation = ActivationKind::kSilu;
+            }),
+       60, 25},
+      {"a Gaussian, ELU",
+       with(plain,
+            [](ModelSpec& s) {
+              s.likelihood = {"gaussian", {{"sigma", 0.5}}, {{"scale", "fixed"}, {"link", "sigmoid"}}, {}};
+              s.encoder.activation = s.decoder.activation = ActivationKind::kElu;
+            }),
+       60, 25},
+      {"Laplace",
+       with(plain,
+            [](ModelSpec& s) {
+              s.likelihood = {"laplace", {{"sigma", 0.7}}, {{"scale", "fixed"}, {"link", "identity"}}, {}};
+            }),
+       60, 25},
+      {"a continuous Bernoulli",
+       with(plain, [](ModelSpec& s) { s.likelihood.type = "continuous-bernoulli"; }), 60, 25},
+      {"squared error",
+       with(plain,
+            [](ModelSpec& s) {
+              s.likelihood = {"squared-error", {}, {{"link", "identity"}}, {}};
+            }),
+       60, 25},
       {"a norm that is cut", plain, 60, 25, optimizer([](OptimizerSettings& s) { s.clipNorm = 0.05; })},
       {"values that are cut, penalties", plain, 60, 25, optimizer([](OptimizerSettings& s) {
          s.clipValue = 0.01;
@@ -184,7 +204,8 @@ void testRuns() {
     try {
       EXPECT(fused::perceptronObstacle(device, wanted.spec, wanted.batch).empty());
       const Run came = trained(device, wanted.rows, wanted.batch, 1000, true, wanted.spec, wanted.optimizer);
-      sameRun(came, trained(loop, wanted.rows, wanted.batch, 1000, true, wanted.spec, wanted.optimizer), 2e-5);
+      sameRun(came, trained(loop, wanted.rows, wanted.batch, 1000, true, wanted.spec, wanted.optimizer),
+              2e-5);
       sameRun(trained(device, wanted.rows, wanted.batch, 1, true, wanted.spec, wanted.optimizer), came, 0);
     } catch (const Failure& failure) {
       throw Failure{std::string(wanted.name) + ": " + failure.why};
@@ -245,7 +266,8 @@ void testSkipped() {
   ModelSpec spec = specOf(12, {9}, 2, {7});
   spec.likelihood = {"squared-error", {}, {{"link", "identity"}}, {}};
   std::vector<float> values(24 * 12);
-  for (size_t i = 0; i < values.size(); ++i) values[i] = i / (8 * 12) == 1 ? 3e30f : static_cast<float>(i % 5);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = i / (8 * 12) == 1 ? 3e30f : static_cast<float>(i % 5);
   const auto data = std::make_shared<ResidentDataset>(kCpu, HostArray{values.data(), false, 24, 12});
   std::vector<StateValues> came;
   for (const Context& context : {device, loop}) {
