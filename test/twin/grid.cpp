@@ -58,8 +58,8 @@ twinSwitch:
 Fiber fibers[kMostThreads];
 Barrier ofBlock, ofWarp[kMostThreads / 32];
 uint64_t slots[2 * kMostThreads];
-constexpr size_t kWarpSlots = size_t{32} * 32;
-alignas(16) char warpPlaces[kMostThreads / 32][2][kWarpSlots];
+constexpr size_t kWarpPlace = 4096;
+alignas(16) char warpPlaces[kMostThreads / 32][2][kWarpPlace];
 struct alignas(16) Vector {
   char bytes[16];
 };
@@ -178,8 +178,8 @@ void* exchangeSlot(unsigned thread, unsigned side) {
   return &slots[2 * thread + side % 2];
 }
 
-void* warpSlots(size_t bytes) {
-  if (bytes > 32) throw std::length_error("a lane's place is too small");
+void* warpPlace(size_t bytes) {
+  if (bytes > kWarpPlace) throw std::length_error("the warp's place is too small");
   return warpPlaces[threadIdx.x / 32][warpGeneration() % 2];
 }
 float* dynamicShared() {

@@ -24,8 +24,8 @@ void warpBarrier();
 unsigned warpGeneration();
 // Two slots of 8 bytes for each thread of the block, through which the lanes of a warp exchange values.
 void* exchangeSlot(unsigned thread, unsigned side);
-// For the warp: a place of `bytes`, 32 at most, for each of its lanes, until its next barrier but one.
-void* warpSlots(size_t bytes);
+// A place of `bytes` that the warp's lanes share until its next barrier but one.
+void* warpPlace(size_t bytes);
 
 // The block's shared memory; each block finds NaN there.
 float* dynamicShared();

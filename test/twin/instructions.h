@@ -9,58 +9,55 @@
 
 namespace torchvae::kernels {
 
-// Every lane's registers of a product: four of a, two of b.
-struct LaneFactors {
-  uint32_t a[4], b[2];
+// The factors of a warp's product, as matrices: of a the rows, of b the columns. In double, so that sums are
+// exact but for their last rounding.
+struct WarpFactors {
+  double a[16][16], b[8][16];
 };
+inline WarpFactors& factorsOfWarp() {
+  return *static_cast<WarpFactors*>(torchvae::twin::warpPlace(sizeof(WarpFactors)));
+}
 
-// A lane's four values of c += a b. `left` gives a(row, k) and `right` b(k, column) of the lanes' registers,
-// as the tables of the PTX ISA have them.
-template <int kDepth, class Left, class Right>
-void multiplyTile(float (&c)[4], const Left& left, const Right& right) {
+// A lane's four values of c += a b, once all lanes have put their factors there.
+template <int kDepth>
+void multiplyTile(float (&c)[4], const WarpFactors& factors) {
+  torchvae::twin::warpBarrier();
   const int lane = static_cast<int>(threadIdx.x % 32);
   for (int i = 0; i < 4; ++i) {
-    const int row = lane / 4 + i / 2 * 8;
-    const int column = lane % 4 * 2 + i % 2;
+    const double* row = factors.a[lane / 4 + i / 2 * 8];
+    const double* column = factors.b[lane % 4 * 2 + i % 2];
     double sum = c[i];
-    for (int k = 0; k < kDepth; ++k) sum += static_cast<double>(left(row, k)) * right(k, column);
+    for (int k = 0; k < kDepth; ++k) sum += row[k] * column[k];
     c[i] = static_cast<float>(sum);
   }
 }
 
 // Of a tf32 operand the lower 13 bits are not read.
-inline float tf32Of(uint32_t bits) {
-  return __uint_as_float(bits & 0xffffe000u);
+inline double tf32Of(uint32_t bits) {
+  return static_cast<double>(__uint_as_float(bits & 0xffffe000u));
 }
-inline float bf16Of(uint32_t pair, int index) {
-  return __uint_as_float(index % 2 == 0 ? pair << 16 : pair & 0xffff0000u);
-}
-
-inline const LaneFactors* exchangeFactors(const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  namespace twin = torchvae::twin;
-  auto* all = static_cast<LaneFactors*>(twin::warpSlots(sizeof(LaneFactors)));
-  LaneFactors& mine = all[threadIdx.x % 32];
-  std::memcpy(mine.a, a, sizeof a);
-  std::memcpy(mine.b, b, sizeof b);
-  twin::warpBarrier();
-  return all;
+inline void putPair(uint32_t pair, double* to) {
+  to[0] = static_cast<double>(__uint_as_float(pair << 16));
+  to[1] = static_cast<double>(__uint_as_float(pair & 0xffff0000u));
 }
 
 // m16n8k8: a0 is (group, member), a1 of row + 8, a2 of k + 4, a3 of both; b0 (member, group), b1 of k + 4.
 inline void multiplyTf32(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  const LaneFactors* all = exchangeFactors(a, b);
-  multiplyTile<8>(
-      c, [&](int row, int k) { return tf32Of(all[row % 8 * 4 + k % 4].a[row / 8 + k / 4 * 2]); },
-      [&](int k, int column) { return tf32Of(all[column * 4 + k % 4].b[k / 4]); });
+  WarpFactors& factors = factorsOfWarp();
+  const unsigned group = threadIdx.x % 32 / 4, member = threadIdx.x % 4;
+  for (unsigned i = 0; i < 4; ++i) factors.a[group + i % 2 * 8][member + i / 2 * 4] = tf32Of(a[i]);
+  for (unsigned i = 0; i < 2; ++i) factors.b[group][member + i * 4] = tf32Of(b[i]);
+  multiplyTile<8>(c, factors);
 }
 
 // m16n8k16: a's registers are pairs of k = 2 member, 2 member + 1; the second of row + 8, the third of k + 8,
 // the fourth of both. b's are pairs of such k; the second of k + 8.
 inline void multiplyBf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  const LaneFactors* all = exchangeFactors(a, b);
-  multiplyTile<16>(
-      c, [&](int row, int k) { return bf16Of(all[row % 8 * 4 + k % 8 / 2].a[row / 8 + k / 8 * 2], k); },
-      [&](int k, int column) { return bf16Of(all[column * 4 + k % 8 / 2].b[k / 8], k); });
+  WarpFactors& factors = factorsOfWarp();
+  const unsigned group = threadIdx.x % 32 / 4, member = threadIdx.x % 4;
+  for (unsigned i = 0; i < 4; ++i) putPair(a[i], &factors.a[group + i % 2 * 8][2 * member + i / 2 * 8]);
+  for (unsigned i = 0; i < 2; ++i) putPair(b[i], &factors.b[group][2 * member + i * 8]);
+  multiplyTile<16>(c, factors);
 }
 
 inline uint32_t roundToTf32(float x) {
