@@ -190,7 +190,7 @@ const PERCEPTRONS = {
   ],
   'a Gaussian, AdamW': [
     { encoder: { hidden: [100], activation: 'tanh' }, latentSize: 12, likelihood: 'gaussian' },
-    { batchSize: 64, optimizer: 'adamw' },
+    { batchSize: 64, optimizer: { type: 'adamw' } },
     330,
   ],
 };
