@@ -20,6 +20,19 @@ constexpr int stripFloats(Layout right) {
   return deep > wide ? deep : wide;
 }
 
+// Devices of capability 8.6 and 12.0 give a block the least, 99 KiB; 1 KiB is for what kernels declare.
+constexpr int kMostFloats = 98 * 1024 / static_cast<int>(kFloatBytes);
+constexpr bool doAllFit() {
+  for (int tile = 0; tile < kTileChoices; ++tile) {
+    if (productFloats(kTiles[tile], kDepthAlongRows, kDepthAlongColumns) > kMostFloats ||
+        productFloats(kTiles[tile], kDepthAlongRows, kDepthAlongRows) > kMostFloats ||
+        productFloats(kTiles[tile], kDepthAlongColumns, kDepthAlongColumns) > kMostFloats) {
+      return false;
+    }
+  }
+  return stripFloats(kDepthAlongColumns) <= kMostFloats && stripFloats(kDepthAlongRows) <= kMostFloats;
+}
+static_assert(doAllFit());
 static_assert(std::is_trivially_copyable_v<WeightsArguments> && sizeof(WeightsArguments) <= 4096);
 
 }  // namespace
