@@ -29,6 +29,8 @@ export default defineConfig({
         plugins: [twin],
         test: {
           name: 'twin',
+          // Where threads are fibers, a perceptron's step takes long.
+          testTimeout: 180_000,
           env: { TORCHVAE_TWIN: '1' },
           include: [
             'test/twin/*.test.ts',

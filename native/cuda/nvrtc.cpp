@@ -69,37 +69,43 @@ struct Nvrtc {
   decltype(&nvrtcGetErrorString) getErrorString;
 };
 
+const char* textOf(const std::string& program) {
+  for (const KernelSource& source : kKernelPrograms) {
+    if (program == source.name) return source.text;
+  }
+  throw Error("ERR_INTERNAL", "No program is named " + program);
+}
+
 }  // namespace
 
-std::vector<char> compileKernels(int capability, const std::string& suffix) {
+std::vector<char> compileProgram(int capability, const std::string& program,
+                                 const std::vector<std::string>& definitions) {
   static const Nvrtc nvrtc;
-  std::vector<const char*> names, texts;
+  std::vector<const char*> names, texts, options;
   for (const KernelSource& source : kKernelHeaders) {
     names.push_back(source.name);
     texts.push_back(source.text);
   }
-  nvrtcProgram program = nullptr;
-  nvrtc.check(nvrtc.createProgram(&program, kKernelProgram, "torchvae.cu", static_cast<int>(names.size()),
+  nvrtcProgram compiled = nullptr;
+  nvrtc.check(nvrtc.createProgram(&compiled, textOf(program), program.c_str(), static_cast<int>(names.size()),
                                   texts.data(), names.data()));
-  const std::string architecture = "--gpu-architecture=sm_" + std::to_string(capability);
-  const std::string named = "-DTORCHVAE_SUFFIX=" + suffix;
-  const std::string typed = std::string("-DTORCHVAE_TYPE=") + (suffix == "_f32"    ? "float"
-                                                               : suffix == "_bf16" ? "Bf16"
-                                                                                   : "double");
-  const char* options[] = {architecture.c_str(), "--std=c++17", named.c_str(), typed.c_str()};
-  nvrtcResult status = nvrtc.compileProgram(program, 4, options);
+  std::vector<std::string> words = {"--gpu-architecture=sm_" + std::to_string(capability), "--std=c++17",
+                                    "--device-as-default-execution-space"};
+  for (const std::string& definition : definitions) words.push_back("-D" + definition);
+  for (const std::string& word : words) options.push_back(word.c_str());
+  nvrtcResult status = nvrtc.compileProgram(compiled, static_cast<int>(options.size()), options.data());
   std::vector<char> image;
   std::string log;
   size_t size = 0;
   if (status == NVRTC_SUCCESS) {
-    status = nvrtc.getCubinSize(program, &size);
+    status = nvrtc.getCubinSize(compiled, &size);
     image.resize(size);
-    if (status == NVRTC_SUCCESS) status = nvrtc.getCubin(program, image.data());
-  } else if (nvrtc.getProgramLogSize(program, &size) == NVRTC_SUCCESS) {
+    if (status == NVRTC_SUCCESS) status = nvrtc.getCubin(compiled, image.data());
+  } else if (nvrtc.getProgramLogSize(compiled, &size) == NVRTC_SUCCESS) {
     log.resize(size);
-    nvrtc.getProgramLog(program, log.data());
+    nvrtc.getProgramLog(compiled, log.data());
   }
-  nvrtc.destroyProgram(&program);
+  nvrtc.destroyProgram(&compiled);
   nvrtc.check(status, log);
   return image;
 }
@@ -109,7 +115,8 @@ Driver::Driver() {
   if (library == nullptr) throw Error("ERR_DEVICE", "The NVIDIA driver's libcuda.so.1 could not be opened");
   find(library, "cuModuleLoadData", moduleLoadData_);
   find(library, "cuModuleGetFunction", moduleGetFunction_);
-  find(library, "cuLaunchKernel", launchKernel_);
+  find(library, "cuFuncSetAttribute", funcSetAttribute_);
+  find(library, "cuLaunchKernelEx", launchKernel_);
   find(library, "cuGetErrorString", getErrorString_);
 }
 
@@ -132,10 +139,25 @@ CUfunction Driver::function(CUmodule module, const std::string& name) const {
   return function;
 }
 
-void Driver::launch(CUfunction function, unsigned blocks, unsigned threads, CUstream stream,
-                    void** arguments) const {
-  check(launchKernel_(function, blocks, 1, 1, threads, 1, 1, 0, stream, arguments, nullptr),
-        "Launching a kernel");
+void Driver::allowShared(CUfunction function, int64_t bytes) const {
+  check(funcSetAttribute_(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, static_cast<int>(bytes)),
+        "Giving a kernel its shared memory");
+}
+
+void Driver::launch(CUfunction function, const LaunchShape& shape, CUstream stream, void** arguments) const {
+  CUlaunchAttribute early{};
+  early.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+  early.value.programmaticStreamSerializationAllowed = 1;
+  CUlaunchConfig config{};
+  config.gridDimX = static_cast<unsigned>(shape.blocks);
+  config.gridDimY = config.gridDimZ = 1;
+  config.blockDimX = static_cast<unsigned>(shape.threads);
+  config.blockDimY = config.blockDimZ = 1;
+  config.sharedMemBytes = static_cast<unsigned>(shape.sharedBytes);
+  config.hStream = stream;
+  config.attrs = &early;
+  config.numAttrs = shape.early ? 1 : 0;
+  check(launchKernel_(&config, function, arguments, nullptr), "Launching a kernel");
 }
 
 }  // namespace torchvae

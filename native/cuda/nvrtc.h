@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "cuda_part.h"
+
 namespace torchvae {
 
 class Driver {
@@ -16,19 +18,22 @@ class Driver {
   Driver();
   CUmodule load(const std::vector<char>& image) const;
   CUfunction function(CUmodule module, const std::string& name) const;
-  void launch(CUfunction function, unsigned blocks, unsigned threads, CUstream stream,
-              void** arguments) const;
+  // Lets the launches of a function give each block so much shared memory.
+  void allowShared(CUfunction function, int64_t bytes) const;
+  void launch(CUfunction function, const LaunchShape& shape, CUstream stream, void** arguments) const;
 
  private:
   void check(CUresult status, const char* what) const;
   decltype(&cuModuleLoadData) moduleLoadData_;
   decltype(&cuModuleGetFunction) moduleGetFunction_;
-  decltype(&cuLaunchKernel) launchKernel_;
+  decltype(&cuFuncSetAttribute) funcSetAttribute_;
+  decltype(&cuLaunchKernelEx) launchKernel_;
   decltype(&cuGetErrorString) getErrorString_;
 };
 
-// The machine code of the kernels of one suffix (_f32, _bf16, _f64) for a capability such as 90. Throws
-// ERR_DEVICE with the compiler's words.
-std::vector<char> compileKernels(int capability, const std::string& suffix);
+// The machine code of a program, a file of kernels/, for a capability such as 90, with definitions such as
+// TORCHVAE_TYPE=float. Throws ERR_DEVICE with the compiler's words.
+std::vector<char> compileProgram(int capability, const std::string& program,
+                                 const std::vector<std::string>& definitions);
 
 }  // namespace torchvae

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <tuple>
 
 #include "base/translate.h"
 #include "cuda/nvrtc.h"
@@ -32,28 +33,55 @@ DeviceInfo describe(int index) {
           std::to_string(properties.major) + "." + std::to_string(properties.minor)};
 }
 
-// The kernels loaded on each device, shared by the threads that use it.
+// Compute capability, such as 90 for 9.0.
+int capabilityOf(int device) {
+  int major = 0, minor = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "Asking the device");
+  check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "Asking the device");
+  return 10 * major + minor;
+}
+
+// Of all.cu the kernels of one suffix: _f32, _bf16, _f64.
+std::vector<std::string> definitionsOf(const std::string& suffix) {
+  const char* type = suffix == "_f32" ? "float" : suffix == "_bf16" ? "Bf16" : "double";
+  return {"TORCHVAE_SUFFIX=" + suffix, std::string("TORCHVAE_TYPE=") + type};
+}
+std::vector<std::string> definitionsOf(const std::vector<KernelConstant>& constants) {
+  std::vector<std::string> definitions;
+  for (const KernelConstant& constant : constants)
+    definitions.push_back(std::string("TORCHVAE_") + constant.name + "=" + std::to_string(constant.value));
+  return definitions;
+}
+
+// The programs loaded on each device, shared by the threads that use it.
 class Modules {
  public:
   CUfunction kernel(int device, const std::string& name) {
     const std::lock_guard lock(mutex_);
-    if (!driver_) driver_.emplace();
-    const std::string suffix = name.substr(name.rfind('_'));
-    CUmodule& module = modules_[{device, suffix}];
-    if (module == nullptr) {
-      int major = 0, minor = 0;
-      check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "Asking the device");
-      check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "Asking the device");
-      module = driver_->load(compileKernels(10 * major + minor, suffix));
-    }
-    return driver_->function(module, name);
+    return driver().function(module(device, "all.cu", definitionsOf(name.substr(name.rfind('_')))), name);
   }
-  const Driver& driver() const { return *driver_; }  // there once a kernel is
+  CUfunction kernel(int device, const KernelKey& key) {
+    const std::lock_guard lock(mutex_);
+    const CUfunction found =
+        driver().function(module(device, key.program, definitionsOf(key.constants)), key.name);
+    driver().allowShared(found, key.sharedBytes);
+    return found;
+  }
+  const Driver& driver() {
+    if (!driver_) driver_.emplace();
+    return *driver_;
+  }
 
  private:
+  CUmodule module(int device, const std::string& program, const std::vector<std::string>& definitions) {
+    CUmodule& module = modules_[{device, program, definitions}];
+    if (module == nullptr) module = driver().load(compileProgram(capabilityOf(device), program, definitions));
+    return module;
+  }
+
   std::mutex mutex_;
   std::optional<Driver> driver_;
-  std::map<std::pair<int, std::string>, CUmodule> modules_;
+  std::map<std::tuple<int, std::string, std::vector<std::string>>, CUmodule> modules_;
 };
 
 // A point in the calling thread's stream, which a thread that waits for it sleeps until.
@@ -155,18 +183,29 @@ class Part : public CudaPart {
       const auto device = static_cast<c10::DeviceIndex>(index);
       c10::cuda::set_device(device);
       check(cudaFree(nullptr), "Opening the device");  // makes the context that kernels are loaded into
+      canBeginEarly_ = capabilityOf(index) >= 90;
       c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device));
     });
+  }
+
+  int capability() override {
+    return translated([&] { return capabilityOf(c10::cuda::current_device()); });
   }
 
   void* kernel(const std::string& name) override {
     return translated([&] { return modules_.kernel(c10::cuda::current_device(), name); });
   }
 
-  void launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t /*size*/) override {
+  void* kernel(const KernelKey& key) override {
+    return translated([&] { return modules_.kernel(c10::cuda::current_device(), key); });
+  }
+
+  void launch(void* kernel, const LaunchShape& shape, const void* argument, size_t /*size*/) override {
     void* arguments[] = {const_cast<void*>(argument)};
-    modules_.driver().launch(static_cast<CUfunction>(kernel), static_cast<unsigned>(blocks),
-                             static_cast<unsigned>(threads), c10::cuda::getCurrentCUDAStream(), arguments);
+    LaunchShape own = shape;
+    own.early = shape.early && canBeginEarly_;
+    modules_.driver().launch(static_cast<CUfunction>(kernel), own, c10::cuda::getCurrentCUDAStream(),
+                             arguments);
   }
 
   std::unique_ptr<CapturedWork> capture(std::function<void()> body) override {
@@ -179,6 +218,8 @@ class Part : public CudaPart {
 
  private:
   Modules modules_;
+  // Whether the thread's device knows programmatic dependent launch.
+  static inline thread_local bool canBeginEarly_ = false;
 };
 
 }  // namespace

@@ -10,7 +10,7 @@ struct KernelSource {
   const char* text;
 };
 
-extern const char* const kKernelProgram;  // all.cu
+extern const std::vector<KernelSource> kKernelPrograms;  // .cu
 extern const std::vector<KernelSource> kKernelHeaders;
 
 }  // namespace torchvae

@@ -22,6 +22,9 @@ class ResidentDataset : public Dataset {
   const at::Tensor& values() const { return values_; }  // [rows, columns], uint8 or float32
   const at::Tensor& labels() const { return labels_; }  // int64 [rows]; undefined for none
 
+  // The largest magnitude of the values as batches have them.
+  float magnitude() const { return magnitude_; }
+
   // x[i] = row order[first + i], pixels scaled by 1/255, drawn values by numbers that `draw` begins; `order`
   // is int64 on the device. Columns of x beyond those of the data become the example's label, one-hot.
   void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows, const Draw& draw,
@@ -40,7 +43,7 @@ class ResidentDataset : public Dataset {
   at::Tensor labels_;
   int32_t leastLabel_ = 0;
   int32_t mostLabel_ = 0;
-  float magnitude_ = 1;  // the largest in the data
+  float magnitude_ = 1;
   bool isDrawn_ = false;
 };
 

@@ -121,9 +121,9 @@ void BatchPass::finishGradients(Parameters& parameters, int64_t rows, const Opti
 void BatchPass::optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings,
                          StepState* state, const ScheduleRow* schedule) {
   const at::Tensor rounded = context_.bf16 ? parameters.roundedWeights : at::Tensor();
-  context_.kernels->optimize(parameters.values, parameters.gradients, parameters.firstMoments,
-                             parameters.secondMoments, rounded, partials_, partials_.size(0), rows, settings,
-                             state, schedule);
+  context_.kernels->optimize({parameters.values, parameters.gradients, parameters.firstMoments,
+                              parameters.secondMoments, rounded, partials_},
+                             partials_.size(0), rows, settings, state, schedule);
 }
 
 void BatchPass::weightGradients(Parameters& parameters, int64_t rows) {

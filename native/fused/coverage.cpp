@@ -5,6 +5,7 @@
 #include "fused/likelihood.h"
 #include "fused/posterior.h"
 #include "kernels/arguments.h"
+#include "kernels/kernels.h"
 
 namespace torchvae::fused {
 namespace {
@@ -51,6 +52,24 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
   }
   if (spec.objective.type != "elbo")
     return "the objective '" + spec.objective.type + "' has no fused kernels";
+  return "";
+}
+
+std::string perceptronObstacle(const Context& context, const ModelSpec& spec, int64_t rows) {
+  constexpr int64_t kMostRows = 1024, kMostUnits = 1024, kMostLatent = 256, kMostValues = 4096;
+  if (context.kernels == nullptr) return "the CPU has kernels of another kind";
+  if (context.dtype != c10::kFloat) return "tensor cores are used for float32, tf32 and bf16";
+  if (context.kernels->part().capability() < 80) return "the device's tensor cores have no tf32";
+  if (spec.encoder.type != "mlp" || spec.decoder.type != "mlp") return "a network is not a perceptron";
+  // Larger products are better served by the libraries' tiles.
+  if (rows > kMostRows) return "the batch has more than 1,024 examples";
+  for (const NetworkSpec* network : {&spec.encoder, &spec.decoder}) {
+    for (const int64_t width : network->hidden) {
+      if (width > kMostUnits) return "a hidden layer has more than 1,024 units";
+    }
+  }
+  if (spec.latentSize > kMostLatent) return "the codes have more than 256 dimensions";
+  if (spec.inputSize() > kMostValues) return "examples have more than 4,096 values";
   return "";
 }
 

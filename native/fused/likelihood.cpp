@@ -16,6 +16,7 @@ struct LikelihoodRow {
   cpu::RowLoss<float> ofFloats;
   cpu::RowLoss<double> ofDoubles;
   Kernels::Name kernel;
+  kernels::LikelihoodKind kind;
 };
 
 namespace {
@@ -45,12 +46,16 @@ cpu::LikelihoodTerms squaredErrorTerms(const PartSpec& spec, double /*columns*/)
 }
 
 constexpr LikelihoodRow kTable[] = {
-    {"bernoulli", always, noTerms, cpu::bernoulliRow, cpu::bernoulliRow, Kernels::k_bernoulli},
+    {"bernoulli", always, noTerms, cpu::bernoulliRow, cpu::bernoulliRow, Kernels::k_bernoulli,
+     kernels::kBernoulli},
     {"continuous-bernoulli", always, noTerms, cpu::continuousBernoulliRow, cpu::continuousBernoulliRow,
-     Kernels::k_continuousBernoulli},
-    {"gaussian", hasFixedScale, gaussianTerms, cpu::gaussianRow, cpu::gaussianRow, Kernels::k_gaussian},
-    {"laplace", hasFixedScale, laplaceTerms, cpu::laplaceRow, cpu::laplaceRow, Kernels::k_laplace},
-    {"squared-error", always, squaredErrorTerms, cpu::gaussianRow, cpu::gaussianRow, Kernels::k_gaussian},
+     Kernels::k_continuousBernoulli, kernels::kContinuousBernoulli},
+    {"gaussian", hasFixedScale, gaussianTerms, cpu::gaussianRow, cpu::gaussianRow, Kernels::k_gaussian,
+     kernels::kGaussian},
+    {"laplace", hasFixedScale, laplaceTerms, cpu::laplaceRow, cpu::laplaceRow, Kernels::k_laplace,
+     kernels::kLaplace},
+    {"squared-error", always, squaredErrorTerms, cpu::gaussianRow, cpu::gaussianRow, Kernels::k_gaussian,
+     kernels::kGaussian},
 };
 
 // Sixteen rows a tile, so that a column of a tile fills one cache line of the transposed gradient.
@@ -95,6 +100,10 @@ bool hasKernel(const PartSpec& spec) {
     if (spec.type == row.name) return row.covers(spec);
   }
   return false;
+}
+
+kernels::LikelihoodKind Likelihood::kind() const {
+  return row_->kind;
 }
 
 void Likelihood::negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y,

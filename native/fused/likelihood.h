@@ -21,6 +21,9 @@ class Likelihood {
   void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
                        at::Tensor& loss, Activations* gradient) const;
 
+  kernels::LikelihoodKind kind() const;
+  const cpu::LikelihoodTerms& terms() const { return terms_; }
+
  private:
   const LikelihoodRow* row_;
   cpu::LikelihoodTerms terms_;

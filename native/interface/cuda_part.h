@@ -12,8 +12,8 @@
 
 namespace torchvae {
 
-// Raised whenever this file or kernels/arguments.h changes; both sides must agree.
-inline constexpr int kCudaInterface = 5;
+// Raised whenever this file or the arguments of a kernel change; both sides must agree.
+inline constexpr int kCudaInterface = 6;
 
 // Work that was recorded once and is sent off again as a whole.
 class CapturedWork {
@@ -32,6 +32,29 @@ class TimeMark {
   virtual double since(const TimeMark& earlier) const = 0;
 };
 
+// A number that a program is compiled for.
+struct KernelConstant {
+  const char* name;
+  int64_t value;
+};
+
+// One of a program's kernels, as it is compiled for these constants.
+struct KernelKey {
+  const char* program;  // a file of kernels/
+  std::vector<KernelConstant> constants;
+  const char* name;
+  int64_t sharedBytes;  // at most, that its launches give to each block
+};
+
+struct LaunchShape {
+  int64_t blocks;
+  int threads;
+  int64_t sharedBytes = 0;  // for each block, beside what the kernel itself declares
+  // Whether the kernel may begin before the work queued before it has ended. It waits where it has to; on
+  // devices that cannot do so it begins after it.
+  bool early = false;
+};
+
 class CudaPart {
  public:
   virtual ~CudaPart() = default;
@@ -47,11 +70,16 @@ class CudaPart {
   // as one that another process holds for itself; it may be tried again.
   virtual void enterThread(int index) = 0;
 
+  // The compute capability of the thread's device, such as 90 for 9.0.
+  virtual int capability() = 0;
+
   // A kernel of kernels/all.cu, which is compiled for the device when its first kernel is asked for.
   // Throws ERR_DEVICE with the compiler's words, or the driver's.
   virtual void* kernel(const std::string& name) = 0;
+  // Likewise a kernel of another program, which is compiled once for these constants.
+  virtual void* kernel(const KernelKey& key) = 0;
   // Queues `kernel`, whose only argument is the struct at `argument`.
-  virtual void launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t size) = 0;
+  virtual void launch(void* kernel, const LaunchShape& shape, const void* argument, size_t size) = 0;
 
   // Records what `body` queues, without running it. What it allocates stays allocated as long as the record.
   // `body` may be run again for each replay, so it must own what it refers to.

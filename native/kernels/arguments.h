@@ -129,6 +129,8 @@ struct SampleBackwardArguments {
   int32_t rows, latent, dzStride;
 };
 
+enum LikelihoodKind : int32_t { kBernoulli, kContinuousBernoulli, kGaussian, kLaplace };
+
 // loss[i] = -log p(x_i | y_i); gradient = scale * d loss / dy unless null.
 struct LikelihoodArguments {
   const void* x;   // T [rows, xStride]

@@ -1,6 +1,7 @@
 // A step's inputs: the batch's examples and its noise in one kernel, and random numbers alone.
 #pragma once
 
+#include "instructions.cuh"
 #include "philox.cuh"
 
 namespace torchvae::kernels {
@@ -46,6 +47,8 @@ __device__ inline void fillRandom(const RandomArguments& a) {
 // Grid: a block of 256 threads for each row, then one for every kNoisePerBlock numbers of the noise.
 template <class T>
 __device__ inline void loadBatch(const LoadArguments& a) {
+  awaitPrevious();
+  admitNext();
   const int block = blockIdx.x;
   const auto step = static_cast<uint64_t>(a.state != nullptr ? a.state->step : a.step);
   if (block < a.rows) {

@@ -50,14 +50,15 @@ static_assert(sizeof(ScheduleRow) == sizeof(StepSchedule));
 }  // namespace
 
 template <class Arguments>
-void Kernels::launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments) {
+void Kernels::launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments,
+                     bool early) {
   const int column = type == c10::kFloat ? 0 : type == c10::kBFloat16 ? 1 : 2;
   void*& handle = handles_[name][static_cast<size_t>(column)];
   if (handle == nullptr) {
     static constexpr const char* kSuffix[] = {"_f32", "_bf16", "_f64"};
     handle = part_.kernel(std::string(kInfo[name].name) + kSuffix[column]);
   }
-  part_.launch(handle, blocks, kInfo[name].threads, &arguments, sizeof arguments);
+  part_.launch(handle, {blocks, kInfo[name].threads, 0, early}, &arguments, sizeof arguments);
 }
 
 void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise,
@@ -83,7 +84,7 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         narrow(source.channels),
                         narrow(x.size(1)),
                         narrow(z.defined() ? z.size(1) : latent)};
-  launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a);
+  launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a, true);
 }
 
 void Kernels::fillRandom(const Draw& draw, bool isUniform, const StepState* state, const at::Tensor& to) {
@@ -198,33 +199,37 @@ void Kernels::finishGradients(const std::vector<GradientPart>& parts, int64_t ro
   launch(k_finishGradients, type, blocks, a);
 }
 
-void Kernels::optimize(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
-                       const at::Tensor& second, const at::Tensor& shadow, const at::Tensor& partials,
-                       int64_t blocks, int64_t rows, const OptimizerSettings& settings, StepState* state,
-                       const ScheduleRow* schedule) {
-  const OptimizeArguments a{mutablePointer(values),
-                            mutablePointer(first),
-                            mutablePointer(second),
-                            pointer(gradients),
-                            mutablePointer(shadow),
-                            static_cast<const double*>(pointer(partials)),
-                            state,
-                            schedule,
-                            settings.beta1,
-                            settings.beta2,
-                            settings.epsilon,
-                            settings.momentum,
-                            settings.weightDecay,
-                            settings.l1,
-                            settings.clipNorm,
-                            settings.clipValue,
-                            values.numel(),
-                            narrow(blocks),
-                            narrow(rows),
-                            static_cast<int32_t>(settings.kind),
-                            settings.nesterov ? 1 : 0,
-                            settings.skipNonFinite ? 1 : 0};
-  launch(k_optimize, values.scalar_type(), blocksFor(a.count), a);
+OptimizeArguments optimizeArguments(const UpdateBuffers& buffers, int64_t blocks, int64_t rows,
+                                    const OptimizerSettings& settings, StepState* state,
+                                    const ScheduleRow* schedule) {
+  return {mutablePointer(buffers.values),
+          mutablePointer(buffers.first),
+          mutablePointer(buffers.second),
+          pointer(buffers.gradients),
+          mutablePointer(buffers.shadow),
+          static_cast<const double*>(pointer(buffers.partials)),
+          state,
+          schedule,
+          settings.beta1,
+          settings.beta2,
+          settings.epsilon,
+          settings.momentum,
+          settings.weightDecay,
+          settings.l1,
+          settings.clipNorm,
+          settings.clipValue,
+          buffers.values.numel(),
+          narrow(blocks),
+          narrow(rows),
+          static_cast<int32_t>(settings.kind),
+          settings.nesterov ? 1 : 0,
+          settings.skipNonFinite ? 1 : 0};
+}
+
+void Kernels::optimize(const UpdateBuffers& buffers, int64_t blocks, int64_t rows,
+                       const OptimizerSettings& settings, StepState* state, const ScheduleRow* schedule) {
+  const OptimizeArguments a = optimizeArguments(buffers, blocks, rows, settings, state, schedule);
+  launch(k_optimize, buffers.values.scalar_type(), blocksFor(a.count), a);
 }
 
 }  // namespace torchvae

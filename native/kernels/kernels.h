@@ -66,6 +66,17 @@ struct BatchLosses {
   at::Tensor klCost;              // double [1], or undefined
 };
 
+// The flat buffers of an update.
+struct UpdateBuffers {
+  at::Tensor values, gradients, first, second;
+  at::Tensor shadow;    // bf16, or undefined
+  at::Tensor partials;  // double: sums of squares, by blocks of gradients
+};
+
+kernels::OptimizeArguments optimizeArguments(const UpdateBuffers& buffers, int64_t blocks, int64_t rows,
+                                             const OptimizerSettings& settings, StepState* state,
+                                             const ScheduleRow* schedule);
+
 class Kernels {
  public:
   // One for each line of list.h.
@@ -115,15 +126,15 @@ class Kernels {
   void finishGradients(const std::vector<GradientPart>& parts, int64_t rows, const at::Tensor& gradients,
                        const at::Tensor& partials, const BatchLosses& losses,
                        const OptimizerSettings& settings, StepState* state, const ScheduleRow* schedule);
-  // The update, and the end of the step; `shadow` may be undefined.
-  void optimize(const at::Tensor& values, const at::Tensor& gradients, const at::Tensor& first,
-                const at::Tensor& second, const at::Tensor& shadow, const at::Tensor& partials,
-                int64_t blocks, int64_t rows, const OptimizerSettings& settings, StepState* state,
-                const ScheduleRow* schedule);
+  // The update by the first `blocks` of the partial sums, and the end of the step.
+  void optimize(const UpdateBuffers& buffers, int64_t blocks, int64_t rows, const OptimizerSettings& settings,
+                StepState* state, const ScheduleRow* schedule);
 
  private:
+  // `early` as LaunchShape has it.
   template <class Arguments>
-  void launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments);
+  void launch(Name name, c10::ScalarType type, int64_t blocks, const Arguments& arguments,
+              bool early = false);
 
   CudaPart& part_;
   std::array<std::array<void*, 3>, kNames> handles_{};  // by type

@@ -19,6 +19,17 @@ __device__ inline void sumLosses(const void* reconstruction, const void* kl, int
   ofKl = blockSum(second);
 }
 
+// The batch's sums, and the bias corrections of the step that follows.
+__device__ inline void noteLosses(StepState& state, double reconstruction, double kl, double loss,
+                                  double beta1, double beta2) {
+  const double t = static_cast<double>(state.step + 1);
+  state.batchReconstruction = reconstruction;
+  state.batchKl = kl;
+  state.batchLoss = loss;
+  state.firstCorrection = 1 - pow(beta1, t);
+  state.secondCorrection = 1 - pow(beta2, t);
+}
+
 // Column sums of 32 columns of dy by 1,024 threads: 32 rows at a time. Returns this thread's share of their
 // squares.
 template <class T>
@@ -72,14 +83,10 @@ __device__ inline void finishGradients(const GradientArguments& a) {
   double reconstruction, kl;
   sumLosses<C>(a.reconstruction, a.kl, a.rows, reconstruction, kl);
   if (threadIdx.x != 0) return;
-  const double t = static_cast<double>(a.state->step + 1);
   const double cost = a.klCost != nullptr ? *a.klCost * a.rows : kl;
-  a.state->batchReconstruction = reconstruction;
-  a.state->batchKl = kl;
-  a.state->batchLoss = a.loss != nullptr ? static_cast<double>(*static_cast<const C*>(a.loss)) * a.rows
-                                         : reconstruction + a.schedule[a.state->index].beta * cost;
-  a.state->firstCorrection = 1 - pow(a.beta1, t);
-  a.state->secondCorrection = 1 - pow(a.beta2, t);
+  const double loss = a.loss != nullptr ? static_cast<double>(*static_cast<const C*>(a.loss)) * a.rows
+                                        : reconstruction + a.schedule[a.state->index].beta * cost;
+  noteLosses(*a.state, reconstruction, kl, loss, a.beta1, a.beta2);
 }
 
 // In the order of engine.h's OptimizerKind, which is made of the same list.
@@ -96,6 +103,30 @@ struct Update {
   C keepFirst, keepSecond, beta2, epsilon, momentum, weightDecay, l1, clipValue;
   int32_t kind, nesterov;
 };
+
+// From the state, and the sum of the gradients' squares, which is read where the norm is cut.
+template <class C>
+__device__ inline Update<C> makeUpdate(const OptimizeArguments& a, double squares) {
+  Update<C> u;
+  const double learningRate = a.schedule[a.state->index].learningRate;
+  u.learningRate = static_cast<C>(learningRate);
+  u.stepSize = static_cast<C>(learningRate / a.state->firstCorrection);
+  u.inverseRoot = static_cast<C>(1 / sqrt(a.state->secondCorrection));
+  // torch.nn.utils.clip_grad_norm_ adds this to the norm before it divides.
+  const double within = a.clipNorm / (sqrt(squares) + 1e-6);
+  u.clip = static_cast<C>(a.clipNorm > 0 && within < 1 ? within : 1.0);
+  u.keepFirst = static_cast<C>(1 - a.beta1);
+  u.keepSecond = static_cast<C>(1 - a.beta2);
+  u.beta2 = static_cast<C>(a.beta2);
+  u.epsilon = static_cast<C>(a.epsilon);
+  u.momentum = static_cast<C>(a.momentum);
+  u.weightDecay = static_cast<C>(a.weightDecay);
+  u.l1 = static_cast<C>(a.l1);
+  u.clipValue = static_cast<C>(a.clipValue);
+  u.kind = a.kind;
+  u.nesterov = a.nesterov;
+  return u;
+}
 
 // The new value from the old one; m and v are the element's two moments. torch.optim's arithmetic.
 template <class C>
@@ -166,26 +197,7 @@ __device__ inline void optimize(const OptimizeArguments& a) {
   const double squares = blockSum(mine);
   const bool isFinite = finite(squares) && finite(a.state->batchLoss);
   if (isFinite && a.state->stopped == 0) {
-    if (threadIdx.x == 0) {
-      const double learningRate = a.schedule[a.state->index].learningRate;
-      const double norm = sqrt(squares);
-      shared.learningRate = static_cast<C>(learningRate);
-      shared.stepSize = static_cast<C>(learningRate / a.state->firstCorrection);
-      shared.inverseRoot = static_cast<C>(1 / sqrt(a.state->secondCorrection));
-      // torch.nn.utils.clip_grad_norm_ adds this to the norm before it divides.
-      const double within = a.clipNorm / (norm + 1e-6);
-      shared.clip = static_cast<C>(a.clipNorm > 0 && within < 1 ? within : 1.0);
-      shared.keepFirst = static_cast<C>(1 - a.beta1);
-      shared.keepSecond = static_cast<C>(1 - a.beta2);
-      shared.beta2 = static_cast<C>(a.beta2);
-      shared.epsilon = static_cast<C>(a.epsilon);
-      shared.momentum = static_cast<C>(a.momentum);
-      shared.weightDecay = static_cast<C>(a.weightDecay);
-      shared.l1 = static_cast<C>(a.l1);
-      shared.clipValue = static_cast<C>(a.clipValue);
-      shared.kind = a.kind;
-      shared.nesterov = a.nesterov;
-    }
+    if (threadIdx.x == 0) shared = makeUpdate<C>(a, squares);
     __syncthreads();
     const Update<C> u = shared;
     C* values = static_cast<C*>(a.values);

@@ -15,11 +15,13 @@ __device__ inline void sample(const SampleArguments& a) {
   const C* noise = static_cast<const C*>(a.noise) + row * a.latent;
   T* z = static_cast<T*>(a.z) + row * a.zStride;
   C sum = 0;
+#pragma unroll 1  // in float64 more at a time do not fit in the registers
   for (int j = threadIdx.x % 32; j < a.latent; j += 32) {
     const C mean = load(head, j);
     const C logVariance = load(head, a.latent + j);
-    store(z, j, mean + exp(C(0.5) * logVariance) * noise[j]);
-    sum += mean * mean + (exp(logVariance) - C(1) - logVariance);
+    const C deviation = exp(C(0.5) * logVariance);
+    store(z, j, mean + deviation * noise[j]);
+    sum += mean * mean + (deviation * deviation - C(1) - logVariance);
   }
   sum = warpSum(sum);
   if (threadIdx.x % 32 == 0) static_cast<C*>(a.kl)[row] = C(0.5) * sum;
@@ -36,6 +38,7 @@ __device__ inline void klCost(const KlCostArguments& a) {
   for (int first = 0; first < a.latent; first += 32) {
     C sum = 0;
     if (first + lane < a.latent) {
+#pragma unroll 1  // as above
       for (int64_t i = line; i < a.rows; i += 32) {
         const T* head = static_cast<const T*>(a.head) + i * 2 * a.latent + first + lane;
         const C mean = load(head, 0);

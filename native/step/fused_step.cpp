@@ -8,6 +8,7 @@
 
 #include "base/host.h"
 #include "cpu/pool.h"
+#include "fused/coverage.h"
 
 namespace torchvae {
 namespace {
@@ -50,7 +51,11 @@ bool FusedStep::reserve(int64_t rows) {
   parameters_.freshenRounded(context_);  // replayed graphs read the rounded weights as they lie
   if (training_ && training_->capacity() == rows) return true;
   training_.reset();
+  perceptron_.reset();
   training_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, true);
+  if (fused::perceptronObstacle(context_, spec_, rows).empty()) {
+    perceptron_ = std::make_unique<fused::Perceptron>(context_, parameters_, plan_, spec_, rows);
+  }
   return false;
 }
 
@@ -61,18 +66,23 @@ BatchPass& FusedStep::evaluationPass(int64_t rows) {
   return *evaluation_;
 }
 
+BatchSource FusedStep::sourceOf(const StepInput& input) const {
+  BatchSource source{input.data.values(), input.order, input.first, 0, input.seed, input.noise};
+  if (spec_.condition.classes > 0) source.labels = input.data.labels();
+  source.isDrawn = input.data.isDrawn();
+  if (input.clock != nullptr) {
+    source.state = input.clock->state();
+    source.batchSize = input.clock->batchSize;
+  }
+  return source;
+}
+
 void FusedStep::load(BatchPass& pass, const StepInput& input) const {
   const int64_t classes = spec_.condition.classes;
   if (classes > 0) input.data.checkLabels(classes);
   if (context_.kernels != nullptr) {
-    BatchSource source{input.data.values(), input.order, input.first, 0, input.seed, input.noise};
-    if (classes > 0) source.labels = input.data.labels();
+    BatchSource source = sourceOf(input);
     source.channels = pass.channels;
-    source.isDrawn = input.data.isDrawn();
-    if (input.clock != nullptr) {
-      source.state = input.clock->state();
-      source.batchSize = input.clock->batchSize;
-    }
     context_.kernels->loadBatch(source, input.rows, pass.x.value, pass.noise, pass.z.value);
     return;
   }
@@ -125,6 +135,12 @@ void FusedStep::forward(BatchPass& pass, int64_t rows, const KlWeight& weight, b
 }
 
 void FusedStep::differentiate(const StepInput& input) {
+  if (input.clock != nullptr && perceptron_) {
+    if (spec_.condition.classes > 0) input.data.checkLabels(spec_.condition.classes);
+    pass_ = nullptr;
+    perceptron_->differentiate(sourceOf(input), input.rows, input.data.magnitude(), *input.clock);
+    return;
+  }
   parameters_.freshenRounded(context_);
   load(*training_, input);
   const KlWeight weight = input.clock != nullptr ? KlWeight(input.clock->state(), input.clock->rows())
@@ -168,19 +184,31 @@ bool FusedStep::addLosses(LossSums& sums) {
 }
 
 void FusedStep::makeGradients() {
-  pass_->weightGradients(parameters_, rows_);
+  if (pass_ == nullptr) {
+    perceptron_->makeGradients(parameters_);
+  } else {
+    pass_->weightGradients(parameters_, rows_);
+  }
 }
 
 bool FusedStep::updateAtOnce(const cpu::OptimizerCoefficients& coefficients) {
   return pass_->updateWeights(parameters_, rows_, coefficients);
 }
 
-void FusedStep::judge(const OptimizerSettings& settings, const DeviceClock& clock) {
-  pass_->finishGradients(parameters_, rows_, settings, clock.state(), clock.rows());
+void FusedStep::judge(const DeviceClock& clock) {
+  if (pass_ == nullptr) {
+    perceptron_->judge(parameters_);
+  } else {
+    pass_->finishGradients(parameters_, rows_, clock.settings, clock.state(), clock.rows());
+  }
 }
 
-void FusedStep::update(const OptimizerSettings& settings, const DeviceClock& clock) {
-  pass_->optimize(parameters_, rows_, settings, clock.state(), clock.rows());
+void FusedStep::update(const DeviceClock& clock) {
+  if (pass_ == nullptr) {
+    perceptron_->update(parameters_);
+  } else {
+    pass_->optimize(parameters_, rows_, clock.settings, clock.state(), clock.rows());
+  }
 }
 
 std::pair<at::Tensor, at::Tensor> FusedStep::encode(const HostInput& input) {

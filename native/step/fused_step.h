@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "fused/batch_pass.h"
+#include "fused/perceptron.h"
 #include "step/step.h"
 
 namespace torchvae {
@@ -20,13 +21,14 @@ class FusedStep : public Step {
   bool addLosses(LossSums& sums) override;
   void makeGradients() override;
   bool updateAtOnce(const cpu::OptimizerCoefficients& coefficients) override;
-  void judge(const OptimizerSettings& settings, const DeviceClock& clock) override;
-  void update(const OptimizerSettings& settings, const DeviceClock& clock) override;
+  void judge(const DeviceClock& clock) override;
+  void update(const DeviceClock& clock) override;
   std::pair<at::Tensor, at::Tensor> encode(const HostInput& input) override;
   std::pair<at::Tensor, at::Tensor> losses(const HostInput& input) override;
 
  private:
   fused::BatchPass& evaluationPass(int64_t rows);
+  BatchSource sourceOf(const StepInput& input) const;
   void load(fused::BatchPass& pass, const StepInput& input) const;
   void load(fused::BatchPass& pass, const HostInput& input) const;
   void loadNoise(fused::BatchPass& pass, const HostInput& input) const;
@@ -37,8 +39,10 @@ class FusedStep : public Step {
   Parameters& parameters_;
   fused::VaePlan plan_;
   std::unique_ptr<fused::BatchPass> training_, evaluation_, asked_;
+  // Takes the training batches that a clock points to, of models that it covers.
+  std::unique_ptr<fused::Perceptron> perceptron_;
   // Of the batch that was taken last.
-  fused::BatchPass* pass_ = nullptr;
+  fused::BatchPass* pass_ = nullptr;  // null where the perceptron took it
   int64_t rows_ = 0;
   double beta_ = 0;
 };

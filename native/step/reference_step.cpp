@@ -121,22 +121,26 @@ bool ReferenceStep::addLosses(LossSums& sums) {
   return std::isfinite(loss);
 }
 
-void ReferenceStep::judge(const OptimizerSettings& settings, const DeviceClock& clock) {
+void ReferenceStep::judge(const DeviceClock& clock) {
   if (!terms_.extra.empty()) {
     extra_ = at::stack(terms_.extra).to(c10::kDouble).mul_(static_cast<double>(rows_));
   }
   const BatchLosses losses{terms_.reconstruction.contiguous(), terms_.kl.contiguous(), terms_.loss, {}};
-  context_.kernels->finishGradients(all_, rows_, store_.model.gradients, partials_, losses, settings,
+  context_.kernels->finishGradients(all_, rows_, store_.model.gradients, partials_, losses, clock.settings,
                                     clock.state(), clock.rows());
 }
 
-void ReferenceStep::update(const OptimizerSettings& settings, const DeviceClock& clock) {
+void ReferenceStep::update(const DeviceClock& clock) {
   Parameters& parameters = store_.model;
   const Tensor examples = clock.counter(offsetof(StepState, examples));
   const Tensor before = examples.clone();
-  context_.kernels->optimize(parameters.values, parameters.gradients, parameters.firstMoments,
-                             parameters.secondMoments, {}, partials_, partials_.size(0), rows_, settings,
-                             clock.state(), clock.rows());
+  context_.kernels->optimize({parameters.values,
+                              parameters.gradients,
+                              parameters.firstMoments,
+                              parameters.secondMoments,
+                              {},
+                              partials_},
+                             partials_.size(0), rows_, clock.settings, clock.state(), clock.rows());
   // A refused batch, which leaves the count of examples as it was, adds nothing.
   if (extra_.defined()) clock.terms.add_(at::where(examples.ne(before), extra_, 0.0));
 }

@@ -17,8 +17,8 @@ class ReferenceStep : public Step {
   void evaluate(const StepInput& input) override;
   bool addLosses(LossSums& sums) override;
   void makeGradients() override {}
-  void judge(const OptimizerSettings& settings, const DeviceClock& clock) override;
-  void update(const OptimizerSettings& settings, const DeviceClock& clock) override;
+  void judge(const DeviceClock& clock) override;
+  void update(const DeviceClock& clock) override;
   std::pair<at::Tensor, at::Tensor> encode(const HostInput& input) override;
   std::pair<at::Tensor, at::Tensor> losses(const HostInput& input) override;
 

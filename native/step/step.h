@@ -7,26 +7,10 @@
 
 #include "cpu/optimizer.h"
 #include "data/resident.h"
-#include "kernels/kernels.h"
+#include "kernels/device_clock.h"
 #include "pass/host_batch.h"
 
 namespace torchvae {
-
-// Where a device with fused kernels reads which step it is at, and keeps its sums.
-struct DeviceClock {
-  at::Tensor bytes;     // one StepState
-  at::Tensor schedule;  // double [rows, 4]
-  at::Tensor terms;     // double [terms]: sums of the objective's further terms
-  int64_t batchSize;
-
-  StepState* state() const { return static_cast<StepState*>(bytes.mutable_data_ptr()); }
-  const ScheduleRow* rows() const { return static_cast<const ScheduleRow*>(schedule.const_data_ptr()); }
-  // One of StepState's counters, int64 [1].
-  at::Tensor counter(size_t offset) const {
-    const auto at = static_cast<int64_t>(offset);
-    return bytes.narrow(0, at, static_cast<int64_t>(sizeof(int64_t))).view(c10::kLong);
-  }
-};
 
 // A batch of a data set.
 struct StepInput {
@@ -66,8 +50,8 @@ class Step {
   virtual bool updateAtOnce(const cpu::OptimizerCoefficients& /*coefficients*/) { return false; }
   // On a device with fused kernels: the gradients, and whether all is finite, judged on the device; then the
   // update from them and the end of the step. Neither waits.
-  virtual void judge(const OptimizerSettings& settings, const DeviceClock& clock) = 0;
-  virtual void update(const OptimizerSettings& settings, const DeviceClock& clock) = 0;
+  virtual void judge(const DeviceClock& clock) = 0;
+  virtual void update(const DeviceClock& clock) = 0;
 
   // For questions about rows of the host:
 

@@ -48,7 +48,7 @@ GraphExecutor::GraphExecutor(const Context& context, Step& step, const Parameter
   order_ = at::empty({data.rows()}, options.dtype(c10::kLong));
   clock_ = {at::empty({static_cast<int64_t>(sizeof(StepState))}, options.dtype(c10::kByte)),
             at::empty({kScheduleRows, 4}, options.dtype(c10::kDouble)),
-            at::empty({terms}, options.dtype(c10::kDouble)), batchSize};
+            at::empty({terms}, options.dtype(c10::kDouble)), batchSize, settings};
   whole_.rows = std::min(batchSize, data.rows());
   last_.rows = data.rows() % batchSize;
 }
@@ -62,12 +62,13 @@ bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
 
 void GraphExecutor::runStep(int64_t rows, StepObserver* observer) {
   step_.differentiate({*data_, order_, 0, rows, {}, seed_, 0, &clock_});
-  step_.judge(settings_, clock_);
-  if (observer == nullptr) return step_.update(settings_, clock_);
+  step_.judge(clock_);
+  if (observer == nullptr) return step_.update(clock_);
   const auto skipped = [&] { return clock_.counter(offsetof(StepState, skipped)).item<int64_t>(); };
   const int64_t before = skipped();
+  step_.makeGradients();
   observer->begin();
-  step_.update(settings_, clock_);
+  step_.update(clock_);
   if (skipped() == before) observer->end();
 }
 

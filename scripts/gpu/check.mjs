@@ -1,5 +1,5 @@
 // Checks of a device's numbers, for scripts/gpu-verify. Prints one line of JSON: {ok, ...}.
-//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|precisions|replays|small|lost|memory|epochs|refusal
+//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|perceptrons|precisions|replays|small|lost|memory|epochs|refusal
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -160,6 +160,66 @@ async function againstCpu() {
         precision === 'float32' ? 1e-3 : 1e-6,
       );
     }
+  }
+  return verdict;
+}
+
+/** Perceptrons of all shapes, for their own kernels (native/kernels/perceptron.cu): [spec, options of fit, examples]. */
+const PERCEPTRONS = {
+  'W1 at 128': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 128 }, 1300],
+  'W1 at 1,024': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 1024 }, 2500],
+  'W1 at 256': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 256 }, 1300],
+  'W1 at 512': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 512 }, 1300],
+  'odd widths, one latent value': [
+    { encoder: { hidden: [37, 500, 1] }, latentSize: 1 },
+    { batchSize: 50 },
+    330,
+  ],
+  'wide, two hidden layers': [{ encoder: { hidden: [1024, 512] }, latentSize: 64 }, { batchSize: 100 }, 330],
+  'no hidden layers': [
+    { encoder: { hidden: [] }, decoder: { hidden: [] }, latentSize: 9 },
+    { batchSize: 30 },
+    200,
+  ],
+  'batches of one': [{ encoder: { hidden: [33] }, latentSize: 5 }, { batchSize: 1 }, 40],
+  'GELU, free bits, a norm that is cut': [
+    {
+      encoder: { hidden: [129, 65], activation: 'gelu' },
+      latentSize: 12,
+      objective: { type: 'elbo', freeBits: 0.05 },
+    },
+    { batchSize: 64, clip: { norm: 1 } },
+    330,
+  ],
+  'a Gaussian, AdamW': [
+    { encoder: { hidden: [100], activation: 'tanh' }, latentSize: 12, likelihood: 'gaussian' },
+    { batchSize: 64, optimizer: { type: 'adamw' } },
+    330,
+  ],
+};
+
+/** The perceptron's step against the CPU in float32, and what tf32 and bf16 cost it; the same bits when repeated. */
+async function perceptrons() {
+  const verdict = new Verdict();
+  for (const [name, [spec, options, count]] of Object.entries(PERCEPTRONS)) {
+    const data = pictures().take(device === 'cpu' ? Math.min(count, 100) : count);
+    const run = async (where, precision) => {
+      const vae = await VAE.create({
+        spec: { inputShape: [1, 28, 28], ...spec },
+        seed: 6,
+        precision,
+        device: where,
+      });
+      const came = await losses(vae, data, { epochs: 2, ...options });
+      vae.dispose();
+      return came;
+    };
+    const wanted = await run('cpu', 'float32');
+    const first = await run(device, 'float32');
+    verdict.add(name, relativeError(first, wanted), 1e-4);
+    verdict.add(`${name}, again`, relativeError(await run(device, 'float32'), first), 1e-300);
+    for (const precision of device === 'cpu' ? [] : ['tf32', 'bf16'])
+      verdict.add(`${name}, ${precision}`, relativeError(await run(device, precision), wanted), 2e-2);
   }
   return verdict;
 }
@@ -352,6 +412,7 @@ const checks = {
   fixtures: againstFixtures,
   optimizers,
   cpu: againstCpu,
+  perceptrons,
   precisions,
   replays,
   epochs,

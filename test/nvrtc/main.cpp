@@ -1,10 +1,15 @@
 // Compiles the kernels' text, as the CUDA part holds it, with NVRTC; no GPU is needed.
 //   nvrtc_check LIBNVRTC CAPABILITY...     such as /usr/lib/libnvrtc.so.13 80 90
-// Prints a line a capability and type: the size of the machine code. Fails with the compiler's words.
+// Prints a line for each program: the capability, the program, its constants, the bytes of machine code and
+// the seconds that they took; under it one for each kernel: registers, bytes of spills, bytes of shared
+// memory. Fails with the compiler's words, and where a kernel spills or lacks.
 #include <dlfcn.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -26,36 +31,137 @@ int call(const char* name, A... arguments) {
   return function(arguments...);
 }
 
-bool compile(const std::string& capability, const std::string& suffix, const std::string& type) {
+const char* textOf(const std::string& name) {
+  for (const torchvae::KernelSource& source : torchvae::kKernelPrograms) {
+    if (name == source.name) return source.text;
+  }
+  std::fprintf(stderr, "no program %s\n", name.c_str());
+  std::exit(2);
+}
+
+struct Case {
+  const char* name;
+  const char* program;
+  std::vector<std::string> definitions;
+  std::vector<std::string> kernels;
+};
+
+std::vector<std::string> kernelsOfAll(const std::string& suffix) {
+  return {
+#define TORCHVAE_KERNEL(name, Arguments, threads) #name + suffix,
+#include "kernels/list.h"
+#undef TORCHVAE_KERNEL
+  };
+}
+const std::vector<std::string> kKernelsOfPerceptron = {
+#define TORCHVAE_KERNEL(name, Arguments) #name,
+#include "kernels/perceptron_list.h"
+#undef TORCHVAE_KERNEL
+};
+
+// The constants are those of kernels/perceptron.cpp.
+std::vector<std::string> perceptron(int precision, int tile, int encoder, int decoder, int likelihood) {
+  return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(tile),
+          "ENCODER_ACTIVATION=" + std::to_string(encoder), "DECODER_ACTIVATION=" + std::to_string(decoder),
+          "LIKELIHOOD=" + std::to_string(likelihood)};
+}
+std::vector<std::string> weights(int precision, int tile, int optimizer) {
+  return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(tile),
+          "OPTIMIZER_KIND=" + std::to_string(optimizer)};
+}
+
+std::vector<Case> allCases() {
+  std::vector<Case> cases = {
+      {"f32", "all.cu", {"SUFFIX=_f32", "TYPE=float"}, kernelsOfAll("_f32")},
+      {"bf16", "all.cu", {"SUFFIX=_bf16", "TYPE=Bf16"}, kernelsOfAll("_bf16")},
+      {"f64", "all.cu", {"SUFFIX=_f64", "TYPE=double"}, kernelsOfAll("_f64")},
+  };
+  static constexpr const char* kPrecisions[] = {"float32", "tf32", "bf16"};
+  // 784-400-20-400-784, relu, Bernoulli, Adam: a batch of 128.
+  for (int precision = 0; precision < 3; ++precision) {
+    cases.push_back(
+        {kPrecisions[precision], "perceptron.cu", perceptron(precision, 0, 1, 1, 0), kKernelsOfPerceptron});
+    cases.push_back({kPrecisions[precision], "weights.cu", weights(precision, 3, 1), {"weights"}});
+  }
+  // Further tiles, activations that differ (GELU, SiLU; tanh, ELU), likelihoods, optimizers.
+  cases.push_back({"batch-256", "perceptron.cu", perceptron(0, 1, 2, 4, 2), kKernelsOfPerceptron});
+  cases.push_back({"batch-512", "perceptron.cu", perceptron(0, 2, 7, 8, 1), kKernelsOfPerceptron});
+  cases.push_back({"batch-1024", "perceptron.cu", perceptron(0, 3, 1, 1, 3), kKernelsOfPerceptron});
+  for (int optimizer = 0; optimizer < 6; ++optimizer)
+    cases.push_back({"optimizer", "weights.cu", weights(0, optimizer % 4, optimizer), {"weights"}});
+  return cases;
+}
+
+// What ptxas -v says of each kernel. Returns the bytes that were spilt.
+long report(const std::string& log) {
+  static const std::regex pattern(
+      "Function properties for (\\w+)\\s+ptxas[ .]*(\\d+) bytes stack frame, (\\d+) bytes spill stores, "
+      "(\\d+) bytes spill "
+      "loads\\s+[^\\n]*Used (\\d+) registers[^\\n]*");
+  static const std::regex shared("(\\d+) bytes smem");
+  long spills = 0;
+  for (std::sregex_iterator it(log.begin(), log.end(), pattern), end; it != end; ++it) {
+    const std::string whole = it->str();
+    std::smatch smem;
+    const long bytes = std::regex_search(whole, smem, shared) ? std::stol(smem[1]) : 0;
+    std::printf(
+        "  %s: %s registers, %s bytes of stack, %s + %s bytes of spills, %ld bytes of shared memory\n",
+        it->str(1).c_str(), it->str(5).c_str(), it->str(2).c_str(), it->str(3).c_str(), it->str(4).c_str(),
+        bytes);
+    spills += std::stol((*it)[3]) + std::stol((*it)[4]);
+  }
+  return spills;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += " " + word;
+  return all;
+}
+
+bool compile(const std::string& capability, const Case& wanted) {
   std::vector<const char*> names, texts;
   for (const torchvae::KernelSource& source : torchvae::kKernelHeaders) {
     names.push_back(source.name);
     texts.push_back(source.text);
   }
   Program program = nullptr;
-  call("nvrtcCreateProgram", &program, torchvae::kKernelProgram, "torchvae.cu",
-       static_cast<int>(names.size()), texts.data(), names.data());
-  const std::string architecture = "--gpu-architecture=sm_" + capability;
-  const std::string named = "-DTORCHVAE_SUFFIX=" + suffix, typed = "-DTORCHVAE_TYPE=" + type;
-  const char* options[] = {architecture.c_str(), "--std=c++17", named.c_str(), typed.c_str(),
-                           "--ptxas-options=-v"};
-  const int status = call("nvrtcCompileProgram", program, 5, static_cast<const char* const*>(options));
+  call("nvrtcCreateProgram", &program, textOf(wanted.program), wanted.program, static_cast<int>(names.size()),
+       texts.data(), names.data());
+  std::vector<std::string> options = {"--gpu-architecture=sm_" + capability, "--std=c++17",
+                                      "--device-as-default-execution-space", "--ptxas-options=-v"};
+  for (const std::string& definition : wanted.definitions) options.push_back("-DTORCHVAE_" + definition);
+  std::vector<const char*> words;
+  for (const std::string& option : options) words.push_back(option.c_str());
+  const auto begin = std::chrono::steady_clock::now();
+  const int status = call("nvrtcCompileProgram", program, static_cast<int>(words.size()),
+                          static_cast<const char* const*>(words.data()));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   size_t size = 0;
   call("nvrtcGetProgramLogSize", program, &size);
   std::string log(size, '\0');
   call("nvrtcGetProgramLog", program, log.data());
-  std::fputs(log.c_str(), stderr);
-  if (status != 0 || call("nvrtcGetCUBINSize", program, &size) != 0) return false;
+  if (status != 0 || call("nvrtcGetCUBINSize", program, &size) != 0) {
+    std::fputs(log.c_str(), stderr);
+    return false;
+  }
   std::vector<char> image(size);
   if (call("nvrtcGetCUBIN", program, image.data()) != 0) return false;
+  std::fflush(stdout);
+  std::printf("sm_%s %s %s%s: %zu bytes, %.2f s\n", capability.c_str(), wanted.name, wanted.program,
+              joined(wanted.definitions).c_str(), size, seconds);
+  const long spills = report(log);
+  if (spills > 0) std::fprintf(stderr, "registers spilt\n%s", log.c_str());
+  call("nvrtcDestroyProgram", &program);
   // Every kernel that the engine asks for is in it.
   const std::string code(image.data(), size);
-#define TORCHVAE_KERNEL(name, Arguments, threads) \
-  if (code.find(".text." #name + suffix) == std::string::npos) return false;
-#include "kernels/list.h"
-  std::printf("sm_%s%s %zu bytes\n", capability.c_str(), suffix.c_str(), size);
-  call("nvrtcDestroyProgram", &program);
-  return true;
+  for (const std::string& kernel : wanted.kernels) {
+    if (code.find(".text." + kernel) == std::string::npos) {
+      std::fprintf(stderr, "no kernel %s\n", kernel.c_str());
+      return false;
+    }
+  }
+  return spills == 0;
 }
 
 }  // namespace
@@ -67,9 +173,7 @@ int main(int count, char** arguments) {
   }
   int failed = 0;
   for (int i = 2; i < count; ++i) {
-    failed += compile(arguments[i], "_f32", "float") ? 0 : 1;
-    failed += compile(arguments[i], "_bf16", "Bf16") ? 0 : 1;
-    failed += compile(arguments[i], "_f64", "double") ? 0 : 1;
+    for (const Case& wanted : allCases()) failed += compile(arguments[i], wanted) ? 0 : 1;
   }
-  return failed;
+  return failed == 0 ? 0 : 1;
 }

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
+#include <stdexcept>
+#include <vector>
 
 namespace torchvae::twin {
 
@@ -55,6 +58,12 @@ twinSwitch:
 Fiber fibers[kMostThreads];
 Barrier ofBlock, ofWarp[kMostThreads / 32];
 uint64_t slots[2 * kMostThreads];
+constexpr size_t kWarpPlace = 4096;
+alignas(16) char warpPlaces[kMostThreads / 32][2][kWarpPlace];
+struct alignas(16) Vector {
+  char bytes[16];
+};
+std::vector<Vector> shared;
 const std::function<void()>* work = nullptr;
 unsigned current = 0;
 void* scheduler = nullptr;
@@ -142,13 +151,15 @@ void runBlock(unsigned threads) {
 
 }  // namespace
 
-void runGrid(unsigned blocks, unsigned threads, const std::function<void()>& kernel) {
+void runGrid(unsigned blocks, unsigned threads, size_t sharedBytes, const std::function<void()>& kernel) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   work = &kernel;
   gridDim = {blocks, 1, 1};
   blockDim = {threads, 1, 1};
+  shared.resize((sharedBytes + 15) / 16);
   for (unsigned b = 0; b < blocks; ++b) {
+    std::memset(shared.data(), 0xff, 16 * shared.size());
     blockIdx = {b, 0, 0};
     runBlock(threads);
   }
@@ -165,6 +176,14 @@ unsigned warpGeneration() {
 }
 void* exchangeSlot(unsigned thread, unsigned side) {
   return &slots[2 * thread + side % 2];
+}
+
+void* warpPlace(size_t bytes) {
+  if (bytes > kWarpPlace) throw std::length_error("the warp's place is too small");
+  return warpPlaces[threadIdx.x / 32][warpGeneration() % 2];
+}
+float* dynamicShared() {
+  return reinterpret_cast<float*>(shared.data());
 }
 
 }  // namespace torchvae::twin

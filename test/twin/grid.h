@@ -2,6 +2,7 @@
 // the others go on. Blocks run one after another, so that __shared__ may be static.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 
 namespace torchvae::twin {
@@ -13,7 +14,8 @@ struct Dim {
 // Of the fiber that runs.
 extern Dim threadIdx, blockIdx, blockDim, gridDim;
 
-void runGrid(unsigned blocks, unsigned threads, const std::function<void()>& kernel);
+// `sharedBytes` are for each block, beside what is declared in the kernel.
+void runGrid(unsigned blocks, unsigned threads, size_t sharedBytes, const std::function<void()>& kernel);
 
 // All threads of the block; all of the warp.
 void blockBarrier();
@@ -22,5 +24,10 @@ void warpBarrier();
 unsigned warpGeneration();
 // Two slots of 8 bytes for each thread of the block, through which the lanes of a warp exchange values.
 void* exchangeSlot(unsigned thread, unsigned side);
+// A place of `bytes` that the warp's lanes share until its next barrier but one.
+void* warpPlace(size_t bytes);
+
+// The block's shared memory; each block finds NaN there.
+float* dynamicShared();
 
 }  // namespace torchvae::twin

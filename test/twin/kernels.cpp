@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "error.h"
 #include "grid.h"
 
 using torchvae::twin::blockDim;
@@ -58,7 +59,12 @@ float cospif(float x) {
 
 }  // namespace
 
+#include "kernels/numbers.cuh"
+// Stands on the meanings above, and the kernels on it.
+#include "instructions.h"
 #include "kernels/all.cu"
+#include "kernels/perceptron.cu"
+#include "kernels/weights.cu"
 
 namespace torchvae::twin {
 
@@ -71,5 +77,84 @@ namespace torchvae::twin {
 const std::map<std::string, TwinKernel> kTwinKernels = {
 #include "kernels/list.h"
 };
+
+namespace {
+
+// What a program's constants are on a device, and are not here: the kernels look at them in every launch.
+struct Choices {
+  static inline int32_t kEncoderActivation, kDecoderActivation, kLikelihood, kOptimizer;
+};
+template <Precision P, int kTileChoice>
+struct Program : Choices {
+  static constexpr Precision kPrecision = P;
+  static constexpr int kTile = kTileChoice;
+};
+
+int64_t constantOf(const KernelKey& key, const std::string& name) {
+  for (const KernelConstant& constant : key.constants) {
+    if (name == constant.name) return constant.value;
+  }
+  return -1;
+}
+
+template <class Program>
+TwinKernel kernelOf(const KernelKey& key) {
+  const std::map<std::string, void (*)(const void*)> all = {
+#undef TORCHVAE_KERNEL
+#define TORCHVAE_KERNEL(name, Arguments) \
+  {#name, [](const void* a) { torchvae::kernels::name<Program>(*static_cast<const Arguments*>(a)); }},
+#include "kernels/perceptron_list.h"
+      {"weights", [](const void* a) { weights<Program>(*static_cast<const WeightsArguments*>(a)); }},
+  };
+  const auto kernel = all.at(key.name);
+  return [kernel, encoder = constantOf(key, "ENCODER_ACTIVATION"),
+          decoder = constantOf(key, "DECODER_ACTIVATION"), likelihood = constantOf(key, "LIKELIHOOD"),
+          optimizer = constantOf(key, "OPTIMIZER_KIND")](const void* arguments) {
+    Choices::kEncoderActivation = static_cast<int32_t>(encoder);
+    Choices::kDecoderActivation = static_cast<int32_t>(decoder);
+    Choices::kLikelihood = static_cast<int32_t>(likelihood);
+    Choices::kOptimizer = static_cast<int32_t>(optimizer);
+    kernel(arguments);
+  };
+}
+
+template <Precision P>
+TwinKernel kernelOf(const KernelKey& key) {
+  static_assert(kTileChoices == 4);
+  switch (constantOf(key, "TILE")) {
+    case 0:
+      return kernelOf<Program<P, 0>>(key);
+    case 1:
+      return kernelOf<Program<P, 1>>(key);
+    case 2:
+      return kernelOf<Program<P, 2>>(key);
+    default:
+      return kernelOf<Program<P, 3>>(key);
+  }
+}
+
+}  // namespace
+
+void multiplyFragments(bool pairs, LaneRegisters (&lanes)[32]) {
+  runGrid(1, 32, 0, [&] {
+    LaneRegisters& own = lanes[threadIdx.x];
+    if (pairs) {
+      torchvae::kernels::multiplyBf16(own.c, own.a, own.b);
+    } else {
+      torchvae::kernels::multiplyTf32(own.c, own.a, own.b);
+    }
+  });
+}
+
+TwinKernel perceptronKernel(const KernelKey& key) {
+  switch (constantOf(key, "PRECISION")) {
+    case kFloat32:
+      return kernelOf<kFloat32>(key);
+    case kTf32:
+      return kernelOf<kTf32>(key);
+    default:
+      return kernelOf<kBf16>(key);
+  }
+}
 
 }  // namespace torchvae::twin

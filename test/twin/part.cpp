@@ -47,16 +47,26 @@ std::vector<DeviceInfo> TwinPart::devices(std::string& reason) {
 void* TwinPart::kernel(const std::string& name) {
   const auto found = kTwinKernels.find(name);
   if (found == kTwinKernels.end()) throw Error("ERR_INTERNAL", "No kernel is named " + name);
-  return reinterpret_cast<void*>(found->second);
+  return const_cast<TwinKernel*>(&found->second);
 }
 
-void TwinPart::launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t size) {
+void* TwinPart::kernel(const KernelKey& key) {
+  std::string text = std::string(key.program) + " " + key.name;
+  for (const KernelConstant& constant : key.constants)
+    text += std::string(" ") + constant.name + "=" + std::to_string(constant.value);
+  const auto [place, isNew] = known_.try_emplace(text);
+  if (isNew) place->second = perceptronKernel(key);
+  return &place->second;
+}
+
+void TwinPart::launch(void* kernel, const LaunchShape& shape, const void* argument, size_t size) {
   ++launches;
   // A kernel gets a copy of its arguments, as on a device.
   std::unique_ptr<char[]> copy = std::make_unique<char[]>(size);
   std::memcpy(copy.get(), argument, size);
-  const auto run = reinterpret_cast<TwinKernel>(kernel);
-  runGrid(static_cast<unsigned>(blocks), static_cast<unsigned>(threads), [&] { run(copy.get()); });
+  const TwinKernel& run = *static_cast<const TwinKernel*>(kernel);
+  runGrid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.threads),
+          static_cast<size_t>(shape.sharedBytes), [&] { run(copy.get()); });
 }
 
 std::unique_ptr<CapturedWork> TwinPart::capture(std::function<void()> body) {

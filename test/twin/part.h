@@ -3,7 +3,10 @@
 // captured graph is its steps' own code, run again for every replay.
 #pragma once
 
+#include <map>
+
 #include "cuda_part.h"
+#include "kernels.h"
 
 namespace torchvae::twin {
 
@@ -12,14 +15,19 @@ class TwinPart : public CudaPart {
   std::vector<DeviceInfo> devices(std::string& reason) override;
   bool onHost() const override { return true; }
   void enterThread(int /*index*/) override {}
+  int capability() override { return 90; }
   void* kernel(const std::string& name) override;
-  void launch(void* kernel, int64_t blocks, int threads, const void* argument, size_t size) override;
+  void* kernel(const KernelKey& key) override;
+  void launch(void* kernel, const LaunchShape& shape, const void* argument, size_t size) override;
   std::unique_ptr<CapturedWork> capture(std::function<void()> body) override;
   std::unique_ptr<TimeMark> mark() override;
 
   int64_t launches = 0;  // of kernels
   int64_t captures = 0;
   int64_t replays = 0;
+
+ private:
+  std::map<std::string, TwinKernel> known_;
 };
 
 }  // namespace torchvae::twin

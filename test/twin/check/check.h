@@ -71,6 +71,8 @@ inline ModelSpec smallSpec() {
 void checkKernels();
 // The graph executor's manners against the plain loop's.
 void checkExecutor();
+// The perceptron's step on tensor cores.
+void checkPerceptron();
 // What of the engine can be met in C++ alone.
 void checkEngine();
 

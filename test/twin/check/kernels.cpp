@@ -500,7 +500,7 @@ void testOptimizers() {
         const at::Tensor partials = blank({1}, c10::kDouble);
         kernelsOf.finishGradients(parts, kBatch, gradients, partials, {loss, loss, {}, {}}, settings, &state,
                                   schedule.data());
-        kernelsOf.optimize(values, gradients, first, second, shadow, partials, 1, kBatch, settings, &state,
+        kernelsOf.optimize({values, gradients, first, second, shadow, partials}, 1, kBatch, settings, &state,
                            schedule.data());
         const auto g = doubles(gradients);
         double norm = 0;
@@ -533,7 +533,7 @@ void testGuard(bool badLoss, bool skip) {
   const auto step = [&] {
     kernelsOf.finishGradients({{0, 100, {}}}, 4, gradients, partials, {loss, loss, {}, {}}, settings, &state,
                               schedule.data());
-    kernelsOf.optimize(values, gradients, moments[0], moments[1], {}, partials, 1, 4, settings, &state,
+    kernelsOf.optimize({values, gradients, moments[0], moments[1], {}, partials}, 1, 4, settings, &state,
                        schedule.data());
   };
   step();

@@ -10,6 +10,7 @@ int main() {
   at::set_num_threads(1);
   checkKernels();
   checkExecutor();
+  checkPerceptron();
   checkEngine();
   return failures == 0 ? 0 : 1;
 }

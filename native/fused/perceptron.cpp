@@ -1,0 +1,307 @@
+#include "fused/perceptron.h"
+
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "base/memory.h"
+#include "cpu/activation.h"
+
+namespace torchvae::fused {
+namespace {
+
+using namespace kernels;
+
+int32_t narrow(int64_t n) {
+  return static_cast<int32_t>(n);
+}
+float* pointer(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
+}
+int32_t strideOf(const at::Tensor& rows) {
+  return narrow(rows.size(1));
+}
+
+// The place of the magnitudes of the next `blocks` blocks.
+uint32_t* claim(const at::Tensor& magnitudes, int64_t& count, int64_t blocks) {
+  auto* first = reinterpret_cast<uint32_t*>(magnitudes.mutable_data_ptr<int32_t>()) + count;
+  count += blocks;
+  return first;
+}
+const uint32_t* bitsOf(const at::Tensor& magnitudes) {
+  return reinterpret_cast<const uint32_t*>(magnitudes.const_data_ptr<int32_t>());
+}
+
+// Fewer rows take smaller tiles, so that a large device's multiprocessors all have one.
+int batchTileFor(int64_t rows) {
+  return rows <= 128 ? 0 : rows <= 256 ? 1 : rows <= 512 ? 2 : 3;
+}
+
+// The largest tile of which the layers have enough.
+int weightTileFor(const std::vector<std::pair<int64_t, int64_t>>& layers) {
+  constexpr int64_t kEnough = 128;
+  for (int tile = kTileChoices - 1; tile > 0; --tile) {
+    const TileShape& shape = kTiles[tile];
+    int64_t tiles = 0;
+    for (const auto& [in, out] : layers)
+      tiles += (in + shape.rows() - 1) / shape.rows() * ((out + shape.columns() - 1) / shape.columns());
+    if (tiles >= kEnough) return tile;
+  }
+  return 0;
+}
+
+const DenseSlots& slotsOf(const LayerPlan& plan) {
+  return std::get<DensePlan>(plan.layer).slots;
+}
+
+PerceptronKind kindOf(const Context& context, const VaePlan& plan, const ModelSpec& spec, int64_t capacity) {
+  std::vector<std::pair<int64_t, int64_t>> layers{{plan.head.in, plan.head.out}};
+  for (const NetworkPlan* network : {&plan.encoder, &plan.decoder}) {
+    for (const LayerPlan& layer : *network) layers.emplace_back(slotsOf(layer).in, slotsOf(layer).out);
+  }
+  return {context.bf16   ? kernels::kBf16
+          : context.tf32 ? kernels::kTf32
+                         : kernels::kFloat32,
+          spec.encoder.activation,
+          spec.decoder.activation,
+          Likelihood(spec.likelihood, spec.inputSize()).kind(),
+          batchTileFor(capacity),
+          weightTileFor(layers)};
+}
+
+}  // namespace
+
+Perceptron::Perceptron(const Context& context, const Parameters& parameters, const VaePlan& plan,
+                       const ModelSpec& spec, int64_t capacity)
+    : context_(context),
+      values_(parameters.values.const_data_ptr<float>()),
+      capacity_(capacity),
+      latent_(spec.latentSize),
+      kernels_(context.kernels->part(), kindOf(context, plan, spec, capacity)),
+      likelihood_(spec.likelihood, spec.inputSize()),
+      klCost_(context, spec.objective, spec.latentSize),
+      head_(plan.encoder.size()) {
+  const LabelColumns labels = labelsOf(spec);
+  for (const LayerPlan& layer : plan.encoder) units_.push_back(makeUnit(layer, kEncoder));
+  units_.push_back({plan.head, kEncoder, {}, {}, rowsOf(plan.head.out)});
+  for (const LayerPlan& layer : plan.decoder) units_.push_back(makeUnit(layer, kDecoder));
+  x_ = rowsOf(spec.inputSize() + labels.encoder);
+  z_ = rowsOf(latent_ + labels.decoder);
+  noise_ = zeroed(context, {capacity, latent_});
+  headOutput_ = zeroed(context, {capacity, 2 * latent_});
+  kl_ = zeroed(context, {capacity});
+  losses_ = zeroed(context, {kernels_.outputTiles(spec.inputSize()), capacity});
+  int64_t ofBatch = kernels_.latentBlocks(capacity);
+  for (const Unit& unit : units_) {
+    ofBatch += kernels_.forwardBlocks(capacity, unit.slots.out);
+    weightBlocks_ += kernels_.weightBlocks(unit.slots.in, unit.slots.out);
+  }
+  const auto options = c10::TensorOptions().device(context.device);
+  activations_ = at::zeros({ofBatch}, options.dtype(c10::kInt));
+  deltas_ = at::zeros({ofBatch}, options.dtype(c10::kInt));
+  squares_ = at::zeros({weightBlocks_}, options.dtype(c10::kDouble));
+}
+
+at::Tensor Perceptron::rowsOf(int64_t columns) const {
+  return zeroed(context_, {capacity_, (columns + 3) / 4 * 4});
+}
+
+Perceptron::Unit Perceptron::makeUnit(const LayerPlan& plan, Side side) const {
+  const DenseSlots& slots = slotsOf(plan);
+  Unit unit{slots, side, rowsOf(slots.out), {}, rowsOf(slots.out)};
+  if (keptOf(plan.activation) == KeptOf::kSlope) unit.slope = rowsOf(slots.out);
+  return unit;
+}
+
+const at::Tensor& Perceptron::inputOf(size_t layer) const {
+  if (layer == 0) return x_;
+  return layer == head_ + 1 ? z_ : units_[layer - 1].output;
+}
+
+ForwardArguments Perceptron::forwardArguments(size_t layer) const {
+  const Unit& unit = units_[layer];
+  const at::Tensor& from = inputOf(layer);
+  return {pointer(from),
+          values_ + unit.slots.weight.offset,
+          values_ + unit.slots.bias.offset,
+          pointer(unit.output),
+          pointer(unit.slope),
+          nullptr,
+          narrow(rows_),
+          narrow(unit.slots.in),
+          narrow(unit.slots.out),
+          strideOf(from),
+          strideOf(unit.output),
+          unit.side};
+}
+
+// Of the hidden layer below `layer`.
+BackArguments Perceptron::backArguments(size_t layer) const {
+  const Unit& above = units_[layer];
+  const Unit& unit = units_[layer - 1];
+  return {pointer(above.delta),
+          values_ + above.slots.weight.offset,
+          pointer(unit.slope.defined() ? unit.slope : unit.output),
+          pointer(unit.delta),
+          nullptr,
+          narrow(rows_),
+          narrow(above.slots.in),
+          narrow(above.slots.out),
+          strideOf(above.delta),
+          strideOf(unit.delta),
+          unit.side};
+}
+
+void Perceptron::forward(size_t from, size_t to) {
+  for (size_t layer = from; layer < to; ++layer) {
+    ForwardArguments a = forwardArguments(layer);
+    a.magnitudes = claim(activations_, activationCount_, kernels_.forwardBlocks(rows_, a.out));
+    kernels_.forward(a);
+  }
+}
+
+void Perceptron::sample() {
+  const DenseSlots& head = units_[head_].slots;
+  const at::Tensor& from = inputOf(head_);
+  LatentArguments a{pointer(from),
+                    values_ + head.weight.offset,
+                    values_ + head.bias.offset,
+                    pointer(noise_),
+                    pointer(headOutput_),
+                    pointer(z_),
+                    pointer(kl_),
+                    {},
+                    claim(activations_, activationCount_, kernels_.latentBlocks(rows_)),
+                    narrow(rows_),
+                    narrow(head.in),
+                    narrow(latent_),
+                    strideOf(from),
+                    strideOf(z_)};
+  if (hasHiddenDecoder()) a.hidden = forwardArguments(head_ + 1);
+  kernels_.latent(a);
+}
+
+void Perceptron::output() {
+  const Unit& unit = units_.back();
+  const at::Tensor& from = inputOf(units_.size() - 1);
+  const cpu::LikelihoodTerms& terms = likelihood_.terms();
+  kernels_.output({pointer(from), values_ + unit.slots.weight.offset, values_ + unit.slots.bias.offset,
+                   pointer(x_), pointer(unit.delta), pointer(losses_),
+                   claim(deltas_, deltaCount_, kernels_.forwardBlocks(rows_, unit.slots.out)),
+                   static_cast<float>(terms.precision), terms.sigmoid ? 1 : 0, narrow(rows_),
+                   narrow(unit.slots.in), narrow(unit.slots.out), strideOf(from), strideOf(x_),
+                   strideOf(unit.delta)});
+}
+
+// The deltas of the hidden layers to, ..., from - 1, the last first.
+void Perceptron::back(size_t from, size_t to) {
+  for (size_t layer = from; layer > to; --layer) {
+    BackArguments a = backArguments(layer);
+    a.magnitudes = claim(deltas_, deltaCount_, kernels_.forwardBlocks(rows_, a.in));
+    kernels_.back(a);
+  }
+}
+
+void Perceptron::sampleBack() {
+  const Unit& head = units_[head_];
+  const Unit& first = units_[head_ + 1];
+  const cpu::LikelihoodTerms& terms = likelihood_.terms();
+  const at::Tensor& factors = klCost_.factors();
+  const at::Tensor& cost = klCost_.cost();
+  LatentBackArguments a{pointer(first.delta),
+                        values_ + first.slots.weight.offset,
+                        pointer(headOutput_),
+                        pointer(noise_),
+                        pointer(factors),
+                        pointer(head.delta),
+                        {},
+                        claim(deltas_, deltaCount_, kernels_.latentBlocks(rows_)),
+                        clock_.state(),
+                        clock_.rows(),
+                        pointer(losses_),
+                        pointer(kl_),
+                        cost.defined() ? cost.const_data_ptr<double>() : nullptr,
+                        terms.precision,
+                        terms.constant,
+                        clock_.settings.beta1,
+                        clock_.settings.beta2,
+                        narrow(rows_),
+                        narrow(first.slots.out),
+                        narrow(latent_),
+                        strideOf(first.delta),
+                        strideOf(head.delta),
+                        narrow(kernels_.outputTiles(units_.back().slots.out))};
+  if (head_ > 0) a.hidden = backArguments(head_);
+  kernels_.latentBack(a);
+}
+
+void Perceptron::differentiate(const BatchSource& source, int64_t rows, float inputMagnitude,
+                               const DeviceClock& clock) {
+  rows_ = rows;
+  inputMagnitude_ = inputMagnitude;
+  clock_ = clock;
+  activationCount_ = deltaCount_ = 0;
+  context_.kernels->loadBatch(source, rows, x_, noise_, z_);
+  forward(0, head_);
+  sample();
+  klCost_.evaluate(headOutput_, KlWeight(clock.state(), clock.rows()), rows);
+  const size_t last = units_.size() - 1;
+  forward(head_ + 2, last);
+  output();
+  back(last, head_ + 1);
+  sampleBack();
+  if (head_ > 0) back(head_ - 1, 0);
+}
+
+UpdateBuffers Perceptron::buffersOf(const Parameters& parameters) const {
+  return {parameters.values,
+          parameters.gradients,
+          parameters.firstMoments,
+          parameters.secondMoments,
+          context_.bf16 ? parameters.roundedWeights : at::Tensor(),
+          squares_};
+}
+
+WeightsArguments Perceptron::weightsArguments(const Parameters& parameters, WeightsMode mode) const {
+  WeightsArguments a{};
+  a.update = optimizeArguments(buffersOf(parameters), weightBlocks_, rows_, clock_.settings, clock_.state(),
+                               clock_.rows());
+  a.squares = squares_.mutable_data_ptr<double>();
+  a.gradients = pointer(parameters.gradients);
+  a.activations = bitsOf(activations_);
+  a.deltas = bitsOf(deltas_);
+  a.activationCount = narrow(activationCount_);
+  a.deltaCount = narrow(deltaCount_);
+  a.inputMagnitude = inputMagnitude_;
+  a.mode = mode;
+  a.layers = narrow(static_cast<int64_t>(units_.size()));
+  int64_t blocks = 0;
+  for (size_t i = 0; i < units_.size(); ++i) {
+    const Unit& unit = units_[i];
+    const at::Tensor& from = inputOf(i);
+    a.layer[i] = {pointer(from),          pointer(unit.delta),   unit.slots.weight.offset,
+                  unit.slots.bias.offset, narrow(unit.slots.in), narrow(unit.slots.out),
+                  strideOf(from),         strideOf(unit.delta),  narrow(blocks)};
+    blocks += kernels_.weightBlocks(unit.slots.in, unit.slots.out);
+  }
+  return a;
+}
+
+void Perceptron::makeGradients(const Parameters& parameters) {
+  kernels_.weights(weightsArguments(parameters, kGradients), weightBlocks_);
+}
+
+void Perceptron::judge(const Parameters& parameters) {
+  if (clock_.settings.clipNorm > 0) makeGradients(parameters);
+}
+
+void Perceptron::update(const Parameters& parameters) {
+  if (clock_.settings.clipNorm == 0) {
+    kernels_.weights(weightsArguments(parameters, kUpdateAtOnce), weightBlocks_);
+  } else {
+    context_.kernels->optimize(buffersOf(parameters), weightBlocks_, rows_, clock_.settings, clock_.state(),
+                               clock_.rows());
+  }
+}
+
+}  // namespace torchvae::fused

@@ -1,0 +1,75 @@
+// The training step of a multilayer perceptron on a device's tensor cores: a few launches in all, with the
+// update in the last (kernels/perceptron.cu). It does what BatchPass does by libtorch's products.
+#pragma once
+
+#include <vector>
+
+#include "fused/batch_pass.h"
+#include "kernels/device_clock.h"
+#include "kernels/perceptron.h"
+
+namespace torchvae::fused {
+
+class Perceptron {
+ public:
+  // Buffers for batches of up to `capacity` examples.
+  Perceptron(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
+             int64_t capacity);
+
+  // Forward and back over the batch of `rows` examples that the clock points to, whose sums go there.
+  // `inputMagnitude` is the largest of the data's values.
+  void differentiate(const BatchSource& source, int64_t rows, float inputMagnitude, const DeviceClock& clock);
+
+  // Of that batch:
+
+  // The weights' gradients, into the parameters.
+  void makeGradients(const Parameters& parameters);
+  // What has to be there before update(): the gradients, where their norm is to be cut.
+  void judge(const Parameters& parameters);
+  // The update, unless the device finds something that is not finite, and the end of the step.
+  void update(const Parameters& parameters);
+
+ private:
+  // A dense layer with what it hands on. The head has no output of its own here, the last layer neither.
+  struct Unit {
+    DenseSlots slots;
+    kernels::Side side;
+    at::Tensor output, slope, delta;  // [capacity, stride]
+  };
+
+  Unit makeUnit(const LayerPlan& plan, kernels::Side side) const;
+  // A buffer of `capacity` rows that begin at multiples of 16 bytes.
+  at::Tensor rowsOf(int64_t columns) const;
+  bool hasHiddenDecoder() const { return head_ + 2 < units_.size(); }
+  const at::Tensor& inputOf(size_t layer) const;
+  kernels::ForwardArguments forwardArguments(size_t layer) const;
+  kernels::BackArguments backArguments(size_t layer) const;
+  UpdateBuffers buffersOf(const Parameters& parameters) const;
+  kernels::WeightsArguments weightsArguments(const Parameters& parameters, kernels::WeightsMode mode) const;
+  void forward(size_t from, size_t to);
+  void sample();
+  void output();
+  void back(size_t from, size_t to);
+  void sampleBack();
+
+  Context context_;
+  const float* values_;  // the parameters'
+  int64_t capacity_, latent_;
+  PerceptronKernels kernels_;
+  Likelihood likelihood_;
+  KlCost klCost_;
+  std::vector<Unit> units_;  // of the encoder, the head, of the decoder
+  size_t head_;              // the head's place among them
+  at::Tensor x_, noise_, z_, headOutput_, kl_;
+  at::Tensor losses_;                // [tiles across, capacity]
+  at::Tensor activations_, deltas_;  // int32: magnitudes
+  at::Tensor squares_;               // double [weightBlocks_]
+  int64_t weightBlocks_ = 0;
+  // Of the present batch.
+  int64_t rows_ = 0;
+  float inputMagnitude_ = 1;
+  DeviceClock clock_{};
+  int64_t activationCount_ = 0, deltaCount_ = 0;
+};
+
+}  // namespace torchvae::fused

@@ -1,0 +1,144 @@
+// Between the networks, 16 rows of the batch a block: the posterior's head, its sample and divergence and the
+// decoder's first hidden layer; and back through the same.
+#pragma once
+
+#include "dense.cuh"
+#include "optimizer.cuh"
+
+namespace torchvae::kernels {
+
+// The latent values of a row by one warp. Returns the largest magnitude in z that this lane has met.
+__device__ inline uint32_t sampleRow(const LatentArguments& a, int row) {
+  const float* head = a.head + static_cast<int64_t>(row) * 2 * a.latent;
+  const float* noise = a.noise + static_cast<int64_t>(row) * a.latent;
+  float* z = a.z + static_cast<int64_t>(row) * a.zStride;
+  float sum = 0;
+  uint32_t largest = 0;
+  for (int j = threadIdx.x % 32; j < a.latent; j += 32) {
+    const float mean = head[j];
+    const float logVariance = head[a.latent + j];
+    const float deviation = exp(0.5f * logVariance);
+    const float value = mean + deviation * noise[j];
+    z[j] = value;
+    sum += mean * mean + (deviation * deviation - 1.0f - logVariance);
+    include(largest, magnitudeBits(value));
+  }
+  sum = warpSum(sum);
+  if (threadIdx.x % 32 == 0) a.kl[row] = 0.5f * sum;
+  return largest;
+}
+
+// Grid: a block for every kStripRows rows.
+template <class Program>
+__device__ inline void latent(const LatentArguments& a) {
+  using Deep = Product<Program::kPrecision, kDeepStrip, kDepthAlongRows, kDepthAlongColumns>;
+  using Wide = Product<Program::kPrecision, kWideStrip, kDepthAlongRows, kDepthAlongColumns>;
+  TORCHVAE_DYNAMIC_SHARED(shared);
+  const int row = static_cast<int>(blockIdx.x) * kStripRows;
+  const int headSize = 2 * a.latent;
+  for (int column = 0; column < headSize; column += Deep::kColumns) {
+    Deep::run(shared, {a.x, a.rows, a.in, a.xStride}, {a.headWeight, a.in, headSize, headSize}, row, column,
+              a.in);
+    forTile<Deep>(
+        shared, row, column, a.rows, headSize, [&](int, int j) { return a.headBias[j]; },
+        [&](int i, int j, float sum, float bias) {
+          a.head[static_cast<int64_t>(i) * headSize + j] = sum + bias;
+        });
+    __syncthreads();
+  }
+  uint32_t largest = 0;
+  for (int i = threadIdx.x / 32; i < kStripRows && row + i < a.rows; i += kWarps) {
+    include(largest, sampleRow(a, row + i));
+  }
+  __syncthreads();
+  const ForwardArguments& next = a.hidden;
+  for (int column = 0; column < next.out; column += Wide::kColumns) {
+    Wide::run(shared, {next.x, a.rows, next.in, next.xStride}, {next.weight, next.in, next.out, next.out},
+              row, column, next.in);
+    include(largest, finishUnits<Program, Wide>(next, shared, row, column));
+    __syncthreads();
+  }
+  largest = blockMax(largest);
+  if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
+}
+
+// What is known of a latent value.
+struct LatentValue {
+  float mean, logVariance, noise, factor;
+};
+__device__ inline LatentValue latentValue(const LatentBackArguments& a, int row, int column) {
+  const float* head = a.head + static_cast<int64_t>(row) * 2 * a.latent + column;
+  return {head[0], head[a.latent], a.noise[static_cast<int64_t>(row) * a.latent + column],
+          a.factors == nullptr ? 1.0f : a.factors[column]};
+}
+
+// The head's delta of a latent value, from the gradient in z; klScale is of its divergence. Returns its
+// magnitude.
+__device__ inline uint32_t finishLatent(const LatentBackArguments& a, float klScale, int row, int column,
+                                        float dz, const LatentValue& value) {
+  float* to = a.headDelta + static_cast<int64_t>(row) * a.headStride + column;
+  const float deviation = exp(0.5f * value.logVariance);
+  const float ofMean = dz + klScale * value.mean;
+  const float ofLogVariance =
+      0.5f * (dz * value.noise * deviation + klScale * (deviation * deviation - 1.0f));
+  to[0] = ofMean;
+  to[a.latent] = ofLogVariance;
+  uint32_t largest = magnitudeBits(ofMean);
+  include(largest, magnitudeBits(ofLogVariance));
+  return largest;
+}
+
+// The batch's sums of losses into the state, by one block.
+__device__ inline void sumBatch(const LatentBackArguments& a) {
+  double reconstruction = 0, kl = 0;
+  for (int i = threadIdx.x; i < a.rows; i += kBlockThreads) {
+    double loss = 0;
+#pragma unroll 1
+    for (int tile = 0; tile < a.lossTiles; ++tile) loss += a.losses[static_cast<int64_t>(tile) * a.rows + i];
+    reconstruction += a.lossScale * loss + a.lossConstant;
+    kl += a.kl[i];
+  }
+  reconstruction = blockSum(reconstruction);
+  kl = blockSum(kl);
+  if (threadIdx.x != 0) return;
+  const double cost = a.klCost != nullptr ? *a.klCost * a.rows : kl;
+  const double loss = reconstruction + a.schedule[a.state->index].beta * cost;
+  noteLosses(*a.state, reconstruction, kl, loss, a.beta1, a.beta2);
+}
+
+// Grid: a block for every kStripRows rows, and one more for the sums.
+template <class Program>
+__device__ inline void latentBack(const LatentBackArguments& a) {
+  using Deep = Product<Program::kPrecision, kDeepStrip, kDepthAlongRows, kDepthAlongRows>;
+  using Wide = Product<Program::kPrecision, kWideStrip, kDepthAlongRows, kDepthAlongRows>;
+  TORCHVAE_DYNAMIC_SHARED(shared);
+  if (blockIdx.x == gridDim.x - 1) {
+    awaitPrevious();
+    admitNext();
+    return sumBatch(a);
+  }
+  const int row = static_cast<int>(blockIdx.x) * kStripRows;
+  uint32_t largest = 0;
+  for (int column = 0; column < a.latent; column += Deep::kColumns) {
+    Deep::run(shared, {a.delta, a.rows, a.out, a.deltaStride}, {a.weight, a.latent, a.out, a.out}, row,
+              column, a.out);
+    const auto klScale = static_cast<float>(a.schedule[a.state->index].beta / a.rows);
+    forTile<Deep>(
+        shared, row, column, a.rows, a.latent, [&](int i, int j) { return latentValue(a, i, j); },
+        [&](int i, int j, float sum, const LatentValue& value) {
+          include(largest, finishLatent(a, klScale * value.factor, i, j, sum, value));
+        });
+    __syncthreads();
+  }
+  const BackArguments& below = a.hidden;
+  for (int column = 0; column < below.in; column += Wide::kColumns) {
+    Wide::run(shared, {below.delta, a.rows, below.out, below.deltaStride},
+              {below.weight, below.in, below.out, below.out}, row, column, below.out);
+    include(largest, finishDeltas<Program, Wide>(below, shared, row, column));
+    __syncthreads();
+  }
+  largest = blockMax(largest);
+  if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
+}
+
+}  // namespace torchvae::kernels

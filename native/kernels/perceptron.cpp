@@ -1,0 +1,117 @@
+#include "kernels/perceptron.h"
+
+#include <type_traits>
+
+namespace torchvae {
+namespace {
+
+using namespace kernels;
+
+int64_t tilesOf(const TileShape& tile, int64_t rows, int64_t columns) {
+  return (rows + tile.rows() - 1) / tile.rows() * ((columns + tile.columns() - 1) / tile.columns());
+}
+
+constexpr int64_t kFloatBytes = sizeof(float);
+
+// Of the two products that a kernel between the networks makes one after the other.
+constexpr int stripFloats(Layout right) {
+  const int deep = productFloats(kTiles[kDeepStrip], kDepthAlongRows, right);
+  const int wide = productFloats(kTiles[kWideStrip], kDepthAlongRows, right);
+  return deep > wide ? deep : wide;
+}
+
+// Devices of capability 8.6 and 12.0 give a block the least, 99 KiB; 1 KiB is for what kernels declare.
+constexpr int kMostFloats = 98 * 1024 / static_cast<int>(kFloatBytes);
+constexpr bool doAllFit() {
+  for (int tile = 0; tile < kTileChoices; ++tile) {
+    if (productFloats(kTiles[tile], kDepthAlongRows, kDepthAlongColumns) > kMostFloats ||
+        productFloats(kTiles[tile], kDepthAlongRows, kDepthAlongRows) > kMostFloats ||
+        productFloats(kTiles[tile], kDepthAlongColumns, kDepthAlongColumns) > kMostFloats) {
+      return false;
+    }
+  }
+  return stripFloats(kDepthAlongColumns) <= kMostFloats && stripFloats(kDepthAlongRows) <= kMostFloats;
+}
+static_assert(doAllFit());
+static_assert(std::is_trivially_copyable_v<WeightsArguments> && sizeof(WeightsArguments) <= 4096);
+
+}  // namespace
+
+int64_t PerceptronKernels::forwardBlocks(int64_t rows, int64_t columns) const {
+  return tilesOf(kTiles[kind_.batchTile], rows, columns);
+}
+
+int64_t PerceptronKernels::latentBlocks(int64_t rows) const {
+  return (rows + kStripRows - 1) / kStripRows;
+}
+
+int64_t PerceptronKernels::weightBlocks(int64_t in, int64_t out) const {
+  return tilesOf(kTiles[kind_.weightTile], in, out);
+}
+
+int64_t PerceptronKernels::outputTiles(int64_t columns) const {
+  return tilesOf(kTiles[kind_.batchTile], 1, columns);
+}
+
+int64_t PerceptronKernels::sharedBytes(Name name) const {
+  const TileShape& batch = kTiles[kind_.batchTile];
+  switch (name) {
+    case kForward:
+    case kOutput:
+      return kFloatBytes * productFloats(batch, kDepthAlongRows, kDepthAlongColumns);
+    case kBack:
+      return kFloatBytes * productFloats(batch, kDepthAlongRows, kDepthAlongRows);
+    case kLatent:
+      return kFloatBytes * stripFloats(kDepthAlongColumns);
+    case kLatentBack:
+      return kFloatBytes * stripFloats(kDepthAlongRows);
+    default:
+      return kFloatBytes * productFloats(kTiles[kind_.weightTile], kDepthAlongColumns, kDepthAlongColumns);
+  }
+}
+
+KernelKey PerceptronKernels::keyOf(Name name, int64_t optimizer) const {
+  static constexpr const char* kNamesOf[] = {"forward", "latent", "output", "back", "latentBack", "weights"};
+  if (name == kWeights) {
+    return {"weights.cu",
+            {{"PRECISION", kind_.precision}, {"TILE", kind_.weightTile}, {"OPTIMIZER_KIND", optimizer}},
+            kNamesOf[name],
+            sharedBytes(name)};
+  }
+  return {"perceptron.cu",
+          {{"PRECISION", kind_.precision},
+           {"TILE", kind_.batchTile},
+           {"ENCODER_ACTIVATION", static_cast<int64_t>(kind_.encoder)},
+           {"DECODER_ACTIVATION", static_cast<int64_t>(kind_.decoder)},
+           {"LIKELIHOOD", kind_.likelihood}},
+          kNamesOf[name],
+          sharedBytes(name)};
+}
+
+template <class Arguments>
+void PerceptronKernels::launch(Name name, int64_t blocks, const Arguments& arguments, int64_t optimizer) {
+  void*& handle = handles_[{name, optimizer}];
+  if (handle == nullptr) handle = part_.kernel(keyOf(name, optimizer));
+  part_.launch(handle, {blocks, kBlockThreads, sharedBytes(name), true}, &arguments, sizeof arguments);
+}
+
+void PerceptronKernels::forward(const ForwardArguments& a) {
+  launch(kForward, forwardBlocks(a.rows, a.out), a);
+}
+void PerceptronKernels::latent(const LatentArguments& a) {
+  launch(kLatent, latentBlocks(a.rows), a);
+}
+void PerceptronKernels::output(const OutputArguments& a) {
+  launch(kOutput, forwardBlocks(a.rows, a.out), a);
+}
+void PerceptronKernels::back(const BackArguments& a) {
+  launch(kBack, forwardBlocks(a.rows, a.in), a);
+}
+void PerceptronKernels::latentBack(const LatentBackArguments& a) {
+  launch(kLatentBack, latentBlocks(a.rows) + 1, a);
+}
+void PerceptronKernels::weights(const WeightsArguments& a, int64_t blocks) {
+  launch(kWeights, blocks, a, a.update.kind);
+}
+
+}  // namespace torchvae

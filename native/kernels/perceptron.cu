@@ -1,0 +1,36 @@
+// A batch through a multilayer perceptron and back, in a few launches:
+//
+//   forward      each hidden layer of the encoder
+//   latent       head, sample, divergence, the decoder's first hidden layer
+//   forward      each further hidden layer of the decoder
+//   output       the decoder's last layer, the losses, its delta
+//   back         deltas of the decoder's hidden layers
+//   latentBack   deltas of the head and of the encoder's last hidden layer, sums of the losses
+//   back         deltas of the encoder's other hidden layers
+//
+// loadBatch (all.cu) comes before, weights (weights.cu) after. NVRTC compiles this file for a device, with
+// constants for what differs between models beside their sizes.
+#include "dense.cuh"
+#include "latent.cuh"
+#include "output.cuh"
+
+#ifdef TORCHVAE_PRECISION
+namespace torchvae::kernels {
+
+struct Program {
+  static constexpr Precision kPrecision = Precision(TORCHVAE_PRECISION);
+  static constexpr int kTile = TORCHVAE_TILE;
+  static constexpr int32_t kEncoderActivation = TORCHVAE_ENCODER_ACTIVATION;
+  static constexpr int32_t kDecoderActivation = TORCHVAE_DECODER_ACTIVATION;
+  static constexpr int32_t kLikelihood = TORCHVAE_LIKELIHOOD;
+};
+
+}  // namespace torchvae::kernels
+
+#define TORCHVAE_KERNEL(name, Arguments)                                            \
+  extern "C" __global__ void __launch_bounds__(torchvae::kernels::kBlockThreads, 2) \
+      name(const torchvae::kernels::Arguments a) {                                  \
+    torchvae::kernels::name<torchvae::kernels::Program>(a);                         \
+  }
+#include "perceptron_list.h"
+#endif

@@ -1,0 +1,20 @@
+// The gradients of a perceptron's weights with their update, which NVRTC compiles for a device and an
+// optimizer.
+#include "weights.cuh"
+
+#ifdef TORCHVAE_PRECISION
+namespace torchvae::kernels {
+
+struct Program {
+  static constexpr Precision kPrecision = Precision(TORCHVAE_PRECISION);
+  static constexpr int kTile = TORCHVAE_TILE;
+  static constexpr int32_t kOptimizer = TORCHVAE_OPTIMIZER_KIND;
+};
+
+}  // namespace torchvae::kernels
+
+extern "C" __global__ void __launch_bounds__(torchvae::kernels::kBlockThreads, 2)
+    weights(const torchvae::kernels::WeightsArguments a) {
+  torchvae::kernels::weights<torchvae::kernels::Program>(a);
+}
+#endif

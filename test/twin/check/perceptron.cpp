@@ -1,0 +1,316 @@
+// The perceptron's step on tensor cores: the products' fragments against the tables of the PTX ISA, and whole
+// runs of models of all shapes against the CPU's loop.
+#include "fused/perceptron.h"
+
+#include <cmath>
+#include <random>
+
+#include "check.h"
+#include "data/resident.h"
+#include "fused/coverage.h"
+#include "part.h"
+#include "runs.h"
+
+namespace torchvae::check {
+namespace {
+
+twin::TwinPart part;
+Kernels kernelsOf(part);
+const c10::Device kCpu(c10::kCPU);
+
+// Small integers, which every precision holds.
+std::vector<float> integers(size_t count, std::mt19937& draw) {
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(static_cast<int>(draw() % 15) - 7);
+  return values;
+}
+uint32_t bf16Bits(float value) {
+  return std::bit_cast<uint32_t>(value) >> 16;
+}
+
+// PTX ISA, "Matrix Fragments for mma.m16n8k8" (.tf32) and "for mma.m16n8k16" (.bf16): where element i of a
+// lane's fragment lies.
+int rowOfA(int lane, int i, bool pairs) {
+  const int group = lane >> 2;
+  if (pairs) return (i >= 0 && i < 2) || (i >= 4 && i < 6) ? group : group + 8;
+  return i == 0 || i == 2 ? group : group + 8;
+}
+int columnOfA(int lane, int i, bool pairs) {
+  const int member = lane % 4;
+  if (pairs) return i < 4 ? member * 2 + (i & 1) : member * 2 + (i & 1) + 8;
+  return i == 0 || i == 1 ? member : member + 4;
+}
+int rowOfB(int lane, int i, bool pairs) {
+  const int member = lane % 4;
+  if (pairs) return i < 2 ? member * 2 + (i & 1) : member * 2 + (i & 1) + 8;
+  return i == 0 ? member : member + 4;
+}
+int rowOfC(int lane, int i) {
+  return i < 2 ? lane >> 2 : (lane >> 2) + 8;
+}
+int columnOfC(int lane, int i) {
+  return lane % 4 * 2 + (i & 1);
+}
+
+void testFragments() {
+  std::mt19937 draw(3);
+  for (const bool pairs : {false, true}) {
+    const int depth = pairs ? 16 : 8;
+    const std::vector<float> a = integers(16 * depth, draw), b = integers(depth * 8, draw),
+                             c = integers(16 * 8, draw);
+    twin::LaneRegisters lanes[32] = {};
+    for (int lane = 0; lane < 32; ++lane) {
+      twin::LaneRegisters& own = lanes[lane];
+      for (int i = 0; i < (pairs ? 8 : 4); ++i) {
+        const float value = a[rowOfA(lane, i, pairs) * depth + columnOfA(lane, i, pairs)];
+        if (pairs) own.a[i / 2] |= bf16Bits(value) << 16 * (i % 2);
+        if (!pairs) own.a[i] = std::bit_cast<uint32_t>(value);
+      }
+      for (int i = 0; i < (pairs ? 4 : 2); ++i) {
+        const float value = b[rowOfB(lane, i, pairs) * 8 + (lane >> 2)];
+        if (pairs) own.b[i / 2] |= bf16Bits(value) << 16 * (i % 2);
+        if (!pairs) own.b[i] = std::bit_cast<uint32_t>(value);
+      }
+      for (int i = 0; i < 4; ++i) own.c[i] = c[rowOfC(lane, i) * 8 + columnOfC(lane, i)];
+    }
+    twin::multiplyFragments(pairs, lanes);
+    for (int lane = 0; lane < 32; ++lane) {
+      for (int i = 0; i < 4; ++i) {
+        const int row = rowOfC(lane, i), column = columnOfC(lane, i);
+        double wanted = c[row * 8 + column];
+        for (int k = 0; k < depth; ++k) wanted += static_cast<double>(a[row * depth + k]) * b[k * 8 + column];
+        EXPECT(lanes[lane].c[i] == wanted);
+      }
+    }
+  }
+  // Of a tf32 operand the lower 13 bits count for nothing.
+  twin::LaneRegisters lanes[32] = {};
+  for (twin::LaneRegisters& own : lanes) {
+    for (uint32_t& value : own.a) value = std::bit_cast<uint32_t>(1.0f) | 0x1fffu;
+    for (uint32_t& value : own.b) value = std::bit_cast<uint32_t>(1.0f);
+  }
+  twin::multiplyFragments(false, lanes);
+  EXPECT(lanes[5].c[2] == 8);
+}
+
+ModelSpec specOf(int64_t inputs, std::vector<int64_t> encoder, int64_t latent, std::vector<int64_t> decoder) {
+  ModelSpec spec = smallSpec();
+  spec.inputShape = {inputs};
+  spec.encoder.hidden = std::move(encoder);
+  spec.decoder.hidden = std::move(decoder);
+  spec.latentSize = latent;
+  return spec;
+}
+
+struct Case {
+  const char* name;
+  ModelSpec spec;
+  int64_t rows, batch;
+  OptimizerSettings optimizer{};
+};
+
+std::vector<Case> allCases() {
+  const auto with = [](ModelSpec spec, const auto& change) {
+    change(spec);
+    return spec;
+  };
+  const auto optimizer = [](const auto& change) {
+    OptimizerSettings settings;
+    change(settings);
+    return settings;
+  };
+  const ModelSpec plain = specOf(37, {21}, 3, {19});
+  std::vector<Case> cases = {
+      {"a table", specOf(20, {64}, 8, {64}), 90, 32},
+      {"odd widths, a latent value", specOf(37, {51, 5}, 1, {3, 49}), 70, 33},
+      {"one unit, batches of one", specOf(9, {1}, 2, {1}), 7, 1},
+      {"no hidden layers", specOf(43, {}, 5, {}), 50, 20},
+      {"none in the encoder", specOf(43, {}, 5, {7, 11}), 50, 20},
+      {"none in the decoder", specOf(43, {9, 13}, 5, {}), 50, 20},
+      {"strips", specOf(150, {140}, 45, {260}), 60, 40},
+      {"three hidden layers and labels",
+       with(specOf(31, {24, 17, 12}, 4, {12, 18, 23}),
+            [](ModelSpec& s) {
+              s.condition = {3, true, true, false};
+            }),
+       70, 24},
+      {"labels of the decoder",
+       with(plain,
+            [](ModelSpec& s) {
+              s.condition = {3, false, true, false};
+            }),
+       70, 24},
+      {"tiles of 32 rows", specOf(40, {36}, 3, {35}), 300, 200},
+      {"tiles of 64 rows", specOf(40, {36}, 3, {35}), 500, 300},
+      {"tiles of 64 x 64", specOf(70, {66}, 3, {65}), 700, 600},
+      {"free bits, GELU",
+       with(plain,
+            [](ModelSpec& s) {
+              s.objective.numbers["freeBits"] = 0.02;
+              s.encoder.activation = s.decoder.activation = ActivationKind::kGelu;
+            }),
+       60, 25},
+      {"capacity, tanh and SiLU",
+       with(plain,
+            [](ModelSpec& s) {
+              s.objective.numbers["hasCapacity"] = 1;
+              s.encoder.activation = ActivationKind::kTanh;
+              s.decoder.activation = ActivationKind::kSilu;
+            }),
+       60, 25},
+      {"a Gaussian, ELU",
+       with(plain,
+            [](ModelSpec& s) {
+              s.likelihood = {"gaussian", {{"sigma", 0.5}}, {{"scale", "fixed"}, {"link", "sigmoid"}}, {}};
+              s.encoder.activation = s.decoder.activation = ActivationKind::kElu;
+            }),
+       60, 25},
+      {"Laplace",
+       with(plain,
+            [](ModelSpec& s) {
+              s.likelihood = {"laplace", {{"sigma", 0.7}}, {{"scale", "fixed"}, {"link", "identity"}}, {}};
+            }),
+       60, 25},
+      {"a continuous Bernoulli",
+       with(plain, [](ModelSpec& s) { s.likelihood.type = "continuous-bernoulli"; }), 60, 25},
+      {"squared error",
+       with(plain,
+            [](ModelSpec& s) {
+              s.likelihood = {"squared-error", {}, {{"link", "identity"}}, {}};
+            }),
+       60, 25},
+      {"a norm that is cut", plain, 60, 25, optimizer([](OptimizerSettings& s) { s.clipNorm = 0.05; })},
+      {"values that are cut, penalties", plain, 60, 25, optimizer([](OptimizerSettings& s) {
+         s.clipValue = 0.01;
+         s.l1 = 1e-3;
+         s.weightDecay = 1e-2;
+       })},
+  };
+  for (const OptimizerKind kind : {OptimizerKind::kSgd, OptimizerKind::kAdamW, OptimizerKind::kAdamax,
+                                   OptimizerKind::kRmsProp, OptimizerKind::kAdaGrad}) {
+    cases.push_back({"an optimizer", plain, 60, 25, optimizer([&](OptimizerSettings& s) {
+                       s.kind = kind;
+                       s.momentum = 0.5;
+                       s.weightDecay = 1e-2;
+                     })});
+  }
+  return cases;
+}
+
+void testRuns() {
+  Pool pool(1);
+  const Context loop{kCpu, c10::kFloat, &pool}, device{kCpu, c10::kFloat, nullptr, &kernelsOf};
+  for (const Case& wanted : allCases()) {
+    try {
+      EXPECT(fused::perceptronObstacle(device, wanted.spec, wanted.batch).empty());
+      const Run came = trained(device, wanted.rows, wanted.batch, 1000, true, wanted.spec, wanted.optimizer);
+      sameRun(came, trained(loop, wanted.rows, wanted.batch, 1000, true, wanted.spec, wanted.optimizer),
+              2e-5);
+      sameRun(trained(device, wanted.rows, wanted.batch, 1, true, wanted.spec, wanted.optimizer), came, 0);
+    } catch (const Failure& failure) {
+      throw Failure{std::string(wanted.name) + ": " + failure.why};
+    }
+  }
+}
+
+// What products of rounded factors cost, with every kind of depth: whole steps of a chunk and odd ones.
+void testRounded() {
+  const ModelSpec spec = specOf(37, {51, 20}, 3, {33});
+  const Context exact{kCpu, c10::kFloat, nullptr, &kernelsOf};
+  const Run wanted = trained(exact, 150, 40, 1000, true, spec);
+  for (const bool bf16 : {false, true}) {
+    Context rounded = exact;
+    rounded.tf32 = !bf16;
+    rounded.bf16 = bf16;
+    const Run came = trained(rounded, 150, 40, 1000, true, spec);
+    const double tolerance = bf16 ? 5e-3 : 5e-4;
+    EXPECT(came.last.sums.reconstruction != wanted.last.sums.reconstruction);
+    NEAR(came.last.sums.reconstruction / wanted.last.sums.reconstruction, 1, tolerance);
+    NEAR(came.last.sums.kl / wanted.last.sums.kl, 1, 20 * tolerance);
+    sameRun(trained(rounded, 150, 40, 1, true, spec), came, 0);
+  }
+}
+
+// Values so large that magnitudes bound no gradient, all of which are finite nevertheless: the update takes
+// its way through the gradients, and is that of the loop.
+void testUnbounded() {
+  Pool pool(1);
+  const Context loop{kCpu, c10::kFloat, &pool}, device{kCpu, c10::kFloat, nullptr, &kernelsOf};
+  ModelSpec spec = specOf(12, {}, 2, {});
+  spec.likelihood = {"squared-error", {}, {{"link", "identity"}}, {}};
+  std::vector<float> values(40 * 12);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 7) * 4.5e8f;
+  const auto data = std::make_shared<ResidentDataset>(kCpu, HostArray{values.data(), false, 40, 12});
+  std::vector<StateValues> came;
+  for (const Context& context : {device, loop}) {
+    VaeModel model(context, spec, 1, false);
+    // The codes' spread would overflow; these weights make it 1.
+    for (const char* name : {"posterior.mean", "posterior.logVariance"}) {
+      StateValues weight = model.readState(std::string(name) + ".weight");
+      for (float& value : weight.floats) value *= 1e-10f;
+      model.writeState(std::string(name) + ".weight", weight);
+    }
+    TrainChunk chunk = chunkOf(data, 0, 0, 1, 40);
+    chunk.optimizer.skipNonFinite = true;
+    const TrainResult result = model.train(chunk);
+    EXPECT(result.steps == 1 && result.skipped == 0);
+    came.push_back(model.readState("decoder.0.weight"));
+  }
+  for (size_t i = 0; i < came[0].floats.size(); ++i) NEAR(came[0].floats[i], came[1].floats[i], 1e-5);
+}
+
+// A batch that overflows is left out, all or nothing, and the next is taken.
+void testSkipped() {
+  Pool pool(1);
+  const Context loop{kCpu, c10::kFloat, &pool}, device{kCpu, c10::kFloat, nullptr, &kernelsOf};
+  ModelSpec spec = specOf(12, {9}, 2, {7});
+  spec.likelihood = {"squared-error", {}, {{"link", "identity"}}, {}};
+  std::vector<float> values(24 * 12);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = i / (8 * 12) == 1 ? 3e30f : static_cast<float>(i % 5);
+  const auto data = std::make_shared<ResidentDataset>(kCpu, HostArray{values.data(), false, 24, 12});
+  std::vector<StateValues> came;
+  for (const Context& context : {device, loop}) {
+    VaeModel model(context, spec, 1, false);
+    TrainChunk chunk = chunkOf(data, 0, 0, 2, 8);
+    chunk.shuffle = false;
+    chunk.optimizer.skipNonFinite = true;
+    chunk.steps = 1;
+    model.train(chunk);
+    const std::vector<float> before = model.readState("encoder.0.weight").floats;
+    chunk.firstStep = 1;
+    EXPECT(model.train(chunk).skipped == 1);
+    EXPECT(model.readState("encoder.0.weight").floats == before);
+    chunk.firstStep = 2;
+    EXPECT(model.train(chunk).skipped == 0 && model.step() == 3);
+    EXPECT(model.readState("encoder.0.weight").floats != before);
+    came.push_back(model.readState("encoder.0.weight"));
+  }
+  for (size_t i = 0; i < came[0].floats.size(); ++i) NEAR(came[0].floats[i], came[1].floats[i], 1e-5);
+}
+
+// What the kernels do not take goes to libtorch's products.
+void testObstacles() {
+  const Context device{kCpu, c10::kFloat, nullptr, &kernelsOf};
+  const Context exact{kCpu, c10::kDouble, nullptr, &kernelsOf};
+  EXPECT(fused::perceptronObstacle(device, smallSpec(), 1024).empty());
+  EXPECT(!fused::perceptronObstacle(device, smallSpec(), 1025).empty());
+  EXPECT(!fused::perceptronObstacle(exact, smallSpec(), 8).empty());
+  EXPECT(!fused::perceptronObstacle(device, specOf(30, {1025}, 3, {4}), 8).empty());
+  ModelSpec conv = smallSpec();
+  conv.encoder.type = "conv";
+  EXPECT(!fused::perceptronObstacle(device, conv, 8).empty());
+}
+
+}  // namespace
+
+void checkPerceptron() {
+  test("fragments of products lie as PTX has them", testFragments);
+  test("perceptrons of every shape train as on the CPU", testRuns);
+  test("perceptrons in tf32 and bf16", testRounded);
+  test("gradients that no magnitude bounds", testUnbounded);
+  test("a batch that overflows is left out whole", testSkipped);
+  test("models that the perceptron's kernels leave to others", testObstacles);
+}
+
+}  // namespace torchvae::check
