@@ -65,7 +65,7 @@ for (const { batchSize, scaling, precision } of RUNS) {
       if (row.reached) break;
     }
   } catch (error) {
-    if (!['ERR_DEVICE', 'ERR_NONFINITE'].includes(error.code)) throw error;
+    if (!['ERR_DEVICE', 'ERR_SPEC', 'ERR_NONFINITE'].includes(error.code)) throw error;
     row.refused = error.message;
   }
   rows.push(row);
