@@ -153,9 +153,12 @@ function labelsFor(vae: VAE, options: Flags): Int32Array | undefined {
   if (classes === undefined) {
     throw new TorchvaeError('ERR_STATE', 'This model is not conditioned on labels; leave --label out');
   }
-  const wanted = names
-    ? names.indexOf(checkOneOf('label', label, names))
-    : checkInteger('label', /^\d+$/.test(label) ? Number(label) : label, 0, classes - 1);
+  // A number counts classes, unless their names are numbers themselves.
+  const isNumber = /^\d+$/.test(label) && !names?.some((name) => /^\d+$/.test(name));
+  const wanted =
+    names && !isNumber
+      ? names.indexOf(checkOneOf('label', label, names))
+      : checkInteger('label', isNumber ? Number(label) : label, 0, classes! - 1);
   return new Int32Array(count).fill(wanted);
 }
 

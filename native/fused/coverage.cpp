@@ -1,6 +1,7 @@
 #include "fused/coverage.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "fused/likelihood.h"
 #include "fused/posterior.h"
@@ -58,6 +59,8 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
 std::string perceptronObstacle(const Context& context, const ModelSpec& spec, int64_t rows) {
   constexpr int64_t kMostRows = 1024, kMostUnits = 1024, kMostLatent = 256, kMostValues = 4096;
   if (context.kernels == nullptr) return "the CPU has kernels of another kind";
+  const char* asked = std::getenv("TORCHVAE_GPU_STEP");
+  if (asked != nullptr && std::string(asked) == "layers") return "TORCHVAE_GPU_STEP asks for layers";
   if (context.dtype != c10::kFloat) return "tensor cores are used for float32, tf32 and bf16";
   if (context.kernels->part().capability() < 80) return "the device's tensor cores have no tf32";
   if (spec.encoder.type != "mlp" || spec.decoder.type != "mlp") return "a network is not a perceptron";

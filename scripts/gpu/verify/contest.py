@@ -13,11 +13,11 @@ ROUNDS = 5
 class Peer:
     """A program that answers each line of its input with a line of JSON."""
 
-    def __init__(self, machine, name, command):
+    def __init__(self, machine, name, command, environment):
         self.name = name
         self.left = machine.report.left
         self.log = f'{machine.report.path}.{name}.log'.replace(' ', '-')
-        self.process = subprocess.Popen(command, cwd=ROOT, env=machine.environment, text=True, stdin=subprocess.PIPE,
+        self.process = subprocess.Popen(command, cwd=ROOT, env={**machine.environment, **environment}, text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=open(self.log, 'w'))
 
     def tell(self, line):
@@ -49,28 +49,32 @@ class Peer:
 
 
 def programs(machine, workload, batch, precisions):
-    """The command of each program, by its name."""
+    """The command of each program, and its variables, by its name."""
     device = machine.device
     commands = {}
     for precision in precisions:
         given = [workload, str(batch), precision]
-        commands[f'torchvae {precision}'] = [machine.node, os.path.join(GPU, 'time.mjs'), device, *given]
+        ours = [machine.node, os.path.join(GPU, 'time.mjs'), device, *given]
+        commands[f'torchvae {precision}'] = ours
+        if workload == 'mlp' and machine.has_gpu:
+            commands[f'torchvae by layers {precision}'] = ours
         for mode in ('eager', 'compiled'):
             commands[f'torch {mode} {precision}'] = [machine.torch_python, os.path.join(GPU, 'torch_peer.py'), device, *given, mode]
         if machine.found['jax']:
             commands[f'jax scan {precision}'] = [machine.jax_python, os.path.join(GPU, 'jax_peer.py'), device, *given]
     if workload == 'mlp':
         commands['plain JavaScript'] = [machine.node, os.path.join(GPU, 'plain.mjs'), str(batch)]
-    return commands
+    variables = lambda name: {'TORCHVAE_GPU_STEP': 'layers'} if 'by layers' in name else {}
+    return {name: (command, variables(name)) for name, command in commands.items()}
 
 
 def contest(machine, workload, batch, precisions, seconds=75, round_seconds=0.5):
     """Milliseconds a step of each program, in rounds of each in turn, after all have started side by side."""
     result = {'workload': workload, 'batch': batch, 'programs': {}}
     peers = {}
-    for name, command in programs(machine, workload, batch, precisions).items():
+    for name, (command, environment) in programs(machine, workload, batch, precisions).items():
         result['programs'][name] = {}
-        peers[name] = Peer(machine, name, command)
+        peers[name] = Peer(machine, name, command, environment)
         peers[name].tell('start')
     ends = time.monotonic() + seconds
     attempt = lambda name, ask: _keep(result['programs'][name], name, peers, ask)
@@ -111,7 +115,7 @@ def ratios(found, precisions):
     for precision in precisions:
         ours = times.get(f'torchvae {precision}')
         for name, peer in times.items():
-            isPeer = not name.startswith('torchvae') and (name.endswith(precision) or name == 'plain JavaScript')
+            isPeer = name != f'torchvae {precision}' and (name.endswith(precision) or name == 'plain JavaScript')
             if ours and peer and isPeer:
                 answer[f'{name} / torchvae {precision}'] = round(peer / ours, 3)
     return answer
