@@ -208,6 +208,15 @@ export class VAE {
     return this.#core.device.name;
   }
 
+  /**
+   * How many models of this kind can be trained at a time on this device, each in a lane (`device: 'cpu/0'` and so on) to the same bits; 1
+   * where one takes the whole device.
+   */
+  get lanes(): number {
+    const { device, spec } = this.#core;
+    return hasLanes(device, spec) ? device.threads : 1;
+  }
+
   /** Whether training steps are computed by fused kernels, and if not, why. */
   get kernels(): KernelChoice {
     return this.#core.kernels;

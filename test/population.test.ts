@@ -147,6 +147,19 @@ describe('one call', () => {
     for (const [i, member] of population.members.entries()) expect(member.step).toBeGreaterThan(before[i]!);
   });
 
+  test('is what lanes do, one by one', async () => {
+    using whole = await VAE.create({ spec, seed: 3, device: 'cpu' });
+    using lane = await VAE.create({ spec, seed: 3, device: 'cpu/1' });
+    expect([lane.device, lane.lanes]).toEqual(['cpu', whole.lanes]);
+    await Promise.all([whole.fit(data, options).then(), lane.fit(data, options).then()]);
+    await expectSame(whole, lane);
+    using conv = await VAE.create({ spec: { encoder: { type: 'conv', channels: [4] } }, device: 'cpu' });
+    expect(conv.lanes).toBe(1);
+    for (const device of ['cpu/', 'cpu/-1', 'cpu/x', 'cpu:1'] as never[])
+      expect(await refusal('ERR_DEVICE', () => VAE.create({ device }))).toContain('cpu/N');
+    expect(await refusal('ERR_RANGE', () => VAE.create({ device: 'cpu/9999' }))).toContain('lane');
+  });
+
   test('frees its members', async () => {
     const population = await VAE.population({ spec, seeds: 2, device: 'cpu' });
     population.dispose();

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Dataset, sprites, VAE } from '../lib/index.ts';
+import { type Dataset, type FitOptions, type ModelSpecInput, sprites, VAE } from '../lib/index.ts';
 import { RunDirectory } from '../lib/report/run-directory.ts';
 import { type SearchOptions, search } from '../lib/search/index.ts';
 import { searchPage } from '../lib/search/report/page.ts';
@@ -97,6 +97,15 @@ describe('a search', () => {
 
   test('trains each trial under several seeds', async () => {
     const { trials } = await search(SPACE, data, options({ seeds: 3, seed: 5, trials: 2 }));
+    // Those that were trained side by side have the bits of a training alone.
+    const { directory: last } = trials[1]!;
+    const { spec, fit } = await new RunDirectory(join(last, 'seed-7')).readConfig();
+    const { train, validation } = data.split({ validation: 0.1, seed: 7 });
+    using alone = await VAE.create({ spec: spec as ModelSpecInput, seed: 7, device: 'cpu' });
+    const [, epoch] = await new RunDirectory(join(last, 'seed-7')).readEpochs();
+    const own = await alone.fit(train, { epochs: 2, validation, ...(fit as FitOptions) });
+    expect(own.train.loss).toBe(epoch!.train.loss);
+    expect(own.validation!.loss).toBe(epoch!.validation!.loss);
     for (const { directory, results } of trials) {
       const values: number[] = [];
       for (const seed of [5, 6, 7]) {

@@ -5,8 +5,11 @@ import { findNvidiaDriver } from './driver.ts';
 import { unshared } from './memory.ts';
 import type { Addon, DatasetHandle, DeviceHandle } from './native.ts';
 
-/** Where a model computes: `auto` is the first GPU where there is one, else the CPU. */
-export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
+/**
+ * Where a model computes: `auto` is the first GPU where there is one, else the CPU. `cpu/0`, `cpu/1` and so on are lanes of the CPU: each
+ * computes with one thread what `cpu` computes with all, to the same bits, so that as many models are trained at a time.
+ */
+export type DeviceName = 'auto' | 'cpu' | `cpu/${number}` | 'cuda' | `cuda:${number}`;
 
 /** Examples as a device takes them. */
 export interface Placeable {
@@ -73,13 +76,20 @@ export class Device {
    * what `loadEngine` throws
    */
   static open(name: DeviceName, libtorch?: string): Device {
-    const match = /^(auto|cpu|cuda(?::(\d+))?)$/.exec(typeof name === 'string' ? name : '');
+    const match = /^(auto|cpu(?:\/(\d+))?|cuda(?::(\d+))?)$/.exec(typeof name === 'string' ? name : '');
     if (!match)
-      throw new TorchvaeError('ERR_DEVICE', expected("'auto', 'cpu', 'cuda' or 'cuda:N'", 'device', name));
+      throw new TorchvaeError(
+        'ERR_DEVICE',
+        expected("'auto', 'cpu', 'cpu/N', 'cuda' or 'cuda:N'", 'device', name),
+      );
     if (name.startsWith('cuda') && !findNvidiaDriver()) throw unusable(name, 'no NVIDIA driver was found');
+    if (match[2] !== undefined)
+      return Device.open('cpu', libtorch).lane(
+        checkInteger('the lane of the device', Number(match[2]), 0, MOST_LANES - 1),
+      );
     const kind = name.startsWith('cuda') ? 'cuda' : (name as 'auto' | 'cpu');
     const engine = loadEngine({ device: kind, ...(libtorch !== undefined && { libtorch }) });
-    const resolved = resolveName(name, Number(match[2] ?? 0), engine);
+    const resolved = resolveName(name, Number(match[3] ?? 0), engine);
     const known = Device.#open.get(resolved) ?? new Device(resolved, engine);
     Device.#open.set(resolved, known);
     return known;
@@ -108,6 +118,9 @@ export class Device {
     return made;
   }
 }
+
+/** Each lane is a thread. */
+const MOST_LANES = 1024;
 
 function resolveName(name: DeviceName, index: number, { info }: LoadedEngine): string {
   const { available, devices, reason } = info.cuda;

@@ -79,7 +79,7 @@ async function workOn(
   }
 }
 
-/** Trains under each seed; the first may be pruned. */
+/** Trains under each seed; the first, which may be pruned, alone, the others as many at a time as the device can. */
 async function trainTrial(
   study: Study,
   runner: TrialRunner,
@@ -88,34 +88,63 @@ async function trainTrial(
 ): Promise<void> {
   const { base, objectives, seed } = study.definition;
   const settings = settle(base, values);
-  const bySeed: number[][] = [];
-  for (const [i, directory] of study.runsOf(number).entries()) {
-    let verdict: Awaited<ReturnType<Study['report']>> = 'go on';
-    const { parameters } = await runner.run({
-      settings,
-      seed: seed + i,
-      directory,
-      signal,
-      onEpoch: async (result, weights) => {
-        if (i > 0 || objectives.length > 1) return 'go on';
-        const run = { parameters: weights, seconds: result.seconds };
-        verdict = await study.report(number, result.epoch, objectiveOf(objectives[0]!, result, run));
-        // After the last epoch there is nothing left to save.
-        if (verdict === 'prune' && result.epoch >= settings.epochs) verdict = 'go on';
-        return verdict === 'go on' ? 'go on' : 'stop';
-      },
-    });
-    if (isLost(verdict)) return;
-    if (isPruned(verdict)) return study.finish(number, 'pruned');
-    bySeed.push(await judge(directory, objectives, parameters));
-  }
+  const [first, ...others] = study.runsOf(number);
+  let verdict: Awaited<ReturnType<Study['report']>> = 'go on';
+  const { parameters, lanes } = await runner.run({
+    settings,
+    seed,
+    directory: first!,
+    signal,
+    onEpoch: async (result, weights) => {
+      if (objectives.length > 1) return 'go on';
+      const run = { parameters: weights, seconds: result.seconds };
+      verdict = await study.report(number, result.epoch, objectiveOf(objectives[0]!, result, run));
+      // After the last epoch there is nothing left to save.
+      if (verdict === 'prune' && result.epoch >= settings.epochs) verdict = 'go on';
+      return verdict === 'go on' ? 'go on' : 'stop';
+    },
+  });
+  if (isLost(verdict)) return;
+  if (isPruned(verdict)) return study.finish(number, 'pruned');
+  const train = async (i: number, lane: number) => {
+    const onEpoch = async () => 'go on' as const;
+    const place = lanes > 1 ? { lane } : {};
+    await runner.run({ settings, seed: seed + 1 + i, directory: others[i]!, signal, onEpoch, ...place });
+  };
+  await inLanes(others.length, lanes, train);
+  const runs = [first!, ...others];
+  const bySeed = await Promise.all(runs.map((directory) => judge(directory, objectives, parameters)));
   const estimates = objectives.map((_, k) => estimate(bySeed.map((results) => results[k]!)));
   const margins = estimates.map(({ margin }) => margin ?? null);
-  const epochs = (await new RunDirectory(study.runsOf(number)[0]!).readEpochs()).length;
+  const epochs = (await new RunDirectory(first!).readEpochs()).length;
   await study.finish(number, 'complete', {
     values: estimates.map(({ mean }) => mean),
     attributes: { epochs, ...(bySeed.length > 1 && { margins, 'values by seed': bySeed }) },
   });
+}
+
+/** Calls `body` for 0 to `count` - 1, in each lane for one after the other; rejects when all that began have ended. */
+async function inLanes(
+  count: number,
+  lanes: number,
+  body: (index: number, lane: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const work = async (lane: number) => {
+    while (next < count) {
+      try {
+        await body(next++, lane);
+      } catch (error) {
+        next = count;
+        throw error;
+      }
+    }
+  };
+  const ended = await Promise.allSettled(
+    Array.from({ length: Math.min(lanes, count) }, (_, lane) => work(lane)),
+  );
+  const refused = ended.find((each) => each.status === 'rejected');
+  if (refused) throw refused.reason;
 }
 
 // The compiler does not see that the callback changes the verdict.

@@ -22,6 +22,8 @@ export interface TrialJob {
   /** The run directory to write; where it holds a checkpoint, training goes on from there. */
   directory: string;
   signal: AbortSignal;
+  /** Of a CPU: the thread that trains alone, beside other jobs. Default all threads. */
+  lane?: number;
   /**
    * Called after each epoch, when its checkpoint is written, with the number of trained weights; where training goes on from a
    * checkpoint, first for the epochs before. Training ends where it answers `stop`.
@@ -36,10 +38,10 @@ export interface TrialRunner {
   /**
    * Trains, and leaves a run directory.
    *
-   * @returns the number of trained weights
+   * @returns the number of trained weights, and how many such jobs can be trained at a time, each in a lane
    * @throws TorchvaeError ERR_ABORTED when the signal fires, with a checkpoint at the step it came to; what `VAE.fit` throws
    */
-  run(job: TrialJob): Promise<{ parameters: number }>;
+  run(job: TrialJob): Promise<{ parameters: number; lanes: number }>;
 }
 
 /** The data of a training, and what every epoch is judged by, with its name in `metrics.jsonl`. */
@@ -88,19 +90,20 @@ function checkSettings({ specFor, inputShape }: RunnerParts, settings: TrialSett
   checkSchedule(fit.schedule);
 }
 
-async function train(parts: RunnerParts, job: TrialJob): Promise<{ parameters: number }> {
+async function train(parts: RunnerParts, job: TrialJob): ReturnType<TrialRunner['run']> {
   const { settings, seed, signal } = job;
   const { epochs, batchSize, learningRate, precision } = settings;
   const { spec, fit } = applyOverrides(parts.specFor(settings), settings.set);
   const opened = await parts.open(seed);
   const { data, judge, judgedBy } = opened;
   const run = new RunDirectory(job.directory);
+  const device = job.lane === undefined ? parts.device : (`cpu/${job.lane}` as const);
   using vae = existsSync(run.checkpoint)
-    ? await VAE.load(run.checkpoint, { device: parts.device })
+    ? await VAE.load(run.checkpoint, { device })
     : await VAE.create({
         preset: settings.preset,
         spec: { ...spec, inputShape: parts.inputShape },
-        device: parts.device,
+        device,
         seed,
         precision,
       });
@@ -118,7 +121,7 @@ async function train(parts: RunnerParts, job: TrialJob): Promise<{ parameters: n
   await run.writeConfig(parts.describe(settings, seed, vae, opened, fit));
   const parameters = vae.parameterCount;
   for (const epoch of await run.readEpochs()) {
-    if ((await job.onEpoch(epoch, parameters)) === 'stop') return { parameters };
+    if ((await job.onEpoch(epoch, parameters)) === 'stop') return { parameters, lanes: vae.lanes };
   }
   try {
     for await (const result of results) {
@@ -132,5 +135,5 @@ async function train(parts: RunnerParts, job: TrialJob): Promise<{ parameters: n
     if (signal.aborted && vae.step > 0) await vae.save(run.checkpoint);
     throw error;
   }
-  return { parameters };
+  return { parameters, lanes: vae.lanes };
 }
