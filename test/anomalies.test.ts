@@ -163,7 +163,7 @@ describe('a row with values that the likelihood cannot give', () => {
         ]),
       ]);
       expect([...(await vae.score(stream))]).toEqual([alone[0], Infinity, alone[2]]);
-      // What is no question about single rows is refused as before.
+      // A question about all rows is refused as before.
       expect(await refusal('ERR_RANGE', () => vae.loss(x))).toContain('index 3');
     },
   );

@@ -143,7 +143,7 @@ describe('labels of a table that no training row has', () => {
       /classes x, y .* example at 1 is of z/,
     );
     expect((await vae.score(other.subset([0]))).length).toBe(1);
-    // A table by itself has its own order, which names put right.
+    // A table alone has its own order, which names put right.
     writeFileSync(at('alone.csv'), rows(['y', 'y']));
     const alone = await loadDataset(at('alone.csv'), { schema: vae.schema });
     expect([...alone.labels!]).toEqual([1, 1]);

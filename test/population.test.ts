@@ -173,7 +173,7 @@ describe('is refused', () => {
     ['with both', { seeds: 2, variants: [{}] }, 'ERR_TYPE', /either seeds or variants/],
     ['of nobody', { variants: [] }, 'ERR_RANGE', /1 to 4096 members for variants/],
     ['of no number', { seeds: 0 }, 'ERR_RANGE', /for seeds but received 0/],
-    ['of a seed that is none', { seeds: [1, -1] }, 'ERR_RANGE', /seeds\[1\]/],
+    ['of a negative seed', { seeds: [1, -1] }, 'ERR_RANGE', /seeds\[1\]/],
     ['with an unknown setting', { variants: [{ beta: 2 }] }, 'ERR_RANGE', /beta in variants\[0\]/],
     [
       'of another objective',

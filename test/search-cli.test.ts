@@ -179,7 +179,7 @@ describe('torchvae search refuses', () => {
     return stderr;
   };
 
-  test('a space that is none, in the words of its flags', async () => {
+  test('a wrong space, in the words of its flags', async () => {
     expect(await refused(DATA)).toMatch(
       /^error: Expected at least one parameter for --space but received none/,
     );

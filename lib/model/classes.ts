@@ -12,7 +12,7 @@ export interface Labeling {
  * The data with labels that count classes as the training data did, where the model is conditioned on labels and both have names for
  * them: of folders `birds`, `cats` the label of `cats` is 1, but 0 for a model that was trained on `cats`, `dogs`.
  *
- * @param data what is no data set is returned as it is, to be refused elsewhere
+ * @param data other values than data sets are returned as they are, to be refused elsewhere
  * @throws TorchvaeError ERR_STATE for an example of a class that the model was not trained on, and for a stream whose classes have
  * another order
  */

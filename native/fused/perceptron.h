@@ -30,7 +30,7 @@ class Perceptron {
   void update(const Parameters& parameters);
 
  private:
-  // A dense layer with what it hands on. The head has no output of its own here, the last layer neither.
+  // A dense layer with what it hands on. The head has no separate output here, nor has the last layer.
   struct Unit {
     DenseSlots slots;
     kernels::Side side;

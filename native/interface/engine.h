@@ -296,7 +296,7 @@ class Engine {
   // The tensors of a model of this `spec`, without making it, moments left out. Throws ERR_SPEC for parts
   // that do not go together.
   virtual std::vector<StateTensor> plan(const ModelSpec& spec) = 0;
-  // `name` is 'cpu' or 'cuda:N', or 'cpu/N' for a lane: a thread that computes by itself what 'cpu' computes
+  // `name` is 'cpu' or 'cuda:N', or 'cpu/N' for a lane: a thread that computes alone what 'cpu' computes
   // with all of its threads, to the same bits, so that several models are trained at a time. One Device per
   // name and process, shared by all who ask; the first to ask sets the number of the CPU's threads, 0 for one
   // a core. Throws ERR_DEVICE for another name and for a device that is not there.
