@@ -328,7 +328,7 @@ describe('train refuses', () => {
     [['--learning-rate', 'NaN'], /Expected a number from 0 to 1000/],
     [['--learning-rate', '1e9'], /Expected a number from 0 to 1000/],
     [['--seed', '-1'], /Expected an integer of at least 0/],
-    [['--device', 'gpu'], /Expected 'auto', 'cpu', 'cuda' or 'cuda:N' for --device.*ERR_DEVICE/],
+    [['--device', 'gpu'], /Expected 'auto', 'cpu', 'cpu\/N', 'cuda' or 'cuda:N' for --device.*ERR_DEVICE/],
     [['--out', '/dev/null/run'], /Could not create .*ERR_IO/],
   ] as const)('%j', async (args, message) => {
     expect(await refused(['train', '--out', at('refused'), ...args])).toMatch(message);
