@@ -4,6 +4,7 @@
  * @module torchvae
  */
 export { type CompressOptions, compress, decompress } from './codec/codec.ts';
+export type { CreateOptions, PopulationOptions } from './create-options.ts';
 export {
   type Binarization,
   type BinarizeOptions,
@@ -80,4 +81,4 @@ export type { Gradients } from './training/gradients.ts';
 export type { LearningRateSchedule } from './training/learning-rate.ts';
 export type { Optimizer, OptimizerType } from './training/optimizer.ts';
 export type { Training } from './training/training.ts';
-export { type CreateOptions, type PopulationOptions, VAE } from './vae.ts';
+export { VAE } from './vae.ts';

@@ -1,8 +1,8 @@
-import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from './check.ts';
+import { checkInteger, checkOneOf, checkOptions, checkPath, defined } from './check.ts';
+import type { CreateOptions, PopulationOptions } from './create-options.ts';
 import type { Dataset } from './data/dataset.ts';
 import type { DataSchema } from './data/schema.ts';
 import { StreamedDataset } from './data/streamed-dataset.ts';
-import { TorchvaeError } from './errors.ts';
 import { type LatentHealth, surveyLatents } from './evaluation/collapse.ts';
 import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluation/evaluate.ts';
 import { fitMixture, type LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
@@ -17,50 +17,21 @@ import * as densities from './model/densities.ts';
 import { asDataset, checkData, checkDataset, type Examples, type Tensor } from './model/input.ts';
 import type { Losses } from './model/losses.ts';
 import { checkWeights, tensorsFor } from './model/parameters.ts';
-import { PRECISIONS, type Precision } from './model/precision.ts';
-import { type PresetName, preset } from './model/presets.ts';
+import { PRECISIONS } from './model/precision.ts';
+import { preset } from './model/presets.ts';
 import { checkSameSchema } from './model/same-schema.ts';
 import type { Anomalies } from './model/scoring.ts';
 import * as scoring from './model/scoring.ts';
-import { completeSpec, type ModelSpec, type ModelSpecInput, nativeSpec } from './model/spec.ts';
+import { checkSpecObject, completeSpec, type ModelSpec, nativeSpec } from './model/spec.ts';
 import * as state from './model/state.ts';
-import { Population } from './population/population.ts';
-import { membersOf, type Variant } from './population/variants.ts';
+import { createPopulation } from './population/create.ts';
+import type { Population } from './population/population.ts';
 import { callAddon } from './runtime/addon.ts';
-import { Device, type DeviceName } from './runtime/device.ts';
+import { Device } from './runtime/device.ts';
 import { type FitOptions, fit } from './training/fit.ts';
 import { type Gradients, gradients } from './training/gradients.ts';
 import { Training } from './training/training.ts';
 import { evaluate } from './training/validation.ts';
-
-/** How to make a {@link VAE}: from a preset, from a spec, or from a preset with parts of its spec replaced. */
-export interface CreateOptions {
-  /** A built-in model, such as `mlp-400`, with the training settings that {@link VAE.fit} takes where it is given none. */
-  preset?: PresetName;
-  /** The model's description; its fields take precedence over the preset's. */
-  spec?: ModelSpecInput;
-  /** Default `auto`. */
-  device?: DeviceName;
-  /** Fixes the weights, the noise and the order of the data. Default 0. */
-  seed?: number;
-  /** Default `float32`. */
-  precision?: Precision;
-  /**
-   * `auto` (default) uses fused kernels where there are any. `reference` computes with libtorch's operations and derivatives, which
-   * is slower and serves for comparison.
-   */
-  kernels?: 'auto' | 'reference';
-  /** Folder of libtorch; by default it is searched for. Only the first call of a process can choose. */
-  libtorch?: string;
-}
-
-/** How to make a population: as one model, and who its members are. */
-export interface PopulationOptions extends Omit<CreateOptions, 'seed'> {
-  /** The seeds of the members, or how many there are: 0, 1 and so on. */
-  seeds?: number | readonly number[];
-  /** What each member has for itself. */
-  variants?: readonly Variant[];
-}
 
 /** Whether one thread computes such models as all threads do, so that several can be trained at a time. */
 function hasLanes(device: Device, { encoder, decoder }: ModelSpec): boolean {
@@ -130,38 +101,7 @@ export class VAE {
    * {@link create} throws
    */
   static async population(options: PopulationOptions): Promise<Population<VAE>> {
-    const known = ['preset', 'spec', 'device', 'precision', 'kernels', 'libtorch', 'seeds', 'variants'];
-    const { seeds, variants, ...common } = checkOptions('options of VAE.population', options, known);
-    const {
-      preset: name,
-      spec: replaced = {},
-      device = 'auto',
-      precision = 'float32',
-      kernels = 'auto',
-      libtorch,
-    } = common;
-    const { spec: base, training } = name === undefined ? { spec: {}, training: {} } : preset(name);
-    const members = membersOf({ ...base, ...defined(checkSpecObject(replaced)) }, { seeds, variants });
-    checkOneOf('precision', precision, PRECISIONS);
-    const reference = checkOneOf('kernels', kernels, ['auto', 'reference']) === 'reference';
-    const opened = Device.open(device, libtorch);
-    const count = hasLanes(opened, members[0]!.spec) ? Math.min(opened.threads, members.length) : 1;
-    const lanes = Array.from({ length: count }, (): { member: VAE; training: Partial<FitOptions> }[] => []);
-    const made: VAE[] = [];
-    try {
-      for (const [i, { spec, seed, training: own }] of members.entries()) {
-        const place = count > 1 ? opened.lane(i % count) : opened;
-        const core = await Core.create(spec, place, seed, precision, reference);
-        core.trainingSettings = training;
-        const member = new VAE(core);
-        made.push(member);
-        lanes[i % count]!.push({ member, training: own });
-      }
-    } catch (error) {
-      for (const member of made) member.dispose();
-      throw error;
-    }
-    return new Population(made, lanes, training.epochs);
+    return createPopulation(options, (member) => VAE.create(member));
   }
 
   /**
@@ -513,9 +453,4 @@ export class VAE {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-function checkSpecObject(spec: ModelSpecInput): ModelSpecInput {
-  if (typeof spec === 'object' && spec !== null && !Array.isArray(spec)) return spec;
-  throw new TorchvaeError('ERR_SPEC', expected('an object', 'spec', spec));
 }

@@ -188,3 +188,9 @@ function isPlain(value: unknown): value is string | number | boolean | readonly 
   if (Array.isArray(value)) return value.every(Number.isInteger);
   return ['string', 'number', 'boolean'].includes(typeof value);
 }
+
+/** @throws TorchvaeError ERR_SPEC unless it is an object */
+export function checkSpecObject(spec: ModelSpecInput): ModelSpecInput {
+  if (typeof spec === 'object' && spec !== null && !Array.isArray(spec)) return spec;
+  throw new TorchvaeError('ERR_SPEC', expected('an object', 'spec', spec));
+}
