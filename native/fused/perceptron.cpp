@@ -59,6 +59,8 @@ PerceptronKind kindOf(const Context& context, const VaePlan& plan, const ModelSp
   for (const NetworkPlan* network : {&plan.encoder, &plan.decoder}) {
     for (const LayerPlan& layer : *network) layers.emplace_back(slotsOf(layer).in, slotsOf(layer).out);
   }
+  const bool isAligned =
+      std::ranges::all_of(layers, [](const auto& layer) { return layer.second % 4 == 0; });
   return {context.bf16   ? kernels::kBf16
           : context.tf32 ? kernels::kTf32
                          : kernels::kFloat32,
@@ -66,7 +68,8 @@ PerceptronKind kindOf(const Context& context, const VaePlan& plan, const ModelSp
           spec.decoder.activation,
           Likelihood(spec.likelihood, spec.inputSize()).kind(),
           batchTileFor(capacity),
-          weightTileFor(layers)};
+          weightTileFor(layers),
+          isAligned ? 4 : 1};
 }
 
 }  // namespace
@@ -91,9 +94,10 @@ Perceptron::Perceptron(const Context& context, const Parameters& parameters, con
   headOutput_ = zeroed(context, {capacity, 2 * latent_});
   kl_ = zeroed(context, {capacity});
   losses_ = zeroed(context, {kernels_.outputTiles(spec.inputSize()), capacity});
-  int64_t ofBatch = kernels_.latentBlocks(capacity);
+  int64_t ofBatch = kernels_.latentBlocks(capacity, 1);
   for (const Unit& unit : units_) {
-    ofBatch += kernels_.forwardBlocks(capacity, unit.slots.out);
+    ofBatch += kernels_.forwardBlocks(capacity, unit.slots.out) +
+               kernels_.latentBlocks(capacity, kernels_.slices(1, unit.slots.out));
     weightBlocks_ += kernels_.weightBlocks(unit.slots.in, unit.slots.out);
   }
   const auto options = c10::TensorOptions().device(context.device);
@@ -171,13 +175,16 @@ void Perceptron::sample() {
                     pointer(z_),
                     pointer(kl_),
                     {},
-                    claim(activations_, activationCount_, kernels_.latentBlocks(rows_)),
+                    nullptr,
                     narrow(rows_),
                     narrow(head.in),
                     narrow(latent_),
                     strideOf(from),
-                    strideOf(z_)};
+                    strideOf(z_),
+                    0};
   if (hasHiddenDecoder()) a.hidden = forwardArguments(head_ + 1);
+  a.slices = narrow(kernels_.slices(rows_, a.hidden.out));
+  a.magnitudes = claim(activations_, activationCount_, kernels_.latentBlocks(rows_, a.slices));
   kernels_.latent(a);
 }
 
@@ -215,7 +222,7 @@ void Perceptron::sampleBack() {
                         pointer(factors),
                         pointer(head.delta),
                         {},
-                        claim(deltas_, deltaCount_, kernels_.latentBlocks(rows_)),
+                        nullptr,
                         clock_.state(),
                         clock_.rows(),
                         pointer(losses_),
@@ -230,8 +237,11 @@ void Perceptron::sampleBack() {
                         narrow(latent_),
                         strideOf(first.delta),
                         strideOf(head.delta),
-                        narrow(kernels_.outputTiles(units_.back().slots.out))};
+                        narrow(kernels_.outputTiles(units_.back().slots.out)),
+                        0};
   if (head_ > 0) a.hidden = backArguments(head_);
+  a.slices = narrow(kernels_.slices(rows_, a.hidden.in));
+  a.magnitudes = claim(deltas_, deltaCount_, kernels_.latentBlocks(rows_, a.slices));
   kernels_.latentBack(a);
 }
 

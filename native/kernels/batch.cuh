@@ -13,14 +13,26 @@ template <class T, class From>
 __device__ inline void copyRow(const LoadArguments& a, const From* from, T* to, int64_t firstNumber,
                                uint64_t step) {
   using C = Compute<T>;
+  constexpr int kAhead = 4;  // values that a thread asks for before it stores the first
   const int pixels = a.columns / a.channels;
-  for (int j = threadIdx.x; j < a.columns; j += blockDim.x) {
-    C value = static_cast<C>(from[j]);
-    if constexpr (sizeof(From) == 1) value /= C(255);
-    if (a.binaryStream != 0) {
-      value = uniform(firstNumber + j, step, a.binaryStream, a.seed) < value ? C(1) : C(0);
-    }
-    store(to, a.channels == 1 ? j : j % pixels * a.channels + j / pixels, value);
+  for (int first = threadIdx.x; first < a.columns; first += kAhead * blockDim.x) {
+    From loaded[kAhead];
+    const auto forAhead = [&](const auto& f) {
+#pragma unroll
+      for (int k = 0; k < kAhead; ++k) {
+        const int j = first + k * static_cast<int>(blockDim.x);
+        if (j < a.columns) f(k, j);
+      }
+    };
+    forAhead([&](int k, int j) { loaded[k] = from[j]; });
+    forAhead([&](int k, int j) {
+      C value = static_cast<C>(loaded[k]);
+      if constexpr (sizeof(From) == 1) value /= C(255);
+      if (a.binaryStream != 0) {
+        value = uniform(firstNumber + j, step, a.binaryStream, a.seed) < value ? C(1) : C(0);
+      }
+      store(to, a.channels == 1 ? j : j % pixels * a.channels + j / pixels, value);
+    });
   }
 }
 

@@ -10,6 +10,7 @@ namespace torchvae::kernels {
 // What kind of activation the hidden layers of a side have.
 template <class Program>
 __device__ inline int32_t activationOf(int32_t side) {
+  if (Program::kEncoderActivation == Program::kDecoderActivation) return Program::kEncoderActivation;
   return side == kEncoder ? Program::kEncoderActivation : Program::kDecoderActivation;
 }
 
@@ -19,7 +20,9 @@ template <class Tile, class Load, class Body>
 __device__ inline void forTile(const float* shared, int row, int column, int rows, int columns,
                                const Load& load, const Body& body) {
   constexpr int kCount = Tile::kRows * Tile::kColumns;
-  constexpr int kAhead = 4;
+  constexpr int kEach = (kCount + kBlockThreads - 1) / kBlockThreads;
+  constexpr int kAhead = kEach < 4 ? kEach : 4;
+#pragma unroll 1
   for (int first = threadIdx.x; first < kCount; first += kAhead * kBlockThreads) {
     decltype(load(0, 0)) loaded[kAhead];
     const auto forAhead = [&](const auto& f) {
@@ -63,7 +66,8 @@ __device__ inline uint32_t finishUnits(const ForwardArguments& a, const float* s
 // Grid: the tiles of y, those of one row after another.
 template <class Program>
 __device__ inline void forward(const ForwardArguments& a) {
-  using Tile = Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongColumns>;
+  using Tile =
+      Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongColumns, Program::kVector>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   const int across = (a.out + Tile::kColumns - 1) / Tile::kColumns;
   const int row = static_cast<int>(blockIdx.x) / across * Tile::kRows;
@@ -92,7 +96,8 @@ __device__ inline uint32_t finishDeltas(const BackArguments& a, const float* sha
 // Grid: the tiles of the delta.
 template <class Program>
 __device__ inline void back(const BackArguments& a) {
-  using Tile = Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongRows>;
+  using Tile =
+      Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongRows, Program::kVector>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   const int across = (a.in + Tile::kColumns - 1) / Tile::kColumns;
   const int row = static_cast<int>(blockIdx.x) / across * Tile::kRows;

@@ -1,5 +1,7 @@
 // Between the networks, 16 rows of the batch a block: the posterior's head, its sample and divergence and the
-// decoder's first hidden layer; and back through the same.
+// decoder's first hidden layer; and back through the same. Where there are fewer blocks than
+// multiprocessors, `slices` of them take the same rows and share out the wide layer. What comes before it is
+// narrow: each of them works that out and writes the same.
 #pragma once
 
 #include "dense.cuh"
@@ -28,13 +30,25 @@ __device__ inline uint32_t sampleRow(const LatentArguments& a, int row) {
   return largest;
 }
 
-// Grid: a block for every kStripRows rows.
+// Which rows, and which part of the wide layer, a block takes.
+struct Strip {
+  int row, slice;
+};
+__device__ inline Strip stripOf(int slices) {
+  const int block = blockIdx.x;
+  return {block / slices * kStripRows, block % slices};
+}
+
+// Grid: `slices` blocks for every kStripRows rows.
 template <class Program>
 __device__ inline void latent(const LatentArguments& a) {
-  using Deep = Product<Program::kPrecision, kDeepStrip, kDepthAlongRows, kDepthAlongColumns>;
-  using Wide = Product<Program::kPrecision, kWideStrip, kDepthAlongRows, kDepthAlongColumns>;
+  using Deep =
+      Product<Program::kPrecision, kDeepStrip, kDepthAlongRows, kDepthAlongColumns, Program::kVector>;
+  using Wide =
+      Product<Program::kPrecision, kWideStrip, kDepthAlongRows, kDepthAlongColumns, Program::kVector>;
   TORCHVAE_DYNAMIC_SHARED(shared);
-  const int row = static_cast<int>(blockIdx.x) * kStripRows;
+  const Strip strip = stripOf(a.slices);
+  const int row = strip.row;
   const int headSize = 2 * a.latent;
   for (int column = 0; column < headSize; column += Deep::kColumns) {
     Deep::run(shared, {a.x, a.rows, a.in, a.xStride}, {a.headWeight, a.in, headSize, headSize}, row, column,
@@ -52,7 +66,7 @@ __device__ inline void latent(const LatentArguments& a) {
   }
   __syncthreads();
   const ForwardArguments& next = a.hidden;
-  for (int column = 0; column < next.out; column += Wide::kColumns) {
+  for (int column = strip.slice * Wide::kColumns; column < next.out; column += a.slices * Wide::kColumns) {
     Wide::run(shared, {next.x, a.rows, next.in, next.xStride}, {next.weight, next.in, next.out, next.out},
               row, column, next.in);
     include(largest, finishUnits<Program, Wide>(next, shared, row, column));
@@ -90,34 +104,35 @@ __device__ inline uint32_t finishLatent(const LatentBackArguments& a, float klSc
 
 // The batch's sums of losses into the state, by one block.
 __device__ inline void sumBatch(const LatentBackArguments& a) {
-  double reconstruction = 0, kl = 0;
-  for (int i = threadIdx.x; i < a.rows; i += kBlockThreads) {
-    double loss = 0;
-#pragma unroll 1
-    for (int tile = 0; tile < a.lossTiles; ++tile) loss += a.losses[static_cast<int64_t>(tile) * a.rows + i];
-    reconstruction += a.lossScale * loss + a.lossConstant;
-    kl += a.kl[i];
-  }
-  reconstruction = blockSum(reconstruction);
+  double terms = 0, kl = 0;
+  const int count = a.lossTiles * a.rows;
+#pragma unroll 8
+  for (int i = threadIdx.x; i < count; i += kBlockThreads) terms += a.losses[i];
+  for (int i = threadIdx.x; i < a.rows; i += kBlockThreads) kl += a.kl[i];
+  const double reconstruction = a.lossScale * blockSum(terms) + a.lossConstant * a.rows;
   kl = blockSum(kl);
   if (threadIdx.x != 0) return;
+  const ScheduleRow& now = a.schedule[a.state->index];
   const double cost = a.klCost != nullptr ? *a.klCost * a.rows : kl;
-  const double loss = reconstruction + a.schedule[a.state->index].beta * cost;
-  noteLosses(*a.state, reconstruction, kl, loss, a.beta1, a.beta2);
+  const double loss = reconstruction + now.beta * cost;
+  noteLosses(*a.state, now, reconstruction, kl, loss, a.beta1, a.beta2);
 }
 
-// Grid: a block for every kStripRows rows, and one more for the sums.
+// Grid: `slices` blocks for every kStripRows rows, and one more for the sums.
 template <class Program>
 __device__ inline void latentBack(const LatentBackArguments& a) {
-  using Deep = Product<Program::kPrecision, kDeepStrip, kDepthAlongRows, kDepthAlongRows>;
-  using Wide = Product<Program::kPrecision, kWideStrip, kDepthAlongRows, kDepthAlongRows>;
+  using Deep =
+      Product<Program::kPrecision, kDeepStrip, kDepthAlongRows, kDepthAlongRows, Program::kVector>;
+  using Wide =
+      Product<Program::kPrecision, kWideStrip, kDepthAlongRows, kDepthAlongRows, Program::kVector>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   if (blockIdx.x == gridDim.x - 1) {
     awaitPrevious();
     admitNext();
     return sumBatch(a);
   }
-  const int row = static_cast<int>(blockIdx.x) * kStripRows;
+  const Strip strip = stripOf(a.slices);
+  const int row = strip.row;
   uint32_t largest = 0;
   for (int column = 0; column < a.latent; column += Deep::kColumns) {
     Deep::run(shared, {a.delta, a.rows, a.out, a.deltaStride}, {a.weight, a.latent, a.out, a.out}, row,
@@ -131,7 +146,7 @@ __device__ inline void latentBack(const LatentBackArguments& a) {
     __syncthreads();
   }
   const BackArguments& below = a.hidden;
-  for (int column = 0; column < below.in; column += Wide::kColumns) {
+  for (int column = strip.slice * Wide::kColumns; column < below.in; column += a.slices * Wide::kColumns) {
     Wide::run(shared, {below.delta, a.rows, below.out, below.deltaStride},
               {below.weight, below.in, below.out, below.out}, row, column, below.out);
     include(largest, finishDeltas<Program, Wide>(below, shared, row, column));

@@ -2,6 +2,7 @@
 // counters.
 #pragma once
 
+#include "instructions.cuh"
 #include "numbers.cuh"
 
 namespace torchvae::kernels {
@@ -19,15 +20,26 @@ __device__ inline void sumLosses(const void* reconstruction, const void* kl, int
   ofKl = blockSum(second);
 }
 
-// The batch's sums, and the bias corrections of the step that follows.
-__device__ inline void noteLosses(StepState& state, double reconstruction, double kl, double loss,
-                                  double beta1, double beta2) {
-  const double t = static_cast<double>(state.step + 1);
+// x^n by squaring, some tens of multiplications: pow() would be the longest part of a small step.
+__device__ inline double power(double x, int64_t n) {
+  double product = 1;
+#pragma unroll 1
+  for (; n > 0; n >>= 1) {
+    if (n & 1) product *= x;
+    x *= x;
+  }
+  return product;
+}
+
+// The batch's sums, and what the update that follows has of the step's number.
+__device__ inline void noteLosses(StepState& state, const ScheduleRow& now, double reconstruction, double kl,
+                                  double loss, double beta1, double beta2) {
+  const int64_t t = state.step + 1;
   state.batchReconstruction = reconstruction;
   state.batchKl = kl;
   state.batchLoss = loss;
-  state.firstCorrection = 1 - pow(beta1, t);
-  state.secondCorrection = 1 - pow(beta2, t);
+  state.stepSize = now.learningRate / (1 - power(beta1, t));
+  state.inverseRoot = 1 / sqrt(1 - power(beta2, t));
 }
 
 // Column sums of 32 columns of dy by 1,024 threads: 32 rows at a time. Returns this thread's share of their
@@ -83,10 +95,11 @@ __device__ inline void finishGradients(const GradientArguments& a) {
   double reconstruction, kl;
   sumLosses<C>(a.reconstruction, a.kl, a.rows, reconstruction, kl);
   if (threadIdx.x != 0) return;
+  const ScheduleRow& now = a.schedule[a.state->index];
   const double cost = a.klCost != nullptr ? *a.klCost * a.rows : kl;
   const double loss = a.loss != nullptr ? static_cast<double>(*static_cast<const C*>(a.loss)) * a.rows
-                                        : reconstruction + a.schedule[a.state->index].beta * cost;
-  noteLosses(*a.state, reconstruction, kl, loss, a.beta1, a.beta2);
+                                        : reconstruction + now.beta * cost;
+  noteLosses(*a.state, now, reconstruction, kl, loss, a.beta1, a.beta2);
 }
 
 // In the order of engine.h's OptimizerKind, which is made of the same list.
@@ -102,19 +115,22 @@ struct Update {
   C learningRate, stepSize, inverseRoot, clip;
   C keepFirst, keepSecond, beta2, epsilon, momentum, weightDecay, l1, clipValue;
   int32_t kind, nesterov;
+  bool isPlain;  // the gradients are taken as they are, but for weight decay
 };
 
 // From the state, and the sum of the gradients' squares, which is read where the norm is cut.
 template <class C>
 __device__ inline Update<C> makeUpdate(const OptimizeArguments& a, double squares) {
   Update<C> u;
-  const double learningRate = a.schedule[a.state->index].learningRate;
-  u.learningRate = static_cast<C>(learningRate);
-  u.stepSize = static_cast<C>(learningRate / a.state->firstCorrection);
-  u.inverseRoot = static_cast<C>(1 / sqrt(a.state->secondCorrection));
-  // torch.nn.utils.clip_grad_norm_ adds this to the norm before it divides.
-  const double within = a.clipNorm / (sqrt(squares) + 1e-6);
-  u.clip = static_cast<C>(a.clipNorm > 0 && within < 1 ? within : 1.0);
+  u.learningRate = static_cast<C>(a.schedule[a.state->index].learningRate);
+  u.stepSize = static_cast<C>(a.state->stepSize);
+  u.inverseRoot = static_cast<C>(a.state->inverseRoot);
+  u.clip = 1;
+  if (a.clipNorm > 0) {
+    // torch.nn.utils.clip_grad_norm_ adds this to the norm before it divides.
+    const double within = a.clipNorm / (sqrt(squares) + 1e-6);
+    if (within < 1) u.clip = static_cast<C>(within);
+  }
   u.keepFirst = static_cast<C>(1 - a.beta1);
   u.keepSecond = static_cast<C>(1 - a.beta2);
   u.beta2 = static_cast<C>(a.beta2);
@@ -125,15 +141,22 @@ __device__ inline Update<C> makeUpdate(const OptimizeArguments& a, double square
   u.clipValue = static_cast<C>(a.clipValue);
   u.kind = a.kind;
   u.nesterov = a.nesterov;
+  u.isPlain = u.clip == 1 && u.clipValue <= 0 && u.l1 == 0;
   return u;
+}
+
+// The gradient as clipping and the L1 penalty leave it.
+template <class C>
+__device__ inline C reshaped(const Update<C>& u, C value, C g) {
+  g *= u.clip;
+  if (u.clipValue > 0) g = g > u.clipValue ? u.clipValue : (g < -u.clipValue ? -u.clipValue : g);
+  return g + (value > 0 ? u.l1 : (value < 0 ? -u.l1 : C(0)));
 }
 
 // The new value from the old one; m and v are the element's two moments. torch.optim's arithmetic.
 template <class C>
 __device__ inline C updated(const Update<C>& u, C value, C g, C& m, C& v) {
-  g *= u.clip;
-  if (u.clipValue > 0) g = g > u.clipValue ? u.clipValue : (g < -u.clipValue ? -u.clipValue : g);
-  if (u.l1 != 0) g += value > 0 ? u.l1 : (value < 0 ? -u.l1 : C(0));
+  if (!u.isPlain) g = reshaped(u, value, g);
   if (u.kind == kAdamW) {
     value -= u.learningRate * u.weightDecay * value;
   } else if (u.weightDecay != 0) {
@@ -148,20 +171,20 @@ __device__ inline C updated(const Update<C>& u, C value, C g, C& m, C& v) {
       const C magnitude = (g < 0 ? -g : g) + u.epsilon;
       const C kept = v * u.beta2;
       v = kept > magnitude ? kept : magnitude;
-      return value - u.stepSize * m / v;
+      return value - u.stepSize * quotient(m, v);
     }
     case kRmsProp: {
       v += (g * g - v) * u.keepSecond;
-      m = u.momentum * m + g / (sqrt(v) + u.epsilon);
+      m = u.momentum * m + quotient(g, root(v) + u.epsilon);
       return value - u.learningRate * m;
     }
     case kAdaGrad:
       v += g * g;
-      return value - u.learningRate * g / (sqrt(v) + u.epsilon);
+      return value - u.learningRate * quotient(g, root(v) + u.epsilon);
     default:
       m += (g - m) * u.keepFirst;
       v += (g * g - v) * u.keepSecond;
-      return value - u.stepSize * m / (sqrt(v) * u.inverseRoot + u.epsilon);
+      return value - u.stepSize * quotient(m, root(v) * u.inverseRoot + u.epsilon);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/perceptron.h"
 
+#include <algorithm>
 #include <type_traits>
 
 namespace torchvae {
@@ -41,8 +42,14 @@ int64_t PerceptronKernels::forwardBlocks(int64_t rows, int64_t columns) const {
   return tilesOf(kTiles[kind_.batchTile], rows, columns);
 }
 
-int64_t PerceptronKernels::latentBlocks(int64_t rows) const {
-  return (rows + kStripRows - 1) / kStripRows;
+int64_t PerceptronKernels::slices(int64_t rows, int64_t width) const {
+  constexpr int64_t kEnough = 256;  // blocks for a large device
+  const int64_t tiles = tilesOf(kTiles[kWideStrip], 1, width);
+  return std::clamp<int64_t>(kEnough / latentBlocks(rows, 1), 1, std::max<int64_t>(1, tiles));
+}
+
+int64_t PerceptronKernels::latentBlocks(int64_t rows, int64_t slices) const {
+  return (rows + kStripRows - 1) / kStripRows * slices;
 }
 
 int64_t PerceptronKernels::weightBlocks(int64_t in, int64_t out) const {
@@ -74,13 +81,17 @@ KernelKey PerceptronKernels::keyOf(Name name, int64_t optimizer) const {
   static constexpr const char* kNamesOf[] = {"forward", "latent", "output", "back", "latentBack", "weights"};
   if (name == kWeights) {
     return {"weights.cu",
-            {{"PRECISION", kind_.precision}, {"TILE", kind_.weightTile}, {"OPTIMIZER_KIND", optimizer}},
+            {{"PRECISION", kind_.precision},
+             {"TILE", kind_.weightTile},
+             {"VECTOR", kind_.vector},
+             {"OPTIMIZER_KIND", optimizer}},
             kNamesOf[name],
             sharedBytes(name)};
   }
   return {"perceptron.cu",
           {{"PRECISION", kind_.precision},
            {"TILE", kind_.batchTile},
+           {"VECTOR", kind_.vector},
            {"ENCODER_ACTIVATION", static_cast<int64_t>(kind_.encoder)},
            {"DECODER_ACTIVATION", static_cast<int64_t>(kind_.decoder)},
            {"LIKELIHOOD", kind_.likelihood}},
@@ -99,7 +110,7 @@ void PerceptronKernels::forward(const ForwardArguments& a) {
   launch(kForward, forwardBlocks(a.rows, a.out), a);
 }
 void PerceptronKernels::latent(const LatentArguments& a) {
-  launch(kLatent, latentBlocks(a.rows), a);
+  launch(kLatent, latentBlocks(a.rows, a.slices), a);
 }
 void PerceptronKernels::output(const OutputArguments& a) {
   launch(kOutput, forwardBlocks(a.rows, a.out), a);
@@ -108,7 +119,7 @@ void PerceptronKernels::back(const BackArguments& a) {
   launch(kBack, forwardBlocks(a.rows, a.in), a);
 }
 void PerceptronKernels::latentBack(const LatentBackArguments& a) {
-  launch(kLatentBack, latentBlocks(a.rows) + 1, a);
+  launch(kLatentBack, latentBlocks(a.rows, a.slices) + 1, a);
 }
 void PerceptronKernels::weights(const WeightsArguments& a, int64_t blocks) {
   launch(kWeights, blocks, a, a.update.kind);

@@ -20,6 +20,7 @@ namespace torchvae::kernels {
 struct Program {
   static constexpr Precision kPrecision = Precision(TORCHVAE_PRECISION);
   static constexpr int kTile = TORCHVAE_TILE;
+  static constexpr int kVector = TORCHVAE_VECTOR;
   static constexpr int32_t kEncoderActivation = TORCHVAE_ENCODER_ACTIVATION;
   static constexpr int32_t kDecoderActivation = TORCHVAE_DECODER_ACTIVATION;
   static constexpr int32_t kLikelihood = TORCHVAE_LIKELIHOOD;

@@ -16,6 +16,7 @@ struct PerceptronKind {
   ActivationKind encoder = ActivationKind::kIdentity, decoder = ActivationKind::kIdentity;
   kernels::LikelihoodKind likelihood = kernels::kBernoulli;
   int batchTile = 0, weightTile = 0;  // of kernels::kTiles
+  int vector = 1;                     // 4 where every row of weights is aligned to 16 bytes
 };
 
 class PerceptronKernels {
@@ -24,7 +25,10 @@ class PerceptronKernels {
 
   // Blocks that a kernel takes; of weights(), those of one layer.
   int64_t forwardBlocks(int64_t rows, int64_t columns) const;  // also of output(), back()
-  int64_t latentBlocks(int64_t rows) const;                    // latentBack() takes one more
+  // Of latent(): strips of rows times the slices that share out the layer of `width`; latentBack() takes one
+  // block more.
+  int64_t slices(int64_t rows, int64_t width) const;
+  int64_t latentBlocks(int64_t rows, int64_t slices) const;
   int64_t weightBlocks(int64_t in, int64_t out) const;
   // Tiles of output() side by side.
   int64_t outputTiles(int64_t columns) const;

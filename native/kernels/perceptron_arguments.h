@@ -59,6 +59,7 @@ struct LatentArguments {
   ForwardArguments hidden;  // of the decoder's first hidden layer, which takes z; its `out` is 0 for none
   uint32_t* magnitudes;
   int32_t rows, in, latent, xStride, zStride;
+  int32_t slices;  // blocks that take the same rows
 };
 
 // Back through the same: dz, the head's delta, and the delta of the encoder's last hidden layer, if it has
@@ -81,6 +82,7 @@ struct LatentBackArguments {
   double lossScale, lossConstant;  // of a row's loss: lossScale (sum) + lossConstant
   double beta1, beta2;
   int32_t rows, out, latent, deltaStride, headStride, lossTiles;
+  int32_t slices;  // blocks that take the same rows
 };
 
 // Of a layer: W's gradient is x^T delta, the bias's the column sums of delta.

@@ -14,23 +14,7 @@ struct Matrix {
   int rows, columns, stride;
 };
 
-// Begins to copy [kRows, kColumns] of `from` at (row, column) into rows of kStride; beyond its edges come
-// zeros.
-template <int kRows, int kColumns, int kStride, int kVector>
-__device__ inline void beginRectangle(float* to, const Matrix& from, int row, int column) {
-  constexpr int kAcross = kColumns / kVector;
-#pragma unroll kVector
-  for (int i = threadIdx.x; i < kRows * kAcross; i += kBlockThreads) {
-    const int r = i / kAcross;
-    const int c = i % kAcross * kVector;
-    const int left = from.columns - column - c;
-    const int valid = row + r >= from.rows || left <= 0 ? 0 : (left < kVector ? left : kVector);
-    const int64_t at = valid == 0 ? 0 : static_cast<int64_t>(row + r) * from.stride + column + c;
-    beginCopy<4 * kVector>(to + r * kStride + c, from.values + at, 4 * valid);
-  }
-}
-
-// A factor of a product, kWidth of whose rows or columns the tile takes.
+// A factor of a product, kWidth of whose rows or columns the tile takes, as its chunks lie in shared memory.
 template <Layout kLayout, int kWidth, int kDepth>
 struct Chunk {
   static constexpr int kFloats = chunkFloats(kLayout, kWidth, kDepth);
@@ -38,26 +22,73 @@ struct Chunk {
   static constexpr int kColumns = kLayout == kDepthAlongRows ? kDepth : kWidth;
   static constexpr int kStride = kLayout == kDepthAlongRows ? strideAlong(kDepth) : strideAcross(kWidth);
 
-  __device__ static void begin(float* to, const Matrix& from, int first, int depth) {
-    const int row = kLayout == kDepthAlongRows ? first : depth;
-    const int column = kLayout == kDepthAlongRows ? depth : first;
-    if (from.stride % 4 == 0) {
-      beginRectangle<kRows, kColumns, kStride, 4>(to, from, row, column);
-    } else {
-      beginRectangle<kRows, kColumns, kStride, 1>(to, from, row, column);
-    }
-  }
   __device__ static float at(const float* chunk, int index, int depth) {
     return kLayout == kDepthAlongRows ? chunk[index * kStride + depth] : chunk[depth * kStride + index];
   }
 };
 
-// Nothing more is done with a chunk than to multiply it.
-struct NoVisit {
-  __device__ void operator()(const float* /*right*/, int /*depth*/) const {}
+// Brings a factor's chunks to shared memory, one after another along the depth, kVector floats a copy; beyond
+// the factor's edges come zeros. A thread copies the same places of every chunk, so that a copy costs it few
+// instructions: of those, not of bytes, small products are made.
+template <Layout kLayout, int kWidth, int kDepth, int kVector>
+class Feed {
+  using Chunks = Chunk<kLayout, kWidth, kDepth>;
+  static constexpr int kAcross = Chunks::kColumns / kVector;  // copies to a row
+  static constexpr int kFit = kBlockThreads / kAcross;
+  static constexpr int kDown = kFit < Chunks::kRows ? kFit : Chunks::kRows;  // rows at a time
+  static constexpr int kTimes = (Chunks::kRows + kDown - 1) / kDown;
+
+ public:
+  // Chunks of rows, or columns, from `first` on.
+  __device__ Feed(const Matrix& from, int first) {
+    const int row = static_cast<int>(threadIdx.x) / kAcross;
+    const int column = static_cast<int>(threadIdx.x) % kAcross * kVector;
+    const int firstRow = kLayout == kDepthAlongRows ? first + row : row;
+    const int firstColumn = kLayout == kDepthAlongRows ? column : first + column;
+    place_ = row * Chunks::kStride + column;
+    from_ = from.values + static_cast<int64_t>(firstRow) * from.stride + firstColumn;
+    stride_ = from.stride;
+    rowsLeft_ = from.rows - firstRow;
+    columnsLeft_ = from.columns - firstColumn;
+    rowsOfChunk_ = row < kDown ? Chunks::kRows - row : 0;
+  }
+
+  // Begins to copy the next chunk.
+  __device__ void begin(float* chunk) {
+    const int columns = columnsLeft_ < 0 ? 0 : (columnsLeft_ < kVector ? columnsLeft_ : kVector);
+#pragma unroll
+    for (int i = 0; i < kTimes; ++i) {
+      constexpr bool isEven = kTimes * kDown == Chunks::kRows && kDown * kAcross == kBlockThreads;
+      if (isEven || i * kDown < rowsOfChunk_) {
+        beginCopy<4 * kVector>(chunk + place_ + i * kDown * Chunks::kStride, from_ + i * kDown * stride_,
+                               i * kDown < rowsLeft_ ? 4 * columns : 0);
+      }
+    }
+    if constexpr (kLayout == kDepthAlongRows) {
+      from_ += kDepth;
+      columnsLeft_ -= kDepth;
+    } else {
+      from_ += kDepth * stride_;
+      rowsLeft_ -= kDepth;
+    }
+  }
+
+ private:
+  const float* from_;
+  int stride_, place_, rowsLeft_, columnsLeft_, rowsOfChunk_;
 };
 
-template <Precision P, int kTile, Layout kLeft, Layout kRight>
+// Nothing more is done with a chunk than to multiply it.
+struct NoVisit {
+  __device__ void operator()(const float* /*right*/) const {}
+};
+// Nothing is done until the first chunk is there.
+struct NoErrand {
+  __device__ void operator()() const {}
+};
+
+// kRightVector: floats that the rows of the right factor, and so each copy of it, are aligned to.
+template <Precision P, int kTile, Layout kLeft, Layout kRight, int kRightVector = 4>
 struct Product {
   static constexpr TileShape kShape = kTiles[kTile];
   static constexpr int kRows = kShape.rows();
@@ -70,33 +101,44 @@ struct Product {
   using Sums = float[kShape.warpRows][kShape.warpColumns][4];
 
   // The tile at (row, column) of left x right. Leaves in `shared`, which must be free, the sums of every
-  // share of the depth; sum() gives a value. `visit` is called for each chunk with that of the right factor,
-  // by all threads. The first chunk of `right` is asked for before the kernel waits for the one before it.
-  template <class Visit = NoVisit>
+  // share of the depth; sums() gives some of them. `visit` is called for each chunk with that of the right
+  // factor, `errand` once while the first is on its way, both by all threads. The first chunks of `right` are
+  // asked for before the kernel waits for the one before it.
+  template <class Visit = NoVisit, class Errand = NoErrand>
   __device__ static void run(float* shared, const Matrix& left, const Matrix& right, int row, int column,
-                             int depth, Visit&& visit = {}) {
-    const auto stage = [&](int chunk) { return shared + chunk % kStages * (Left::kFloats + Right::kFloats); };
+                             int depth, const Visit& visit = {}, const Errand& errand = {}) {
     constexpr int kAhead = kStages - 1;
-    Sums sums = {};
-#pragma unroll 1
-    for (int chunk = -kAhead; chunk * kDepth < depth; ++chunk) {
-      if (chunk >= 0) {
-        awaitCopies<kAhead - 1>();
-        __syncthreads();  // the chunk is there, and nobody reads the one before it any more
-      }
-      const int next = chunk + kAhead;
-      const bool hasNext = next * kDepth < depth;
-      if (hasNext) Right::begin(stage(next) + Left::kFloats, right, column, next * kDepth);
-      if (next == 0) {
-        awaitPrevious();
-        admitNext();
-      }
-      if (hasNext) Left::begin(stage(next), left, row, next * kDepth);
+    constexpr int kStage = Left::kFloats + Right::kFloats;
+    const int chunks = (depth + kDepth - 1) / kDepth;
+    Feed<kLeft, kRows, kDepth, 4> ofLeft(left, row);
+    Feed<kRight, kColumns, kDepth, kRightVector> ofRight(right, column);
+    for (int i = 0; i < kAhead; ++i) {
+      if (i < chunks) ofRight.begin(shared + i * kStage + Left::kFloats);
+    }
+    awaitPrevious();
+    admitNext();
+    for (int i = 0; i < kAhead; ++i) {
+      if (i < chunks) ofLeft.begin(shared + i * kStage);
       closeCopies();
-      if (chunk < 0) continue;
-      const float* factors = stage(chunk);
-      multiplyChunk(sums, factors, factors + Left::kFloats, depth - chunk * kDepth);
-      visit(factors + Left::kFloats, depth - chunk * kDepth);
+    }
+    errand();
+    Sums sums = {};
+    float* now = shared;                    // the chunk to multiply
+    float* next = shared + kAhead * kStage;  // where the one begun now goes
+    float* const end = shared + kStages * kStage;
+#pragma unroll 1
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+      awaitCopies<kAhead - 1>();
+      __syncthreads();  // the chunk is there, and nobody reads the one before it any more
+      if (chunk + kAhead < chunks) {
+        ofRight.begin(next + Left::kFloats);
+        ofLeft.begin(next);
+      }
+      closeCopies();
+      multiplyChunk(sums, now, now + Left::kFloats);
+      visit(now + Left::kFloats);
+      now = now + kStage == end ? shared : now + kStage;
+      next = next + kStage == end ? shared : next + kStage;
     }
     awaitCopies<0>();
     __syncthreads();
@@ -104,13 +146,21 @@ struct Product {
     __syncthreads();
   }
 
-  // A value of the tile: the sum over the shares of the depth, always in one order.
-  __device__ static float sum(const float* shared, int row, int column) {
-    float sum = 0;
+  // Neighbouring values of a row: each the sum over the shares of the depth, always in one order.
+  template <int kCount>
+  __device__ static Floats<kCount> sums(const float* shared, int row, int column) {
+    const float* from = shared + row * kSumStride + column;
+    Floats<kCount> sums = *reinterpret_cast<const Floats<kCount>*>(from);
 #pragma unroll
-    for (int share = 0; share < kShape.deep; ++share)
-      sum += shared[share * kSumFloats + row * kSumStride + column];
-    return sum;
+    for (int share = 1; share < kShape.deep; ++share) {
+      const auto more = *reinterpret_cast<const Floats<kCount>*>(from + share * kSumFloats);
+#pragma unroll
+      for (int i = 0; i < kCount; ++i) sums.of[i] += more.of[i];
+    }
+    return sums;
+  }
+  __device__ static float sum(const float* shared, int row, int column) {
+    return sums<1>(shared, row, column).of[0];
   }
 
   // Where a warp's part begins.
@@ -123,13 +173,13 @@ struct Product {
             warp / kShape.deep % kShape.across * 8 * kShape.warpColumns, warp % kShape.deep};
   }
 
-  // `left` of the chunk's depth are there.
-  __device__ static void multiplyChunk(Sums& sums, const float* a, const float* b, int depth) {
+  // Beyond the product's depth there are zeros.
+  __device__ static void multiplyChunk(Sums& sums, const float* a, const float* b) {
     const int lane = threadIdx.x % 32;
     const Place at = place();
-#pragma unroll 2
-    for (int step = at.share * kStep<P>; step < kDepth; step += kShape.deep * kStep<P>) {
-      if (step >= depth) break;
+#pragma unroll
+    for (int i = 0; i < kDepth; i += kShape.deep * kStep<P>) {
+      const int step = i + at.share * kStep<P>;
       Factor<P, 4> left[kShape.warpRows];
       Factor<P, 2> right[kShape.warpColumns];
 #pragma unroll
@@ -164,18 +214,26 @@ struct Product {
   }
 };
 
-// The largest of all threads' values, in every thread; blocks of kBlockThreads.
-__device__ inline uint32_t blockMax(uint32_t value) {
-  __shared__ uint32_t ofWarp[kWarps];
-  for (int offset = 16; offset > 0; offset >>= 1) {
-    const uint32_t other = __shfl_xor_sync(0xffffffffu, value, offset);
-    value = other > value ? other : value;
-  }
+// The largest of all threads' values, for each of kCount kinds, in every thread; blocks of kBlockThreads.
+template <int kCount>
+__device__ inline void blockMax(uint32_t (&values)[kCount]) {
+  __shared__ uint32_t ofWarp[kWarps][kCount];
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) values[i] = warpMax(values[i]);
   __syncthreads();  // an earlier call's readers are done
-  if (threadIdx.x % 32 == 0) ofWarp[threadIdx.x / 32] = value;
+  if (threadIdx.x % 32 == 0) {
+    for (int i = 0; i < kCount; ++i) ofWarp[threadIdx.x / 32][i] = values[i];
+  }
   __syncthreads();
-  for (int warp = 0; warp < kWarps; ++warp) value = ofWarp[warp] > value ? ofWarp[warp] : value;
-  return value;
+#pragma unroll
+  for (int warp = 0; warp < kWarps; ++warp) {
+    for (int i = 0; i < kCount; ++i) values[i] = ofWarp[warp][i] > values[i] ? ofWarp[warp][i] : values[i];
+  }
+}
+__device__ inline uint32_t blockMax(uint32_t value) {
+  uint32_t values[1] = {value};
+  blockMax(values);
+  return values[0];
 }
 
 // |x| by its bits, which order like the numbers and put infinity and NaN above all of them.

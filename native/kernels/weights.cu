@@ -8,6 +8,7 @@ namespace torchvae::kernels {
 struct Program {
   static constexpr Precision kPrecision = Precision(TORCHVAE_PRECISION);
   static constexpr int kTile = TORCHVAE_TILE;
+  static constexpr int kVector = TORCHVAE_VECTOR;
   static constexpr int32_t kOptimizer = TORCHVAE_OPTIMIZER_KIND;
 };
 

@@ -13,43 +13,59 @@
 namespace torchvae::kernels {
 
 // Below this a gradient's square is finite too, with room to spare.
-constexpr double kGradientBound = 1e19;
-
-__device__ inline uint32_t largestOf(const uint32_t* magnitudes, int count) {
-  uint32_t largest = 0;
-  for (int i = threadIdx.x; i < count; i += kBlockThreads)
-    largest = magnitudes[i] > largest ? magnitudes[i] : largest;
-  return blockMax(largest);
-}
+constexpr float kGradientBound = 1e19f;
 
 // Whether every gradient of the batch is sure to be finite. The same in every thread of every block.
 __device__ inline bool areBounded(const WeightsArguments& a) {
-  const double activation = __uint_as_float(largestOf(a.activations, a.activationCount));
-  const double delta = __uint_as_float(largestOf(a.deltas, a.deltaCount));
-  const double input = a.inputMagnitude;
-  const double x = activation + (input > 1 ? input : 1.0);  // NaN stays NaN
-  return x * delta * a.update.rows < kGradientBound;
+  uint32_t largest[2] = {0, 0};
+  for (int i = threadIdx.x; i < a.activationCount; i += kBlockThreads)
+    largest[0] = a.activations[i] > largest[0] ? a.activations[i] : largest[0];
+  for (int i = threadIdx.x; i < a.deltaCount; i += kBlockThreads)
+    largest[1] = a.deltas[i] > largest[1] ? a.deltas[i] : largest[1];
+  blockMax(largest);
+  const float activation = __uint_as_float(largest[0]);
+  const float input = a.inputMagnitude;
+  const float x = activation + (input > 1 ? input : 1.0f);  // NaN stays NaN
+  return x * __uint_as_float(largest[1]) * static_cast<float>(a.update.rows) < kGradientBound;
 }
+
+// Of a tile's values in groups of kVector, those that one thread takes.
+template <class Tile, int kVector>
+constexpr int kGroupsOfThread =
+    (Tile::kRows * Tile::kColumns / kVector + kBlockThreads - 1) / kBlockThreads;
 
 // A thread's parameters of a tile as they were when the kernel began, asked for early.
-template <class Tile>
+template <class Tile, int kVector>
 struct HeldTile {
-  static constexpr int kCount = Tile::kRows * Tile::kColumns / kBlockThreads;
-  float value[kCount], first[kCount], second[kCount];
+  static constexpr int kCount = kGroupsOfThread<Tile, kVector>;
+  Floats<kVector> value[kCount], first[kCount], second[kCount];
 };
 
-__device__ inline void storeUpdated(const OptimizeArguments& a, int64_t at, float value, float m, float v) {
-  static_cast<float*>(a.values)[at] = value;
-  static_cast<float*>(a.first)[at] = m;
-  static_cast<float*>(a.second)[at] = v;
-  if (a.shadow != nullptr) static_cast<Bf16*>(a.shadow)[at] = toBf16(value);
+template <int kVector>
+__device__ inline Floats<kVector> held(const void* values, int64_t at) {
+  return loadFromL2(reinterpret_cast<const Floats<kVector>*>(static_cast<const float*>(values) + at));
+}
+template <int kVector>
+__device__ inline void put(void* values, int64_t at, const Floats<kVector>& new_) {
+  *reinterpret_cast<Floats<kVector>*>(static_cast<float*>(values) + at) = new_;
 }
 
-// A parameter's update from its gradient.
+// The update of neighbouring parameters by their gradients.
+template <int kVector>
+__device__ inline void updateAt(const OptimizeArguments& a, const Update<float>& u, int64_t at,
+                                const Floats<kVector>& g, Floats<kVector> value, Floats<kVector> first,
+                                Floats<kVector> second) {
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) {
+    value.of[i] = updated(u, value.of[i], g.of[i], first.of[i], second.of[i]);
+    if (a.shadow != nullptr) static_cast<Bf16*>(a.shadow)[at + i] = toBf16(value.of[i]);
+  }
+  put(a.values, at, value);
+  put(a.first, at, first);
+  put(a.second, at, second);
+}
 __device__ inline void updateAt(const OptimizeArguments& a, const Update<float>& u, int64_t at, float g) {
-  float m = static_cast<float*>(a.first)[at], v = static_cast<float*>(a.second)[at];
-  const float value = updated(u, static_cast<float*>(a.values)[at], g, m, v);
-  storeUpdated(a, at, value, m, v);
+  updateAt<1>(a, u, at, {g}, held<1>(a.values, at), held<1>(a.first, at), held<1>(a.second, at));
 }
 
 // By the block that ends last, where the gradients are in memory. Returns whether they are finite.
@@ -91,91 +107,114 @@ __device__ inline WeightTile weightTileOf(const WeightsArguments& a) {
   return {a.layer[l], own / across * Tile::kRows, own % across * Tile::kColumns};
 }
 
-// Calls body(k, place in the flat parameters, row and column in the tile) for the tile's values k of this
-// thread.
-template <class Tile, class Body>
+// Calls body(k, place in the flat parameters, row and column in the tile) for the tile's groups of kVector
+// neighbouring values that are this thread's, the kth.
+template <class Tile, int kVector, class Body>
 __device__ inline void forWeights(const WeightTile& tile, const Body& body) {
+  constexpr int kAcross = Tile::kColumns / kVector;
 #pragma unroll
-  for (int k = 0; k < Tile::kRows * Tile::kColumns / kBlockThreads; ++k) {
+  for (int k = 0; k < kGroupsOfThread<Tile, kVector>; ++k) {
     const int i = k * kBlockThreads + static_cast<int>(threadIdx.x);
-    const int m = i / Tile::kColumns;
-    const int n = i % Tile::kColumns;
-    if (tile.row + m < tile.layer.in && tile.column + n < tile.layer.out) {
+    const int m = i / kAcross;
+    const int n = i % kAcross * kVector;
+    if (m < Tile::kRows && tile.row + m < tile.layer.in && tile.column + n < tile.layer.out) {
       body(k, tile.layer.weight + static_cast<int64_t>(tile.row + m) * tile.layer.out + tile.column + n, m,
            n);
     }
   }
 }
 
-// The gradients of a tile, and of the biases above it. At once they are used up; else they are written, and
-// the sum of their squares is returned.
-template <class Program, class Tile>
-__device__ inline double takeTile(const WeightsArguments& a, const WeightTile& tile, const Update<float>& u,
-                                  bool atOnce, const HeldTile<Tile>& held, float* shared) {
-  const WeightLayer& layer = tile.layer;
-  float bias = 0;
-  const int unit = threadIdx.x;
-  const bool hasBias = tile.row == 0 && unit < Tile::kColumns && tile.column + unit < layer.out;
-  Tile::run(shared, {layer.x, a.update.rows, layer.in, layer.xStride},
-            {layer.delta, a.update.rows, layer.out, layer.deltaStride}, tile.row, tile.column, a.update.rows,
-            [&](const float* delta, int depth) {
-              if (!hasBias) return;
-              for (int k = 0; k < Tile::kDepth && k < depth; ++k) bias += Tile::Right::at(delta, unit, k);
-            });
+// What is to be done with the batch's gradients.
+enum Verdict {
+  kApply,  // they are sure to be finite: each tile is used up at once
+  kWrite,  // they go to memory, to be judged there
+  kLeave,  // the batch does not count: its loss is not finite, or the run has stopped
+};
+
+__device__ inline Verdict judged(const WeightsArguments& a) {
+  if (a.mode != kUpdateAtOnce) return kWrite;
+  const StepState& state = *a.update.state;
+  if (state.stopped != 0 || !finite(state.batchLoss)) return kLeave;
+  return areBounded(a) ? kApply : kWrite;
+}
+
+// Writes a tile's gradients and its biases'; returns the sum of their squares over the block.
+template <class Tile>
+__device__ inline double writeTile(const WeightsArguments& a, const WeightTile& tile, const float* shared,
+                                   const float* bias) {
   double squares = 0;
   const auto write = [&](int64_t at, float g) {
     a.gradients[at] = g;
     squares += static_cast<double>(g * g);
   };
-  forWeights<Tile>(tile, [&](int k, int64_t at, int m, int n) {
-    const float g = Tile::sum(shared, m, n);
-    if (!atOnce) return write(at, g);
-    float first = held.first[k], second = held.second[k];
-    const float value = updated(u, held.value[k], g, first, second);
-    storeUpdated(a.update, at, value, first, second);
-  });
-  if (!hasBias) return squares;
-  const int64_t at = layer.bias + tile.column + unit;
-  if (atOnce) {
-    updateAt(a.update, u, at, bias);
-  } else {
-    write(at, bias);
+#pragma unroll 1
+  for (int i = threadIdx.x; i < Tile::kRows * Tile::kColumns; i += kBlockThreads) {
+    const int m = i / Tile::kColumns;
+    const int n = i % Tile::kColumns;
+    if (tile.row + m < tile.layer.in && tile.column + n < tile.layer.out) {
+      write(tile.layer.weight + static_cast<int64_t>(tile.row + m) * tile.layer.out + tile.column + n,
+            Tile::sum(shared, m, n));
+    }
   }
-  return squares;
+  if (bias != nullptr) write(tile.layer.bias + tile.column + static_cast<int>(threadIdx.x), *bias);
+  return blockSum(squares);
 }
 
 // Grid: the tiles of all layers' weights, in turn.
 template <class Program>
 __device__ inline void weights(const WeightsArguments& a) {
+  constexpr int kVector = Program::kVector;
   using Tile = Product<Program::kPrecision, Program::kTile, kDepthAlongColumns, kDepthAlongColumns>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   __shared__ Update<float> ofAll;
   const WeightTile tile = weightTileOf<Tile>(a);
-  HeldTile<Tile> held = {};
+  const WeightLayer& layer = tile.layer;
   const bool isUpdate = a.mode == kUpdateAtOnce;
+  HeldTile<Tile, kVector> before = {};
   if (isUpdate) {
     // Last written a step ago: the kernels between have waited for that.
-    forWeights<Tile>(tile, [&](int k, int64_t at, int /*m*/, int /*n*/) {
-      held.value[k] = loadFromL2(static_cast<const float*>(a.update.values) + at);
-      held.first[k] = loadFromL2(static_cast<const float*>(a.update.first) + at);
-      held.second[k] = loadFromL2(static_cast<const float*>(a.update.second) + at);
+    forWeights<Tile, kVector>(tile, [&](int k, int64_t at, int /*m*/, int /*n*/) {
+      before.value[k] = held<kVector>(a.update.values, at);
+      before.first[k] = held<kVector>(a.update.first, at);
+      before.second[k] = held<kVector>(a.update.second, at);
     });
   }
   awaitPrevious();
   admitNext();
-  StepState& state = *a.update.state;
-  const bool isLive = !isUpdate || (state.stopped == 0 && finite(state.batchLoss));
-  const bool atOnce = isUpdate && isLive && areBounded(a);
-  if (isUpdate && threadIdx.x == 0) ofAll = makeUpdate<float>(a.update, 0);
-  __syncthreads();
+  const int unit = threadIdx.x;
+  const bool hasBias = tile.row == 0 && unit < Tile::kColumns && tile.column + unit < layer.out;
+  float bias = 0;
+  Verdict verdict = kWrite;
+  Tile::run(
+      shared, {layer.x, a.update.rows, layer.in, layer.xStride},
+      {layer.delta, a.update.rows, layer.out, layer.deltaStride}, tile.row, tile.column, a.update.rows,
+      [&](const float* delta) {
+        if (!hasBias) return;
+#pragma unroll 8
+        for (int k = 0; k < Tile::kDepth; ++k) bias += Tile::Right::at(delta, unit, k);
+      },
+      [&] {
+        if (isUpdate && threadIdx.x == 0) ofAll = makeUpdate<float>(a.update, 0);
+        verdict = judged(a);
+        // Every block has then read what it needs of the state.
+        if (verdict == kApply && isLastBlock(*a.update.state) && threadIdx.x == 0) endStep(a.update, true);
+      });
   Update<float> u = ofAll;
   u.kind = Program::kOptimizer;
-  if (isLive) {
-    const double squares = blockSum(takeTile<Program, Tile>(a, tile, u, atOnce, held, shared));
+  if (verdict == kApply) {
+    forWeights<Tile, kVector>(tile, [&](int k, int64_t at, int m, int n) {
+      updateAt<kVector>(a.update, u, at, Tile::template sums<kVector>(shared, m, n), before.value[k],
+                        before.first[k], before.second[k]);
+    });
+    if (hasBias) updateAt(a.update, u, layer.bias + tile.column + unit, bias);
+    return;
+  }
+  if (verdict == kWrite) {
+    const double squares = writeTile<Tile>(a, tile, shared, hasBias ? &bias : nullptr);
     if (threadIdx.x == 0) a.squares[blockIdx.x] = squares;
   }
-  if (!isUpdate || !isLastBlock(state)) return;
-  const bool isFinite = atOnce || (isLive && updateByGradients(a, u));
+  if (!isUpdate || !isLastBlock(*a.update.state)) return;
+  const bool isFinite = verdict == kWrite && updateByGradients(a, u);
   __syncthreads();
   if (threadIdx.x == 0) endStep(a.update, isFinite);
 }

@@ -64,12 +64,11 @@ void GraphExecutor::runStep(int64_t rows, StepObserver* observer) {
   step_.differentiate({*data_, order_, 0, rows, {}, seed_, 0, &clock_});
   step_.judge(clock_);
   if (observer == nullptr) return step_.update(clock_);
-  const auto skipped = [&] { return clock_.counter(offsetof(StepState, skipped)).item<int64_t>(); };
-  const int64_t before = skipped();
   step_.makeGradients();
+  skippedBefore_ = clock_.counter(offsetof(StepState, skipped)).clone();
   observer->begin();
   step_.update(clock_);
-  if (skipped() == before) observer->end();
+  observer->end();
 }
 
 // Sends off at most `steps` steps of this shape; returns how many.
@@ -112,7 +111,7 @@ StepState GraphExecutor::readState() const {
 
 // Moves `now` and `result.steps` along, as far as the device has come.
 void GraphExecutor::runSteps(const TrainChunk& chunk, const at::Tensor& order, StepObserver& observer,
-                             StepState& now, TrainResult& result) {
+                             const std::function<void()>& meanwhile, StepState& now, TrainResult& result) {
   const int64_t wholeBatches = rows_ / batchSize_;
   while (result.steps < chunk.steps && result.reason == StopReason::kDone) {
     const int64_t steps = std::min(chunk.steps - result.steps, kScheduleRows);
@@ -134,6 +133,7 @@ void GraphExecutor::runSteps(const TrainChunk& chunk, const at::Tensor& order, S
         sent += whole > 0 ? advance(whole_, std::min(alike, whole)) : advance(last_, 1);
       }
     }
+    if (result.steps + steps == chunk.steps) meanwhile();
     now = readState();
     result.steps += now.index;
     if (now.stopped != 0) result.reason = StopReason::kNonFinite;
@@ -152,11 +152,12 @@ std::vector<std::string> GraphExecutor::faults(const TrainChunk& chunk, const at
 }
 
 TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,
-                               int64_t& step) {
+                               int64_t& step, const std::function<void()>& meanwhile) {
   data_ = &data;
   CudaPart& part = context_.kernels->part();
   const std::unique_ptr<TimeMark> begin = part.mark();
   StepObserver observer(parameters_);
+  skippedBefore_.reset();
   TrainResult result;
   StepState now{};
   now.step = step;
@@ -172,7 +173,7 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   }
   clock_.bytes.copy_(bytesOf(&now, sizeof now));
   try {
-    runSteps(chunk, order, observer, now, result);
+    runSteps(chunk, order, observer, meanwhile, now, result);
   } catch (...) {
     // The updates that were sent off before are in the weights, so the count of steps must have them too.
     step = readState().step;
@@ -190,8 +191,8 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   if (now.stopped != 0) {
     result.faults =
         faults(chunk, order, now.batch, now.step, chunk.schedule[static_cast<size_t>(result.steps)]);
-  } else {
-    result.norms = observer.take();
+  } else if (skippedBefore_.defined() && skippedBefore_.item<int64_t>() == now.skipped) {
+    result.norms = observer.take();  // nothing is known of an update that was skipped
   }
   result.seconds = part.mark()->since(*begin);
   return result;

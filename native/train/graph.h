@@ -5,6 +5,7 @@
 // and the host reads the sums once a chunk.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "cuda_part.h"
@@ -34,9 +35,10 @@ class GraphExecutor {
   bool fits(const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings) const;
 
   // Runs `chunk` over `order` and moves `step` along. From the first step whose loss or gradient is not
-  // finite, the device leaves the weights as they are.
+  // finite, the device leaves the weights as they are. `meanwhile` is done by the host when all steps are
+  // sent off, before it waits for the device.
   TrainResult run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,
-                  int64_t& step);
+                  int64_t& step, const std::function<void()>& meanwhile);
 
  private:
   // Batches of one number of rows: the epoch's whole ones, or its last.
@@ -49,8 +51,8 @@ class GraphExecutor {
   void runStep(int64_t rows, StepObserver* observer = nullptr);
   int64_t advance(Shape& shape, int64_t steps);
   void start(const TrainChunk& chunk, const at::Tensor& order, int64_t done, int64_t steps);
-  void runSteps(const TrainChunk& chunk, const at::Tensor& order, StepObserver& observer, StepState& now,
-                TrainResult& result);
+  void runSteps(const TrainChunk& chunk, const at::Tensor& order, StepObserver& observer,
+                const std::function<void()>& meanwhile, StepState& now, TrainResult& result);
   StepState readState() const;
   std::vector<std::string> faults(const TrainChunk& chunk, const at::Tensor& order, int64_t batch,
                                   int64_t step, const StepSchedule& schedule);
@@ -70,6 +72,7 @@ class GraphExecutor {
   at::Tensor order_;  // int64 [examples]
   DeviceClock clock_;
   Shape whole_, last_;
+  at::Tensor skippedBefore_;  // the count of skipped updates when the present run's observed step began
 };
 
 }  // namespace torchvae

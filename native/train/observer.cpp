@@ -1,35 +1,49 @@
 #include "train/observer.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/stack.h>
 
 #include <cmath>
 
 namespace torchvae {
 namespace {
 
-double normOf(const at::Tensor& tensor) {
-  return std::sqrt(tensor.to(c10::kDouble).square().sum().item<double>());
+// The norm of each parameter's part of `flat`, which lies as the parameters do: double [entries].
+at::Tensor normsOf(const Parameters& parameters, const at::Tensor& flat) {
+  std::vector<at::Tensor> parts;
+  for (const auto& [name, shape, slot, init] : parameters.entries()) {
+    const at::Tensor part = flat.as_strided(slot.sizes, slot.strides, slot.offset);
+    // A part with gaps would cost every one its place in the one kernel for all.
+    parts.push_back(part.is_non_overlapping_and_dense() ? part : part.contiguous());
+  }
+  return at::stack(at::_foreach_norm(parts, 2, c10::kDouble));
 }
 
 }  // namespace
 
 void StepObserver::begin() {
   before_ = parameters_.values.clone();
-  norms_.clear();
-  for (const ParameterEntry& entry : parameters_.entries()) {
-    norms_.push_back(
-        {entry.name, normOf(parameters_.gradient(entry.slot)), 0, normOf(parameters_.value(entry.slot))});
-  }
+  gradients_ = normsOf(parameters_, parameters_.gradients);
+  values_ = normsOf(parameters_, parameters_.values);
+  updates_.reset();
 }
 
 void StepObserver::end() {
-  const at::Tensor change = parameters_.values - before_;
-  const std::vector<ParameterEntry>& entries = parameters_.entries();
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const Slot& slot = entries[i].slot;
-    norms_[i].update = normOf(change.as_strided(slot.sizes, slot.strides, slot.offset));
-  }
+  updates_ = normsOf(parameters_, parameters_.values - before_);
   before_.reset();
+}
+
+std::vector<TensorNorms> StepObserver::take() {
+  std::vector<TensorNorms> norms;
+  if (!updates_.defined()) return norms;
+  const at::Tensor read = at::stack({gradients_, updates_, values_}, 1).cpu();
+  const double* values = read.const_data_ptr<double>();
+  for (const ParameterEntry& entry : parameters_.entries()) {
+    norms.push_back({entry.name, values[0], values[1], values[2]});
+    values += 3;
+  }
+  return norms;
 }
 
 std::vector<std::string> faultsOf(const LossSums& before, const LossSums& after,

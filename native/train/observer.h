@@ -13,21 +13,19 @@
 namespace torchvae {
 
 // Looks at one step: begin() when parameters.gradients holds its gradients, end() after the update, if there
-// was one.
+// was one. On a device nothing waits for the norms before they are taken.
 class StepObserver {
  public:
   explicit StepObserver(const Parameters& parameters) : parameters_(parameters) {}
   void begin();
   void end();
   // Of the step between the last begin() and end(), one for each parameter; empty if there was none.
-  std::vector<TensorNorms> take() {
-    return before_.defined() ? std::vector<TensorNorms>() : std::move(norms_);
-  }
+  std::vector<TensorNorms> take();
 
  private:
   const Parameters& parameters_;
   at::Tensor before_;  // the weights, between begin() and end()
-  std::vector<TensorNorms> norms_;
+  at::Tensor gradients_, updates_, values_;  // norms, double [entries]; updates_ from end() on
 };
 
 // The losses and gradients that are not finite, for a batch whose losses took `before` to `after`; see

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "random/philox.h"
 #include "store/optimizer.h"
@@ -96,24 +97,37 @@ TrainResult Trainer::run(const TrainChunk& chunk, int64_t& step) {
     executor_ = std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store.model, data,
                                                 model_.seed, chunk.batchSize, chunk.optimizer, model_.terms);
   }
-  return executor_->run(chunk, data, order, step);
+  // A permutation takes as long as many a step.
+  return executor_->run(chunk, data, order, step, [&] { prepareNext(chunk); });
+}
+
+bool Trainer::Order::serves(const TrainChunk& chunk, int64_t itsEpoch) const {
+  return indices.defined() && indices.size(0) == chunk.data->rows() && seed == chunk.orderSeed &&
+         epoch == itsEpoch && shuffle == chunk.shuffle;
+}
+
+Trainer::Order Trainer::makeOrder(const TrainChunk& chunk, int64_t epoch) {
+  const int64_t rows = chunk.data->rows();
+  at::Tensor indices = at::arange(rows, c10::TensorOptions().dtype(c10::kLong));
+  if (chunk.shuffle) {
+    const auto drawn = permutation({chunk.orderSeed, Stream::kOrder, static_cast<uint64_t>(epoch)}, rows);
+    std::copy(drawn.begin(), drawn.end(), indices.data_ptr<int64_t>());
+  }
+  return {chunk.orderSeed, epoch, chunk.shuffle, std::move(indices)};
 }
 
 const at::Tensor& Trainer::orderOf(const TrainChunk& chunk) {
-  const int64_t rows = chunk.data->rows();
-  const bool isKnown = order_.indices.defined() && order_.indices.size(0) == rows &&
-                       order_.seed == chunk.orderSeed && order_.epoch == chunk.epoch &&
-                       order_.shuffle == chunk.shuffle;
-  if (!isKnown) {
-    at::Tensor indices = at::arange(rows, c10::TensorOptions().dtype(c10::kLong));
-    if (chunk.shuffle) {
-      const auto drawn =
-          permutation({chunk.orderSeed, Stream::kOrder, static_cast<uint64_t>(chunk.epoch)}, rows);
-      std::copy(drawn.begin(), drawn.end(), indices.data_ptr<int64_t>());
-    }
-    order_ = {chunk.orderSeed, chunk.epoch, chunk.shuffle, indices.to(model_.context.device)};
+  if (!order_.serves(chunk, chunk.epoch)) {
+    order_ = next_.serves(chunk, chunk.epoch) ? std::exchange(next_, {}) : makeOrder(chunk, chunk.epoch);
+    order_.indices = order_.indices.to(model_.context.device);
   }
   return order_.indices;
+}
+
+void Trainer::prepareNext(const TrainChunk& chunk) {
+  const int64_t rows = chunk.data->rows();
+  const bool endsEpoch = (chunk.firstStep + chunk.steps) * chunk.batchSize >= rows;
+  if (endsEpoch && !next_.serves(chunk, chunk.epoch + 1)) next_ = makeOrder(chunk, chunk.epoch + 1);
 }
 
 // A step that is refused on the device must leave all as it was, and running statistics do not wait.

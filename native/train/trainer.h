@@ -29,19 +29,25 @@ class Trainer {
   TrainResult run(const TrainChunk& chunk, int64_t& step);
 
  private:
+  // The order in which an epoch's batches take the examples.
+  struct Order {
+    uint64_t seed = 0;
+    int64_t epoch = -1;
+    bool shuffle = false;
+    at::Tensor indices;  // int64 [examples]
+
+    bool serves(const TrainChunk& chunk, int64_t itsEpoch) const;
+  };
+  static Order makeOrder(const TrainChunk& chunk, int64_t epoch);
   const at::Tensor& orderOf(const TrainChunk& chunk);
+  void prepareNext(const TrainChunk& chunk);
   bool isCapturable(const OptimizerSettings& settings) const;
   TrainResult loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step);
 
   Trained model_;
   std::unique_ptr<GraphExecutor> executor_;  // on a device with fused kernels
-  // The order of the epoch that was asked for last.
-  struct Order {
-    uint64_t seed = 0;
-    int64_t epoch = -1;
-    bool shuffle = false;
-    at::Tensor indices;
-  } order_;
+  Order order_;  // of the epoch that was asked for last, on the model's device
+  Order next_;   // of the epoch after it, on the host
 };
 
 }  // namespace torchvae

@@ -60,14 +60,16 @@ const std::vector<std::string> kKernelsOfPerceptron = {
 };
 
 // The constants are those of kernels/perceptron.cpp.
-std::vector<std::string> perceptron(int precision, int tile, int encoder, int decoder, int likelihood) {
+std::vector<std::string> perceptron(int precision, int tile, int encoder, int decoder, int likelihood,
+                                    int vector = 4) {
   return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(tile),
+          "VECTOR=" + std::to_string(vector),
           "ENCODER_ACTIVATION=" + std::to_string(encoder), "DECODER_ACTIVATION=" + std::to_string(decoder),
           "LIKELIHOOD=" + std::to_string(likelihood)};
 }
-std::vector<std::string> weights(int precision, int tile, int optimizer) {
+std::vector<std::string> weights(int precision, int tile, int optimizer, int vector = 4) {
   return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(tile),
-          "OPTIMIZER_KIND=" + std::to_string(optimizer)};
+          "VECTOR=" + std::to_string(vector), "OPTIMIZER_KIND=" + std::to_string(optimizer)};
 }
 
 std::vector<Case> allCases() {
@@ -87,6 +89,9 @@ std::vector<Case> allCases() {
   cases.push_back({"batch-256", "perceptron.cu", perceptron(0, 1, 2, 4, 2), kKernelsOfPerceptron});
   cases.push_back({"batch-512", "perceptron.cu", perceptron(0, 2, 7, 8, 1), kKernelsOfPerceptron});
   cases.push_back({"batch-1024", "perceptron.cu", perceptron(0, 3, 1, 1, 3), kKernelsOfPerceptron});
+  // Widths that are no multiple of 4.
+  cases.push_back({"odd", "perceptron.cu", perceptron(0, 0, 1, 1, 0, 1), kKernelsOfPerceptron});
+  cases.push_back({"odd", "weights.cu", weights(0, 3, 1, 1), {"weights"}});
   for (int optimizer = 0; optimizer < 6; ++optimizer)
     cases.push_back({"optimizer", "weights.cu", weights(0, optimizer % 4, optimizer), {"weights"}});
   return cases;

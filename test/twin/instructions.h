@@ -2,12 +2,18 @@
 // compute. Included where CUDA's words have their meanings (kernels.cpp).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
 #include <vector>
 
 namespace torchvae::kernels {
+
+template <int kCount>
+struct alignas(4 * kCount) Floats {
+  float of[kCount];
+};
 
 // The factors of a warp's product, as matrices: of a the rows, of b the columns. In double, so that sums are
 // exact but for their last rounding.
@@ -117,8 +123,23 @@ void awaitCopies() {
 inline void awaitPrevious() {}
 inline void admitNext() {}
 
-inline float loadFromL2(const float* p) {
+template <class T>
+T loadFromL2(const T* p) {
   return *p;
+}
+
+template <class C>
+C quotient(C x, C y) {
+  return x / y;
+}
+template <class C>
+C root(C x) {
+  return std::sqrt(x);
+}
+
+inline uint32_t warpMax(uint32_t value) {
+  for (int lanes = 16; lanes > 0; lanes >>= 1) value = std::max(value, __shfl_xor_sync(0xffffffffu, value, lanes));
+  return value;
 }
 
 #define TORCHVAE_DYNAMIC_SHARED(name) float* const name = torchvae::twin::dynamicShared()

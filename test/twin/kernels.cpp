@@ -84,10 +84,11 @@ namespace {
 struct Choices {
   static inline int32_t kEncoderActivation, kDecoderActivation, kLikelihood, kOptimizer;
 };
-template <Precision P, int kTileChoice>
+template <Precision P, int kTileChoice, int kVectorChoice>
 struct Program : Choices {
   static constexpr Precision kPrecision = P;
   static constexpr int kTile = kTileChoice;
+  static constexpr int kVector = kVectorChoice;
 };
 
 int64_t constantOf(const KernelKey& key, const std::string& name) {
@@ -118,19 +119,23 @@ TwinKernel kernelOf(const KernelKey& key) {
   };
 }
 
-template <Precision P>
+template <Precision P, int kVector>
 TwinKernel kernelOf(const KernelKey& key) {
   static_assert(kTileChoices == 4);
   switch (constantOf(key, "TILE")) {
     case 0:
-      return kernelOf<Program<P, 0>>(key);
+      return kernelOf<Program<P, 0, kVector>>(key);
     case 1:
-      return kernelOf<Program<P, 1>>(key);
+      return kernelOf<Program<P, 1, kVector>>(key);
     case 2:
-      return kernelOf<Program<P, 2>>(key);
+      return kernelOf<Program<P, 2, kVector>>(key);
     default:
-      return kernelOf<Program<P, 3>>(key);
+      return kernelOf<Program<P, 3, kVector>>(key);
   }
+}
+template <Precision P>
+TwinKernel kernelOf(const KernelKey& key) {
+  return constantOf(key, "VECTOR") == 4 ? kernelOf<P, 4>(key) : kernelOf<P, 1>(key);
 }
 
 }  // namespace

@@ -377,7 +377,7 @@ void testGradients() {
       StepState state{};
       state.step = 4;
       const auto before = doubles(flat);
-      const std::vector<ScheduleRow> schedule{{0, 0.25, 0, 0}};
+      const std::vector<ScheduleRow> schedule{{1e-3, 0.25, 0, 0}};
       kernelsOf.finishGradients(parts, rows, flat, partials, {losses, kls, {}, {}}, {}, &state,
                                 schedule.data());
       const auto after = doubles(flat);
@@ -402,8 +402,8 @@ void testGradients() {
       double sum = 0;
       for (const double value : doubles(losses)) sum += value;
       NEAR(state.batchReconstruction, sum, 1e-12);
-      NEAR(state.firstCorrection, 1 - std::pow(0.9, 5), 1e-14);
-      NEAR(state.secondCorrection, 1 - std::pow(0.999, 5), 1e-14);
+      NEAR(state.stepSize, 1e-3 / (1 - std::pow(0.9, 5)), 1e-14);
+      NEAR(state.inverseRoot, 1 / std::sqrt(1 - std::pow(0.999, 5)), 1e-14);
       double divergence = 0;
       for (const double value : doubles(kls)) divergence += value;
       NEAR(state.batchKl, divergence, 1e-12);
