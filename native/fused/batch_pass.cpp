@@ -50,7 +50,7 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
       encoder_(context, parameters, plan.encoder, capacity, {training, true, true}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity,
             {training, false, plan.encoder.empty()}),
-      decoder_(context, parameters, plan.decoder, capacity, {training, false}),
+      decoder_(context, parameters, plan.decoder, capacity, {training, false, false, true}),
       klCost_(context, spec.objective, spec.latentSize) {
   if (!training) return;
   zGradient_ = makeActivations(context, capacity, spec.latentSize + labels.decoder, ProductRole::kResult);
@@ -77,7 +77,7 @@ void BatchPass::decode(int64_t rows) {
 }
 
 void BatchPass::reconstruct(int64_t rows, bool withGradient) {
-  likelihood_.negativeLogProb(context_, x.value, decoded_->value, rows, reconstruction,
+  likelihood_.negativeLogProb(context_, x.value, *decoded_, rows, reconstruction,
                               withGradient ? &decoder_.outputGradient() : nullptr);
 }
 

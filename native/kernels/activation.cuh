@@ -1,7 +1,7 @@
 // Activations and their slopes, made of interface/activations.h.
 #pragma once
 
-#include "numbers.cuh"
+#include "columns.cuh"
 
 namespace torchvae::kernels {
 
@@ -67,26 +67,76 @@ __device__ inline C slopeFrom(int32_t activation, C kept) {
   return slopeAt(activation, kept, kept);
 }
 
-template <class T>
-__device__ inline void activate(const ActivateArguments& a) {
-  const T* from = static_cast<const T*>(a.from);
-  const T* bias = static_cast<const T*>(a.bias);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride) {
-    const Compute<T> added = bias == nullptr ? Compute<T>(0) : load(bias, i % a.columns);
-    const Compute<T> x = load(from, i) + added;
-    if (a.slope != nullptr) store(static_cast<T*>(a.slope), i, slopeAt(a.kind, x, Compute<T>(0)));
-    store(static_cast<T*>(a.y), i, activated(a.kind, x));
+// An activation that is known when the kernel is compiled.
+template <int32_t kActivation>
+struct KnownActivation {
+  __device__ constexpr operator int32_t() const { return kActivation; }
+};
+template <class Body>
+__device__ inline void withActivation(int32_t activation, const Body& body) {
+  switch (activation) {
+#define TORCHVAE_ACTIVATION(kind, name, kept, tensor, value, slope) \
+  case kind:                                                        \
+    return body(KnownActivation<kind>());
+#include "activations.h"
+#undef TORCHVAE_ACTIVATION
   }
 }
 
+template <class T, int N, class Kind>
+__device__ inline void activateColumns(const ActivateArguments& a, Kind kind) {
+  using C = Compute<T>;
+  const ColumnPlace place = placeIn<N>(a.walk, blockIdx.x, gridDim.x);
+  C bias[N] = {};
+  if (a.bias != nullptr && place.line < a.walk.lines) loadColumns<T, N>(a.bias, place.column, bias);
+  for (int64_t line = place.line; line < a.walk.lines; line += place.step) {
+    const int64_t at = line * a.walk.columns + place.column;
+    C x[N], made[N];
+    loadColumns<T, N>(a.from, at, x);
+#pragma unroll
+    for (int k = 0; k < N; ++k) x[k] += bias[k];
+#pragma unroll
+    for (int k = 0; k < N; ++k) made[k] = activated(kind, x[k]);
+    storeColumns<T, N>(a.y, at, made);
+    if (a.slope == nullptr) continue;
+#pragma unroll
+    for (int k = 0; k < N; ++k) made[k] = slopeAt(kind, x[k], C(0));
+    storeColumns<T, N>(a.slope, at, made);
+  }
+}
+
+// Blocks of kWalkThreads.
+template <class T>
+__device__ inline void activate(const ActivateArguments& a) {
+  if (a.walk.vector == 1) return activateColumns<T, 1>(a, a.kind);
+  withActivation(a.kind, [&](auto kind) { activateColumns<T, kVector<T>>(a, kind); });
+}
+
+template <class T, int N, class Kind>
+__device__ inline void scaleColumns(const SlopeArguments& a, Kind kind) {
+  using C = Compute<T>;
+  const ColumnPlace place = placeIn<N>(a.walk, blockIdx.x, gridDim.x);
+  C sums[N] = {};
+  for (int64_t line = place.line; line < a.walk.lines; line += place.step) {
+    const int64_t at = line * a.walk.columns + place.column;
+    C gradient[N], kept[N];
+    loadColumns<T, N>(a.from, at, gradient);
+    loadColumns<T, N>(a.kept, at, kept);
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      gradient[k] *= slopeFrom(kind, kept[k]);
+      sums[k] += gradient[k];
+    }
+    storeColumns<T, N>(a.to, at, gradient);
+  }
+  if (a.sums != nullptr) storeSums(a.walk, place, blockIdx.x / a.walk.slices, sums, static_cast<C*>(a.sums));
+}
+
+// Blocks of kWalkThreads.
 template <class T>
 __device__ inline void scaleBySlope(const SlopeArguments& a) {
-  const T* from = static_cast<const T*>(a.from);
-  const T* kept = static_cast<const T*>(a.kept);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride)
-    store(static_cast<T*>(a.to), i, load(from, i) * slopeFrom(a.kind, load(kept, i)));
+  if (a.walk.vector == 1) return scaleColumns<T, 1>(a, a.kind);
+  withActivation(a.kind, [&](auto kind) { scaleColumns<T, kVector<T>>(a, kind); });
 }
 
 }  // namespace torchvae::kernels
