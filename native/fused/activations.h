@@ -44,6 +44,7 @@ struct Activations {
 
   // On a device with fused kernels, of convolutions.
   at::Tensor missingBias;  // what is still to be added to `value`, channel by channel; undefined for nothing
+  int64_t channels = 0;    // beside a missing bias: those of a pixel that are used
   ColumnSums columnSums;   // of a gradient, channel by channel, made together with `value`
 };
 

@@ -36,9 +36,11 @@ ProductRole inputRole(const Context& context, bool training) {
 
 BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
                      const ModelSpec& spec, int64_t capacity, bool training)
-    : channels(spec.encoder.type == "conv" ? spec.inputShape[0] : 1),
+    : channels(imageChannels(parameters, spec)),
       labels(labelsOf(spec)),
-      x(makeActivations(context, capacity, spec.inputSize() + labels.encoder, inputRole(context, training))),
+      x(makeActivations(context, capacity,
+                        spec.inputSize() / channels.used * channels.stored + labels.encoder,
+                        inputRole(context, training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
       z(makeActivations(context, capacity, spec.latentSize + labels.decoder, inputRole(context, training))),
       reconstruction(zeroed(context, {capacity})),

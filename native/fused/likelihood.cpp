@@ -109,7 +109,7 @@ kernels::LikelihoodKind Likelihood::kind() const {
 void Likelihood::negativeLogProb(const Context& context, const at::Tensor& x, const Activations& y,
                                  int64_t rows, at::Tensor& loss, Activations* gradient) const {
   if (context.kernels != nullptr) {
-    LikelihoodBatch batch{x, y.value, y.missingBias, loss, {}};
+    LikelihoodBatch batch{x, y.value, y.missingBias, y.channels, loss, {}};
     if (gradient != nullptr) batch.gradient = gradient->value;
     ColumnSums none;
     context.kernels->likelihood(row_->kernel, terms_, batch, rows,

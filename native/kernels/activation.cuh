@@ -67,64 +67,64 @@ __device__ inline C slopeFrom(int32_t activation, C kept) {
   return slopeAt(activation, kept, kept);
 }
 
-// An activation that is known when the kernel is compiled.
-template <int32_t kActivation>
-struct KnownActivation {
-  __device__ constexpr operator int32_t() const { return kActivation; }
-};
-template <class Body>
-__device__ inline void withActivation(int32_t activation, const Body& body) {
-  switch (activation) {
-#define TORCHVAE_ACTIVATION(kind, name, kept, tensor, value, slope) \
-  case kind:                                                        \
-    return body(KnownActivation<kind>());
-#include "activations.h"
-#undef TORCHVAE_ACTIVATION
-  }
+// Of every x; relu, which most networks have, without a jump for each.
+template <class C, int N>
+__device__ inline void activateAll(int32_t activation, C (&x)[N]) {
+  if (activation != kRelu) return forEach(x, [&](C value, int) { return activated(activation, value); });
+#pragma unroll
+  for (int k = 0; k < N; ++k) x[k] = activated<C>(kRelu, x[k]);
+}
+template <class C, int N>
+__device__ inline void slopesFromAll(int32_t activation, C (&kept)[N]) {
+  if (activation != kRelu) return forEach(kept, [&](C value, int) { return slopeFrom(activation, value); });
+#pragma unroll
+  for (int k = 0; k < N; ++k) kept[k] = slopeFrom<C>(kRelu, kept[k]);
 }
 
-template <class T, int N, class Kind>
-__device__ inline void activateColumns(const ActivateArguments& a, Kind kind) {
+template <class T, int N>
+__device__ inline void activateColumns(const ActivateArguments& a) {
   using C = Compute<T>;
   const ColumnPlace place = placeIn<N>(a.walk, blockIdx.x, gridDim.x);
   C bias[N] = {};
   if (a.bias != nullptr && place.line < a.walk.lines) loadColumns<T, N>(a.bias, place.column, bias);
   for (int64_t line = place.line; line < a.walk.lines; line += place.step) {
     const int64_t at = line * a.walk.columns + place.column;
-    C x[N], made[N];
+    C x[N];
     loadColumns<T, N>(a.from, at, x);
 #pragma unroll
     for (int k = 0; k < N; ++k) x[k] += bias[k];
+    if (a.slope != nullptr) {
+      C slopes[N];
 #pragma unroll
-    for (int k = 0; k < N; ++k) made[k] = activated(kind, x[k]);
-    storeColumns<T, N>(a.y, at, made);
-    if (a.slope == nullptr) continue;
-#pragma unroll
-    for (int k = 0; k < N; ++k) made[k] = slopeAt(kind, x[k], C(0));
-    storeColumns<T, N>(a.slope, at, made);
+      for (int k = 0; k < N; ++k) slopes[k] = x[k];
+      forEach(slopes, [&](C value, int) { return slopeAt(a.kind, value, C(0)); });
+      storeColumns<T, N>(a.slope, at, slopes);
+    }
+    activateAll(a.kind, x);
+    storeColumns<T, N>(a.y, at, x);
   }
 }
 
 // Blocks of kWalkThreads.
 template <class T>
 __device__ inline void activate(const ActivateArguments& a) {
-  if (a.walk.vector == 1) return activateColumns<T, 1>(a, a.kind);
-  withActivation(a.kind, [&](auto kind) { activateColumns<T, kVector<T>>(a, kind); });
+  a.walk.vector == 1 ? activateColumns<T, 1>(a) : activateColumns<T, kVector<T>>(a);
 }
 
-template <class T, int N, class Kind>
-__device__ inline void scaleColumns(const SlopeArguments& a, Kind kind) {
+template <class T, int N>
+__device__ inline void scaleColumns(const SlopeArguments& a) {
   using C = Compute<T>;
   const ColumnPlace place = placeIn<N>(a.walk, blockIdx.x, gridDim.x);
   C sums[N] = {};
   for (int64_t line = place.line; line < a.walk.lines; line += place.step) {
     const int64_t at = line * a.walk.columns + place.column;
-    C gradient[N], kept[N];
+    C gradient[N], slopes[N];
     loadColumns<T, N>(a.from, at, gradient);
-    loadColumns<T, N>(a.kept, at, kept);
+    loadColumns<T, N>(a.kept, at, slopes);
+    slopesFromAll(a.kind, slopes);
 #pragma unroll
     for (int k = 0; k < N; ++k) {
-      gradient[k] *= slopeFrom(kind, kept[k]);
+      gradient[k] *= slopes[k];
       sums[k] += gradient[k];
     }
     storeColumns<T, N>(a.to, at, gradient);
@@ -135,8 +135,7 @@ __device__ inline void scaleColumns(const SlopeArguments& a, Kind kind) {
 // Blocks of kWalkThreads.
 template <class T>
 __device__ inline void scaleBySlope(const SlopeArguments& a) {
-  if (a.walk.vector == 1) return scaleColumns<T, 1>(a, a.kind);
-  withActivation(a.kind, [&](auto kind) { scaleColumns<T, kVector<T>>(a, kind); });
+  a.walk.vector == 1 ? scaleColumns<T, 1>(a) : scaleColumns<T, kVector<T>>(a);
 }
 
 }  // namespace torchvae::kernels

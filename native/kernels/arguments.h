@@ -44,7 +44,8 @@ struct StepState {
   uint32_t ticket;  // blocks of the optimizer's kernel that are done
 };
 
-// x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, and
+// x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, with
+// zeros behind the last up to `storedChannels`, and
 // noise ~ N(0, 1) by the draws of (seed, stream, step). Where a row of x or of z is longer than its values,
 // the example's label follows, one-hot.
 struct LoadArguments {
@@ -61,7 +62,7 @@ struct LoadArguments {
   uint32_t
       binaryStream;  // of the numbers that draw 0 or 1 by the values' probabilities; 0 to take the values
   int32_t isUint8;
-  int32_t rows, columns, latent, batchSize, channels;
+  int32_t rows, columns, latent, batchSize, channels, storedChannels;
   int32_t xStride, zStride;
 };
 
@@ -142,7 +143,8 @@ struct SampleBackwardArguments {
 
 enum LikelihoodKind : int32_t { kBernoulli, kContinuousBernoulli, kGaussian, kLaplace };
 
-// loss[i] = -log p(x_i | y_i + bias); gradient = scale * d loss / dy unless null.
+// loss[i] = -log p(x_i | y_i + bias), of the used columns; gradient = scale * d loss / dy unless null, which
+// is 0 in the others.
 struct LikelihoodArguments {
   const void* x;     // T [rows, xStride]
   const void* y;     // T [rows, lines, columns]
@@ -153,7 +155,7 @@ struct LikelihoodArguments {
   double scale;
   double precision, constant;  // Gaussian: 1 / sigma^2, Laplace: 1 / scale; added to the sum over a row
   int32_t sigmoid;             // whether the location is sigmoid(y) in place of y
-  int32_t rows, xStride;
+  int32_t rows, xStride, used;
   ColumnWalk walk;  // over one row
 };
 

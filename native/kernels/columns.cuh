@@ -8,9 +8,10 @@ namespace torchvae::kernels {
 
 constexpr int kWalkThreads = 256;  // of a block that walks
 
-// Values that one instruction reads or writes.
+// Values that one instruction reads or writes. Doubles are taken one by one: two at a time need more
+// registers than there are.
 template <class T>
-constexpr int kVector = 16 / sizeof(T);
+constexpr int kVector = sizeof(T) == 8 ? 1 : 16 / sizeof(T);
 
 template <class T, int N>
 struct alignas(N * sizeof(T)) Pack {
@@ -29,6 +30,19 @@ __device__ inline void storeColumns(void* to, int64_t first, const Compute<T> (&
 #pragma unroll
   for (int k = 0; k < N; ++k) store(pack.values, k, from[k]);
   *reinterpret_cast<Pack<T, N>*>(static_cast<T*>(to) + first) = pack;
+}
+
+// values[k] = body(values[k], k) in one copy of the body, which a compiler that unrolls the loop would take
+// seconds for: the values move past it, so that none is addressed by a number that is not known.
+template <class C, int N, class Body>
+__device__ inline void forEach(C (&values)[N], const Body& body) {
+#pragma unroll 1
+  for (int i = 0; i < N; ++i) {
+    const C made = body(values[0], i);
+#pragma unroll
+    for (int k = 0; k + 1 < N; ++k) values[k] = values[k + 1];
+    values[N - 1] = made;
+  }
 }
 
 // Where a thread walks: columns [column, column + N) of every `step`-th line from `line` on, which lies

@@ -46,7 +46,7 @@ int64_t blocksFor(int64_t count) {
 }
 
 int64_t vectorOf(c10::ScalarType type) {
-  return static_cast<int64_t>(16 / c10::elementSize(type));
+  return type == c10::kDouble ? 1 : static_cast<int64_t>(16 / c10::elementSize(type));
 }
 
 // In vectors of 16 bytes, where whole ones fill the lines.
@@ -119,6 +119,7 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         narrow(latent),
                         narrow(source.batchSize),
                         narrow(source.channels),
+                        narrow(source.storedChannels),
                         narrow(x.size(1)),
                         narrow(z.defined() ? z.size(1) : latent)};
   launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a, true);
@@ -136,8 +137,8 @@ void Kernels::activate(ActivationKind kind, const at::Tensor& from, const at::Te
                        const at::Tensor& y, const at::Tensor& slope, int64_t rows) {
   const int64_t columns = bias.defined() ? bias.size(0) : y.size(1);
   const ColumnWalk walk = walkOver(rows * y.size(1) / columns, columns, y.scalar_type());
-  const ActivateArguments a{pointer(from), mutablePointer(y), mutablePointer(slope),
-                            pointer(bias), walk,              static_cast<int32_t>(kind)};
+  const ActivateArguments a{pointer(from), mutablePointer(y),         mutablePointer(slope), pointer(bias),
+                            walk,          static_cast<int32_t>(kind)};
   launch(k_activate, y.scalar_type(), blocksAlong(walk) * walk.slices, a);
 }
 
@@ -146,9 +147,12 @@ void Kernels::scaleBySlope(ActivationKind kind, const at::Tensor& kept, const at
   const int64_t columns = sums.parts.defined() ? sums.parts.size(1) : to.size(1);
   const ColumnWalk walk = walkOver(rows * to.size(1) / columns, columns, to.scalar_type());
   sums.lines = blocksAlong(walk);
-  const SlopeArguments a{
-      pointer(from), pointer(kept), mutablePointer(to), mutablePointer(sums.parts), walk,
-      static_cast<int32_t>(kind)};
+  const SlopeArguments a{pointer(from),
+                         pointer(kept),
+                         mutablePointer(to),
+                         mutablePointer(sums.parts),
+                         walk,
+                         static_cast<int32_t>(kind)};
   launch(k_scaleBySlope, to.scalar_type(), sums.lines * walk.slices, a);
 }
 
@@ -200,6 +204,7 @@ void Kernels::likelihood(Name name, const cpu::LikelihoodTerms& terms, const Lik
                               terms.sigmoid ? 1 : 0,
                               narrow(rows),
                               narrow(batch.x.size(1)),
+                              batch.bias.defined() ? narrow(batch.channels) : walk.columns,
                               walk};
   sums.lines = rows;
   launch(name, y.scalar_type(), rows, a);
@@ -238,12 +243,8 @@ void Kernels::finishGradients(const std::vector<GradientPart>& parts, int64_t ro
     const GradientPart& part = parts[i];
     const bool isExact = part.from.defined() && part.from.scalar_type() == gradients.scalar_type();
     if (part.from.defined() && !isExact) type = part.from.scalar_type();
-    a.range[i] = {pointer(part.from),
-                  part.offset,
-                  part.count,
-                  narrow(isSum(part) ? part.from.size(0) : 0),
-                  isExact ? 1 : 0,
-                  narrow(blocks)};
+    a.range[i] = {pointer(part.from), part.offset,   part.count, narrow(isSum(part) ? part.from.size(0) : 0),
+                  isExact ? 1 : 0,    narrow(blocks)};
     blocks += blocksOf(part);
   }
   launch(k_finishGradients, type, blocks, a);

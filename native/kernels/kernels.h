@@ -58,7 +58,8 @@ struct BatchSource {
   const StepState* state = nullptr;
   at::Tensor labels{};   // int64 [examples]; undefined where the model is not conditioned on them
   bool isDrawn = false;  // whether the data are probabilities, of which 0 or 1 are drawn
-  int64_t channels = 1;  // of images, which lie channel by channel in `data` and pixel by pixel in x
+  // Of images, which lie channel by channel in `data` and pixel by pixel in x.
+  int64_t channels = 1, storedChannels = 1;
 };
 
 // The objective's price for the divergence: see KlCostArguments.
@@ -71,7 +72,8 @@ struct KlPrice {
 // What likelihood() reads and writes: see LikelihoodArguments.
 struct LikelihoodBatch {
   at::Tensor x, y;
-  at::Tensor bias;      // [channels], of y's images; undefined for none
+  at::Tensor bias;      // of y's images, channel by channel as they are stored; undefined for none
+  int64_t channels;     // beside a bias: those that are used
   at::Tensor loss;      // [rows]
   at::Tensor gradient;  // as y; undefined for the losses alone
 };
@@ -110,8 +112,8 @@ class Kernels {
     return part_;
   }
 
-  // x [rows, columns] of type T, noise [rows, latent]. With labels, rows of x and of z may have room for a
-  // one-hot label behind their values.
+  // x [rows, columns as stored] of type T, noise [rows, latent]. With labels, rows of x and of z may have
+  // room for a one-hot label behind their values.
   void loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise,
                  const at::Tensor& z = {});
   // to ~ N(0, 1) or U(0, 1) by `draw`, whose step is the state's where one is given.

@@ -98,6 +98,10 @@ __device__ inline Compute<T> sumColumns(const LikelihoodArguments& a, Likelihood
     loadColumns<T, N>(a.y, ofY, y);
 #pragma unroll
     for (int k = 0; k < N; ++k) {
+      if (place.column + k >= a.used) {
+        y[k] = 0;
+        continue;
+      }
       const ValueAndSlope<C> t = likelihoodTerm(kind, a.sigmoid != 0, x[k], y[k] + bias[k]);
       sum += t.value;
       y[k] = t.slope * scale;

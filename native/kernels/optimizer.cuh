@@ -1,5 +1,5 @@
-// The end of a step: gradients gathered in one place, the judgement whether all is finite, the update, the sums, the
-// counters.
+// The end of a step: gradients gathered in one place, the judgement whether all is finite, the update, the
+// sums, the counters.
 #pragma once
 
 #include "numbers.cuh"

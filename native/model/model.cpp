@@ -48,7 +48,7 @@ VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
       spec_(spec),
       seed_(seed),
       unfused_(unfusedReason(context, spec, reference)),
-      store_{Parameters(context.panels()), {}, {}} {
+      store_{Parameters(context.panels(), context.channelMultiple()), {}, {}} {
   // The fused layers' tensors come first, in layouts of their kernels; the parts then find them declared.
   fused::VaePlan plan;
   if (unfused_.empty()) plan = fused::declareVae(store_.model, spec_);

@@ -60,7 +60,6 @@ void Conv::finishForms(Activations& activations, int64_t rows) const {
 
 void Conv::forward(const Activations& x, int64_t rows) {
   input_ = &x;
-  const cpu::ConvGeometry& g = patches_.geometry;
   if (context_.tiled()) {
     float* slope = output.slope.defined() ? pointer(output.slope) : nullptr;
     const cpu::ConvFinish finish{pointer(bias_), slope, nullptr, activation};
@@ -80,7 +79,6 @@ void Conv::forward(const Activations& x, int64_t rows) {
 }
 
 void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
-  const cpu::ConvGeometry& g = patches_.geometry;
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
     const cpu::ConvFinish finish{nullptr, nullptr, pointer(input_->kept()), madeX};

@@ -20,13 +20,13 @@ DeviceConv::DeviceConv(const Context& context, const Parameters& parameters, con
   const int64_t size = direction == ConvDirection::kDown ? geometry.smallSize() : geometry.largeSize();
   if (leavesBias_) {
     output.missingBias = bias_;
+    output.channels = slots.outputChannels;
   } else {
     output = makeActivations(context, capacity, size, ProductRole::kNone);
   }
   if (!use.training) return;
   outputGradient = makeActivations(context, capacity, size, ProductRole::kNone);
-  outputGradient.columnSums.parts =
-      zeroed(context, {std::max(capacity, Kernels::kMostSums), bias_.size(0)});
+  outputGradient.columnSums.parts = zeroed(context, {std::max(capacity, Kernels::kMostSums), bias_.size(0)});
   if (!leavesBias_) keepSlopes(context, kind, outputGradient, output);
 }
 
@@ -41,8 +41,7 @@ void DeviceConv::forward(const Activations& x, int64_t rows) {
 }
 
 void DeviceConv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
-  const at::Tensor dx =
-      conv_.inputGradient(outputGradient.value, input_->value, weight_, rows).contiguous();
+  const at::Tensor dx = conv_.inputGradient(outputGradient.value, input_->value, weight_, rows).contiguous();
   kernels_->scaleBySlope(madeX, input_->kept(), dx, gradient.value, rows, gradient.columnSums);
 }
 

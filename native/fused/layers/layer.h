@@ -11,9 +11,9 @@ namespace torchvae::fused {
 
 // Which of a layer's buffers somebody reads.
 struct LayerUse {
-  bool training = false;     // the backward pass
-  bool feedsProduct = true;  // the output is multiplied by another dense layer's weights
-  bool isFirst = false;      // nobody asks for the gradient in the input
+  bool training = false;         // the backward pass
+  bool feedsProduct = true;      // the output is multiplied by another dense layer's weights
+  bool isFirst = false;          // nobody asks for the gradient in the input
   bool feedsLikelihood = false;  // which adds a bias that is left to it
 };
 

@@ -56,10 +56,10 @@ std::pair<at::Tensor, at::Tensor> LibraryConv::weightGradients(const at::Tensor&
                                                                const at::Tensor& weight, int64_t rows,
                                                                bool withBias) const {
   const std::array<int64_t, 1> biasSize{up_ ? geometry_.largeChannels : geometry_.smallChannels};
-  const auto [_, dw, db] = at::convolution_backward(
-      asImages(dy, rows, up_), asImages(x, rows, !up_), channelsFirst(weight),
-      at::OptionalIntArrayRef(biasSize), stride_, padding_, kDilation, up_, extra_, 1,
-      {false, true, withBias});
+  const auto [_, dw, db] =
+      at::convolution_backward(asImages(dy, rows, up_), asImages(x, rows, !up_), channelsFirst(weight),
+                               at::OptionalIntArrayRef(biasSize), stride_, padding_, kDilation, up_, extra_,
+                               1, {false, true, withBias});
   return {channelsLast(dw), db};
 }
 

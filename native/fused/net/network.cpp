@@ -36,6 +36,15 @@ std::unique_ptr<Layer> makeLayer(const Context& context, const Parameters& param
 
 }  // namespace
 
+Channels imageChannels(const Parameters& parameters, const ModelSpec& spec) {
+  const auto isConv = [](const NetworkSpec& network) { return network.type == "conv"; };
+  if (!isConv(spec.encoder) && !isConv(spec.decoder)) return {};
+  const int64_t used = spec.inputShape[0];
+  if (used == 1) return {};
+  const int64_t multiple = parameters.channelMultiple();
+  return {used, (used + multiple - 1) / multiple * multiple};
+}
+
 NetworkPlan declareEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded) {
   return rowOf(kTable, "network", spec.encoder.type).encoder(parameters, spec, encoded);
 }

@@ -114,6 +114,33 @@ void testBatch() {
   }
 }
 
+// An image's channels move together, with zeros behind them.
+void testImages() {
+  constexpr int64_t kRows = 4, kPixels = 300;
+  for (const c10::ScalarType type : kTypes) {
+    for (const auto& [used, stored] : {std::pair<int64_t, int64_t>{3, 8}, {9, 16}}) {
+      for (const bool bytes : {true, false}) {
+        at::Tensor data = normals({kRows, used * kPixels}, c10::kFloat).abs().mul(0.3);
+        if (bytes) data = data.mul(255).clamp_max(255).to(c10::kByte);
+        const at::Tensor order = at::arange(kRows, c10::TensorOptions().dtype(c10::kLong));
+        const at::Tensor x = blank({kRows, kPixels * stored}, type), plain = blank(data.sizes(), type);
+        const at::Tensor noise = blank({kRows, 1}, lossType(type));
+        for (const bool isDrawn : {true, false}) {
+          BatchSource source{data, order, 0, 0, 5, 6, nullptr};
+          source.isDrawn = isDrawn;
+          kernelsOf.loadBatch(source, kRows, plain, noise);
+          source.channels = used;
+          source.storedChannels = stored;
+          kernelsOf.loadBatch(source, kRows, x, noise);
+          const at::Tensor images = x.view({kRows, kPixels, stored});
+          EXPECT(images.narrow(2, 0, used).equal(plain.view({kRows, used, kPixels}).transpose(1, 2)));
+          EXPECT(images.narrow(2, used, stored - used).eq(0).all().item<bool>());
+        }
+      }
+    }
+  }
+}
+
 void testNoiseIsStandardNormal() {
   constexpr int64_t kCount = 1 << 16;
   const at::Tensor noise = blank({kCount / 64, 64}, c10::kFloat);
@@ -246,10 +273,12 @@ void testColumnSums() {
   }
 }
 
-// Values of a row, of which there are `channels` to a pixel with a bias, or none where that is 0.
-void testLikelihoods(int64_t columns, int64_t channels) {
+// Values of a row, of which there are `channels` to a pixel with a bias, the first `used` of them to be
+// counted; or none where `channels` is 0.
+void testLikelihoods(int64_t columns, int64_t channels, int64_t used) {
   constexpr int64_t kRows = 19;
   constexpr double kSigma = 0.7;
+  const auto counted = static_cast<double>(channels > 0 ? columns / channels * used : columns);
   for (const c10::ScalarType type : kTypes) {
     const at::Tensor x = normals({kRows, columns}, type).sigmoid(), y = normals({kRows, columns}, type, 6);
     y.data_ptr();
@@ -289,17 +318,17 @@ void testLikelihoods(int64_t columns, int64_t channels) {
       cpu::LikelihoodTerms terms{1, 0, one.sigmoid};
       if (isGaussian) {
         terms.precision = 1 / (kSigma * kSigma);
-        terms.constant = columns * std::log(kSigma * std::sqrt(2 * std::numbers::pi));
+        terms.constant = counted * std::log(kSigma * std::sqrt(2 * std::numbers::pi));
       } else if (isLaplace) {
         terms.precision = 1 / kSigma;
-        terms.constant = columns * std::log(2 * kSigma);
+        terms.constant = counted * std::log(2 * kSigma);
       }
       const at::Tensor loss = blank({kRows}, lossType(type)), gradient = blank({kRows, columns}, type);
       const at::Tensor alone = blank({kRows}, lossType(type));
       ColumnSums none, sums;
       if (channels > 0) sums.parts = blank({kRows, channels}, lossType(type));
-      kernelsOf.likelihood(one.kernel, terms, {x, y, bias, loss, gradient}, kRows, sums);
-      kernelsOf.likelihood(one.kernel, terms, {x, y, bias, alone, {}}, kRows, none);
+      kernelsOf.likelihood(one.kernel, terms, {x, y, bias, used, loss, gradient}, kRows, sums);
+      kernelsOf.likelihood(one.kernel, terms, {x, y, bias, used, alone, {}}, kRows, none);
       EXPECT(alone.equal(loss));
       if (channels > 0) {
         const auto came = doubles(sums.parts.to(c10::kDouble).sum(0));
@@ -310,6 +339,10 @@ void testLikelihoods(int64_t columns, int64_t channels) {
       for (int64_t i = 0; i < kRows; ++i) {
         double wanted = 0;
         for (int64_t j = 0; j < columns; ++j) {
+          if (channels > 0 && j % channels >= used) {
+            EXPECT(slopes[i * columns + j] == 0);
+            continue;
+          }
           const double a = xs[i * columns + j], b = ys[i * columns + j];
           wanted += definition(a, b);
           constexpr double h = 1e-4;
@@ -601,16 +634,19 @@ void testGuard(bool badLoss, bool skip) {
 
 void checkKernels() {
   test("a batch is gathered and scaled, its noise the engine's own", testBatch);
+  test("images lie pixel by pixel", testImages);
   test("noise is standard normal", testNoiseIsStandardNormal);
   test("bf16 rounds to nearest even", testBf16Rounding);
   test("activations and their slopes", [] { testActivations(53); });
   test("activations in vectors", [] { testActivations(88); });
   test("sums of a gradient's channels", testColumnSums);
-  test("likelihoods and their gradients", [] { testLikelihoods(301, 0); });
-  test("likelihoods in vectors", [] { testLikelihoods(304, 0); });
+  test("likelihoods and their gradients", [] { testLikelihoods(301, 0, 0); });
+  test("likelihoods in vectors", [] { testLikelihoods(304, 0, 0); });
   test("likelihoods of images, with the bias that they miss", [] {
-    testLikelihoods(301, 7);
-    testLikelihoods(304, 8);
+    testLikelihoods(301, 7, 7);
+    testLikelihoods(301, 1, 1);
+    testLikelihoods(304, 8, 3);
+    testLikelihoods(2080, 2080, 2077);
   });
   test("the Gaussian posterior and its gradient", testPosterior);
   test("free bits and capacity", testKlCost);
