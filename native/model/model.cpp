@@ -85,6 +85,9 @@ void VaeModel::applySettings() const {
   if (!context_.device.is_cuda()) return;
   at::globalContext().setAllowTF32CuBLAS(context_.tf32);
   at::globalContext().setAllowTF32CuDNN(context_.tf32);
+  // The same bits in every run: no algorithm whose sums have no order, and none chosen by measured times,
+  // which may fall differently where a run is resumed (cuDNN's benchmark mode stays off).
+  at::globalContext().setDeterministicCuDNN(true);
 }
 
 std::vector<StateTensor> VaeModel::stateTensors() const {
