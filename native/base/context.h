@@ -36,6 +36,11 @@ struct Context {
   // Of the fused kernels' activations and of the weights that they are multiplied by: the CPU keeps those in
   // `dtype`, with their rounded forms beside them.
   c10::ScalarType computeType() const { return bf16 && kernels != nullptr ? c10::kBFloat16 : dtype; }
+  // Images of several channels are stored with as many more, of zeros, as make this many or a multiple: a
+  // device's convolutions take 16 bytes of a pixel at a time.
+  int64_t channelMultiple() const {
+    return kernels == nullptr ? 1 : static_cast<int64_t>(16 / c10::elementSize(computeType()));
+  }
   c10::TensorOptions options() const { return c10::TensorOptions().device(device).dtype(dtype); }
 };
 

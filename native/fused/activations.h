@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "cpu/bf16.h"
 #include "cpu/magnitude.h"
+#include "kernels/kernels.h"
 #include "spec.h"
 
 namespace torchvae {
@@ -40,6 +41,11 @@ struct Activations {
   cpu::Bf16Places rounded;            // of [capacity, features]; nowhere where nobody needs it
   Magnitude magnitude;                // of the present batch, kept by the CPU's kernels
   std::vector<at::Tensor> memory;     // of `rounded`
+
+  // On a device with fused kernels, of convolutions.
+  at::Tensor missingBias;  // what is still to be added to `value`, channel by channel; undefined for nothing
+  int64_t channels = 0;    // beside a missing bias: those of a pixel that are used
+  ColumnSums columnSums;   // of a gradient, channel by channel, made together with `value`
 };
 
 // Zeroed buffers of `features` columns, in the forms that the context's kernels read or write.

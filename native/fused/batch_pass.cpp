@@ -36,9 +36,11 @@ ProductRole inputRole(const Context& context, bool training) {
 
 BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
                      const ModelSpec& spec, int64_t capacity, bool training)
-    : channels(spec.encoder.type == "conv" ? spec.inputShape[0] : 1),
+    : channels(imageChannels(parameters, spec)),
       labels(labelsOf(spec)),
-      x(makeActivations(context, capacity, spec.inputSize() + labels.encoder, inputRole(context, training))),
+      x(makeActivations(context, capacity,
+                        spec.inputSize() / channels.used * channels.stored + labels.encoder,
+                        inputRole(context, training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
       z(makeActivations(context, capacity, spec.latentSize + labels.decoder, inputRole(context, training))),
       reconstruction(zeroed(context, {capacity})),
@@ -50,7 +52,7 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
       encoder_(context, parameters, plan.encoder, capacity, {training, true, true}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity,
             {training, false, plan.encoder.empty()}),
-      decoder_(context, parameters, plan.decoder, capacity, {training, false}),
+      decoder_(context, parameters, plan.decoder, capacity, {training, false, false, true}),
       klCost_(context, spec.objective, spec.latentSize) {
   if (!training) return;
   zGradient_ = makeActivations(context, capacity, spec.latentSize + labels.decoder, ProductRole::kResult);
@@ -77,7 +79,7 @@ void BatchPass::decode(int64_t rows) {
 }
 
 void BatchPass::reconstruct(int64_t rows, bool withGradient) {
-  likelihood_.negativeLogProb(context_, x.value, decoded_->value, rows, reconstruction,
+  likelihood_.negativeLogProb(context_, x.value, *decoded_, rows, reconstruction,
                               withGradient ? &decoder_.outputGradient() : nullptr);
 }
 

@@ -58,9 +58,9 @@ class BatchPass {
 
   // Of x's images, whose values lie pixel by pixel, as convolutions take them; 1 where x is taken as it
   // comes.
-  const int64_t channels;
+  const Channels channels;
   const LabelColumns labels;
-  Activations x;                  // [capacity, inputSize + labels.encoder]
+  Activations x;                  // [capacity, inputSize as stored + labels.encoder]
   at::Tensor noise;               // [capacity, latentSize]
   Activations z;                  // [capacity, latentSize + labels.decoder]
   at::Tensor reconstruction, kl;  // [capacity], nats of each example

@@ -106,15 +106,18 @@ kernels::LikelihoodKind Likelihood::kind() const {
   return row_->kind;
 }
 
-void Likelihood::negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y,
+void Likelihood::negativeLogProb(const Context& context, const at::Tensor& x, const Activations& y,
                                  int64_t rows, at::Tensor& loss, Activations* gradient) const {
   if (context.kernels != nullptr) {
-    context.kernels->likelihood(row_->kernel, terms_, x, y, rows, loss,
-                                gradient == nullptr ? at::Tensor() : gradient->value);
-  } else if (y.scalar_type() == c10::kFloat) {
-    overRows<float>(terms_, row_->ofFloats, context, x, y, rows, loss, gradient);
+    LikelihoodBatch batch{x, y.value, y.missingBias, y.channels, loss, {}};
+    if (gradient != nullptr) batch.gradient = gradient->value;
+    ColumnSums none;
+    context.kernels->likelihood(row_->kernel, terms_, batch, rows,
+                                gradient == nullptr ? none : gradient->columnSums);
+  } else if (y.value.scalar_type() == c10::kFloat) {
+    overRows<float>(terms_, row_->ofFloats, context, x, y.value, rows, loss, gradient);
   } else {
-    overRows<double>(terms_, row_->ofDoubles, context, x, y, rows, loss, gradient);
+    overRows<double>(terms_, row_->ofDoubles, context, x, y.value, rows, loss, gradient);
   }
 }
 

@@ -16,9 +16,10 @@ class Likelihood {
   // Throws ERR_SPEC for a likelihood that the table does not hold. `columns` are the values of one example.
   Likelihood(const PartSpec& spec, int64_t columns);
 
-  // loss[i] = -log p(x_i | z_i) in nats, from the decoder's output y [rows, columns] and x, whose rows may be
-  // longer. Unless `gradient` is null it becomes d (sum of loss / rows) / dy.
-  void negativeLogProb(const Context& context, const at::Tensor& x, const at::Tensor& y, int64_t rows,
+  // loss[i] = -log p(x_i | z_i) in nats, from the decoder's output y [rows, columns], with the bias that it
+  // may miss, and x, whose rows may be longer. Unless `gradient` is null it becomes d (sum of loss / rows) /
+  // dy.
+  void negativeLogProb(const Context& context, const at::Tensor& x, const Activations& y, int64_t rows,
                        at::Tensor& loss, Activations* gradient) const;
 
   kernels::LikelihoodKind kind() const;

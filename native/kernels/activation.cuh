@@ -1,7 +1,7 @@
 // Activations and their slopes, made of interface/activations.h.
 #pragma once
 
-#include "numbers.cuh"
+#include "columns.cuh"
 
 namespace torchvae::kernels {
 
@@ -67,26 +67,75 @@ __device__ inline C slopeFrom(int32_t activation, C kept) {
   return slopeAt(activation, kept, kept);
 }
 
-template <class T>
-__device__ inline void activate(const ActivateArguments& a) {
-  const T* from = static_cast<const T*>(a.from);
-  const T* bias = static_cast<const T*>(a.bias);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride) {
-    const Compute<T> added = bias == nullptr ? Compute<T>(0) : load(bias, i % a.columns);
-    const Compute<T> x = load(from, i) + added;
-    if (a.slope != nullptr) store(static_cast<T*>(a.slope), i, slopeAt(a.kind, x, Compute<T>(0)));
-    store(static_cast<T*>(a.y), i, activated(a.kind, x));
+// Of every x; relu, which most networks have, without a jump for each.
+template <class C, int N>
+__device__ inline void activateAll(int32_t activation, C (&x)[N]) {
+  if (activation != kRelu) return forEach(x, [&](C value, int) { return activated(activation, value); });
+#pragma unroll
+  for (int k = 0; k < N; ++k) x[k] = activated<C>(kRelu, x[k]);
+}
+template <class C, int N>
+__device__ inline void slopesFromAll(int32_t activation, C (&kept)[N]) {
+  if (activation != kRelu) return forEach(kept, [&](C value, int) { return slopeFrom(activation, value); });
+#pragma unroll
+  for (int k = 0; k < N; ++k) kept[k] = slopeFrom<C>(kRelu, kept[k]);
+}
+
+template <class T, int N>
+__device__ inline void activateColumns(const ActivateArguments& a) {
+  using C = Compute<T>;
+  const ColumnPlace place = placeIn<N>(a.walk, blockIdx.x, gridDim.x);
+  C bias[N] = {};
+  if (a.bias != nullptr && place.line < a.walk.lines) loadColumns<T, N>(a.bias, place.column, bias);
+  for (int64_t line = place.line; line < a.walk.lines; line += place.step) {
+    const int64_t at = line * a.walk.columns + place.column;
+    C x[N];
+    loadColumns<T, N>(a.from, at, x);
+#pragma unroll
+    for (int k = 0; k < N; ++k) x[k] += bias[k];
+    if (a.slope != nullptr) {
+      C slopes[N];
+#pragma unroll
+      for (int k = 0; k < N; ++k) slopes[k] = x[k];
+      forEach(slopes, [&](C value, int) { return slopeAt(a.kind, value, C(0)); });
+      storeColumns<T, N>(a.slope, at, slopes);
+    }
+    activateAll(a.kind, x);
+    storeColumns<T, N>(a.y, at, x);
   }
 }
 
+// Blocks of kWalkThreads.
+template <class T>
+__device__ inline void activate(const ActivateArguments& a) {
+  a.walk.vector == 1 ? activateColumns<T, 1>(a) : activateColumns<T, kVector<T>>(a);
+}
+
+template <class T, int N>
+__device__ inline void scaleColumns(const SlopeArguments& a) {
+  using C = Compute<T>;
+  const ColumnPlace place = placeIn<N>(a.walk, blockIdx.x, gridDim.x);
+  C sums[N] = {};
+  for (int64_t line = place.line; line < a.walk.lines; line += place.step) {
+    const int64_t at = line * a.walk.columns + place.column;
+    C gradient[N], slopes[N];
+    loadColumns<T, N>(a.from, at, gradient);
+    loadColumns<T, N>(a.kept, at, slopes);
+    slopesFromAll(a.kind, slopes);
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      gradient[k] *= slopes[k];
+      sums[k] += gradient[k];
+    }
+    storeColumns<T, N>(a.to, at, gradient);
+  }
+  if (a.sums != nullptr) storeSums(a.walk, place, blockIdx.x / a.walk.slices, sums, static_cast<C*>(a.sums));
+}
+
+// Blocks of kWalkThreads.
 template <class T>
 __device__ inline void scaleBySlope(const SlopeArguments& a) {
-  const T* from = static_cast<const T*>(a.from);
-  const T* kept = static_cast<const T*>(a.kept);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride)
-    store(static_cast<T*>(a.to), i, load(from, i) * slopeFrom(a.kind, load(kept, i)));
+  a.walk.vector == 1 ? scaleColumns<T, 1>(a) : scaleColumns<T, kVector<T>>(a);
 }
 
 }  // namespace torchvae::kernels

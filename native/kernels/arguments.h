@@ -44,7 +44,8 @@ struct StepState {
   uint32_t ticket;  // blocks of the optimizer's kernel that are done
 };
 
-// x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, and
+// x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, with
+// zeros behind the last up to `storedChannels`, and
 // noise ~ N(0, 1) by the draws of (seed, stream, step). Where a row of x or of z is longer than its values,
 // the example's label follows, one-hot.
 struct LoadArguments {
@@ -61,7 +62,7 @@ struct LoadArguments {
   uint32_t
       binaryStream;  // of the numbers that draw 0 or 1 by the values' probabilities; 0 to take the values
   int32_t isUint8;
-  int32_t rows, columns, latent, batchSize, channels;
+  int32_t rows, columns, latent, batchSize, channels, storedChannels;
   int32_t xStride, zStride;
 };
 
@@ -75,22 +76,33 @@ struct RandomArguments {
   int32_t isUniform;
 };
 
-// y = activate(y + bias of the column), or without a bias where that is null; `from` may be y.
+// How threads share out a matrix [lines, columns]: each keeps to its columns and takes every so many lines
+// (columns.cuh).
+struct ColumnWalk {
+  int64_t lines;
+  int32_t columns;
+  int32_t vector;  // columns of a thread: as many as fill 16 bytes, or 1
+  int32_t width;   // threads of a block beside each other; its others take further lines
+  int32_t slices;  // blocks beside each other
+};
+
+// y = activate(from + bias of the column), or without a bias where that is null; `from` may be y.
 struct ActivateArguments {
-  const void* from;  // T [count]
-  void* y;           // T [count]
-  void* slope;       // T [count] or null: where the activation's slope goes
+  const void* from;  // T [lines, columns]
+  void* y;           // T [lines, columns]
+  void* slope;       // T [lines, columns] or null: where the activation's slope goes
   const void* bias;  // T [columns] or null
-  int64_t count, columns;
+  ColumnWalk walk;
   int32_t kind;  // spec.h's ActivationKind
 };
 
 // to = from * slope of the activation that `kept` was kept of; `to` may be `from`.
 struct SlopeArguments {
-  const void* from;  // T [count]
-  const void* kept;  // T [count]: its output, or its slope
-  void* to;          // T [count]
-  int64_t count;
+  const void* from;  // T [lines, columns]
+  const void* kept;  // T [lines, columns]: its output, or its slope
+  void* to;          // T [lines, columns]
+  void* sums;        // P [blocks that follow each other, columns] or null: each block's sums of `to`
+  ColumnWalk walk;
   int32_t kind;
 };
 
@@ -131,22 +143,30 @@ struct SampleBackwardArguments {
 
 enum LikelihoodKind : int32_t { kBernoulli, kContinuousBernoulli, kGaussian, kLaplace };
 
-// loss[i] = -log p(x_i | y_i); gradient = scale * d loss / dy unless null.
+// loss[i] = -log p(x_i | y_i + bias), of the used columns; gradient = scale * d loss / dy unless null, which
+// is 0 in the others.
 struct LikelihoodArguments {
-  const void* x;   // T [rows, xStride]
-  const void* y;   // T [rows, columns]
-  void* loss;      // P [rows]
-  void* gradient;  // T [rows, columns] or null
+  const void* x;     // T [rows, xStride]
+  const void* y;     // T [rows, lines, columns]
+  const void* bias;  // T [columns] or null
+  void* loss;        // P [rows]
+  void* gradient;    // T [rows, lines, columns] or null
+  void* sums;        // P [rows, columns] or null: the gradient's sums over a row's lines
   double scale;
   double precision, constant;  // Gaussian: 1 / sigma^2, Laplace: 1 / scale; added to the sum over a row
   int32_t sigmoid;             // whether the location is sigmoid(y) in place of y
-  int32_t rows, columns, xStride;
+  int32_t rows, xStride, used;
+  ColumnWalk walk;  // over one row
 };
 
-// A range of the flat gradient. Where `dy` is given, it is a bias's, made here as the column sums of dy.
+// A range of the flat gradient, and what it is made of.
 struct GradientRange {
-  const void* dy;  // T [rows, count] or null
+  // [count], to be copied, or [lines, count], of which the sums over the lines are taken; null where the
+  // gradient is there already.
+  const void* from;
   int64_t offset, count;
+  int32_t lines;       // 0 for values to be copied
+  int32_t isExact;     // whether `from` is of type P in place of T
   int32_t firstBlock;  // of the kernel's grid
 };
 
@@ -154,7 +174,7 @@ constexpr int kMaxRanges = 64;        // the argument must fit in 4 KB
 constexpr int kColumnsPerBlock = 32;  // of column sums
 constexpr int kValuesPerBlock = 8192;
 
-// Fills in the biases' gradients, and leaves of every block the sum of its gradients' squares. Block 0 also
+// Gathers the gradients, and leaves of every block the sum of its gradients' squares. Block 0 also
 // sums the batch's losses and works out the step's bias corrections, where there is a state.
 struct GradientArguments {
   void* gradients;   // P [...]

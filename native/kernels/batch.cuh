@@ -1,6 +1,7 @@
 // A step's inputs: the batch's examples and its noise in one kernel, and random numbers alone.
 #pragma once
 
+#include "columns.cuh"
 #include "instructions.cuh"
 #include "philox.cuh"
 
@@ -8,13 +9,21 @@ namespace torchvae::kernels {
 
 constexpr int kNoisePerBlock = 256;
 
-// A row's values, on their places in x; where they are drawn, its numbers begin at `firstNumber`.
+template <class C, class From>
+__device__ inline C scaled(From value) {
+  return sizeof(From) == 1 ? static_cast<C>(value) / C(255) : static_cast<C>(value);
+}
+// 0 or 1, by the number of place `j` in the block's row. As data/resident.cpp numbers them: each row begins
+// with a whole block of four.
+template <class C>
+__device__ inline C drawn(const LoadArguments& a, C chance, int j, uint64_t step) {
+  const int64_t index = static_cast<int64_t>(blockIdx.x) * ((a.columns + 3) / 4 * 4) + j;
+  return uniform(index, step, a.binaryStream, a.seed) < chance ? C(1) : C(0);
+}
+
 template <class T, class From>
-__device__ inline void copyRow(const LoadArguments& a, const From* from, T* to, int64_t firstNumber,
-                               uint64_t step) {
-  using C = Compute<T>;
+__device__ inline void copyRow(const LoadArguments& a, const From* from, T* to, uint64_t step) {
   constexpr int kAhead = 4;  // values that a thread asks for before it stores the first
-  const int pixels = a.columns / a.channels;
   for (int first = threadIdx.x; first < a.columns; first += kAhead * blockDim.x) {
     From loaded[kAhead];
     const auto forAhead = [&](const auto& f) {
@@ -26,14 +35,38 @@ __device__ inline void copyRow(const LoadArguments& a, const From* from, T* to, 
     };
     forAhead([&](int k, int j) { loaded[k] = from[j]; });
     forAhead([&](int k, int j) {
-      C value = static_cast<C>(loaded[k]);
-      if constexpr (sizeof(From) == 1) value /= C(255);
-      if (a.binaryStream != 0) {
-        value = uniform(firstNumber + j, step, a.binaryStream, a.seed) < value ? C(1) : C(0);
-      }
-      store(to, a.channels == 1 ? j : j % pixels * a.channels + j / pixels, value);
+      Compute<T> value = scaled<Compute<T>>(loaded[k]);
+      if (a.binaryStream != 0) value = drawn(a, value, j, step);
+      store(to, j, value);
     });
   }
+}
+
+// A row that is an image, stored in vectors of channels, of which a thread takes one at a time.
+template <class T, class From>
+__device__ inline void copyImage(const LoadArguments& a, const From* from, T* to, uint64_t step) {
+  constexpr int N = kVector<T>;
+  const int pixels = a.columns / a.channels;
+  for (int first = 0; first < a.storedChannels; first += N) {
+    for (int pixel = threadIdx.x; pixel < pixels; pixel += blockDim.x) {
+      Compute<T> values[N] = {};
+#pragma unroll
+      for (int k = 0; k < N; ++k) {
+        if (first + k < a.channels) values[k] = scaled<Compute<T>>(from[(first + k) * pixels + pixel]);
+      }
+      if (a.binaryStream != 0) {
+        forEach(values,
+                [&](Compute<T> value, int k) { return drawn(a, value, (first + k) * pixels + pixel, step); });
+      }
+      storeColumns<T, N>(to, static_cast<int64_t>(pixel) * a.storedChannels + first, values);
+    }
+  }
+}
+
+// The values of the block's row.
+template <class T, class From>
+__device__ inline void copyExample(const LoadArguments& a, const From* from, T* to, uint64_t step) {
+  a.storedChannels == 1 ? copyRow(a, from, to, step) : copyImage(a, from, to, step);
 }
 
 // A one-hot label behind the `columns` values of a row of `stride`.
@@ -66,13 +99,11 @@ __device__ inline void loadBatch(const LoadArguments& a) {
   if (block < a.rows) {
     const int64_t first = a.state != nullptr ? a.state->batch * a.batchSize : a.first;
     const int64_t row = a.order[first + block];
-    // As data/resident.cpp numbers them: each row begins with a whole block of four.
-    const int64_t firstNumber = static_cast<int64_t>(block) * ((a.columns + 3) / 4 * 4);
     T* to = static_cast<T*>(a.x) + static_cast<int64_t>(block) * a.xStride;
     if (a.isUint8 != 0) {
-      copyRow(a, static_cast<const uint8_t*>(a.data) + row * a.columns, to, firstNumber, step);
+      copyExample(a, static_cast<const uint8_t*>(a.data) + row * a.columns, to, step);
     } else {
-      copyRow(a, static_cast<const float*>(a.data) + row * a.columns, to, firstNumber, step);
+      copyExample(a, static_cast<const float*>(a.data) + row * a.columns, to, step);
     }
     if (a.labels != nullptr) {
       storeLabel(to, a.columns, a.xStride, a.labels[row]);

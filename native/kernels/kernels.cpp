@@ -12,6 +12,7 @@ using namespace kernels;
 
 constexpr int64_t kThreads = 256;
 constexpr int64_t kMostBlocks = 1024;  // of kernels that stride over what they are given
+constexpr int64_t kFewestLines = 4;    // of a thread that walks over lines, while other blocks have work
 
 struct KernelInfo {
   const char* name;
@@ -44,6 +45,42 @@ int64_t blocksFor(int64_t count) {
   return std::clamp<int64_t>(ceilDiv(count, 4 * kThreads), 1, kMostBlocks);
 }
 
+int64_t vectorOf(c10::ScalarType type) {
+  return type == c10::kDouble ? 1 : static_cast<int64_t>(16 / c10::elementSize(type));
+}
+
+// In vectors of 16 bytes, where whole ones fill the lines.
+ColumnWalk walkOver(int64_t lines, int64_t columns, c10::ScalarType type) {
+  const int64_t vector = columns % vectorOf(type) == 0 ? vectorOf(type) : 1;
+  const int64_t vectors = columns / vector;
+  const int64_t slices = ceilDiv(vectors, kThreads);
+  return {lines, narrow(columns), narrow(vector), narrow(ceilDiv(vectors, slices)), narrow(slices)};
+}
+
+// A row of y, channel by channel where it has a bias, else in lines of one vector.
+ColumnWalk walkOverRow(const LikelihoodBatch& batch) {
+  const c10::ScalarType type = batch.y.scalar_type();
+  const int64_t size = batch.y.size(1);
+  if (batch.bias.defined()) return walkOver(size / batch.bias.size(0), batch.bias.size(0), type);
+  const int64_t vector = vectorOf(type);
+  const bool isWhole = size % vector == 0 && batch.x.size(1) % vector == 0;
+  return isWhole ? walkOver(size / vector, vector, type) : walkOver(size, 1, type);
+}
+
+// Blocks that follow each other on a walk.
+int64_t blocksAlong(const ColumnWalk& walk) {
+  const int64_t most = std::max<int64_t>(1, kMostBlocks / walk.slices);
+  return std::clamp<int64_t>(ceilDiv(walk.lines, kThreads / walk.width * kFewestLines), 1, most);
+}
+
+bool isSum(const GradientPart& part) {
+  return part.from.defined() && part.from.dim() == 2;
+}
+int64_t blocksOf(const GradientPart& part) {
+  return ceilDiv(part.count, isSum(part) ? kColumnsPerBlock : kValuesPerBlock);
+}
+
+static_assert(kMostBlocks <= Kernels::kMostSums);
 static_assert(std::is_trivially_copyable_v<GradientArguments> && sizeof(GradientArguments) <= 4096);
 static_assert(sizeof(ScheduleRow) == sizeof(StepSchedule));
 
@@ -82,6 +119,7 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         narrow(latent),
                         narrow(source.batchSize),
                         narrow(source.channels),
+                        narrow(source.storedChannels),
                         narrow(x.size(1)),
                         narrow(z.defined() ? z.size(1) : latent)};
   launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a, true);
@@ -97,18 +135,25 @@ void Kernels::fillRandom(const Draw& draw, bool isUniform, const StepState* stat
 
 void Kernels::activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias,
                        const at::Tensor& y, const at::Tensor& slope, int64_t rows) {
-  const int64_t count = rows * y.size(1);
-  const int64_t columns = bias.defined() ? bias.size(0) : 1;
-  const ActivateArguments a{pointer(from), mutablePointer(y), mutablePointer(slope),     pointer(bias),
-                            count,         columns,           static_cast<int32_t>(kind)};
-  launch(k_activate, y.scalar_type(), blocksFor(count), a);
+  const int64_t columns = bias.defined() ? bias.size(0) : y.size(1);
+  const ColumnWalk walk = walkOver(rows * y.size(1) / columns, columns, y.scalar_type());
+  const ActivateArguments a{pointer(from), mutablePointer(y),         mutablePointer(slope), pointer(bias),
+                            walk,          static_cast<int32_t>(kind)};
+  launch(k_activate, y.scalar_type(), blocksAlong(walk) * walk.slices, a);
 }
 
 void Kernels::scaleBySlope(ActivationKind kind, const at::Tensor& kept, const at::Tensor& from,
-                           const at::Tensor& to, int64_t rows) {
-  const int64_t count = rows * to.size(1);
-  const SlopeArguments a{pointer(from), pointer(kept), mutablePointer(to), count, static_cast<int32_t>(kind)};
-  launch(k_scaleBySlope, to.scalar_type(), blocksFor(count), a);
+                           const at::Tensor& to, int64_t rows, ColumnSums& sums) {
+  const int64_t columns = sums.parts.defined() ? sums.parts.size(1) : to.size(1);
+  const ColumnWalk walk = walkOver(rows * to.size(1) / columns, columns, to.scalar_type());
+  sums.lines = blocksAlong(walk);
+  const SlopeArguments a{pointer(from),
+                         pointer(kept),
+                         mutablePointer(to),
+                         mutablePointer(sums.parts),
+                         walk,
+                         static_cast<int32_t>(kind)};
+  launch(k_scaleBySlope, to.scalar_type(), sums.lines * walk.slices, a);
 }
 
 void Kernels::sample(const at::Tensor& head, const at::Tensor& noise, int64_t rows, const at::Tensor& z,
@@ -143,27 +188,31 @@ void Kernels::sampleBackward(const at::Tensor& head, const at::Tensor& noise, co
   launch(k_sampleBackward, gradient.scalar_type(), ceilDiv(rows * latent, kThreads), a);
 }
 
-void Kernels::likelihood(Name name, const cpu::LikelihoodTerms& terms, const at::Tensor& x,
-                         const at::Tensor& y, int64_t rows, const at::Tensor& loss,
-                         const at::Tensor& gradient) {
-  const LikelihoodArguments a{pointer(x),
+void Kernels::likelihood(Name name, const cpu::LikelihoodTerms& terms, const LikelihoodBatch& batch,
+                         int64_t rows, ColumnSums& sums) {
+  const at::Tensor& y = batch.y;
+  const ColumnWalk walk = walkOverRow(batch);
+  const LikelihoodArguments a{pointer(batch.x),
                               pointer(y),
-                              mutablePointer(loss),
-                              mutablePointer(gradient),
+                              pointer(batch.bias),
+                              mutablePointer(batch.loss),
+                              mutablePointer(batch.gradient),
+                              mutablePointer(sums.parts),
                               1 / static_cast<double>(rows),
                               terms.precision,
                               terms.constant,
                               terms.sigmoid ? 1 : 0,
                               narrow(rows),
-                              narrow(y.size(1)),
-                              narrow(x.size(1))};
+                              narrow(batch.x.size(1)),
+                              batch.bias.defined() ? narrow(batch.channels) : walk.columns,
+                              walk};
+  sums.lines = rows;
   launch(name, y.scalar_type(), rows, a);
 }
 
 int64_t Kernels::gradientBlocks(const std::vector<GradientPart>& parts) {
   int64_t blocks = 0;
-  for (const GradientPart& part : parts)
-    blocks += ceilDiv(part.count, part.columns.defined() ? kColumnsPerBlock : kValuesPerBlock);
+  for (const GradientPart& part : parts) blocks += blocksOf(part);
   return blocks;
 }
 
@@ -192,9 +241,11 @@ void Kernels::finishGradients(const std::vector<GradientPart>& parts, int64_t ro
   int64_t blocks = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
     const GradientPart& part = parts[i];
-    a.range[i] = {pointer(part.columns), part.offset, part.count, narrow(blocks)};
-    if (part.columns.defined()) type = part.columns.scalar_type();
-    blocks += ceilDiv(part.count, part.columns.defined() ? kColumnsPerBlock : kValuesPerBlock);
+    const bool isExact = part.from.defined() && part.from.scalar_type() == gradients.scalar_type();
+    if (part.from.defined() && !isExact) type = part.from.scalar_type();
+    a.range[i] = {pointer(part.from), part.offset,   part.count, narrow(isSum(part) ? part.from.size(0) : 0),
+                  isExact ? 1 : 0,    narrow(blocks)};
+    blocks += blocksOf(part);
   }
   launch(k_finishGradients, type, blocks, a);
 }

@@ -30,12 +30,21 @@ struct KlWeight {
   const ScheduleRow* schedule = nullptr;
 };
 
-// Ranges of the flat gradient, with where they come from: of a bias, the gradient [rows, count] of what it
-// was added to.
+// A range of the flat gradient, and what it is made of.
 struct GradientPart {
   int64_t offset = 0;
   int64_t count = 0;
-  at::Tensor columns;  // undefined for a range that is there already
+  // [count], to be copied, or [lines, count], to be summed over its lines; in the type of activations or of
+  // parameters. Undefined for a range that is there already.
+  at::Tensor from;
+};
+
+// Sums of a gradient's columns, of which the first `lines` lines of `parts` [kMostSums or more, columns] have
+// one each: what a kernel's blocks leave, for finishGradients() to add up. Without `parts` nobody asks for
+// them.
+struct ColumnSums {
+  at::Tensor parts;
+  int64_t lines = 0;
 };
 
 // A batch to be loaded. Where `state` is given, it says which.
@@ -49,7 +58,8 @@ struct BatchSource {
   const StepState* state = nullptr;
   at::Tensor labels{};   // int64 [examples]; undefined where the model is not conditioned on them
   bool isDrawn = false;  // whether the data are probabilities, of which 0 or 1 are drawn
-  int64_t channels = 1;  // of images, which lie channel by channel in `data` and pixel by pixel in x
+  // Of images, which lie channel by channel in `data` and pixel by pixel in x.
+  int64_t channels = 1, storedChannels = 1;
 };
 
 // The objective's price for the divergence: see KlCostArguments.
@@ -57,6 +67,15 @@ struct KlPrice {
   double freeBits = 0;
   bool hasCapacity = false;
   bool isPlain() const { return freeBits == 0 && !hasCapacity; }
+};
+
+// What likelihood() reads and writes: see LikelihoodArguments.
+struct LikelihoodBatch {
+  at::Tensor x, y;
+  at::Tensor bias;      // of y's images, channel by channel as they are stored; undefined for none
+  int64_t channels;     // beside a bias: those that are used
+  at::Tensor loss;      // [rows]
+  at::Tensor gradient;  // as y; undefined for the losses alone
 };
 
 // What finishGradients() sums up: see GradientArguments.
@@ -93,8 +112,8 @@ class Kernels {
     return part_;
   }
 
-  // x [rows, columns] of type T, noise [rows, latent]. With labels, rows of x and of z may have room for a
-  // one-hot label behind their values.
+  // x [rows, columns as stored] of type T, noise [rows, latent]. With labels, rows of x and of z may have
+  // room for a one-hot label behind their values.
   void loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise,
                  const at::Tensor& z = {});
   // to ~ N(0, 1) or U(0, 1) by `draw`, whose step is the state's where one is given.
@@ -103,9 +122,11 @@ class Kernels {
   // y. `slope`, unless undefined, gets the activation's slope.
   void activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias, const at::Tensor& y,
                 const at::Tensor& slope, int64_t rows);
-  // to = from times the slope of the activation that `kept` was kept of, over the first `rows` rows.
+  // to = from times the slope of the activation that `kept` was kept of, over the first `rows` rows, whose
+  // values are those of `sums` in turn.
   void scaleBySlope(ActivationKind kind, const at::Tensor& kept, const at::Tensor& from, const at::Tensor& to,
-                    int64_t rows);
+                    int64_t rows, ColumnSums& sums);
+  static constexpr int64_t kMostSums = 1024;
   void sample(const at::Tensor& head, const at::Tensor& noise, int64_t rows, const at::Tensor& z,
               const at::Tensor& kl);
   // factors [latent]: how much of each dimension's divergence counts; cost [1], double.
@@ -115,13 +136,13 @@ class Kernels {
   void sampleBackward(const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
                       const KlWeight& weight, const at::Tensor& factors, int64_t rows,
                       const at::Tensor& gradient);
-  // -log p(x|y) of each row by the kernel `name`; with an undefined `gradient` the losses alone.
-  void likelihood(Name name, const cpu::LikelihoodTerms& terms, const at::Tensor& x, const at::Tensor& y,
-                  int64_t rows, const at::Tensor& loss, const at::Tensor& gradient);
+  // -log p(x|y + bias) of each row by the kernel `name`; `sums` are those of the gradient's channels.
+  void likelihood(Name name, const cpu::LikelihoodTerms& terms, const LikelihoodBatch& batch, int64_t rows,
+                  ColumnSums& sums);
 
   // Blocks that finishGradients() leaves a sum of squares of.
   static int64_t gradientBlocks(const std::vector<GradientPart>& parts);
-  // Makes the biases' gradients and the sums of squares, partials [gradientBlocks]. With a state, also the
+  // Gathers the gradients and makes the sums of squares, partials [gradientBlocks]. With a state, also the
   // batch's sums of its losses, and the optimizer's corrections.
   void finishGradients(const std::vector<GradientPart>& parts, int64_t rows, const at::Tensor& gradients,
                        const at::Tensor& partials, const BatchLosses& losses,

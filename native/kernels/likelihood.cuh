@@ -2,7 +2,7 @@
 // for each row.
 #pragma once
 
-#include "numbers.cuh"
+#include "columns.cuh"
 
 namespace torchvae::kernels {
 
@@ -80,20 +80,48 @@ __device__ inline ValueAndSlope<C> likelihoodTerm(int32_t kind, bool sigmoid, C 
   }
 }
 
-// Sums the terms over a row, each times `weight`.
+// The terms of a thread's columns in a slice of the row; returns their sum.
+template <class T, int N>
+__device__ inline Compute<T> sumColumns(const LikelihoodArguments& a, LikelihoodKind kind, Compute<T> scale,
+                                        int slice) {
+  using C = Compute<T>;
+  const int64_t row = blockIdx.x;
+  const ColumnWalk& walk = a.walk;
+  const ColumnPlace place = placeIn<N>(walk, slice, walk.slices);
+  C bias[N] = {}, slopes[N] = {}, sum = 0;
+  if (a.bias != nullptr && place.line < walk.lines) loadColumns<T, N>(a.bias, place.column, bias);
+  for (int64_t line = place.line; line < walk.lines; line += place.step) {
+    const int64_t at = line * walk.columns + place.column;
+    const int64_t ofY = row * walk.lines * walk.columns + at;
+    C x[N], y[N];
+    loadColumns<T, N>(a.x, row * a.xStride + at, x);
+    loadColumns<T, N>(a.y, ofY, y);
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      if (place.column + k >= a.used) {
+        y[k] = 0;
+        continue;
+      }
+      const ValueAndSlope<C> t = likelihoodTerm(kind, a.sigmoid != 0, x[k], y[k] + bias[k]);
+      sum += t.value;
+      y[k] = t.slope * scale;
+      slopes[k] += y[k];
+    }
+    if (a.gradient != nullptr) storeColumns<T, N>(a.gradient, ofY, y);
+  }
+  if (a.sums != nullptr) storeSums(walk, place, blockIdx.x, slopes, static_cast<C*>(a.sums));
+  return sum;
+}
+
+// Sums the terms over a row, each times `weight`. Blocks of kWalkThreads.
 template <class T>
 __device__ inline void sumRow(const LikelihoodArguments& a, LikelihoodKind kind, double weight) {
   using C = Compute<T>;
-  const int64_t row = static_cast<int64_t>(blockIdx.x) * a.columns;
-  const T* x = static_cast<const T*>(a.x) + static_cast<int64_t>(blockIdx.x) * a.xStride;
-  const T* y = static_cast<const T*>(a.y) + row;
-  T* gradient = a.gradient == nullptr ? nullptr : static_cast<T*>(a.gradient) + row;
   const C scale = static_cast<C>(weight * a.scale);
   C sum = 0;
-  for (int j = threadIdx.x; j < a.columns; j += blockDim.x) {
-    const ValueAndSlope<C> t = likelihoodTerm(kind, a.sigmoid != 0, load(x, j), load(y, j));
-    sum += t.value;
-    if (gradient != nullptr) store(gradient, j, t.slope * scale);
+  for (int slice = 0; slice < a.walk.slices; ++slice) {
+    sum += a.walk.vector == 1 ? sumColumns<T, 1>(a, kind, scale, slice)
+                              : sumColumns<T, kVector<T>>(a, kind, scale, slice);
   }
   sum = blockSum(sum);
   if (threadIdx.x == 0) static_cast<C*>(a.loss)[blockIdx.x] = static_cast<C>(weight * sum + a.constant);

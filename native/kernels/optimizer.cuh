@@ -1,5 +1,5 @@
-// The end of a step: the biases' gradients, the judgement whether all is finite, the update, the sums, the
-// counters.
+// The end of a step: gradients gathered in one place, the judgement whether all is finite, the update, the
+// sums, the counters.
 #pragma once
 
 #include "instructions.cuh"
@@ -42,10 +42,10 @@ __device__ inline void noteLosses(StepState& state, const ScheduleRow& now, doub
   state.inverseRoot = 1 / sqrt(1 - power(beta2, t));
 }
 
-// Column sums of 32 columns of dy by 1,024 threads: 32 rows at a time. Returns this thread's share of their
-// squares.
+// Sums over the lines of 32 columns by 1,024 threads: 32 lines at a time. Returns this thread's share of
+// their squares.
 template <class T>
-__device__ inline double columnSums(const GradientRange& range, int rows, int block, Compute<T>* gradients) {
+__device__ inline double columnSums(const GradientRange& range, int block, Compute<T>* gradients) {
   using C = Compute<T>;
   __shared__ C partial[32][33];
   const int lane = threadIdx.x % 32;
@@ -53,9 +53,9 @@ __device__ inline double columnSums(const GradientRange& range, int rows, int bl
   const int64_t column = static_cast<int64_t>(block) * kColumnsPerBlock + lane;
   C sum = 0;
   if (column < range.count) {
-    const T* dy = static_cast<const T*>(range.dy) + column;
+    const T* from = static_cast<const T*>(range.from) + column;
 #pragma unroll 4
-    for (int64_t i = line; i < rows; i += 32) sum += load(dy, i * range.count);
+    for (int64_t i = line; i < range.lines; i += 32) sum += load(from, i * range.count);
   }
   partial[line][lane] = sum;
   __syncthreads();
@@ -65,6 +65,28 @@ __device__ inline double columnSums(const GradientRange& range, int rows, int bl
   if (lane != 0 || mine >= range.count) return 0;
   gradients[range.offset + mine] = total;
   return static_cast<double>(total * total);
+}
+
+// A block's values of a range, copied where they lie elsewhere. Returns this thread's share of their squares.
+template <class T>
+__device__ inline double copyValues(const GradientRange& range, int block, Compute<T>* gradients) {
+  using C = Compute<T>;
+  const int64_t first = static_cast<int64_t>(block) * kValuesPerBlock;
+  const int64_t last = first + kValuesPerBlock < range.count ? first + kValuesPerBlock : range.count;
+  const T* from = static_cast<const T*>(range.from);
+  C* to = gradients + range.offset;
+  double squares = 0;
+  for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) {
+    const C g = from != nullptr ? load(from, i) : to[i];
+    if (from != nullptr) to[i] = g;
+    squares += static_cast<double>(g * g);
+  }
+  return squares;
+}
+
+template <class T>
+__device__ inline double gather(const GradientRange& range, int block, Compute<T>* gradients) {
+  return range.lines > 0 ? columnSums<T>(range, block, gradients) : copyValues<T>(range, block, gradients);
 }
 
 // Blocks of 1,024 threads. Grid: those of each range, in turn. Squares are taken in the gradients' own type,
@@ -78,18 +100,8 @@ __device__ inline void finishGradients(const GradientArguments& a) {
   const GradientRange& range = a.range[r];
   const int own = block - range.firstBlock;
   C* gradients = static_cast<C*>(a.gradients);
-  double squares = 0;
-  if (range.dy != nullptr) {
-    squares = columnSums<T>(range, a.rows, own, gradients);
-  } else {
-    const int64_t first = static_cast<int64_t>(own) * kValuesPerBlock;
-    const int64_t last = first + kValuesPerBlock < range.count ? first + kValuesPerBlock : range.count;
-    for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) {
-      const C g = gradients[range.offset + i];
-      squares += static_cast<double>(g * g);
-    }
-  }
-  squares = blockSum(squares);
+  const double squares =
+      blockSum(range.isExact != 0 ? gather<C>(range, own, gradients) : gather<T>(range, own, gradients));
   if (threadIdx.x == 0) a.partials[block] = squares;
   if (block != 0 || a.state == nullptr) return;
   double reconstruction, kl;

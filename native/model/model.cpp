@@ -48,7 +48,7 @@ VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
       spec_(spec),
       seed_(seed),
       unfused_(unfusedReason(context, spec, reference)),
-      store_{Parameters(context.panels()), {}, {}} {
+      store_{Parameters(context.panels(), context.channelMultiple()), {}, {}} {
   // The fused layers' tensors come first, in layouts of their kernels; the parts then find them declared.
   fused::VaePlan plan;
   if (unfused_.empty()) plan = fused::declareVae(store_.model, spec_);
@@ -85,6 +85,9 @@ void VaeModel::applySettings() const {
   if (!context_.device.is_cuda()) return;
   at::globalContext().setAllowTF32CuBLAS(context_.tf32);
   at::globalContext().setAllowTF32CuDNN(context_.tf32);
+  // The same bits in every run: no algorithm whose sums have no order, and none chosen by measured times,
+  // which may fall differently where a run is resumed (cuDNN's benchmark mode stays off).
+  at::globalContext().setDeterministicCuDNN(true);
 }
 
 std::vector<StateTensor> VaeModel::stateTensors() const {

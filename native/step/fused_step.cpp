@@ -82,7 +82,8 @@ void FusedStep::load(BatchPass& pass, const StepInput& input) const {
   if (classes > 0) input.data.checkLabels(classes);
   if (context_.kernels != nullptr) {
     BatchSource source = sourceOf(input);
-    source.channels = pass.channels;
+    source.channels = pass.channels.used;
+    source.storedChannels = pass.channels.stored;
     context_.kernels->loadBatch(source, input.rows, pass.x.value, pass.noise, pass.z.value);
     return;
   }
@@ -101,9 +102,10 @@ void FusedStep::load(BatchPass& pass, const HostInput& input) const {
   const int64_t columns = input.x.columns;
   const at::Tensor host = hostRows(input.x, input.first, rows);
   const at::Tensor target = pass.x.value.narrow(0, 0, rows);
-  const int64_t pixels = columns / pass.channels;
-  const at::Tensor images = host.view({rows, pass.channels, pixels}).transpose(1, 2).reshape({rows, columns});
-  at::Tensor values = target.narrow(1, 0, columns);
+  const auto [used, stored] = pass.channels;
+  const int64_t pixels = columns / used;
+  const at::Tensor images = host.view({rows, used, pixels}).transpose(1, 2);
+  at::Tensor values = target.narrow(1, 0, pixels * stored).unflatten(1, {pixels, stored}).narrow(2, 0, used);
   values.copy_(images);
   if (input.x.isUint8) values.div_(255);
   if (spec_.condition.classes > 0) {

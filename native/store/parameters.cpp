@@ -107,20 +107,19 @@ DenseSlots Parameters::addDenseToImage(const std::string& name, int64_t in, cons
   return slots;
 }
 
-ConvSlots Parameters::addConv(const std::string& name, int64_t smallChannels, int64_t largeChannels,
-                              int64_t kernel, int64_t biasSize) {
-  const int64_t patch = kernel * kernel * largeChannels;
-  const int64_t weight = reserve(volume({smallChannels, kernel, kernel, largeChannels}));
-  const int64_t bias = reserve(volume({biasSize}));
-  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(patch)));
-  const std::vector<int64_t> shape{smallChannels, largeChannels, kernel, kernel};
-  entries_.push_back(
-      {name + ".weight", shape, {shape, {patch, 1, kernel * largeChannels, largeChannels}, weight}, init});
-  entries_.push_back({name + ".bias", {biasSize}, {{biasSize}, {1}, bias}, init});
-  return {{{smallChannels, kernel, kernel, largeChannels},
-           {patch, kernel * largeChannels, largeChannels, 1},
-           weight},
-          {{biasSize}, {1}, bias}};
+ConvSlots Parameters::addConv(const std::string& name, int64_t smallChannels, const Channels& large,
+                              int64_t kernel, const Channels& output) {
+  const int64_t row = kernel * large.stored;
+  const int64_t patch = kernel * row;
+  const int64_t weight = reserve(volume({smallChannels, kernel, kernel, large.stored}));
+  const int64_t bias = reserve(volume({output.stored}));
+  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(kernel * kernel * large.used)));
+  const std::vector<int64_t> shape{smallChannels, large.used, kernel, kernel};
+  entries_.push_back({name + ".weight", shape, {shape, {patch, 1, row, large.stored}, weight}, init});
+  entries_.push_back({name + ".bias", {output.used}, {{output.used}, {1}, bias}, init});
+  return {{{smallChannels, kernel, kernel, large.stored}, {patch, row, large.stored, 1}, weight},
+          {{output.stored}, {1}, bias},
+          output.used};
 }
 
 void Parameters::add(const std::string& name, const std::vector<int64_t>& shape, const Init& init) {

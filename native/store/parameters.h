@@ -51,10 +51,17 @@ struct DenseSlots {
   bool panels = false;
 };
 
-// Weights of a convolution or a transposed one, as cpu/conv.h has them.
+// The channels of an image, and as how many it is stored: those beyond hold zeros.
+struct Channels {
+  int64_t used = 1, stored = 1;
+};
+
+// Weights of a convolution or a transposed one, as cpu/conv.h has them. Where channels hold zeros, so do the
+// weights that they are multiplied by, and their gradients: they stay zeros.
 struct ConvSlots {
-  Slot weight;  // [smallChannels, kernel, kernel, largeChannels], contiguous
-  Slot bias;    // [small or large channels]
+  Slot weight;             // [smallChannels, kernel, kernel, largeChannels], contiguous, as stored
+  Slot bias;               // [small or large channels], as stored
+  int64_t outputChannels;  // of which so many are used
 };
 
 // Features that are an image: kept as [height, width, channels], shown to the world in PyTorch's order,
@@ -67,8 +74,11 @@ struct ImageFeatures {
 class Parameters {
  public:
   Parameters() = default;
-  // `panels`: whether the weights of wide dense layers lie in panels (cpu/panels.h).
-  explicit Parameters(bool panels) : panels_(panels) {}
+  // `panels`: whether the weights of wide dense layers lie in panels (cpu/panels.h). `channelMultiple`: of
+  // what the networks' images are stored as a multiple.
+  Parameters(bool panels, int64_t channelMultiple) : panels_(panels), channelMultiple_(channelMultiple) {}
+
+  int64_t channelMultiple() const { return channelMultiple_; }
 
   // Declares a dense layer whose output is the concatenation of `names` of `outEach` features each; every
   // name gets its own weight [outEach, in] and bias [outEach], drawn as torch.nn.Linear draws them.
@@ -78,10 +88,10 @@ class Parameters {
                                int64_t outEach);
   DenseSlots addDenseToImage(const std::string& name, int64_t in, const ImageFeatures& out);
 
-  // Declares a convolution's weights; `biasSize` is the number of its output channels. Drawn as
+  // Declares a convolution's weights; `output` are its small or its large image's channels. Drawn as
   // torch.nn.Conv2d and ConvTranspose2d draw theirs.
-  ConvSlots addConv(const std::string& name, int64_t smallChannels, int64_t largeChannels, int64_t kernel,
-                    int64_t biasSize);
+  ConvSlots addConv(const std::string& name, int64_t smallChannels, const Channels& large, int64_t kernel,
+                    const Channels& output);
 
   // Declares a tensor in PyTorch's layout. One that is declared already, of the same shape, is left as it is.
   void add(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
@@ -144,6 +154,7 @@ class Parameters {
   std::set<int64_t> shared_;   // offsets of gradients that are added to
   std::set<int64_t> written_;  // these, and what the backward pass under way has written
   bool panels_ = false;
+  int64_t channelMultiple_ = 1;
   int64_t size_ = 0;
 };
 

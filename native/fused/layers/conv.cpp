@@ -1,15 +1,9 @@
 #include "fused/layers/conv.h"
 
-#include <ATen/ops/convolution.h>
-#include <ATen/ops/convolution_backward.h>
-
 #include <algorithm>
-#include <array>
-#include <tuple>
 
 #include "base/memory.h"
 #include "cpu/transpose.h"
-#include "kernels/kernels.h"
 
 namespace torchvae {
 namespace {
@@ -18,8 +12,9 @@ float* pointer(const at::Tensor& tensor) {
   return tensor.data_ptr<float>();
 }
 
-int64_t outputPadding(const cpu::ConvGeometry& g, int64_t large, int64_t small) {
-  return large - ((small - 1) * g.stride - 2 * g.padding + g.kernel);
+// Images [rows, height, width, channels] as the first rows of `values`.
+void copyImages(const at::Tensor& images, const at::Tensor& values) {
+  values.narrow(0, 0, images.size(0)).view(images.sizes()).copy_(images);
 }
 
 }  // namespace
@@ -31,6 +26,7 @@ Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots
       slots_(slots),
       direction_(direction),
       patches_(cpu::makeConvPatches(geometry)),
+      library_(direction, geometry),
       weight_(parameters.computeValue(context, slots.weight)),
       bias_(parameters.computeValue(context, slots.bias)) {
   activation = kind;
@@ -45,20 +41,6 @@ Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots
   biasGradient_ = parameters.gradient(slots.bias);
   const int64_t largest = std::max(weight_.numel(), bias_.numel());
   if (context.tiled()) partial_ = zeroed(context, {cpu::kPartialSums, largest});
-}
-
-// [rows, height, width, channels] seen as PyTorch's [rows, channels, height, width].
-at::Tensor Conv::asImages(const at::Tensor& values, int64_t rows, bool large) const {
-  const cpu::ConvGeometry& g = patches_.geometry;
-  const at::Tensor images = values.narrow(0, 0, rows);
-  return (large ? images.view({rows, g.largeHeight, g.largeWidth, g.largeChannels})
-                : images.view({rows, g.smallHeight, g.smallWidth, g.smallChannels}))
-      .permute({0, 3, 1, 2});
-}
-
-// PyTorch's images as contiguous values with the channels innermost; no copy where they lie so already.
-at::Tensor Conv::asRows(const at::Tensor& images) {
-  return images.permute({0, 2, 3, 1}).contiguous();
 }
 
 void Conv::prepareTransposedWeight() {
@@ -78,7 +60,6 @@ void Conv::finishForms(Activations& activations, int64_t rows) const {
 
 void Conv::forward(const Activations& x, int64_t rows) {
   input_ = &x;
-  const cpu::ConvGeometry& g = patches_.geometry;
   if (context_.tiled()) {
     float* slope = output.slope.defined() ? pointer(output.slope) : nullptr;
     const cpu::ConvFinish finish{pointer(bias_), slope, nullptr, activation};
@@ -93,25 +74,11 @@ void Conv::forward(const Activations& x, int64_t rows) {
     finishForms(output, rows);
     return;
   }
-  const bool up = direction_ == ConvDirection::kUp;
-  const std::array<int64_t, 2> extra{up ? outputPadding(g, g.largeHeight, g.smallHeight) : 0,
-                                     up ? outputPadding(g, g.largeWidth, g.smallWidth) : 0};
-  if (context_.kernels != nullptr) {
-    // The library's product without a bias; one kernel then adds it, activates, and copies.
-    const at::Tensor made =
-        at::convolution(asImages(x.value, rows, !up), weight_.permute({0, 3, 1, 2}), {}, {g.stride, g.stride},
-                        {g.padding, g.padding}, {1, 1}, up, extra, 1);
-    context_.kernels->activate(activation, asRows(made), bias_, output.value, output.slope, rows);
-    return;
-  }
-  const at::Tensor y = at::convolution(asImages(x.value, rows, !up), weight_.permute({0, 3, 1, 2}), bias_,
-                                       {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, up, extra, 1);
-  asImages(output.value, rows, up).copy_(y);
+  copyImages(library_.forward(x.value, weight_, bias_, rows), output.value);
   activateRows(activation, output, rows);
 }
 
 void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
-  const cpu::ConvGeometry& g = patches_.geometry;
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
     const cpu::ConvFinish finish{nullptr, nullptr, pointer(input_->kept()), madeX};
@@ -126,17 +93,7 @@ void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t ro
     finishForms(gradient, rows);
     return;
   }
-  const std::array<int64_t, 2> extra{up ? outputPadding(g, g.largeHeight, g.smallHeight) : 0,
-                                     up ? outputPadding(g, g.largeWidth, g.smallWidth) : 0};
-  const auto [dx, _, __] =
-      at::convolution_backward(asImages(outputGradient.value, rows, up), asImages(input_->value, rows, !up),
-                               weight_.permute({0, 3, 1, 2}), at::OptionalIntArrayRef(), {g.stride, g.stride},
-                               {g.padding, g.padding}, {1, 1}, up, extra, 1, {true, false, false});
-  if (context_.kernels != nullptr) {
-    context_.kernels->scaleBySlope(madeX, input_->kept(), asRows(dx), gradient.value, rows);
-    return;
-  }
-  asImages(gradient.value, rows, !up).copy_(dx);
+  copyImages(library_.inputGradient(outputGradient.value, input_->value, weight_, rows), gradient.value);
   scaleRowsBySlope(madeX, *input_, gradient.value, rows);
 }
 
@@ -153,14 +110,8 @@ void Conv::weightGradient(int64_t rows) {
                      up ? g.largeChannels : g.smallChannels, pointer(partial_), pointer(biasGradient_));
     return;
   }
-  const std::array<int64_t, 2> extra{up ? outputPadding(g, g.largeHeight, g.smallHeight) : 0,
-                                     up ? outputPadding(g, g.largeWidth, g.smallWidth) : 0};
-  const std::array<int64_t, 1> biasSize{bias_.size(0)};
-  const auto [_, dw, db] = at::convolution_backward(
-      asImages(outputGradient.value, rows, up), asImages(input_->value, rows, !up),
-      weight_.permute({0, 3, 1, 2}), at::OptionalIntArrayRef(biasSize), {g.stride, g.stride},
-      {g.padding, g.padding}, {1, 1}, up, extra, 1, {false, true, true});
-  weightGradient_.permute({0, 3, 1, 2}).copy_(dw);
+  const auto [dw, db] = library_.weightGradients(outputGradient.value, input_->value, weight_, rows, true);
+  weightGradient_.copy_(dw);
   biasGradient_.copy_(db);
 }
 

@@ -1,21 +1,18 @@
-// A convolution, or a transposed one, with its activation, its buffers and its derivatives. Features are
-// images with the channels innermost.
+// A convolution, or a transposed one, with its activation, its buffers and its derivatives, on the CPU.
+// Features are images with the channels innermost.
 #pragma once
 
 #include "base/context.h"
 #include "cpu/conv.h"
 #include "fused/layers/layer.h"
+#include "fused/layers/library_conv.h"
 #include "store/parameters.h"
 
 namespace torchvae {
 
-// Which of the two images is the input.
-enum class ConvDirection : uint8_t { kDown, kUp };
-
 class Conv : public fused::Layer {
  public:
-  // kDown is a convolution, from the large image to the small; kUp a transposed one. Buffers for up to
-  // `capacity` rows.
+  // Buffers for up to `capacity` rows.
   Conv(const Context& context, const Parameters& parameters, const ConvSlots& slots, ConvDirection direction,
        const cpu::ConvGeometry& geometry, ActivationKind kind, int64_t capacity, const fused::LayerUse& use);
 
@@ -25,8 +22,6 @@ class Conv : public fused::Layer {
   Range parameterRange() const override;
 
  private:
-  at::Tensor asImages(const at::Tensor& values, int64_t rows, bool large) const;
-  static at::Tensor asRows(const at::Tensor& images);
   void prepareTransposedWeight();
   void finishForms(Activations& activations, int64_t rows) const;
 
@@ -34,6 +29,7 @@ class Conv : public fused::Layer {
   ConvSlots slots_;
   ConvDirection direction_;
   cpu::ConvPatches patches_;
+  LibraryConv library_;  // for what is not float32
   at::Tensor weight_, bias_, weightGradient_, biasGradient_;
   at::Tensor weightTransposed_;  // [patchSize, smallChannels], made anew in each pass that reads it
   at::Tensor partial_;           // sums over runs of images

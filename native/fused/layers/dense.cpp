@@ -123,8 +123,8 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
   at::Tensor dx = gradient.value.narrow(0, 0, rows);
   if (context_.kernels != nullptr) {
     at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
-    if (madeX != ActivationKind::kIdentity) {
-      context_.kernels->scaleBySlope(madeX, input_->kept(), dx, dx, rows);
+    if (madeX != ActivationKind::kIdentity || gradient.columnSums.parts.defined()) {
+      context_.kernels->scaleBySlope(madeX, input_->kept(), dx, dx, rows, gradient.columnSums);
     }
     return;
   }

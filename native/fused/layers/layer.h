@@ -11,9 +11,10 @@ namespace torchvae::fused {
 
 // Which of a layer's buffers somebody reads.
 struct LayerUse {
-  bool training = false;     // the backward pass
-  bool feedsProduct = true;  // the output is multiplied by another dense layer's weights
-  bool isFirst = false;      // nobody asks for the gradient in the input
+  bool training = false;         // the backward pass
+  bool feedsProduct = true;      // the output is multiplied by another dense layer's weights
+  bool isFirst = false;          // nobody asks for the gradient in the input
+  bool feedsLikelihood = false;  // which adds a bias that is left to it
 };
 
 // The role of a layer's output.
@@ -47,8 +48,8 @@ class Layer {
     int64_t count = 0;
   };
   virtual Range parameterRange() const { return {}; }
-  // On a device with fused kernels: this layer's ranges of the flat gradient. A bias's that names its
-  // columns is not yet made by weightGradient().
+  // On a device with fused kernels: this layer's ranges of the flat gradient, with what weightGradient() and
+  // the backward pass have left of them to be gathered.
   virtual void gradientParts(int64_t /*rows*/, std::vector<GradientPart>& parts) const {
     const Range range = parameterRange();
     parts.push_back({range.first, range.count, {}});

@@ -5,11 +5,11 @@
 namespace torchvae::fused {
 namespace {
 
-ImageFeatures imageOf(const ModelSpec& spec) {
+ImageFeatures imageOf(const Parameters& parameters, const ModelSpec& spec) {
   if (spec.inputShape.size() != 3) {
     throw Error("ERR_SPEC", "A conv network takes images: inputShape [channels, height, width]");
   }
-  return {spec.inputShape[0], spec.inputShape[1], spec.inputShape[2]};
+  return {imageChannels(parameters, spec).stored, spec.inputShape[1], spec.inputShape[2]};
 }
 
 // A convolution from `large` to `channels` channels.
@@ -17,6 +17,20 @@ cpu::ConvGeometry geometryOf(const ImageFeatures& large, int64_t channels, const
   const auto smaller = [&](int64_t n) { return (n - 1) / network.stride + 1; };
   return {large.height, large.width,    large.channels, smaller(large.height),   smaller(large.width),
           channels,     network.kernel, network.stride, (network.kernel - 1) / 2};
+}
+
+// A convolution's weights; `large` are its large image's channels.
+ConvPlan declareConv(Parameters& parameters, const std::string& name, ConvDirection direction,
+                     const cpu::ConvGeometry& geometry, const Channels& large) {
+  const bool isDown = direction == ConvDirection::kDown;
+  const Channels small{geometry.smallChannels, geometry.smallChannels};
+  const ConvSlots slots =
+      parameters.addConv(name, small.used, large, geometry.kernel, isDown ? small : large);
+  return {slots, direction, geometry};
+}
+
+Channels largeChannels(const cpu::ConvGeometry& geometry) {
+  return {geometry.largeChannels, geometry.largeChannels};
 }
 
 ImageFeatures smallImage(const cpu::ConvGeometry& g) {
@@ -27,12 +41,13 @@ ImageFeatures smallImage(const cpu::ConvGeometry& g) {
 
 NetworkPlan declareConvEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded) {
   NetworkPlan plan;
-  ImageFeatures image = imageOf(spec);
+  ImageFeatures image = imageOf(parameters, spec);
   for (size_t i = 0; i < spec.encoder.channels.size(); ++i) {
     const cpu::ConvGeometry geometry = geometryOf(image, spec.encoder.channels[i], spec.encoder);
-    const ConvSlots slots = parameters.addConv("encoder." + std::to_string(i), geometry.smallChannels,
-                                               image.channels, geometry.kernel, geometry.smallChannels);
-    plan.push_back({ConvPlan{slots, ConvDirection::kDown, geometry}, spec.encoder.activation});
+    const Channels large = i == 0 ? imageChannels(parameters, spec) : largeChannels(geometry);
+    plan.push_back(
+        {declareConv(parameters, "encoder." + std::to_string(i), ConvDirection::kDown, geometry, large),
+         spec.encoder.activation});
     image = smallImage(geometry);
   }
   encoded = {image.size(), image};
@@ -40,7 +55,7 @@ NetworkPlan declareConvEncoder(Parameters& parameters, const ModelSpec& spec, Fe
 }
 
 NetworkPlan declareConvDecoder(Parameters& parameters, const ModelSpec& spec) {
-  ImageFeatures image = imageOf(spec);
+  ImageFeatures image = imageOf(parameters, spec);
   // The geometries from x's size down: channels of the decoder are listed in the order of computation,
   // upwards.
   std::vector<cpu::ConvGeometry> down;
@@ -53,10 +68,10 @@ NetworkPlan declareConvDecoder(Parameters& parameters, const ModelSpec& spec) {
       {DensePlan{parameters.addDenseToImage("decoder.0", spec.latentSize, image)}, spec.decoder.activation});
   for (size_t i = down.size(); i-- > 0;) {
     const cpu::ConvGeometry& geometry = down[i];
-    const ConvSlots slots =
-        parameters.addConv("decoder." + std::to_string(down.size() - i), geometry.smallChannels,
-                           geometry.largeChannels, geometry.kernel, geometry.largeChannels);
-    plan.push_back({ConvPlan{slots, ConvDirection::kUp, geometry}, spec.decoder.activation});
+    const Channels large = i == 0 ? imageChannels(parameters, spec) : largeChannels(geometry);
+    plan.push_back({declareConv(parameters, "decoder." + std::to_string(down.size() - i), ConvDirection::kUp,
+                                geometry, large),
+                    spec.decoder.activation});
   }
   plan.back().activation = ActivationKind::kIdentity;
   return plan;

@@ -35,6 +35,10 @@ struct Features {
   ImageFeatures image;  // of size() 0 for none
 };
 
+// Of the images that a conv network takes or makes, whose pixels lie one after another. Where only one of the
+// networks is one, images have one channel, and pixels are values.
+Channels imageChannels(const Parameters& parameters, const ModelSpec& spec);
+
 // Columns of a one-hot label behind x and behind z, where a model is conditioned on labels.
 struct LabelColumns {
   int64_t encoder = 0, decoder = 0;

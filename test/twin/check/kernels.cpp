@@ -114,6 +114,33 @@ void testBatch() {
   }
 }
 
+// An image's channels move together, with zeros behind them.
+void testImages() {
+  constexpr int64_t kRows = 4, kPixels = 300;
+  for (const c10::ScalarType type : kTypes) {
+    for (const auto& [used, stored] : {std::pair<int64_t, int64_t>{3, 8}, {9, 16}}) {
+      for (const bool bytes : {true, false}) {
+        at::Tensor data = normals({kRows, used * kPixels}, c10::kFloat).abs().mul(0.3);
+        if (bytes) data = data.mul(255).clamp_max(255).to(c10::kByte);
+        const at::Tensor order = at::arange(kRows, c10::TensorOptions().dtype(c10::kLong));
+        const at::Tensor x = blank({kRows, kPixels * stored}, type), plain = blank(data.sizes(), type);
+        const at::Tensor noise = blank({kRows, 1}, lossType(type));
+        for (const bool isDrawn : {true, false}) {
+          BatchSource source{data, order, 0, 0, 5, 6, nullptr};
+          source.isDrawn = isDrawn;
+          kernelsOf.loadBatch(source, kRows, plain, noise);
+          source.channels = used;
+          source.storedChannels = stored;
+          kernelsOf.loadBatch(source, kRows, x, noise);
+          const at::Tensor images = x.view({kRows, kPixels, stored});
+          EXPECT(images.narrow(2, 0, used).equal(plain.view({kRows, used, kPixels}).transpose(1, 2)));
+          EXPECT(images.narrow(2, used, stored - used).eq(0).all().item<bool>());
+        }
+      }
+    }
+  }
+}
+
 void testNoiseIsStandardNormal() {
   constexpr int64_t kCount = 1 << 16;
   const at::Tensor noise = blank({kCount / 64, 64}, c10::kFloat);
@@ -194,21 +221,23 @@ double slopeAt(ActivationKind kind, double x) {
   return (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h);
 }
 
-void testActivations() {
-  constexpr int64_t kRows = 37, kColumns = 53;
+// Columns that are taken one by one, and in vectors.
+void testActivations(int64_t columns) {
+  constexpr int64_t kRows = 37;
   for (const c10::ScalarType type : kTypes) {
     for (const auto kind : kActivations) {
-      const at::Tensor from = normals({kRows, kColumns}, type, 2), bias = normals({kColumns}, type);
-      const at::Tensor y = blank({kRows, kColumns}, type), g = normals({kRows, kColumns}, type);
-      const at::Tensor scaled = blank({kRows, kColumns}, type);
+      const at::Tensor from = normals({kRows, columns}, type, 2), bias = normals({columns}, type);
+      const at::Tensor y = blank({kRows, columns}, type), g = normals({kRows, columns}, type);
+      const at::Tensor scaled = blank({kRows, columns}, type);
       const bool keepsSlope = kind == ActivationKind::kGelu || kind == ActivationKind::kSilu;
-      const at::Tensor slope = keepsSlope ? blank({kRows, kColumns}, type) : at::Tensor();
+      const at::Tensor slope = keepsSlope ? blank({kRows, columns}, type) : at::Tensor();
       kernelsOf.activate(kind, from, bias, y, slope, kRows);
-      kernelsOf.scaleBySlope(kind, keepsSlope ? slope : y, g, scaled, kRows);
+      ColumnSums none;
+      kernelsOf.scaleBySlope(kind, keepsSlope ? slope : y, g, scaled, kRows, none);
       const auto x = doubles(from), b = doubles(bias), came = doubles(y), slopes = doubles(scaled),
                  gs = doubles(g);
-      for (int64_t i = 0; i < kRows * kColumns; ++i) {
-        const double before = x[i] + b[i % kColumns];
+      for (int64_t i = 0; i < kRows * columns; ++i) {
+        const double before = x[i] + b[i % columns];
         NEAR(came[i], activated(kind, before), tolerance(type));
         // The slope of elu has a kink at 0, which the differences straddle.
         const bool isSmooth = kind != ActivationKind::kElu || std::abs(before) > 4e-3;
@@ -218,15 +247,50 @@ void testActivations() {
   }
 }
 
-void testLikelihoods() {
-  constexpr int64_t kRows = 19, kColumns = 301;
-  constexpr double kSigma = 0.7;
+// The sums of a gradient's channels, which one kernel leaves in parts.
+void testColumnSums() {
   for (const c10::ScalarType type : kTypes) {
-    const at::Tensor x = normals({kRows, kColumns}, type).sigmoid(), y = normals({kRows, kColumns}, type, 6);
+    // Single columns; vectors that fill a block unevenly; more of them than a block has threads.
+    for (const int64_t channels : {1, 5, 24, 64, 2056}) {
+      for (const int64_t pixels : {1, 7, 300}) {
+        if (channels * pixels > 100000) continue;
+        constexpr int64_t kRows = 13;
+        const at::Tensor kept = normals({kRows, pixels * channels}, type);
+        const at::Tensor gradient = normals({kRows, pixels * channels}, type);
+        const at::Tensor made = blank({kRows, pixels * channels}, type);
+        ColumnSums sums{blank({Kernels::kMostSums, channels}, lossType(type))};
+        kernelsOf.scaleBySlope(ActivationKind::kTanh, kept, gradient, made, kRows, sums);
+        EXPECT(sums.lines >= 1 && sums.lines <= Kernels::kMostSums);
+        const auto came = doubles(sums.parts.narrow(0, 0, sums.lines).to(c10::kDouble).sum(0));
+        const at::Tensor y = kept.to(c10::kDouble);
+        const auto wanted =
+            doubles(gradient.to(c10::kDouble).mul(y.square().neg().add(1)).view({-1, channels}).sum(0));
+        for (int64_t c = 0; c < channels; ++c) NEAR(came[c], wanted[c], type == c10::kDouble ? 1e-11 : 1e-4);
+        // What lies behind the lines is left alone.
+        EXPECT(sums.parts.narrow(0, sums.lines, Kernels::kMostSums - sums.lines).eq(-77).all().item<bool>());
+      }
+    }
+  }
+}
+
+// Values of a row, of which there are `channels` to a pixel with a bias, the first `used` of them to be
+// counted; or none where `channels` is 0.
+void testLikelihoods(int64_t columns, int64_t channels, int64_t used) {
+  constexpr int64_t kRows = 19;
+  constexpr double kSigma = 0.7;
+  const auto counted = static_cast<double>(channels > 0 ? columns / channels * used : columns);
+  for (const c10::ScalarType type : kTypes) {
+    const at::Tensor x = normals({kRows, columns}, type).sigmoid(), y = normals({kRows, columns}, type, 6);
     y.data_ptr();
     y.select(0, 0).select(0, 0).fill_(60);
     y.select(0, 0).select(0, 1).fill_(-60);
-    const auto xs = doubles(x), ys = doubles(y);
+    const at::Tensor bias = channels > 0 ? normals({channels}, type) : at::Tensor();
+    const auto xs = doubles(x);
+    auto ys = doubles(y);
+    if (channels > 0) {
+      const auto biases = doubles(bias);
+      for (size_t i = 0; i < ys.size(); ++i) ys[i] += biases[i % channels];
+    }
     struct Case {
       Kernels::Name kernel;
       bool sigmoid;
@@ -254,27 +318,38 @@ void testLikelihoods() {
       cpu::LikelihoodTerms terms{1, 0, one.sigmoid};
       if (isGaussian) {
         terms.precision = 1 / (kSigma * kSigma);
-        terms.constant = kColumns * std::log(kSigma * std::sqrt(2 * std::numbers::pi));
+        terms.constant = counted * std::log(kSigma * std::sqrt(2 * std::numbers::pi));
       } else if (isLaplace) {
         terms.precision = 1 / kSigma;
-        terms.constant = kColumns * std::log(2 * kSigma);
+        terms.constant = counted * std::log(2 * kSigma);
       }
-      const at::Tensor loss = blank({kRows}, lossType(type)), gradient = blank({kRows, kColumns}, type);
+      const at::Tensor loss = blank({kRows}, lossType(type)), gradient = blank({kRows, columns}, type);
       const at::Tensor alone = blank({kRows}, lossType(type));
-      kernelsOf.likelihood(one.kernel, terms, x, y, kRows, loss, gradient);
-      kernelsOf.likelihood(one.kernel, terms, x, y, kRows, alone, {});
+      ColumnSums none, sums;
+      if (channels > 0) sums.parts = blank({kRows, channels}, lossType(type));
+      kernelsOf.likelihood(one.kernel, terms, {x, y, bias, used, loss, gradient}, kRows, sums);
+      kernelsOf.likelihood(one.kernel, terms, {x, y, bias, used, alone, {}}, kRows, none);
       EXPECT(alone.equal(loss));
+      if (channels > 0) {
+        const auto came = doubles(sums.parts.to(c10::kDouble).sum(0));
+        const auto wanted = doubles(gradient.to(c10::kDouble).view({-1, channels}).sum(0));
+        for (int64_t c = 0; c < channels; ++c) NEAR(came[c], wanted[c], 4 * tolerance(type));
+      }
       const auto losses = doubles(loss), slopes = doubles(gradient);
       for (int64_t i = 0; i < kRows; ++i) {
         double wanted = 0;
-        for (int64_t j = 0; j < kColumns; ++j) {
-          const double a = xs[i * kColumns + j], b = ys[i * kColumns + j];
+        for (int64_t j = 0; j < columns; ++j) {
+          if (channels > 0 && j % channels >= used) {
+            EXPECT(slopes[i * columns + j] == 0);
+            continue;
+          }
+          const double a = xs[i * columns + j], b = ys[i * columns + j];
           wanted += definition(a, b);
           constexpr double h = 1e-4;
           const double mean = one.sigmoid ? 1 / (1 + std::exp(-b)) : b;
           if (isLaplace && std::abs(mean - a) < 2 * h) continue;  // the corner
           const double slope = (definition(a, b + h) - definition(a, b - h)) / (2 * h);
-          NEAR(slopes[i * kColumns + j], slope / kRows, std::max(tolerance(type), 1e-8));
+          NEAR(slopes[i * columns + j], slope / kRows, std::max(tolerance(type), 1e-8));
         }
         NEAR(losses[i], wanted, type == c10::kDouble ? 1e-11 : 1e-5);
       }
@@ -366,12 +441,15 @@ void testKlCost() {
 void testGradients() {
   for (const c10::ScalarType type : kTypes) {
     for (const int64_t rows : {1, 33, 700}) {
-      // A weight over two blocks, then biases that fill a block, do not, and take more.
-      const at::Tensor flat = normals({9216 + 16 + 32 + 112}, lossType(type));
-      const at::Tensor narrow = normals({rows, 5}, type), wide = normals({rows, 100}, type);
-      const std::vector<GradientPart> parts{{0, 9000, {}}, {9216, 5, narrow}, {9264, 100, wide}};
+      // A weight over two blocks, then biases that fill a block, do not, and take more; a weight's gradient
+      // that lies elsewhere.
+      const at::Tensor flat = normals({9216 + 16 + 32 + 112 + 8304}, lossType(type));
+      const at::Tensor narrow = normals({rows, 5}, type), wide = normals({rows, 100}, lossType(type));
+      const at::Tensor elsewhere = normals({8300}, type);
+      const std::vector<GradientPart> parts{
+          {0, 9000, {}}, {9216, 5, narrow}, {9264, 100, wide}, {9376, 8300, elsewhere}};
       const int64_t blocks = Kernels::gradientBlocks(parts);
-      EXPECT(blocks == 2 + 1 + 4);
+      EXPECT(blocks == 2 + 1 + 4 + 2);
       const at::Tensor partials = blank({blocks}, c10::kDouble);
       const at::Tensor losses = normals({rows}, lossType(type)), kls = normals({rows}, lossType(type));
       StepState state{};
@@ -387,7 +465,7 @@ void testGradients() {
         squares += before[i] * before[i];
       }
       for (const GradientPart& one : {parts[1], parts[2]}) {
-        const auto columns = doubles(one.columns);
+        const auto columns = doubles(one.from);
         for (int64_t j = 0; j < one.count; ++j) {
           double wanted = 0;
           for (int64_t i = 0; i < rows; ++i) wanted += columns[i * one.count + j];
@@ -396,6 +474,11 @@ void testGradients() {
         }
       }
       EXPECT(after[9216 + 5] == before[9216 + 5]);
+      const auto copied = doubles(elsewhere);
+      for (size_t i = 0; i < copied.size(); ++i) {
+        EXPECT(after[9376 + i] == copied[i]);
+        squares += copied[i] * copied[i];
+      }
       double came = 0;
       for (const double value : doubles(partials)) came += value;
       NEAR(came, squares, 1e-5);
@@ -551,10 +634,20 @@ void testGuard(bool badLoss, bool skip) {
 
 void checkKernels() {
   test("a batch is gathered and scaled, its noise the engine's own", testBatch);
+  test("images lie pixel by pixel", testImages);
   test("noise is standard normal", testNoiseIsStandardNormal);
   test("bf16 rounds to nearest even", testBf16Rounding);
-  test("activations and their slopes", testActivations);
-  test("likelihoods and their gradients", testLikelihoods);
+  test("activations and their slopes", [] { testActivations(53); });
+  test("activations in vectors", [] { testActivations(88); });
+  test("sums of a gradient's channels", testColumnSums);
+  test("likelihoods and their gradients", [] { testLikelihoods(301, 0, 0); });
+  test("likelihoods in vectors", [] { testLikelihoods(304, 0, 0); });
+  test("likelihoods of images, with the bias that they miss", [] {
+    testLikelihoods(301, 7, 7);
+    testLikelihoods(301, 1, 1);
+    testLikelihoods(304, 8, 3);
+    testLikelihoods(2080, 2080, 2077);
+  });
   test("the Gaussian posterior and its gradient", testPosterior);
   test("free bits and capacity", testKlCost);
   test("biases' gradients, sums of squares, sums of losses", testGradients);

@@ -1,0 +1,60 @@
+#include "fused/layers/device_conv.h"
+
+#include <algorithm>
+
+#include "base/memory.h"
+#include "kernels/kernels.h"
+
+namespace torchvae {
+
+DeviceConv::DeviceConv(const Context& context, const Parameters& parameters, const ConvSlots& slots,
+                       ConvDirection direction, const cpu::ConvGeometry& geometry, ActivationKind kind,
+                       int64_t capacity, const fused::LayerUse& use)
+    : kernels_(context.kernels),
+      slots_(slots),
+      conv_(direction, geometry),
+      weight_(parameters.computeValue(context, slots.weight)),
+      bias_(parameters.computeValue(context, slots.bias)),
+      leavesBias_(use.feedsLikelihood) {
+  activation = kind;
+  const int64_t size = direction == ConvDirection::kDown ? geometry.smallSize() : geometry.largeSize();
+  if (leavesBias_) {
+    output.missingBias = bias_;
+    output.channels = slots.outputChannels;
+  } else {
+    output = makeActivations(context, capacity, size, ProductRole::kNone);
+  }
+  if (!use.training) return;
+  outputGradient = makeActivations(context, capacity, size, ProductRole::kNone);
+  outputGradient.columnSums.parts = zeroed(context, {std::max(capacity, Kernels::kMostSums), bias_.size(0)});
+  if (!leavesBias_) keepSlopes(context, kind, outputGradient, output);
+}
+
+void DeviceConv::forward(const Activations& x, int64_t rows) {
+  input_ = &x;
+  const at::Tensor made = conv_.forward(x.value, weight_, {}, rows).contiguous();
+  if (leavesBias_) {
+    output.value = made.view({rows, -1});
+  } else {
+    kernels_->activate(activation, made, bias_, output.value, output.slope, rows);
+  }
+}
+
+void DeviceConv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
+  const at::Tensor dx = conv_.inputGradient(outputGradient.value, input_->value, weight_, rows).contiguous();
+  kernels_->scaleBySlope(madeX, input_->kept(), dx, gradient.value, rows, gradient.columnSums);
+}
+
+void DeviceConv::weightGradient(int64_t rows) {
+  weightGradient_ = conv_.weightGradients(outputGradient.value, input_->value, weight_, rows, false)
+                        .first.contiguous()
+                        .view({-1});
+}
+
+void DeviceConv::gradientParts(int64_t /*rows*/, std::vector<GradientPart>& parts) const {
+  const ColumnSums& sums = outputGradient.columnSums;
+  parts.push_back({slots_.weight.offset, weight_.numel(), weightGradient_});
+  parts.push_back({slots_.bias.offset, bias_.numel(), sums.parts.narrow(0, 0, sums.lines)});
+}
+
+}  // namespace torchvae

@@ -1,0 +1,33 @@
+// A convolution, or a transposed one, on a device: the library's products, and fused kernels between them.
+#pragma once
+
+#include "base/context.h"
+#include "fused/layers/layer.h"
+#include "fused/layers/library_conv.h"
+#include "store/parameters.h"
+
+namespace torchvae {
+
+class DeviceConv : public fused::Layer {
+ public:
+  // Buffers for up to `capacity` rows.
+  DeviceConv(const Context& context, const Parameters& parameters, const ConvSlots& slots,
+             ConvDirection direction, const cpu::ConvGeometry& geometry, ActivationKind kind,
+             int64_t capacity, const fused::LayerUse& use);
+
+  void forward(const Activations& x, int64_t rows) override;
+  void inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) override;
+  void weightGradient(int64_t rows) override;
+  void gradientParts(int64_t rows, std::vector<GradientPart>& parts) const override;
+
+ private:
+  Kernels* kernels_;
+  ConvSlots slots_;
+  LibraryConv conv_;
+  at::Tensor weight_, bias_;
+  at::Tensor weightGradient_;  // in the type of activations, for finishGradients() to gather
+  bool leavesBias_;
+  const Activations* input_ = nullptr;
+};
+
+}  // namespace torchvae
