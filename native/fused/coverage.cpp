@@ -59,13 +59,14 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
 std::string perceptronObstacle(const Context& context, const ModelSpec& spec, int64_t rows) {
   constexpr int64_t kMostRows = 1024, kMostUnits = 1024, kMostLatent = 256, kMostValues = 4096;
   if (context.kernels == nullptr) return "the CPU has kernels of another kind";
-  const char* asked = std::getenv("TORCHVAE_GPU_STEP");
-  if (asked != nullptr && std::string(asked) == "layers") return "TORCHVAE_GPU_STEP asks for layers";
+  const char* variable = std::getenv("TORCHVAE_GPU_STEP");
+  const std::string asked = variable == nullptr ? "" : variable;
+  if (asked == "layers") return "TORCHVAE_GPU_STEP asks for layers";
   if (context.dtype != c10::kFloat) return "tensor cores are used for float32, tf32 and bf16";
   if (context.kernels->part().capability() < 80) return "the device's tensor cores have no tf32";
   if (spec.encoder.type != "mlp" || spec.decoder.type != "mlp") return "a network is not a perceptron";
   // Larger products are better served by the libraries' tiles.
-  if (rows > kMostRows) return "the batch has more than 1,024 examples";
+  if (rows > kMostRows && asked != "fused") return "the batch has more than 1,024 examples";
   for (const NetworkSpec* network : {&spec.encoder, &spec.decoder}) {
     for (const int64_t width : network->hidden) {
       if (width > kMostUnits) return "a hidden layer has more than 1,024 units";

@@ -32,22 +32,35 @@ const uint32_t* bitsOf(const at::Tensor& magnitudes) {
   return reinterpret_cast<const uint32_t*>(magnitudes.const_data_ptr<int32_t>());
 }
 
-// Fewer rows take smaller tiles, so that a large device's multiprocessors all have one.
-int batchTileFor(int64_t rows) {
-  return rows <= 128 ? 0 : rows <= 256 ? 1 : rows <= 512 ? 2 : 3;
+using Sizes = std::vector<std::pair<int64_t, int64_t>>;  // of matrices
+
+// Tiles that cover all of them.
+int64_t tilesOf(const TileShape& tile, const Sizes& sizes) {
+  int64_t tiles = 0;
+  for (const auto& [rows, columns] : sizes)
+    tiles += (rows + tile.rows() - 1) / tile.rows() * ((columns + tile.columns() - 1) / tile.columns());
+  return tiles;
 }
 
-// The largest tile of which the layers have enough.
-int weightTileFor(const std::vector<std::pair<int64_t, int64_t>>& layers) {
-  constexpr int64_t kEnough = 128;
-  for (int tile = kTileChoices - 1; tile > 0; --tile) {
-    const TileShape& shape = kTiles[tile];
-    int64_t tiles = 0;
-    for (const auto& [in, out] : layers)
-      tiles += (in + shape.rows() - 1) / shape.rows() * ((out + shape.columns() - 1) / shape.columns());
-    if (tiles >= kEnough) return tile;
-  }
-  return 0;
+// The multiprocessors of a large device.
+constexpr int64_t kMultiprocessors = 132;
+
+// The smallest tile of which each of these products, one at a time, gives no multiprocessor a second.
+int batchTileFor(int64_t rows, const std::vector<int64_t>& widths) {
+  const auto isFew = [&](int tile) {
+    return std::ranges::all_of(
+        widths, [&](int64_t width) { return tilesOf(kTiles[tile], {{rows, width}}) <= kMultiprocessors; });
+  };
+  int tile = 0;
+  while (tile + 1 < kBatchTiles && !isFew(tile)) ++tile;
+  return tile;
+}
+
+// The largest tile of which the layers, all at once, have enough.
+int weightTileFor(const Sizes& layers) {
+  int tile = kFirstWeightTile + kWeightTiles - 1;
+  while (tile > kFirstWeightTile && tilesOf(kTiles[tile], layers) < kMultiprocessors) --tile;
+  return tile;
 }
 
 const DenseSlots& slotsOf(const LayerPlan& plan) {
@@ -55,10 +68,16 @@ const DenseSlots& slotsOf(const LayerPlan& plan) {
 }
 
 PerceptronKind kindOf(const Context& context, const VaePlan& plan, const ModelSpec& spec, int64_t capacity) {
-  std::vector<std::pair<int64_t, int64_t>> layers{{plan.head.in, plan.head.out}};
+  Sizes layers{{plan.head.in, plan.head.out}};
+  std::vector<int64_t> hidden;
   for (const NetworkPlan* network : {&plan.encoder, &plan.decoder}) {
-    for (const LayerPlan& layer : *network) layers.emplace_back(slotsOf(layer).in, slotsOf(layer).out);
+    for (const LayerPlan& layer : *network) {
+      layers.emplace_back(slotsOf(layer).in, slotsOf(layer).out);
+      hidden.push_back(slotsOf(layer).out);
+    }
   }
+  const int64_t output = hidden.back();
+  hidden.pop_back();
   const bool isAligned =
       std::ranges::all_of(layers, [](const auto& layer) { return layer.second % 4 == 0; });
   return {context.bf16   ? kernels::kBf16
@@ -67,7 +86,8 @@ PerceptronKind kindOf(const Context& context, const VaePlan& plan, const ModelSp
           spec.encoder.activation,
           spec.decoder.activation,
           Likelihood(spec.likelihood, spec.inputSize()).kind(),
-          batchTileFor(capacity),
+          batchTileFor(capacity, hidden),
+          batchTileFor(capacity, {output}),
           weightTileFor(layers),
           isAligned ? 4 : 1};
 }
@@ -97,6 +117,7 @@ Perceptron::Perceptron(const Context& context, const Parameters& parameters, con
   int64_t ofBatch = kernels_.latentBlocks(capacity, 1);
   for (const Unit& unit : units_) {
     ofBatch += kernels_.forwardBlocks(capacity, unit.slots.out) +
+               kernels_.outputBlocks(capacity, unit.slots.out) +
                kernels_.latentBlocks(capacity, kernels_.slices(1, unit.slots.out));
     weightBlocks_ += kernels_.weightBlocks(unit.slots.in, unit.slots.out);
   }
@@ -194,7 +215,7 @@ void Perceptron::output() {
   const cpu::LikelihoodTerms& terms = likelihood_.terms();
   kernels_.output({pointer(from), values_ + unit.slots.weight.offset, values_ + unit.slots.bias.offset,
                    pointer(x_), pointer(unit.delta), pointer(losses_),
-                   claim(deltas_, deltaCount_, kernels_.forwardBlocks(rows_, unit.slots.out)),
+                   claim(deltas_, deltaCount_, kernels_.outputBlocks(rows_, unit.slots.out)),
                    static_cast<float>(terms.precision), terms.sigmoid ? 1 : 0, narrow(rows_),
                    narrow(unit.slots.in), narrow(unit.slots.out), strideOf(from), strideOf(x_),
                    strideOf(unit.delta)});
@@ -268,7 +289,7 @@ UpdateBuffers Perceptron::buffersOf(const Parameters& parameters) const {
           parameters.gradients,
           parameters.firstMoments,
           parameters.secondMoments,
-          context_.bf16 ? parameters.roundedWeights : at::Tensor(),
+          {},  // products round the weights themselves
           squares_};
 }
 

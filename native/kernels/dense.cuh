@@ -20,15 +20,15 @@ template <class Tile, class Load, class Body>
 __device__ inline void forTile(const float* shared, int row, int column, int rows, int columns,
                                const Load& load, const Body& body) {
   constexpr int kCount = Tile::kRows * Tile::kColumns;
-  constexpr int kEach = (kCount + kBlockThreads - 1) / kBlockThreads;
+  constexpr int kEach = (kCount + Tile::kThreads - 1) / Tile::kThreads;
   constexpr int kAhead = kEach < 4 ? kEach : 4;
 #pragma unroll 1
-  for (int first = threadIdx.x; first < kCount; first += kAhead * kBlockThreads) {
+  for (int first = threadIdx.x; first < kCount; first += kAhead * Tile::kThreads) {
     decltype(load(0, 0)) loaded[kAhead];
     const auto forAhead = [&](const auto& f) {
 #pragma unroll
       for (int k = 0; k < kAhead; ++k) {
-        const int i = first + k * kBlockThreads;
+        const int i = first + k * Tile::kThreads;
         const int m = i / Tile::kColumns;
         const int n = i % Tile::kColumns;
         if (i < kCount && row + m < rows && column + n < columns) f(k, m, n);
@@ -73,7 +73,7 @@ __device__ inline void forward(const ForwardArguments& a) {
   const int row = static_cast<int>(blockIdx.x) / across * Tile::kRows;
   const int column = static_cast<int>(blockIdx.x) % across * Tile::kColumns;
   Tile::run(shared, {a.x, a.rows, a.in, a.xStride}, {a.weight, a.in, a.out, a.out}, row, column, a.in);
-  const uint32_t largest = blockMax(finishUnits<Program, Tile>(a, shared, row, column));
+  const uint32_t largest = blockMax<Tile::kThreads>(finishUnits<Program, Tile>(a, shared, row, column));
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
 }
 
@@ -104,7 +104,7 @@ __device__ inline void back(const BackArguments& a) {
   const int column = static_cast<int>(blockIdx.x) % across * Tile::kColumns;
   Tile::run(shared, {a.delta, a.rows, a.out, a.deltaStride}, {a.weight, a.in, a.out, a.out}, row, column,
             a.out);
-  const uint32_t largest = blockMax(finishDeltas<Program, Tile>(a, shared, row, column));
+  const uint32_t largest = blockMax<Tile::kThreads>(finishDeltas<Program, Tile>(a, shared, row, column));
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
 }
 

@@ -61,7 +61,7 @@ __device__ inline void latent(const LatentArguments& a) {
     __syncthreads();
   }
   uint32_t largest = 0;
-  for (int i = threadIdx.x / 32; i < kStripRows && row + i < a.rows; i += kWarps) {
+  for (int i = threadIdx.x / 32; i < kStripRows && row + i < a.rows; i += kStripThreads / 32) {
     include(largest, sampleRow(a, row + i));
   }
   __syncthreads();
@@ -72,7 +72,7 @@ __device__ inline void latent(const LatentArguments& a) {
     include(largest, finishUnits<Program, Wide>(next, shared, row, column));
     __syncthreads();
   }
-  largest = blockMax(largest);
+  largest = blockMax<kStripThreads>(largest);
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
 }
 
@@ -107,8 +107,8 @@ __device__ inline void sumBatch(const LatentBackArguments& a) {
   double terms = 0, kl = 0;
   const int count = a.lossTiles * a.rows;
 #pragma unroll 8
-  for (int i = threadIdx.x; i < count; i += kBlockThreads) terms += a.losses[i];
-  for (int i = threadIdx.x; i < a.rows; i += kBlockThreads) kl += a.kl[i];
+  for (int i = threadIdx.x; i < count; i += kStripThreads) terms += a.losses[i];
+  for (int i = threadIdx.x; i < a.rows; i += kStripThreads) kl += a.kl[i];
   const double reconstruction = a.lossScale * blockSum(terms) + a.lossConstant * a.rows;
   kl = blockSum(kl);
   if (threadIdx.x != 0) return;
@@ -152,7 +152,7 @@ __device__ inline void latentBack(const LatentBackArguments& a) {
     include(largest, finishDeltas<Program, Wide>(below, shared, row, column));
     __syncthreads();
   }
-  largest = blockMax(largest);
+  largest = blockMax<kStripThreads>(largest);
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
 }
 

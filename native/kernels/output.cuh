@@ -10,7 +10,7 @@ namespace torchvae::kernels {
 template <class Program>
 __device__ inline void output(const OutputArguments& a) {
   using Tile =
-      Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongColumns, Program::kVector>;
+      Product<Program::kPrecision, Program::kOutputTile, kDepthAlongRows, kDepthAlongColumns, Program::kVector>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   const int across = (a.out + Tile::kColumns - 1) / Tile::kColumns;
   const int row = static_cast<int>(blockIdx.x) / across * Tile::kRows;
@@ -35,7 +35,7 @@ __device__ inline void output(const OutputArguments& a) {
         shared[(i - row) * Tile::kSumStride + j - column] = term.value;
         include(largest, magnitudeBits(delta));
       });
-  largest = blockMax(largest);  // a barrier too
+  largest = blockMax<Tile::kThreads>(largest);  // a barrier too
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
   const int m = threadIdx.x;
   if (m >= Tile::kRows || row + m >= a.rows) return;

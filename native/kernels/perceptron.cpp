@@ -24,12 +24,14 @@ constexpr int stripFloats(Layout right) {
 // Devices of capability 8.6 and 12.0 give a block the least, 99 KiB; 1 KiB is for what kernels declare.
 constexpr int kMostFloats = 98 * 1024 / static_cast<int>(kFloatBytes);
 constexpr bool doAllFit() {
-  for (int tile = 0; tile < kTileChoices; ++tile) {
+  for (int tile = 0; tile < kBatchTiles; ++tile) {
     if (productFloats(kTiles[tile], kDepthAlongRows, kDepthAlongColumns) > kMostFloats ||
-        productFloats(kTiles[tile], kDepthAlongRows, kDepthAlongRows) > kMostFloats ||
-        productFloats(kTiles[tile], kDepthAlongColumns, kDepthAlongColumns) > kMostFloats) {
+        productFloats(kTiles[tile], kDepthAlongRows, kDepthAlongRows) > kMostFloats) {
       return false;
     }
+  }
+  for (int tile = kFirstWeightTile; tile < kFirstWeightTile + kWeightTiles; ++tile) {
+    if (productFloats(kTiles[tile], kDepthAlongColumns, kDepthAlongColumns) > kMostFloats) return false;
   }
   return stripFloats(kDepthAlongColumns) <= kMostFloats && stripFloats(kDepthAlongRows) <= kMostFloats;
 }
@@ -40,6 +42,10 @@ static_assert(std::is_trivially_copyable_v<WeightsArguments> && sizeof(WeightsAr
 
 int64_t PerceptronKernels::forwardBlocks(int64_t rows, int64_t columns) const {
   return tilesOf(kTiles[kind_.batchTile], rows, columns);
+}
+
+int64_t PerceptronKernels::outputBlocks(int64_t rows, int64_t columns) const {
+  return tilesOf(kTiles[kind_.outputTile], rows, columns);
 }
 
 int64_t PerceptronKernels::slices(int64_t rows, int64_t width) const {
@@ -57,23 +63,36 @@ int64_t PerceptronKernels::weightBlocks(int64_t in, int64_t out) const {
 }
 
 int64_t PerceptronKernels::outputTiles(int64_t columns) const {
-  return tilesOf(kTiles[kind_.batchTile], 1, columns);
+  return outputBlocks(1, columns);
+}
+
+const TileShape& PerceptronKernels::tileOf(Name name) const {
+  switch (name) {
+    case kForward:
+    case kBack:
+      return kTiles[kind_.batchTile];
+    case kOutput:
+      return kTiles[kind_.outputTile];
+    case kWeights:
+      return kTiles[kind_.weightTile];
+    default:
+      return kTiles[kDeepStrip];
+  }
 }
 
 int64_t PerceptronKernels::sharedBytes(Name name) const {
-  const TileShape& batch = kTiles[kind_.batchTile];
   switch (name) {
     case kForward:
     case kOutput:
-      return kFloatBytes * productFloats(batch, kDepthAlongRows, kDepthAlongColumns);
+      return kFloatBytes * productFloats(tileOf(name), kDepthAlongRows, kDepthAlongColumns);
     case kBack:
-      return kFloatBytes * productFloats(batch, kDepthAlongRows, kDepthAlongRows);
+      return kFloatBytes * productFloats(tileOf(name), kDepthAlongRows, kDepthAlongRows);
     case kLatent:
       return kFloatBytes * stripFloats(kDepthAlongColumns);
     case kLatentBack:
       return kFloatBytes * stripFloats(kDepthAlongRows);
     default:
-      return kFloatBytes * productFloats(kTiles[kind_.weightTile], kDepthAlongColumns, kDepthAlongColumns);
+      return kFloatBytes * productFloats(tileOf(name), kDepthAlongColumns, kDepthAlongColumns);
   }
 }
 
@@ -91,6 +110,7 @@ KernelKey PerceptronKernels::keyOf(Name name, int64_t optimizer) const {
   return {"perceptron.cu",
           {{"PRECISION", kind_.precision},
            {"TILE", kind_.batchTile},
+           {"OUTPUT_TILE", kind_.outputTile},
            {"VECTOR", kind_.vector},
            {"ENCODER_ACTIVATION", static_cast<int64_t>(kind_.encoder)},
            {"DECODER_ACTIVATION", static_cast<int64_t>(kind_.decoder)},
@@ -103,7 +123,7 @@ template <class Arguments>
 void PerceptronKernels::launch(Name name, int64_t blocks, const Arguments& arguments, int64_t optimizer) {
   void*& handle = handles_[{name, optimizer}];
   if (handle == nullptr) handle = part_.kernel(keyOf(name, optimizer));
-  part_.launch(handle, {blocks, kBlockThreads, sharedBytes(name), true}, &arguments, sizeof arguments);
+  part_.launch(handle, {blocks, tileOf(name).threads(), sharedBytes(name), true}, &arguments, sizeof arguments);
 }
 
 void PerceptronKernels::forward(const ForwardArguments& a) {
@@ -113,7 +133,7 @@ void PerceptronKernels::latent(const LatentArguments& a) {
   launch(kLatent, latentBlocks(a.rows, a.slices), a);
 }
 void PerceptronKernels::output(const OutputArguments& a) {
-  launch(kOutput, forwardBlocks(a.rows, a.out), a);
+  launch(kOutput, outputBlocks(a.rows, a.out), a);
 }
 void PerceptronKernels::back(const BackArguments& a) {
   launch(kBack, forwardBlocks(a.rows, a.in), a);

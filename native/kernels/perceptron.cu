@@ -20,6 +20,7 @@ namespace torchvae::kernels {
 struct Program {
   static constexpr Precision kPrecision = Precision(TORCHVAE_PRECISION);
   static constexpr int kTile = TORCHVAE_TILE;
+  static constexpr int kOutputTile = TORCHVAE_OUTPUT_TILE;
   static constexpr int kVector = TORCHVAE_VECTOR;
   static constexpr int32_t kEncoderActivation = TORCHVAE_ENCODER_ACTIVATION;
   static constexpr int32_t kDecoderActivation = TORCHVAE_DECODER_ACTIVATION;
@@ -28,10 +29,10 @@ struct Program {
 
 }  // namespace torchvae::kernels
 
-#define TORCHVAE_KERNEL(name, Arguments)                                            \
-  extern "C" __global__ void __launch_bounds__(torchvae::kernels::kBlockThreads, 2) \
-      name(const torchvae::kernels::Arguments a) {                                  \
-    torchvae::kernels::name<torchvae::kernels::Program>(a);                         \
+#define TORCHVAE_KERNEL(name, Arguments, tile)                                                           \
+  extern "C" __global__ void __launch_bounds__(                                                          \
+      torchvae::kernels::kTiles[torchvae::kernels::tile].threads(), 1) name(const torchvae::kernels::Arguments a) { \
+    torchvae::kernels::name<torchvae::kernels::Program>(a);                                              \
   }
 #include "perceptron_list.h"
 #endif

@@ -15,7 +15,8 @@ struct PerceptronKind {
   kernels::Precision precision = kernels::kFloat32;
   ActivationKind encoder = ActivationKind::kIdentity, decoder = ActivationKind::kIdentity;
   kernels::LikelihoodKind likelihood = kernels::kBernoulli;
-  int batchTile = 0, weightTile = 0;  // of kernels::kTiles
+  // Of kernels::kTiles, for hidden layers, for the last one, and for all weights' gradients.
+  int batchTile = 0, outputTile = 0, weightTile = kernels::kFirstWeightTile;
   int vector = 1;                     // 4 where every row of weights is aligned to 16 bytes
 };
 
@@ -24,7 +25,8 @@ class PerceptronKernels {
   PerceptronKernels(CudaPart& part, const PerceptronKind& kind) : part_(part), kind_(kind) {}
 
   // Blocks that a kernel takes; of weights(), those of one layer.
-  int64_t forwardBlocks(int64_t rows, int64_t columns) const;  // also of output(), back()
+  int64_t forwardBlocks(int64_t rows, int64_t columns) const;  // also of back()
+  int64_t outputBlocks(int64_t rows, int64_t columns) const;
   // Of latent(): strips of rows times the slices that share out the layer of `width`; latentBack() takes one
   // block more.
   int64_t slices(int64_t rows, int64_t width) const;
@@ -44,6 +46,7 @@ class PerceptronKernels {
   enum Name { kForward, kLatent, kOutput, kBack, kLatentBack, kWeights, kNames };
   template <class Arguments>
   void launch(Name name, int64_t blocks, const Arguments& arguments, int64_t optimizer = 0);
+  const kernels::TileShape& tileOf(Name name) const;
   int64_t sharedBytes(Name name) const;
   KernelKey keyOf(Name name, int64_t optimizer) const;
 

@@ -30,11 +30,11 @@ struct Chunk {
 // Brings a factor's chunks to shared memory, one after another along the depth, kVector floats a copy; beyond
 // the factor's edges come zeros. A thread copies the same places of every chunk, so that a copy costs it few
 // instructions: of those, not of bytes, small products are made.
-template <Layout kLayout, int kWidth, int kDepth, int kVector>
+template <Layout kLayout, int kWidth, int kDepth, int kVector, int kThreads>
 class Feed {
   using Chunks = Chunk<kLayout, kWidth, kDepth>;
   static constexpr int kAcross = Chunks::kColumns / kVector;  // copies to a row
-  static constexpr int kFit = kBlockThreads / kAcross;
+  static constexpr int kFit = kThreads / kAcross;
   static constexpr int kDown = kFit < Chunks::kRows ? kFit : Chunks::kRows;  // rows at a time
   static constexpr int kTimes = (Chunks::kRows + kDown - 1) / kDown;
 
@@ -58,7 +58,7 @@ class Feed {
     const int columns = columnsLeft_ < 0 ? 0 : (columnsLeft_ < kVector ? columnsLeft_ : kVector);
 #pragma unroll
     for (int i = 0; i < kTimes; ++i) {
-      constexpr bool isEven = kTimes * kDown == Chunks::kRows && kDown * kAcross == kBlockThreads;
+      constexpr bool isEven = kTimes * kDown == Chunks::kRows && kDown * kAcross == kThreads;
       if (isEven || i * kDown < rowsOfChunk_) {
         beginCopy<4 * kVector>(chunk + place_ + i * kDown * Chunks::kStride, from_ + i * kDown * stride_,
                                i * kDown < rowsLeft_ ? 4 * columns : 0);
@@ -93,7 +93,8 @@ struct Product {
   static constexpr TileShape kShape = kTiles[kTile];
   static constexpr int kRows = kShape.rows();
   static constexpr int kColumns = kShape.columns();
-  static constexpr int kDepth = kShape.chunk();
+  static constexpr int kDepth = kShape.chunk;
+  static constexpr int kThreads = kShape.threads();
   using Left = Chunk<kLeft, kRows, kDepth>;
   using Right = Chunk<kRight, kColumns, kDepth>;
   static constexpr int kSumStride = strideAcross(kColumns);
@@ -110,8 +111,8 @@ struct Product {
     constexpr int kAhead = kStages - 1;
     constexpr int kStage = Left::kFloats + Right::kFloats;
     const int chunks = (depth + kDepth - 1) / kDepth;
-    Feed<kLeft, kRows, kDepth, 4> ofLeft(left, row);
-    Feed<kRight, kColumns, kDepth, kRightVector> ofRight(right, column);
+    Feed<kLeft, kRows, kDepth, 4, kThreads> ofLeft(left, row);
+    Feed<kRight, kColumns, kDepth, kRightVector, kThreads> ofRight(right, column);
     for (int i = 0; i < kAhead; ++i) {
       if (i < chunks) ofRight.begin(shared + i * kStage + Left::kFloats);
     }
@@ -180,6 +181,7 @@ struct Product {
 #pragma unroll
     for (int i = 0; i < kDepth; i += kShape.deep * kStep<P>) {
       const int step = i + at.share * kStep<P>;
+      if (kDepth < kShape.deep * kStep<P> && step >= kDepth) break;  // not a share for every warp
       Factor<P, 4> left[kShape.warpRows];
       Factor<P, 2> right[kShape.warpColumns];
 #pragma unroll
@@ -214,9 +216,10 @@ struct Product {
   }
 };
 
-// The largest of all threads' values, for each of kCount kinds, in every thread; blocks of kBlockThreads.
-template <int kCount>
+// The largest of all threads' values, for each of kCount kinds, in every thread; blocks of kThreads.
+template <int kThreads, int kCount>
 __device__ inline void blockMax(uint32_t (&values)[kCount]) {
+  constexpr int kWarps = kThreads / 32;
   __shared__ uint32_t ofWarp[kWarps][kCount];
 #pragma unroll
   for (int i = 0; i < kCount; ++i) values[i] = warpMax(values[i]);
@@ -230,9 +233,10 @@ __device__ inline void blockMax(uint32_t (&values)[kCount]) {
     for (int i = 0; i < kCount; ++i) values[i] = ofWarp[warp][i] > values[i] ? ofWarp[warp][i] : values[i];
   }
 }
+template <int kThreads>
 __device__ inline uint32_t blockMax(uint32_t value) {
   uint32_t values[1] = {value};
-  blockMax(values);
+  blockMax<kThreads>(values);
   return values[0];
 }
 

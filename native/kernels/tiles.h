@@ -11,42 +11,50 @@ enum Precision : int {
   kBf16,     // to 7
 };
 
-constexpr int kWarps = 8;  // of a block of the products' kernels
-constexpr int kBlockThreads = 32 * kWarps;
 constexpr int kStages = 3;  // chunks of factors that are on their way or in use
 
 // How a factor lies in memory: the product's depth along its rows, or along its columns.
 enum Layout : int { kDepthAlongRows, kDepthAlongColumns };
 
-// A tile [rows, columns] of a product. Each of the block's warps computes a part of it over a share of the
-// depth.
+// A tile [rows, columns] of a product, by a block. Each of its warps computes a part of it over a share of
+// the depth.
 struct TileShape {
   int warpRows, warpColumns;  // a warp's part, in tiles of 16 x 8
   int down, across, deep;     // warps over the tile's rows, over its columns, over the depth
+  int chunk;                  // of the depth, what is in shared memory at a time
 
   constexpr int rows() const { return 16 * warpRows * down; }
   constexpr int columns() const { return 8 * warpColumns * across; }
-  // Of the depth, what is in shared memory at a time: at least 16 for each warp.
-  constexpr int chunk() const { return deep > 1 ? 16 * deep : 32; }
+  constexpr int threads() const { return 32 * down * across * deep; }
 };
 
 constexpr TileShape kTiles[] = {
-    // For products whose rows are the batch's: fewer rows take smaller tiles, so that every multiprocessor
-    // has
-    // one. The warps of a small tile share out its depth.
-    {2, 2, 1, 1, 8},  // 32 x 16
-    {2, 2, 1, 2, 4},  // 32 x 32
-    {2, 2, 2, 2, 2},  // 64 x 32
-    {2, 2, 2, 4, 1},  // 64 x 64
+    // For products whose rows are the batch's: the smallest tile that gives no multiprocessor a second. What
+    // such a product takes is the time of its longest warp, so that sixteen share out the depth of a small
+    // one.
+    {2, 2, 1, 1, 16, 128},  // 32 x 16
+    {2, 2, 1, 2, 8, 64},    // 32 x 32
+    {2, 2, 2, 2, 4, 64},    // 64 x 32
+    {2, 2, 2, 4, 2, 32},    // 64 x 64
+    {2, 2, 4, 4, 1, 32},    // 128 x 64
     // For the few rows that one block takes from one product to the next.
-    {1, 5, 1, 1, 8},  // 16 x 40, of a long depth
-    {1, 2, 1, 8, 1},  // 16 x 128, of a short one
+    {1, 5, 1, 1, 16, 128},  // 16 x 40, of a long depth
+    {1, 2, 1, 8, 2, 32},    // 16 x 128, of a short one
+    // For the weights' gradients, whose depth is the batch.
+    {2, 2, 1, 1, 8, 128},  // 32 x 16
+    {2, 2, 1, 2, 4, 64},   // 32 x 32
+    {2, 2, 2, 2, 2, 32},   // 64 x 32
+    {2, 2, 2, 4, 1, 32},   // 64 x 64
 };
-constexpr int kTileChoices = 4;  // the first of these
-constexpr int kDeepStrip = 4;
-constexpr int kWideStrip = 5;
+constexpr int kBatchTiles = 5;  // the first of these
+constexpr int kDeepStrip = 5;
+constexpr int kWideStrip = 6;
+constexpr int kFirstWeightTile = 7;
+constexpr int kWeightTiles = 4;
 constexpr int kStripRows = kTiles[kDeepStrip].rows();
-static_assert(kStripRows == kTiles[kWideStrip].rows());
+constexpr int kStripThreads = kTiles[kDeepStrip].threads();
+static_assert(kStripRows == kTiles[kWideStrip].rows() &&
+              kStripThreads == kTiles[kWideStrip].threads());
 
 // Rows of shared memory, in floats. A warp reads 8 groups of 4 members (mma.cuh): along rows at 8 strides +
 // 0,
@@ -68,7 +76,7 @@ constexpr int chunkFloats(Layout layout, int width, int depth) {
 // the depth.
 constexpr int productFloats(const TileShape& tile, Layout left, Layout right) {
   const int stage =
-      chunkFloats(left, tile.rows(), tile.chunk()) + chunkFloats(right, tile.columns(), tile.chunk());
+      chunkFloats(left, tile.rows(), tile.chunk) + chunkFloats(right, tile.columns(), tile.chunk);
   const int sums = tile.deep * tile.rows() * strideAcross(tile.columns());
   return kStages * stage > sums ? kStages * stage : sums;
 }

@@ -14,7 +14,7 @@ struct Program {
 
 }  // namespace torchvae::kernels
 
-extern "C" __global__ void __launch_bounds__(torchvae::kernels::kBlockThreads, 2)
+extern "C" __global__ void __launch_bounds__(torchvae::kernels::kWeightThreads, 2)
     weights(const torchvae::kernels::WeightsArguments a) {
   torchvae::kernels::weights<torchvae::kernels::Program>(a);
 }

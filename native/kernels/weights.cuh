@@ -12,17 +12,20 @@
 
 namespace torchvae::kernels {
 
+// Of every tile of weights.
+constexpr int kWeightThreads = kTiles[kFirstWeightTile].threads();
+
 // Below this a gradient's square is finite too, with room to spare.
 constexpr float kGradientBound = 1e19f;
 
 // Whether every gradient of the batch is sure to be finite. The same in every thread of every block.
 __device__ inline bool areBounded(const WeightsArguments& a) {
   uint32_t largest[2] = {0, 0};
-  for (int i = threadIdx.x; i < a.activationCount; i += kBlockThreads)
+  for (int i = threadIdx.x; i < a.activationCount; i += kWeightThreads)
     largest[0] = a.activations[i] > largest[0] ? a.activations[i] : largest[0];
-  for (int i = threadIdx.x; i < a.deltaCount; i += kBlockThreads)
+  for (int i = threadIdx.x; i < a.deltaCount; i += kWeightThreads)
     largest[1] = a.deltas[i] > largest[1] ? a.deltas[i] : largest[1];
-  blockMax(largest);
+  blockMax<kWeightThreads>(largest);
   const float activation = __uint_as_float(largest[0]);
   const float input = a.inputMagnitude;
   const float x = activation + (input > 1 ? input : 1.0f);  // NaN stays NaN
@@ -32,7 +35,7 @@ __device__ inline bool areBounded(const WeightsArguments& a) {
 // Of a tile's values in groups of kVector, those that one thread takes.
 template <class Tile, int kVector>
 constexpr int kGroupsOfThread =
-    (Tile::kRows * Tile::kColumns / kVector + kBlockThreads - 1) / kBlockThreads;
+    (Tile::kRows * Tile::kColumns / kVector + kWeightThreads - 1) / kWeightThreads;
 
 // A thread's parameters of a tile as they were when the kernel began, asked for early.
 template <class Tile, int kVector>
@@ -56,10 +59,8 @@ __device__ inline void updateAt(const OptimizeArguments& a, const Update<float>&
                                 const Floats<kVector>& g, Floats<kVector> value, Floats<kVector> first,
                                 Floats<kVector> second) {
 #pragma unroll
-  for (int i = 0; i < kVector; ++i) {
+  for (int i = 0; i < kVector; ++i)
     value.of[i] = updated(u, value.of[i], g.of[i], first.of[i], second.of[i]);
-    if (a.shadow != nullptr) static_cast<Bf16*>(a.shadow)[at + i] = toBf16(value.of[i]);
-  }
   put(a.values, at, value);
   put(a.first, at, first);
   put(a.second, at, second);
@@ -71,10 +72,10 @@ __device__ inline void updateAt(const OptimizeArguments& a, const Update<float>&
 // By the block that ends last, where the gradients are in memory. Returns whether they are finite.
 __device__ inline bool updateByGradients(const WeightsArguments& a, const Update<float>& u) {
   double mine = 0;
-  for (int i = threadIdx.x; i < static_cast<int>(gridDim.x); i += kBlockThreads) mine += a.squares[i];
+  for (int i = threadIdx.x; i < static_cast<int>(gridDim.x); i += kWeightThreads) mine += a.squares[i];
   if (!finite(blockSum(mine))) return false;
 #pragma unroll 1
-  for (int64_t i = threadIdx.x; i < a.update.count; i += kBlockThreads)
+  for (int64_t i = threadIdx.x; i < a.update.count; i += kWeightThreads)
     updateAt(a.update, u, i, loadFromL2(a.gradients + i));
   return true;
 }
@@ -114,7 +115,7 @@ __device__ inline void forWeights(const WeightTile& tile, const Body& body) {
   constexpr int kAcross = Tile::kColumns / kVector;
 #pragma unroll
   for (int k = 0; k < kGroupsOfThread<Tile, kVector>; ++k) {
-    const int i = k * kBlockThreads + static_cast<int>(threadIdx.x);
+    const int i = k * kWeightThreads + static_cast<int>(threadIdx.x);
     const int m = i / kAcross;
     const int n = i % kAcross * kVector;
     if (m < Tile::kRows && tile.row + m < tile.layer.in && tile.column + n < tile.layer.out) {
@@ -148,7 +149,7 @@ __device__ inline double writeTile(const WeightsArguments& a, const WeightTile& 
     squares += static_cast<double>(g * g);
   };
 #pragma unroll 1
-  for (int i = threadIdx.x; i < Tile::kRows * Tile::kColumns; i += kBlockThreads) {
+  for (int i = threadIdx.x; i < Tile::kRows * Tile::kColumns; i += kWeightThreads) {
     const int m = i / Tile::kColumns;
     const int n = i % Tile::kColumns;
     if (tile.row + m < tile.layer.in && tile.column + n < tile.layer.out) {

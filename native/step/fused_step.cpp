@@ -49,14 +49,20 @@ FusedStep::FusedStep(const Context& context, const ModelSpec& spec, Parameters& 
 
 bool FusedStep::reserve(int64_t rows) {
   parameters_.freshenRounded(context_);  // replayed graphs read the rounded weights as they lie
-  if (training_ && training_->capacity() == rows) return true;
+  const bool isReserved = training_ && training_->capacity() == rows;
+  if (!isReserved) prepare(rows);
+  // A perceptron's updates leave the rounded weights behind.
+  if (perceptron_) parameters_.roundedStale = context_.bf16;
+  return isReserved;
+}
+
+void FusedStep::prepare(int64_t rows) {
   training_.reset();
   perceptron_.reset();
   training_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, true);
   if (fused::perceptronObstacle(context_, spec_, rows).empty()) {
     perceptron_ = std::make_unique<fused::Perceptron>(context_, parameters_, plan_, spec_, rows);
   }
-  return false;
 }
 
 BatchPass& FusedStep::evaluationPass(int64_t rows) {

@@ -27,6 +27,7 @@ class FusedStep : public Step {
   std::pair<at::Tensor, at::Tensor> losses(const HostInput& input) override;
 
  private:
+  void prepare(int64_t rows);  // for batches of up to `rows`
   fused::BatchPass& evaluationPass(int64_t rows);
   BatchSource sourceOf(const StepInput& input) const;
   void load(fused::BatchPass& pass, const StepInput& input) const;

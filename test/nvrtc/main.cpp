@@ -54,7 +54,7 @@ std::vector<std::string> kernelsOfAll(const std::string& suffix) {
   };
 }
 const std::vector<std::string> kKernelsOfPerceptron = {
-#define TORCHVAE_KERNEL(name, Arguments) #name,
+#define TORCHVAE_KERNEL(name, Arguments, tile) #name,
 #include "kernels/perceptron_list.h"
 #undef TORCHVAE_KERNEL
 };
@@ -63,12 +63,12 @@ const std::vector<std::string> kKernelsOfPerceptron = {
 std::vector<std::string> perceptron(int precision, int tile, int encoder, int decoder, int likelihood,
                                     int vector = 4) {
   return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(tile),
-          "VECTOR=" + std::to_string(vector),
+          "OUTPUT_TILE=" + std::to_string(tile < 4 ? tile + 1 : tile), "VECTOR=" + std::to_string(vector),
           "ENCODER_ACTIVATION=" + std::to_string(encoder), "DECODER_ACTIVATION=" + std::to_string(decoder),
           "LIKELIHOOD=" + std::to_string(likelihood)};
 }
 std::vector<std::string> weights(int precision, int tile, int optimizer, int vector = 4) {
-  return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(tile),
+  return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(7 + tile),
           "VECTOR=" + std::to_string(vector), "OPTIMIZER_KIND=" + std::to_string(optimizer)};
 }
 

@@ -88,6 +88,7 @@ template <Precision P, int kTileChoice, int kVectorChoice>
 struct Program : Choices {
   static constexpr Precision kPrecision = P;
   static constexpr int kTile = kTileChoice;
+  static constexpr int kOutputTile = kTileChoice;
   static constexpr int kVector = kVectorChoice;
 };
 
@@ -98,16 +99,7 @@ int64_t constantOf(const KernelKey& key, const std::string& name) {
   return -1;
 }
 
-template <class Program>
-TwinKernel kernelOf(const KernelKey& key) {
-  const std::map<std::string, void (*)(const void*)> all = {
-#undef TORCHVAE_KERNEL
-#define TORCHVAE_KERNEL(name, Arguments) \
-  {#name, [](const void* a) { torchvae::kernels::name<Program>(*static_cast<const Arguments*>(a)); }},
-#include "kernels/perceptron_list.h"
-      {"weights", [](const void* a) { weights<Program>(*static_cast<const WeightsArguments*>(a)); }},
-  };
-  const auto kernel = all.at(key.name);
+TwinKernel withChoices(const KernelKey& key, void (*kernel)(const void*)) {
   return [kernel, encoder = constantOf(key, "ENCODER_ACTIVATION"),
           decoder = constantOf(key, "DECODER_ACTIVATION"), likelihood = constantOf(key, "LIKELIHOOD"),
           optimizer = constantOf(key, "OPTIMIZER_KIND")](const void* arguments) {
@@ -119,18 +111,44 @@ TwinKernel kernelOf(const KernelKey& key) {
   };
 }
 
+// Of perceptron.cu; only the tile of the kernel that is asked for counts.
+template <class Program>
+TwinKernel perceptronKernelOf(const KernelKey& key) {
+  const std::map<std::string, void (*)(const void*)> all = {
+#undef TORCHVAE_KERNEL
+#define TORCHVAE_KERNEL(name, Arguments, tile) \
+  {#name, [](const void* a) { torchvae::kernels::name<Program>(*static_cast<const Arguments*>(a)); }},
+#include "kernels/perceptron_list.h"
+  };
+  return withChoices(key, all.at(key.name));
+}
+template <class Program>
+TwinKernel weightsKernelOf(const KernelKey& key) {
+  return withChoices(key, [](const void* a) { weights<Program>(*static_cast<const WeightsArguments*>(a)); });
+}
+
 template <Precision P, int kVector>
 TwinKernel kernelOf(const KernelKey& key) {
-  static_assert(kTileChoices == 4);
-  switch (constantOf(key, "TILE")) {
+  static_assert(kBatchTiles == 5 && kFirstWeightTile == 7 && kWeightTiles == 4);
+  switch (constantOf(key, std::string(key.name) == "output" ? "OUTPUT_TILE" : "TILE")) {
     case 0:
-      return kernelOf<Program<P, 0, kVector>>(key);
+      return perceptronKernelOf<Program<P, 0, kVector>>(key);
     case 1:
-      return kernelOf<Program<P, 1, kVector>>(key);
+      return perceptronKernelOf<Program<P, 1, kVector>>(key);
     case 2:
-      return kernelOf<Program<P, 2, kVector>>(key);
+      return perceptronKernelOf<Program<P, 2, kVector>>(key);
+    case 3:
+      return perceptronKernelOf<Program<P, 3, kVector>>(key);
+    case 4:
+      return perceptronKernelOf<Program<P, 4, kVector>>(key);
+    case 7:
+      return weightsKernelOf<Program<P, 7, kVector>>(key);
+    case 8:
+      return weightsKernelOf<Program<P, 8, kVector>>(key);
+    case 9:
+      return weightsKernelOf<Program<P, 9, kVector>>(key);
     default:
-      return kernelOf<Program<P, 3, kVector>>(key);
+      return weightsKernelOf<Program<P, 10, kVector>>(key);
   }
 }
 template <Precision P>

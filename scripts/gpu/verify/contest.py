@@ -64,7 +64,7 @@ def programs(machine, workload, batch, precisions):
             commands[f'jax scan {precision}'] = [machine.jax_python, os.path.join(GPU, 'jax_peer.py'), device, *given]
     if workload == 'mlp':
         commands['plain JavaScript'] = [machine.node, os.path.join(GPU, 'plain.mjs'), str(batch)]
-    variables = lambda name: {'TORCHVAE_GPU_STEP': 'layers'} if 'by layers' in name else {}
+    variables = lambda name: {'TORCHVAE_GPU_STEP': 'layers' if 'by layers' in name else 'fused'} if name.startswith('torchvae') else {}
     return {name: (command, variables(name)) for name, command in commands.items()}
 
 

@@ -9,7 +9,7 @@ from .profile import kernels, sanitize
 def stages(machine, options):
     """[(name, body)]; those that need a GPU are left out of a dry run."""
     check = machine.check
-    every = ['float32', 'tf32', 'bf16'] if machine.has_gpu else ['float32']
+    every = options.precisions.split(',') if machine.has_gpu else ['float32']
     sized = lambda batch, small: batch if machine.has_gpu else small
     race = lambda workload, batch, small, seconds=90: lambda: contest(machine, workload, sized(batch, small), every, seconds,
                                                                    options.seconds)
