@@ -1,5 +1,5 @@
 // Trains the preset mlp-400 on MNIST as the example that ships with PyTorch does (Adam 1e-3, batch 128, 10 epochs), with
-// two seeds, and writes docs/results/mlp-400-mnist.json and the README's table. Half a minute on two cores, after: npm run
+// two seeds, and writes docs/results/mlp-400-mnist.json and the table of docs/results.md. Half a minute on two cores, after: npm run
 // build. With --out FILE it writes that file alone.
 //   node scripts/reproduce-l1.mjs [--seeds 1,2] [--epochs 10] [--out FILE]
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -66,9 +66,9 @@ writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
 console.log(`Wrote ${out}`);
 if (flags.out === undefined) writeTable(report);
 
-/** Puts the results between the marks in README.md. */
+/** Puts the results between the marks in docs/results.md. */
 function writeTable({ runs: all, reference, machine, versions: used, date }) {
-  const path = fileURLToPath(new URL('../README.md', import.meta.url));
+  const path = fileURLToPath(new URL('../docs/results.md', import.meta.url));
   const rows = all.map(({ seed, epochs }) => {
     const { train: fitted, test: held } = epochs.at(-1);
     return `| torchvae, seed ${seed} | ${fitted.loss.toFixed(2)} | ${held.loss.toFixed(2)} |`;

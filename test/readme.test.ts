@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Report } from '../scripts/bench/results.ts';
 import { insertTable, markdown, summary } from '../scripts/bench/table.ts';
+import { withGpuTable } from '../scripts/gpu/table.mjs';
 import { packageFolder } from './support/command.ts';
 
 const read = (path: string) => readFileSync(join(packageFolder, path), 'utf8');
@@ -27,7 +28,7 @@ test('the variables are those that the code reads', () => {
 test('the table says what the results file says', () => {
   const { runs, reference } = JSON.parse(read('docs/results/mlp-400-mnist.json'));
   const table = /<!-- results: docs\/results\/mlp-400-mnist\.json -->\n([\s\S]*)<!-- \/results -->/.exec(
-    readme,
+    read('docs/results.md'),
   )![1]!;
   for (const { seed, epochs } of runs) {
     const { train, test: held } = epochs.at(-1);
@@ -41,6 +42,10 @@ test('the table says what the results file says', () => {
     expect(held.loss).toBeLessThan(106);
   }
   for (const loss of [...reference.train, ...reference.test]) expect(table).toContain(loss.toFixed(2));
+  const range = (losses: number[]) => [Math.min(...losses), Math.max(...losses)].map((loss) => loss.toFixed(1));
+  const [ours, theirs] = [range(runs.map((run: any) => run.epochs.at(-1).test.loss)), range(reference.test)];
+  expect(readme).toContain(`a loss of ${ours[0]} to ${ours[1]} nats`);
+  expect(readme.replace('\n', ' ')).toContain(`PyTorch's own example with ${theirs[0]} to`);
 });
 
 test('the tables of speed say what the benchmark measured', () => {
@@ -48,6 +53,14 @@ test('the tables of speed say what the benchmark measured', () => {
   expect(insertTable(readme, summary(report))).toBe(readme);
   const speed = read('docs/speed.md');
   expect(insertTable(speed, markdown(report))).toBe(speed);
+});
+
+test("the GPU's table says what was measured there, and so does the sentence above it", () => {
+  expect(withGpuTable(readme)).toBe(readme);
+  const { programs } = JSON.parse(read('docs/results/gpu-h100/w1-128.json')).stages['w1-128'];
+  const ratio = programs['plain JavaScript'].median_wall_ms / programs['torchvae float32'].median_wall_ms;
+  expect(100 * Math.floor(ratio / 100)).toBe(1700);
+  expect(readme).toContain('is 1,700 times as fast as plain');
 });
 
 /** `<!-- NAME -->` to `<!-- /NAME -->` in a document: the table that a study wrote from docs/results/NAME.json. */
