@@ -12,7 +12,8 @@ export interface Trainable {
 }
 
 /** How to train a population: as a single model, with one progress for all. */
-export interface PopulationFitOptions extends Omit<FitOptions, 'onProgress'> {
+export interface PopulationFitOptions
+  extends Omit<FitOptions, 'onProgress' | 'distributed' | 'distributedTimeout'> {
   /** Called about twenty times a second. */
   onProgress?: (progress: PopulationProgress) => void;
   /** Called as a member ends an epoch; `false` ends its training there, as a pruner does. */

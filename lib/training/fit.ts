@@ -1,4 +1,4 @@
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
@@ -9,7 +9,7 @@ import type { Core, Position } from '../model/core.ts';
 import { checkData } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import { checkSameSchema } from '../model/same-schema.ts';
-import type { TrainResult } from '../runtime/native.ts';
+import type { RanksHandle, TrainResult } from '../runtime/native.ts';
 import { type BestEpoch, checkStopping, type EarlyStopping, hasStopped, noteBest } from './early-stopping.ts';
 import { checkStreamable, type Feed, openFeed, shuffledWindow, type Window } from './feed.ts';
 import { describeFaults, type GradientHealth, judgeGradients, LossWatch } from './gradient-health.ts';
@@ -22,6 +22,10 @@ import {
   type OptimizerOptions,
   updatesIn,
 } from './optimizer.ts';
+import { factsOf } from './ranks/facts.ts';
+import { rankPlace } from './ranks/place.ts';
+import { joinRanks, type Ranks } from './ranks/ranks.ts';
+import { checkShareable } from './ranks/shareable.ts';
 import { betaAt, weightsAt } from './schedule.ts';
 import { betaNow, evaluate, lastStep, throwIfAborted } from './validation.ts';
 
@@ -52,6 +56,15 @@ export interface FitOptions extends OptimizerOptions {
   gradientHealth?: 'off' | 'epoch' | 'live';
   /** Whether the use of z is surveyed after every epoch, over up to 1,000 examples, spread evenly over the validation set. Default false. */
   latentHealth?: boolean;
+  /**
+   * `auto` trains one model by all processes that a launcher such as torchrun has started, as it tells them by the environment (`RANK`,
+   * `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`): each takes its part of every batch of `batchSize` examples, and they come to the
+   * numbers of one process, but for rounding. All must be given the same model, data and options; each is given each result. A process
+   * without these variables trains alone. On the CPU only, and for losses that are means over examples. Default `off`: alone in any case.
+   */
+  distributed?: 'auto' | 'off';
+  /** Seconds that the processes wait for all of them to come. Default 60. */
+  distributedTimeout?: number;
   /** Ends training within a step: fit() throws ERR_ABORTED, and the model stays at the last whole step. */
   signal?: AbortSignal;
   /** Called about twenty times a second while training. */
@@ -110,6 +123,8 @@ const CHUNK_SECONDS = 0.05;
 const SURVEYED = 1000;
 
 type Settings = ReturnType<typeof checkFitOptions>;
+/** With the processes that train together, where there are several. */
+type Shared = Settings & { ranks: RanksHandle | undefined };
 
 function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: FitOptions) {
   const preset = core.trainingSettings;
@@ -122,6 +137,8 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     earlyStopping,
     gradientHealth = 'epoch',
     latentHealth = false,
+    distributed = 'off',
+    distributedTimeout = 60,
     signal,
     onProgress,
     ...ofOptimizer
@@ -134,6 +151,8 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     'earlyStopping',
     'gradientHealth',
     'latentHealth',
+    'distributed',
+    'distributedTimeout',
     'signal',
     'onProgress',
     ...OPTIMIZER_OPTIONS,
@@ -159,6 +178,9 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
   const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
   const window = shuffledWindow(train, batching);
   checkStreamable(core, train, batching);
+  const isShared = checkOneOf('distributed', distributed, ['auto', 'off']) === 'auto';
+  const place = isShared ? rankPlace() : undefined;
+  if (place) checkShareable(core, place.size);
   return {
     epochs: checkInteger('epochs', epochs, 0),
     batching,
@@ -169,6 +191,8 @@ function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: 
     validation: judge,
     gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
     latentHealth,
+    place,
+    meetSeconds: checkNumber('distributedTimeout', distributedTimeout, 1, 86_400),
     signal,
     onProgress,
   };
@@ -202,11 +226,14 @@ async function* runEpochs(
   const abort = () => core.abort();
   settings.signal?.addEventListener('abort', abort);
   let feed: Feed | undefined;
+  let ranks: Ranks | undefined;
   try {
     throwIfAborted(settings.signal);
+    ranks = await join(core, train, settings);
     const { epoch, stepInEpoch } = core.position;
     const lastEpoch = epoch + settings.epochs;
-    const ends = core.untilDisposed(settings.signal);
+    // What ends one of several processes between two chunks would leave the others waiting.
+    const ends = core.untilDisposed(ranks ? undefined : settings.signal);
     const judged = settings.validation ?? train;
     const surveyed = settings.latentHealth ? await someOf(judged, SURVEYED, ends) : undefined;
     feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
@@ -214,16 +241,39 @@ async function* runEpochs(
     core.classes = train.classes;
     const watch = new LossWatch(core.dimensions);
     while (core.position.epoch < lastEpoch && !hasStopped(settings.stopping, core.position.best)) {
-      yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed, watch);
+      yield await runEpoch(
+        core,
+        train,
+        feed,
+        { ...settings, ranks: ranks?.handle },
+        lastEpoch,
+        surveyed,
+        watch,
+      );
     }
   } finally {
     settings.signal?.removeEventListener('abort', abort);
+    ranks?.leave();
     try {
       await feed?.close();
     } finally {
       core.training = false;
     }
   }
+}
+
+/** Comes together with the other processes, where there are some. */
+async function join(
+  core: Core,
+  train: Dataset | StreamedDataset,
+  { place, meetSeconds, validation, signal, ...given }: Settings,
+): Promise<Ranks | undefined> {
+  if (!place) return undefined;
+  const { epochs, batching, optimizer, schedule, stopping, gradientHealth } = given;
+  const settings = { epochs, batching, optimizer, schedule, stopping, gradientHealth };
+  const facts = await factsOf(core, settings, { 'training data': train, 'validation data': validation });
+  throwIfAborted(signal);
+  return joinRanks(core, place, meetSeconds, facts, signal);
 }
 
 /** An epoch that was interrupted after a step can go on only over the batches that it began with. */
@@ -252,13 +302,13 @@ async function runEpoch(
   core: Core,
   train: Dataset | StreamedDataset,
   feed: Feed,
-  settings: Settings,
+  settings: Shared,
   lastEpoch: number,
   surveyed: Dataset | undefined,
   watch: LossWatch,
 ): Promise<EpochResult> {
   const started = performance.now();
-  const { signal, validation, window } = settings;
+  const { signal, validation, window, ranks } = settings;
   const { batchSize, shuffle, accumulate } = settings.batching;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   // Of an epoch that ended before its first step nothing is left to go on with.
@@ -277,7 +327,7 @@ async function runEpoch(
   let gradientHealth: GradientHealth | undefined;
   let jump: string | undefined;
   while (core.position.stepInEpoch < stepsPerEpoch) {
-    throwIfAborted(signal);
+    if (!ranks) throwIfAborted(signal);
     const due = await feed.window(core.position.epoch, core.position.stepInEpoch);
     const steps = Math.min(
       // Whole updates: a pause comes between two of them.
@@ -310,7 +360,7 @@ async function runEpoch(
   }
   if (partial.sums.examples === 0) throw await allSkipped(core, settings.optimizer, train, skippedBecause);
   // The epoch counts as done only after its validation: after an abort in between, the next fit() repeats the validation.
-  const validated = validation && (await evaluate(core, validation, 0, signal));
+  const validated = validation && (await evaluate(core, validation, 0, signal, lastStep(core), ranks));
   const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
@@ -350,14 +400,14 @@ async function atScheduleEnd(
   core: Core,
   train: Losses,
   validated: Losses | undefined,
-  { validation, signal }: Settings,
+  { validation, signal, ranks }: Shared,
 ): Promise<Losses> {
   const { objective } = core.spec;
   const isAtEnd = weightsAt(core.spec, lastStep(core)).every(
     (w, i) => w === weightsAt(core.spec, Infinity)[i],
   );
   if (isAtEnd) return validated ?? train;
-  if (validation) return evaluate(core, validation, 0, signal, Infinity);
+  if (validation) return evaluate(core, validation, 0, signal, Infinity, ranks);
   if (objective.type !== 'elbo') return train;
   const beta = betaAt(objective, Infinity);
   const { reconstruction, kl, loss } = train;
@@ -385,7 +435,7 @@ function runChunk(
   core: Core,
   partial: NonNullable<Position['partial']>,
   { data, firstStep, seed }: Window,
-  settings: Settings,
+  settings: Shared,
   steps: number,
 ): Promise<TrainResult> {
   const { batchSize, shuffle } = settings.batching;
@@ -409,9 +459,17 @@ function runChunk(
       });
       schedule.set([learningRate, ...weightsAt(core.spec, step)], 4 * i);
     }
-    const result = await core.call((addon, handle) =>
-      addon.train(handle, { data, ...chunk, schedule, optimizer, observe }),
+    const { ranks, signal } = settings;
+    const work = core.call((addon, handle) =>
+      addon.train(handle, { data, ...chunk, schedule, optimizer, observe, ranks }),
     );
+    // Ranks find out together, at the chunk's end.
+    if (ranks && signal?.aborted) core.abort();
+    const result = await work.catch((error: unknown) => {
+      // Its weights may have gone on where its place in training has not: no checkpoint shall say so.
+      if (error instanceof TorchvaeError && error.code === 'ERR_DISTRIBUTED') core.dispose();
+      throw error;
+    });
     core.position.step += updates(result.steps);
     core.position.stepInEpoch += result.steps;
     // What is missing means Adam; one that came to no step before is not what the moments are of.
