@@ -96,7 +96,12 @@ class GlooRanks : public TensorRanks {
     std::unique_lock lock(state->mutex);
     auto farewell = Clock::time_point::max();
     auto doubt = Clock::now() + kDoubt;
-    while (!state->wake.wait_for(lock, kGlance, [&] { return state->isDone; })) {
+    // By the system's clock: to wait by the other needs a glibc newer than libtorch's own.
+    const auto glance = [&] {
+      return state->wake.wait_until(lock, std::chrono::system_clock::now() + kGlance,
+                                    [&] { return state->isDone; });
+    };
+    while (!glance()) {
       if (Clock::now() > doubt) {
         requireNoLoss(*store_);
         doubt = Clock::now() + kDoubt;
