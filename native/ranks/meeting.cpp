@@ -1,6 +1,7 @@
 #include "ranks/meeting.h"
 
 #include <ATen/Parallel.h>
+#include <c10/util/Logging.h>
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -54,6 +55,18 @@ void requireC10d() {
             " was built without c10d and Gloo, which training by several processes needs; use a libtorch of "
             "PyTorch's own wheels (`npx torchvae setup`), or train with distributed: 'off'");
 }
+
+// While one lives, c10d logs no stack for each of its exceptions, which come in words.
+class Quiet {
+ public:
+  Quiet() { FLAGS_caffe2_log_level = c10::GLOG_FATAL; }
+  ~Quiet() { FLAGS_caffe2_log_level = before_; }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+
+ private:
+  int before_ = FLAGS_caffe2_log_level;
+};
 
 // Those of `size` ranks that have not left this key in the store.
 std::vector<int> ranksWithout(c10d::Store& store, const std::string& key, int size) {
@@ -116,6 +129,7 @@ class Meeting {
     options.isServer = settings_.rank == 0 && !settings_.isServed;
     options.waitWorkers = false;
     options.timeout = kAnswer;
+    const Quiet quiet;
     try {
       const auto served = c10::make_intrusive<c10d::TCPStore>(settings_.host, options);
       store_ = c10::make_intrusive<c10d::PrefixStore>("torchvae/" + settings_.prefix, served);
@@ -178,6 +192,7 @@ Met meet(const RanksSettings& settings, const std::atomic<bool>& abort) {
 }
 
 std::string whomLost(const RanksSettings& settings, c10d::Store& store) {
+  const Quiet quiet;
   try {
     store.add(kLoss, 1);
     store.add("alive/" + std::to_string(settings.rank), 1);
@@ -192,6 +207,7 @@ std::string whomLost(const RanksSettings& settings, c10d::Store& store) {
 }
 
 void requireNoLoss(c10d::Store& store) {
+  const Quiet quiet;
   if (store.check({kLoss})) throw std::runtime_error("the others have lost it");
 }
 
