@@ -99,7 +99,9 @@ describe('a run by two processes', () => {
     for (const rank of [0, 2]) {
       expect(outcomes[rank]).toMatchObject({ code: 1 });
       expect(outcomes[rank]!.stderr).toMatch(
-        new RegExp(`Rank ${rank} of 3 lost rank 1: .*(closed|reset) by peer.*\\[ERR_DISTRIBUTED\\]`),
+        new RegExp(
+          `Rank ${rank} of 3 lost rank 1: (.* by peer|the others have lost it).*\\[ERR_DISTRIBUTED\\]`,
+        ),
       );
     }
     const { epoch } = await trained('killed');
@@ -134,5 +136,22 @@ describe('a run by two processes', () => {
     );
     expect(outcomes[0]).toMatchObject({ code: 1 });
     expect(outcomes[0]!.stderr).toContain('Rank 0 of 2 was aborted, and the other ranks did not answer');
+  });
+
+  test('ends in one line of words when the first process is killed, where they met', async () => {
+    const outcomes = await torchvaeRanks(
+      2,
+      () => trainArgs('headless', 4000),
+      () => ({
+        onStderr: (child, stderr) => {
+          if (stderr.includes('epoch 2 ')) child.kill('SIGKILL');
+        },
+      }),
+    );
+    expect(outcomes[0]).toMatchObject({ signal: 'SIGKILL' });
+    expect(outcomes[1]).toMatchObject({ code: 1 });
+    expect(outcomes[1]!.stderr).toMatch(
+      /^error: Rank 1 of 2 lost rank 0, where they met: .*\[ERR_DISTRIBUTED\]\n$/,
+    );
   });
 });

@@ -90,6 +90,13 @@ const CASES: readonly RankCase[] = [
     fit: two,
   },
   {
+    name: 'a stream in windows',
+    count: 300,
+    window: 96,
+    create: { spec: small },
+    fit: two,
+  },
+  {
     name: 'updates that one of the processes cannot take, which all leave out',
     count: 200,
     outlier: 150,

@@ -8,6 +8,8 @@ export interface RankCase {
   binarize?: 'dynamic';
   /** A row whose loss is not finite. */
   outlier?: number;
+  /** Of a stream of the same data. */
+  window?: number;
   create: torchvae.CreateOptions;
   fit: torchvae.FitOptions;
 }
