@@ -10,7 +10,7 @@ import { isImage, reconstructionPicture, samplePicture } from '../report/gallery
 import { RunDirectory } from '../report/run-directory.ts';
 import type { TensorBoardWriter } from '../report/tensorboard/writer.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import type { EpochResult, FitOptions } from '../training/fit.ts';
+import type { EpochResult, FitOptions } from '../training/fit-options.ts';
 import { applyOverrides, SET_HELP } from '../training/overrides.ts';
 import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';

@@ -2,7 +2,7 @@ import { expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { EpochResult, FitOptions, StepProgress } from '../training/fit.ts';
+import type { EpochResult, FitOptions, StepProgress } from '../training/fit-options.ts';
 
 /** What a population asks of its members; a `VAE` has it. */
 export interface Trainable {
