@@ -8,7 +8,7 @@ import { type ModelSpecInput, sprites, VAE } from '../lib/index.ts';
 import { rankPlace } from '../lib/training/ranks/place.ts';
 import { refusal } from './refusal.ts';
 import { type Outcome, packageFolder, runNode, torchvae } from './support/command.ts';
-import { freePort, rankEnvironment, torchvaeRanks } from './support/ranks.ts';
+import { freePort, rankEnvironment, together, torchvaeRanks } from './support/ranks.ts';
 
 const training = ['train', '--device', 'cpu', '--epochs', '1'];
 const newRun = () => join(mkdtempSync(join(tmpdir(), 'torchvae-ranks-')), 'run');
@@ -45,7 +45,7 @@ describe('the environment', () => {
     expect(place).toMatchObject({ isServed: true, prefix: 'attempt-2' });
   });
 
-  test.each([{}, { WORLD_SIZE: '' }, { WORLD_SIZE: '1' }])('of one process is none: %j', (environment) => {
+  test.each([{}, { WORLD_SIZE: '' }, { WORLD_SIZE: '1' }])('of one process gives none: %j', (environment) => {
     expect(rankPlace(environment)).toBeUndefined();
   });
 
@@ -165,6 +165,25 @@ describe('processes that are about different things all say so', () => {
   });
 });
 
+test('a process trains one model with the others at a time', async () => {
+  const program = `
+    import { sprites, VAE } from ${JSON.stringify(join(packageFolder, 'dist/index.js'))};
+    const spec = { encoder: { hidden: [8] }, latentSize: 2 };
+    const [a, b] = [await VAE.create({ spec, device: 'cpu' }), await VAE.create({ spec, device: 'cpu' })];
+    const options = { epochs: 1, distributed: 'auto' };
+    const data = sprites({ count: 100 });
+    const both = [a.fit(data, options), b.fit(data, options)].map((fit) => fit.then(() => 'trained'));
+    const results = await Promise.allSettled(both);
+    console.log(results.map(({ value, reason }) => value ?? reason.code + ' ' + reason.message).join('; '));
+    console.log((await b.fit(data, options)).epoch);`;
+  const outcomes = await together(2, (options) => runNode(['--input-type=module', '-e', program], options));
+  for (const { stdout, stderr } of outcomes) {
+    expect(stdout, stderr).toMatch(
+      /^trained; ERR_STATE This process trains another model with the others already; .*\n1\n$/,
+    );
+  }
+});
+
 test('a libtorch without c10d is named, and trains alone', async () => {
   const copy = mkdtempSync(join(tmpdir(), 'torchvae-c10d-'));
   for (const name of ['dist', 'package.json'])
@@ -176,8 +195,12 @@ test('a libtorch without c10d is named, and trains alone', async () => {
   // An engine that asks for symbols which no libtorch has.
   const engine = 'libtorchvae-2.13.so';
   const bytes = readFileSync(join(packageFolder, binaries, engine));
-  for (let at = bytes.indexOf('_ZN4c10d'); at >= 0; at = bytes.indexOf('_ZN4c10d', at + 1))
-    bytes.write('_ZN4c10x', at);
+  for (const [name, other] of [
+    ['_ZN4c10d', '_ZN4c10x'],
+    ['_ZNK4c10d', '_ZNK4c10x'],
+  ] as const) {
+    for (let at = bytes.indexOf(name); at >= 0; at = bytes.indexOf(name, at)) bytes.write(other, at);
+  }
   writeFileSync(join(copy, binaries, engine), bytes);
   const train = (env: Record<string, string>) =>
     runNode([join(copy, 'dist/cli/main.js'), ...training, '--count', '50', '--out', newRun()], { env });

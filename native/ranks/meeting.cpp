@@ -14,7 +14,7 @@
 
 #include "error.h"
 
-// All that is taken of c10d, weakly: the engine shall also open with a libtorch that was built without it.
+// The rest of what is taken of c10d, with names by which it can be looked for.
 extern "C" {
 #define TORCHVAE_WEAK(name, symbol) extern char name __asm__(symbol) __attribute__((weak));
 #define TORCHVAE_STRING "NSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE"

@@ -9,6 +9,10 @@
 
 #include "engine.h"
 
+// All of c10d is taken weakly, here and in meeting.cpp: the engine shall also open with a libtorch that was
+// built without it. This is what its pointers call since libtorch 2.14.
+__asm__(".weak _ZNK4c10d7Backend15decref_pyobjectEv");
+
 namespace torchvae {
 
 struct Met {

@@ -27,7 +27,7 @@ export function rankEnvironment(rank: number, size: number, port: number): Recor
 type OptionsOf = (rank: number) => CommandOptions;
 
 /** Starts `size` processes, each by `start`. */
-async function together(
+export async function together(
   size: number,
   start: (options: CommandOptions, rank: number) => Promise<Outcome>,
   optionsOf: OptionsOf = () => ({}),

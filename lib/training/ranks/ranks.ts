@@ -33,7 +33,7 @@ export async function joinRanks(
   if (isBusy) {
     throw new TorchvaeError(
       'ERR_STATE',
-      `This process trains another model with the other ${place.size - 1} already; train one after the other, or with distributed: 'off'`,
+      `This process trains another model with the others already; train one after the other, or with distributed: 'off'`,
     );
   }
   isBusy = true;
