@@ -94,7 +94,7 @@ describe('a run by two processes', () => {
         },
       }),
     );
-    expect(performance.now() - killedAt).toBeLessThan(10_000);
+    expect(performance.now() - killedAt).toBeLessThan(15_000);
     expect(outcomes[1]).toMatchObject({ signal: 'SIGKILL' });
     for (const rank of [0, 2]) {
       expect(outcomes[rank]).toMatchObject({ code: 1 });

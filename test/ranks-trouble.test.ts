@@ -119,7 +119,7 @@ describe('processes that do not come together', () => {
 
   test('say whom they missed', async () => {
     const port = await freePort();
-    const args = [...training, '--distributed-timeout', '2', '--out', newRun()];
+    const args = [...training, '--distributed-timeout', '5', '--out', newRun()];
     const start = (rank: number) => torchvae(args, { env: rankEnvironment(rank, 4, port) });
     const outcomes = await Promise.all([start(0), start(2)]);
     expectRefused(outcomes, 'ERR_DISTRIBUTED', /missed ranks 1, 3|did not reach rank 0|lost the meeting/);
@@ -142,7 +142,7 @@ describe('processes that do not come together', () => {
 
   test('since two are the same rank say so', async () => {
     const port = await freePort();
-    const args = [...training, '--distributed-timeout', '3'];
+    const args = [...training, '--distributed-timeout', '6'];
     const start = (rank: number) => torchvae(args, { env: rankEnvironment(rank, 3, port) });
     const outcomes = await Promise.all([start(0), start(1), start(1)]);
     expectRefused(outcomes, 'ERR_DISTRIBUTED', /Two processes say that they are rank 1|missed rank|lost/);
