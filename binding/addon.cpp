@@ -10,6 +10,7 @@
 #include "handle.h"
 #include "library.h"
 #include "questions.h"
+#include "ranks.h"
 
 namespace torchvae::binding {
 namespace {
@@ -150,6 +151,7 @@ Napi::Value train(const Info& info) {
   chunk.schedule = toSchedule(options.Get("schedule"), chunk.steps);
   chunk.optimizer = toOptimizer(objectArgument(options.Get("optimizer")));
   chunk.observe = booleanProperty(options, "observe");
+  chunk.ranks = optionalRanks(options.Get("ranks"));
   chunk.abort = handle.calls->begin();
   auto model = handle.model;
   return Environment::of(info.Env())
@@ -158,19 +160,20 @@ Napi::Value train(const Info& info) {
           [](Napi::Env env, TrainResult& result) { return toObject(env, result); });
 }
 
-// evaluate(model, dataset, batchSize, seed, schedule of one step): Promise<LossSums>
+// evaluate(model, dataset, batchSize, seed, schedule of one step, ranks?): Promise<LossSums>
 Napi::Value evaluate(const Info& info) {
   const ModelHandle handle = liveModel(info);
   auto data = liveDataset(info[1], handle).dataset;
   const int64_t batchSize = integerArgument(info, 2, "batchSize", 1, kMostRows);
   const uint64_t seed = seedArgument(info, 3);
   const StepSchedule schedule = toSchedule(info[4], 1).front();
+  const std::shared_ptr<Ranks> ranks = optionalRanks(info[5]);
   auto model = handle.model;
   const AbortFlag flag = handle.calls->begin();
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, flag,
-          [=] { return model->evaluate(*data, batchSize, seed, schedule, *flag); },
+          [=] { return model->evaluate(*data, batchSize, seed, schedule, *flag, ranks.get()); },
           [](Napi::Env env, LossSums& sums) { return toObject(env, sums); });
 }
 
@@ -270,6 +273,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("train", train);
   add("evaluate", evaluate);
   addQuestions(add);
+  addRanks(add);
   add("stateTensors", stateTensors);
   add("termNames", termNames);
   add("kernels", kernels);

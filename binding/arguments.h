@@ -7,6 +7,7 @@
 
 #include <napi.h>
 
+#include <functional>
 #include <string>
 
 #include "convert.h"
@@ -16,6 +17,8 @@
 namespace torchvae::binding {
 
 using Info = Napi::CallbackInfo;
+// Makes a function of the addon.
+using AddFunction = std::function<void(const char* name, Napi::Value (*function)(const Info&))>;
 
 // The model of the first argument, held. Throws ERR_STATE for one that was disposed.
 inline ModelHandle liveModel(const Info& info) {
@@ -35,6 +38,11 @@ inline DatasetHandle liveDataset(const Napi::Value& value, const ModelHandle& mo
   throw toJavaScriptError(value.Env(), "ERR_SHAPE",
                           "Expected examples of " + std::to_string(model.inputSize) +
                               " values but the data set has " + std::to_string(handle.columns));
+}
+
+// The ranks of a value, or null for undefined.
+inline std::shared_ptr<Ranks> optionalRanks(const Napi::Value& value) {
+  return value.IsUndefined() ? nullptr : unwrapHandle<RanksHandle>(value).ranks;
 }
 
 inline Napi::Object objectArgument(const Napi::Value& value) {

@@ -62,6 +62,13 @@ struct ModelHandle {
   int64_t bytes = 0;  // of memory outside JavaScript's heap, told to its collector
 };
 
+struct RanksHandle {
+  static constexpr napi_type_tag kTag = {0x7a1f30b2c4d94e51, 0x9b6e0d57f2a84c04};
+  static constexpr const char* kName = "ranks";
+  std::shared_ptr<Ranks> ranks;
+  int64_t bytes = 0;
+};
+
 template <class Handle>
 Napi::Value wrapHandle(Napi::Env env, Handle handle) {
   const int64_t bytes = handle.bytes;

@@ -22,6 +22,8 @@ export type ErrorCode =
   | 'ERR_NONFINITE'
   /** The caller's AbortSignal fired. */
   | 'ERR_ABORTED'
+  /** The processes that are to train one model together do not come together, are about different things, or lost one. */
+  | 'ERR_DISTRIBUTED'
   /** libtorch is missing, broken or of a version that has no engine. */
   | 'ERR_LIBTORCH'
   /** The addon binary is missing or does not fit this package. */

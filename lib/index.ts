@@ -75,7 +75,7 @@ export type {
 export type { Variant } from './population/variants.ts';
 export type { DeviceName } from './runtime/device.ts';
 export type { BestEpoch, EarlyStopping } from './training/early-stopping.ts';
-export type { EpochResult, FitOptions, StepProgress } from './training/fit.ts';
+export type { EpochResult, FitOptions, StepProgress } from './training/fit-options.ts';
 export type { GradientHealth, LayerHealth } from './training/gradient-health.ts';
 export type { Gradients } from './training/gradients.ts';
 export type { LearningRateSchedule } from './training/learning-rate.ts';

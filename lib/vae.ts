@@ -28,7 +28,8 @@ import { createPopulation } from './population/create.ts';
 import type { Population } from './population/population.ts';
 import { callAddon } from './runtime/addon.ts';
 import { Device } from './runtime/device.ts';
-import { type FitOptions, fit } from './training/fit.ts';
+import { fit } from './training/fit.ts';
+import type { FitOptions } from './training/fit-options.ts';
 import { type Gradients, gradients } from './training/gradients.ts';
 import { Training } from './training/training.ts';
 import { evaluate } from './training/validation.ts';
@@ -200,7 +201,8 @@ export class VAE {
    * for await (const { epoch, train } of vae.fit(data)) console.log(epoch, train.loss);
    * @throws TorchvaeError ERR_TYPE, ERR_RANGE for options, ERR_SHAPE or ERR_RANGE for data that does not fit the model; and while
    * it is iterated or awaited ERR_ABORTED when `signal` fires, ERR_NONFINITE when the loss is NaN or infinite (the weights are then
-   * those before that step), ERR_STATE
+   * those before that step), ERR_DISTRIBUTED where the processes to train with do not come, are about something else, or are lost (in the
+   * last case the model is disposed: others hold its state only as far as its last checkpoint), ERR_STATE
    */
   fit(train: Dataset | StreamedDataset, options: FitOptions = {}): Training {
     return new Training(fit(this.#core, train, options));

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { decodeIntegers, encodeIntegers } from '../lib/codec/integers.ts';
-import { sha256 } from '../lib/codec/sha256.ts';
 import { Random } from '../lib/data/random.ts';
 import { compress, decompress, sprites, VAE } from '../lib/index.ts';
+import { sha256 } from '../lib/sha256.ts';
 import { refusal } from './refusal.ts';
 
 test('integers of all sizes come back', () => {

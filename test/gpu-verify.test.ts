@@ -31,6 +31,7 @@ class Machine:
     check = None
 class Options:
     seconds = 1
+    precisions = "float32"
 print(json.dumps([[name for name, _ in stages(Machine, Options)] == list(NAMES), chosen(['w1-*', 'cpu']), len(chosen([])) == len(NAMES)]))`;
     expect(evaluate(program)).toEqual([true, ['cpu', 'w1-128', 'w1-1024', 'w1-8192'], true]);
   });

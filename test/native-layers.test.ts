@@ -12,7 +12,7 @@ const native = fileURLToPath(new URL('../native', import.meta.url));
 /** From the bottom to the top; folders of one row do not know each other. */
 const LAYERS = [
   ['interface'],
-  ['base', 'portable'],
+  ['base', 'portable', 'ranks'],
   ['cpu'],
   ['random'],
   ['kernels', 'store'],

@@ -42,8 +42,12 @@ test('the table says what the results file says', () => {
     expect(held.loss).toBeLessThan(106);
   }
   for (const loss of [...reference.train, ...reference.test]) expect(table).toContain(loss.toFixed(2));
-  const range = (losses: number[]) => [Math.min(...losses), Math.max(...losses)].map((loss) => loss.toFixed(1));
-  const [ours, theirs] = [range(runs.map((run: any) => run.epochs.at(-1).test.loss)), range(reference.test)];
+  const range = (losses: number[]) =>
+    [Math.min(...losses), Math.max(...losses)].map((loss) => loss.toFixed(1));
+  const [ours, theirs] = [
+    range(runs.map((run: { epochs: { test: { loss: number } }[] }) => run.epochs.at(-1)!.test.loss)),
+    range(reference.test),
+  ];
   expect(readme).toContain(`a loss of ${ours[0]} to ${ours[1]} nats`);
   expect(readme.replace('\n', ' ')).toContain(`PyTorch's own example with ${theirs[0]} to`);
 });

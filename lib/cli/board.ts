@@ -4,7 +4,7 @@ import type { Dataset } from '../data/index.ts';
 import { isImage, reconstructionPicture, samplePicture } from '../report/gallery.ts';
 import type { RunDirectory } from '../report/run-directory.ts';
 import { TensorBoardWriter } from '../report/tensorboard/writer.ts';
-import type { EpochResult } from '../training/fit.ts';
+import type { EpochResult } from '../training/fit-options.ts';
 import type { VAE } from '../vae.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { StreamedDataset } from '../data/index.ts';
 import { trainingMemory } from '../model/training-memory.ts';
-import type { FitOptions } from '../training/fit.ts';
+import type { FitOptions } from '../training/fit-options.ts';
 import type { VAE } from '../vae.ts';
 import { type Facts, factLines, kernelsInWords, modelFacts, schemaFacts } from './facts.ts';
 import type { RunData } from './run-data.ts';

@@ -1,5 +1,5 @@
 import type { Losses } from '../model/losses.ts';
-import type { EpochResult, StepProgress } from '../training/fit.ts';
+import type { EpochResult, StepProgress } from '../training/fit-options.ts';
 
 const BAR_WIDTH = 24;
 

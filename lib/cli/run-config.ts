@@ -1,6 +1,6 @@
 import { objectOf } from '../report/epochs.ts';
 import { describeModel } from '../report/run-model.ts';
-import type { FitOptions } from '../training/fit.ts';
+import type { FitOptions } from '../training/fit-options.ts';
 import type { VAE } from '../vae.ts';
 import type { RunData } from './run-data.ts';
 import { type RunSettings, storedSettings } from './run-settings.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { support } from '../model/parts/likelihoods.ts';
@@ -10,14 +10,15 @@ import { isImage, reconstructionPicture, samplePicture } from '../report/gallery
 import { RunDirectory } from '../report/run-directory.ts';
 import type { TensorBoardWriter } from '../report/tensorboard/writer.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import type { EpochResult, FitOptions } from '../training/fit.ts';
+import type { EpochResult, FitOptions } from '../training/fit-options.ts';
 import { applyOverrides, SET_HELP } from '../training/overrides.ts';
 import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
+import { type DistributedFlags, type Role, resumes, roleOf } from './distributed.ts';
 import { describeTraining } from './dry-run.ts';
 import { kernelsInWords } from './facts.ts';
 import { hashOf, noteChange } from './file-hash.ts';
-import { collect } from './parsers.ts';
+import { collect, nonNegative } from './parsers.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, readRun } from './resume.ts';
 import { describeRun } from './run-config.ts';
@@ -27,10 +28,8 @@ import { isStreamed } from './streams.ts';
 import { addDataOptions, addPresetOption, addTrainingOptions } from './train-options.ts';
 
 /** The flags as given; others come from the resumed run, else from the preset or the defaults. */
-interface Flags extends Partial<RunSettings> {
+interface Flags extends Partial<RunSettings>, DistributedFlags {
   device: DeviceName;
-  out?: string;
-  resume?: boolean;
   tensorboard?: boolean;
   dryRun?: boolean;
 }
@@ -45,6 +44,19 @@ export function register(program: Command): void {
   addDataOptions(command, "of the training data, for validation; default the preset's");
   addTrainingOptions(command)
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
+    .addOption(
+      new Option(
+        '--distributed <mode>',
+        'auto: train one model by all processes of torchrun or another launcher, by their RANK and WORLD_SIZE; off: alone',
+      )
+        .choices(['auto', 'off'])
+        .default('auto'),
+    )
+    .option(
+      '--distributed-timeout <seconds>',
+      'for all processes to come together; default 60',
+      nonNegative(86_400),
+    )
     .optionsGroup('Run:')
     .option('--out <dir>', 'run directory; default runs/PRESET-DATA-TIME')
     .option('--resume', 'go on from the checkpoint in --out, as that run was started, to --epochs in all')
@@ -62,6 +74,7 @@ Examples:
   torchvae train --data mnist --binarize dynamic --set objective.type=iwae --set objective.samples=5
   torchvae train --data huge.npy --stream --test-data held-out.npy --out runs/huge
   torchvae train --data mnist --set condition.classes=10 --set 'schedule={"type":"cosine","epochs":10}'
+  torchrun --nproc-per-node 2 --no-python torchvae train --data mnist --out runs/mnist
 
 The run directory holds config.json, metrics.jsonl (a line per epoch), reconstructions.png (originals above, their
 reconstructions below), samples.png (draws from the prior), checkpoint.safetensors, and best.safetensors: the epoch with the
@@ -77,7 +90,8 @@ async function train(flags: Flags): Promise<void> {
       'Expected --out beside --resume: the directory of the run to go on with',
     );
   }
-  const saved = flags.resume ? await readRun(new RunDirectory(flags.out!)) : undefined;
+  const role = roleOf(flags);
+  const saved = resumes(flags, role) ? await readRun(new RunDirectory(flags.out!)) : undefined;
   const settings = completeSettings(flags, saved?.settings);
   const run = new RunDirectory(flags.out ?? defaultRun(settings));
   if (saved) checkSameRun(run, saved.settings, flags);
@@ -85,7 +99,7 @@ async function train(flags: Flags): Promise<void> {
   settings.stream = await isStreamed(settings, 'train');
   using resumed = saved && (await VAE.load(run.checkpoint, { device: flags.device }));
   const hash = await hashOf(settings.data);
-  if (saved) noteChange(saved, settings.data, hash);
+  if (saved && role.leads) noteChange(saved, settings.data, hash);
   const opened = await openRunData(settings, resumed?.schema);
   const { data, validation, test } = opened;
   const examples = data.length + (validation?.length ?? 0);
@@ -107,19 +121,22 @@ async function train(flags: Flags): Promise<void> {
     latentHealth: true,
     ...fit,
     ...stopping,
+    distributed: flags.distributed,
+    ...(flags.distributedTimeout !== undefined && { distributedTimeout: flags.distributedTimeout }),
     signal: interruption.signal,
-    onProgress: (progress) => bar.update(progress),
+    ...(role.leads && { onProgress: (progress) => bar.update(progress) }),
   });
   if (flags.dryRun) {
-    process.stdout.write(describeTraining(settings, vae, opened, { ...fit, ...stopping }));
+    if (role.leads) process.stdout.write(describeTraining(settings, vae, opened, { ...fit, ...stopping }));
     return;
   }
+  if (!role.leads) return await trainAlong(vae, epochs, interruption);
   // The directory is written only now, when everything has been checked.
   await run.create();
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, hash, saved?.config));
   process.stderr.write(
-    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${vae.device}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
+    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${placeInWords(vae, role)}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
   );
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   const shown = { data: await someOf(judge ?? data), judge: validation ? 'validation' : 'test' } as const;
@@ -166,6 +183,8 @@ function earlyStopping(
 function completeSettings(flags: Flags, saved: RunSettings | undefined): RunSettings {
   const {
     device: _device,
+    distributed: _distributed,
+    distributedTimeout: _distributedTimeout,
     out: _out,
     resume: _resume,
     tensorboard: _tensorboard,
@@ -214,8 +233,7 @@ async function recordEpochs(
   interruption: AbortController,
   shown: { data: Dataset; judge: 'test' | 'validation' },
 ): Promise<void> {
-  const interrupt = () => interruption.abort();
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const hush = listen(interruption);
   try {
     for await (const result of epochs) {
       bar.epochDone(result, shown.judge);
@@ -235,8 +253,36 @@ async function recordEpochs(
       `${message}. Go on with: torchvae train --out ${run.path} --resume`,
     );
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    hush();
   }
+}
+
+/** What all processes but the first do: they leave writing and talking to that. */
+async function trainAlong(
+  vae: VAE,
+  epochs: AsyncIterable<EpochResult>,
+  interruption: AbortController,
+): Promise<void> {
+  const hush = listen(interruption);
+  try {
+    for await (const _ of epochs);
+  } catch (error) {
+    if (!(error instanceof TorchvaeError && error.code === 'ERR_ABORTED')) throw error;
+    throw new TorchvaeError('ERR_ABORTED', `Interrupted after step ${vae.step}`, { cause: error });
+  } finally {
+    hush();
+  }
+}
+
+/** Has Ctrl-C interrupt training, until the function that it returns is called. */
+function listen(interruption: AbortController): () => void {
+  const interrupt = () => interruption.abort();
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  return () => process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+}
+
+function placeInWords({ device }: VAE, { size }: Role): string {
+  return size === 1 ? device : `${device} in ${size} processes`;
 }
 
 /** Returns the paths of the pictures. */

@@ -6,9 +6,9 @@ import { labelsIn } from '../model/classes.ts';
 import type { Labeled } from '../model/codes.ts';
 import { checkLabels, type Examples, type Tensor } from '../model/input.ts';
 import { MAX_VALUES } from '../model/output.ts';
+import { sha256 } from '../sha256.ts';
 import type { VAE } from '../vae.ts';
 import { decodeIntegers, encodeIntegers } from './integers.ts';
-import { sha256 } from './sha256.ts';
 
 /** How {@link compress} rounds. */
 export interface CompressOptions extends Labeled {

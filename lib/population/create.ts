@@ -2,7 +2,7 @@ import { checkOptions, defined } from '../check.ts';
 import type { CreateOptions, PopulationOptions } from '../create-options.ts';
 import { preset } from '../model/presets.ts';
 import { checkSpecObject } from '../model/spec.ts';
-import type { FitOptions } from '../training/fit.ts';
+import type { FitOptions } from '../training/fit-options.ts';
 import { Population, type Trainable } from './population.ts';
 import { membersOf } from './variants.ts';
 

@@ -2,7 +2,7 @@ import { expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import type { EpochResult, FitOptions, StepProgress } from '../training/fit.ts';
+import type { EpochResult, FitOptions, StepProgress } from '../training/fit-options.ts';
 
 /** What a population asks of its members; a `VAE` has it. */
 export interface Trainable {
@@ -12,7 +12,8 @@ export interface Trainable {
 }
 
 /** How to train a population: as a single model, with one progress for all. */
-export interface PopulationFitOptions extends Omit<FitOptions, 'onProgress'> {
+export interface PopulationFitOptions
+  extends Omit<FitOptions, 'onProgress' | 'distributed' | 'distributedTimeout'> {
   /** Called about twenty times a second. */
   onProgress?: (progress: PopulationProgress) => void;
   /** Called as a member ends an epoch; `false` ends its training there, as a pruner does. */

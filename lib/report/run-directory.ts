@@ -5,7 +5,7 @@ import { types } from 'node:util';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, isTemporaryFile, writeFileAtomic } from '../files.ts';
 import type { Losses } from '../model/losses.ts';
-import type { EpochResult } from '../training/fit.ts';
+import type { EpochResult } from '../training/fit-options.ts';
 import { type EpochRecord, parseEpochs } from './epochs.ts';
 import { decodePng, encodePng, type Picture } from './png.ts';
 

@@ -1,5 +1,5 @@
 import { cpus, totalmem } from 'node:os';
-import type { FitOptions } from '../training/fit.ts';
+import type { FitOptions } from '../training/fit-options.ts';
 import type { VAE } from '../vae.ts';
 
 /** What config.json says of a model, how it is trained, and where. */

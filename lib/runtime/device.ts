@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { checkInteger, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { callAddon, type LoadedEngine, loadEngine } from './addon.ts';
@@ -143,8 +144,13 @@ function unusable(name: DeviceName, reason: string): TorchvaeError {
   );
 }
 
-/** `TORCHVAE_THREADS`, or 0 for the engine's choice of one per core. */
+/**
+ * `TORCHVAE_THREADS`, else the cores divided among the processes that torchrun has started on this machine, or 0 for the engine's
+ * choice of one per core.
+ */
 function threadCount(): number {
-  const { TORCHVAE_THREADS } = process.env;
-  return TORCHVAE_THREADS ? checkInteger('TORCHVAE_THREADS', Number(TORCHVAE_THREADS), 1, 1024) : 0;
+  const { TORCHVAE_THREADS, LOCAL_WORLD_SIZE } = process.env;
+  if (TORCHVAE_THREADS) return checkInteger('TORCHVAE_THREADS', Number(TORCHVAE_THREADS), 1, 1024);
+  const processes = Number(LOCAL_WORLD_SIZE);
+  return processes > 1 ? Math.max(1, Math.floor(availableParallelism() / processes)) : 0;
 }

@@ -2,12 +2,16 @@
 declare const device: unique symbol;
 declare const dataset: unique symbol;
 declare const model: unique symbol;
+declare const ranks: unique symbol;
 /** An engine's device, opaque. */
 export type DeviceHandle = { readonly [device]: true };
 /** A data set on a device, opaque. */
 export type DatasetHandle = { readonly [dataset]: true };
 /** A model on a device, opaque. */
 export type ModelHandle = { readonly [model]: true };
+
+/** The processes that train one model together, opaque. */
+export type RanksHandle = { readonly [ranks]: true };
 
 /** What the engine says of itself. */
 export interface EngineInfo {
@@ -54,6 +58,20 @@ export interface TrainChunk {
   optimizer: NativeOptimizer;
   /** Whether the result holds the norms of the last step. */
   observe: boolean;
+  /** Each takes its part of every batch; all have the same chunk. */
+  ranks?: RanksHandle | undefined;
+}
+
+/** Where a process stands among those that train one model together, and where they meet. */
+export interface RanksSettings {
+  rank: number;
+  size: number;
+  host: string;
+  port: number;
+  isServed: boolean;
+  prefix: string;
+  /** For all to come. */
+  seconds: number;
 }
 
 /** An optimizer's settings, in the meanings of torch.optim; limits of 0 are none. */
@@ -145,7 +163,14 @@ export interface Addon {
     batchSize: number,
     seed: number,
     schedule: Float64Array,
+    ranks?: RanksHandle,
   ): Promise<LossSums>;
+  /** Comes together with the other processes; an abort of the model ends the waiting. */
+  join(model: ModelHandle, settings: RanksSettings): Promise<RanksHandle>;
+  /** The texts of all ranks, by rank. */
+  exchange(model: ModelHandle, ranks: RanksHandle, text: string): Promise<string[]>;
+  /** Gives all ranks the weights and moments of rank 0. */
+  synchronize(model: ModelHandle, ranks: RanksHandle): Promise<void>;
   encode(
     model: ModelHandle,
     x: Float32Array | Uint8Array,

@@ -7,7 +7,7 @@ import { completeSpec, type ModelSpecInput } from '../model/spec.ts';
 import type { EpochRecord } from '../report/epochs.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import type { FitOptions } from '../training/fit.ts';
+import type { FitOptions } from '../training/fit-options.ts';
 import { checkSchedule } from '../training/learning-rate.ts';
 import { checkOptimizer } from '../training/optimizer.ts';
 import { applyOverrides } from '../training/overrides.ts';

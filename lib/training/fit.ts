@@ -1,107 +1,23 @@
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
-import { type LatentHealth, surveyLatents } from '../evaluation/collapse.ts';
+import { surveyLatents } from '../evaluation/collapse.ts';
 import { inClassesOf } from '../model/classes.ts';
 import type { Core, Position } from '../model/core.ts';
-import { checkData } from '../model/input.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
-import { checkSameSchema } from '../model/same-schema.ts';
-import type { TrainResult } from '../runtime/native.ts';
-import { type BestEpoch, checkStopping, type EarlyStopping, hasStopped, noteBest } from './early-stopping.ts';
-import { checkStreamable, type Feed, openFeed, shuffledWindow, type Window } from './feed.ts';
+import type { RanksHandle, TrainResult } from '../runtime/native.ts';
+import { hasStopped, noteBest } from './early-stopping.ts';
+import { type Feed, openFeed, type Window } from './feed.ts';
+import { checkFitOptions, type EpochResult, type FitOptions, type FitSettings } from './fit-options.ts';
 import { describeFaults, type GradientHealth, judgeGradients, LossWatch } from './gradient-health.ts';
-import { checkSchedule, type LearningRateSchedule, learningRateAt, notePlateau } from './learning-rate.ts';
+import { learningRateAt, notePlateau } from './learning-rate.ts';
 import { allSkipped, nonFinite } from './non-finite.ts';
-import {
-  checkOptimizer,
-  checkSameOptimizer,
-  OPTIMIZER_OPTIONS,
-  type OptimizerOptions,
-  updatesIn,
-} from './optimizer.ts';
+import { checkSameOptimizer, updatesIn } from './optimizer.ts';
+import { factsOf } from './ranks/facts.ts';
+import { joinRanks, type Ranks } from './ranks/ranks.ts';
 import { betaAt, weightsAt } from './schedule.ts';
 import { betaNow, evaluate, lastStep, throwIfAborted } from './validation.ts';
-
-/** How to train. */
-export interface FitOptions extends OptimizerOptions {
-  /**
-   * Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default the preset's
-   * that the model was made from, else 10.
-   */
-  epochs?: number;
-  /** Examples per batch; the last batch of an epoch may be smaller. Default the preset's, else 128. */
-  batchSize?: number;
-  /** Whether each epoch takes the examples in another order, a function of the seed and the epoch's number. Default true. */
-  shuffle?: boolean;
-  /** How the learning rate changes from there. Default: it does not. */
-  schedule?: LearningRateSchedule;
-  /** Evaluated after every epoch. */
-  validation?: Dataset | StreamedDataset;
-  /**
-   * Ends training when it does not improve any more. The model and its checkpoints remember for how long it has not: one that
-   * has stopped trains on only with more patience, or without this option. Default: it does not end early.
-   */
-  earlyStopping?: EarlyStopping;
-  /**
-   * How closely gradients are watched: norms of each layer's gradient and update at the last step of every epoch (`epoch`,
-   * the default), also with every report of progress (`live`), or never (`off`).
-   */
-  gradientHealth?: 'off' | 'epoch' | 'live';
-  /** Whether the use of z is surveyed after every epoch, over up to 1,000 examples, spread evenly over the validation set. Default false. */
-  latentHealth?: boolean;
-  /** Ends training within a step: fit() throws ERR_ABORTED, and the model stays at the last whole step. */
-  signal?: AbortSignal;
-  /** Called about twenty times a second while training. */
-  onProgress?: (progress: StepProgress) => void;
-}
-
-/** Where training stands within an epoch; losses are averages over the epoch so far. */
-export interface StepProgress extends Losses {
-  /** The epoch under way, from 1. */
-  epoch: number;
-  /** The epoch at which this call of fit() ends. */
-  lastEpoch: number;
-  /** Steps done in this epoch. */
-  stepInEpoch: number;
-  stepsPerEpoch: number;
-  /** Optimizer steps done in all. */
-  step: number;
-  stepsPerSecond: number;
-  /** Of the step that is to come. */
-  learningRate: number;
-  /** Of the last step, where gradients are watched live. */
-  gradientHealth?: GradientHealth;
-  /** Seconds until this call ends, at the present speed and without validation. */
-  secondsLeft: number;
-}
-
-/** An epoch that has ended. */
-export interface EpochResult {
-  /** Epochs done in all. */
-  epoch: number;
-  /** Optimizer steps done in all. */
-  step: number;
-  /** Spent on the steps and the validation of this epoch, by this call of fit(). */
-  seconds: number;
-  /** Averages over the epoch's batches, each taken before its update. */
-  train: Losses;
-  validation?: Losses;
-  /** Of the epoch's last step. */
-  learningRate: number;
-  /** Of the epoch's last step, unless gradients are not watched. */
-  gradientHealth?: GradientHealth;
-  /** How much of z is in use, if that is surveyed. */
-  latentHealth?: LatentHealth;
-  /** The best epoch so far; a caller who keeps the best model saves it where this is the epoch itself. */
-  best: BestEpoch;
-  /** Updates that this call left out since a loss or gradient was not finite; missing where there were none. */
-  skipped?: number;
-  /** Where the first of them ceased to be finite. */
-  skippedBecause?: string;
-}
 
 /** The length of a chunk that is aimed at, in seconds: often enough to show, seldom enough to cost nothing. */
 const CHUNK_SECONDS = 0.05;
@@ -109,70 +25,8 @@ const CHUNK_SECONDS = 0.05;
 /** Examples that a survey of z is made over after an epoch. */
 const SURVEYED = 1000;
 
-type Settings = ReturnType<typeof checkFitOptions>;
-
-function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: FitOptions) {
-  const preset = core.trainingSettings;
-  const {
-    epochs = preset.epochs ?? 10,
-    batchSize = preset.batchSize ?? 128,
-    shuffle = true,
-    schedule,
-    validation,
-    earlyStopping,
-    gradientHealth = 'epoch',
-    latentHealth = false,
-    signal,
-    onProgress,
-    ...ofOptimizer
-  } = checkOptions('options of fit', options, [
-    'epochs',
-    'batchSize',
-    'shuffle',
-    'schedule',
-    'validation',
-    'earlyStopping',
-    'gradientHealth',
-    'latentHealth',
-    'signal',
-    'onProgress',
-    ...OPTIMIZER_OPTIONS,
-  ]);
-  checkBoolean('shuffle', shuffle);
-  checkBoolean('latentHealth', latentHealth);
-  if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
-    throw new TorchvaeError('ERR_TYPE', expected('an AbortSignal', 'signal', signal));
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new TorchvaeError('ERR_TYPE', expected('a function', 'onProgress', onProgress));
-  }
-  checkData('train', train, core.spec);
-  if (core.position.step > 0) checkSameSchema('train', train.schema, core.schema);
-  const { spec } = core;
-  const judge = validation && inClassesOf('validation', validation, { spec, classes: train.classes });
-  if (judge !== undefined) {
-    checkData('validation', judge, spec);
-    checkSameSchema('validation', judge.schema, train.schema);
-  }
-  const optimizer = checkOptimizer(ofOptimizer, preset.learningRate);
-  const { accumulate } = optimizer.native;
-  const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
-  const window = shuffledWindow(train, batching);
-  checkStreamable(core, train, batching);
-  return {
-    epochs: checkInteger('epochs', epochs, 0),
-    batching,
-    window,
-    optimizer,
-    schedule: checkSchedule(schedule),
-    stopping: checkStopping(earlyStopping, judge !== undefined, spec),
-    validation: judge,
-    gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
-    latentHealth,
-    signal,
-    onProgress,
-  };
-}
+/** With the processes that train together, where there are several. */
+type Shared = FitSettings & { ranks: RanksHandle | undefined };
 
 /** Trains, and yields after every epoch. See `VAE.fit`. What cannot be is refused at once, not at the first epoch. */
 export function fit(
@@ -189,7 +43,7 @@ export function fit(
 async function* runEpochs(
   core: Core,
   train: Dataset | StreamedDataset,
-  settings: Settings,
+  settings: FitSettings,
 ): AsyncGenerator<EpochResult, void, undefined> {
   if (core.training) {
     throw new TorchvaeError(
@@ -202,11 +56,14 @@ async function* runEpochs(
   const abort = () => core.abort();
   settings.signal?.addEventListener('abort', abort);
   let feed: Feed | undefined;
+  let ranks: Ranks | undefined;
   try {
     throwIfAborted(settings.signal);
+    ranks = await join(core, train, settings);
     const { epoch, stepInEpoch } = core.position;
     const lastEpoch = epoch + settings.epochs;
-    const ends = core.untilDisposed(settings.signal);
+    // What ends one of several processes between two chunks would leave the others waiting.
+    const ends = core.untilDisposed(ranks ? undefined : settings.signal);
     const judged = settings.validation ?? train;
     const surveyed = settings.latentHealth ? await someOf(judged, SURVEYED, ends) : undefined;
     feed = await openFeed(core, train, settings.batching, { epoch, step: stepInEpoch, lastEpoch }, ends);
@@ -214,10 +71,19 @@ async function* runEpochs(
     core.classes = train.classes;
     const watch = new LossWatch(core.dimensions);
     while (core.position.epoch < lastEpoch && !hasStopped(settings.stopping, core.position.best)) {
-      yield await runEpoch(core, train, feed, settings, lastEpoch, surveyed, watch);
+      yield await runEpoch(
+        core,
+        train,
+        feed,
+        { ...settings, ranks: ranks?.handle },
+        lastEpoch,
+        surveyed,
+        watch,
+      );
     }
   } finally {
     settings.signal?.removeEventListener('abort', abort);
+    ranks?.leave();
     try {
       await feed?.close();
     } finally {
@@ -226,8 +92,22 @@ async function* runEpochs(
   }
 }
 
+/** Comes together with the other processes, where there are some. */
+async function join(
+  core: Core,
+  train: Dataset | StreamedDataset,
+  { place, meetSeconds, validation, signal, ...given }: FitSettings,
+): Promise<Ranks | undefined> {
+  if (!place) return undefined;
+  const { epochs, batching, optimizer, schedule, stopping, gradientHealth } = given;
+  const settings = { epochs, batching, optimizer, schedule, stopping, gradientHealth };
+  const facts = await factsOf(core, settings, { 'training data': train, 'validation data': validation });
+  throwIfAborted(signal);
+  return joinRanks(core, place, meetSeconds, facts, signal);
+}
+
 /** An epoch that was interrupted after a step can go on only over the batches that it began with. */
-function checkResumable(core: Core, train: Dataset | StreamedDataset, settings: Settings): void {
+function checkResumable(core: Core, train: Dataset | StreamedDataset, settings: FitSettings): void {
   checkSameOptimizer(core, settings.optimizer);
   const { partial, stepInEpoch } = core.position;
   const { batchSize, shuffle } = settings.batching;
@@ -252,13 +132,13 @@ async function runEpoch(
   core: Core,
   train: Dataset | StreamedDataset,
   feed: Feed,
-  settings: Settings,
+  settings: Shared,
   lastEpoch: number,
   surveyed: Dataset | undefined,
   watch: LossWatch,
 ): Promise<EpochResult> {
   const started = performance.now();
-  const { signal, validation, window } = settings;
+  const { signal, validation, window, ranks } = settings;
   const { batchSize, shuffle, accumulate } = settings.batching;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   // Of an epoch that ended before its first step nothing is left to go on with.
@@ -277,7 +157,7 @@ async function runEpoch(
   let gradientHealth: GradientHealth | undefined;
   let jump: string | undefined;
   while (core.position.stepInEpoch < stepsPerEpoch) {
-    throwIfAborted(signal);
+    if (!ranks) throwIfAborted(signal);
     const due = await feed.window(core.position.epoch, core.position.stepInEpoch);
     const steps = Math.min(
       // Whole updates: a pause comes between two of them.
@@ -310,7 +190,7 @@ async function runEpoch(
   }
   if (partial.sums.examples === 0) throw await allSkipped(core, settings.optimizer, train, skippedBecause);
   // The epoch counts as done only after its validation: after an abort in between, the next fit() repeats the validation.
-  const validated = validation && (await evaluate(core, validation, 0, signal));
+  const validated = validation && (await evaluate(core, validation, 0, signal, lastStep(core), ranks));
   const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
@@ -350,14 +230,14 @@ async function atScheduleEnd(
   core: Core,
   train: Losses,
   validated: Losses | undefined,
-  { validation, signal }: Settings,
+  { validation, signal, ranks }: Shared,
 ): Promise<Losses> {
   const { objective } = core.spec;
   const isAtEnd = weightsAt(core.spec, lastStep(core)).every(
     (w, i) => w === weightsAt(core.spec, Infinity)[i],
   );
   if (isAtEnd) return validated ?? train;
-  if (validation) return evaluate(core, validation, 0, signal, Infinity);
+  if (validation) return evaluate(core, validation, 0, signal, Infinity, ranks);
   if (objective.type !== 'elbo') return train;
   const beta = betaAt(objective, Infinity);
   const { reconstruction, kl, loss } = train;
@@ -373,7 +253,7 @@ function someOf(data: Dataset | StreamedDataset, count: number, signal: AbortSig
 /** Of a step of the epoch under way. */
 function learningRateOf(
   { position }: Core,
-  { optimizer, schedule }: Settings,
+  { optimizer, schedule }: FitSettings,
   place: { stepInEpoch: number; stepsPerEpoch: number; step: number },
 ): number {
   const { epoch, plateau } = position;
@@ -385,7 +265,7 @@ function runChunk(
   core: Core,
   partial: NonNullable<Position['partial']>,
   { data, firstStep, seed }: Window,
-  settings: Settings,
+  settings: Shared,
   steps: number,
 ): Promise<TrainResult> {
   const { batchSize, shuffle } = settings.batching;
@@ -409,9 +289,17 @@ function runChunk(
       });
       schedule.set([learningRate, ...weightsAt(core.spec, step)], 4 * i);
     }
-    const result = await core.call((addon, handle) =>
-      addon.train(handle, { data, ...chunk, schedule, optimizer, observe }),
+    const { ranks, signal } = settings;
+    const work = core.call((addon, handle) =>
+      addon.train(handle, { data, ...chunk, schedule, optimizer, observe, ranks }),
     );
+    // Ranks find out together, at the chunk's end.
+    if (ranks && signal?.aborted) core.abort();
+    const result = await work.catch((error: unknown) => {
+      // Its weights may have gone on where its place in training has not: no checkpoint shall say so.
+      if (error instanceof TorchvaeError && error.code === 'ERR_DISTRIBUTED') core.dispose();
+      throw error;
+    });
     core.position.step += updates(result.steps);
     core.position.stepInEpoch += result.steps;
     // What is missing means Adam; one that came to no step before is not what the moments are of.

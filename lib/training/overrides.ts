@@ -1,7 +1,7 @@
 import { TorchvaeError } from '../errors.ts';
 import { type ModelSpecInput, SPEC_KEYS } from '../model/spec.ts';
 import { nearest } from '../nearest.ts';
-import type { FitOptions } from './fit.ts';
+import type { FitOptions } from './fit-options.ts';
 import { OPTIMIZER_OPTIONS } from './optimizer.ts';
 
 /** What `--set` may change, by the first part of its key; settings with a separate flag are left to that. */

@@ -1,5 +1,5 @@
 import { TorchvaeError } from '../errors.ts';
-import type { EpochResult } from './fit.ts';
+import type { EpochResult } from './fit-options.ts';
 
 /**
  * Training that begins when it is iterated or awaited: `for await` brings each epoch as it ends, `await` trains to the end and

@@ -3,7 +3,7 @@ import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Core } from '../model/core.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
-import type { DatasetHandle, LossSums } from '../runtime/native.ts';
+import type { DatasetHandle, LossSums, RanksHandle } from '../runtime/native.ts';
 import { forEachWindow } from './feed.ts';
 import { farthestValue } from './odd-values.ts';
 import { betaAt, weightsAt } from './schedule.ts';
@@ -16,6 +16,7 @@ const BATCH = 256;
  *
  * @param step whose weights (beta, capacity, temperature) hold: that of the last update by default; Infinity for the end of all
  * schedules
+ * @param ranks that share the examples, and are aborted together
  * @throws TorchvaeError ERR_ABORTED when `signal` fires, ERR_NONFINITE for losses that are NaN or infinite
  */
 export async function evaluate(
@@ -24,14 +25,19 @@ export async function evaluate(
   seed: number,
   signal?: AbortSignal,
   step = lastStep(core),
+  ranks?: RanksHandle,
 ): Promise<Losses> {
   const schedule = Float64Array.from([0, ...weightsAt(core.spec, step)]);
   const sums: LossSums = { loss: 0, reconstruction: 0, kl: 0, terms: [], examples: 0 };
   const add = async (handle: DatasetHandle, noise: number, examples: number) => {
     let part: LossSums;
     do {
-      throwIfAborted(signal);
-      part = await core.call((addon, model) => addon.evaluate(model, handle, BATCH, noise, schedule));
+      if (!ranks) throwIfAborted(signal);
+      const work = core.call((addon, model) => addon.evaluate(model, handle, BATCH, noise, schedule, ranks));
+      // Ranks find out together.
+      if (ranks && signal?.aborted) core.abort();
+      part = await work;
+      if (ranks && part.examples < examples) throwIfAborted(signal, core);
       // An abort that was meant for a fit() under way has cut an evaluation beside it short: it is done again.
     } while (part.examples < examples);
     sums.loss += part.loss;
@@ -40,7 +46,8 @@ export async function evaluate(
     sums.kl += part.kl;
     sums.examples += part.examples;
   };
-  if (data instanceof StreamedDataset) await forEachWindow(core, data, seed, core.untilDisposed(signal), add);
+  if (data instanceof StreamedDataset)
+    await forEachWindow(core, data, seed, core.untilDisposed(ranks ? undefined : signal), add);
   else await add(await core.device.upload(data), seed, data.length);
   const losses = toLosses(core, sums, betaAt(core.spec.objective, step));
   if (Number.isFinite(losses.loss)) return losses;

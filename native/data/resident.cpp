@@ -59,14 +59,14 @@ ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& val
   }
 }
 
-at::Tensor ResidentDataset::rowsOf(const Context& context, const at::Tensor& order, int64_t first,
-                                   int64_t rows, const Draw& draw) const {
+at::Tensor ResidentDataset::rowsOf(const Context& context, const Rows& wanted) const {
+  const auto& [order, first, rows, draw, place] = wanted;
   at::Tensor batch = at::index_select(values_, 0, order.narrow(0, first, rows)).to(context.dtype);
   if (values_.scalar_type() == c10::kByte) batch = batch.div(255);
   if (!isDrawn_) return batch;
-  const at::Tensor uniform =
-      at::empty({rows, numbersPerRow(columns())}, c10::TensorOptions().dtype(c10::kFloat));
-  fillUniform(draw, uniform.data_ptr<float>(), uniform.numel());
+  const int64_t numbers = numbersPerRow(columns());
+  const at::Tensor uniform = at::empty({rows, numbers}, c10::TensorOptions().dtype(c10::kFloat));
+  fillUniform(draw, place * numbers, uniform.data_ptr<float>(), uniform.numel());
   return uniform.narrow(1, 0, columns()).to(context.options()).lt(batch).to(context.dtype);
 }
 
@@ -97,11 +97,14 @@ void ask(const uint8_t* row, int64_t bytes) {
 
 }  // namespace
 
-void ResidentDataset::gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
-                             const Draw& draw, Activations& x) const {
+void ResidentDataset::gather(const Context& context, const Rows& wanted, Activations& x) const {
+  // No structured binding: the tiles' threads capture these.
+  const at::Tensor& order = wanted.order;
+  const int64_t first = wanted.first;
+  const int64_t rows = wanted.rows;
   if (!context.tiled()) {
     const at::Tensor to = x.value.narrow(0, 0, rows);
-    to.narrow(1, 0, columns()).copy_(rowsOf(context, order, first, rows, draw));
+    to.narrow(1, 0, columns()).copy_(rowsOf(context, wanted));
     const int64_t classes = x.value.size(1) - columns();
     if (classes == 0) return;
     to.narrow(1, columns(), classes).copy_(labelsOf(context, order.narrow(0, first, rows), classes));
@@ -133,7 +136,7 @@ void ResidentDataset::gather(const Context& context, const at::Tensor& order, in
       }
       if (labels != nullptr) storeLabel(labels[index[i]], stride - width, to + i * stride + width);
       if (!isDrawn_) continue;
-      fillUniform(draw, i * numbers, uniform, numbers);
+      fillUniform(wanted.draw, (wanted.place + i) * numbers, uniform, numbers);
       drawBinary(uniform, width, to + i * stride);
     }
     x.finishRows(begin, end);

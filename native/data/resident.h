@@ -25,14 +25,21 @@ class ResidentDataset : public Dataset {
   // The largest magnitude of the values as batches have them.
   float magnitude() const { return magnitude_; }
 
-  // x[i] = row order[first + i], pixels scaled by 1/255, drawn values by numbers that `draw` begins; `order`
-  // is int64 on the device. Columns of x beyond those of the data become the example's label, one-hot.
-  void gather(const Context& context, const at::Tensor& order, int64_t first, int64_t rows, const Draw& draw,
-              Activations& x) const;
+  // Rows of an order, which is int64 on the device: order[first], ..., order[first + rows - 1]. Drawn values
+  // are drawn by numbers that `draw` begins, as for rows place, place + 1, ... of a batch.
+  struct Rows {
+    const at::Tensor& order;
+    int64_t first;
+    int64_t rows;
+    Draw draw;
+    int64_t place = 0;
+  };
+  // x[i] = the i-th of these rows, pixels scaled by 1/255. Columns of x beyond those of the data become the
+  // example's label, one-hot.
+  void gather(const Context& context, const Rows& wanted, Activations& x) const;
 
   // The same as a new tensor [rows, columns] of the context's type.
-  at::Tensor rowsOf(const Context& context, const at::Tensor& order, int64_t first, int64_t rows,
-                    const Draw& draw) const;
+  at::Tensor rowsOf(const Context& context, const Rows& wanted) const;
   // Throws ERR_SHAPE for data without labels, ERR_RANGE where there are some of no class.
   void checkLabels(int64_t classes) const;
   // The labels of these examples, one-hot [rows, classes]. Throws as checkLabels() does.

@@ -14,6 +14,7 @@
 #include "cuda_part.h"
 #include "device/device.h"
 #include "model/model.h"
+#include "ranks/gloo.h"
 
 namespace torchvae {
 namespace {
@@ -80,6 +81,10 @@ class LibtorchEngine : public Engine {
       return devices_[name] = std::make_shared<ThreadedDevice>(
                  device, threads, isLane ? Pool::Workers::kNone : Pool::Workers::kShared, cuda_);
     });
+  }
+
+  std::shared_ptr<Ranks> join(const RanksSettings& settings, const std::atomic<bool>& abort) override {
+    return translated([&] { return joinByGloo(settings, abort); });
   }
 
  private:

@@ -18,7 +18,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 8;
+inline constexpr int kEngineInterface = 9;
 
 struct DeviceInfo {
   std::string name;
@@ -111,6 +111,29 @@ struct StepSchedule {
   double temperature = 1;  // of relaxed categorical posteriors
 };
 
+// Where a process stands among those that train one model together, and where they meet.
+struct RanksSettings {
+  int rank = 0;  // of this process, from 0
+  int size = 1;  // processes in all
+  // Of a store of keys, which rank 0 serves, unless whoever started the processes serves it already.
+  std::string host;
+  int port = 0;
+  bool isServed = false;
+  std::string prefix;   // of this meeting's keys: a served store may outlive it
+  double seconds = 60;  // for all to come
+};
+
+// The processes that train one model together. All of them make the same calls in the same order. A call
+// throws ERR_DISTRIBUTED where another process is lost, or does not answer soon after `abort` was raised.
+class Ranks {
+ public:
+  virtual ~Ranks() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  // The texts of all ranks, by rank.
+  virtual std::vector<std::string> exchange(const std::string& text, const std::atomic<bool>& abort) = 0;
+};
+
 // Consecutive batches of one epoch's order, handed over at a time.
 struct TrainChunk {
   std::shared_ptr<Dataset> data;
@@ -125,6 +148,9 @@ struct TrainChunk {
   OptimizerSettings optimizer;
   bool observe = false;  // whether the result holds the last step's norms
   std::shared_ptr<std::atomic<bool>> abort;
+  // Each rank takes its part of every batch; null for a process that trains alone. All ranks have the same
+  // chunk, and an abort of one ends it for all.
+  std::shared_ptr<Ranks> ranks;
 };
 
 enum class StopReason : uint8_t { kDone, kAborted, kNonFinite };
@@ -224,9 +250,13 @@ class Model {
   virtual TrainResult train(const TrainChunk& chunk) = 0;
 
   // Sums over all examples of `data` in batches of `batchSize`, of what was looked at before `abort` was
-  // raised; the loss is weighed by `schedule`. Throws as train() does.
+  // raised; the loss is weighed by `schedule`. `ranks` share the batches; null for a process alone. Throws as
+  // train() does.
   virtual LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
-                            const StepSchedule& schedule, const std::atomic<bool>& abort) = 0;
+                            const StepSchedule& schedule, const std::atomic<bool>& abort, Ranks* ranks) = 0;
+
+  // Gives all ranks the weights, moments and averages of rank 0.
+  virtual void synchronize(Ranks& ranks, const std::atomic<bool>& abort) = 0;
 
   // Of the rest, where a model is conditioned on labels: ERR_SHAPE where there are none, ERR_RANGE for one
   // that is of no class.
@@ -301,6 +331,9 @@ class Engine {
   // name and process, shared by all who ask; the first to ask sets the number of the CPU's threads, 0 for one
   // a core. Throws ERR_DEVICE for another name and for a device that is not there.
   virtual std::shared_ptr<Device> device(const std::string& name, int threads) = 0;
+  // Waits until all processes have come together. Throws ERR_DISTRIBUTED where they do not, or where libtorch
+  // has no c10d; ERR_ABORTED once `abort` is raised.
+  virtual std::shared_ptr<Ranks> join(const RanksSettings& settings, const std::atomic<bool>& abort) = 0;
 };
 
 }  // namespace torchvae

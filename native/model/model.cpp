@@ -11,8 +11,10 @@
 #include "base/host.h"
 #include "cpu/pool.h"
 #include "fused/coverage.h"
+#include "ranks/ranks.h"
 #include "step/fused_step.h"
 #include "step/reference_step.h"
+#include "train/team.h"
 
 namespace torchvae {
 namespace {
@@ -141,19 +143,34 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
 }
 
 LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
-                            const StepSchedule& schedule, const std::atomic<bool>& abort) {
+                            const StepSchedule& schedule, const std::atomic<bool>& abort, Ranks* ranks) {
   return computed([&] {
+    OneRank alone;
+    TensorRanks& team = ranks == nullptr ? alone : static_cast<TensorRanks&>(*ranks);
     const auto& resident = static_cast<const ResidentDataset&>(data);
     const at::Tensor order =
         at::arange(data.rows(), c10::TensorOptions().dtype(c10::kLong).device(context_.device));
     LossSums sums;
-    int64_t batch = 0;
-    for (int64_t first = 0; first < data.rows() && !abort.load(); first += batchSize, ++batch) {
+    const Share share = team.shareOf((data.rows() + batchSize - 1) / batchSize);
+    for (int64_t batch = share.first; batch < share.first + share.rows && !abort.load(); ++batch) {
+      const int64_t first = batch * batchSize;
       const int64_t rows = std::min(batchSize, data.rows() - first);
       trainingStep_->evaluate({resident, order, first, rows, schedule, noiseSeed, batch});
       trainingStep_->addLosses(sums);
     }
+    std::vector<double> nothing;
+    if (ranks != nullptr) sumLosses(team, static_cast<int64_t>(termNames().size()), sums, nothing, abort);
     return sums;
+  });
+}
+
+void VaeModel::synchronize(Ranks& ranks, const std::atomic<bool>& abort) {
+  computed([&] {
+    Parameters& model = store_.model;
+    for (const at::Tensor& tensor : {model.values, model.firstMoments, model.secondMoments, model.average}) {
+      if (tensor.defined()) static_cast<TensorRanks&>(ranks).broadcast(tensor, abort);
+    }
+    model.roundedStale = model.roundedWeights.defined();
   });
 }
 

@@ -14,9 +14,9 @@ namespace {
 // Streams of requests after the first begin above those that have names.
 constexpr uint32_t kFirstRequestStream = 16;
 
-void fill(const Draw& draw, bool isUniform, float* to, int64_t count) {
-  if (!isUniform) return fillNormal(draw, to, count);
-  fillUniform(draw, to, count);
+void fill(const Draw& draw, bool isUniform, int64_t first, float* to, int64_t count) {
+  if (!isUniform) return fillNormal(draw, first, to, count);
+  fillUniform(draw, first, to, count);
   // Away from 0 and 1, so that logarithms are finite.
   for (int64_t i = 0; i < count; ++i) to[i] = to[i] * (1 - 0x1p-24f) + 0x1p-25f;
 }
@@ -37,7 +37,9 @@ Tensor Draws::drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) con
     return made;
   }
   const Tensor host = at::empty(sizes, kHostFloat);
-  fill(draw, isUniform, host.data_ptr<float>(), host.numel());
+  const int64_t count = host.numel();
+  const int64_t first = first_ > 0 && sizes[0] % rows_ == 0 ? first_ * (count / rows_) : 0;
+  fill(draw, isUniform, first, host.data_ptr<float>(), count);
   return host.to(context_.options());
 }
 
@@ -48,7 +50,7 @@ Tensor Draws::drawnByRow(const Draw& draw, at::IntArrayRef sizes, bool isUniform
   for (const uint64_t key : keys_) {
     Draw own = draw;
     own.step ^= key;
-    fill(own, isUniform, to, each);
+    fill(own, isUniform, 0, to, each);
     to += each;
   }
   return host.to(context_.options());

@@ -2,6 +2,7 @@
 // has its own stream, so the numbers are a function of (seed, stream, step) and of the request's place.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "base/context.h"
@@ -24,6 +25,21 @@ class Draws {
   // Has each row of noise drawn by a key, whatever its place: a request for [keys.size() n, ...] numbers
   // gives n rows to each key.
   void drawByRow(std::vector<uint64_t> keys) { keys_ = std::move(keys); }
+
+  // The pass is over rows [first, first + rows) of a batch: a request for [rows n, ...] numbers gets those
+  // that the whole batch's request holds for these rows.
+  void takeRows(int64_t first, int64_t rows) {
+    first_ = first;
+    rows_ = rows;
+  }
+  // Calls `body`, whose requests are for no rows of the batch.
+  template <class Body>
+  auto ofNoRows(const Body& body) {
+    const int64_t first = std::exchange(first_, 0);
+    const auto made = body();
+    first_ = first;
+    return made;
+  }
 
   // The first request for noise is answered with `values`. Throws ERR_SHAPE, from there, where it is for
   // another number of them.
@@ -49,6 +65,8 @@ class Draws {
   uint32_t requests_ = 0;
   Tensor given_;
   std::vector<uint64_t> keys_;
+  int64_t first_ = 0;
+  int64_t rows_ = 0;
 };
 
 }  // namespace torchvae

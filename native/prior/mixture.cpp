@@ -64,7 +64,7 @@ class VampPrior : public GaussianMixture {
  protected:
   Components mixture(Pass& pass) const override {
     const Tensor x = unit_ ? (*inputs_).sigmoid() : *inputs_;
-    return {posteriorOf_(x, pass), at::zeros({x.size(0)}, x.options())};
+    return {pass.draws.ofNoRows([&] { return posteriorOf_(x, pass); }), at::zeros({x.size(0)}, x.options())};
   }
 
  private:

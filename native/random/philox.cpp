@@ -75,7 +75,13 @@ TORCHVAE_VECTORIZED void uniformBlock(const Draw& draw, uint64_t firstCounter, f
 template <class MakeBlock>
 void fill(MakeBlock makeBlock, int64_t first, float* out, int64_t count) {
   float scratch[4 * kLanes];
-  for (int64_t done = 0; done < count; done += 4 * kLanes) {
+  int64_t done = 0;
+  if (const int64_t skipped = first % 4; skipped != 0) {
+    makeBlock(static_cast<uint64_t>(first) / 4, scratch);
+    done = std::min<int64_t>(count, 4 * kLanes - skipped);
+    std::copy_n(scratch + skipped, done, out);
+  }
+  for (; done < count; done += 4 * kLanes) {
     const uint64_t counter = static_cast<uint64_t>(first + done) / 4;
     const int64_t left = std::min<int64_t>(count - done, 4 * kLanes);
     if (left == 4 * kLanes) {

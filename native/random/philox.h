@@ -46,11 +46,11 @@ struct Draw {
 
 // out[i] ~ N(0, 1), by Box and Muller from pairs of 32-bit numbers.
 void fillNormal(const Draw& draw, float* out, int64_t count);
-// The draws of fillNormal with indices first, ..., first + count - 1; `first` is a multiple of 4.
+// The draws of fillNormal with indices first, ..., first + count - 1.
 void fillNormal(const Draw& draw, int64_t first, float* out, int64_t count);
 // out[i] ~ U[0, 1), multiples of 2^-24.
 void fillUniform(const Draw& draw, float* out, int64_t count);
-// The draws of fillUniform with indices first, ..., first + count - 1; `first` is a multiple of 4.
+// The draws of fillUniform with indices first, ..., first + count - 1.
 void fillUniform(const Draw& draw, int64_t first, float* out, int64_t count);
 // A uniform permutation of 0, ..., count - 1.
 std::vector<int64_t> permutation(const Draw& draw, int64_t count);

@@ -23,21 +23,24 @@ double sumOf(const Context& context, const at::Tensor& losses, int64_t rows) {
   return sum;
 }
 
-// noise[0 .. rows) ~ N(0, I), a function of (seed, place) alone.
-void drawNoise(const Context& context, uint64_t seed, int64_t place, int64_t rows, at::Tensor& noise) {
+// noise[i] ~ N(0, I) for i in [0, rows): what row first + i of a batch has, a function of (seed, place)
+// alone.
+void drawNoise(const Context& context, uint64_t seed, int64_t place, int64_t first, int64_t rows,
+               at::Tensor& noise) {
   const Draw draw{seed, Stream::kNoise, static_cast<uint64_t>(place)};
   const int64_t count = rows * noise.size(1);
+  const int64_t begin = first * noise.size(1);
   if (!context.tiled()) {
     const at::Tensor host = at::empty({rows, noise.size(1)}, kHostFloat);
-    fillNormal(draw, host.data_ptr<float>(), count);
+    fillNormal(draw, begin, host.data_ptr<float>(), count);
     noise.narrow(0, 0, rows).copy_(host);
     return;
   }
   constexpr int64_t kRange = 512;
   float* to = noise.data_ptr<float>();
   context.pool->run((count + kRange - 1) / kRange, [&](int64_t tile) {
-    const int64_t first = tile * kRange;
-    fillNormal(draw, first, to + first, std::min(kRange, count - first));
+    const int64_t from = tile * kRange;
+    fillNormal(draw, begin + from, to + from, std::min(kRange, count - from));
   });
 }
 
@@ -93,9 +96,9 @@ void FusedStep::load(BatchPass& pass, const StepInput& input) const {
     context_.kernels->loadBatch(source, input.rows, pass.x.value, pass.noise, pass.z.value);
     return;
   }
-  input.data.gather(context_, input.order, input.first, input.rows,
-                    {input.seed, Stream::kBinary, static_cast<uint64_t>(input.noise)}, pass.x);
-  drawNoise(context_, input.seed, input.noise, input.rows, pass.noise);
+  const Draw draw{input.seed, Stream::kBinary, static_cast<uint64_t>(input.noise)};
+  input.data.gather(context_, {input.order, input.first, input.rows, draw, input.place}, pass.x);
+  drawNoise(context_, input.seed, input.noise, input.place, input.rows, pass.noise);
   if (pass.labels.decoder == 0) return;
   const at::Tensor examples = input.order.narrow(0, input.first, input.rows);
   pass.z.value.narrow(0, 0, input.rows)
@@ -164,7 +167,7 @@ void FusedStep::differentiate(const HostInput& input, const StepSchedule& schedu
   if (input.noise.values != nullptr) {
     loadNoise(*asked_, input);
   } else {
-    drawNoise(context_, input.noise.seed, 0, input.rows, asked_->noise);
+    drawNoise(context_, input.noise.seed, 0, 0, input.rows, asked_->noise);
   }
   const KlWeight weight(schedule.beta, schedule.capacity);
   forward(*asked_, input.rows, weight, true);

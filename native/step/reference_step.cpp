@@ -36,8 +36,8 @@ Tensor ReferenceStep::load(const StepInput& input, Pass& pass) const {
     if (classes > 0) {
       pass.labels = input.data.labelsOf(context_, input.order.narrow(0, input.first, input.rows), classes);
     }
-    return input.data.rowsOf(context_, input.order, input.first, input.rows,
-                             {input.seed, Stream::kBinary, static_cast<uint64_t>(input.noise)});
+    const Draw draw{input.seed, Stream::kBinary, static_cast<uint64_t>(input.noise)};
+    return input.data.rowsOf(context_, {input.order, input.first, input.rows, draw, input.place});
   }
   const DeviceClock& clock = *input.clock;
   const Tensor x = at::empty({input.rows, input.data.columns()}, context_.options());
@@ -56,6 +56,7 @@ void ReferenceStep::differentiate(const StepInput& input) {
   rows_ = input.rows;
   if (input.clock == nullptr) {
     Draws draws(context_, {input.seed, Stream::kNoise, static_cast<uint64_t>(input.noise)});
+    draws.takeRows(input.place, input.rows);
     Pass pass = makePass(context_, draws, input.schedule, true);
     const Tensor x = load(input, pass);
     return backward(x, input.data.rows(), pass);

@@ -21,6 +21,7 @@ struct StepInput {
   StepSchedule schedule;
   uint64_t seed;      // of the noise
   int64_t noise = 0;  // the place of the batch's noise in the sequence of the seed
+  int64_t place = 0;  // of the first row in the batch of all ranks, of which this is a part; on the host
   // Says which batch, noise and row of the schedule, in place of these; null on the host.
   const DeviceClock* clock = nullptr;
 };

@@ -61,7 +61,7 @@ bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
 }
 
 void GraphExecutor::runStep(int64_t rows, StepObserver* observer) {
-  step_.differentiate({*data_, order_, 0, rows, {}, seed_, 0, &clock_});
+  step_.differentiate({*data_, order_, 0, rows, {}, seed_, 0, 0, &clock_});
   step_.judge(clock_);
   if (observer == nullptr) return step_.update(clock_);
   step_.makeGradients();

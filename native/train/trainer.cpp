@@ -2,6 +2,7 @@
 // which takes one update after another:
 //
 //   for each batch of the update:  differentiate, read the losses, sum the gradients
+//   of several ranks:              each takes its part of the batches; their gradients are summed
 //   if all is finite:              the optimizer, the weights' moving average
 //   else:                          put running statistics back, and stop or skip the update
 #include "train/trainer.h"
@@ -13,9 +14,12 @@
 #include <cmath>
 #include <utility>
 
+#include "error.h"
 #include "random/philox.h"
+#include "ranks/ranks.h"
 #include "store/optimizer.h"
 #include "train/observer.h"
+#include "train/team.h"
 
 namespace torchvae {
 namespace {
@@ -33,27 +37,72 @@ int64_t noiseOf(int64_t step, int64_t accumulate, int64_t batch) {
                               static_cast<uint64_t>(batch));
 }
 
+// The batches of a chunk: of each, the part that is this rank's.
+class Batches {
+ public:
+  Batches(const TrainChunk& chunk, const at::Tensor& order, uint64_t seed, const Team& team)
+      : chunk_(chunk),
+        order_(order),
+        seed_(seed),
+        team_(team),
+        data_(static_cast<const ResidentDataset&>(*chunk.data)) {}
+
+  int64_t inEpoch() const { return (data_.rows() + chunk_.batchSize - 1) / chunk_.batchSize; }
+  // Rows of all ranks.
+  int64_t rowsOf(int64_t index) const { return std::min(chunk_.batchSize, data_.rows() - firstOf(index)); }
+
+  // The `batch`th of the batches of update `step`, which is the chunk's `index`th.
+  StepInput at(int64_t index, int64_t step, int64_t batch) const {
+    const Share share = team_.shareOf(rowsOf(index));
+    return {data_,
+            order_,
+            firstOf(index) + share.first,
+            share.rows,
+            chunk_.schedule[static_cast<size_t>(index)],
+            seed_,
+            noiseOf(step, chunk_.optimizer.accumulate, batch),
+            share.first};
+  }
+
+ private:
+  int64_t firstOf(int64_t index) const { return (chunk_.firstStep + index) * chunk_.batchSize; }
+
+  const TrainChunk& chunk_;
+  const at::Tensor& order_;
+  uint64_t seed_;
+  const Team& team_;
+  const ResidentDataset& data_;
+};
+
 // One update of a model: its batches, and what follows them.
 class Update {
  public:
-  Update(const Trained& model, const OptimizerSettings& settings, StepObserver& observer)
-      : model_(model), settings_(settings), observer_(observer) {}
+  Update(const Trained& model, const OptimizerSettings& settings, StepObserver& observer, Team& team)
+      : model_(model), settings_(settings), observer_(observer), team_(team) {}
 
-  // Whether the gradients of `batch`, the `index`th of `batches`, are finite; after the last one the weights
-  // are updated. The batch has been differentiated.
-  bool take(const StepInput& batch, int64_t index, int64_t batches, int64_t step, bool isObserved) {
+  // Whether the losses of this batch are finite, which it adds to `sums`.
+  bool differentiate(const StepInput& batch, LossSums& sums) const {
+    if (batch.rows == 0) return true;
+    model_.step.differentiate(batch);
+    return model_.step.addLosses(sums);
+  }
+
+  // Whether the gradients of `batch`, the `index`th of `batches` and a part of `batchRows` rows, are finite;
+  // after the last one the weights are updated. The batch has been differentiated.
+  bool take(const StepInput& batch, int64_t batchRows, int64_t index, int64_t batches, int64_t step,
+            bool isObserved) {
     const bool isLast = index + 1 == batches;
     const double rate = batch.schedule.learningRate;
-    if (isObserved) {
-      model_.step.makeGradients();
-      observer_.begin();
-    }
-    const bool atOnce = isElementwise(settings_) && !hasAdversary() &&
-                        model_.step.updateAtOnce(optimizerCoefficients(settings_, rate, step + 1));
+    const bool mayBeAtOnce = isElementwise(settings_) && !hasAdversary() && team_.isAlone();
+    if (isObserved || !mayBeAtOnce) makeGradients(batch, batchRows);
+    if (isObserved) observe();
+    const bool atOnce =
+        mayBeAtOnce && model_.step.updateAtOnce(optimizerCoefficients(settings_, rate, step + 1));
     if (!atOnce) {
-      model_.step.makeGradients();
+      if (mayBeAtOnce) makeGradients(batch, batchRows);
       accumulate(index == 0, isLast);
       if (!isLast) return true;
+      team_.sumGradients();
       if (!applyGradients({rate, step + 1, batches, 0})) return false;
     }
     if (settings_.averageDecay > 0) averageWeights(model_.context, store().model, settings_.averageDecay);
@@ -61,9 +110,37 @@ class Update {
     return true;
   }
 
+  // What is not finite in this rank's parts of the update's batches, the first of which is the chunk's
+  // `first`, with the weights as they are.
+  std::vector<std::string> faults(const Batches& batches, int64_t first, int64_t count, int64_t step) const {
+    std::vector<std::string> found;
+    for (int64_t i = 0; i < count && found.empty(); ++i) {
+      const StepInput batch = batches.at(first + i, step, i);
+      if (batch.rows == 0) continue;
+      LossSums sums;
+      differentiate(batch, sums);
+      model_.step.makeGradients();
+      found = faultsOf({}, sums, store().model);
+    }
+    return found;
+  }
+
  private:
   Store& store() const { return model_.store; }
   bool hasAdversary() const { return store().adversary.size() > 0; }
+
+  void makeGradients(const StepInput& batch, int64_t batchRows) const {
+    if (batch.rows > 0) model_.step.makeGradients();
+    team_.weigh(batch.rows, batchRows);
+  }
+
+  // Looks at the gradients of the whole batch, and leaves those of this rank's part.
+  void observe() const {
+    const at::Tensor own = team_.isAlone() ? at::Tensor() : store().model.gradients.clone();
+    team_.sumGradients();
+    observer_.begin();
+    if (own.defined()) store().model.gradients.copy_(own);
+  }
 
   void accumulate(bool isFirst, bool isLast) const {
     accumulateGradients(model_.context, store().model, isFirst, isLast);
@@ -83,6 +160,7 @@ class Update {
   const Trained& model_;
   const OptimizerSettings& settings_;
   StepObserver& observer_;
+  Team& team_;
 };
 
 }  // namespace
@@ -90,7 +168,12 @@ class Update {
 TrainResult Trainer::run(const TrainChunk& chunk, int64_t& step) {
   const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
   const at::Tensor& order = orderOf(chunk);
-  if (!model_.step.reserve(std::min(chunk.batchSize, data.rows()))) executor_.reset();
+  if (chunk.ranks != nullptr && model_.context.kernels != nullptr) {
+    throw Error("ERR_DEVICE", "Several processes train one model on the CPU alone; use device 'cpu'");
+  }
+  const int64_t rows = std::min(chunk.batchSize, data.rows());
+  const auto* ranks = static_cast<const TensorRanks*>(chunk.ranks.get());
+  if (!model_.step.reserve(ranks == nullptr ? rows : ranks->mostOf(rows))) executor_.reset();
   if (!isCapturable(chunk.optimizer)) return loop(chunk, order, step);
   if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer)) {
     executor_.reset();
@@ -138,42 +221,39 @@ bool Trainer::isCapturable(const OptimizerSettings& settings) const {
 
 TrainResult Trainer::loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step) {
   const auto start = std::chrono::steady_clock::now();
-  const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
-  const int64_t rows = data.rows();
-  const int64_t inEpoch = (rows + chunk.batchSize - 1) / chunk.batchSize;
+  Team team(chunk, model_.store.model);
+  const Batches all(chunk, order, model_.seed, team);
   StepObserver observer(model_.store.model);
-  Update update(model_, chunk.optimizer, observer);
+  Update update(model_, chunk.optimizer, observer, team);
   at::Tensor& buffers = model_.store.buffers.values;  // running statistics, codebooks
   TrainResult result;
   result.sums = chunk.sums;
   while (result.steps < chunk.steps) {
-    if (chunk.abort != nullptr && chunk.abort->load(std::memory_order_relaxed)) {
+    if (team.isAlone() && chunk.abort != nullptr && chunk.abort->load(std::memory_order_relaxed)) {
       result.reason = StopReason::kAborted;
       break;
     }
     // The batches that an update averages are taken whole or not at all, so that a pause never finds half a
     // sum.
-    const int64_t batches = batchesOfUpdate(chunk, result.steps, inEpoch);
+    const int64_t batches = batchesOfUpdate(chunk, result.steps, all.inEpoch());
     const at::Tensor before = buffers.numel() > 0 ? buffers.clone() : at::Tensor();
     LossSums sums = result.sums;
     bool isFinite = true;
+    team.begin();
     for (int64_t i = 0; i < batches && isFinite; ++i) {
       const int64_t index = result.steps + i;
-      const int64_t first = (chunk.firstStep + index) * chunk.batchSize;
-      const StepInput batch{data,
-                            order,
-                            first,
-                            std::min(chunk.batchSize, rows - first),
-                            chunk.schedule[static_cast<size_t>(index)],
-                            model_.seed,
-                            noiseOf(step, chunk.optimizer.accumulate, i)};
-      model_.step.differentiate(batch);
+      const StepInput batch = all.at(index, step, i);
       const LossSums beforeBatch = sums;
-      isFinite = model_.step.addLosses(sums) &&
-                 update.take(batch, i, batches, step, chunk.observe && index + 1 == chunk.steps);
+      isFinite =
+          team.goesOn(update.differentiate(batch, sums)) &&
+          update.take(batch, all.rowsOf(index), i, batches, step, chunk.observe && index + 1 == chunk.steps);
       if (isFinite || !result.faults.empty()) continue;
-      model_.step.makeGradients();
-      result.faults = faultsOf(beforeBatch, sums, model_.store.model);
+      if (team.isAlone()) {
+        model_.step.makeGradients();
+        result.faults = faultsOf(beforeBatch, sums, model_.store.model);
+      } else {
+        result.faults = team.unite(update.faults(all, result.steps, batches, step));
+      }
     }
     if (isFinite) {
       result.sums = std::move(sums);
@@ -190,6 +270,7 @@ TrainResult Trainer::loop(const TrainChunk& chunk, const at::Tensor& order, int6
   }
   result.norms = observer.take();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  team.settle(chunk.sums, model_.terms, result);
   return result;
 }
 

@@ -32,7 +32,10 @@ export function gpuTable() {
   const lines = ROWS.map(([, contest, title, precision], i) => {
     const { programs } = reports[i].stages[contest];
     const times = PROGRAMS.map(([name]) => programs[`${name} ${precision}`] ?? programs[name]);
-    return row([`${title}, ${precision}`, ...times.map((found) => found ? digits(found.median_wall_ms) : '')]);
+    return row([
+      `${title}, ${precision}`,
+      ...times.map((found) => (found ? digits(found.median_wall_ms) : '')),
+    ]);
   });
   const [{ machine, date, pack }] = reports;
   const [gpu] = machine.gpu.split(',');

@@ -16,6 +16,8 @@ export interface CommandOptions {
   cwd?: string;
   /** Added to this process's variables; undefined takes one away. */
   env?: Record<string, string | undefined>;
+  /** Called with the process as it starts. */
+  onStart?: (child: ChildProcess) => void;
   /** Called with the process and all it has said on stderr so far. */
   onStderr?: (child: ChildProcess, stderr: string) => void;
 }
@@ -31,6 +33,7 @@ export function runNode(args: readonly string[], options: CommandOptions = {}): 
       timeout: 55_000,
       killSignal: 'SIGKILL',
     });
+    options.onStart?.(child);
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -139,7 +139,7 @@ void testLabelsOfNoClass() {
   for (const int32_t odd : {0, 2, 3, -1, 1 << 30}) {
     const std::vector<int32_t> labels{0, 1, odd, 2};
     ResidentDataset data(cpu, {values.data(), false, 4, 30, labels.data()});
-    const std::string code = codeOf([&] { model.evaluate(data, 2, 0, {}, abort); });
+    const std::string code = codeOf([&] { model.evaluate(data, 2, 0, {}, abort, nullptr); });
     EXPECT(code == (odd == 0 || odd == 2 ? "" : "ERR_RANGE"));
   }
 }

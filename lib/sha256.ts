@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Turns } from '../turns.ts';
+import { Turns } from './turns.ts';
 
 /** Bytes that are hashed at a time: a millisecond. */
 const CHUNK = 1 << 20;

@@ -1,0 +1,49 @@
+// What the ranks that train one model say to each other: once an update the sum of their gradients, once a
+// chunk their losses. A process that trains alone says nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine.h"
+#include "ranks/ranks.h"
+#include "store/parameters.h"
+
+namespace torchvae {
+
+class Team {
+ public:
+  Team(const TrainChunk& chunk, Parameters& parameters);
+
+  bool isAlone() const { return ranks_.size() == 1; }
+  // The part of `rows` rows that is this rank's; it may have none.
+  Share shareOf(int64_t rows) const { return ranks_.shareOf(rows); }
+
+  // Whether the update goes on after a batch whose losses are finite or not. Ranks go on in any case and find
+  // out together, by their gradients.
+  bool goesOn(bool isFinite);
+  // Makes the gradients of the mean over this rank's `rows` rows its summand to that over the `batchRows` of
+  // all.
+  void weigh(int64_t rows, int64_t batchRows);
+  // The gradients of all ranks, from their summands.
+  void sumGradients();
+  // Begins the next update.
+  void begin() { isFinite_ = true; }
+
+  // Faults that some rank has, in the order of computation.
+  std::vector<std::string> unite(const std::vector<std::string>& faults) const;
+  // What all ranks added to `before`, the time of rank 0, and whether one of them was aborted.
+  void settle(const LossSums& before, int64_t terms, TrainResult& result) const;
+
+ private:
+  TensorRanks& ranks_;
+  const std::atomic<bool>& abort_;
+  Parameters& parameters_;
+  bool isFinite_ = true;  // whether this rank's losses are, in the update under way
+};
+
+// Leaves in `sums`, which then has `terms` further terms, and in `beside` the sums over all ranks.
+void sumLosses(TensorRanks& ranks, int64_t terms, LossSums& sums, std::vector<double>& beside,
+               const std::atomic<bool>& abort);
+
+}  // namespace torchvae
