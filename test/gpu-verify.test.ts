@@ -46,15 +46,22 @@ print(json.dumps([[name for name, _ in stages(Machine, Options)] == list(NAMES),
 test("ncu's table is read in its units", () => {
   const lines = [
     '==PROF== Connected to process 7',
-    '"ID","Kernel Name","gpu__time_duration.sum","launch__grid_size","launch__block_size","launch__registers_per_thread"',
-    '"","","usecond","","","register/thread"',
-    '"0","forward(Arguments)","3.25","132","256","96"',
-    '"1","weights(Arguments)","1,024.5","1,320","128","255"',
+    '"ID","Kernel Name","gpu__time_duration.sum","launch__grid_size","launch__block_size","launch__registers_per_thread","smsp__inst_executed.sum"',
+    '"","","usecond","","","register/thread","inst"',
+    '"0","forward(Arguments)","3.25","132","256","96","12,345"',
+    '"1","weights(Arguments)","1,024.5","1,320","128","255","1,000,000"',
   ];
   const program = `from verify.profile import listed\nprint(json.dumps(listed(${JSON.stringify(lines.join('\n'))})))`;
   expect(evaluate(program)).toEqual([
-    { kernel: 'forward(Arguments)', us: 3.25, blocks: 132, threads: 256, registers: 96 },
-    { kernel: 'weights(Arguments)', us: 1024.5, blocks: 1320, threads: 128, registers: 255 },
+    { kernel: 'forward(Arguments)', us: 3.25, blocks: 132, threads: 256, registers: 96, instructions: 12345 },
+    {
+      kernel: 'weights(Arguments)',
+      us: 1024.5,
+      blocks: 1320,
+      threads: 128,
+      registers: 255,
+      instructions: 1000000,
+    },
   ]);
 });
 

@@ -31,8 +31,10 @@ def kernels(machine, workload, batch, precision):
     program = machine.program('ncu')
     if program is None:
         return {'ok': False, 'error': 'ncu was not found; it comes with the CUDA toolkit'}
-    command = [program, '--clock-control', 'none', '--graph-profiling', 'node', '--csv', '--page', 'raw',
-               '--metrics', 'gpu__time_duration.sum,launch__grid_size,launch__block_size,launch__registers_per_thread',
+    metrics = 'gpu__time_duration.sum,smsp__inst_executed.sum,launch__grid_size,launch__block_size,launch__registers_per_thread'
+    # Caches stay warm, as they are in a step.
+    command = [program, '--clock-control', 'none', '--cache-control', 'none', '--graph-profiling', 'node', '--csv', '--page', 'raw',
+               '--metrics', metrics,
                machine.node, os.path.join(GPU, 'steps.mjs'), workload, str(batch), precision]
     done = subprocess.run(command, cwd=ROOT, env=machine.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           timeout=max(1, min(150, machine.report.left())))
@@ -54,4 +56,6 @@ def listed(output):
              'us': round(scale * number(row['gpu__time_duration.sum']), 3),
              'blocks': int(number(row['launch__grid_size'])),
              'threads': int(number(row['launch__block_size'])),
-             'registers': int(number(row['launch__registers_per_thread']))} for row in rows]
+             'registers': int(number(row['launch__registers_per_thread'])),
+             # By all warps: for small products the time follows these more than bytes or arithmetic.
+             'instructions': int(number(row['smsp__inst_executed.sum']))} for row in rows]

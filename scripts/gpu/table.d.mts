@@ -1,0 +1,2 @@
+export function gpuTable(): string;
+export function withGpuTable(text: string): string;
