@@ -48,8 +48,9 @@ constexpr int64_t kMultiprocessors = 132;
 // The smallest tile of which each of these products, one at a time, gives no multiprocessor a second.
 int batchTileFor(int64_t rows, const std::vector<int64_t>& widths) {
   const auto isFew = [&](int tile) {
-    return std::ranges::all_of(
-        widths, [&](int64_t width) { return tilesOf(kTiles[tile], {{rows, width}}) <= kMultiprocessors; });
+    return std::ranges::all_of(widths, [&](int64_t width) {
+      return tilesOf(kTiles[tile], {{rows, width}}) <= kMultiprocessors;
+    });
   };
   int tile = 0;
   while (tile + 1 < kBatchTiles && !isFew(tile)) ++tile;
@@ -78,8 +79,7 @@ PerceptronKind kindOf(const Context& context, const VaePlan& plan, const ModelSp
   }
   const int64_t output = hidden.back();
   hidden.pop_back();
-  const bool isAligned =
-      std::ranges::all_of(layers, [](const auto& layer) { return layer.second % 4 == 0; });
+  const bool isAligned = std::ranges::all_of(layers, [](const auto& layer) { return layer.second % 4 == 0; });
   return {context.bf16   ? kernels::kBf16
           : context.tf32 ? kernels::kTf32
                          : kernels::kFloat32,

@@ -40,8 +40,8 @@ struct StepState {
   double batchLoss;
   double stepSize;     // the learning rate / (1 - beta1^t) of the present step
   double inverseRoot;  // 1 / sqrt(1 - beta2^t)
-  int32_t stopped;  // a loss or a gradient was not finite: every later step leaves the weights alone
-  uint32_t ticket;  // blocks of the optimizer's kernel that are done
+  int32_t stopped;     // a loss or a gradient was not finite: every later step leaves the weights alone
+  uint32_t ticket;     // blocks of the optimizer's kernel that are done
 };
 
 // x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, with

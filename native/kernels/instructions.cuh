@@ -7,7 +7,7 @@
 #ifdef __CUDACC_RTC__
 namespace torchvae::kernels {
 
-// Neighbouring values that one access takes.
+// Neighboring values that one access takes.
 template <int kCount>
 struct alignas(4 * kCount) Floats {
   float of[kCount];

@@ -121,10 +121,8 @@ __device__ inline void sumBatch(const LatentBackArguments& a) {
 // Grid: `slices` blocks for every kStripRows rows, and one more for the sums.
 template <class Program>
 __device__ inline void latentBack(const LatentBackArguments& a) {
-  using Deep =
-      Product<Program::kPrecision, kDeepStrip, kDepthAlongRows, kDepthAlongRows, Program::kVector>;
-  using Wide =
-      Product<Program::kPrecision, kWideStrip, kDepthAlongRows, kDepthAlongRows, Program::kVector>;
+  using Deep = Product<Program::kPrecision, kDeepStrip, kDepthAlongRows, kDepthAlongRows, Program::kVector>;
+  using Wide = Product<Program::kPrecision, kWideStrip, kDepthAlongRows, kDepthAlongRows, Program::kVector>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   if (blockIdx.x == gridDim.x - 1) {
     awaitPrevious();

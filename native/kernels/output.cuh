@@ -9,8 +9,8 @@ namespace torchvae::kernels {
 // Grid: the tiles of the layer's output, those of one row after another.
 template <class Program>
 __device__ inline void output(const OutputArguments& a) {
-  using Tile =
-      Product<Program::kPrecision, Program::kOutputTile, kDepthAlongRows, kDepthAlongColumns, Program::kVector>;
+  using Tile = Product<Program::kPrecision, Program::kOutputTile, kDepthAlongRows, kDepthAlongColumns,
+                       Program::kVector>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   const int across = (a.out + Tile::kColumns - 1) / Tile::kColumns;
   const int row = static_cast<int>(blockIdx.x) / across * Tile::kRows;

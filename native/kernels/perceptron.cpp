@@ -123,7 +123,8 @@ template <class Arguments>
 void PerceptronKernels::launch(Name name, int64_t blocks, const Arguments& arguments, int64_t optimizer) {
   void*& handle = handles_[{name, optimizer}];
   if (handle == nullptr) handle = part_.kernel(keyOf(name, optimizer));
-  part_.launch(handle, {blocks, tileOf(name).threads(), sharedBytes(name), true}, &arguments, sizeof arguments);
+  part_.launch(handle, {blocks, tileOf(name).threads(), sharedBytes(name), true}, &arguments,
+               sizeof arguments);
 }
 
 void PerceptronKernels::forward(const ForwardArguments& a) {

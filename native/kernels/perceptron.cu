@@ -29,10 +29,10 @@ struct Program {
 
 }  // namespace torchvae::kernels
 
-#define TORCHVAE_KERNEL(name, Arguments, tile)                                                           \
-  extern "C" __global__ void __launch_bounds__(                                                          \
-      torchvae::kernels::kTiles[torchvae::kernels::tile].threads(), 1) name(const torchvae::kernels::Arguments a) { \
-    torchvae::kernels::name<torchvae::kernels::Program>(a);                                              \
+#define TORCHVAE_KERNEL(name, Arguments, tile, blocks)                                                       \
+  extern "C" __global__ void __launch_bounds__(torchvae::kernels::kTiles[torchvae::kernels::tile].threads(), \
+                                               blocks) name(const torchvae::kernels::Arguments a) {          \
+    torchvae::kernels::name<torchvae::kernels::Program>(a);                                                  \
   }
 #include "perceptron_list.h"
 #endif

@@ -17,7 +17,7 @@ struct PerceptronKind {
   kernels::LikelihoodKind likelihood = kernels::kBernoulli;
   // Of kernels::kTiles, for hidden layers, for the last one, and for all weights' gradients.
   int batchTile = 0, outputTile = 0, weightTile = kernels::kFirstWeightTile;
-  int vector = 1;                     // 4 where every row of weights is aligned to 16 bytes
+  int vector = 1;  // 4 where every row of weights is aligned to 16 bytes
 };
 
 class PerceptronKernels {

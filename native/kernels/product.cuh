@@ -124,7 +124,7 @@ struct Product {
     }
     errand();
     Sums sums = {};
-    float* now = shared;                    // the chunk to multiply
+    float* now = shared;                     // the chunk to multiply
     float* next = shared + kAhead * kStage;  // where the one begun now goes
     float* const end = shared + kStages * kStage;
 #pragma unroll 1
@@ -147,7 +147,7 @@ struct Product {
     __syncthreads();
   }
 
-  // Neighbouring values of a row: each the sum over the shares of the depth, always in one order.
+  // Neighboring values of a row: each the sum over the shares of the depth, always in one order.
   template <int kCount>
   __device__ static Floats<kCount> sums(const float* shared, int row, int column) {
     const float* from = shared + row * kSumStride + column;

@@ -53,8 +53,7 @@ constexpr int kFirstWeightTile = 7;
 constexpr int kWeightTiles = 4;
 constexpr int kStripRows = kTiles[kDeepStrip].rows();
 constexpr int kStripThreads = kTiles[kDeepStrip].threads();
-static_assert(kStripRows == kTiles[kWideStrip].rows() &&
-              kStripThreads == kTiles[kWideStrip].threads());
+static_assert(kStripRows == kTiles[kWideStrip].rows() && kStripThreads == kTiles[kWideStrip].threads());
 
 // Rows of shared memory, in floats. A warp reads 8 groups of 4 members (mma.cuh): along rows at 8 strides +
 // 0,

@@ -53,14 +53,13 @@ __device__ inline void put(void* values, int64_t at, const Floats<kVector>& new_
   *reinterpret_cast<Floats<kVector>*>(static_cast<float*>(values) + at) = new_;
 }
 
-// The update of neighbouring parameters by their gradients.
+// The update of neighboring parameters by their gradients.
 template <int kVector>
 __device__ inline void updateAt(const OptimizeArguments& a, const Update<float>& u, int64_t at,
                                 const Floats<kVector>& g, Floats<kVector> value, Floats<kVector> first,
                                 Floats<kVector> second) {
 #pragma unroll
-  for (int i = 0; i < kVector; ++i)
-    value.of[i] = updated(u, value.of[i], g.of[i], first.of[i], second.of[i]);
+  for (int i = 0; i < kVector; ++i) value.of[i] = updated(u, value.of[i], g.of[i], first.of[i], second.of[i]);
   put(a.values, at, value);
   put(a.first, at, first);
   put(a.second, at, second);
@@ -109,7 +108,7 @@ __device__ inline WeightTile weightTileOf(const WeightsArguments& a) {
 }
 
 // Calls body(k, place in the flat parameters, row and column in the tile) for the tile's groups of kVector
-// neighbouring values that are this thread's, the kth.
+// neighboring values that are this thread's, the kth.
 template <class Tile, int kVector, class Body>
 __device__ inline void forWeights(const WeightTile& tile, const Body& body) {
   constexpr int kAcross = Tile::kColumns / kVector;

@@ -24,7 +24,7 @@ class StepObserver {
 
  private:
   const Parameters& parameters_;
-  at::Tensor before_;  // the weights, between begin() and end()
+  at::Tensor before_;                        // the weights, between begin() and end()
   at::Tensor gradients_, updates_, values_;  // norms, double [entries]; updates_ from end() on
 };
 

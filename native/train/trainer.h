@@ -46,8 +46,8 @@ class Trainer {
 
   Trained model_;
   std::unique_ptr<GraphExecutor> executor_;  // on a device with fused kernels
-  Order order_;  // of the epoch that was asked for last, on the model's device
-  Order next_;   // of the epoch after it, on the host
+  Order order_;                              // of the epoch that was asked for last, on the model's device
+  Order next_;                               // of the epoch after it, on the host
 };
 
 }  // namespace torchvae

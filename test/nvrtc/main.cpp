@@ -54,7 +54,7 @@ std::vector<std::string> kernelsOfAll(const std::string& suffix) {
   };
 }
 const std::vector<std::string> kKernelsOfPerceptron = {
-#define TORCHVAE_KERNEL(name, Arguments, tile) #name,
+#define TORCHVAE_KERNEL(name, Arguments, tile, blocks) #name,
 #include "kernels/perceptron_list.h"
 #undef TORCHVAE_KERNEL
 };
@@ -62,9 +62,12 @@ const std::vector<std::string> kKernelsOfPerceptron = {
 // The constants are those of kernels/perceptron.cpp.
 std::vector<std::string> perceptron(int precision, int tile, int encoder, int decoder, int likelihood,
                                     int vector = 4) {
-  return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(tile),
-          "OUTPUT_TILE=" + std::to_string(tile < 4 ? tile + 1 : tile), "VECTOR=" + std::to_string(vector),
-          "ENCODER_ACTIVATION=" + std::to_string(encoder), "DECODER_ACTIVATION=" + std::to_string(decoder),
+  return {"PRECISION=" + std::to_string(precision),
+          "TILE=" + std::to_string(tile),
+          "OUTPUT_TILE=" + std::to_string(tile < 4 ? tile + 1 : tile),
+          "VECTOR=" + std::to_string(vector),
+          "ENCODER_ACTIVATION=" + std::to_string(encoder),
+          "DECODER_ACTIVATION=" + std::to_string(decoder),
           "LIKELIHOOD=" + std::to_string(likelihood)};
 }
 std::vector<std::string> weights(int precision, int tile, int optimizer, int vector = 4) {

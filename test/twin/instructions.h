@@ -138,7 +138,8 @@ C root(C x) {
 }
 
 inline uint32_t warpMax(uint32_t value) {
-  for (int lanes = 16; lanes > 0; lanes >>= 1) value = std::max(value, __shfl_xor_sync(0xffffffffu, value, lanes));
+  for (int lanes = 16; lanes > 0; lanes >>= 1)
+    value = std::max(value, __shfl_xor_sync(0xffffffffu, value, lanes));
   return value;
 }
 
