@@ -1,5 +1,5 @@
 // The models beside the plain VAE that `npm run bench -- family` times: one change of W1 each, and models of other shapes.
-// peers/torch_family.py has the same under the same names.
+// peers/torch_family.py and peers/jax_family.py have the same under the same names.
 
 const mlp400 = { type: 'mlp', hidden: [400], activation: 'relu' };
 const w1 = { encoder: mlp400, decoder: mlp400, latentSize: 20 };

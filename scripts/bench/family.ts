@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from './program.ts';
-import { PYTORCH_EAGER, TORCHVAE } from './programs.ts';
+import { JAX_SCAN, PYTORCH_EAGER, TORCHVAE } from './programs.ts';
 import { bestPeer, type ProgramResult, timesAsFast } from './results.ts';
 import { runRounds } from './rounds.ts';
 
@@ -25,7 +25,7 @@ export async function familyTitles(root: string): Promise<Map<string, string>> {
 
 function commandsFor(root: string, model: string): Command[] {
   const bench = join(root, 'scripts/bench');
-  const python = process.env.TORCHVAE_BENCH_TORCH;
+  const { TORCHVAE_BENCH_TORCH: python, TORCHVAE_BENCH_JAX: jax } = process.env;
   const torch = (name: string, ...options: string[]): Command => ({
     name,
     precision: 'float32',
@@ -40,10 +40,19 @@ function commandsFor(root: string, model: string): Command[] {
           torch('PyTorch compile, fused Adam', 'fused', 'compile'),
         ]
       : []),
+    ...(jax
+      ? [
+          {
+            name: JAX_SCAN,
+            precision: 'float32' as const,
+            command: [jax, join(bench, 'peers/jax_family.py'), model],
+          },
+        ]
+      : []),
   ];
 }
 
-/** Trains the models with torchvae and PyTorch in turn. Programs of one model must have as many weights. */
+/** Trains the models with torchvae, PyTorch and JAX in turn. Programs of one model must have as many weights. */
 export async function runFamily(
   root: string,
   models: ReadonlyMap<string, string>,

@@ -30,7 +30,7 @@ what TORCHVAE_BENCH_TORCH, _JAX, _KERAS (paths of a Python) and _TFJS (a folder 
 scripts/bench/setup-peers.sh. Writes docs/results/bench-cpu.json; --readme puts the table into docs/speed.md and a summary
 into README.md. --only keeps the
 programs whose name contains NAME. manners: torchvae and PyTorch beside a busy loop, and their memory over 10,000 steps;
-writes docs/results/manners-cpu.json. family: models beside the plain VAE, with torchvae and PyTorch; writes
+writes docs/results/manners-cpu.json. family: models beside the plain VAE, with torchvae, PyTorch and JAX; writes
 docs/results/bench-family-cpu.json.`;
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));

@@ -6,6 +6,7 @@ import type { Workload } from './workloads.ts';
 export const TORCHVAE = 'torchvae';
 export const PLAIN = 'plain JavaScript, one thread';
 export const PYTORCH_EAGER = 'PyTorch eager';
+export const JAX_SCAN = 'JAX, lax.scan over many steps';
 
 /** Variables that name the other programs' environments; see setup-peers.sh. */
 const { TORCHVAE_BENCH_TORCH, TORCHVAE_BENCH_JAX, TORCHVAE_BENCH_KERAS, TORCHVAE_BENCH_TFJS } = process.env;
@@ -50,7 +51,7 @@ export function findPrograms(
     ...needs('TORCHVAE_BENCH_JAX', TORCHVAE_BENCH_JAX, (python) =>
       [
         { name: 'JAX, one step a call', mode: 'step' },
-        { name: 'JAX, lax.scan over many steps', mode: 'scan' },
+        { name: JAX_SCAN, mode: 'scan' },
       ].map(({ name, mode }) => ({
         name,
         precision: 'float32',
