@@ -1,6 +1,7 @@
 // torchvae as a program of the benchmark (see serve.mjs), through its public API: VAE.create and fit, as a user calls
 // them, over dist/.
 //   node scripts/bench/worker.mjs W1|W2|W3|MODEL [--precision float32|bf16] [--threads N] [--data mnist|sprites]
+//     [--device cpu|cuda]
 // MODEL is one of family.mjs. MNIST comes from where `mnist()` finds it (TORCHVAE_DATA); sprites need no files.
 import { parseArgs } from 'node:util';
 import { mnist, presetNames, sprites, VAE } from '../../dist/index.js';
@@ -25,6 +26,7 @@ const { positionals, values: flags } = parseArgs({
     precision: { type: 'string', default: 'float32' },
     threads: { type: 'string' },
     data: { type: 'string', default: 'mnist' },
+    device: { type: 'string', default: 'cpu' },
   },
 });
 const workload = WORKLOADS[positionals[0]];
@@ -78,7 +80,7 @@ try {
   const all = flags.data === 'sprites' ? sprites({ count: 2048 }) : await mnist();
   // Whole batches only, as the other programs drop the last partial one.
   const data = all.take(Math.floor(all.length / batchSize) * batchSize);
-  const vae = await VAE.create({ ...create, precision: flags.precision, device: 'cpu' });
+  const vae = await VAE.create({ ...create, precision: flags.precision, device: flags.device });
   await serve((seconds) => train(vae, data, seconds), { ...vae.versions, parameters: vae.parameterCount });
 } catch (error) {
   refuse(error);

@@ -1,4 +1,4 @@
-"""PyTorch on the models of family.mjs: torch_family.py NAME [fused] [compile]. Written as a user would write them."""
+"""PyTorch on the models of family.mjs: torch_family.py NAME [fused] [compile] [cuda]. Written as a user would write them."""
 
 import math
 import os
@@ -254,18 +254,19 @@ FAMILY = {
     "residual": (Residual, plain, 128),
 }
 make, loss_function, batch_size = FAMILY[name]
-model = make()
+device = "cuda" if "cuda" in options else "cpu"
+model = make().to(device)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if "fused" in options else None)
-data = torch.from_numpy(images())
+data = torch.from_numpy(images()).to(device)
 classes = torch.from_numpy(
-    np.fromfile(os.environ["TORCHVAE_BENCH_LABELS"], np.uint8).astype(np.int64)) if name == "labels" else None
+    np.fromfile(os.environ["TORCHVAE_BENCH_LABELS"], np.uint8).astype(np.int64)).to(device) if name == "labels" else None
 if "compile" in options:
     loss_function = torch.compile(loss_function)
 
 
 def batches():
     while True:
-        order = torch.randperm(len(data))
+        order = torch.randperm(len(data), device=device)
         for i in range(0, len(data) - batch_size + 1, batch_size):
             chosen = order[i : i + batch_size]
             yield data[chosen], None if classes is None else classes[chosen]

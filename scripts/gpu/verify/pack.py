@@ -12,7 +12,8 @@ import tempfile
 from .machine import ROOT
 
 # Of scripts/ and test/ the tarball has only scripts/build.mjs.
-EXTRAS = ('scripts/gpu-verify', 'scripts/gpu', 'test/fixtures')
+EXTRAS = ('scripts/gpu-verify', 'scripts/gpu', 'test/fixtures', 'scripts/bench/family.mjs', 'scripts/bench/worker.mjs', 'scripts/bench/serve.mjs',
+          'scripts/bench/peers')
 # Training takes no others.
 MNIST = ('train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz')
 # What nothing needs that runs: sources, packed binaries (those built here are preferred), types, other forms of csv-parse.
@@ -49,6 +50,7 @@ def pack(libtorch, out):
         if os.path.isdir(source):
             shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns('__pycache__', '*.parquet'))
         else:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copy(source, target)
     copy_mnist(out)
     pack_node(out)

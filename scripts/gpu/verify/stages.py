@@ -2,6 +2,7 @@
 import fnmatch
 
 from .contest import contest
+from .family import MODELS, family
 from .machine import build
 from .profile import kernels, sanitize
 
@@ -37,12 +38,13 @@ def stages(machine, options):
         ('w1-8192', race('mlp', 8192, 128)),
         ('conv28-128', race('conv', 128, 16)),
         ('conv64-512', race('conv64', 512, 8)),
+        ('family', lambda: family(machine, 150, options.seconds, MODELS if machine.has_gpu else MODELS[:2])),
     ]
     return correct + (on_gpu if machine.has_gpu else []) + contests
 
 
 NAMES = ('refusal', 'pytorch', 'optimizers', 'cpu', 'perceptrons', 'precisions', 'replays', 'small', 'lost-device', 'memory', 'sanitizer', 'kernels-w1',
-         'kernels-conv64', 'w1-128', 'epochs', 'w1-1024', 'w1-8192', 'conv28-128', 'conv64-512')
+         'kernels-conv64', 'w1-128', 'epochs', 'w1-1024', 'w1-8192', 'conv28-128', 'conv64-512', 'family')
 
 
 def chosen(patterns):
