@@ -48,24 +48,29 @@ class Peer:
             pass
 
 
+# Of a perceptron's step, beside the one that is taken: the other, by the value of TORCHVAE_GPU_STEP.
+STEPS = {'torchvae by layers': 'layers', 'torchvae fused': 'fused'}
+
+
 def programs(machine, workload, batch, precisions):
     """The command of each program, and its variables, by its name."""
     device = machine.device
-    commands = {}
+    found = {}
     for precision in precisions:
         given = [workload, str(batch), precision]
         ours = [machine.node, os.path.join(GPU, 'time.mjs'), device, *given]
-        commands[f'torchvae {precision}'] = ours
+        found[f'torchvae {precision}'] = (ours, {})
         if workload == 'mlp' and machine.has_gpu:
-            commands[f'torchvae by layers {precision}'] = ours
+            other = 'torchvae by layers' if batch <= 1024 else 'torchvae fused'
+            found[f'{other} {precision}'] = (ours, {'TORCHVAE_GPU_STEP': STEPS[other]})
         for mode in ('eager', 'compiled'):
-            commands[f'torch {mode} {precision}'] = [machine.torch_python, os.path.join(GPU, 'torch_peer.py'), device, *given, mode]
+            peer = [machine.torch_python, os.path.join(GPU, 'torch_peer.py'), device, *given, mode]
+            found[f'torch {mode} {precision}'] = (peer, {})
         if machine.found['jax']:
-            commands[f'jax scan {precision}'] = [machine.jax_python, os.path.join(GPU, 'jax_peer.py'), device, *given]
+            found[f'jax scan {precision}'] = ([machine.jax_python, os.path.join(GPU, 'jax_peer.py'), device, *given], {})
     if workload == 'mlp':
-        commands['plain JavaScript'] = [machine.node, os.path.join(GPU, 'plain.mjs'), str(batch)]
-    variables = lambda name: {'TORCHVAE_GPU_STEP': 'layers' if 'by layers' in name else 'fused'} if name.startswith('torchvae') else {}
-    return {name: (command, variables(name)) for name, command in commands.items()}
+        found['plain JavaScript'] = ([machine.node, os.path.join(GPU, 'plain.mjs'), str(batch)], {})
+    return found
 
 
 def contest(machine, workload, batch, precisions, seconds=75, round_seconds=0.5):
