@@ -68,7 +68,7 @@ def programs(machine, workload, batch, precisions):
             found[f'torch {mode} {precision}'] = (peer, {})
         if machine.found['jax']:
             found[f'jax scan {precision}'] = ([machine.jax_python, os.path.join(GPU, 'jax_peer.py'), device, *given], {})
-    if workload == 'mlp':
+    if workload == 'mlp' and batch <= 128:  # of larger batches a step takes it seconds
         found['plain JavaScript'] = ([machine.node, os.path.join(GPU, 'plain.mjs'), str(batch)], {})
     return found
 
