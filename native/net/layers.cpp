@@ -27,6 +27,13 @@ Init fanIn(int64_t inputs) {
 constexpr double kNormEpsilon = 1e-5;
 constexpr double kNormMomentum = 0.1;
 
+std::optional<ConvOp> convOp(const Context* context, ConvOp::Direction direction, const ConvShape& s) {
+  if (context == nullptr || !context->tiledProducts()) return std::nullopt;
+  return ConvOp(*context, direction,
+                {s.largeHeight, s.largeWidth, s.largeChannels, s.smallHeight(), s.smallWidth(),
+                 s.smallChannels, s.kernel, s.stride, (s.kernel - 1) / 2});
+}
+
 }  // namespace
 
 Tensor activate(ActivationKind activation, const Tensor& x) {
@@ -61,9 +68,12 @@ Convolution::Convolution(Weights& weights, const std::string& name, const ConvSh
                                 {shape.smallChannels, shape.largeChannels, shape.kernel, shape.kernel},
                                 fanIn(shape.largeChannels * shape.kernel * shape.kernel))),
       bias_(weights.parameter(name + ".bias", {shape.smallChannels},
-                              fanIn(shape.largeChannels * shape.kernel * shape.kernel))) {}
+                              fanIn(shape.largeChannels * shape.kernel * shape.kernel))),
+      context_(weights.context()),
+      op_(convOp(context_, ConvOp::Direction::kDown, shape)) {}
 
 Tensor Convolution::operator()(const Tensor& x) const {
+  if (op_ && PlainOperations::served(*context_)) return (*op_)(x, *weight_, *bias_);
   const std::array<int64_t, 2> stride{shape_.stride, shape_.stride};
   const std::array<int64_t, 2> padding{(shape_.kernel - 1) / 2, (shape_.kernel - 1) / 2};
   return at::conv2d(x, *weight_, *bias_, stride, at::IntArrayRef(padding));
@@ -76,9 +86,12 @@ TransposedConvolution::TransposedConvolution(Weights& weights, const std::string
                                 {shape.smallChannels, shape.largeChannels, shape.kernel, shape.kernel},
                                 fanIn(shape.largeChannels * shape.kernel * shape.kernel))),
       bias_(weights.parameter(name + ".bias", {shape.largeChannels},
-                              fanIn(shape.largeChannels * shape.kernel * shape.kernel))) {}
+                              fanIn(shape.largeChannels * shape.kernel * shape.kernel))),
+      context_(weights.context()),
+      op_(convOp(context_, ConvOp::Direction::kUp, shape)) {}
 
 Tensor TransposedConvolution::operator()(const Tensor& x) const {
+  if (op_ && PlainOperations::served(*context_)) return (*op_)(x, *weight_, *bias_);
   const std::array<int64_t, 2> stride{shape_.stride, shape_.stride};
   const std::array<int64_t, 2> padding{(shape_.kernel - 1) / 2, (shape_.kernel - 1) / 2};
   // What the convolution's division left over.

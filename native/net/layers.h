@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "ops/conv.h"
 #include "ops/dense.h"
 #include "pass/pass.h"
 #include "spec.h"
@@ -48,6 +49,8 @@ class Convolution {
  private:
   ConvShape shape_;
   Weight weight_, bias_;
+  const Context* context_;
+  std::optional<ConvOp> op_;  // over the CPU's kernels, where the context has them
 };
 
 class TransposedConvolution {
@@ -58,6 +61,8 @@ class TransposedConvolution {
  private:
   ConvShape shape_;
   Weight weight_, bias_;
+  const Context* context_;
+  std::optional<ConvOp> op_;  // over the CPU's kernels, where the context has them
 };
 
 // Batch normalization (Ioffe and Szegedy 2015) or layer normalization (Ba et al. 2016) over the features of
