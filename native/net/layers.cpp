@@ -14,6 +14,7 @@
 #include <array>
 #include <cmath>
 
+#include "ops/batch_norm.h"
 #include "ops/plain.h"
 
 namespace torchvae {
@@ -109,20 +110,31 @@ Norm::Norm(Weights& weights, const std::string& name, NormKind kind, int64_t fea
   runningVariance_ = weights.buffer(name + ".running_var", {features}, Init::constant(1));
 }
 
-Tensor Norm::operator()(const Tensor& x, const Pass& pass) const {
+Tensor Norm::operator()(const Tensor& x, const Pass& pass, ActivationKind activation) const {
   switch (kind_) {
     case NormKind::kNone:
-      return x;
+      return activate(activation, x);
     case NormKind::kBatch:
-      // A batch of one has no variance: it is normalized as examples are after training.
-      return at::batch_norm(x, *weight_, *bias_, *runningMean_, *runningVariance_,
-                            pass.training && x.size(0) > 1, kNormMomentum, kNormEpsilon, true);
+      return overBatch(x, pass, activation);
     case NormKind::kLayer:
       break;
   }
   const Tensor last = x.dim() == 2 ? x : x.movedim(1, -1);
   const Tensor y = at::layer_norm(last, {last.size(-1)}, *weight_, *bias_, kNormEpsilon);
-  return x.dim() == 2 ? y : y.movedim(-1, 1);
+  return activate(activation, x.dim() == 2 ? y : y.movedim(-1, 1));
+}
+
+Tensor Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const {
+  // A batch of one has no variance: it is normalized as examples are after training.
+  const bool isOfBatch = pass.training && x.size(0) > 1;
+  const Context& context = pass.draws.context();
+  if (PlainOperations::served(context)) {
+    return batchNorm(context, {isOfBatch, kNormMomentum, kNormEpsilon, activation}, x, *weight_, *bias_,
+                     *runningMean_, *runningVariance_);
+  }
+  const Tensor y = at::batch_norm(x, *weight_, *bias_, *runningMean_, *runningVariance_, isOfBatch,
+                                  kNormMomentum, kNormEpsilon, true);
+  return activate(activation, y);
 }
 
 Tensor dropout(const Tensor& x, double p, Pass& pass) {

@@ -71,9 +71,13 @@ class Norm {
  public:
   Norm() = default;
   Norm(Weights& weights, const std::string& name, NormKind kind, int64_t features);
-  Tensor operator()(const Tensor& x, const Pass& pass) const;
+  // The normalized x, or activate() of it.
+  Tensor operator()(const Tensor& x, const Pass& pass,
+                    ActivationKind activation = ActivationKind::kIdentity) const;
 
  private:
+  Tensor overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const;
+
   NormKind kind_ = NormKind::kNone;
   Weight weight_, bias_, runningMean_, runningVariance_;
 };
