@@ -11,6 +11,7 @@
 #include "base/host.h"
 #include "cpu/pool.h"
 #include "fused/coverage.h"
+#include "ops/plain.h"
 #include "ranks/ranks.h"
 #include "step/fused_step.h"
 #include "step/reference_step.h"
@@ -77,11 +78,14 @@ VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
 
 void VaeModel::applySettings() const {
   if (context_.pool != nullptr) {
-    // Where dense layers, likelihoods and densities run on our pool, what is left to libtorch is small: its
-    // threads would take longer to wake than to work, and take the cores from ours.
-    const bool hasOwnProducts =
-        context_.tiledProducts() && spec_.encoder.type == "mlp" && spec_.decoder.type == "mlp";
-    const int threads = hasOwnProducts ? 1 : static_cast<int>(context_.pool->threads());
+    // Where layers, likelihoods and densities run on our pool, what is left to libtorch is small: its threads
+    // would take longer to wake than to work, and take the cores from ours.
+    const auto hasOwnProducts = [&](const NetworkSpec& network) {
+      if (network.type == "mlp") return context_.tiledProducts();
+      return (network.type == "conv" || network.type == "residual") && PlainOperations::served(context_);
+    };
+    const bool isOwn = hasOwnProducts(spec_.encoder) && hasOwnProducts(spec_.decoder);
+    const int threads = isOwn ? 1 : static_cast<int>(context_.pool->threads());
     if (at::get_num_threads() != threads) at::set_num_threads(threads);
   }
   if (!context_.device.is_cuda()) return;

@@ -77,7 +77,7 @@ class ConvEncoder : public Network {
   Tensor forward(const Tensor& x, Pass& pass) const override {
     Tensor h = toImage_(x, pass);
     for (size_t i = 0; i < layers_.size(); ++i) {
-      h = dropout(activate(spec_.activation, norms_[i](layers_[i](h), pass)), spec_.dropout, pass);
+      h = dropout(norms_[i](layers_[i](h), pass, spec_.activation), spec_.dropout, pass);
     }
     return h.flatten(1);
   }
@@ -108,7 +108,7 @@ class ConvDecoder : public Network {
   Tensor forward(const Tensor& z, Pass& pass) const override {
     Tensor h = begin_(z, pass);
     for (size_t i = 0; i < layers_.size(); ++i) {
-      h = dropout(activate(spec_.activation, norms_[i](h, pass)), spec_.dropout, pass);
+      h = dropout(norms_[i](h, pass, spec_.activation), spec_.dropout, pass);
       h = layers_[i](h);
     }
     return h.flatten(1);

@@ -14,6 +14,7 @@
 #include <array>
 #include <cmath>
 
+#include "ops/batch_norm.h"
 #include "ops/plain.h"
 
 namespace torchvae {
@@ -26,6 +27,13 @@ Init fanIn(int64_t inputs) {
 
 constexpr double kNormEpsilon = 1e-5;
 constexpr double kNormMomentum = 0.1;
+
+std::optional<ConvOp> convOp(const Context* context, ConvOp::Direction direction, const ConvShape& s) {
+  if (context == nullptr || !context->tiledProducts()) return std::nullopt;
+  return ConvOp(*context, direction,
+                {s.largeHeight, s.largeWidth, s.largeChannels, s.smallHeight(), s.smallWidth(),
+                 s.smallChannels, s.kernel, s.stride, (s.kernel - 1) / 2});
+}
 
 }  // namespace
 
@@ -61,9 +69,12 @@ Convolution::Convolution(Weights& weights, const std::string& name, const ConvSh
                                 {shape.smallChannels, shape.largeChannels, shape.kernel, shape.kernel},
                                 fanIn(shape.largeChannels * shape.kernel * shape.kernel))),
       bias_(weights.parameter(name + ".bias", {shape.smallChannels},
-                              fanIn(shape.largeChannels * shape.kernel * shape.kernel))) {}
+                              fanIn(shape.largeChannels * shape.kernel * shape.kernel))),
+      context_(weights.context()),
+      op_(convOp(context_, ConvOp::Direction::kDown, shape)) {}
 
 Tensor Convolution::operator()(const Tensor& x) const {
+  if (op_ && PlainOperations::served(*context_)) return (*op_)(x, *weight_, *bias_);
   const std::array<int64_t, 2> stride{shape_.stride, shape_.stride};
   const std::array<int64_t, 2> padding{(shape_.kernel - 1) / 2, (shape_.kernel - 1) / 2};
   return at::conv2d(x, *weight_, *bias_, stride, at::IntArrayRef(padding));
@@ -76,9 +87,12 @@ TransposedConvolution::TransposedConvolution(Weights& weights, const std::string
                                 {shape.smallChannels, shape.largeChannels, shape.kernel, shape.kernel},
                                 fanIn(shape.largeChannels * shape.kernel * shape.kernel))),
       bias_(weights.parameter(name + ".bias", {shape.largeChannels},
-                              fanIn(shape.largeChannels * shape.kernel * shape.kernel))) {}
+                              fanIn(shape.largeChannels * shape.kernel * shape.kernel))),
+      context_(weights.context()),
+      op_(convOp(context_, ConvOp::Direction::kUp, shape)) {}
 
 Tensor TransposedConvolution::operator()(const Tensor& x) const {
+  if (op_ && PlainOperations::served(*context_)) return (*op_)(x, *weight_, *bias_);
   const std::array<int64_t, 2> stride{shape_.stride, shape_.stride};
   const std::array<int64_t, 2> padding{(shape_.kernel - 1) / 2, (shape_.kernel - 1) / 2};
   // What the convolution's division left over.
@@ -96,20 +110,31 @@ Norm::Norm(Weights& weights, const std::string& name, NormKind kind, int64_t fea
   runningVariance_ = weights.buffer(name + ".running_var", {features}, Init::constant(1));
 }
 
-Tensor Norm::operator()(const Tensor& x, const Pass& pass) const {
+Tensor Norm::operator()(const Tensor& x, const Pass& pass, ActivationKind activation) const {
   switch (kind_) {
     case NormKind::kNone:
-      return x;
+      return activate(activation, x);
     case NormKind::kBatch:
-      // A batch of one has no variance: it is normalized as examples are after training.
-      return at::batch_norm(x, *weight_, *bias_, *runningMean_, *runningVariance_,
-                            pass.training && x.size(0) > 1, kNormMomentum, kNormEpsilon, true);
+      return overBatch(x, pass, activation);
     case NormKind::kLayer:
       break;
   }
   const Tensor last = x.dim() == 2 ? x : x.movedim(1, -1);
   const Tensor y = at::layer_norm(last, {last.size(-1)}, *weight_, *bias_, kNormEpsilon);
-  return x.dim() == 2 ? y : y.movedim(-1, 1);
+  return activate(activation, x.dim() == 2 ? y : y.movedim(-1, 1));
+}
+
+Tensor Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const {
+  // A batch of one has no variance: it is normalized as examples are after training.
+  const bool isOfBatch = pass.training && x.size(0) > 1;
+  const Context& context = pass.draws.context();
+  if (PlainOperations::served(context)) {
+    return batchNorm(context, {isOfBatch, kNormMomentum, kNormEpsilon, activation}, x, *weight_, *bias_,
+                     *runningMean_, *runningVariance_);
+  }
+  const Tensor y = at::batch_norm(x, *weight_, *bias_, *runningMean_, *runningVariance_, isOfBatch,
+                                  kNormMomentum, kNormEpsilon, true);
+  return activate(activation, y);
 }
 
 Tensor dropout(const Tensor& x, double p, Pass& pass) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "ops/conv.h"
 #include "ops/dense.h"
 #include "pass/pass.h"
 #include "spec.h"
@@ -48,6 +49,8 @@ class Convolution {
  private:
   ConvShape shape_;
   Weight weight_, bias_;
+  const Context* context_;
+  std::optional<ConvOp> op_;  // over the CPU's kernels, where the context has them
 };
 
 class TransposedConvolution {
@@ -58,6 +61,8 @@ class TransposedConvolution {
  private:
   ConvShape shape_;
   Weight weight_, bias_;
+  const Context* context_;
+  std::optional<ConvOp> op_;  // over the CPU's kernels, where the context has them
 };
 
 // Batch normalization (Ioffe and Szegedy 2015) or layer normalization (Ba et al. 2016) over the features of
@@ -66,9 +71,13 @@ class Norm {
  public:
   Norm() = default;
   Norm(Weights& weights, const std::string& name, NormKind kind, int64_t features);
-  Tensor operator()(const Tensor& x, const Pass& pass) const;
+  // The normalized x, or activate() of it.
+  Tensor operator()(const Tensor& x, const Pass& pass,
+                    ActivationKind activation = ActivationKind::kIdentity) const;
 
  private:
+  Tensor overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const;
+
   NormKind kind_ = NormKind::kNone;
   Weight weight_, bias_, runningMean_, runningVariance_;
 };

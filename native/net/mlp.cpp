@@ -32,7 +32,7 @@ class Mlp : public Network {
       } else if (spec_.norm == NormKind::kNone) {
         h = dropout(layers_[i](h, spec_.activation), spec_.dropout, pass);
       } else {
-        h = dropout(activate(spec_.activation, norms_[i](layers_[i](h), pass)), spec_.dropout, pass);
+        h = dropout(norms_[i](layers_[i](h), pass, spec_.activation), spec_.dropout, pass);
       }
     }
     return h;

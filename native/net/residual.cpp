@@ -17,8 +17,8 @@ class Block {
         second_(weights, name + ".1", shapeOf(image)) {}
 
   Tensor operator()(const Tensor& x, Pass& pass) const {
-    Tensor h = first_(activate(spec_.activation, firstNorm_(x, pass)));
-    h = dropout(activate(spec_.activation, secondNorm_(h, pass)), spec_.dropout, pass);
+    Tensor h = first_(firstNorm_(x, pass, spec_.activation));
+    h = dropout(secondNorm_(h, pass, spec_.activation), spec_.dropout, pass);
     return x + second_(h);
   }
 

@@ -1,0 +1,38 @@
+// A convolution, or a transposed one, as a differentiable operation over the CPU's kernels, for models that
+// are not fused as a whole.
+#pragma once
+
+#include "base/context.h"
+#include "base/tensor.h"
+#include "cpu/conv.h"
+
+namespace torchvae {
+
+class ConvOp {
+ public:
+  enum class Direction : uint8_t { kDown, kUp };  // from the large image to the small one, or back
+
+  ConvOp(const Context& context, Direction direction, const cpu::ConvGeometry& geometry)
+      : context_(&context), direction_(direction), patches_(cpu::makeConvPatches(geometry)) {}
+
+  // Of images x [B, channels, height, width], weight [smallChannels, largeChannels, kernel, kernel] and bias
+  // by the channels that come out. Images come out with their channels innermost. Differentiable once.
+  Tensor operator()(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
+
+  // The two halves of it, on plain values: x and dy have their channels innermost, and `weight` is
+  // [smallChannels, kernel, kernel, largeChannels].
+  Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
+  Tensor inputGradient(const Tensor& dy, const Tensor& weight) const;
+  // Of the weight, laid out as it, and of the bias.
+  std::pair<Tensor, Tensor> weightGradients(const Tensor& x, const Tensor& dy) const;
+
+ private:
+  Tensor toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvFinish& finish) const;
+  Tensor toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish) const;
+
+  const Context* context_;
+  Direction direction_;
+  cpu::ConvPatches patches_;
+};
+
+}  // namespace torchvae
