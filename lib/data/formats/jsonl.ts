@@ -1,6 +1,6 @@
 import { linesOf } from '../files/lines.ts';
 import { badData } from '../files/source.ts';
-import { textOf } from '../files/utf8.ts';
+import { textOf } from '../files/text.ts';
 import { only } from '../options.ts';
 import { type ColumnType, checkColumnTypes } from '../tables/column-types.ts';
 import { RecordTable } from '../tables/records.ts';

@@ -36,7 +36,10 @@ export class TableBuilder {
     const known = new Set<string>();
     for (const column of names) {
       if (known.has(column))
-        throw badData(name, `expected columns of different names but ${JSON.stringify(column)} comes twice`);
+        throw badData(
+          name,
+          `expected columns of different names but ${JSON.stringify(column)} comes twice; rename one`,
+        );
       known.add(column);
     }
     const unknown = Object.keys(types).find((column) => !known.has(column));

@@ -32,7 +32,7 @@ export class ColumnBuilder {
   #length = 0;
   /** Whether a number had more digits than a float64 holds, so that its name is lost. */
   #isInexact = false;
-  #precision: Precision = 'day';
+  #precision: Precision = PRECISIONS[0];
   readonly #codes = new Map<string, number>();
 
   constructor(name: string, given: ColumnType | undefined, decimal: Decimal) {

@@ -5,6 +5,7 @@ import { isBranded } from '../brand.ts';
 import { type CellCounts, noCells, totalCells } from '../examples/cells.ts';
 import type { DataKind } from '../examples/checks.ts';
 import { allocate, badData } from '../files/source.ts';
+import type { Decimal } from './cells.ts';
 import type { ColumnType } from './column-types.ts';
 import { decodeField } from './decoding.ts';
 import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
@@ -61,6 +62,8 @@ export interface TableSchemaJson {
   fields: readonly Field[];
   label?: LabelField;
   leftOut: readonly LeftOut[];
+  /** Of the training rows, if these were text. */
+  decimal?: Decimal;
   onMissing: OnMissing;
 }
 
@@ -93,14 +96,23 @@ export class TableSchema {
   /** The columns of the training rows that were not read. */
   readonly leftOut: readonly LeftOut[];
   readonly onMissing: OnMissing;
+  /** Between the whole and the fractional part of numbers, where the training rows were text. */
+  readonly decimal: Decimal | undefined;
   /** Numbers in an example. */
   readonly size: number;
 
-  private constructor({ fields, label, leftOut, onMissing }: Omit<TableSchemaJson, 'type' | 'version'>) {
+  private constructor({
+    fields,
+    label,
+    leftOut,
+    onMissing,
+    decimal,
+  }: Omit<TableSchemaJson, 'type' | 'version'>) {
     this.fields = Object.freeze([...fields]);
     this.label = label;
     this.leftOut = Object.freeze([...leftOut]);
     this.onMissing = onMissing;
+    this.decimal = decimal;
     this.size = fields.reduce((sum, field) => sum + widthOf(field), 0);
   }
 
@@ -126,21 +138,32 @@ export class TableSchema {
 
   /** @throws TorchvaeError ERR_DATA_FORMAT unless the value has the form that {@link toJSON} gives, or gave in version 1 */
   static fromJSON(value: unknown): TableSchema {
-    const { version, fields, label, leftOut, onMissing } = (value ?? {}) as Partial<TableSchemaJson>;
+    const { version, fields, label, leftOut, onMissing, decimal } = (value ?? {}) as Partial<TableSchemaJson>;
     if (version !== undefined && version !== 2) {
       throw badData('table schema', expected('2, or none for version 1,', 'version', version));
     }
     if (onMissing !== 'refuse' && onMissing !== 'impute') {
       throw badData('table schema', expected('refuse or impute', 'onMissing', onMissing));
     }
+    if (decimal !== undefined && decimal !== '.' && decimal !== ',') {
+      throw badData('table schema', expected("'.' or ','", 'decimal', decimal));
+    }
     const checked =
       version === 2 ? checkFields(fields, label, leftOut) : checkFields(upgradeFields(fields), label, []);
-    return new TableSchema({ ...checked, onMissing });
+    return new TableSchema({ ...checked, onMissing, ...(decimal && { decimal }) });
   }
 
   toJSON(): TableSchemaJson {
-    const { fields, label, leftOut, onMissing } = this;
-    return { type: 'table', version: 2, fields, ...(label && { label }), leftOut, onMissing };
+    const { fields, label, leftOut, onMissing, decimal } = this;
+    return {
+      type: 'table',
+      version: 2,
+      fields,
+      ...(label && { label }),
+      leftOut,
+      ...(decimal && { decimal }),
+      onMissing,
+    };
   }
 
   /**

@@ -1,5 +1,5 @@
 import { TorchvaeError } from '../../errors.ts';
-import { categoryName, type Precision, timeText } from './cells.ts';
+import { categoryName, type Decimal, type Precision, timeText } from './cells.ts';
 
 /** Numbers, NaN where a value is missing. */
 export interface NumericColumn {
@@ -51,6 +51,8 @@ export interface Table {
   readonly rows?: Uint32Array;
   readonly columns: readonly Column[];
   readonly leftOut?: readonly LeftOut[];
+  /** Of a table of text: between the whole and the fractional part of its numbers. */
+  readonly decimal?: Decimal;
 }
 
 /** "row 3, column "age"" for the row of this index of a table: people count from 1. */
@@ -93,8 +95,7 @@ export function rowsOf(table: Table, indices: ArrayLike<number>): Table {
     return { ...column, values } as Column;
   });
   const rows = Uint32Array.from(indices, (index) => table.rows?.[index] ?? (table.first ?? 0) + index);
-  const { name, leftOut } = table;
-  return { name, length: indices.length, rows, columns, ...(leftOut && { leftOut }) };
+  return { ...table, length: indices.length, rows, columns };
 }
 
 /** The cells of a column as categories: numbers are named by their shortest text, dates by ISO 8601. */

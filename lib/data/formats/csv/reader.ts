@@ -1,7 +1,7 @@
 import { checkBoolean, checkOneOf, checkOptions, expected } from '../../../check.ts';
 import { TorchvaeError } from '../../../errors.ts';
 import { badData } from '../../files/source.ts';
-import { textOf } from '../../files/utf8.ts';
+import { textOf } from '../../files/text.ts';
 import { TableBuilder } from '../../tables/builder.ts';
 import { type Decimal, MISSING } from '../../tables/cells.ts';
 import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
@@ -58,7 +58,13 @@ async function tableOf(
   const { start, delimiter } = withoutSep(await startOf(text));
   const missing = new Set(given.missing);
   const names = schema?.fields.map(({ name }) => name);
-  const dialect = dialectOf(wholeLines(start), { ...given, delimiter: given.delimiter ?? delimiter, names });
+  const dialect = dialectOf(wholeLines(start), {
+    ...given,
+    delimiter: given.delimiter ?? delimiter,
+    names,
+    usualDecimal: schema?.decimal,
+  });
+
   const rowsOf = dialect.delimiter === ' ' ? spacedRows : delimitedRows;
   let builder: TableBuilder | undefined;
   for await (const record of rowsOf(path, joined(start, text), dialect.delimiter)) {
@@ -74,7 +80,7 @@ async function tableOf(
     builder.add(record.map((cell) => (missing.has(cell.trim()) ? null : cell)));
   }
   if (!builder) throw badData(path, 'expected a line with the names of the columns but the file is empty');
-  return builder.build();
+  return { ...builder.build(), decimal: dialect.decimal };
 }
 
 function checkCsvOptions(options: CsvOptions) {
