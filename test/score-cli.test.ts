@@ -46,6 +46,20 @@ describe('a table', () => {
     await succeed('threshold', 'run', '--data', 'meters.csv', '--false-alarm-rate', '0.02');
   });
 
+  test('with a cell that cannot be read still has a line for each row, and the cell is named', async () => {
+    const odd = ['inf,week', 'abc,week', '10.5,end', '11 kW,end'];
+    writeFileSync(at('unread.csv'), `load,day\n${odd.join('\n')}\n`);
+    const { stdout, stderr } = await succeed('score', 'run', '--data', 'unread.csv', '--out', '-');
+    expect(
+      lines(stdout)
+        .map(([, , anomalous, state]) => `${anomalous} ${state}`)
+        .slice(1),
+    ).toEqual(['true infinite', 'true unseen', 'false scored', 'true unseen']);
+    expect(stderr).toMatch(/2 cells could not be read, such as row 2, column "load": .*"abc"/);
+    const refused = await torchvae(['encode', 'run', '--data', 'unread.csv'], { cwd: folder });
+    expect(refused.stderr).toMatch(/row 1, .* add the text to --missing/);
+  });
+
   test('has a line for each row, whose state says what its score is worth', async () => {
     const odd = [...rows.slice(0, 5)];
     odd[1] = 'm-1,-1e30,week';

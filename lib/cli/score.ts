@@ -67,8 +67,8 @@ Examples:
   torchvae score runs/people --data new.csv --keep id --keep name --out - | sort -t, -k2 -g
 
 The column state says what a score is worth: scored; infinite, for a row far from all others or with values that the likelihood
-cannot give; imputed, where missing cells were filled in; unseen, where a cell has a category that no training row had, or a line
-tokens that are not in the vocabulary; invalid, where the row holds no number. imputed and unseen count these cells or tokens.`,
+cannot give; imputed, where missing cells were filled in; unseen, where a cell has a category that no training row had or
+no number where its column has numbers, or a line has tokens that are not in the vocabulary; invalid, where the row holds no number. imputed and unseen count these cells or tokens.`,
     )
     .action(score);
 }
@@ -101,7 +101,8 @@ async function score(name: string, { split, out, keep = [], ...flags }: ScoreFla
   for await (const part of data instanceof StreamedDataset ? data.windows() : [data]) await table.add(part);
   if (out === '-') process.stdout.write(table.text);
   else await writeFileAtomic(out, table.text);
-  process.stderr.write(`${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);
+  const notes = data.notes.map((note) => `${note}\n`).join('');
+  process.stderr.write(`${notes}${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);
 }
 
 /** The data, in which a bad cell refuses no row: it is counted. */

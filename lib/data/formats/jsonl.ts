@@ -3,6 +3,7 @@ import { badData } from '../files/source.ts';
 import { textOf } from '../files/text.ts';
 import { only } from '../options.ts';
 import { type ColumnType, checkColumnTypes } from '../tables/column-types.ts';
+import type { OnMissing } from '../tables/encoding.ts';
 import { RecordTable } from '../tables/records.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
 import type { TableSchema } from '../tables/schema.ts';
@@ -26,7 +27,7 @@ export const jsonl: Format<JsonLinesOptions> = {
 };
 
 function readTable(path: string, options: JsonLinesOptions): Promise<Table> {
-  return readJsonLines(path, checkColumnTypes(options.columns), tableSchema(options));
+  return readJsonLines(path, checkColumnTypes(options.columns), tableSchema(options), options.onMissing);
 }
 
 /**
@@ -38,6 +39,7 @@ async function readJsonLines(
   path: string,
   columns: Readonly<Record<string, ColumnType>>,
   schema: TableSchema | undefined,
+  onMissing: OnMissing | undefined,
 ): Promise<Table> {
   const records: Record<string, unknown>[] = [];
   let number = 0;
@@ -45,7 +47,7 @@ async function readJsonLines(
     number++;
     if (line.trim() !== '') records.push(parsed(line, path, number));
   }
-  const table = new RecordTable(path, columns, schema);
+  const table = new RecordTable(path, columns, schema, onMissing);
   table.expect(records);
   for (const record of records) table.add(record);
   return table.build();

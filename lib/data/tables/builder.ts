@@ -17,6 +17,8 @@ export interface BuilderOptions {
   decimal?: Decimal;
   /** Columns that had no name in the file: those that count the rows, or have no value at all, are left out. */
   unnamed?: ReadonlySet<string>;
+  /** Whether a cell that its column cannot have is kept as unreadable, and an infinite number as it is, where types are given. Default no. */
+  isLenient?: boolean;
 }
 
 /**
@@ -32,7 +34,7 @@ export class TableBuilder {
 
   /** @throws TorchvaeError ERR_DATA_FORMAT for names that come twice, ERR_RANGE for types of columns that the table does not have */
   constructor(name: string, names: readonly string[], options: BuilderOptions = {}) {
-    const { types = {}, first = 0, decimal = '.', unnamed = new Set() } = options;
+    const { types = {}, first = 0, decimal = '.', unnamed = new Set(), isLenient = false } = options;
     const known = new Set<string>();
     for (const column of names) {
       if (known.has(column))
@@ -47,10 +49,10 @@ export class TableBuilder {
     this.#name = name;
     this.#first = first;
     this.#unnamed = unnamed;
-    this.#columns = names.map(
-      (column) =>
-        new ColumnBuilder(column, Object.hasOwn(types, column) ? types[column] : undefined, decimal),
-    );
+    this.#columns = names.map((column) => {
+      const type = Object.hasOwn(types, column) ? types[column] : undefined;
+      return new ColumnBuilder(column, type, decimal, isLenient);
+    });
   }
 
   /** The number of rows so far. */

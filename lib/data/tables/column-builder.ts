@@ -26,6 +26,8 @@ export class ColumnBuilder {
   readonly name: string;
   readonly #given: ColumnType | undefined;
   readonly #decimal: Decimal;
+  /** What is wrong with the cells of rows; undefined where the first such cell is refused. */
+  readonly #unreadable: Map<number, string> | undefined;
   /** Undefined as long as all cells are missing. */
   #type: 'numeric' | 'date' | 'categorical' | undefined;
   #values: Float64Array | Int32Array = new Float64Array(64);
@@ -35,10 +37,12 @@ export class ColumnBuilder {
   #precision: Precision = PRECISIONS[0];
   readonly #codes = new Map<string, number>();
 
-  constructor(name: string, given: ColumnType | undefined, decimal: Decimal) {
+  /** @param isLenient whether cells of another type than the given one are kept as unreadable, and infinite numbers as they are */
+  constructor(name: string, given: ColumnType | undefined, decimal: Decimal, isLenient: boolean) {
     this.name = name;
     this.#given = given;
     this.#decimal = decimal;
+    this.#unreadable = isLenient && (given === 'numeric' || given === 'date') ? new Map() : undefined;
     if (given === 'categorical') this.#values = new Int32Array(64);
     if (given !== 'ignore') this.#type = given;
   }
@@ -58,8 +62,7 @@ export class ColumnBuilder {
       const taken = this.#type === 'date' ? this.#takeDate(cell, at) : this.#takeNumber(cell, at);
       if (taken !== false) return taken;
       if (this.#type === undefined && this.#takeDate(cell, at) !== false) return undefined;
-      if (this.#given)
-        return `expected a ${this.#given === 'date' ? 'date in ISO 8601' : 'number'} but received ${shown(cell)}`;
+      if (this.#given) return this.#refuse(cell, at);
       if (this.#isInexact) return `expected a number, as before, but received ${shown(cell)}; ${SAY}`;
       this.#becomeCategorical(at);
     }
@@ -83,8 +86,9 @@ export class ColumnBuilder {
       }
     }
     if (types.isFloat64Array(values)) {
-      if (this.#type === 'date') return { name, type: 'date', values, precision: this.#precision };
-      return { name, type: 'numeric', values };
+      const odd = this.#unreadable?.size ? { unreadable: this.#unreadable } : {};
+      if (this.#type === 'date') return { name, type: 'date', values, precision: this.#precision, ...odd };
+      return { name, type: 'numeric', values, ...odd };
     }
     const categories = [...this.#codes.keys()];
     return { name, type: 'categorical', values, categories, isGiven: this.#given !== undefined };
@@ -94,12 +98,19 @@ export class ColumnBuilder {
   #takeNumber(cell: string | number | bigint | boolean | Date, at: number): string | undefined | false {
     const value = this.#number(cell);
     if (value === undefined) return false;
-    if (!Number.isFinite(value)) {
+    if (!Number.isFinite(value) && !this.#unreadable) {
       return `expected a finite number but received ${cell}; leave the row out, or add the text to \`missing\``;
     }
     this.#type = 'numeric';
     this.#values[at] = value;
     return undefined;
+  }
+
+  /** Returns what is wrong with a cell of another type than the given one, unless it is kept as unreadable. */
+  #refuse(cell: string | number | bigint | boolean | Date, at: number): string | undefined {
+    const trouble = `expected a ${this.#given === 'date' ? 'date in ISO 8601' : 'number'} but received ${shown(cell)}`;
+    this.#values[at] = Number.NaN;
+    return this.#unreadable ? void this.#unreadable.set(at, trouble) : trouble;
   }
 
   #takeDate(cell: string | number | bigint | boolean | Date, at: number): undefined | false {

@@ -3,6 +3,7 @@ import { TorchvaeError } from '../../errors.ts';
 import { badData } from '../files/source.ts';
 import { TableBuilder } from './builder.ts';
 import { type ColumnType, checkColumnTypes } from './column-types.ts';
+import type { OnMissing } from './encoding.ts';
 import {
   checkGivenSchema,
   type EncodedTable,
@@ -33,7 +34,7 @@ export async function readRecords(
 ): Promise<EncodedTable & { name: string; schema: TableSchema }> {
   const { name, columns, schema, learning } = checkRecordOptions('options of fromRecords', options);
   checkIterable(records);
-  const builder = new RecordTable(name, columns, schema);
+  const builder = new RecordTable(name, columns, schema, learning.onMissing);
   for await (const record of records) builder.add(record);
   const table = builder.build();
   const found = schema ?? TableSchema.learn(table, learning);
@@ -53,16 +54,23 @@ export class RecordTable {
   readonly #name: string;
   readonly #columns: Readonly<Record<string, ColumnType>>;
   readonly #schema: TableSchema | undefined;
+  readonly #isLenient: boolean;
   /** The keys that are read, and their types; settled by the first record. */
   #keys: ReadonlySet<string> | undefined;
   #types: Readonly<Record<string, ColumnType>> = {};
   #builder: TableBuilder | undefined;
   #first = 0;
 
-  constructor(name: string, columns: Readonly<Record<string, ColumnType>>, schema: TableSchema | undefined) {
+  constructor(
+    name: string,
+    columns: Readonly<Record<string, ColumnType>>,
+    schema: TableSchema | undefined,
+    onMissing: OnMissing | undefined,
+  ) {
     this.#name = name;
     this.#columns = columns;
     this.#schema = schema;
+    this.#isLenient = schema?.isLenient(onMissing) ?? false;
   }
 
   /** Records since the last table. */
@@ -85,7 +93,11 @@ export class RecordTable {
     }
     const record = this.#flattened(given as Record<string, unknown>);
     const keys = this.#keys ?? this.#settle(record);
-    this.#builder ??= new TableBuilder(this.#name, [...keys], { types: this.#types, first: this.#first });
+    this.#builder ??= new TableBuilder(this.#name, [...keys], {
+      types: this.#types,
+      first: this.#first,
+      isLenient: this.#isLenient,
+    });
     if (!this.#schema) checkKeys(record, keys, this.#name, place);
     this.#builder.add(Array.from(keys, (key) => record[key]));
   }

@@ -30,8 +30,9 @@ export interface TableSchemaOptions {
   labelColumn?: string;
   /**
    * `refuse` (default) throws for a missing value. `impute` puts the training mean of a numeric column or the most frequent
-   * category there; a category that was not in the training rows is encoded by zeros alone. Both are counted for each row
-   * (`Dataset.cells`).
+   * category there; of a table that is read for a given schema, a category that was not in the training rows is encoded by zeros
+   * alone, a cell that its column cannot have (`abc` among numbers) by the usual value, and an infinite number by the largest. Such cells are
+   * counted for each row (`Dataset.cells`).
    */
   onMissing?: OnMissing;
   /** Whether numeric columns get mean 0 and standard deviation 1 over the training rows; dates always do. Default true. */
@@ -207,7 +208,7 @@ export class TableSchema {
       kind: this.kindOf(() => data.every((value) => value >= 0 && value <= 1)),
       data,
       ...(label && encodeLabels(this.label!, label, table, onUnknownLabel)),
-      notes: notesOn(counts),
+      notes: notesOn(counts, table),
       ...(imputed + unseen > 0 && { cells: counts }),
     };
   }
@@ -249,6 +250,14 @@ export class TableSchema {
       ...(this.label ? [labelSummary(this.label)] : []),
       ...this.leftOut.map(({ name, reason }) => ({ column: name, became: `left out: ${reason}` })),
     ];
+  }
+
+  /**
+   * @internal Whether a bad cell of a table that is read for this schema is counted, instead of refusing the table.
+   * @param onMissing as the caller says
+   */
+  isLenient(onMissing: OnMissing | undefined): boolean {
+    return (onMissing ?? this.onMissing) === 'impute';
   }
 
   /**

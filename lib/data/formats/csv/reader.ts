@@ -5,6 +5,7 @@ import { textOf } from '../../files/text.ts';
 import { TableBuilder } from '../../tables/builder.ts';
 import { type Decimal, MISSING } from '../../tables/cells.ts';
 import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
+import type { OnMissing } from '../../tables/encoding.ts';
 import type { TableSchema } from '../../tables/schema.ts';
 import type { Table } from '../../tables/table.ts';
 import { dialectOf } from './dialect.ts';
@@ -34,16 +35,27 @@ const SAMPLE = 2 ** 16;
  * Reads a table of text, in UTF-8, compressed if its name ends with `.gz`, with quotes as RFC 4180 has them.
  *
  * @param schema for which the table is read: it says what the columns are
+ * @param onMissing as `schema.encode` takes it
  * @throws TorchvaeError ERR_IO; ERR_DATA_FORMAT for text that is not UTF-8 (with the byte offset), rows of different lengths, open
  * quotes (with the line), cells of another type than their column has to have (with row and column), no row at all; ERR_RANGE for a
  * column that the table does not have
  */
-export async function readCsv(path: string, options: CsvOptions, schema?: TableSchema): Promise<Table> {
+export async function readCsv(
+  path: string,
+  options: CsvOptions,
+  schema?: TableSchema,
+  onMissing?: OnMissing,
+): Promise<Table> {
   const given = checkCsvOptions(options);
   const missing = given.missing ?? MISSING;
   const text = textOf(path, MAX_FILE);
   try {
-    return await tableOf(path, text, { ...given, missing }, schema);
+    return await tableOf(
+      path,
+      text,
+      { ...given, missing, isLenient: schema?.isLenient(onMissing) ?? false },
+      schema,
+    );
   } finally {
     await text.return();
   }
@@ -52,7 +64,7 @@ export async function readCsv(path: string, options: CsvOptions, schema?: TableS
 async function tableOf(
   path: string,
   text: AsyncGenerator<string, void, undefined>,
-  given: ReturnType<typeof checkCsvOptions> & { missing: readonly string[] },
+  given: ReturnType<typeof checkCsvOptions> & { missing: readonly string[]; isLenient: boolean },
   schema: TableSchema | undefined,
 ): Promise<Table> {
   const { start, delimiter } = withoutSep(await startOf(text));
@@ -73,6 +85,7 @@ async function tableOf(
       builder = new TableBuilder(path, found, {
         types: schema?.typesOf(path, found, given.columns) ?? given.columns,
         decimal: dialect.decimal,
+        isLenient: given.isLenient,
         unnamed: new Set(found.filter((_, i) => dialect.header && isUnnamed(record[i]!))),
       });
       if (dialect.header) continue;

@@ -60,6 +60,7 @@ export async function openParquetStream(
       path,
       columns,
       schema: schema?.toJSON(),
+      onMissing: learning.onMissing,
     });
     if (images) {
       const advice = 'read it whole (loadDataset), or write the images as files';
@@ -97,7 +98,8 @@ export async function openParquetStream(
       open: async (request) => {
         const reader = await start(request.signal);
         try {
-          await reader.ask({ type: 'open', path, columns, schema: learned.toJSON(), version });
+          const { onMissing } = learning;
+          await reader.ask({ type: 'open', path, columns, schema: learned.toJSON(), onMissing, version });
           return parquetReading(reader, description, blocks, request, learning.onMissing);
         } catch (error) {
           await reader.close();
