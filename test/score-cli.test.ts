@@ -60,6 +60,53 @@ describe('a table', () => {
     expect(refused.stderr).toMatch(/row 1, .* add the text to --missing/);
   });
 
+  test('trains with a preset for values in [0, 1] on real numbers, without its sigmoid', async () => {
+    await succeed(
+      'train',
+      '--preset',
+      'mlp-128',
+      '--data',
+      'meters.csv',
+      '--epochs',
+      '1',
+      '--out',
+      'squares',
+    );
+    const { stdout } = await succeed('inspect', 'squares');
+    expect(stdout).toMatch(/likelihood +squared-error; link identity/);
+  });
+
+  test('has its codes in a file that is what its name says', async () => {
+    await succeed('encode', 'run', '--data', 'meters.csv', '--out', 'codes.csv');
+    await succeed('encode', 'run', '--data', 'meters.csv', '--out', 'codes.safetensors');
+    const { tensors } = decodeSafetensors(readFileSync(at('codes.safetensors')), 'codes');
+    const [names, ...written] = lines(readFileSync(at('codes.csv'), 'utf8'));
+    expect(names).toEqual(['mean1', 'mean2', 'logVariance1', 'logVariance2']);
+    const means = written.flatMap((line) => line.slice(0, 2).map(Number));
+    expect(means).toEqual([...(tensors.get('mean')!.data as Float32Array)]);
+    for (const args of [
+      ['encode', 'run', '--out', 'codes.npy'],
+      ['score', 'run', '--out', 'scores.json'],
+      ['sample', 'run', '--out', 'rows.parquet'],
+    ]) {
+      const { code, stderr } = await torchvae(args, { cwd: folder });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /Expected a name that ends with .* for --out but received \w+\.\w+ \[ERR_RANGE\]/,
+      );
+    }
+    const { stdout } = await succeed('sample', 'run', '--count', '2', '--out', '-');
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => Object.keys(JSON.parse(line))),
+    ).toEqual([
+      ['load', 'day'],
+      ['load', 'day'],
+    ]);
+  });
+
   test('has a line for each row, whose state says what its score is worth', async () => {
     const odd = [...rows.slice(0, 5)];
     odd[1] = 'm-1,-1e30,week';
