@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Dataset, type LoadOptions, loadDataset, TableSchema } from '../lib/data/index.ts';
+import { Dataset, type LoadOptions, loadDataset, TableSchema } from '../lib/data/index.ts';
 import { refusal } from './refusal.ts';
 
 let folder: string;
@@ -150,6 +150,47 @@ describe('the decimal mark', () => {
     expect(await later('a;b\n950;1\n1.250,5;2\n', 'a;b\n1.250;1\n')).toBe(1250);
     expect(await later('a;b\n0.5;1\n12.75;2\n', 'a;b\n1.25;1\n')).toBe(1.25);
     expect(await later('a;b\n0.5;1\n12.75;2\n', 'a;b\n1,5;1\n')).toBe(1.5);
+  });
+});
+
+describe('missing values', () => {
+  const cells = Array.from({ length: 40 }, (_, i) => i / 2);
+  const asLines = (odd: unknown) =>
+    cells.map((a, i) => JSON.stringify({ a: i === 7 ? odd : a, b: i })).join('\n');
+
+  test.each(['NaN', 'n/a', '', ' - '])('are written %j in JSON lines and records too', async (odd) => {
+    const told = await refusal('ERR_DATA_FORMAT', () => load('m.jsonl', asLines(odd)));
+    expect(told).toMatch(/row 8, column "a": expected a value but it is missing/);
+    expect(typesOf(await load('m.jsonl', asLines(odd), { onMissing: 'impute' }))[0]).toBe('a numeric');
+    const records = cells.map((a, i) => ({ a: i === 7 ? odd : a }));
+    const data = await Dataset.fromRecords(records, { onMissing: 'impute' });
+    expect(data.cells?.imputed[7]).toBe(1);
+  });
+
+  test('can be named for every table, numbers in whatever form', async () => {
+    const given = { missing: ['-999', 'broken'], onMissing: 'impute' } as const;
+    for (const odd of [-999, '-999.0', 'broken']) {
+      const table = `a,b\n${cells.map((a, i) => `${i === 7 ? odd : a},${i}`).join('\n')}\n`;
+      for (const data of [
+        await load('n.jsonl', asLines(odd), given),
+        await load('n.csv', table, given),
+        await Dataset.fromRecords(JSON.parse(`[${asLines(odd).replaceAll('\n', ',')}]`), given),
+      ]) {
+        expect(schemaOf(data).describe()[0]!.became).toBe('number, 0 to 19.5, 1 decimal');
+        expect(Array.from(data.cells!.imputed).indexOf(1)).toBe(7);
+      }
+    }
+    expect(await refusal('ERR_TYPE', () => load('n.jsonl', '{"a":1}', { missing: 'x' } as never))).toMatch(
+      /an array of strings for missing/,
+    );
+  });
+
+  test('an object in a cell is an error that says what to do', async () => {
+    const content = `${JSON.stringify({ a: 1, geo: { lat: 2 } })}\n`;
+    expect(await refusal('ERR_DATA_FORMAT', () => load('o.jsonl', content))).toMatch(
+      /row 1, column "geo": .* object; .*columns: { "geo": 'ignore' }/,
+    );
+    expect(typesOf(await load('o.jsonl', content, { columns: { geo: 'ignore' } }))).toEqual(['a numeric']);
   });
 });
 

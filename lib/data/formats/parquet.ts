@@ -15,7 +15,7 @@ export const parquet: Format<ParquetOptions & TableRowsOptions & ImageFolderOpti
   name: 'Parquet file',
   extensions: ['.parquet'],
   detect: (found) => beginsWith(found, Buffer.from('PAR1')),
-  options: ['columns', ...TABLE_ROWS_OPTIONS, ...IMAGE_OPTIONS],
+  options: ['columns', 'missing', ...TABLE_ROWS_OPTIONS, ...IMAGE_OPTIONS],
   read: async (path, options) => {
     const found = await readParquet(path, only(options, PARQUET_OPTIONS), tableSchema(options));
     if ('table' in found) return tableRows(found.table, only(options, TABLE_ROWS_OPTIONS));

@@ -2,6 +2,7 @@ import { badData } from '../files/source.ts';
 import type { Decimal } from './cells.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import type { ColumnType } from './column-types.ts';
+import { MissingValues } from './missing.ts';
 import { noColumn, placeOf, type Table } from './table.ts';
 
 /** More cells than 4 GiB of numbers hold. */
@@ -19,6 +20,8 @@ export interface BuilderOptions {
   unnamed?: ReadonlySet<string>;
   /** Whether a cell that its column cannot have is kept as unreadable, and an infinite number as it is, where types are given. Default no. */
   isLenient?: boolean;
+  /** Texts that stand for a missing value. Default {@link MISSING}. */
+  missing?: readonly string[] | undefined;
 }
 
 /**
@@ -35,6 +38,7 @@ export class TableBuilder {
   /** @throws TorchvaeError ERR_DATA_FORMAT for names that come twice, ERR_RANGE for types of columns that the table does not have */
   constructor(name: string, names: readonly string[], options: BuilderOptions = {}) {
     const { types = {}, first = 0, decimal = '.', unnamed = new Set(), isLenient = false } = options;
+    const cells = { decimal, isLenient, missing: new MissingValues(options.missing) };
     const known = new Set<string>();
     for (const column of names) {
       if (known.has(column))
@@ -51,7 +55,7 @@ export class TableBuilder {
     this.#unnamed = unnamed;
     this.#columns = names.map((column) => {
       const type = Object.hasOwn(types, column) ? types[column] : undefined;
-      return new ColumnBuilder(column, type, decimal, isLenient);
+      return new ColumnBuilder(column, type, cells);
     });
   }
 

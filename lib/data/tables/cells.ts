@@ -1,35 +1,8 @@
-import { types } from 'node:util';
-
 /** What one cell of a table may hold; null, undefined, NaN and invalid dates are missing values. */
 export type Cell = string | number | bigint | boolean | Date | null | undefined;
 
 /** The character between the whole and the fractional part of a number. */
 export type Decimal = '.' | ',';
-
-/** The texts that stand for a missing value, unless others are given. */
-export const MISSING: readonly string[] = [
-  '',
-  ...[
-    'NA',
-    'N/A',
-    'n/a',
-    'n.a.',
-    'N.A.',
-    '#N/A',
-    '#N/A N/A',
-    '#NA',
-    '<NA>',
-    'NaN',
-    'nan',
-    '-nan',
-    '-NaN',
-    'NaT',
-  ],
-  ...['null', 'NULL', 'Null', '(null)', '\\N', 'None', '-', '--', '.', '?'],
-  // Of Excel, and of Microsoft's C.
-  ...['#DIV/0!', '#VALUE!', '#REF!', '#NAME?', '#NUM!', '#NULL!'],
-  ...['1.#IND', '-1.#IND', '1.#QNAN', '-1.#QNAN'],
-];
 
 /** `1`, `-1.5`, `.5`, `1e-3`, and thousands in groups: `1,250.5`. */
 const NUMBERS: Readonly<Record<Decimal, RegExp>> = {
@@ -84,13 +57,6 @@ export function categoryName(cell: string | number | bigint | boolean, decimal?:
   const trimmed = cell.normalize('NFC').replace(INVISIBLE, '').trim().replace(/\s+/g, ' ');
   const value = isCode(trimmed) || isLong(trimmed) ? undefined : numberIn(trimmed, decimal);
   return value === undefined || !Number.isFinite(value) ? trimmed : String(value);
-}
-
-/** Whether the cell holds no value. */
-export function isMissing(cell: unknown): cell is null | undefined {
-  if (cell === null || cell === undefined) return true;
-  if (typeof cell === 'number') return Number.isNaN(cell);
-  return types.isDate(cell) && Number.isNaN(cell.getTime());
 }
 
 /** The units of which the dates of a column are multiples, from coarse to fine. */

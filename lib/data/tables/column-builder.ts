@@ -4,7 +4,6 @@ import {
   type Decimal,
   isCode,
   isLong,
-  isMissing,
   numberIn,
   PRECISIONS,
   type Precision,
@@ -14,6 +13,8 @@ import {
   timeText,
 } from './cells.ts';
 import { type ColumnType, isPandasIndex } from './column-types.ts';
+import { option } from './learning.ts';
+import type { MissingValues } from './missing.ts';
 import { AS_ASKED, type Column, type LeftOut } from './table.ts';
 
 /** More different words are no categories, and would fill the memory. */
@@ -21,11 +22,20 @@ const MAX_WORDS = 2 ** 20;
 
 const SAY = 'say in `columns` which type the column has';
 
+/** How cells are read. */
+export interface CellOptions {
+  readonly decimal: Decimal;
+  readonly missing: MissingValues;
+  /** Whether cells of another type than the given one are kept as unreadable, and infinite numbers as they are. */
+  readonly isLenient: boolean;
+}
+
 /** Takes the cells of one column, and finds out what they are. */
 export class ColumnBuilder {
   readonly name: string;
   readonly #given: ColumnType | undefined;
   readonly #decimal: Decimal;
+  readonly #missing: MissingValues;
   /** What is wrong with the cells of rows; undefined where the first such cell is refused. */
   readonly #unreadable: Map<number, string> | undefined;
   /** Undefined as long as all cells are missing. */
@@ -37,11 +47,11 @@ export class ColumnBuilder {
   #precision: Precision = PRECISIONS[0];
   readonly #codes = new Map<string, number>();
 
-  /** @param isLenient whether cells of another type than the given one are kept as unreadable, and infinite numbers as they are */
-  constructor(name: string, given: ColumnType | undefined, decimal: Decimal, isLenient: boolean) {
+  constructor(name: string, given: ColumnType | undefined, { decimal, isLenient, missing }: CellOptions) {
     this.name = name;
     this.#given = given;
     this.#decimal = decimal;
+    this.#missing = missing;
     this.#unreadable = isLenient && (given === 'numeric' || given === 'date') ? new Map() : undefined;
     if (given === 'categorical') this.#values = new Int32Array(64);
     if (given !== 'ignore') this.#type = given;
@@ -52,12 +62,12 @@ export class ColumnBuilder {
     if (this.#given === 'ignore') return undefined;
     if (this.#length === this.#values.length) this.#grow();
     const at = this.#length++;
-    if (isMissing(cell)) {
+    if (this.#missing.has(cell)) {
       this.#values[at] = this.#type === 'categorical' ? -1 : Number.NaN;
       return undefined;
     }
     if (!isCell(cell))
-      return `expected a number, a text, a truth value, a date or null but received ${typeof cell}`;
+      return `expected a number, a text, a truth value, a date or null but received ${typeof cell}; give its values keys of the row, or ignore the column (${option(this.name, 'ignore')})`;
     if (this.#type !== 'categorical') {
       const taken = this.#type === 'date' ? this.#takeDate(cell, at) : this.#takeNumber(cell, at);
       if (taken !== false) return taken;

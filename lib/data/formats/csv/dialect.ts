@@ -1,5 +1,6 @@
 import { parse } from 'csv-parse/sync';
-import { type Decimal, MISSING, numberIn, timeIn } from '../../tables/cells.ts';
+import { type Decimal, numberIn, timeIn } from '../../tables/cells.ts';
+import { MISSING } from '../../tables/missing.ts';
 import { LINE_ENDS, spacedRowTaker } from './rows.ts';
 
 /** How a table of text is written. */

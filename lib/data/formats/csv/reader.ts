@@ -3,9 +3,10 @@ import { TorchvaeError } from '../../../errors.ts';
 import { badData } from '../../files/source.ts';
 import { textOf } from '../../files/text.ts';
 import { TableBuilder } from '../../tables/builder.ts';
-import { type Decimal, MISSING } from '../../tables/cells.ts';
+import type { Decimal } from '../../tables/cells.ts';
 import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
 import type { OnMissing } from '../../tables/encoding.ts';
+import { checkMissing } from '../../tables/missing.ts';
 import type { TableSchema } from '../../tables/schema.ts';
 import type { Table } from '../../tables/table.ts';
 import { dialectOf } from './dialect.ts';
@@ -47,15 +48,9 @@ export async function readCsv(
   onMissing?: OnMissing,
 ): Promise<Table> {
   const given = checkCsvOptions(options);
-  const missing = given.missing ?? MISSING;
   const text = textOf(path, MAX_FILE);
   try {
-    return await tableOf(
-      path,
-      text,
-      { ...given, missing, isLenient: schema?.isLenient(onMissing) ?? false },
-      schema,
-    );
+    return await tableOf(path, text, { ...given, isLenient: schema?.isLenient(onMissing) ?? false }, schema);
   } finally {
     await text.return();
   }
@@ -64,11 +59,10 @@ export async function readCsv(
 async function tableOf(
   path: string,
   text: AsyncGenerator<string, void, undefined>,
-  given: ReturnType<typeof checkCsvOptions> & { missing: readonly string[]; isLenient: boolean },
+  given: ReturnType<typeof checkCsvOptions> & { isLenient: boolean },
   schema: TableSchema | undefined,
 ): Promise<Table> {
   const { start, delimiter } = withoutSep(await startOf(text));
-  const missing = new Set(given.missing);
   const names = schema?.fields.map(({ name }) => name);
   const dialect = dialectOf(wholeLines(start), {
     ...given,
@@ -86,11 +80,12 @@ async function tableOf(
         types: schema?.typesOf(path, found, given.columns) ?? given.columns,
         decimal: dialect.decimal,
         isLenient: given.isLenient,
+        missing: given.missing,
         unnamed: new Set(found.filter((_, i) => dialect.header && isUnnamed(record[i]!))),
       });
       if (dialect.header) continue;
     }
-    builder.add(record.map((cell) => (missing.has(cell.trim()) ? null : cell)));
+    builder.add(record);
   }
   if (!builder) throw badData(path, 'expected a line with the names of the columns but the file is empty');
   return { ...builder.build(), decimal: dialect.decimal };
@@ -108,7 +103,7 @@ function checkCsvOptions(options: CsvOptions) {
   }
   if (decimal !== undefined) checkOneOf('decimal', decimal, ['.', ',']);
   if (header !== undefined) checkBoolean('header', header);
-  if (missing !== undefined) checkTexts('missing', missing);
+  checkMissing(missing);
   return { delimiter, decimal, header, missing, columns: checkColumnTypes(columns) };
 }
 
@@ -144,9 +139,4 @@ function wholeLines(start: string): string {
   if (start.length < SAMPLE) return start;
   const end = Math.max(start.lastIndexOf('\n', SAMPLE), start.lastIndexOf('\r', SAMPLE));
   return end < 0 ? start.slice(0, SAMPLE) : start.slice(0, end + 1);
-}
-
-function checkTexts(name: string, value: readonly string[]): void {
-  if (Array.isArray(value) && value.every((text) => typeof text === 'string')) return;
-  throw new TorchvaeError('ERR_TYPE', expected('an array of strings', name, value));
 }

@@ -17,6 +17,7 @@ export type ParquetRequest =
       path: string;
       columns: ColumnTypes;
       schema?: TableSchemaJson | undefined;
+      missing?: readonly string[] | undefined;
       onMissing?: OnMissing | undefined;
       version?: FileVersion | undefined;
     }
@@ -79,7 +80,7 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       const given = request.schema && TableSchema.fromJSON(request.schema);
       parquet = await ParquetFile.open(file);
       const images = given ? undefined : imagesIn(parquet, request.columns);
-      const wanted = images ? [] : await parquet.settle(request.columns, given, request.onMissing);
+      const wanted = images ? [] : await parquet.settle(request.columns, request, given);
       return {
         groupRows: [...parquet.groupRows],
         wanted,

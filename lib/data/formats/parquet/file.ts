@@ -38,6 +38,7 @@ interface Layout {
   readonly widths: ReadonlyMap<string, number>;
   /** Whether bad cells are counted, instead of refusing the file. */
   readonly isLenient: boolean;
+  readonly missing?: readonly string[] | undefined;
 }
 
 /** A Parquet file whose footer was read. The parser trusts the file, so use this in a separate process only. */
@@ -88,12 +89,16 @@ export class ParquetFile {
    * Settles what the columns of tables are. The first row says how long vectors are.
    *
    * @param given the types of columns
+   * @param cells the texts that stand for a missing value, and what missing values do
    * @param schema for which the rows are read: it says what the columns are
-   * @param onMissing as its `encode` takes it
    * @returns the names of the columns that are read
    * @throws TorchvaeError ERR_RANGE for a column that the file does not have, ERR_DATA_FORMAT for one that is nested
    */
-  async settle(given: ColumnTypes, schema?: TableSchema, onMissing?: OnMissing): Promise<string[]> {
+  async settle(
+    given: ColumnTypes,
+    { missing, onMissing }: { missing?: readonly string[] | undefined; onMissing?: OnMissing | undefined },
+    schema?: TableSchema,
+  ): Promise<string[]> {
     const isIgnored = (name: string) => Object.hasOwn(given, name) && given[name] === 'ignore';
     const vectors = this.columnNames.filter(
       (name) => this.#shapes.get(name) === 'vector' && !isIgnored(name),
@@ -111,14 +116,21 @@ export class ParquetFile {
     const wanted = names.filter((name) => !Object.hasOwn(types, name) || types[name] !== 'ignore');
     const nested = wanted.find((name) => ['image', 'nested'].includes(this.#shapes.get(name) ?? 'value'));
     if (nested !== undefined) throw nestedColumn(this.#file.path, nested);
-    this.#layout = { names, types, places, widths, isLenient: schema?.isLenient(onMissing) ?? false };
+    this.#layout = {
+      names,
+      types,
+      places,
+      widths,
+      isLenient: schema?.isLenient(onMissing) ?? false,
+      missing,
+    };
     return wanted;
   }
 
   /** Collects rows of this file from row `first` on. */
   builder(first = 0): TableBuilder {
-    const { names, types, isLenient } = this.#layout;
-    return new TableBuilder(this.#file.path, names, { types, first, isLenient });
+    const { names, types, isLenient, missing } = this.#layout;
+    return new TableBuilder(this.#file.path, names, { types, first, isLenient, missing });
   }
 
   /** The place of a row group's first row. */
