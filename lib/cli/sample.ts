@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { checkInteger, checkOneOf } from '../check.ts';
+import { counted } from '../counted.ts';
 import type { TableSchema } from '../data/index.ts';
 import { derivedSeed, Random } from '../data/random.ts';
 import { widthOf } from '../data/tables/fields.ts';
@@ -86,7 +87,7 @@ async function sample(run: string, options: Flags): Promise<void> {
   const extension = out === '-' ? '' : extname(out).toLowerCase() || known[0]!;
   if (extension === '.png' || extension === '.svg') await putSamples(vae, samples, { ...options, out });
   else await putText(out, textOf(vae, samples, labels, extension));
-  process.stderr.write(`Wrote ${options.count} samples${out === '-' ? '' : ` to ${out}`}\n`);
+  process.stderr.write(`Wrote ${counted(options.count, 'sample')}${out === '-' ? '' : ` to ${out}`}\n`);
 }
 
 /** Of the files that draws can be written to; the usual one is first. */
