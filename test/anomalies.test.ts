@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Dataset, loadDataset, loadSplit, StreamedDataset, streamDataset, VAE } from '../lib/index.ts';
+import {
+  Dataset,
+  loadDataset,
+  loadSplit,
+  StreamedDataset,
+  streamDataset,
+  type TableSchema,
+  VAE,
+} from '../lib/index.ts';
 import { refusal } from './refusal.ts';
 import { npy } from './support/npy.ts';
 
@@ -73,6 +81,51 @@ describe('a row that is far from all others', () => {
     const { reconstruction, kl } = await vae.lossesPerExample(odd);
     const sums = reconstruction.map((term, i) => term + kl[i]!);
     expect(sums[7]).toBe(Math.max(...sums));
+  });
+
+  test.each([
+    ['inf', 'infinite'],
+    ['-1e400', 'infinite'],
+    ['1e42', 'infinite'],
+    ['broken', 'unseen'],
+    ['5%', 'unseen'],
+    ['2026-01-01', 'unseen'],
+  ])('fails alone where its cell cannot be read: %s', async (cell, state) => {
+    const rows = readings(40);
+    const data = await loadDataset(file('normal.csv', [header, ...rows]));
+    using vae = await trained(data, 3);
+    const before = await vae.score(data);
+    await vae.fitThreshold(data, { falseAlarmRate: 0.1 });
+    rows[7] = `${cell},${rows[7]!.split(',').slice(1).join(',')}`;
+    const path = file('odd.csv', [header, ...rows]);
+    const { schema } = vae;
+    await refusal('ERR_DATA_FORMAT', () => loadDataset(path, { schema }));
+    const odd = await loadDataset(path, { schema, onMissing: 'impute' });
+    const records = rows.map((line) => {
+      const [pressure, flow, pump] = line.split(',');
+      return { pressure: Number(pressure) || pressure, flow: Number(flow), pump };
+    });
+    const ofRecords = await Dataset.fromRecords(records, {
+      schema: schema as TableSchema,
+      onMissing: 'impute',
+    });
+    const streamed = StreamedDataset.from(() => records, {
+      schema: schema as TableSchema,
+      onMissing: 'impute',
+    });
+    for (const given of [odd, ofRecords, await streamed]) {
+      const { scores, anomalous, states } = await vae.detect(given);
+      expect([scores[7], anomalous[7], states[7]]).toEqual([Infinity, true, state]);
+      const others = (values: ArrayLike<number>) => Array.from(values).filter((_, i) => i !== 7);
+      expect(others(scores)).toEqual(others(before));
+    }
+    expect(odd.notes.join()).toMatch(
+      state === 'unseen'
+        ? /^1 cell could not be read, such as row 8, column "pressure": expected a number/
+        : /^$/,
+    );
+    const [later] = odd.split({ fractions: [0.5, 0.5], chronological: true });
+    expect(later!.cells?.unseen[7] ?? 0).toBe(state === 'unseen' ? 1 : 0);
   });
 
   test('scores +Infinity where its density cannot be computed', async () => {

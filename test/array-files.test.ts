@@ -189,6 +189,33 @@ describe('.npz', () => {
     expect(named.length).toBe(1);
   });
 
+  test.each([
+    ['X_train', 'y_train', 'X_test'],
+    ['train_images', 'train_labels', 'test_images'],
+    ['train_x', 'train_y', 'test_x'],
+  ])('%s goes with %s and %s', async (train, labels, held) => {
+    const path = file(
+      'named.npz',
+      zipSync({ [`${held}.npy`]: test1, [`${labels}.npy`]: y, [`${train}.npy`]: x }),
+    );
+    expect([...(await loadDataset(path)).labels!]).toEqual([0, 2, 1]);
+    expect(await hasTestSet(path)).toBe(true);
+    expect((await loadDataset(path, { split: 'test' })).length).toBe(1);
+  });
+
+  test('an array y that has no classes is left out with a note, and refused where it is named', async () => {
+    const measures = npy('<f4', [3], bytesOf(Float32Array.of(0.5, -1, 2)));
+    const path = file('measures.npz', zipSync({ 'x.npy': x, 'y.npy': measures }));
+    const data = await loadDataset(path);
+    expect([data.labels, ...data.notes]).toEqual([
+      undefined,
+      'array y was left out: labels are whole numbers from 0',
+    ]);
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path, { labelMember: 'y' }))).toMatch(
+      /whole numbers from 0 as labels/,
+    );
+  });
+
   test('dSprites has its images beside arrays of other things', async () => {
     const bits = npy('|u1', [2, 2, 2], Uint8Array.of(0, 1, 1, 0, 0, 0, 1, 1));
     const path = file('dsprites.npz', zipSync({ 'metadata.npy': test1, 'imgs.npy': bits }));

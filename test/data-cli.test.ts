@@ -89,6 +89,7 @@ describe('train --data', () => {
     const flags = ['--label-column', 'kind', '--holdout', '0.2', ...gaussian];
     const { code, stderr, out } = await train(at('t.csv'), ...flags);
     expect(stderr).toMatch(/t\.csv: 40 examples of 3, real, float32, 3 classes/);
+    expect(stderr).toMatch(/\nColumns\n {2}a {5}number, .*\n {2}b {5}category, x, y\n {2}kind {2}label, /);
     expect(code).toBe(0);
     expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).data).toMatchObject({
       labelColumn: 'kind',

@@ -37,6 +37,8 @@ describe('splits', () => {
     ['training', 'dev'],
     ['TRAIN', 'TEST'],
     ['train', 'testing'],
+    ['train_images', 'test_images'],
+    ['train2017', 'val2017'],
   ])('%s and %s are never classes', async (train, held) => {
     const path = folder({ [`${train}/a/1.png`]: image(10), [`${held}/a/1.png`]: image(20) });
     expect(await hasTestSet(path)).toBe(true);
@@ -44,6 +46,15 @@ describe('splits', () => {
     expect([data.length, data.classes, data.data[0]]).toEqual([1, ['a'], 10]);
     expect(await first(path, { split: 'test' })).toBe(20);
     expect((await streamDataset(path, { split: 'test' })).classes).toEqual(['a']);
+  });
+
+  test('a folder train alone is no class, and beside other classes it is one', async () => {
+    const alone = folder({ 'train/a/1.png': image(10), 'train/b/1.png': image(20) });
+    expect(await hasTestSet(alone)).toBe(false);
+    expect((await loadDataset(alone)).classes).toEqual(['a', 'b']);
+    expect((await loadDataset(alone, { split: 'test' })).classes).toEqual(['a', 'b']);
+    const vehicles = folder({ 'bus/1.png': image(10), 'train/1.png': image(20) });
+    expect((await loadDataset(vehicles)).classes).toEqual(['bus', 'train']);
   });
 
   test('the test set is that of its name, beside a validation set and masks', async () => {

@@ -46,6 +46,67 @@ describe('a table', () => {
     await succeed('threshold', 'run', '--data', 'meters.csv', '--false-alarm-rate', '0.02');
   });
 
+  test('with a cell that cannot be read still has a line for each row, and the cell is named', async () => {
+    const odd = ['inf,week', 'abc,week', '10.5,end', '11 kW,end'];
+    writeFileSync(at('unread.csv'), `load,day\n${odd.join('\n')}\n`);
+    const { stdout, stderr } = await succeed('score', 'run', '--data', 'unread.csv', '--out', '-');
+    expect(
+      lines(stdout)
+        .map(([, , anomalous, state]) => `${anomalous} ${state}`)
+        .slice(1),
+    ).toEqual(['true infinite', 'true unseen', 'false scored', 'true unseen']);
+    expect(stderr).toMatch(/2 cells could not be read, such as row 2, column "load": .*"abc"/);
+    const refused = await torchvae(['encode', 'run', '--data', 'unread.csv'], { cwd: folder });
+    expect(refused.stderr).toMatch(/row 1, .* add the text to --missing/);
+  });
+
+  test('trains with a preset for values in [0, 1] on real numbers, without its sigmoid', async () => {
+    await succeed(
+      'train',
+      '--preset',
+      'mlp-128',
+      '--data',
+      'meters.csv',
+      '--epochs',
+      '1',
+      '--out',
+      'squares',
+    );
+    const { stdout } = await succeed('inspect', 'squares');
+    expect(stdout).toMatch(/likelihood +squared-error; link identity/);
+  });
+
+  test('has its codes in a file that is what its name says', async () => {
+    await succeed('encode', 'run', '--data', 'meters.csv', '--out', 'codes.csv');
+    await succeed('encode', 'run', '--data', 'meters.csv', '--out', 'codes.safetensors');
+    const { tensors } = decodeSafetensors(readFileSync(at('codes.safetensors')), 'codes');
+    const [names, ...written] = lines(readFileSync(at('codes.csv'), 'utf8'));
+    expect(names).toEqual(['mean1', 'mean2', 'logVariance1', 'logVariance2']);
+    const means = written.flatMap((line) => line.slice(0, 2).map(Number));
+    expect(means).toEqual([...(tensors.get('mean')!.data as Float32Array)]);
+    for (const args of [
+      ['encode', 'run', '--out', 'codes.npy'],
+      ['score', 'run', '--out', 'scores.json'],
+      ['sample', 'run', '--out', 'rows.parquet'],
+    ]) {
+      const { code, stderr } = await torchvae(args, { cwd: folder });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /Expected a name that ends with .* for --out but received \w+\.\w+ \[ERR_RANGE\]/,
+      );
+    }
+    const { stdout } = await succeed('sample', 'run', '--count', '2', '--out', '-');
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => Object.keys(JSON.parse(line))),
+    ).toEqual([
+      ['load', 'day'],
+      ['load', 'day'],
+    ]);
+  });
+
   test('has a line for each row, whose state says what its score is worth', async () => {
     const odd = [...rows.slice(0, 5)];
     odd[1] = 'm-1,-1e30,week';

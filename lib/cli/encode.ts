@@ -1,9 +1,12 @@
 import { type Command, Option } from 'commander';
 import { counted } from '../counted.ts';
 import { writeFileAtomic } from '../files.ts';
+import type { Tensor } from '../model/input.ts';
 import { encodeSafetensors } from '../model/safetensors.ts';
 import { VAE } from '../vae.ts';
+import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
+import { checkOutput } from './outputs.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { openWhole } from './run-data.ts';
 
@@ -11,20 +14,21 @@ import { openWhole } from './run-data.ts';
 export function register(program: Command): void {
   const command = program
     .command('encode')
-    .description('Write mean and logVariance of q(z|x) for every example, as a safetensors file.');
+    .description('Write mean and logVariance of q(z|x) for every example, as a safetensors file or CSV.');
   addShownOptions(command)
     .addOption(
       new Option('--split <name>', 'split to encode, of sets that have both')
         .choices(['train', 'test'])
         .default('test'),
     )
-    .option('--out <file>', 'file to write', 'codes.safetensors')
+    .option('--out <file>', 'file to write: .safetensors or .csv', 'codes.safetensors')
     .addHelpText(
       'after',
       `
-Example, and how Python reads what it wrote:
+Examples, and how Python reads what the first wrote:
   torchvae encode runs/digits --data mnist --split train --out codes.safetensors
-  python -c "from safetensors.numpy import load_file; print(load_file('codes.safetensors')['mean'].shape)"`,
+  python -c "from safetensors.numpy import load_file; print(load_file('codes.safetensors')['mean'].shape)"
+  torchvae encode runs/people --data people.csv --out codes.csv`,
     )
     .action(encode);
 }
@@ -33,6 +37,7 @@ async function encode(
   run: string,
   options: ShownOptions & { split: 'train' | 'test'; out: string },
 ): Promise<void> {
+  checkOutput(options.out, ['.safetensors', '.csv']);
   using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
   const data = await openWhole(run, options, options.split, vae.schema);
   const { mean, logVariance } = await vae.encode(data);
@@ -40,6 +45,23 @@ async function encode(
     ['mean', { dtype: 'F32', ...mean }],
     ['logVariance', { dtype: 'F32', ...logVariance }],
   ] as const);
-  await writeFileAtomic(options.out, encodeSafetensors(tensors));
+  const isCsv = /\.csv$/i.test(options.out);
+  await writeFileAtomic(options.out, isCsv ? codesInLines(tensors) : encodeSafetensors(tensors));
   process.stderr.write(`Wrote codes of ${counted(data.length, 'example')} to ${options.out}\n`);
+}
+
+/** CSV: a line of names, `mean1` and so on, then a line for each example. */
+function codesInLines(tensors: ReadonlyMap<string, Tensor>): string {
+  const columns = [...tensors].map(([name, { data, shape }]) => ({
+    name,
+    data,
+    size: data.length / shape[0]!,
+  }));
+  const names = columns.flatMap(({ name, size }) =>
+    Array.from({ length: size }, (_, i) => `${name}${i + 1}`),
+  );
+  const rows = Array.from({ length: columns[0]!.data.length / columns[0]!.size }, (_, row) =>
+    columns.flatMap(({ data, size }) => [...data.subarray(row * size, (row + 1) * size)]),
+  );
+  return `${[names, ...rows].map(csvLine).join('\n')}\n`;
 }

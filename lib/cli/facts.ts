@@ -40,6 +40,18 @@ export function schemaFacts(schema: DataSchema | undefined): Record<string, unkn
   return Object.fromEntries(schema.describe().map(({ column, became }) => [column, became]));
 }
 
+/** Columns that are listed when training begins. */
+const SHOWN_COLUMNS = 40;
+
+/** Each column and what it became, so that a wrong guess is seen before its model is used. */
+export function columnLines(schema: DataSchema | undefined): string {
+  if (schema?.type !== 'table') return '';
+  const columns = Object.entries(schemaFacts(schema));
+  const more = columns.length - SHOWN_COLUMNS;
+  const lines = factLines({ Columns: Object.fromEntries(columns.slice(0, SHOWN_COLUMNS)) });
+  return `${lines}\n${more > 0 ? `  ... and ${more} more, which torchvae inspect lists\n` : ''}`;
+}
+
 /** The anomaly threshold, and how it was set. */
 export function thresholdFacts(threshold: AnomalyThreshold | undefined): Record<string, unknown> {
   if (!threshold) return {};

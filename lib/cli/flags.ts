@@ -40,6 +40,7 @@ export function inFlags(message: string, command: Command): string {
       const flag = flagOf(name);
       return flag === name ? whole : `${flag} ${text ?? number}`;
     })
+    .replaceAll(/`(\w+)`/g, (whole, name) => (flagOf(name) === name ? whole : flagOf(name)))
     .replaceAll(/(?<=\boption )(\w+) of (?:loadDataset|loadSplit|streamDataset)\b/g, (_, name) =>
       flagOf(name),
     )

@@ -10,6 +10,7 @@ import { encodePng, type Picture } from '../report/png.ts';
 import { terminalPicture } from '../report/terminal.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { BEST_HELP, DATA_HELP, type DataOptions, SIZE_HELP } from './options.ts';
+import { checkOutput } from './outputs.ts';
 import { integer } from './parsers.ts';
 import { addReadingOptions, FILE_FLAGS } from './reading.ts';
 
@@ -49,8 +50,13 @@ export function addPictureOptions(command: Command, out: string): Command {
     .option('--show', SHOW_HELP);
 }
 
-/** Writes the PNG, and shows it with --show on a terminal. */
+/**
+ * Writes the PNG, and shows it with --show on a terminal.
+ *
+ * @throws TorchvaeError ERR_RANGE for a file of another extension
+ */
 export async function putPicture(picture: Picture, { out, show }: PictureOptions): Promise<void> {
+  checkOutput(out, ['.png']);
   await writeFileAtomic(out, encodePng(picture));
   showInTerminal({ show }, (columns) => terminalPicture(picture, columns));
 }
@@ -66,8 +72,13 @@ export function showInTerminal(
   else process.stderr.write('This terminal shows no 24-bit colors; set COLORTERM=truecolor if it does\n');
 }
 
-/** Writes the chart: SVG where the file's name says so, else a PNG. */
+/**
+ * Writes the chart: SVG where the file's name says so, else a PNG.
+ *
+ * @throws TorchvaeError ERR_RANGE for a file of another extension
+ */
 export async function putChart(svg: string, { out, show }: PictureOptions): Promise<void> {
+  checkOutput(out, ['.png', '.svg']);
   await writeFileAtomic(out, extname(out).toLowerCase() === '.svg' ? svg : await svgToPng(svg));
   if (show) process.stderr.write('--show shows images alone; open the file instead\n');
 }

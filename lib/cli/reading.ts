@@ -110,7 +110,7 @@ export const READING: Readonly<Record<keyof ReadingOptions, ReadingFlag>> = {
   },
   missing: {
     flag: '--missing <text>',
-    help: 'tables of text: a text that stands for a missing value; may be repeated',
+    help: 'tables: a text or number that stands for a missing value; may be repeated',
     kind: 'texts',
     isOfFile: true,
   },

@@ -162,7 +162,7 @@ async function namedData(
 }
 
 /** How text is written, which files of another format do not share. */
-const DIALECT: readonly string[] = ['delimiter', 'decimal', 'header', 'missing'];
+const DIALECT: readonly string[] = ['delimiter', 'decimal', 'header'];
 
 /** How the data of the run were read, as far as it has a meaning for other data. */
 async function fileFlagsOf(settings: RunSettings | undefined, data: string): Promise<Partial<DataOptions>> {

@@ -1,31 +1,28 @@
 import { extname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { checkInteger, checkOneOf } from '../check.ts';
+import { counted } from '../counted.ts';
 import type { TableSchema } from '../data/index.ts';
 import { derivedSeed, Random } from '../data/random.ts';
 import { widthOf } from '../data/tables/fields.ts';
 import { TorchvaeError } from '../errors.ts';
-import { writeFileAtomic } from '../files.ts';
 import type { Tensor } from '../model/input.ts';
 import { sampleCurves } from '../report/curves.ts';
 import { imageGrid } from '../report/grid.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
+import { checkOutput, putText } from './outputs.ts';
 import { integer } from './parsers.ts';
 import {
-  addPictureOptions,
   addShownOptions,
   type PictureOptions,
   putChart,
   putPicture,
+  SHOW_HELP,
   type ShownOptions,
 } from './pictures.ts';
 import { openShown } from './run-data.ts';
-
-const DEFAULT = 'samples.png';
-/** Output for data that are not images. */
-const EXTENSIONS = { text: 'txt', table: 'jsonl' } as const;
 
 /** Adds `torchvae sample`. */
 export function register(program: Command): void {
@@ -34,7 +31,12 @@ export function register(program: Command): void {
     .description(
       'Draw z from the prior or from a mixture of normals, decode it, and write a picture, rows or lines.',
     );
-  addPictureOptions(addShownOptions(command), DEFAULT)
+  addShownOptions(command)
+    .option(
+      '--out <file>',
+      'file to write; default samples.png of images, else samples.txt, .jsonl or .csv; - for standard output',
+    )
+    .option('--show', SHOW_HELP)
     .option('--count <n>', 'number of samples', integer(1, 10_000), 64)
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
     .option(
@@ -66,7 +68,8 @@ Rows of a table go to JSON lines, or to CSV where --out ends with .csv; other va
     .action(sample);
 }
 
-interface Flags extends ShownOptions, PictureOptions {
+interface Flags extends ShownOptions, Omit<PictureOptions, 'out'> {
+  out?: string;
   count: number;
   seed: number;
   label?: string;
@@ -77,23 +80,41 @@ interface Flags extends ShownOptions, PictureOptions {
 async function sample(run: string, options: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
   const labels = labelsFor(vae, options);
+  const known = extensionsOf(vae);
+  const { out = `samples${known[0]}` } = options;
+  checkOutput(out, known);
   const samples = await draw(run, vae, options, labels);
-  const { schema } = vae;
-  const { inputShape: shape } = vae.spec;
-  const isImage = isPicture(vae);
-  const usual = schema ? EXTENSIONS[schema.type] : isImage ? 'png' : 'csv';
-  const out = options.out === DEFAULT ? `samples.${usual}` : options.out;
-  const isChart = /\.(png|svg)$/i.test(out) && schema?.type !== 'text';
-  if (isImage)
-    await putPicture(
-      imageGrid(samples.data, shape, { columns: gridColumns(vae, options), scale: 2 }),
-      options,
-    );
-  else if (isChart) await putChart(sampleCurves(samples, { shape, schema }), { ...options, out });
-  else if (schema?.type === 'text') await writeFileAtomic(out, `${schema.decode(samples.data).join('\n')}\n`);
-  else if (schema) await writeFileAtomic(out, rowsOf(schema, samples, labels, extname(out)));
-  else await writeFileAtomic(out, valuesOf(samples));
-  process.stderr.write(`Wrote ${options.count} samples to ${out}\n`);
+  const extension = out === '-' ? '' : extname(out).toLowerCase() || known[0]!;
+  if (extension === '.png' || extension === '.svg') await putSamples(vae, samples, { ...options, out });
+  else await putText(out, textOf(vae, samples, labels, extension));
+  process.stderr.write(`Wrote ${counted(options.count, 'sample')}${out === '-' ? '' : ` to ${out}`}\n`);
+}
+
+/** Of the files that draws can be written to; the usual one is first. */
+function extensionsOf(vae: VAE): readonly string[] {
+  if (vae.schema?.type === 'text') return ['.txt'];
+  if (vae.schema) return ['.jsonl', '.ndjson', '.json', '.csv', '.png', '.svg'];
+  return isPicture(vae) ? ['.png', '.csv'] : ['.csv', '.png', '.svg'];
+}
+
+/** Draws as a picture: a grid of images, or curves. */
+async function putSamples(vae: VAE, samples: Tensor, options: Flags & PictureOptions): Promise<void> {
+  const {
+    schema,
+    spec: { inputShape: shape },
+  } = vae;
+  if (!isPicture(vae)) return putChart(sampleCurves(samples, { shape, schema }), options);
+  return putPicture(
+    imageGrid(samples.data, shape, { columns: gridColumns(vae, options), scale: 2 }),
+    options,
+  );
+}
+
+/** Draws as lines of text, or rows, or plain values. */
+function textOf({ schema }: VAE, samples: Tensor, labels: Int32Array | undefined, extension: string): string {
+  if (!schema) return valuesOf(samples);
+  if (schema.type === 'text') return `${schema.decode(samples.data).join('\n')}\n`;
+  return rowsOf(schema, samples, labels, extension);
 }
 
 /** Whether draws are shown as images. */
@@ -134,7 +155,7 @@ function rowsOf(
       ...(labels && label && { [label.name]: label.categories[labels[sample]!]! }),
     };
   });
-  if (extension.toLowerCase() !== '.csv') return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;
+  if (extension !== '.csv') return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;
   const lines = [Object.keys(rows[0]!), ...rows.map((row) => Object.values(row))];
   return `${lines.map(csvLine).join('\n')}\n`;
 }

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
 import { counted } from '../counted.ts';
 import { type DataSchema, type Dataset, StreamedDataset } from '../data/index.ts';
-import { writeFileAtomic } from '../files.ts';
 import { MEASURES, rowStates } from '../model/anomaly.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
+import { checkOutput, putText } from './outputs.ts';
 import { collect, integer, share } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { cellsOf, openWhole } from './run-data.ts';
@@ -67,8 +67,8 @@ Examples:
   torchvae score runs/people --data new.csv --keep id --keep name --out - | sort -t, -k2 -g
 
 The column state says what a score is worth: scored; infinite, for a row far from all others or with values that the likelihood
-cannot give; imputed, where missing cells were filled in; unseen, where a cell has a category that no training row had, or a line
-tokens that are not in the vocabulary; invalid, where the row holds no number. imputed and unseen count these cells or tokens.`,
+cannot give; imputed, where missing cells were filled in; unseen, where a cell has a category that no training row had or
+no number where its column has numbers, or a line has tokens that are not in the vocabulary; invalid, where the row holds no number. imputed and unseen count these cells or tokens.`,
     )
     .action(score);
 }
@@ -94,14 +94,15 @@ async function learn(
 }
 
 async function score(name: string, { split, out, keep = [], ...flags }: ScoreFlags): Promise<void> {
+  checkOutput(out, ['.csv']);
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const data = await openLenient(name, flags, split, vae.schema);
   const kept = keep.length > 0 ? await cellsOf(name, flags, keep) : undefined;
   const table = new ScoreTable(vae, keep, kept);
   for await (const part of data instanceof StreamedDataset ? data.windows() : [data]) await table.add(part);
-  if (out === '-') process.stdout.write(table.text);
-  else await writeFileAtomic(out, table.text);
-  process.stderr.write(`${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);
+  await putText(out, table.text);
+  const notes = data.notes.map((note) => `${note}\n`).join('');
+  process.stderr.write(`${notes}${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);
 }
 
 /** The data, in which a bad cell refuses no row: it is counted. */

@@ -15,8 +15,8 @@ import type { StudyDefinition } from '../search/study/definition.ts';
 import { describeRun } from './run-config.ts';
 import { openRunData } from './run-data.ts';
 import { type RunSettings, settingsOf, storedSettings } from './run-settings.ts';
+import { specFor } from './run-spec.ts';
 import { isStreamed } from './streams.ts';
-import { specFor } from './train.ts';
 
 /** The flags that make a study; those of `train` mean the same here. */
 export interface StudyFlags extends Partial<RunSettings> {

@@ -3,9 +3,7 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
-import { support } from '../model/parts/likelihoods.ts';
 import { preset } from '../model/presets.ts';
-import { completeSpec, type ModelSpecInput } from '../model/spec.ts';
 import { isImage, reconstructionPicture, samplePicture } from '../report/gallery.ts';
 import { RunDirectory } from '../report/run-directory.ts';
 import type { TensorBoardWriter } from '../report/tensorboard/writer.ts';
@@ -16,14 +14,15 @@ import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
 import { type DistributedFlags, type Role, resumes, roleOf } from './distributed.ts';
 import { describeTraining } from './dry-run.ts';
-import { kernelsInWords } from './facts.ts';
+import { columnLines, kernelsInWords } from './facts.ts';
 import { hashOf, noteChange } from './file-hash.ts';
 import { collect, nonNegative } from './parsers.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, readRun } from './resume.ts';
 import { describeRun } from './run-config.ts';
-import { openRunData, type RunData, someOf } from './run-data.ts';
+import { openRunData, someOf } from './run-data.ts';
 import type { RunSettings } from './run-settings.ts';
+import { specFor } from './run-spec.ts';
 import { isStreamed } from './streams.ts';
 import { addDataOptions, addPresetOption, addTrainingOptions } from './train-options.ts';
 
@@ -138,6 +137,7 @@ async function train(flags: Flags): Promise<void> {
   process.stderr.write(
     `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${placeInWords(vae, role)}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
   );
+  process.stderr.write(columnLines(data.schema));
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   const shown = { data: await someOf(judge ?? data), judge: validation ? 'validation' : 'test' } as const;
   const board = openBoard(run, flags.tensorboard === true, vae);
@@ -153,22 +153,6 @@ async function train(flags: Flags): Promise<void> {
   const pictures = isImage(data) ? await writePictures(vae, await someOf(test ?? data), run) : [];
   process.stderr.write(`Checkpoint: ${run.checkpoint}\n`);
   if (pictures.length > 0) process.stderr.write(`Pictures: ${pictures.join(', ')}\n`);
-}
-
-/**
- * The preset's spec; its likelihood follows the data, unless `--set` has another: that of tokens for text, and a normal with a learned
- * scale for real numbers where the preset's is for values in [0, 1].
- */
-export function specFor(
-  { preset: name, set = [] }: Pick<RunSettings, 'preset' | 'set'>,
-  { schema, kind }: RunData['data'],
-): ModelSpecInput {
-  const { spec } = preset(name);
-  if (schema?.type === 'text')
-    return { ...spec, likelihood: { type: 'tokens', vocabulary: schema.categories } };
-  const isChosen = set.some((assignment) => /^likelihood[.=]/.test(assignment));
-  if (kind !== 'real' || isChosen || support(completeSpec(spec).likelihood).high !== 1) return spec;
-  return { ...spec, likelihood: { type: 'gaussian', scale: 'per-dimension' } };
 }
 
 /** --patience, with what --set says beside it. */

@@ -6,7 +6,10 @@ import { TorchvaeError } from '../../errors.ts';
 export interface CellCounts {
   /** Missing cells that were filled in. */
   readonly imputed: Uint32Array;
-  /** Cells with a category that no training row had, whose places in the example are all 0; of text, tokens that are not in the vocabulary. */
+  /**
+   * Cells with a category that no training row had, whose places in the example are all 0, and cells that their column cannot have, such as a
+   * word among numbers, in whose place is the usual value; of text, tokens that are not in the vocabulary.
+   */
   readonly unseen: Uint32Array;
 }
 

@@ -2,13 +2,17 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { badData } from './source.ts';
 
-/** The names of folders that are splits. */
+/** The names of folders that are splits, also as `train_images`, `test-set` and `val2017`. */
 const NAMES = {
-  train: /^train(?:ing)?$/i,
-  validation: /^(?:val|valid|validation|dev)$/i,
-  test: /^test(?:ing)?$/i,
+  train: namesOf('train(?:ing)?'),
+  validation: namesOf('val|valid|validation|dev'),
+  test: namesOf('test(?:ing)?'),
 } as const;
 type Split = keyof typeof NAMES;
+
+function namesOf(split: string): RegExp {
+  return new RegExp(`^(?:${split})(?:[-_ ]?(?:set|images?|imgs?|data|\\d{4}))?$`, 'i');
+}
 
 /** Folders beside splits that hold no examples, such as the masks of those in `test`. */
 const NO_EXAMPLES = /^(?:ground[-_ ]?truths?|gt|masks?|annotations?|segmentations?|labels?)$/i;
@@ -18,11 +22,14 @@ const NO_EXAMPLES = /^(?:ground[-_ ]?truths?|gt|masks?|annotations?|segmentation
  * or not. These folders are then splits, never classes.
  */
 export function hasSplitFolders(path: string): boolean {
-  return splitRoot(path) !== undefined;
+  const root = splitRoot(path);
+  const splits = root === undefined ? undefined : splitsIn(root);
+  return splits?.validation !== undefined || splits?.test !== undefined;
 }
 
 /**
- * The folder of this split if the path has split folders, else the path. Where there is no test set, `test` is the validation set.
+ * The folder of this split if the path has split folders, or a folder `train` alone, else the path. Where there is no test set, `test` is the
+ * validation set, or the only one.
  *
  * @throws TorchvaeError ERR_DATA_FORMAT for a folder beside the splits of which it is not clear what it holds
  */
@@ -40,7 +47,7 @@ export function splitPath(given: string, split: 'train' | 'test' = 'train'): str
       `expected the splits ${names} alone but there is also ${unknown[0]}; name one of the folders, or move it away`,
     );
   }
-  return join(path, split === 'train' ? splits.train! : (splits.test ?? splits.validation!));
+  return join(path, (split === 'test' && (splits.test ?? splits.validation)) || splits.train);
 }
 
 /** The path, or the only folder in it that holds examples, such as `images` beside `labels`, whichever has split folders. */
@@ -52,18 +59,23 @@ function splitRoot(path: string): string | undefined {
   return splitsIn(inner) ? inner : undefined;
 }
 
-function splitsIn(path: string): (Partial<Record<Split, string>> & { unknown: string[] }) | undefined {
+function splitsIn(
+  path: string,
+): (Partial<Record<Split, string>> & { train: string; unknown: string[] }) | undefined {
   const names = foldersIn(path);
   const named = (split: Split) => names.find((name) => NAMES[split].test(name));
   const [train, validation, test] = [named('train'), named('validation'), named('test')];
-  if (train === undefined || (validation === undefined && test === undefined)) return undefined;
+  if (train === undefined) return undefined;
   const isKnown = (name: string) =>
     NO_EXAMPLES.test(name) || Object.values(NAMES).some((pattern) => pattern.test(name));
+  const unknown = names.filter((name) => !isKnown(name));
+  // Beside other classes, `train` is a vehicle.
+  if (validation === undefined && test === undefined && unknown.length > 0) return undefined;
   return {
     train,
     ...(validation !== undefined && { validation }),
     ...(test !== undefined && { test }),
-    unknown: names.filter((name) => !isKnown(name)),
+    unknown,
   };
 }
 

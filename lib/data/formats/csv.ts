@@ -24,5 +24,5 @@ export const csv: Format<CsvOptions & TableRowsOptions> = {
 };
 
 function readTable(path: string, options: CsvOptions & TableRowsOptions): Promise<Table> {
-  return readCsv(path, only(options, CSV_OPTIONS), tableSchema(options));
+  return readCsv(path, only(options, CSV_OPTIONS), tableSchema(options), options.onMissing);
 }

@@ -1,4 +1,5 @@
 import type { Dataset } from '../dataset.ts';
+import { encodingOf } from '../files/text.ts';
 import type { Learnable } from '../learnable.ts';
 import type { StreamSource } from '../streams/source.ts';
 import type { Table } from '../tables/table.ts';
@@ -80,8 +81,9 @@ export function beginsWith(found: Found, magic: Iterable<number>): boolean {
 
 /** The whole lines of a text that begins like this, or undefined for other files. */
 export function startText(start: Uint8Array): string | undefined {
-  if (start.includes(0)) return undefined;
-  const text = Buffer.from(start).toString('utf8');
+  const encoding = encodingOf(start);
+  const text = new TextDecoder(encoding).decode(start, { stream: true });
+  if (text.includes('\0')) return undefined;
   const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r'));
   return end < 0 ? text : text.slice(0, end + 1);
 }

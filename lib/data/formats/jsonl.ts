@@ -1,11 +1,11 @@
 import { linesOf } from '../files/lines.ts';
 import { badData } from '../files/source.ts';
-import { textOf } from '../files/utf8.ts';
+import { textOf } from '../files/text.ts';
 import { only } from '../options.ts';
 import { type ColumnType, checkColumnTypes } from '../tables/column-types.ts';
+import { checkMissing } from '../tables/missing.ts';
 import { RecordTable } from '../tables/records.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
-import type { TableSchema } from '../tables/schema.ts';
 import type { Table } from '../tables/table.ts';
 import type { Format } from './format.ts';
 
@@ -13,39 +13,43 @@ const MAX_FILE = 2 ** 32;
 /** Characters of one line. */
 const MAX_LINE = 2 ** 24;
 
-type JsonLinesOptions = { columns?: Readonly<Record<string, ColumnType>> } & TableRowsOptions;
+type JsonLinesOptions = {
+  columns?: Readonly<Record<string, ColumnType>>;
+  missing?: readonly string[];
+} & TableRowsOptions;
 
 /** One JSON object a line, as a row of a table. */
 export const jsonl: Format<JsonLinesOptions> = {
   name: 'JSON lines (.jsonl, .ndjson)',
   extensions: ['.jsonl', '.ndjson'],
   takesGzip: true,
-  options: ['columns', ...TABLE_ROWS_OPTIONS],
-  read: async (path, options) => tableRows(await readTable(path, options), only(options, TABLE_ROWS_OPTIONS)),
-  readTable,
+  options: ['columns', 'missing', ...TABLE_ROWS_OPTIONS],
+  read: async (path, options) =>
+    tableRows(await readJsonLines(path, options), only(options, TABLE_ROWS_OPTIONS)),
+  readTable: readJsonLines,
 };
-
-function readTable(path: string, options: JsonLinesOptions): Promise<Table> {
-  return readJsonLines(path, checkColumnTypes(options.columns), tableSchema(options));
-}
 
 /**
  * Reads a table whose columns are the keys of all lines: a line without a key misses its value.
  *
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT naming the line that is not a JSON object, or row and column of a bad cell
  */
-async function readJsonLines(
-  path: string,
-  columns: Readonly<Record<string, ColumnType>>,
-  schema: TableSchema | undefined,
-): Promise<Table> {
+async function readJsonLines(path: string, options: JsonLinesOptions): Promise<Table> {
+  const { columns, missing, onMissing } = options;
+  checkMissing(missing);
+  const how = {
+    columns: checkColumnTypes(columns),
+    schema: tableSchema(options),
+    missing,
+    learning: { onMissing },
+  };
   const records: Record<string, unknown>[] = [];
   let number = 0;
   for await (const line of linesOf(path, textOf(path, MAX_FILE), MAX_LINE)) {
     number++;
     if (line.trim() !== '') records.push(parsed(line, path, number));
   }
-  const table = new RecordTable(path, columns, schema);
+  const table = new RecordTable(path, how);
   table.expect(records);
   for (const record of records) table.add(record);
   return table.build();

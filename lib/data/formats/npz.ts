@@ -1,21 +1,24 @@
 import { basename, extname } from 'node:path';
 import { checkOneOf } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
-import type { Dataset } from '../dataset.ts';
+import { Dataset, type DatasetOptions } from '../dataset.ts';
 import { PIXEL_OPTIONS, type PixelOptions } from '../examples/pixels.ts';
 import { badData } from '../files/source.ts';
 import { listed, type Npz, withNpz } from './arrays/npz-archive.ts';
-import { datasetOf } from './arrays/numeric-array.ts';
+import { datasetOf, type NumericArray } from './arrays/numeric-array.ts';
 import { beginsWith, type Format } from './format.ts';
 
 /** Which arrays of a .npz file are read. */
 export interface NpzOptions {
   /**
-   * The array of the examples. Default: the only array; else `x_train` (of the split `test`, `x_test`), `x`, `X`, `data`,
-   * `images`, `imgs` or `arr_0`, whichever is there first.
+   * The array of the examples. Default: the only array; else `x_train`, `X_train`, `train_x`, `train_images` or `train_data` (of the split
+   * `test`, `x_test` and so on), `x`, `X`, `data`, `images`, `imgs` or `arr_0`, whichever is there first.
    */
   member?: string;
-  /** The array of the labels. Default `y_train` beside `x_train` and so on, else `y`, `labels` or `label`; none if none is there. */
+  /**
+   * The array of the labels. Default `y_train` beside `x_train` and so on, else `y`, `labels` or `label`, if it has classes; else there
+   * are none, and a note says so.
+   */
   labelMember?: string;
   /** Default `train`. */
   split?: 'train' | 'test';
@@ -29,7 +32,8 @@ export const npz: Format<NpzOptions & PixelOptions> = {
   detect: (found) => beginsWith(found, [0x50, 0x4b, 3, 4]) && extname(found.path) === '',
   options: ['member', 'labelMember', 'split', ...PIXEL_OPTIONS],
   read: loadNpz,
-  hasTestSet: (path) => withNpz(path, async ({ names }) => names.includes('x_test')),
+  hasTestSet: (path) =>
+    withNpz(path, async ({ names }) => examplesOf('test').some((name) => names.includes(name))),
 };
 
 /**
@@ -53,32 +57,50 @@ function loadNpz(
         `Expected an array of ${path} (${listed(npz.names)}) for ${option} but received ${JSON.stringify(name)}`,
       );
     }
-    return datasetOf(
-      await npz.read(examples),
-      {
-        name: basename(path),
-        file: `${path}, member ${examples}.npy`,
-        ...(labels !== undefined && { labels: await npz.read(labels) }),
-      },
-      pixels,
-    );
+    const array = await npz.read(examples);
+    const names = { name: basename(path), file: `${path}, member ${examples}.npy` };
+    if (labels === undefined) return datasetOf(array, names, pixels);
+    const found = await npz.read(labels);
+    if (labelMember !== undefined || hasClasses(found))
+      return datasetOf(array, { ...names, labels: found }, pixels);
+    const data = datasetOf(array, names, pixels);
+    const notes = [...data.notes, `array ${labels} was left out: labels are whole numbers from 0`];
+    return new Dataset({ ...data, notes } as DatasetOptions);
   });
 }
 
+/** Arrays of these names may also hold measures, or -1 for an anomaly. */
+function hasClasses({ data }: NumericArray): boolean {
+  return data.every((value) => Number.isInteger(Number(value)) && value >= 0);
+}
+
 function defaultMember({ names }: Npz, split: string, path: string): string {
-  const usual = [`x_${split}`, 'x', 'X', 'data', 'images', 'imgs', 'arr_0'].find((name) =>
+  const usual = [...examplesOf(split), 'x', 'X', 'data', 'images', 'imgs', 'arr_0'].find((name) =>
     names.includes(name),
   );
   const found = names.length === 1 ? names[0] : usual;
   if (found !== undefined) return found;
+  const advice = names.length > 0 ? `; name it (member: '${names[0]}')` : '';
   throw badData(
     path,
-    `expected one array, or one named x_${split}, x or data, but it has ${listed(names)}; name it (member: '${names[0]}')`,
+    `expected one array, or one named x_${split}, x or data, but it has ${listed(names)}${advice}`,
   );
 }
 
-/** `x_train` goes with `y_train`. */
+/** The usual names of the examples of a split. */
+function examplesOf(split: string): string[] {
+  return [`x_${split}`, `X_${split}`, `${split}_x`, `${split}_X`, `${split}_images`, `${split}_data`];
+}
+
+/** `x_train` goes with `y_train`, `train_images` with `train_labels`. */
 function labelNames(examples: string): string[] {
-  const pair = /^x_(\w+)$/.exec(examples)?.[1];
-  return [...(pair ? [`y_${pair}`] : []), 'y', 'labels', 'label'];
+  const first = /^[xX]_(\w+)$/.exec(examples)?.[1];
+  const last = /^(train|test)_/.exec(examples)?.[1];
+  return [
+    ...(first ? [`y_${first}`] : []),
+    ...(last ? [`${last}_y`, `${last}_labels`] : []),
+    'y',
+    'labels',
+    'label',
+  ];
 }

@@ -4,7 +4,7 @@ import { only } from '../options.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
 import { beginsWith, type Format } from './format.ts';
 import { IMAGE_OPTIONS, type ImageFolderOptions, loadImages } from './images/folder.ts';
-import { type ParquetOptions, readParquet } from './parquet/reader.ts';
+import { PARQUET_OPTIONS, type ParquetOptions, readParquet } from './parquet/reader.ts';
 import { openParquetStream, PARQUET_STREAM_OPTIONS, type ParquetStreamOptions } from './parquet/stream.ts';
 
 /** The size in memory as a rough multiple of the file's size. */
@@ -15,14 +15,14 @@ export const parquet: Format<ParquetOptions & TableRowsOptions & ImageFolderOpti
   name: 'Parquet file',
   extensions: ['.parquet'],
   detect: (found) => beginsWith(found, Buffer.from('PAR1')),
-  options: ['columns', ...TABLE_ROWS_OPTIONS, ...IMAGE_OPTIONS],
+  options: ['columns', 'missing', ...TABLE_ROWS_OPTIONS, ...IMAGE_OPTIONS],
   read: async (path, options) => {
-    const found = await readParquet(path, only(options, ['columns', 'labelColumn']), tableSchema(options));
+    const found = await readParquet(path, only(options, PARQUET_OPTIONS), tableSchema(options));
     if ('table' in found) return tableRows(found.table, only(options, TABLE_ROWS_OPTIONS));
     return loadImages(found.images, only(options, IMAGE_OPTIONS));
   },
   readTable: async (path, options) => {
-    const found = await readParquet(path, only(options, ['columns', 'labelColumn']), tableSchema(options));
+    const found = await readParquet(path, only(options, PARQUET_OPTIONS), tableSchema(options));
     if ('table' in found) return found.table;
     throw badData(path, 'expected rows of a table but it holds images');
   },

@@ -136,10 +136,10 @@ class Items {
 }
 
 async function surveyRecords(first: object, items: Items, options: ReturnType<typeof checkRecordOptions>) {
-  const { name, columns, schema: given, learning } = options;
+  const { name, schema: given, learning } = options;
   const encoding = defined({ onMissing: learning.onMissing, onUnknownLabel: 'refuse' as const });
   const survey = new TableSurvey(name, learning, given);
-  for await (const table of tablesOf(first, items, new RecordTable(name, columns, given))) survey.add(table);
+  for await (const table of tablesOf(first, items, new RecordTable(name, options))) survey.add(table);
   const { schema, ...found } = survey.finish();
   const description: StreamDescription = {
     name,
@@ -152,7 +152,7 @@ async function surveyRecords(first: object, items: Items, options: ReturnType<ty
   return {
     description,
     blocks: async function* (pass: Items): AsyncGenerator<ExampleBlock> {
-      const table = new RecordTable(name, columns, schema);
+      const table = new RecordTable(name, { ...options, schema });
       for await (const rows of tablesOf(undefined, pass, table)) yield schema.encode(rows, encoding);
     },
   };

@@ -2,6 +2,7 @@ import { badData } from '../files/source.ts';
 import type { Decimal } from './cells.ts';
 import { ColumnBuilder } from './column-builder.ts';
 import type { ColumnType } from './column-types.ts';
+import { MissingValues } from './missing.ts';
 import { noColumn, placeOf, type Table } from './table.ts';
 
 /** More cells than 4 GiB of numbers hold. */
@@ -17,6 +18,10 @@ export interface BuilderOptions {
   decimal?: Decimal;
   /** Columns that had no name in the file: those that count the rows, or have no value at all, are left out. */
   unnamed?: ReadonlySet<string>;
+  /** Whether a cell that its column cannot have is kept as unreadable, and an infinite number as it is, where types are given. Default no. */
+  isLenient?: boolean;
+  /** Texts that stand for a missing value. Default {@link MISSING}. */
+  missing?: readonly string[] | undefined;
 }
 
 /**
@@ -32,11 +37,15 @@ export class TableBuilder {
 
   /** @throws TorchvaeError ERR_DATA_FORMAT for names that come twice, ERR_RANGE for types of columns that the table does not have */
   constructor(name: string, names: readonly string[], options: BuilderOptions = {}) {
-    const { types = {}, first = 0, decimal = '.', unnamed = new Set() } = options;
+    const { types = {}, first = 0, decimal = '.', unnamed = new Set(), isLenient = false } = options;
+    const cells = { decimal, isLenient, missing: new MissingValues(options.missing) };
     const known = new Set<string>();
     for (const column of names) {
       if (known.has(column))
-        throw badData(name, `expected columns of different names but ${JSON.stringify(column)} comes twice`);
+        throw badData(
+          name,
+          `expected columns of different names but ${JSON.stringify(column)} comes twice; rename one`,
+        );
       known.add(column);
     }
     const unknown = Object.keys(types).find((column) => !known.has(column));
@@ -44,10 +53,10 @@ export class TableBuilder {
     this.#name = name;
     this.#first = first;
     this.#unnamed = unnamed;
-    this.#columns = names.map(
-      (column) =>
-        new ColumnBuilder(column, Object.hasOwn(types, column) ? types[column] : undefined, decimal),
-    );
+    this.#columns = names.map((column) => {
+      const type = Object.hasOwn(types, column) ? types[column] : undefined;
+      return new ColumnBuilder(column, type, cells);
+    });
   }
 
   /** The number of rows so far. */

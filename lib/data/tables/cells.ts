@@ -1,35 +1,8 @@
-import { types } from 'node:util';
-
 /** What one cell of a table may hold; null, undefined, NaN and invalid dates are missing values. */
 export type Cell = string | number | bigint | boolean | Date | null | undefined;
 
 /** The character between the whole and the fractional part of a number. */
 export type Decimal = '.' | ',';
-
-/** The texts that stand for a missing value, unless others are given. */
-export const MISSING: readonly string[] = [
-  '',
-  ...[
-    'NA',
-    'N/A',
-    'n/a',
-    'n.a.',
-    'N.A.',
-    '#N/A',
-    '#N/A N/A',
-    '#NA',
-    '<NA>',
-    'NaN',
-    'nan',
-    '-nan',
-    '-NaN',
-    'NaT',
-  ],
-  ...['null', 'NULL', 'Null', '(null)', '\\N', 'None', '-', '--', '.', '?'],
-  // Of Excel, and of Microsoft's C.
-  ...['#DIV/0!', '#VALUE!', '#REF!', '#NAME?', '#NUM!', '#NULL!'],
-  ...['1.#IND', '-1.#IND', '1.#QNAN', '-1.#QNAN'],
-];
 
 /** `1`, `-1.5`, `.5`, `1e-3`, and thousands in groups: `1,250.5`. */
 const NUMBERS: Readonly<Record<Decimal, RegExp>> = {
@@ -48,7 +21,7 @@ const LONG = /^[+-]?\d{16,}$/;
  * @param decimal default a point
  */
 export function numberIn(text: string, decimal: Decimal = '.'): number | undefined {
-  const trimmed = text.trim();
+  const trimmed = text.trim().replace(/^\u2212/, '-');
   if (NUMBERS[decimal].test(trimmed)) {
     const isPlain = decimal === '.' && !trimmed.includes(',');
     const plain = isPlain
@@ -72,38 +45,41 @@ export function isLong(text: string): boolean {
   return LONG.test(text.trim());
 }
 
-/** The name of a category: trimmed, and a number by its shortest text, so that 1, 1.0 and "1.0" are the same. */
+/** Characters without a width, such as a byte order mark within a file. */
+const INVISIBLE = /[\u200b\u200e\u200f\u2060\ufeff]/g;
+
+/**
+ * The name of a category: trimmed, with single spaces and composed letters, so that what looks the same is the same; and a number by its
+ * shortest text, so that 1, 1.0 and "1.0" are the same.
+ */
 export function categoryName(cell: string | number | bigint | boolean, decimal?: Decimal): string {
   if (typeof cell !== 'string') return String(cell);
-  const trimmed = cell.trim();
+  const trimmed = cell.normalize('NFC').replace(INVISIBLE, '').trim().replace(/\s+/g, ' ');
   const value = isCode(trimmed) || isLong(trimmed) ? undefined : numberIn(trimmed, decimal);
   return value === undefined || !Number.isFinite(value) ? trimmed : String(value);
 }
 
-/** Whether the cell holds no value. */
-export function isMissing(cell: unknown): cell is null | undefined {
-  if (cell === null || cell === undefined) return true;
-  if (typeof cell === 'number') return Number.isNaN(cell);
-  return types.isDate(cell) && Number.isNaN(cell.getTime());
-}
-
 /** The units of which the dates of a column are multiples, from coarse to fine. */
-export const PRECISIONS = ['day', 'minute', 'second', 'millisecond'] as const;
+export const PRECISIONS = ['month', 'day', 'minute', 'second', 'millisecond'] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
-/** Milliseconds in the units of the precisions. */
-const MILLISECONDS: Readonly<Record<Precision, number>> = {
+/** Milliseconds in the units of the precisions; months differ. */
+const MILLISECONDS: Readonly<Record<Exclude<Precision, 'month'>, number>> = {
   day: 86_400_000,
   minute: 60_000,
   second: 1000,
   millisecond: 1,
 };
 
+const UNITS = ['day', 'minute', 'second', 'millisecond'] as const;
+
 /** Milliseconds that a Date can be from 1970. */
 const MAX_TIME = 8.64e15;
 
 const TIME =
-  /^(\d{4}([-/.])\d\d\2\d\d)(?:[T ](\d\d:\d\d)(?:(:\d\d)([.,]\d{1,9})?)?(Z| ?(?:UTC|GMT)| ?[+-]\d\d(?::?\d\d)?)?)?$/;
+  /^(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:[T ](\d{1,2})(:\d\d)(?:(:\d\d)([.,]\d{1,9})?)?(Z| ?(?:UTC|GMT)| ?[+-]\d\d(?::?\d\d)?)?)?$/;
+/** `2026-01`; a year far from ours is that of no month, but `4711-05` may be a name. */
+const MONTH = /^((?:1[6-9]|2[01])\d\d)[-/](0[1-9]|1[0-2])$/;
 
 /** A point in time: seconds since 1970 began in UTC, and the precision that they need. */
 export interface Time {
@@ -112,14 +88,30 @@ export interface Time {
 }
 
 /**
- * The point in time that a text in ISO 8601 shows, such as `2026-01-31`, `2026-01-31T12:00Z` or `2026-01-31 12:00:00.5+01:00`;
- * without a zone it is in UTC; slashes and points may divide the date. Undefined for other texts, and for days that do not exist.
+ * The point in time that a text in ISO 8601 shows, such as `2026-01-31`, `2026-01-31T12:00Z`, `2026-01-31 12:00:00.5+01:00` or, for the start
+ * of a month, `2026-01`; without a zone it is in UTC. Slashes and points may divide the date, and days, months and hours may have one
+ * digit. Undefined for other texts, and for days that do not exist.
  */
 export function timeIn(text: string): Time | undefined {
-  const [, date, , minutes = '00:00', seconds = ':00', fraction = '', zone = 'Z'] =
-    TIME.exec(text.trim()) ?? [];
-  if (date === undefined) return undefined;
-  const day = date.replace(/[/.]/g, '-');
+  const trimmed = text.trim();
+  const [, inYear, month] = MONTH.exec(trimmed) ?? [];
+  if (month !== undefined)
+    return { seconds: Date.UTC(Number(inYear), Number(month) - 1) / 1000, precision: 'month' };
+  const found = TIME.exec(trimmed);
+  if (!found) return undefined;
+  const [
+    ,
+    year,
+    ,
+    ofYear,
+    ofMonth,
+    hour = '00',
+    minutes = ':00',
+    seconds = ':00',
+    fraction = '',
+    zone = 'Z',
+  ] = found;
+  const day = [year, ofYear!.padStart(2, '0'), ofMonth!.padStart(2, '0')].join('-');
   // JavaScript takes February 30 for March 2.
   const midnight = new Date(`${day}T00:00:00Z`);
   if (Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day) return undefined;
@@ -127,7 +119,7 @@ export function timeIn(text: string): Time | undefined {
     .trim()
     .replace(/^(?:UTC|GMT)$/, 'Z')
     .replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, rest = '00') => `${hours}:${rest}`);
-  const time = new Date(`${day}T${minutes}${seconds}${offset}`);
+  const time = new Date(`${day}T${hour.padStart(2, '0')}${minutes}${seconds}${offset}`);
   if (Number.isNaN(time.getTime())) return undefined;
   // A Date has milliseconds; the seconds may have more.
   const part = Number(fraction.replace(',', '.') || 0);
@@ -137,16 +129,33 @@ export function timeIn(text: string): Time | undefined {
 /** The point in time of a valid Date. */
 export function timeOf(date: Date): Time {
   const milliseconds = date.getTime();
-  const precision = PRECISIONS.find((unit) => milliseconds % MILLISECONDS[unit] === 0)!;
+  const precision = UNITS.find((unit) => milliseconds % MILLISECONDS[unit] === 0)!;
   return { seconds: milliseconds / 1000, precision };
 }
 
-/** The nearest time of that precision in ISO 8601 and UTC: `2026-01-31`, `2026-01-31T12:00Z`, `2026-01-31T12:00:00.500Z`. */
+/** The nearest time of that precision in ISO 8601 and UTC: `2026-01`, `2026-01-31`, `2026-01-31T12:00Z`, `2026-01-31T12:00:00.500Z`. */
 export function timeText(seconds: number, precision: Precision): string {
-  const unit = MILLISECONDS[precision];
+  const unit = precision === 'month' ? 1 : MILLISECONDS[precision];
   const milliseconds = unit * Math.round((seconds * 1000) / unit);
-  const text = new Date(Math.min(Math.max(milliseconds, -MAX_TIME), MAX_TIME)).toISOString();
+  const date = new Date(Math.min(Math.max(milliseconds, -MAX_TIME), MAX_TIME));
+  if (precision === 'month')
+    return nearestMonth(date)
+      .toISOString()
+      .replace(/-\d\dT.*$/, '');
+  const text = date.toISOString();
   if (precision === 'day') return text.slice(0, text.indexOf('T'));
   if (precision === 'minute') return `${text.slice(0, -8)}Z`;
   return precision === 'second' ? `${text.slice(0, -5)}Z` : text;
+}
+
+/** The start of a month that is nearest, as far as a Date goes. */
+function nearestMonth(date: Date): Date {
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+  const [start, next] = [new Date(date), new Date(date)].map((time, i) => {
+    time.setUTCFullYear(year, month + i, 1);
+    time.setUTCHours(0, 0, 0, 0);
+    return time;
+  }) as [Date, Date];
+  const isNext = next.getTime() - date.getTime() < date.getTime() - start.getTime();
+  return isNext ? next : Number.isNaN(start.getTime()) ? date : start;
 }

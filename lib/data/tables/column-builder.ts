@@ -4,7 +4,6 @@ import {
   type Decimal,
   isCode,
   isLong,
-  isMissing,
   numberIn,
   PRECISIONS,
   type Precision,
@@ -14,6 +13,8 @@ import {
   timeText,
 } from './cells.ts';
 import { type ColumnType, isPandasIndex } from './column-types.ts';
+import { option } from './learning.ts';
+import type { MissingValues } from './missing.ts';
 import { AS_ASKED, type Column, type LeftOut } from './table.ts';
 
 /** More different words are no categories, and would fill the memory. */
@@ -21,24 +22,37 @@ const MAX_WORDS = 2 ** 20;
 
 const SAY = 'say in `columns` which type the column has';
 
+/** How cells are read. */
+export interface CellOptions {
+  readonly decimal: Decimal;
+  readonly missing: MissingValues;
+  /** Whether cells of another type than the given one are kept as unreadable, and infinite numbers as they are. */
+  readonly isLenient: boolean;
+}
+
 /** Takes the cells of one column, and finds out what they are. */
 export class ColumnBuilder {
   readonly name: string;
   readonly #given: ColumnType | undefined;
   readonly #decimal: Decimal;
+  readonly #missing: MissingValues;
+  /** What is wrong with the cells of rows; undefined where the first such cell is refused. */
+  readonly #unreadable: Map<number, string> | undefined;
   /** Undefined as long as all cells are missing. */
   #type: 'numeric' | 'date' | 'categorical' | undefined;
   #values: Float64Array | Int32Array = new Float64Array(64);
   #length = 0;
   /** Whether a number had more digits than a float64 holds, so that its name is lost. */
   #isInexact = false;
-  #precision: Precision = 'day';
+  #precision: Precision = PRECISIONS[0];
   readonly #codes = new Map<string, number>();
 
-  constructor(name: string, given: ColumnType | undefined, decimal: Decimal) {
+  constructor(name: string, given: ColumnType | undefined, { decimal, isLenient, missing }: CellOptions) {
     this.name = name;
     this.#given = given;
     this.#decimal = decimal;
+    this.#missing = missing;
+    this.#unreadable = isLenient && (given === 'numeric' || given === 'date') ? new Map() : undefined;
     if (given === 'categorical') this.#values = new Int32Array(64);
     if (given !== 'ignore') this.#type = given;
   }
@@ -48,18 +62,17 @@ export class ColumnBuilder {
     if (this.#given === 'ignore') return undefined;
     if (this.#length === this.#values.length) this.#grow();
     const at = this.#length++;
-    if (isMissing(cell)) {
+    if (this.#missing.has(cell)) {
       this.#values[at] = this.#type === 'categorical' ? -1 : Number.NaN;
       return undefined;
     }
     if (!isCell(cell))
-      return `expected a number, a text, a truth value, a date or null but received ${typeof cell}`;
+      return `expected a number, a text, a truth value, a date or null but received ${typeof cell}; give its values keys of the row, or ignore the column (${option(this.name, 'ignore')})`;
     if (this.#type !== 'categorical') {
       const taken = this.#type === 'date' ? this.#takeDate(cell, at) : this.#takeNumber(cell, at);
       if (taken !== false) return taken;
       if (this.#type === undefined && this.#takeDate(cell, at) !== false) return undefined;
-      if (this.#given)
-        return `expected a ${this.#given === 'date' ? 'date in ISO 8601' : 'number'} but received ${shown(cell)}`;
+      if (this.#given) return this.#refuse(cell, at);
       if (this.#isInexact) return `expected a number, as before, but received ${shown(cell)}; ${SAY}`;
       this.#becomeCategorical(at);
     }
@@ -83,8 +96,9 @@ export class ColumnBuilder {
       }
     }
     if (types.isFloat64Array(values)) {
-      if (this.#type === 'date') return { name, type: 'date', values, precision: this.#precision };
-      return { name, type: 'numeric', values };
+      const odd = this.#unreadable?.size ? { unreadable: this.#unreadable } : {};
+      if (this.#type === 'date') return { name, type: 'date', values, precision: this.#precision, ...odd };
+      return { name, type: 'numeric', values, ...odd };
     }
     const categories = [...this.#codes.keys()];
     return { name, type: 'categorical', values, categories, isGiven: this.#given !== undefined };
@@ -94,12 +108,19 @@ export class ColumnBuilder {
   #takeNumber(cell: string | number | bigint | boolean | Date, at: number): string | undefined | false {
     const value = this.#number(cell);
     if (value === undefined) return false;
-    if (!Number.isFinite(value)) {
+    if (!Number.isFinite(value) && !this.#unreadable) {
       return `expected a finite number but received ${cell}; leave the row out, or add the text to \`missing\``;
     }
     this.#type = 'numeric';
     this.#values[at] = value;
     return undefined;
+  }
+
+  /** Returns what is wrong with a cell of another type than the given one, unless it is kept as unreadable. */
+  #refuse(cell: string | number | bigint | boolean | Date, at: number): string | undefined {
+    const trouble = `expected a ${this.#given === 'date' ? 'date in ISO 8601' : 'number'} but received ${shown(cell)}`;
+    this.#values[at] = Number.NaN;
+    return this.#unreadable ? void this.#unreadable.set(at, trouble) : trouble;
   }
 
   #takeDate(cell: string | number | bigint | boolean | Date, at: number): undefined | false {

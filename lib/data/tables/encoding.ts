@@ -11,13 +11,22 @@ import {
   PERIODS,
 } from './fields.ts';
 import { inOrder, option, tooMany } from './learning.ts';
-import { type Column, categoriesOf, placeOf, type Table } from './table.ts';
+import {
+  type Column,
+  categoriesOf,
+  type DateColumn,
+  type NumericColumn,
+  placeOf,
+  type Table,
+} from './table.ts';
 
 /** What a category does that the training rows did not have: `leave` encodes it by zeros alone, and counts it. */
 export type OnUnseen = 'refuse' | 'leave';
 
 /** What a missing value does. */
 export type OnMissing = 'refuse' | 'impute';
+
+const MAX_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
 
 /** Where a field is encoded to. */
 export interface Target {
@@ -33,9 +42,17 @@ export interface Target {
 }
 
 /** What people should know of the cells. */
-export function notesOn(cells: CellCounts): string[] {
-  const { imputed, unseen } = totalCells(cells);
+export function notesOn(cells: CellCounts, table: Table): string[] {
+  const odd = table.columns.flatMap((column) => (column.type === 'categorical' ? [] : unreadableIn(column)));
+  const { imputed, unseen: all } = totalCells(cells);
+  const unseen = all - odd.length;
+  const [first] = odd;
   return [
+    ...(first
+      ? [
+          `${odd.length} ${odd.length === 1 ? 'cell' : 'cells'} could not be read, such as ${placeOf(first.row, first.column, table)}: ${first.trouble}`,
+        ]
+      : []),
     ...(imputed > 0 ? [`${imputed} missing ${imputed === 1 ? 'cell was' : 'cells were'} imputed`] : []),
     ...(unseen > 0
       ? [
@@ -43,6 +60,10 @@ export function notesOn(cells: CellCounts): string[] {
         ]
       : []),
   ];
+}
+
+function unreadableIn({ name, unreadable }: NumericColumn | DateColumn) {
+  return Array.from(unreadable ?? [], ([row, trouble]) => ({ row, column: name, trouble }));
 }
 
 /** @throws TorchvaeError as `TableSchema.encode` does */
@@ -55,12 +76,12 @@ export function encodeField(field: Field, column: Column, table: Table, target: 
     const place = `column ${JSON.stringify(field.name)}`;
     throw badData(table.name, `${place}: expected type ${field.type} but received ${column.type}`);
   }
-  encodeNumbers(field, column.values, table, target);
+  encodeNumbers(field, column, table, target);
 }
 
 function encodeNumbers(
   field: NumericField | DateField,
-  numbers: Float64Array,
+  { values: numbers, unreadable }: NumericColumn | DateColumn,
   table: Table,
   { data, start, size, onMissing, counts }: Target,
 ): void {
@@ -70,11 +91,14 @@ function encodeNumbers(
     if (Number.isNaN(value)) {
       if (onMissing === 'refuse') throw missingValue(table, row, field.name);
       value = field.fill;
-      counts.imputed[row]!++;
+      counts[unreadable?.has(row) ? 'unseen' : 'imputed'][row]!++;
     }
     let at = row * size + start;
     data[at] = (value - field.center) / field.scale;
-    if (!Number.isFinite(data[at]!)) {
+    if (!Number.isFinite(data[at]!) && onMissing === 'impute') {
+      // The row is as far out as a row can be; it does not take the others with it.
+      data[at] = Math.sign(data[at]!) * MAX_FLOAT32;
+    } else if (!Number.isFinite(data[at]!)) {
       throw badData(
         table.name,
         `${placeOf(row, field.name, table)}: expected a number that is finite as float32 but received ${value}`,

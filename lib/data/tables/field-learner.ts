@@ -61,7 +61,9 @@ export class FieldLearner {
     for (const value of column.values) this.#numbers.add(value);
     if (column.type === 'numeric') return;
     for (const value of column.values) this.#periods.add(value);
-    const units = [column.precision, this.#precision ?? 'day'].map((unit) => PRECISIONS.indexOf(unit));
+    const units = [column.precision, this.#precision ?? PRECISIONS[0]].map((unit) =>
+      PRECISIONS.indexOf(unit),
+    );
     this.#precision = PRECISIONS[Math.max(...units)];
   }
 
@@ -92,7 +94,10 @@ export class FieldLearner {
     }
     const standard = { center: mean, scale: deviation || 1, fill: mean, min, max };
     if (this.#precision) {
-      const periods = this.#periods.shown(max - min);
+      // The days on which months begin tell nothing of a week.
+      const periods = this.#periods
+        .shown(max - min)
+        .filter((period) => period === 'year' || this.#precision !== 'month');
       return { name, type: 'date', ...standard, precision: this.#precision, periods } satisfies DateField;
     }
     const { decimals } = this.#numbers;

@@ -2,6 +2,7 @@ import { badData } from '../files/source.ts';
 import { isCode, numberIn, timeIn } from './cells.ts';
 import { option } from './learning.ts';
 import { type CategoricalColumn, placeOf, type Table } from './table.ts';
+import { UNREAD } from './unread.ts';
 
 /** The share of numbers, or of dates, from which the other cells are taken for mistakes. */
 const NEARLY_ALL = 0.9;
@@ -13,25 +14,6 @@ const NEARLY_DISTINCT = [
   { rows: 100, share: 0.5 },
 ];
 
-/** Quantities that are written in a way which is not read. */
-const UNREAD = [
-  {
-    pattern: /^\d{1,2}(?:\.\d{1,2}\.\d{4}|([/-])\d{1,2}\1(?:\d{4}|\d{2}))(?:[ ,T].*)?$/,
-    what: 'dates whose day and month can be mistaken',
-    advice: 'write them as 2026-01-31',
-  },
-  {
-    pattern: /^\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[ap]m)?$/i,
-    what: 'times of a day',
-    advice: 'write them as numbers, such as hours',
-  },
-  {
-    pattern: /^(?:[$€£¥]\s*[+-]?\d[\d.,]*|[+-]?\d[\d.,]*\s*[%$€£¥])$/,
-    what: 'numbers with a sign such as %',
-    advice: 'write them without it',
-  },
-];
-
 /** A cell that is neither a number nor a date, and its place. */
 export interface OddCell {
   readonly place: string;
@@ -40,7 +22,7 @@ export interface OddCell {
 
 /** The first odd cell of a column. */
 export function firstOdd({ name, values, categories }: CategoricalColumn, table: Table): OddCell | undefined {
-  const isOdd = categories.map((cell) => !isNumber(cell) && !timeIn(cell));
+  const isOdd = categories.map((cell) => !isNumber(cell) && !isDate(cell));
   const row = values.findIndex((code) => code >= 0 && isOdd[code]!);
   return row < 0 ? undefined : { place: placeOf(row, name, table), cell: categories[values[row]!]! };
 }
@@ -61,27 +43,39 @@ export function checkKind(
   const all = sum(counts, () => true);
   for (const [what, isOne] of [
     ['number', isNumber],
-    ['date', (cell: string) => timeIn(cell) !== undefined],
+    ['date', isDate],
   ] as const) {
     const share = sum(counts, isOne) / all;
     const different = [...counts.keys()].filter(isOne).length;
     const isMeant = share >= NEARLY_ALL || (share >= MANY.share && different >= MANY.different);
     if (odd && isMeant && share < 1) throw oddCell(name, what, odd, file);
   }
-  for (const { pattern, what, advice } of UNREAD) {
-    if (!odd || sum(counts, (cell) => pattern.test(cell)) < NEARLY_ALL * all) continue;
-    const shown = JSON.stringify(odd.cell.slice(0, 60));
-    throw badData(
-      file,
-      `${odd.place}: expected a number or a date in ISO 8601 but the cells are ${what}, such as ${shown}; ${advice}, or ${ways(name)}`,
-    );
-  }
+  for (const unread of UNREAD) if (odd) checkUnread(name, counts, odd, unread, file);
   const isName = NEARLY_DISTINCT.some(({ rows, share }) => all >= rows && counts.size >= share * all);
   if (!isName) return;
   const example = odd ? `, such as ${JSON.stringify(odd.cell.slice(0, 60))} (${odd.place})` : '';
   throw badData(
     file,
     `column ${JSON.stringify(name)}: expected words that come again but ${counts.size} of ${all} are different${example}; ${ways(name)}`,
+  );
+}
+
+/** Refuses a column of cells of one form that is not read, beside numbers or dates. */
+function checkUnread(
+  name: string,
+  counts: ReadonlyMap<string, number>,
+  odd: OddCell,
+  { kind, isOne, what, advice, different = 1 }: (typeof UNREAD)[number],
+  file: string,
+): void {
+  const found = [...counts.keys()].filter(isOne);
+  if (found.length < different) return;
+  const isRead = kind === 'date' ? isDate : isNumber;
+  if (sum(counts, (cell) => isOne(cell) || isRead(cell)) < NEARLY_ALL * sum(counts, () => true)) return;
+  const shown = JSON.stringify((isOne(odd.cell) ? odd.cell : found[0]!).slice(0, 60));
+  throw badData(
+    file,
+    `${odd.place}: expected a number or a date in ISO 8601 but the cells are ${what}, such as ${shown}; ${advice}, or ${ways(name)}`,
   );
 }
 
@@ -113,4 +107,8 @@ function sum(counts: ReadonlyMap<string, number>, isCounted: (cell: string) => b
 /** A code, such as a postcode with a leading zero, goes with words. */
 function isNumber(cell: string): boolean {
   return !isCode(cell) && numberIn(cell) !== undefined;
+}
+
+function isDate(cell: string): boolean {
+  return timeIn(cell) !== undefined;
 }

@@ -1,4 +1,5 @@
 import { badData } from '../files/source.ts';
+import type { Decimal } from './cells.ts';
 import { FieldLearner } from './field-learner.ts';
 import { type Field, type LabelField, MAX_CATEGORIES } from './fields.ts';
 import { inOrder, noValue, tooMany } from './learning.ts';
@@ -12,6 +13,7 @@ export class TableLearner {
   #fields: FieldLearner[] | undefined;
   #label: LabelLearner | undefined;
   #leftOut: readonly LeftOut[] = [];
+  #decimal: Decimal | undefined;
 
   constructor(
     file: string,
@@ -29,6 +31,7 @@ export class TableLearner {
   add(table: Table, labeled: Table = table): void {
     const label = this.#labelColumn;
     this.#leftOut = table.leftOut ?? [];
+    this.#decimal = table.decimal;
     this.#fields ??= table.columns
       .filter(({ name }) => name !== label)
       .map(({ name }) => new FieldLearner(name, this.#standardize, this.#file));
@@ -41,10 +44,11 @@ export class TableLearner {
     this.#label.add(columnsOf(labeled)(label), labeled);
   }
 
-  finish(): { fields: Field[]; label?: LabelField; leftOut: readonly LeftOut[] } {
+  finish(): { fields: Field[]; label?: LabelField; leftOut: readonly LeftOut[]; decimal?: Decimal } {
     const label = this.#label?.finish();
     const fields = (this.#fields ?? []).map((field) => field.finish());
-    return { fields, ...(label && { label }), leftOut: this.#leftOut };
+    const decimal = this.#decimal;
+    return { fields, ...(label && { label }), leftOut: this.#leftOut, ...(decimal && { decimal }) };
   }
 
   /** Whether all numbers so far lie in [0, 1] as float32. */

@@ -3,6 +3,8 @@ import { TorchvaeError } from '../../errors.ts';
 import { badData } from '../files/source.ts';
 import { TableBuilder } from './builder.ts';
 import { type ColumnType, checkColumnTypes } from './column-types.ts';
+import type { OnMissing } from './encoding.ts';
+import { checkMissing } from './missing.ts';
 import {
   checkGivenSchema,
   type EncodedTable,
@@ -21,19 +23,22 @@ export interface RecordOptions extends TableSchemaOptions {
   columns?: Readonly<Record<string, ColumnType>>;
   /** The schema of the training records: nothing is learned then, and the options of learning have no effect. */
   schema?: TableSchema;
+  /** The texts that stand for a missing value, beside null, undefined and NaN. Default as `loadDataset` has them. */
+  missing?: readonly string[];
 }
 
 /** The keys of {@link RecordOptions}. */
-export const RECORD_OPTIONS = ['name', 'columns', 'schema', ...TABLE_SCHEMA_OPTIONS] as const;
+export const RECORD_OPTIONS = ['name', 'columns', 'schema', 'missing', ...TABLE_SCHEMA_OPTIONS] as const;
 
 /** The records as a table, encoded by a schema that is given or learned from them. */
 export async function readRecords(
   records: Iterable<object> | AsyncIterable<object>,
   options: RecordOptions,
 ): Promise<EncodedTable & { name: string; schema: TableSchema }> {
-  const { name, columns, schema, learning } = checkRecordOptions('options of fromRecords', options);
+  const checked = checkRecordOptions('options of fromRecords', options);
+  const { name, schema, learning } = checked;
   checkIterable(records);
-  const builder = new RecordTable(name, columns, schema);
+  const builder = new RecordTable(name, checked);
   for await (const record of records) builder.add(record);
   const table = builder.build();
   const found = schema ?? TableSchema.learn(table, learning);
@@ -42,10 +47,17 @@ export async function readRecords(
 
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE */
 export function checkRecordOptions(what: string, options: RecordOptions) {
-  const { name = 'records', columns, schema, ...learning } = checkOptions(what, options, RECORD_OPTIONS);
+  const {
+    name = 'records',
+    columns,
+    schema,
+    missing,
+    ...learning
+  } = checkOptions(what, options, RECORD_OPTIONS);
   if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
   checkGivenSchema(schema);
-  return { name, columns: checkColumnTypes(columns), schema, learning };
+  checkMissing(missing);
+  return { name, columns: checkColumnTypes(columns), schema, missing, learning };
 }
 
 /** Collects records; `build` gives those since the last call as a table. */
@@ -53,16 +65,34 @@ export class RecordTable {
   readonly #name: string;
   readonly #columns: Readonly<Record<string, ColumnType>>;
   readonly #schema: TableSchema | undefined;
+  readonly #isLenient: boolean;
+  readonly #missing: readonly string[] | undefined;
   /** The keys that are read, and their types; settled by the first record. */
   #keys: ReadonlySet<string> | undefined;
   #types: Readonly<Record<string, ColumnType>> = {};
   #builder: TableBuilder | undefined;
   #first = 0;
 
-  constructor(name: string, columns: Readonly<Record<string, ColumnType>>, schema: TableSchema | undefined) {
+  /** @param how as {@link checkRecordOptions} gives it */
+  constructor(
+    name: string,
+    {
+      columns,
+      schema,
+      missing,
+      learning,
+    }: {
+      columns: Readonly<Record<string, ColumnType>>;
+      schema: TableSchema | undefined;
+      missing: readonly string[] | undefined;
+      learning: { onMissing?: OnMissing | undefined };
+    },
+  ) {
     this.#name = name;
     this.#columns = columns;
     this.#schema = schema;
+    this.#missing = missing;
+    this.#isLenient = schema?.isLenient(learning.onMissing) ?? false;
   }
 
   /** Records since the last table. */
@@ -85,7 +115,12 @@ export class RecordTable {
     }
     const record = this.#flattened(given as Record<string, unknown>);
     const keys = this.#keys ?? this.#settle(record);
-    this.#builder ??= new TableBuilder(this.#name, [...keys], { types: this.#types, first: this.#first });
+    this.#builder ??= new TableBuilder(this.#name, [...keys], {
+      types: this.#types,
+      first: this.#first,
+      isLenient: this.#isLenient,
+      missing: this.#missing,
+    });
     if (!this.#schema) checkKeys(record, keys, this.#name, place);
     this.#builder.add(Array.from(keys, (key) => record[key]));
   }

@@ -5,6 +5,7 @@ import { isBranded } from '../brand.ts';
 import { type CellCounts, noCells, totalCells } from '../examples/cells.ts';
 import type { DataKind } from '../examples/checks.ts';
 import { allocate, badData } from '../files/source.ts';
+import type { Decimal } from './cells.ts';
 import type { ColumnType } from './column-types.ts';
 import { decodeField } from './decoding.ts';
 import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
@@ -29,8 +30,9 @@ export interface TableSchemaOptions {
   labelColumn?: string;
   /**
    * `refuse` (default) throws for a missing value. `impute` puts the training mean of a numeric column or the most frequent
-   * category there; a category that was not in the training rows is encoded by zeros alone. Both are counted for each row
-   * (`Dataset.cells`).
+   * category there; of a table that is read for a given schema, a category that was not in the training rows is encoded by zeros
+   * alone, a cell that its column cannot have (`abc` among numbers) by the usual value, and an infinite number by the largest. Such cells are
+   * counted for each row (`Dataset.cells`).
    */
   onMissing?: OnMissing;
   /** Whether numeric columns get mean 0 and standard deviation 1 over the training rows; dates always do. Default true. */
@@ -61,6 +63,8 @@ export interface TableSchemaJson {
   fields: readonly Field[];
   label?: LabelField;
   leftOut: readonly LeftOut[];
+  /** Of the training rows, if these were text. */
+  decimal?: Decimal;
   onMissing: OnMissing;
 }
 
@@ -93,14 +97,23 @@ export class TableSchema {
   /** The columns of the training rows that were not read. */
   readonly leftOut: readonly LeftOut[];
   readonly onMissing: OnMissing;
+  /** Between the whole and the fractional part of numbers, where the training rows were text. */
+  readonly decimal: Decimal | undefined;
   /** Numbers in an example. */
   readonly size: number;
 
-  private constructor({ fields, label, leftOut, onMissing }: Omit<TableSchemaJson, 'type' | 'version'>) {
+  private constructor({
+    fields,
+    label,
+    leftOut,
+    onMissing,
+    decimal,
+  }: Omit<TableSchemaJson, 'type' | 'version'>) {
     this.fields = Object.freeze([...fields]);
     this.label = label;
     this.leftOut = Object.freeze([...leftOut]);
     this.onMissing = onMissing;
+    this.decimal = decimal;
     this.size = fields.reduce((sum, field) => sum + widthOf(field), 0);
   }
 
@@ -126,21 +139,32 @@ export class TableSchema {
 
   /** @throws TorchvaeError ERR_DATA_FORMAT unless the value has the form that {@link toJSON} gives, or gave in version 1 */
   static fromJSON(value: unknown): TableSchema {
-    const { version, fields, label, leftOut, onMissing } = (value ?? {}) as Partial<TableSchemaJson>;
+    const { version, fields, label, leftOut, onMissing, decimal } = (value ?? {}) as Partial<TableSchemaJson>;
     if (version !== undefined && version !== 2) {
       throw badData('table schema', expected('2, or none for version 1,', 'version', version));
     }
     if (onMissing !== 'refuse' && onMissing !== 'impute') {
       throw badData('table schema', expected('refuse or impute', 'onMissing', onMissing));
     }
+    if (decimal !== undefined && decimal !== '.' && decimal !== ',') {
+      throw badData('table schema', expected("'.' or ','", 'decimal', decimal));
+    }
     const checked =
       version === 2 ? checkFields(fields, label, leftOut) : checkFields(upgradeFields(fields), label, []);
-    return new TableSchema({ ...checked, onMissing });
+    return new TableSchema({ ...checked, onMissing, ...(decimal && { decimal }) });
   }
 
   toJSON(): TableSchemaJson {
-    const { fields, label, leftOut, onMissing } = this;
-    return { type: 'table', version: 2, fields, ...(label && { label }), leftOut, onMissing };
+    const { fields, label, leftOut, onMissing, decimal } = this;
+    return {
+      type: 'table',
+      version: 2,
+      fields,
+      ...(label && { label }),
+      leftOut,
+      ...(decimal && { decimal }),
+      onMissing,
+    };
   }
 
   /**
@@ -184,7 +208,7 @@ export class TableSchema {
       kind: this.kindOf(() => data.every((value) => value >= 0 && value <= 1)),
       data,
       ...(label && encodeLabels(this.label!, label, table, onUnknownLabel)),
-      notes: notesOn(counts),
+      notes: notesOn(counts, table),
       ...(imputed + unseen > 0 && { cells: counts }),
     };
   }
@@ -226,6 +250,14 @@ export class TableSchema {
       ...(this.label ? [labelSummary(this.label)] : []),
       ...this.leftOut.map(({ name, reason }) => ({ column: name, became: `left out: ${reason}` })),
     ];
+  }
+
+  /**
+   * @internal Whether a bad cell of a table that is read for this schema is counted, instead of refusing the table.
+   * @param onMissing as the caller says
+   */
+  isLenient(onMissing: OnMissing | undefined): boolean {
+    return (onMissing ?? this.onMissing) === 'impute';
   }
 
   /**

@@ -1,11 +1,15 @@
 import { TorchvaeError } from '../../errors.ts';
-import { categoryName, type Precision, timeText } from './cells.ts';
+import { categoryName, type Decimal, type Precision, timeText } from './cells.ts';
+
+/** The rows whose cells the column cannot have, such as a word among numbers, and what is wrong with each. */
+export type Unreadable = ReadonlyMap<number, string>;
 
 /** Numbers, NaN where a value is missing. */
 export interface NumericColumn {
   readonly name: string;
   readonly type: 'numeric';
   readonly values: Float64Array;
+  readonly unreadable?: Unreadable;
 }
 
 /** Points in time as seconds since 1970 in UTC, NaN where a value is missing. */
@@ -15,6 +19,7 @@ export interface DateColumn {
   readonly values: Float64Array;
   /** Of the most precise one. */
   readonly precision: Precision;
+  readonly unreadable?: Unreadable;
 }
 
 /** Words, as places in `categories`; -1 where a value is missing. */
@@ -51,6 +56,8 @@ export interface Table {
   readonly rows?: Uint32Array;
   readonly columns: readonly Column[];
   readonly leftOut?: readonly LeftOut[];
+  /** Of a table of text: between the whole and the fractional part of its numbers. */
+  readonly decimal?: Decimal;
 }
 
 /** "row 3, column "age"" for the row of this index of a table: people count from 1. */
@@ -90,11 +97,20 @@ export function rowsOf(table: Table, indices: ArrayLike<number>): Table {
   const columns = table.columns.map((column): Column => {
     const values = new (column.values.constructor as typeof Float64Array)(indices.length);
     for (let i = 0; i < values.length; i++) values[i] = column.values[indices[i]!]!;
-    return { ...column, values } as Column;
+    return { ...column, values, ...unreadableOf(column, indices) } as Column;
   });
   const rows = Uint32Array.from(indices, (index) => table.rows?.[index] ?? (table.first ?? 0) + index);
-  const { name, leftOut } = table;
-  return { name, length: indices.length, rows, columns, ...(leftOut && { leftOut }) };
+  return { ...table, length: indices.length, rows, columns };
+}
+
+/** Of the rows with these indices. */
+function unreadableOf(column: Column, indices: ArrayLike<number>): { unreadable?: Unreadable } {
+  if (column.type === 'categorical' || !column.unreadable) return {};
+  const found = Array.from(indices).flatMap((index, row) => {
+    const trouble = column.unreadable!.get(index);
+    return trouble === undefined ? [] : [[row, trouble] as const];
+  });
+  return { unreadable: new Map(found) };
 }
 
 /** The cells of a column as categories: numbers are named by their shortest text, dates by ISO 8601. */

@@ -1,6 +1,6 @@
 import { linesOf } from '../files/lines.ts';
 import { badData } from '../files/source.ts';
-import { textOf } from '../files/utf8.ts';
+import { textOf } from '../files/text.ts';
 import type { Lines } from './schema.ts';
 
 const MAX_FILE = 2 ** 31;

@@ -1,5 +1,6 @@
 import { parse } from 'csv-parse/sync';
-import { type Decimal, MISSING, numberIn, timeIn } from '../../tables/cells.ts';
+import { type Decimal, numberIn, timeIn } from '../../tables/cells.ts';
+import { MISSING } from '../../tables/missing.ts';
 import { LINE_ENDS, spacedRowTaker } from './rows.ts';
 
 /** How a table of text is written. */
@@ -19,6 +20,8 @@ export interface GivenDialect {
   readonly missing?: readonly string[] | undefined;
   /** Names of columns: the first row has some of them, if it has names. */
   readonly names?: readonly string[] | undefined;
+  /** The decimal mark of the training data, where the numbers do not show theirs. */
+  readonly usualDecimal?: Decimal | undefined;
 }
 
 /** Delimiters in the order in which they are preferred. */
@@ -46,7 +49,7 @@ export function dialectOf(text: string, given: GivenDialect): Dialect {
   }
   const delimiter = best?.delimiter ?? given.delimiter ?? ',';
   const rows = best?.rows ?? sampleOf(text, delimiter) ?? [];
-  const decimal = given.decimal ?? decimalOf(rows, delimiter);
+  const decimal = given.decimal ?? decimalOf(rows, delimiter, given.usualDecimal);
   const header = given.header ?? hasHeader(rows, decimal, given);
   return { delimiter, decimal, header };
 }
@@ -112,16 +115,28 @@ function isValue(cell: string, decimal: Decimal, missing: readonly string[]): bo
 
 /**
  * A point, if a number needs one: `0.5`, `12.75`, `1,250.5`; else a comma, if a number needs one: `0,5`, `1.250,5`. Three digits after
- * a mark can also be a group of thousands: after commas they are decimals where cells are divided by semicolons, since people
- * who write decimal commas do so.
+ * a mark can also be a group of thousands. Then it is the mark of the training data; without any, after commas they are decimals where cells are divided by semicolons, since people
+ * who write decimal commas do so; after points they are thousands where a column also has whole numbers below a thousand and none
+ * above: `950`, `1.250`.
  */
-function decimalOf(rows: Sample, delimiter: string): Decimal {
+function decimalOf(rows: Sample, delimiter: string, usual: Decimal | undefined): Decimal {
   const cells = rows.flat().map((cell) => cell.trim());
   const needs = (decimal: Decimal) => (cell: string) =>
     cell.includes(decimal) && numberIn(cell, decimal) !== undefined && !GROUPS[decimal].test(cell);
   if (cells.some(needs('.'))) return '.';
+  if (cells.some(needs(','))) return ',';
+  if (usual) return usual;
   const hasCommas = cells.some((cell) => cell.includes(',') && numberIn(cell, ',') !== undefined);
-  return cells.some(needs(',')) || (hasCommas && delimiter === ';') ? ',' : '.';
+  if (hasCommas && delimiter === ';') return ',';
+  return rows[0]?.some((_, i) => hasPointGroups(rows, i)) ? ',' : '.';
+}
+
+/** Whether the numbers of a column are whole ones in groups of thousands with points; a few may be so by chance. */
+function hasPointGroups(rows: Sample, column: number): boolean {
+  const cells = rows.map((row) => row[column]?.trim() ?? '').filter((cell) => numberIn(cell) !== undefined);
+  const grouped = cells.filter((cell) => GROUPS['.'].test(cell)).length;
+  const small = cells.filter((cell) => /^[+-]?\d{1,3}$/.test(cell)).length;
+  return grouped >= 3 && small >= 3 && grouped + small === cells.length;
 }
 
 /** Numbers whose marks can all be those of thousands: `1.250`, but not `0.250`. */
@@ -146,6 +161,8 @@ function hasHeader(rows: Sample, decimal: Decimal, { missing = MISSING, names }:
     const below = rest.map((row) => row[i] ?? '').filter((cell) => !missing.includes(cell.trim()));
     const quantities = below.filter(isQuantity).length;
     const isMostly = quantities > below.length / 2;
+    // As where each column is a month.
+    if (timeIn(name) && isMostly && !below.some((cell) => timeIn(cell))) return true;
     if (isQuantity(name)) hasValue = true;
     else if (isMostly && !missing.includes(name.trim())) return true;
     else if (!isMostly && below.some((cell) => cell.trim() === name.trim())) hasValue = true;

@@ -1,10 +1,12 @@
 import { checkBoolean, checkOneOf, checkOptions, expected } from '../../../check.ts';
 import { TorchvaeError } from '../../../errors.ts';
 import { badData } from '../../files/source.ts';
-import { textOf } from '../../files/utf8.ts';
+import { textOf } from '../../files/text.ts';
 import { TableBuilder } from '../../tables/builder.ts';
-import { type Decimal, MISSING } from '../../tables/cells.ts';
+import type { Decimal } from '../../tables/cells.ts';
 import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
+import type { OnMissing } from '../../tables/encoding.ts';
+import { checkMissing } from '../../tables/missing.ts';
 import type { TableSchema } from '../../tables/schema.ts';
 import type { Table } from '../../tables/table.ts';
 import { dialectOf } from './dialect.ts';
@@ -34,16 +36,21 @@ const SAMPLE = 2 ** 16;
  * Reads a table of text, in UTF-8, compressed if its name ends with `.gz`, with quotes as RFC 4180 has them.
  *
  * @param schema for which the table is read: it says what the columns are
+ * @param onMissing as `schema.encode` takes it
  * @throws TorchvaeError ERR_IO; ERR_DATA_FORMAT for text that is not UTF-8 (with the byte offset), rows of different lengths, open
  * quotes (with the line), cells of another type than their column has to have (with row and column), no row at all; ERR_RANGE for a
  * column that the table does not have
  */
-export async function readCsv(path: string, options: CsvOptions, schema?: TableSchema): Promise<Table> {
+export async function readCsv(
+  path: string,
+  options: CsvOptions,
+  schema?: TableSchema,
+  onMissing?: OnMissing,
+): Promise<Table> {
   const given = checkCsvOptions(options);
-  const missing = given.missing ?? MISSING;
   const text = textOf(path, MAX_FILE);
   try {
-    return await tableOf(path, text, { ...given, missing }, schema);
+    return await tableOf(path, text, { ...given, isLenient: schema?.isLenient(onMissing) ?? false }, schema);
   } finally {
     await text.return();
   }
@@ -52,13 +59,18 @@ export async function readCsv(path: string, options: CsvOptions, schema?: TableS
 async function tableOf(
   path: string,
   text: AsyncGenerator<string, void, undefined>,
-  given: ReturnType<typeof checkCsvOptions> & { missing: readonly string[] },
+  given: ReturnType<typeof checkCsvOptions> & { isLenient: boolean },
   schema: TableSchema | undefined,
 ): Promise<Table> {
   const { start, delimiter } = withoutSep(await startOf(text));
-  const missing = new Set(given.missing);
   const names = schema?.fields.map(({ name }) => name);
-  const dialect = dialectOf(wholeLines(start), { ...given, delimiter: given.delimiter ?? delimiter, names });
+  const dialect = dialectOf(wholeLines(start), {
+    ...given,
+    delimiter: given.delimiter ?? delimiter,
+    names,
+    usualDecimal: schema?.decimal,
+  });
+
   const rowsOf = dialect.delimiter === ' ' ? spacedRows : delimitedRows;
   let builder: TableBuilder | undefined;
   for await (const record of rowsOf(path, joined(start, text), dialect.delimiter)) {
@@ -67,14 +79,16 @@ async function tableOf(
       builder = new TableBuilder(path, found, {
         types: schema?.typesOf(path, found, given.columns) ?? given.columns,
         decimal: dialect.decimal,
+        isLenient: given.isLenient,
+        missing: given.missing,
         unnamed: new Set(found.filter((_, i) => dialect.header && isUnnamed(record[i]!))),
       });
       if (dialect.header) continue;
     }
-    builder.add(record.map((cell) => (missing.has(cell.trim()) ? null : cell)));
+    builder.add(record);
   }
   if (!builder) throw badData(path, 'expected a line with the names of the columns but the file is empty');
-  return builder.build();
+  return { ...builder.build(), decimal: dialect.decimal };
 }
 
 function checkCsvOptions(options: CsvOptions) {
@@ -89,7 +103,7 @@ function checkCsvOptions(options: CsvOptions) {
   }
   if (decimal !== undefined) checkOneOf('decimal', decimal, ['.', ',']);
   if (header !== undefined) checkBoolean('header', header);
-  if (missing !== undefined) checkTexts('missing', missing);
+  checkMissing(missing);
   return { delimiter, decimal, header, missing, columns: checkColumnTypes(columns) };
 }
 
@@ -125,9 +139,4 @@ function wholeLines(start: string): string {
   if (start.length < SAMPLE) return start;
   const end = Math.max(start.lastIndexOf('\n', SAMPLE), start.lastIndexOf('\r', SAMPLE));
   return end < 0 ? start.slice(0, SAMPLE) : start.slice(0, end + 1);
-}
-
-function checkTexts(name: string, value: readonly string[]): void {
-  if (Array.isArray(value) && value.every((text) => typeof text === 'string')) return;
-  throw new TorchvaeError('ERR_TYPE', expected('an array of strings', name, value));
 }

@@ -103,7 +103,7 @@ function csvError(path: string, cause: CsvError): TorchvaeError {
   const line = lines === undefined ? '' : ` at line ${lines}`;
   const advice =
     code === 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH'
-      ? 'expected as many cells in every row as in the first'
+      ? 'expected as many cells in every row as in the first (take lines with a title or comments out of the file)'
       : code === 'CSV_QUOTE_NOT_CLOSED' || code === 'CSV_MAX_RECORD_SIZE'
         ? 'expected every quote to be closed'
         : 'expected comma-separated values';

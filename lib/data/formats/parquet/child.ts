@@ -6,7 +6,7 @@ import type { ExampleBlock } from '../../streams/source.ts';
 import type { OnMissing } from '../../tables/encoding.ts';
 import { TableSchema, type TableSchemaJson, type TableSchemaOptions } from '../../tables/schema.ts';
 import { TableSurvey } from '../../tables/survey.ts';
-import type { Column, Table } from '../../tables/table.ts';
+import { type Column, rowsOf, type Table } from '../../tables/table.ts';
 import { type ColumnTypes, ParquetFile } from './file.ts';
 
 /** The requests of `process.ts`, one at a time. */
@@ -17,6 +17,8 @@ export type ParquetRequest =
       path: string;
       columns: ColumnTypes;
       schema?: TableSchemaJson | undefined;
+      missing?: readonly string[] | undefined;
+      onMissing?: OnMissing | undefined;
       version?: FileVersion | undefined;
     }
   /** All rows. */
@@ -78,7 +80,7 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       const given = request.schema && TableSchema.fromJSON(request.schema);
       parquet = await ParquetFile.open(file);
       const images = given ? undefined : imagesIn(parquet, request.columns);
-      const wanted = images ? [] : await parquet.settle(request.columns, given);
+      const wanted = images ? [] : await parquet.settle(request.columns, request, given);
       return {
         groupRows: [...parquet.groupRows],
         wanted,
@@ -110,7 +112,10 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       const json = JSON.stringify(request.schema);
       if (schema?.json !== json) schema = { json, schema: TableSchema.fromJSON(request.schema) };
       const { first, count } = request;
-      const rows = rowsFrom(await tableOf(request.group), first, count);
+      const rows = rowsOf(
+        await tableOf(request.group),
+        Uint32Array.from({ length: count }, (_, i) => first + i),
+      );
       const { onMissing } = request;
       const { data, labels, cells } = schema.schema.encode(rows, {
         ...(onMissing && { onMissing }),
@@ -141,17 +146,6 @@ async function tableOf(index: number): Promise<Table> {
   await file.checkUnchanged(version);
   group = { index, table: builder.build() };
   return group.table;
-}
-
-function rowsFrom(table: Table, first: number, count: number): Table {
-  return {
-    ...table,
-    first: (table.first ?? 0) + first,
-    length: count,
-    columns: table.columns.map(
-      (column) => ({ ...column, values: column.values.subarray(first, first + count) }) as Column,
-    ),
-  };
 }
 
 function send(message: ParquetAnswer): Promise<void> {

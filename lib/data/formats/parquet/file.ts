@@ -10,6 +10,7 @@ import { TorchvaeError } from '../../../errors.ts';
 import { badData, type SourceFile } from '../../files/source.ts';
 import { MAX_CELLS, TableBuilder } from '../../tables/builder.ts';
 import { type ColumnType, isPandasIndex } from '../../tables/column-types.ts';
+import type { OnMissing } from '../../tables/encoding.ts';
 import type { TableSchema } from '../../tables/schema.ts';
 import { placeOf } from '../../tables/table.ts';
 import { elementName } from '../../tables/vectors.ts';
@@ -35,6 +36,9 @@ interface Layout {
   readonly places: readonly { readonly column: string; readonly element?: number }[];
   /** Numbers in the vectors of each column of vectors. */
   readonly widths: ReadonlyMap<string, number>;
+  /** Whether bad cells are counted, instead of refusing the file. */
+  readonly isLenient: boolean;
+  readonly missing?: readonly string[] | undefined;
 }
 
 /** A Parquet file whose footer was read. The parser trusts the file, so use this in a separate process only. */
@@ -45,7 +49,7 @@ export class ParquetFile {
   readonly #buffer: AsyncBuffer;
   readonly #metadata: FileMetaData;
   readonly #shapes: ReadonlyMap<string, ColumnShape>;
-  #layout: Layout = { names: [], types: {}, places: [], widths: new Map() };
+  #layout: Layout = { names: [], types: {}, places: [], widths: new Map(), isLenient: false };
 
   private constructor(file: SourceFile, metadata: FileMetaData, shapes: ReadonlyMap<string, ColumnShape>) {
     this.#file = file;
@@ -85,11 +89,16 @@ export class ParquetFile {
    * Settles what the columns of tables are. The first row says how long vectors are.
    *
    * @param given the types of columns
+   * @param cells the texts that stand for a missing value, and what missing values do
    * @param schema for which the rows are read: it says what the columns are
    * @returns the names of the columns that are read
    * @throws TorchvaeError ERR_RANGE for a column that the file does not have, ERR_DATA_FORMAT for one that is nested
    */
-  async settle(given: ColumnTypes, schema?: TableSchema): Promise<string[]> {
+  async settle(
+    given: ColumnTypes,
+    { missing, onMissing }: { missing?: readonly string[] | undefined; onMissing?: OnMissing | undefined },
+    schema?: TableSchema,
+  ): Promise<string[]> {
     const isIgnored = (name: string) => Object.hasOwn(given, name) && given[name] === 'ignore';
     const vectors = this.columnNames.filter(
       (name) => this.#shapes.get(name) === 'vector' && !isIgnored(name),
@@ -107,14 +116,21 @@ export class ParquetFile {
     const wanted = names.filter((name) => !Object.hasOwn(types, name) || types[name] !== 'ignore');
     const nested = wanted.find((name) => ['image', 'nested'].includes(this.#shapes.get(name) ?? 'value'));
     if (nested !== undefined) throw nestedColumn(this.#file.path, nested);
-    this.#layout = { names, types, places, widths };
+    this.#layout = {
+      names,
+      types,
+      places,
+      widths,
+      isLenient: schema?.isLenient(onMissing) ?? false,
+      missing,
+    };
     return wanted;
   }
 
   /** Collects rows of this file from row `first` on. */
   builder(first = 0): TableBuilder {
-    const { names, types } = this.#layout;
-    return new TableBuilder(this.#file.path, names, { types, first });
+    const { names, types, isLenient, missing } = this.#layout;
+    return new TableBuilder(this.#file.path, names, { types, first, isLenient, missing });
   }
 
   /** The place of a row group's first row. */

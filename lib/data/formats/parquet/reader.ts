@@ -1,5 +1,7 @@
 import { checkOptions, checkPath } from '../../../check.ts';
 import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
+import type { OnMissing } from '../../tables/encoding.ts';
+import { checkMissing } from '../../tables/missing.ts';
 import type { TableSchema } from '../../tables/schema.ts';
 import { type Column, noColumn, type Table } from '../../tables/table.ts';
 import type { ImageSource } from '../images/decoder.ts';
@@ -15,7 +17,13 @@ export interface ParquetOptions {
   columns?: Readonly<Record<string, ColumnType>> | undefined;
   /** Of a file of images, the column of the labels. */
   labelColumn?: string | undefined;
+  /** The texts that stand for a missing value, beside null and NaN. */
+  missing?: readonly string[] | undefined;
+  /** As the schema's `encode` takes it. */
+  onMissing?: OnMissing | undefined;
 }
+
+export const PARQUET_OPTIONS = ['columns', 'labelColumn', 'missing', 'onMissing'] as const;
 
 /**
  * Reads a Parquet file: a table with columns of numbers, texts, truth values, points in time and lists of numbers of one length, with
@@ -32,14 +40,24 @@ export async function readParquet(
   schema?: TableSchema,
 ): Promise<{ table: Table } | { images: ImageSource }> {
   checkPath('path', path);
-  const { columns: given, labelColumn } = checkOptions('options of readParquet', options, [
-    'columns',
-    'labelColumn',
-  ]);
+  const {
+    columns: given,
+    labelColumn,
+    missing,
+    onMissing,
+  } = checkOptions('options of readParquet', options, PARQUET_OPTIONS);
   const columns = checkColumnTypes(given);
+  checkMissing(missing);
   const process = await ParquetProcess.start(path, { maxFile: MAX_FILE, timeLimit: Infinity });
   try {
-    const opened = await process.ask<Opened>({ type: 'open', path, columns, schema: schema?.toJSON() });
+    const opened = await process.ask<Opened>({
+      type: 'open',
+      path,
+      columns,
+      schema: schema?.toJSON(),
+      missing,
+      onMissing,
+    });
     const { images, groupRows } = opened;
     if (images) {
       if (labelColumn !== undefined && !images.others.includes(labelColumn)) {

@@ -14,6 +14,7 @@ import {
   type StreamSource,
 } from '../../streams/source.ts';
 import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
+import { checkMissing } from '../../tables/missing.ts';
 import {
   checkGivenSchema,
   TABLE_SCHEMA_OPTIONS,
@@ -29,11 +30,19 @@ export interface ParquetStreamOptions extends TableSchemaOptions {
   columns?: Readonly<Record<string, ColumnType>>;
   /** The schema of the training data: nothing is learned then, and the options of learning have no effect. */
   schema?: TableSchema;
+  /** The texts that stand for a missing value, beside null and NaN. */
+  missing?: readonly string[];
   /** Seconds that reading one row group may take. Default 120. */
   timeLimit?: number;
 }
 
-export const PARQUET_STREAM_OPTIONS = ['columns', 'schema', 'timeLimit', ...TABLE_SCHEMA_OPTIONS] as const;
+export const PARQUET_STREAM_OPTIONS = [
+  'columns',
+  'schema',
+  'missing',
+  'timeLimit',
+  ...TABLE_SCHEMA_OPTIONS,
+] as const;
 
 /**
  * The rows of a Parquet file, read by a separate process with bounded memory and time, one row group at a time. A first pass over
@@ -47,8 +56,9 @@ export async function openParquetStream(
   options: ParquetStreamOptions,
   signal: AbortSignal,
 ): Promise<StreamSource> {
-  const { columns: given, schema, timeLimit = 120, ...learning } = options;
+  const { columns: given, schema, missing, timeLimit = 120, ...learning } = options;
   checkGivenSchema(schema);
+  checkMissing(missing);
   checkNumber('timeLimit', timeLimit, 0.001, 1e6);
   const columns = checkColumnTypes(given);
   const start = (ends: AbortSignal): Promise<ParquetProcess> =>
@@ -60,6 +70,8 @@ export async function openParquetStream(
       path,
       columns,
       schema: schema?.toJSON(),
+      missing,
+      onMissing: learning.onMissing,
     });
     if (images) {
       const advice = 'read it whole (loadDataset), or write the images as files';
@@ -97,7 +109,16 @@ export async function openParquetStream(
       open: async (request) => {
         const reader = await start(request.signal);
         try {
-          await reader.ask({ type: 'open', path, columns, schema: learned.toJSON(), version });
+          const { onMissing } = learning;
+          await reader.ask({
+            type: 'open',
+            path,
+            columns,
+            schema: learned.toJSON(),
+            missing,
+            onMissing,
+            version,
+          });
           return parquetReading(reader, description, blocks, request, learning.onMissing);
         } catch (error) {
           await reader.close();

@@ -9,14 +9,15 @@ const CHUNK = 1 << 18;
 type Decoder = InstanceType<typeof TextDecoder>;
 
 /**
- * The text of a file of at most `limit` bytes, piece by piece; a byte order mark stays. A file whose name ends with `.gz` is
- * decompressed, to at most `limit` bytes.
+ * The text of a file of at most `limit` bytes, piece by piece, in UTF-8 or, if its byte order mark says so, UTF-16; the mark stays. A file
+ * whose name ends with `.gz` is decompressed, to at most `limit` bytes.
  *
- * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a longer file, and for bytes that are not UTF-8, with their offset
+ * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a longer file, for bytes that are not of this encoding, with their offset, and for
+ * zeros, which no text has
  */
 export async function* textOf(path: string, limit: number): AsyncGenerator<string, void, undefined> {
   await withFile(path, async (file) => checkFileSize(file, limit));
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  let decoder: Decoder | undefined;
   let offset = 0;
   const file = createReadStream(path, { highWaterMark: CHUNK });
   const isPacked = /\.gz$/i.test(path);
@@ -30,7 +31,15 @@ export async function* textOf(path: string, limit: number): AsyncGenerator<strin
   try {
     for (;;) {
       const { value, done } = (await chunks.next().catch(failed)) as IteratorResult<Buffer>;
-      yield decode(decoder, done ? undefined : value, path, offset);
+      decoder ??= decoderOf(value);
+      const text = decode(decoder, done ? undefined : value, path, offset);
+      if (text.includes('\0')) {
+        throw badData(
+          path,
+          'expected text but it has characters of code 0, as UTF-16 without a mark has; save it as UTF-8',
+        );
+      }
+      yield text;
       if (done) return;
       offset += value.length;
       checkFileSize({ path, size: offset }, limit);
@@ -41,10 +50,28 @@ export async function* textOf(path: string, limit: number): AsyncGenerator<strin
   }
 }
 
+/** The encoding that these first bytes show. */
+export function encodingOf(start: Uint8Array = new Uint8Array()): 'utf-8' | 'utf-16le' | 'utf-16be' {
+  const [first, second] = start;
+  if (first === 0xff && second === 0xfe) return 'utf-16le';
+  return first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
+}
+
+function decoderOf(start: Uint8Array | undefined): Decoder {
+  return new TextDecoder(encodingOf(start), { fatal: true, ignoreBOM: true });
+}
+
 function decode(decoder: Decoder, chunk: Buffer | undefined, path: string, offset: number): string {
   try {
     return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode();
   } catch (cause) {
+    if (decoder.encoding !== 'utf-8') {
+      throw badData(
+        path,
+        `expected text in ${decoder.encoding.toUpperCase()}, as its first bytes say, but it is not; save it as UTF-8`,
+        cause,
+      );
+    }
     const place = offset + (chunk ? validLength(chunk, offset > 0) : 0);
     throw badData(
       path,

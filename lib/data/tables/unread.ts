@@ -1,0 +1,102 @@
+/** A way to write numbers or dates that is not read, since it can be mistaken, or has no place in a number. */
+interface Unread {
+  readonly kind: 'number' | 'date';
+  readonly isOne: (cell: string) => boolean;
+  readonly what: string;
+  readonly advice: string;
+  /** Fewer different cells may be names, such as `36 months` and `60 months`. Default 1. */
+  readonly different?: number;
+}
+
+const NUMBER = String.raw`[+-]?\d[\d.,]*`;
+const SIGN = '[$€£¥₹₩₽%‰~≈]';
+const CURRENCY = '(?:USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|BRL|SEK|NOK|DKK|PLN|CZK|kr|zł)';
+/** A word after a space, degrees, two letters that do not make an ordinal number, or thousands and millions: `5 kg`, `20°C`, `3cm`, `1.5M`. */
+const UNIT = String.raw`\s\p{L}[\p{L}/²³]*|\s?°\s?\p{L}?|(?!(?:st|nd|rd|th)$)[\p{L}µ][\p{L}/²³]+|[kKmM]`;
+
+/** What is not read, in the order in which it is looked for. */
+export const UNREAD: readonly Unread[] = [
+  {
+    kind: 'date',
+    isOne: matching(/^\d{1,2}(?:\.\d{1,2}\.\d{4}|([/-])\d{1,2}\1(?:\d{4}|\d{2}))(?:[ ,T].*)?$/),
+    what: 'dates whose day and month can be mistaken',
+    advice: 'write them as 2026-01-31',
+  },
+  {
+    kind: 'date',
+    isOne: (cell) => hasMonthName(cell) || OTHER_DATE.test(cell),
+    what: 'dates in another form',
+    advice: 'write them as 2026-01-31, 2026-01-31T18:30 or 2026-01',
+  },
+  {
+    kind: 'number',
+    isOne: matching(/^[+-]?(?:\d+ days?,? )?\d{1,3}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[ap]m)?$/i),
+    what: 'times of a day, or durations',
+    advice: 'write them as numbers, such as hours',
+  },
+  {
+    kind: 'number',
+    isOne: matching(
+      new RegExp(`^(?:[+-]?(?:${SIGN}|${CURRENCY})\\s*${NUMBER}|${NUMBER}\\s*(?:${SIGN}|${CURRENCY}))$`),
+    ),
+    what: 'numbers with a sign such as %',
+    advice: 'write them without it',
+  },
+  {
+    kind: 'number',
+    isOne: matching(/^(?:\(\d[\d.,]*\)|\d[\d.,]*-)$/),
+    what: 'numbers whose minus is written in another way',
+    advice: 'write them as -5',
+  },
+  {
+    kind: 'number',
+    isOne: matching(/^[+-]?(?:\d{1,3}(?:[\s'’_]\d{3})+(?:[.,]\d+)?|\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?)$/),
+    what: 'numbers in groups of digits',
+    advice: 'write them without groups',
+  },
+  {
+    kind: 'number',
+    isOne: matching(/^\[?\s*[+-]?[\d.]+(?:\s*[;,:|~^/×x]\s*[+-]?[\d.]+)+\s*\]?$/i),
+    what: 'several numbers in one',
+    advice: 'divide the column, or give the delimiter',
+    different: 10,
+  },
+  {
+    kind: 'number',
+    isOne: matching(new RegExp(`^${NUMBER}(?:${UNIT})$`, 'u')),
+    what: 'numbers with a unit',
+    advice: 'write them without it',
+    different: 10,
+  },
+];
+
+/** `31-Jan-26` is found by its name; these have none: `01/2026`, `2026Q1`, `2026-W05`, `20260131T1830Z`, `2026-01-31 6:30 PM`. */
+const OTHER_DATE = new RegExp(
+  [
+    String.raw`^\d{1,2}[/-]\d{4}$`,
+    String.raw`^\d{4}[-/ ]?[QW]\d{1,2}$`,
+    String.raw`^[QW]\d{1,2}[-/ ]\d{4}$`,
+    String.raw`^\d{8}T\d{4,6}Z?$`,
+    String.raw`^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d\d(?::\d\d)? ?[ap]m$`,
+  ].join('|'),
+  'i',
+);
+
+const MONTH =
+  /^(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)?$/i;
+const DAY_NUMBER = /^\d+(?:st|nd|rd|th)?$/i;
+const BESIDE = /^(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|[ap]m|utc|gmt|z|t)$/i;
+
+/** Whether the words are the name of a month, at least one number, and what may stand beside them: `Mon, 31 Jan 2026 10:00 GMT`. */
+function hasMonthName(cell: string): boolean {
+  const words = cell.split(/[-/ .,:+]+/).filter((word) => word !== '');
+  return (
+    words.filter((word) => MONTH.test(word)).length === 1 &&
+    words.some((word) => DAY_NUMBER.test(word)) &&
+    words.every((word) => MONTH.test(word) || DAY_NUMBER.test(word) || BESIDE.test(word))
+  );
+}
+
+function matching(pattern: RegExp): (cell: string) => boolean {
+  return (cell) => pattern.test(cell);
+}

@@ -1,0 +1,223 @@
+/** Cells as people write them: each is read as what it means, or refused with the way out; none becomes something else in silence. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Dataset, type LoadOptions, loadDataset, TableSchema } from '../lib/data/index.ts';
+import { refusal } from './refusal.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'torchvae-cells-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function load(name: string, content: string | Uint8Array, options: LoadOptions = {}): Promise<Dataset> {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return loadDataset(path, options);
+}
+const schemaOf = (data: Dataset) => data.schema as TableSchema;
+const typesOf = (data: Dataset) => schemaOf(data).fields.map(({ name, type }) => `${name} ${type}`);
+const rowsOf = (data: Dataset) => schemaOf(data).decode(data.data as Float32Array);
+const column = (cell: (i: number) => string, count = 60) =>
+  `a;v\n${Array.from({ length: count }, (_, i) => `${cell(i)};${i}`).join('\n')}\n`;
+
+describe('quantities in forms that are not read are errors, also where they come again', () => {
+  test.each<[string, (i: number) => string, RegExp]>([
+    ['months before years', (i) => `0${1 + (i % 9)}/2026`, /dates in another form.*2026-01/],
+    ['quarters of a year', (i) => `202${i % 5}Q${1 + (i % 4)}`, /dates in another form/],
+    ['weeks of a year', (i) => `2026-W${10 + (i % 9)}`, /dates in another form/],
+    ['days with the names of months', (i) => `${1 + (i % 28)}-Jan-26`, /dates in another form/],
+    ['months in words', (i) => `March 202${i % 9}`, /dates in another form/],
+    ['dates of letters', (i) => `Mon, ${1 + (i % 9)} Jan 2026 10:00:00 +0100`, /dates in another form/],
+    ['hours of two halves of a day', (i) => `2026-01-0${1 + (i % 9)} 6:30 PM`, /dates in another form/],
+    ['two forms of dates', (i) => (i % 2 ? '2026-01-02' : `0${1 + (i % 5)}/01/2026`), /day and month/],
+    ['durations of pandas', (i) => `${i % 3} days 0${i % 8}:00:00`, /durations/],
+    ['currencies', (i) => `${i % 9},50 EUR`, /a sign such as %/],
+    ['currencies before the number', (i) => `USD ${i % 9}`, /a sign such as %/],
+    ['about', (i) => `~${i % 9}`, /a sign such as %/],
+    ['debts of accountants', (i) => (i % 2 ? `(${i % 5})` : `${i % 5}`), /minus is written in another way/],
+    ['groups with spaces', (i) => `${1 + (i % 9)} 500`, /groups of digits/],
+    ['groups with apostrophes', (i) => `${1 + (i % 9)}'500.00`, /groups of digits/],
+    ['groups of India', (i) => `${1 + (i % 9)},50,000`, /groups of digits/],
+    ['units', (i) => `${i % 15}.5 kg`, /numbers with a unit/],
+    ['degrees', (i) => `${i % 15}°C`, /numbers with a unit/],
+    ['millions', (i) => `${i % 15}.5M`, /numbers with a unit/],
+    ['pairs', (i) => `${110 + (i % 15)}/80`, /several numbers in one/],
+    ['lists', (i) => `[0.${i % 15}, 1.5]`, /several numbers in one/],
+  ])('%s', async (_, cell, message) => {
+    const told = await refusal('ERR_DATA_FORMAT', () => load('u.csv', column(cell), { delimiter: ';' }));
+    expect(told).toMatch(message);
+    expect(told).toMatch(/row [12], column "a": .*'ignore'.*'categorical'/);
+    const kept = await load('u.csv', column(cell), { delimiter: ';', columns: { a: 'categorical' } });
+    expect(kept.length).toBe(60);
+  });
+
+  test.each<[string, (i: number) => string]>([
+    ['two terms of months', (i) => `${36 + 24 * (i % 2)} months`],
+    ['grades of schools', (i) => `${1 + (i % 12)}th`],
+    ['ranges', (i) => `${10 * (i % 12)}-${10 * (i % 12) + 9}`],
+    ['addresses', (i) => `10.0.${i % 3}.${i % 4}`],
+    ['days of the week', (i) => ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][i % 7]!],
+    ['months alone', (i) => ['Jan', 'Feb', 'Mar', 'May'][i % 4]!],
+    ['numbers of parts that are no months', (i) => `471${i % 5}-13`],
+    ['answers', (i) => (i % 2 ? 'yes' : 'no')],
+  ])('%s are categories', async (_, cell) => {
+    expect(typesOf(await load('k.csv', column(cell)))[0]).toBe('a categorical');
+  });
+});
+
+describe('months', () => {
+  const month = (i: number) => `${2018 + Math.floor(i / 12)}-${String(1 + (i % 12)).padStart(2, '0')}`;
+
+  test('are dates with the year as their period, and come back as months', async () => {
+    const data = await load('months.csv', column(month));
+    expect(schemaOf(data).fields[0]).toMatchObject({ type: 'date', precision: 'month', periods: ['year'] });
+    expect(rowsOf(data).map(({ a }) => a)).toEqual(Array.from({ length: 60 }, (_, i) => month(i)));
+    const later = await load('later.csv', 'a;v\n2023/02;1\n', { schema: data.schema });
+    expect(schemaOf(data).decode(later.data as Float32Array, { bounded: false })[0]!.a).toBe('2023-02');
+    const kept = TableSchema.fromJSON(JSON.parse(JSON.stringify(data.schema)));
+    expect(kept.fields[0]).toEqual(schemaOf(data).fields[0]);
+  });
+
+  test('beside days are days', async () => {
+    const data = await load('both.csv', 'a;v\n2026-01;1\n2026-02-14;2\n');
+    expect(rowsOf(data).map(({ a }) => a)).toEqual(['2026-01-01', '2026-02-14']);
+  });
+
+  test('as names of columns of numbers are a header', async () => {
+    for (const first of ['', 'shop', '2019-12']) {
+      const data = await load('wide.csv', `${first},2020-01,2020-02\n7,5,6\n9,7,8\n7,1,2\n`);
+      expect([data.length, typesOf(data).slice(-2)]).toEqual([3, ['2020-01 numeric', '2020-02 numeric']]);
+    }
+  });
+});
+
+test.each([
+  ['2026-1-5', '2026-01-05'],
+  ['2026/1/15 9:05', '2026-01-15T09:05Z'],
+  ['2026-11-05 9:05:30', '2026-11-05T09:05:30Z'],
+])('%s is a date', async (cell, decoded) => {
+  expect(rowsOf(await load('one.csv', `a;v\n${cell};1\n`))).toEqual([{ a: decoded, v: 1 }]);
+});
+
+test('the minus of typography is a minus', async () => {
+  expect(rowsOf(await load('m.csv', 'a;v\n\u22125;1\n3;2\n'))[0]).toEqual({ a: -5, v: 1 });
+});
+
+test('words that look the same are the same', async () => {
+  const cells = [
+    'Bogotá',
+    'Bogota\u0301',
+    ' Bogotá',
+    '\u200bBogotá',
+    'New York',
+    'New  York',
+    'New\u00a0York',
+  ];
+  const data = await load('same.csv', `v,city\n${cells.map((cell, i) => `${i},${cell}`).join('\n')}\n`);
+  expect(schemaOf(data).fields[1]).toMatchObject({ categories: ['Bogotá', 'New York'] });
+});
+
+describe('the decimal mark', () => {
+  test('of whole numbers with and without groups by points is a comma', async () => {
+    const prices = ['950', '1.250', '12.500', '3.100', '800', '20'];
+    const data = await load(
+      'de.csv',
+      column((i) => prices[i % 6]!),
+    );
+    expect(rowsOf(data).slice(0, 3)).toEqual([
+      { a: 950, v: 0 },
+      { a: 1250, v: 1 },
+      { a: 12500, v: 2 },
+    ]);
+    const measured = await load(
+      'three.csv',
+      column((i) => `${1 + (i % 9)}.${125 + i}`),
+    );
+    expect(rowsOf(measured)[1]!.a).toBe(2.126);
+  });
+
+  test('of the training data is that of later ones that do not show theirs', async () => {
+    const later = async (training: string, row: string) => {
+      const { schema } = await load('training.csv', training);
+      const kept = TableSchema.fromJSON(JSON.parse(JSON.stringify(schema)));
+      const data = await load('row.csv', row, { schema: kept });
+      return kept.decode(data.data as Float32Array, { bounded: false })[0]!.a;
+    };
+    expect(await later('a\tb\n0,5\t1\n12,75\t2\n', 'a\tb\n1,250\t1\n')).toBe(1.25);
+    expect(await later('a;b\n950;1\n1.250,5;2\n', 'a;b\n1.250;1\n')).toBe(1250);
+    expect(await later('a;b\n0.5;1\n12.75;2\n', 'a;b\n1.25;1\n')).toBe(1.25);
+    expect(await later('a;b\n0.5;1\n12.75;2\n', 'a;b\n1,5;1\n')).toBe(1.5);
+  });
+});
+
+describe('missing values', () => {
+  const cells = Array.from({ length: 40 }, (_, i) => i / 2);
+  const asLines = (odd: unknown) =>
+    cells.map((a, i) => JSON.stringify({ a: i === 7 ? odd : a, b: i })).join('\n');
+
+  test.each(['NaN', 'n/a', '', ' - '])('are written %j in JSON lines and records too', async (odd) => {
+    const told = await refusal('ERR_DATA_FORMAT', () => load('m.jsonl', asLines(odd)));
+    expect(told).toMatch(/row 8, column "a": expected a value but it is missing/);
+    expect(typesOf(await load('m.jsonl', asLines(odd), { onMissing: 'impute' }))[0]).toBe('a numeric');
+    const records = cells.map((a, i) => ({ a: i === 7 ? odd : a }));
+    const data = await Dataset.fromRecords(records, { onMissing: 'impute' });
+    expect(data.cells?.imputed[7]).toBe(1);
+  });
+
+  test('can be named for every table, numbers in whatever form', async () => {
+    const given = { missing: ['-999', 'broken'], onMissing: 'impute' } as const;
+    for (const odd of [-999, '-999.0', 'broken']) {
+      const table = `a,b\n${cells.map((a, i) => `${i === 7 ? odd : a},${i}`).join('\n')}\n`;
+      for (const data of [
+        await load('n.jsonl', asLines(odd), given),
+        await load('n.csv', table, given),
+        await Dataset.fromRecords(JSON.parse(`[${asLines(odd).replaceAll('\n', ',')}]`), given),
+      ]) {
+        expect(schemaOf(data).describe()[0]!.became).toBe('number, 0 to 19.5, 1 decimal');
+        expect(Array.from(data.cells!.imputed).indexOf(1)).toBe(7);
+      }
+    }
+    expect(await refusal('ERR_TYPE', () => load('n.jsonl', '{"a":1}', { missing: 'x' } as never))).toMatch(
+      /an array of strings for missing/,
+    );
+  });
+
+  test('an object in a cell is an error that says what to do', async () => {
+    const content = `${JSON.stringify({ a: 1, geo: { lat: 2 } })}\n`;
+    expect(await refusal('ERR_DATA_FORMAT', () => load('o.jsonl', content))).toMatch(
+      /row 1, column "geo": .* object; .*columns: { "geo": 'ignore' }/,
+    );
+    expect(typesOf(await load('o.jsonl', content, { columns: { geo: 'ignore' } }))).toEqual(['a numeric']);
+  });
+});
+
+describe('encodings', () => {
+  const text = '\ufeffa\tstadt\n1\tKöln\n2\tBern\n3\tKöln\n';
+  const little = Buffer.from(text, 'utf16le');
+
+  test('UTF-16 with a byte order mark, as Excel writes it', async () => {
+    for (const bytes of [little, Buffer.from(little).swap16()]) {
+      for (const name of ['u.csv', 'u.dat']) {
+        expect(rowsOf(await load(name, bytes))[0]).toEqual({ a: 1, stadt: 'Köln' });
+      }
+    }
+    expect((await load('u.txt', Buffer.from('\ufeffone\ntwo', 'utf16le'))).schema!.type).toBe('text');
+  });
+
+  test('UTF-16 that is cut or has no mark, and Latin-1, are errors that say what to do', async () => {
+    const told = (bytes: Uint8Array) => refusal('ERR_DATA_FORMAT', () => load('bad.csv', bytes));
+    expect(await told(little.subarray(0, -1))).toMatch(/UTF-16LE.*save it as UTF-8/);
+    expect(await told(Buffer.from('a\n1\n', 'utf16le'))).toMatch(/characters of code 0.*save it as UTF-8/);
+    expect(await told(Buffer.from(text.slice(1), 'latin1'))).toMatch(/offset 11 .*save it as UTF-8/);
+  });
+});
+
+test('a title above the table, and a name that comes twice, say what to do', async () => {
+  expect(await refusal('ERR_DATA_FORMAT', () => load('t.csv', 'Sales of 2026\n\na,b\n1,2\n3,4\n'))).toMatch(
+    /lines with a title or comments out of the file.* line 3/,
+  );
+  expect(await refusal('ERR_DATA_FORMAT', () => load('d.csv', 'a,a\n1,2\n'))).toMatch(/rename one/);
+});
