@@ -125,6 +125,10 @@ TORCHVAE_VECTORIZED void finishValues(const ConvFinish& finish, int64_t image, f
       for (int64_t c = 0; c < channels; ++c) pixel[c] += finish.bias[c];
     }
   }
+  if (finish.added != nullptr) {
+    const float* added = finish.added + image * pixels * channels;
+    for (int64_t i = 0; i < pixels * channels; ++i) values[i] += added[i];
+  }
   if constexpr (keptOf(kind) == KeptOf::kSlope) {
     if (finish.slope != nullptr) {
       float* slope = finish.slope + image * pixels * channels;

@@ -39,13 +39,14 @@ struct ConvPatches {
 };
 ConvPatches makeConvPatches(const ConvGeometry& geometry);
 
-// What follows a product, element by element: a bias (by channel) and an activation, or, where `kept` is
-// given, the slope of the activation that it was kept of.
+// What follows a product, element by element: a bias (by channel), images that are added and an activation,
+// or, where `kept` is given, the slope of the activation that it was kept of.
 struct ConvFinish {
   const float* bias = nullptr;
   float* slope = nullptr;  // where the activation's slope goes, laid out as the images
   const float* kept = nullptr;
   ActivationKind activation = ActivationKind::kIdentity;
+  const float* added = nullptr;
 };
 
 // small = patches(large) weights^T; weightsT [patchSize, smallChannels].

@@ -73,11 +73,12 @@ Convolution::Convolution(Weights& weights, const std::string& name, const ConvSh
       context_(weights.context()),
       op_(convOp(context_, ConvOp::Direction::kDown, shape)) {}
 
-Tensor Convolution::operator()(const Tensor& x) const {
-  if (op_ && PlainOperations::served(*context_)) return (*op_)(x, *weight_, *bias_);
+Tensor Convolution::operator()(const Tensor& x, const Tensor& added, ActivationKind activation) const {
+  if (op_ && PlainOperations::served(*context_)) return (*op_)(x, *weight_, *bias_, added, activation);
   const std::array<int64_t, 2> stride{shape_.stride, shape_.stride};
   const std::array<int64_t, 2> padding{(shape_.kernel - 1) / 2, (shape_.kernel - 1) / 2};
-  return at::conv2d(x, *weight_, *bias_, stride, at::IntArrayRef(padding));
+  const Tensor y = at::conv2d(x, *weight_, *bias_, stride, at::IntArrayRef(padding));
+  return activate(activation, added.defined() ? added + y : y);
 }
 
 TransposedConvolution::TransposedConvolution(Weights& weights, const std::string& name,
@@ -92,7 +93,8 @@ TransposedConvolution::TransposedConvolution(Weights& weights, const std::string
       op_(convOp(context_, ConvOp::Direction::kUp, shape)) {}
 
 Tensor TransposedConvolution::operator()(const Tensor& x) const {
-  if (op_ && PlainOperations::served(*context_)) return (*op_)(x, *weight_, *bias_);
+  if (op_ && PlainOperations::served(*context_))
+    return (*op_)(x, *weight_, *bias_, {}, ActivationKind::kIdentity);
   const std::array<int64_t, 2> stride{shape_.stride, shape_.stride};
   const std::array<int64_t, 2> padding{(shape_.kernel - 1) / 2, (shape_.kernel - 1) / 2};
   // What the convolution's division left over.

@@ -44,7 +44,9 @@ struct ConvShape {
 class Convolution {
  public:
   Convolution(Weights& weights, const std::string& name, const ConvShape& shape);
-  Tensor operator()(const Tensor& x) const;
+  // The convolution of x, or activate() of its sum with `added`.
+  Tensor operator()(const Tensor& x, const Tensor& added = {},
+                    ActivationKind activation = ActivationKind::kIdentity) const;
 
  private:
   ConvShape shape_;

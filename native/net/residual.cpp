@@ -16,10 +16,12 @@ class Block {
         secondNorm_(weights, name + ".1.norm", spec.norm, image.channels),
         second_(weights, name + ".1", shapeOf(image)) {}
 
-  Tensor operator()(const Tensor& x, Pass& pass) const {
+  // The sum of x and what the block adds to it, or activate() of that.
+  Tensor operator()(const Tensor& x, Pass& pass,
+                    ActivationKind activation = ActivationKind::kIdentity) const {
     Tensor h = first_(firstNorm_(x, pass, spec_.activation));
     h = dropout(secondNorm_(h, pass, spec_.activation), spec_.dropout, pass);
-    return x + second_(h);
+    return second_(h, x, activation);
   }
 
  private:
@@ -53,8 +55,11 @@ class ResidualEncoder : public Network {
 
   Tensor forward(const Tensor& x, Pass& pass) const override {
     Tensor h = toImage_(x, pass);
-    for (size_t i = 0; i < layers_.size(); ++i) h = blocks_[i](layers_[i](h), pass);
-    return activate(spec_.activation, h).flatten(1);
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const bool isLast = i + 1 == layers_.size();
+      h = blocks_[i](layers_[i](h), pass, isLast ? spec_.activation : ActivationKind::kIdentity);
+    }
+    return h.flatten(1);
   }
 
  private:
@@ -82,7 +87,7 @@ class ResidualDecoder : public Network {
   Tensor forward(const Tensor& z, Pass& pass) const override {
     Tensor h = begin_(z, pass);
     for (size_t i = 0; i < layers_.size(); ++i) {
-      h = layers_[i](activate(spec_.activation, blocks_[i](h, pass)));
+      h = layers_[i](blocks_[i](h, pass, spec_.activation));
     }
     return h.flatten(1);
   }

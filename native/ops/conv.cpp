@@ -1,11 +1,14 @@
 #include "ops/conv.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 
+#include "cpu/slope.h"
 #include "cpu/transpose.h"
 
 namespace torchvae {
@@ -34,63 +37,100 @@ Tensor newFloats(at::IntArrayRef sizes) {
 class ConvFunction : public torch::autograd::Function<ConvFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        const ConvOp* op) {
+                        const std::optional<Tensor>& added, const ConvOp* op, int64_t activation) {
     const Tensor images = x.contiguous(at::MemoryFormat::ChannelsLast);
     const Tensor rows = weight.permute({0, 2, 3, 1}).contiguous();
-    ctx->save_for_backward({images, rows});
+    const Tensor more = added ? added->contiguous(at::MemoryFormat::ChannelsLast) : Tensor();
+    const auto output = op->forward(images, rows, bias, more, static_cast<ActivationKind>(activation));
+    ctx->save_for_backward({images, rows, output.slope.defined() ? output.slope : output.y});
     ctx->saved_data["op"] = reinterpret_cast<int64_t>(op);
-    return op->forward(images, rows, bias);
+    ctx->saved_data["activation"] = activation;
+    ctx->saved_data["isSum"] = added.has_value();
+    return output.y;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
     const variable_list saved = ctx->get_saved_variables();
     const auto* op = reinterpret_cast<const ConvOp*>(ctx->saved_data["op"].toInt());
-    const Tensor dy = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
+    const auto activation = static_cast<ActivationKind>(ctx->saved_data["activation"].toInt());
+    const Tensor dy =
+        op->passActivation(activation, saved[2], gradients[0].contiguous(at::MemoryFormat::ChannelsLast));
     Tensor dx, dweight, dbias;
     if (ctx->needs_input_grad(0)) dx = op->inputGradient(dy, saved[1]);
     if (ctx->needs_input_grad(1)) {
       std::tie(dweight, dbias) = op->weightGradients(saved[0], dy);
       dweight = dweight.permute({0, 3, 1, 2});
     }
-    return {dx, dweight, dbias, Tensor()};
+    return {dx, dweight, dbias, ctx->saved_data["isSum"].toBool() ? dy : Tensor(), Tensor(), Tensor()};
   }
 };
 
 }  // namespace
 
-Tensor ConvOp::operator()(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
-  return ConvFunction::apply(x, weight, bias, this);
+Tensor ConvOp::operator()(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& added,
+                          ActivationKind activation) const {
+  const std::optional<Tensor> more = added.defined() ? std::optional(added) : std::nullopt;
+  return ConvFunction::apply(x, weight, bias, more, this, static_cast<int64_t>(activation));
 }
 
-Tensor ConvOp::forward(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
+ConvOp::Output ConvOp::forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& added,
+                               ActivationKind activation) const {
+  const bool isDown = direction_ == Direction::kDown;
+  const cpu::ConvGeometry& g = patches_.geometry;
+  const auto newOutput = [&] {
+    return isDown ? newImages(x.size(0), g.smallChannels, g.smallHeight, g.smallWidth)
+                  : newImages(x.size(0), g.largeChannels, g.largeHeight, g.largeWidth);
+  };
+  Output output{newOutput(), {}};
+  if (keptOf(activation) == KeptOf::kSlope) output.slope = newOutput();
   cpu::ConvFinish finish;
   finish.bias = values(bias);
-  return direction_ == Direction::kDown ? toSmall(x, weight, finish) : toLarge(x, weight, finish);
+  finish.slope = output.slope.defined() ? pointer(output.slope) : nullptr;
+  finish.activation = activation;
+  finish.added = added.defined() ? values(added) : nullptr;
+  isDown ? toSmall(x, weight, finish, output.y) : toLarge(x, weight, finish, output.y);
+  return output;
+}
+
+Tensor ConvOp::passActivation(ActivationKind activation, const Tensor& kept, const Tensor& dy) const {
+  if (activation == ActivationKind::kIdentity) return dy;
+  const Tensor before = at::empty_like(dy);
+  const int64_t size = dy.numel() / dy.size(0);
+  context_->pool->run(dy.size(0), [&](int64_t image) {
+    const int64_t at = image * size;
+    cpu::multiplyBySlope(activation, values(dy) + at, values(kept) + at, size, pointer(before) + at);
+  });
+  return before;
 }
 
 Tensor ConvOp::inputGradient(const Tensor& dy, const Tensor& weight) const {
-  return direction_ == Direction::kDown ? toLarge(dy, weight, {}) : toSmall(dy, weight, {});
+  const cpu::ConvGeometry& g = patches_.geometry;
+  if (direction_ == Direction::kDown) {
+    const Tensor dx = newImages(dy.size(0), g.largeChannels, g.largeHeight, g.largeWidth);
+    toLarge(dy, weight, {}, dx);
+    return dx;
+  }
+  const Tensor dx = newImages(dy.size(0), g.smallChannels, g.smallHeight, g.smallWidth);
+  toSmall(dy, weight, {}, dx);
+  return dx;
 }
 
-Tensor ConvOp::toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvFinish& finish) const {
+void ConvOp::toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvFinish& finish,
+                     const Tensor& small) const {
   const cpu::ConvGeometry& g = patches_.geometry;
   const Tensor transposed = newFloats({g.patchSize(), g.smallChannels});
   transpose(values(weight), g.patchSize(), g.smallChannels, g.patchSize(), pointer(transposed),
             g.smallChannels);
-  const Tensor small = newImages(large.size(0), g.smallChannels, g.smallHeight, g.smallWidth);
   Magnitude magnitude;
   cpu::patchesToSmall(*context_->pool, patches_, large.size(0), values(large), values(transposed), finish,
                       pointer(small), magnitude);
-  return small;
 }
 
-Tensor ConvOp::toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish) const {
-  const cpu::ConvGeometry& g = patches_.geometry;
-  const Tensor large = newImages(small.size(0), g.largeChannels, g.largeHeight, g.largeWidth);
+void ConvOp::toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish,
+                     const Tensor& large) const {
   Magnitude magnitude;
   cpu::smallToLarge(*context_->pool, patches_, small.size(0), values(small), values(weight), finish,
                     pointer(large), magnitude);
-  return large;
 }
 
 std::pair<Tensor, Tensor> ConvOp::weightGradients(const Tensor& x, const Tensor& dy) const {

@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "base/tensor.h"
+#include "cpu/activation.h"
 #include "cpu/conv.h"
 
 namespace torchvae {
@@ -15,20 +16,30 @@ class ConvOp {
   ConvOp(const Context& context, Direction direction, const cpu::ConvGeometry& geometry)
       : context_(&context), direction_(direction), patches_(cpu::makeConvPatches(geometry)) {}
 
-  // Of images x [B, channels, height, width], weight [smallChannels, largeChannels, kernel, kernel] and bias
-  // by the channels that come out. Images come out with their channels innermost. Differentiable once.
-  Tensor operator()(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
+  // activate(the convolution + added) of images x [B, channels, height, width], weight [smallChannels,
+  // largeChannels, kernel, kernel], bias by the channels that come out, and images `added`, which may be
+  // undefined. Images come out with their channels innermost. Differentiable once.
+  Tensor operator()(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& added,
+                    ActivationKind activation) const;
 
-  // The two halves of it, on plain values: x and dy have their channels innermost, and `weight` is
-  // [smallChannels, kernel, kernel, largeChannels].
-  Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
+  // The parts of it, on plain values: images have their channels innermost, and `weight` is [smallChannels,
+  // kernel, kernel, largeChannels]. `slope` is undefined for activations whose slope is a function of y.
+  struct Output {
+    Tensor y, slope;
+  };
+  Output forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& added,
+                 ActivationKind activation) const;
+  // The gradient before the activation.
+  Tensor passActivation(ActivationKind activation, const Tensor& kept, const Tensor& dy) const;
   Tensor inputGradient(const Tensor& dy, const Tensor& weight) const;
   // Of the weight, laid out as it, and of the bias.
   std::pair<Tensor, Tensor> weightGradients(const Tensor& x, const Tensor& dy) const;
 
  private:
-  Tensor toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvFinish& finish) const;
-  Tensor toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish) const;
+  void toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvFinish& finish,
+               const Tensor& small) const;
+  void toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish,
+               const Tensor& large) const;
 
   const Context* context_;
   Direction direction_;

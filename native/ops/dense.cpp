@@ -8,6 +8,7 @@
 #include "cpu/activation.h"
 #include "cpu/dense.h"
 #include "cpu/panels.h"
+#include "cpu/slope.h"
 #include "cpu/transpose.h"
 #include "cpu/weights.h"
 
@@ -60,26 +61,19 @@ void forRows(Pool& pool, int64_t rows, const Body& body) {
            [&](int64_t tile) { body(tile * kTileRows, std::min(rows, (tile + 1) * kTileRows)); });
 }
 
-template <ActivationKind kind>
-TORCHVAE_VECTORIZED void multiplyBySlope(const float* dy, const float* kept, int64_t count, float* to) {
-  for (int64_t i = 0; i < count; ++i) to[i] = dy[i] * activationSlope<kind>(kept[i]);
-}
-
 // The gradient before the activation, and its transpose where that is defined.
 void passActivation(Pool& pool, ActivationKind activation, const Tensor& kept, const Tensor& dy,
                     const Tensor& before, const Tensor& transposed) {
   const auto [rows, columns] = std::pair{dy.size(0), dy.size(1)};
-  withActivation(activation, [&](auto kind) {
-    forRows(pool, rows, [&, rows = rows, columns = columns](int64_t first, int64_t last) {
-      const int64_t at = first * columns;
-      float* to = pointer(before) + at;
-      if (activation != ActivationKind::kIdentity) {
-        multiplyBySlope<kind.value>(values(dy) + at, values(kept) + at, (last - first) * columns, to);
-      }
-      if (transposed.defined()) {
-        transpose(to, columns, last - first, columns, pointer(transposed) + first, rows);
-      }
-    });
+  forRows(pool, rows, [&, rows = rows, columns = columns](int64_t first, int64_t last) {
+    const int64_t at = first * columns;
+    float* to = pointer(before) + at;
+    if (activation != ActivationKind::kIdentity) {
+      cpu::multiplyBySlope(activation, values(dy) + at, values(kept) + at, (last - first) * columns, to);
+    }
+    if (transposed.defined()) {
+      transpose(to, columns, last - first, columns, pointer(transposed) + first, rows);
+    }
   });
 }
 
