@@ -250,6 +250,15 @@ test('a line with tokens that are not in the vocabulary is flagged, and scored a
   expect(states).toEqual(['scored', 'unseen']);
   expect([...cells!.unseen]).toEqual([0, 2]);
   expect(scores.every(Number.isFinite)).toBe(true);
+  const path = file('long.txt', ['abab', 'babaabb']);
+  expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path, { schema: vae.schema }))).toMatch(
+    /line 2: expected at most 4 tokens .* give onLong: 'cut'/,
+  );
+  const long = await vae.detect(await loadDataset(path, { schema: vae.schema, onLong: 'cut' }));
+  expect(long.scores).toEqual(
+    await vae.score(await loadDataset(file('cut.txt', ['abab', 'baba']), { schema: vae.schema })),
+  );
+  expect([...long.states, ...long.cells!.unseen]).toEqual(['scored', 'unseen', 0, 3]);
 });
 
 describe('rows with cells that the model cannot know', () => {

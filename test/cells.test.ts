@@ -194,6 +194,39 @@ describe('missing values', () => {
   });
 });
 
+describe('what may be a mistake is noted, and kept', () => {
+  test.each<[string, string, (i: number) => string, RegExp | undefined]>([
+    ['a number of the row', 'row', (i) => String(1000 + i), /column row seems to number the rows/],
+    [
+      'different whole numbers under such a name',
+      'user_id',
+      (i) => String((i * 37) % 101),
+      /column user_id seems/,
+    ],
+    [
+      'dates without marks',
+      'day',
+      (i) => `202601${10 + (i % 20)}`,
+      /column day seems to hold dates.*2026-01-31/,
+    ],
+    ['capitals', 'city', (i) => ['Rome', 'ROME', 'Oslo'][i % 3]!, /column city .* such as Rome and ROME/],
+    ['whole numbers', 'count', (i) => String((i * 37) % 101), undefined],
+    ['numbers of eight digits', 'part', (i) => `2026${1000 + i * 100}`, undefined],
+  ])('%s', async (_, name, cell, note) => {
+    const content = `${name},v\n${Array.from({ length: 60 }, (_, i) => `${cell(i)},0.${i}`).join('\n')}\n`;
+    const data = await load('note.csv', content);
+    if (note) expect(data.notes.join()).toMatch(note);
+    else expect(data.notes).toEqual([]);
+    expect(schemaOf(data).fields[0]!.name).toBe(name);
+    const later = await load('note.csv', content, { schema: data.schema });
+    expect(later.notes).toEqual([]);
+    const records = Array.from({ length: 60 }, (_, i) => ({
+      [name]: name === 'city' ? cell(i) : Number(cell(i)),
+    }));
+    expect((await Dataset.fromRecords(records)).notes).toEqual(data.notes);
+  });
+});
+
 describe('encodings', () => {
   const text = '\ufeffa\tstadt\n1\tKöln\n2\tBern\n3\tKöln\n';
   const little = Buffer.from(text, 'utf16le');

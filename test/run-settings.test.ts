@@ -36,6 +36,7 @@ const settings: Required<RunSettings> = {
   onBadImage: 'skip',
   stream: true,
   window: 64,
+  timeLimit: 30,
   testData: 'held out.npy',
   binarize: 'dynamic',
   holdout: 0.1,

@@ -267,3 +267,18 @@ test('a streamed run is scored and encoded whole, in the order of its rows', asy
   const { tensors } = decodeSafetensors(readFileSync(at('codes.safetensors')), 'codes');
   expect(tensors.get('mean')!.shape).toEqual([6000, 2]);
 });
+
+test('a text has a line for each of its lines, also for one that is too long', async () => {
+  writeFileSync(at('known.txt'), 'abab\nbaba\n');
+  writeFileSync(at('later.txt'), 'abab\nbabaabb\n');
+  await succeed('train', '--data', 'known.txt', '--epochs', '1', '--out', 'texts');
+  const { stdout } = await succeed('score', 'texts', '--data', 'later.txt', '--out', '-');
+  expect(lines(stdout).map(([, , state, unseen]) => `${state} ${unseen}`)).toEqual([
+    'state unseen',
+    'scored 0',
+    'unseen 3',
+  ]);
+  const refused = await torchvae(['encode', 'texts', '--data', 'later.txt'], { cwd: folder });
+  expect(refused.stderr).toMatch(/line 2: .*give --on-long cut to cut it/);
+  await succeed('encode', 'texts', '--data', 'later.txt', '--on-long', 'cut', '--out', 'texts.csv');
+});

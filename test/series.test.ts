@@ -11,6 +11,25 @@ const series = Dataset.from(
 );
 const firsts = ({ data }: Dataset) => [...data].filter((_, i) => i % 2 === 0);
 
+test('windows over rows whose time does not go on evenly come with a note', async () => {
+  const hours = (skip: readonly number[], order = (i: number) => i) =>
+    Array.from({ length: 60 }, (_, i) => order(i))
+      .filter((i) => !skip.includes(i))
+      .map((i) => `${new Date(Date.UTC(2026, 0, 1, i)).toISOString()},${i % 5}`);
+  const folder = mkdtempSync(join(tmpdir(), 'torchvae-gaps-'));
+  const notes = async (rows: readonly string[]) => {
+    const path = join(folder, 'gaps.csv');
+    writeFileSync(path, `at,v\n${rows.join('\n')}\n`);
+    return (await loadDataset(path, { windowLength: 6 })).notes;
+  };
+  expect(await notes(hours([]))).toEqual([]);
+  expect(await notes(hours([20, 21, 40]))).toEqual(['column at has 2 gaps: windows go across']);
+  expect((await notes(hours([], (i) => (i === 30 ? 10 : i)))).join()).toMatch(
+    /column at goes back once.*sort them/,
+  );
+  rmSync(folder, { recursive: true });
+});
+
 test('windows are consecutive examples, with the label of the last', () => {
   const windows = series.windows({ length: 3 });
   expect([windows.shape, windows.length, [...windows.labels!]]).toEqual([

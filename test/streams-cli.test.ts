@@ -122,6 +122,14 @@ test('says what does not go together', async () => {
     /give --test-data .*ERR_RANGE/,
   );
   expect(await refused('--data', at('y.npy'), '--window', '5')).toMatch(/--window is for --stream/);
+  expect(await refused('--data', at('y.npy'), '--time-limit', '5')).toMatch(/--time-limit is for --stream/);
+  const group = join(packageFolder, 'test/fixtures/table-zstd.parquet');
+  expect(
+    await refused('--data', group, '--stream', '--time-limit', '0.001', '--on-missing', 'impute'),
+  ).toMatch(/read within 0.001 s .* give a longer --time-limit/);
+  expect(await refused('--data', group, '--size', '8', '--on-missing', 'impute')).toMatch(
+    /The option --size has no meaning for .*table-zstd\.parquet/,
+  );
   expect(await refused('--data', at('y.csv'), '--stream')).toMatch(
     /expected a \.npy file, Parquet file or folder of images but it is a table of text/,
   );

@@ -14,6 +14,8 @@ export interface DataOptions extends ReadingOptions {
   /** Whether the data are read again in every epoch. */
   stream?: boolean;
   window?: number;
+  /** Seconds that a row group may take. */
+  timeLimit?: number;
   /** Whether the part that is held out follows the other. */
   chronological?: boolean;
 }
@@ -23,7 +25,8 @@ export const DATA_HELP =
   'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .jsonl, .parquet, .txt, a folder of images or of CIFAR, IDX';
 
 /** Help for `--size`. */
-export const SIZE_HELP = 'sprites: 28, 32 or 64; folders of images: height and width to resize all images to';
+export const SIZE_HELP =
+  'sprites: 28, 32 or 64; folders and .parquet files of images: height and width to resize all images to';
 
 /** The named data set; `split` matters for those that have one, `schema` is that of the model's training data. */
 export function openData(
@@ -59,7 +62,12 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
   const isTable = /\.(csv|tsv|dat|data|txt|jsonl|ndjson|parquet)(\.gz)?$/i.test(data);
   for (const [flag, given, isMeant, where] of [
     ['count', count, sprites, 'sprites'],
-    ['size', size, sprites || isFolder, 'sprites or a folder of images'],
+    [
+      'size',
+      size,
+      sprites || isFolder || /\.parquet$/i.test(data),
+      'sprites, a folder of images or a .parquet file of them',
+    ],
     ['label-column', labelColumn, isTable, 'a table'],
     ['on-missing', onMissing, isTable || schema?.type === 'table', 'a table'],
   ] as const) {

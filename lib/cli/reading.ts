@@ -136,6 +136,7 @@ export const READING: Readonly<Record<keyof ReadingOptions, ReadingFlag>> = {
     help: 'text: refuse or cut a line that is longer than --length; default refuse',
     kind: 'text',
     choices: ['refuse', 'cut'],
+    isOfFile: true,
   },
   member: {
     flag: '--member <name>',

@@ -48,6 +48,7 @@ export const SETTINGS: Readonly<Record<keyof RunSettings, Setting>> = {
   ...readingSettings(),
   stream: { flag: '--stream', part: 'data', kind: 'switch' },
   window: { flag: '--window', part: 'data', kind: 'number' },
+  timeLimit: { flag: '--time-limit', part: 'data', kind: 'number', mayChange: true },
   testData: { flag: '--test-data', part: 'data', kind: 'text' },
   binarize: { flag: '--binarize', part: 'data', kind: 'text' },
   holdout: { flag: '--holdout', part: 'training', kind: 'number' },

@@ -68,7 +68,7 @@ Examples:
 
 The column state says what a score is worth: scored; infinite, for a row far from all others or with values that the likelihood
 cannot give; imputed, where missing cells were filled in; unseen, where a cell has a category that no training row had or
-no number where its column has numbers, or a line has tokens that are not in the vocabulary; invalid, where the row holds no number. imputed and unseen count these cells or tokens.`,
+no number where its column has numbers, or a line has tokens that are not in the vocabulary or too many; invalid, where the row holds no number. imputed and unseen count these cells or tokens.`,
     )
     .action(score);
 }
@@ -105,14 +105,15 @@ async function score(name: string, { split, out, keep = [], ...flags }: ScoreFla
   process.stderr.write(`${notes}${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);
 }
 
-/** The data, in which a bad cell refuses no row: it is counted. */
+/** The data, in which a bad cell or a long line refuses no row: it is counted. */
 function openLenient(
   run: string,
   given: ShownOptions,
   split: 'train' | 'test',
   schema: DataSchema | undefined,
 ): Promise<Dataset | StreamedDataset> {
-  return openWhole(run, schema?.type === 'table' ? { ...given, onMissing: 'impute' } : given, split, schema);
+  const lenient = { table: { onMissing: 'impute' }, text: { onLong: 'cut' } } as const;
+  return openWhole(run, { ...given, ...(schema && lenient[schema.type]) }, split, schema);
 }
 
 /** What is counted in each row of data with a schema. */

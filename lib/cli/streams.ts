@@ -9,7 +9,7 @@ import {
 import { TorchvaeError } from '../errors.ts';
 import { availableMemory } from '../runtime/memory.ts';
 import { type DataOptions, isNamed, loadOptions } from './options.ts';
-import { integer } from './parsers.ts';
+import { integer, nonNegative } from './parsers.ts';
 
 /** Share of the memory that data may take before they are streamed: training holds them about three times. */
 const SHARE = 0.25;
@@ -28,16 +28,21 @@ export function addStreamOptions(command: Command): Command {
       '--window <n>',
       'streams: examples that are shuffled among themselves; default 8192, at most 64 MiB',
       integer(1),
+    )
+    .option(
+      '--time-limit <seconds>',
+      'streams of .parquet: that reading a row group may take; default 120',
+      nonNegative(1e6),
     );
 }
 
 /**
  * Whether to stream the data: as the flags say, else by their size.
  *
- * @throws TorchvaeError ERR_RANGE for --window where nothing is streamed
+ * @throws TorchvaeError ERR_RANGE for --window or --time-limit where nothing is streamed
  */
 export async function isStreamed(
-  { data, size, stream, window }: DataOptions,
+  { data, size, stream, window, timeLimit }: DataOptions,
   split: 'train' | 'test',
 ): Promise<boolean> {
   const isMeasured = stream === undefined && !isNamed(data);
@@ -48,8 +53,9 @@ export async function isStreamed(
     process.stderr.write(`${data} is streamed: in memory it would take ${gigabytes} GB\n`);
   }
   if (stream || isLarge) return true;
-  if (window === undefined) return false;
-  throw new TorchvaeError('ERR_RANGE', `--window is for --stream; leave it out, or give both`);
+  if (window === undefined && timeLimit === undefined) return false;
+  const flag = window === undefined ? '--time-limit' : '--window';
+  throw new TorchvaeError('ERR_RANGE', `${flag} is for --stream; leave it out, or give both`);
 }
 
 /** The data as a stream; `schema` is that of the model's training data. */
@@ -68,6 +74,7 @@ export function openStream(
   return streamDataset(options.data, {
     split,
     ...(options.window !== undefined && { window: options.window }),
+    ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),
     ...others,
     ...(schema?.type === 'table' ? { schema } : labelColumn !== undefined && { labelColumn }),
   });

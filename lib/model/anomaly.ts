@@ -47,9 +47,10 @@ export interface AnomalyThreshold extends Scoring {
 /**
  * What a score is worth. `scored`: it is that of the row. `infinite`: the row is so far from the training data that its density
  * vanishes, or it has a value that the likelihood cannot give, such as 1.2 with `bernoulli`. `imputed`: missing cells were filled in with
- * usual values, so that the score hides what is missing. `unseen`: a cell of a table has a category that no training row had, or what its
- * column cannot have, such as a word among numbers, and the score is +Infinity; or a line of text has tokens that are not in the vocabulary, and the score is that of unknown tokens. `invalid`: the
- * row holds NaN or an infinity, and the score is NaN.
+ * usual values, so that the score hides what is missing. `unseen`: a cell of a table has a category that no training row had, or what
+ * its column cannot have, such as a word among numbers, and the score is +Infinity; or a line of text has tokens that are not in the
+ * vocabulary, or too many, and the score is that of unknown tokens and of those that fit. `invalid`: the row holds NaN or an infinity,
+ * and the score is NaN.
  */
 export type RowState = 'scored' | 'infinite' | 'imputed' | 'unseen' | 'invalid';
 

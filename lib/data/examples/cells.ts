@@ -8,7 +8,7 @@ export interface CellCounts {
   readonly imputed: Uint32Array;
   /**
    * Cells with a category that no training row had, whose places in the example are all 0, and cells that their column cannot have, such as a
-   * word among numbers, in whose place is the usual value; of text, tokens that are not in the vocabulary.
+   * word among numbers, in whose place is the usual value; of text, tokens that are not in the vocabulary, or were cut off.
    */
   readonly unseen: Uint32Array;
 }

@@ -12,6 +12,7 @@ import {
   TableSchema,
   type TableSchemaOptions,
 } from './schema.ts';
+import { suspicionsOf } from './suspicions.ts';
 import type { Table } from './table.ts';
 import { flattened } from './vectors.ts';
 
@@ -42,7 +43,9 @@ export async function readRecords(
   for await (const record of records) builder.add(record);
   const table = builder.build();
   const found = schema ?? TableSchema.learn(table, learning);
-  return { name, ...found.encode(table, defined({ onMissing: learning.onMissing })), schema: found };
+  const encoded = found.encode(table, defined({ onMissing: learning.onMissing }));
+  const notes = schema ? encoded.notes : [...suspicionsOf(table), ...encoded.notes];
+  return { name, ...encoded, notes, schema: found };
 }
 
 /** @throws TorchvaeError ERR_TYPE, ERR_RANGE */

@@ -5,6 +5,7 @@ import { Dataset } from '../dataset.ts';
 import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
 import type { DataSchema } from '../schema.ts';
 import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './schema.ts';
+import { seriesNotes, suspicionsOf } from './suspicions.ts';
 import { AS_ASKED, rowsOf, type Table } from './table.ts';
 
 /** How rows of a table become examples: by a schema that is given, or that is learned with these options. */
@@ -42,6 +43,8 @@ class TableRows implements Rows<TableRows> {
   readonly #table: Table;
   readonly #options: TableSchemaOptions;
   readonly #windows: { length: number; stride?: number } | undefined;
+  /** Of the rows that a schema was learned from. */
+  #suspicions: readonly string[] = [];
 
   constructor(
     table: Table,
@@ -66,7 +69,9 @@ class TableRows implements Rows<TableRows> {
   }
 
   learn(all: TableRows): DataSchema {
-    return TableSchema.learn(this.#table, defined(this.#options), all.#table);
+    const schema = TableSchema.learn(this.#table, defined(this.#options), all.#table);
+    this.#suspicions = suspicionsOf(all.#table);
+    return schema;
   }
 
   encode(schema: DataSchema, isHeldOut = false): Dataset {
@@ -82,7 +87,12 @@ class TableRows implements Rows<TableRows> {
       name: basename(this.name),
       ...encoded,
       schema,
-      notes: [...notes, ...encoded.notes],
+      notes: [
+        ...notes,
+        ...this.#suspicions,
+        ...(this.#windows ? seriesNotes(this.#table.columns) : []),
+        ...encoded.notes,
+      ],
     });
     return this.#windows ? data.windows(this.#windows) : data;
   }

@@ -47,6 +47,10 @@ class TextRows implements Rows<TextRows> {
 
   encode(schema: DataSchema): Dataset {
     if (!(schema instanceof TextSchema)) throw otherSchema('text', schema);
-    return new Dataset({ name: basename(this.name), ...schema.encode(this.#text), schema });
+    return new Dataset({
+      name: basename(this.name),
+      ...schema.encode(this.#text, defined({ onLong: this.#options.onLong })),
+      schema,
+    });
   }
 }

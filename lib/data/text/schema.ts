@@ -146,10 +146,15 @@ export class TextSchema {
   /**
    * The lines as tokens, in the form that the constructor of `Dataset` takes.
    *
+   * @param options.onLong what a longer line than `size` does; default as the schema was learned. Where that refuses them and this cuts
+   * them, `cells` also counts what was cut off
    * @returns [lines, size], whole numbers below `categories`; `cells` counts the tokens of each line that are not in the vocabulary
    * @throws TorchvaeError ERR_TYPE, ERR_DATA_FORMAT naming a line that is longer than `size`
    */
-  encode(text: Lines): {
+  encode(
+    text: Lines,
+    { onLong = this.onLong }: { onLong?: 'refuse' | 'cut' } = {},
+  ): {
     shape: readonly [number];
     kind: 'categorical';
     data: Float32Array;
@@ -175,6 +180,10 @@ export class TextSchema {
         if (at === end) {
           if (this.onLong === 'cut') break;
           const length = countTokens(line, this.level);
+          if (onLong === 'cut') {
+            unseen[i]! += length - this.size;
+            break;
+          }
           const place = `line ${numbers?.[i] ?? i + 1}`;
           throw badData(
             name,
@@ -189,7 +198,7 @@ export class TextSchema {
     const unknown = unseen.reduce((sum, tokens) => sum + tokens, 0);
     const notes =
       unknown > 0
-        ? [`${counted(unknown, 'token')} ${unknown === 1 ? 'is' : 'are'} not in the vocabulary`]
+        ? [`${counted(unknown, 'token')} ${unknown === 1 ? 'is' : 'are'} not in the vocabulary, or cut off`]
         : [];
     const imputed = new Uint32Array(lines.length);
     return {

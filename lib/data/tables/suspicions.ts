@@ -1,0 +1,84 @@
+import { timeIn } from './cells.ts';
+import type { Column, DateColumn, NumericColumn, Table } from './table.ts';
+
+/** Fewer rows may count on by chance. */
+const MANY_ROWS = 20;
+const ID = /(?:^|[-_ ])(?:id|index|uid|rowid|no|nr|key)$/i;
+
+/** What people should look at in the columns of training rows: each may be meant, so that none is an error. */
+export function suspicionsOf({ columns, length }: Table): string[] {
+  return columns.flatMap((column) => {
+    if (column.type === 'categorical') return inCapitalsAlone(column.name, column.categories);
+    if (column.type === 'date') return [];
+    if (length >= MANY_ROWS && isRowNumber(column)) {
+      return [`column ${column.name} seems to number the rows; ignore it if so`];
+    }
+    if (column.values.length > 0 && column.values.every(isCompactDate)) {
+      return [
+        `column ${column.name} seems to hold dates, and is read as numbers; write them as 2026-01-31 if so`,
+      ];
+    }
+    return [];
+  });
+}
+
+/** What people should know of windows over rows: those in which the time does not go on evenly. */
+export function seriesNotes(columns: readonly Column[]): string[] {
+  return columns.flatMap((column) => {
+    if (column.type !== 'date' || column.values.length < 3) return [];
+    const steps = stepsOf(column);
+    const back = steps.filter((step) => step < 0).length;
+    if (back > 0)
+      return [`column ${column.name} goes back ${times(back)}: windows are of rows as they come; sort them`];
+    const usual = mostFrequent(steps);
+    const gaps = steps.filter((step) => step > 1.5 * usual).length;
+    // Months and the days of business are of different lengths.
+    if (gaps === 0 || gaps > steps.length / 10) return [];
+    return [`column ${column.name} has ${gaps === 1 ? 'a gap' : `${gaps} gaps`}: windows go across`];
+  });
+}
+
+function isRowNumber({ name, values }: NumericColumn): boolean {
+  if (!values.every(Number.isInteger)) return false;
+  if (values.every((value, i) => i === 0 || value === values[i - 1]! + 1)) return true;
+  return ID.test(name) && new Set(values).size === values.length;
+}
+
+/** `20260131` as a number. */
+function isCompactDate(value: number): boolean {
+  if (!Number.isInteger(value) || value < 19_000_101 || value > 21_001_231) return false;
+  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(String(value))!;
+  return timeIn(`${year}-${month}-${day}`) !== undefined;
+}
+
+function inCapitalsAlone(name: string, categories: readonly string[]): string[] {
+  const known = new Map<string, string>();
+  for (const category of categories) {
+    const lower = category.toLowerCase();
+    const before = known.get(lower);
+    if (before !== undefined)
+      return [`column ${name} has words that differ in capitals alone, such as ${before} and ${category}`];
+    known.set(lower, category);
+  }
+  return [];
+}
+
+/** Seconds from each date to the next; none where one is missing. */
+function stepsOf({ values }: DateColumn): number[] {
+  const steps: number[] = [];
+  for (let i = 1; i < values.length; i++) {
+    const step = values[i]! - values[i - 1]!;
+    if (!Number.isNaN(step)) steps.push(step);
+  }
+  return steps;
+}
+
+function mostFrequent(values: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [0, 0])[0];
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
