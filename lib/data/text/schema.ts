@@ -153,7 +153,7 @@ export class TextSchema {
    */
   encode(
     text: Lines,
-    { onLong = this.onLong }: { onLong?: 'refuse' | 'cut' } = {},
+    options: { onLong?: 'refuse' | 'cut' } = {},
   ): {
     shape: readonly [number];
     kind: 'categorical';
@@ -161,6 +161,8 @@ export class TextSchema {
     notes: readonly string[];
     cells?: CellCounts;
   } {
+    const { onLong = this.onLong } = checkOptions('options of encode', options, ['onLong']);
+    checkOneOf('onLong', onLong, ['refuse', 'cut']);
     const { name, lines, numbers } = checkLines('text', text);
     const count = lines.length * this.size;
     if (lines.length === 0) throw badData(name, 'expected at least one line that is not empty');
