@@ -255,7 +255,7 @@ describe('train --data', () => {
       /as the bernoulli likelihood needs, but received data of kind 'categorical'/,
     );
     expect((await train(at('t.csv'), '--size', '8')).stderr).toMatch(
-      /--size is for --data sprites or a folder of images/,
+      /--size is for --data sprites, a folder of images or a \.parquet file of them/,
     );
     expect((await train('sprites', '--label-column', 'a')).stderr).toMatch(
       /--label-column is for --data a table/,
