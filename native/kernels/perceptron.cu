@@ -29,9 +29,9 @@ struct Program {
 
 }  // namespace torchvae::kernels
 
-#define TORCHVAE_KERNEL(name, Arguments, tile, blocks)                                                       \
+#define TORCHVAE_KERNEL(name, Arguments, tile)                                                               \
   extern "C" __global__ void __launch_bounds__(torchvae::kernels::kTiles[torchvae::kernels::tile].threads(), \
-                                               blocks) name(const torchvae::kernels::Arguments a) {          \
+                                               1) name(const torchvae::kernels::Arguments a) {               \
     torchvae::kernels::name<torchvae::kernels::Program>(a);                                                  \
   }
 #include "perceptron_list.h"

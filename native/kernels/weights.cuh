@@ -37,11 +37,12 @@ template <class Tile, int kVector>
 constexpr int kGroupsOfThread =
     (Tile::kRows * Tile::kColumns / kVector + kWeightThreads - 1) / kWeightThreads;
 
-// A thread's parameters of a tile as they were when the kernel began, asked for early.
+// A thread's parameters of a tile as they were when the kernel began, asked for early; there are no registers
+// for the second moments too.
 template <class Tile, int kVector>
 struct HeldTile {
   static constexpr int kCount = kGroupsOfThread<Tile, kVector>;
-  Floats<kVector> value[kCount], first[kCount], second[kCount];
+  Floats<kVector> value[kCount], first[kCount];
 };
 
 template <int kVector>
@@ -176,7 +177,6 @@ __device__ inline void weights(const WeightsArguments& a) {
     forWeights<Tile, kVector>(tile, [&](int k, int64_t at, int /*m*/, int /*n*/) {
       before.value[k] = held<kVector>(a.update.values, at);
       before.first[k] = held<kVector>(a.update.first, at);
-      before.second[k] = held<kVector>(a.update.second, at);
     });
   }
   awaitPrevious();
@@ -204,7 +204,7 @@ __device__ inline void weights(const WeightsArguments& a) {
   if (verdict == kApply) {
     forWeights<Tile, kVector>(tile, [&](int k, int64_t at, int m, int n) {
       updateAt<kVector>(a.update, u, at, Tile::template sums<kVector>(shared, m, n), before.value[k],
-                        before.first[k], before.second[k]);
+                        before.first[k], held<kVector>(a.update.second, at));
     });
     if (hasBias) updateAt(a.update, u, layer.bias + tile.column + unit, bias);
     return;

@@ -54,7 +54,7 @@ std::vector<std::string> kernelsOfAll(const std::string& suffix) {
   };
 }
 const std::vector<std::string> kKernelsOfPerceptron = {
-#define TORCHVAE_KERNEL(name, Arguments, tile, blocks) #name,
+#define TORCHVAE_KERNEL(name, Arguments, tile) #name,
 #include "kernels/perceptron_list.h"
 #undef TORCHVAE_KERNEL
 };

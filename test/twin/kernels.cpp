@@ -116,7 +116,7 @@ template <class Program>
 TwinKernel perceptronKernelOf(const KernelKey& key) {
   const std::map<std::string, void (*)(const void*)> all = {
 #undef TORCHVAE_KERNEL
-#define TORCHVAE_KERNEL(name, Arguments, tile, blocks) \
+#define TORCHVAE_KERNEL(name, Arguments, tile) \
   {#name, [](const void* a) { torchvae::kernels::name<Program>(*static_cast<const Arguments*>(a)); }},
 #include "kernels/perceptron_list.h"
   };
