@@ -55,10 +55,9 @@ constexpr int kStripRows = kTiles[kDeepStrip].rows();
 constexpr int kStripThreads = kTiles[kDeepStrip].threads();
 static_assert(kStripRows == kTiles[kWideStrip].rows() && kStripThreads == kTiles[kWideStrip].threads());
 
-// Rows of shared memory, in floats. A warp reads 8 groups of 4 members (mma.cuh): along rows at 8 strides +
-// 0,
-// ..., 3, across rows at 4 strides + 0, ..., 7. They lie in 32 different banks where the stride is 4 more
-// than a multiple of 8 in the first case, 8 more than a multiple of 16 in the second.
+// Rows of shared memory, in floats. A warp reads 8 groups of 4 members (mma.cuh): along rows at 8 strides
+// plus 0 to 3, across rows at 4 strides plus 0 to 7. They lie in 32 different banks where the stride is 4
+// more than a multiple of 8 in the first case, 8 more than a multiple of 16 in the second.
 constexpr int strideAlong(int depth) {
   return depth + 4;
 }

@@ -50,8 +50,8 @@ __device__ inline Floats<kVector> held(const void* values, int64_t at) {
   return loadFromL2(reinterpret_cast<const Floats<kVector>*>(static_cast<const float*>(values) + at));
 }
 template <int kVector>
-__device__ inline void put(void* values, int64_t at, const Floats<kVector>& new_) {
-  *reinterpret_cast<Floats<kVector>*>(static_cast<float*>(values) + at) = new_;
+__device__ inline void put(void* values, int64_t at, const Floats<kVector>& x) {
+  *reinterpret_cast<Floats<kVector>*>(static_cast<float*>(values) + at) = x;
 }
 
 // The update of neighboring parameters by their gradients.

@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jax import lax
 from jax.nn import elu, log_sigmoid, logsumexp, relu, sigmoid
-from serve import images, serve
+from serve import images, row_blocks, serve
 
 name = sys.argv[1]
 random = np.random.default_rng(0)
@@ -307,16 +307,7 @@ def many_steps(data, classes, carry, rows):
     return carry, losses.mean()
 
 
-def row_blocks():
-    """Rows [steps, batch] for one call each, through shuffled epochs."""
-    rows_per_call = batch_size * steps_per_call
-    while True:
-        order = random.permutation(len(data))
-        for i in range(0, len(order) - rows_per_call + 1, rows_per_call):
-            yield order[i : i + rows_per_call].reshape(steps_per_call, batch_size)
-
-
-blocks = row_blocks()
+blocks = row_blocks(random, len(data), batch_size, steps_per_call)
 count = sum(p.size for p in jax.tree.leaves(parameters))
 copied = jax.tree.map(jnp.copy, kept)  # the carry is given away, and two of its parts may be one
 carry = (parameters, copied, optimizer.init(parameters), jax.random.PRNGKey(0))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from serve import BATCH, HIDDEN, LATENT, images, serve
+from serve import BATCH, HIDDEN, LATENT, images, row_blocks, serve
 
 workload, mode = sys.argv[1:3]
 batch_size, latent = BATCH[workload], LATENT[workload]
@@ -117,24 +117,15 @@ def many_steps(data, carry, rows):
     return carry, losses.mean()
 
 
-def row_blocks():
-    """Rows for one call each: [batch] or [steps, batch], through shuffled epochs."""
-    rows_per_call = batch_size * steps_per_call
-    while True:
-        order = random.permutation(len(data))
-        for i in range(0, len(order) - rows_per_call + 1, rows_per_call):
-            rows = order[i : i + rows_per_call]
-            yield rows.reshape(steps_per_call, batch_size) if mode == "scan" else rows
-
-
-blocks = row_blocks()
+blocks = row_blocks(random, len(data), batch_size, steps_per_call)
 carry = (parameters, state, key)
 train = many_steps if mode == "scan" else one_step
 
 
 def step():
     global carry
-    carry, loss = train(data, carry, next(blocks))
+    rows = next(blocks)
+    carry, loss = train(data, carry, rows if mode == "scan" else rows[0])
     return float(loss) / batch_size
 
 

@@ -19,6 +19,15 @@ def images():
     return values
 
 
+def row_blocks(random, rows, batch_size, steps):
+    """Rows [steps, batch_size] for one call each, through shuffled epochs; what fills no block is dropped."""
+    rows_per_call = batch_size * steps
+    while True:
+        order = random.permutation(rows)
+        for i in range(0, rows - rows_per_call + 1, rows_per_call):
+            yield order[i : i + rows_per_call].reshape(steps, batch_size)
+
+
 def peak_memory():
     """Peak resident memory of this process in MB."""
     with open("/proc/self/status") as status:
