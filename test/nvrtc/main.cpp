@@ -2,7 +2,7 @@
 //   nvrtc_check LIBNVRTC CAPABILITY...     such as /usr/lib/libnvrtc.so.13 80 90
 // Prints a line for each program: the capability, the program, its constants, the bytes of machine code and
 // the seconds that they took; under it one for each kernel: registers, bytes of spills, bytes of shared
-// memory. Fails with the compiler's words, and where a kernel spills or lacks.
+// memory. The last line counts both. Fails with the compiler's words, and where a kernel spills or lacks.
 #include <dlfcn.h>
 
 #include <chrono>
@@ -180,8 +180,14 @@ int main(int count, char** arguments) {
     return 2;
   }
   int failed = 0;
+  size_t programs = 0, kernels = 0;
   for (int i = 2; i < count; ++i) {
-    for (const Case& wanted : allCases()) failed += compile(arguments[i], wanted) ? 0 : 1;
+    for (const Case& wanted : allCases()) {
+      failed += compile(arguments[i], wanted) ? 0 : 1;
+      programs += 1;
+      kernels += wanted.kernels.size();
+    }
   }
+  std::printf("%zu programs, %zu kernels\n", programs, kernels);
   return failed == 0 ? 0 : 1;
 }

@@ -58,12 +58,11 @@ describe('NVRTC', () => {
       });
       expect(status, stderr).toBe(0);
       const programs = stdout.match(/^sm_(80|90|100) .* \d+ bytes, [\d.]+ s$/gm);
-      expect(programs?.length).toBe(3 * 18);
       // Each line of a kernel was understood.
       const kernels = stdout.match(
         /^ {2}\w+: \d+ registers, .* 0 \+ 0 bytes of spills, \d+ bytes of shared memory$/gm,
       );
-      expect(kernels?.length).toBe(3 * (3 * 13 + 6 * 5 + 9));
+      expect(`${programs?.length} programs, ${kernels?.length} kernels`).toBe(stdout.trimEnd().split('\n').at(-1));
     },
   );
 });
