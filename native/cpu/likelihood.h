@@ -3,13 +3,15 @@
 
 #include <cstdint>
 
+#include "likelihoods.h"
+
 namespace torchvae::cpu {
 
-// What a likelihood's settings come to. The location is m = y or m = sigmoid(y).
+// What a likelihood's settings come to.
 struct LikelihoodTerms {
   double precision = 1;  // Gaussian: 1 / sigma^2; Laplace: 1 / scale
   double constant = 0;   // of one example, added to the sum over its values
-  bool sigmoid = false;
+  bool sigmoid = false;  // whether the location is sigmoid(y) in place of y
 };
 
 // Returns the loss of a row of `columns` values in nats; unless `gradient` is null, stores `scale` times its
@@ -18,26 +20,7 @@ template <class C>
 using RowLoss = double (*)(const LikelihoodTerms& terms, const C* x, const C* y, int64_t columns, C scale,
                            C* gradient);
 
-// max(y, 0) - x y + log(1 + exp(-|y|)).
-double bernoulliRow(const LikelihoodTerms& terms, const float* x, const float* y, int64_t columns,
-                    float scale, float* gradient);
-double bernoulliRow(const LikelihoodTerms& terms, const double* x, const double* y, int64_t columns,
-                    double scale, double* gradient);
-// precision / 2 (x - m)^2.
-double gaussianRow(const LikelihoodTerms& terms, const float* x, const float* y, int64_t columns, float scale,
-                   float* gradient);
-double gaussianRow(const LikelihoodTerms& terms, const double* x, const double* y, int64_t columns,
-                   double scale, double* gradient);
-// precision |x - m|.
-double laplaceRow(const LikelihoodTerms& terms, const float* x, const float* y, int64_t columns, float scale,
-                  float* gradient);
-double laplaceRow(const LikelihoodTerms& terms, const double* x, const double* y, int64_t columns,
-                  double scale, double* gradient);
-// Of the continuous Bernoulli (Loaiza-Ganem and Cunningham 2019): the cross-entropy less log C, with
-// C = y / tanh(y / 2).
-double continuousBernoulliRow(const LikelihoodTerms& terms, const float* x, const float* y, int64_t columns,
-                              float scale, float* gradient);
-double continuousBernoulliRow(const LikelihoodTerms& terms, const double* x, const double* y, int64_t columns,
-                              double scale, double* gradient);
+template <class C>
+RowLoss<C> rowLossOf(LikelihoodKind kind);
 
 }  // namespace torchvae::cpu

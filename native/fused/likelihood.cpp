@@ -13,10 +13,7 @@ struct LikelihoodRow {
   const char* name;
   bool (*covers)(const PartSpec&);
   cpu::LikelihoodTerms (*terms)(const PartSpec&, double columns);
-  cpu::RowLoss<float> ofFloats;
-  cpu::RowLoss<double> ofDoubles;
-  Kernels::Name kernel;
-  kernels::LikelihoodKind kind;
+  LikelihoodKind kind;
 };
 
 namespace {
@@ -46,25 +43,21 @@ cpu::LikelihoodTerms squaredErrorTerms(const PartSpec& spec, double /*columns*/)
 }
 
 constexpr LikelihoodRow kTable[] = {
-    {"bernoulli", always, noTerms, cpu::bernoulliRow, cpu::bernoulliRow, Kernels::k_bernoulli,
-     kernels::kBernoulli},
-    {"continuous-bernoulli", always, noTerms, cpu::continuousBernoulliRow, cpu::continuousBernoulliRow,
-     Kernels::k_continuousBernoulli, kernels::kContinuousBernoulli},
-    {"gaussian", hasFixedScale, gaussianTerms, cpu::gaussianRow, cpu::gaussianRow, Kernels::k_gaussian,
-     kernels::kGaussian},
-    {"laplace", hasFixedScale, laplaceTerms, cpu::laplaceRow, cpu::laplaceRow, Kernels::k_laplace,
-     kernels::kLaplace},
-    {"squared-error", always, squaredErrorTerms, cpu::gaussianRow, cpu::gaussianRow, Kernels::k_gaussian,
-     kernels::kGaussian},
+    {"bernoulli", always, noTerms, LikelihoodKind::kBernoulli},
+    {"continuous-bernoulli", always, noTerms, LikelihoodKind::kContinuousBernoulli},
+    {"gaussian", hasFixedScale, gaussianTerms, LikelihoodKind::kGaussian},
+    {"laplace", hasFixedScale, laplaceTerms, LikelihoodKind::kLaplace},
+    {"squared-error", always, squaredErrorTerms, LikelihoodKind::kGaussian},
 };
 
 // Sixteen rows a tile, so that a column of a tile fills one cache line of the transposed gradient.
 constexpr int64_t kTileRows = 16;
 
 template <class C>
-void overRows(const cpu::LikelihoodTerms& terms, cpu::RowLoss<C> ofRow, const Context& context,
+void overRows(const cpu::LikelihoodTerms& terms, LikelihoodKind kind, const Context& context,
               const at::Tensor& x, const at::Tensor& y, int64_t rows, at::Tensor& loss,
               Activations* gradient) {
+  const cpu::RowLoss<C> ofRow = cpu::rowLossOf<C>(kind);
   const int64_t columns = y.size(1);
   const int64_t stride = x.size(1);
   const C* xs = x.const_data_ptr<C>();
@@ -102,7 +95,7 @@ bool hasKernel(const PartSpec& spec) {
   return false;
 }
 
-kernels::LikelihoodKind Likelihood::kind() const {
+LikelihoodKind Likelihood::kind() const {
   return row_->kind;
 }
 
@@ -112,12 +105,12 @@ void Likelihood::negativeLogProb(const Context& context, const at::Tensor& x, co
     LikelihoodBatch batch{x, y.value, y.missingBias, y.channels, loss, {}};
     if (gradient != nullptr) batch.gradient = gradient->value;
     ColumnSums none;
-    context.kernels->likelihood(row_->kernel, terms_, batch, rows,
+    context.kernels->likelihood(row_->kind, terms_, batch, rows,
                                 gradient == nullptr ? none : gradient->columnSums);
   } else if (y.value.scalar_type() == c10::kFloat) {
-    overRows<float>(terms_, row_->ofFloats, context, x, y.value, rows, loss, gradient);
+    overRows<float>(terms_, row_->kind, context, x, y.value, rows, loss, gradient);
   } else {
-    overRows<double>(terms_, row_->ofDoubles, context, x, y.value, rows, loss, gradient);
+    overRows<double>(terms_, row_->kind, context, x, y.value, rows, loss, gradient);
   }
 }
 

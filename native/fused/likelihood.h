@@ -22,7 +22,7 @@ class Likelihood {
   void negativeLogProb(const Context& context, const at::Tensor& x, const Activations& y, int64_t rows,
                        at::Tensor& loss, Activations* gradient) const;
 
-  kernels::LikelihoodKind kind() const;
+  LikelihoodKind kind() const;
   const cpu::LikelihoodTerms& terms() const { return terms_; }
 
  private:

@@ -17,6 +17,8 @@ using uint8_t = unsigned char;
 #include <cstdint>
 #endif
 
+#include "likelihoods.h"
+
 namespace torchvae::kernels {
 
 // One step's row of the schedule: engine.h's StepSchedule.
@@ -141,8 +143,6 @@ struct SampleBackwardArguments {
   int32_t rows, latent, dzStride;
 };
 
-enum LikelihoodKind : int32_t { kBernoulli, kContinuousBernoulli, kGaussian, kLaplace };
-
 // loss[i] = -log p(x_i | y_i + bias), of the used columns; gradient = scale * d loss / dy unless null, which
 // is 0 in the others.
 struct LikelihoodArguments {
@@ -153,8 +153,9 @@ struct LikelihoodArguments {
   void* gradient;    // T [rows, lines, columns] or null
   void* sums;        // P [rows, columns] or null: the gradient's sums over a row's lines
   double scale;
-  double precision, constant;  // Gaussian: 1 / sigma^2, Laplace: 1 / scale; added to the sum over a row
-  int32_t sigmoid;             // whether the location is sigmoid(y) in place of y
+  double precision, constant;  // times the sum over a row, and added to it
+  LikelihoodKind kind;
+  int32_t sigmoid;  // whether the location is sigmoid(y) in place of y
   int32_t rows, xStride, used;
   ColumnWalk walk;  // over one row
 };

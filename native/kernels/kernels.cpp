@@ -188,7 +188,7 @@ void Kernels::sampleBackward(const at::Tensor& head, const at::Tensor& noise, co
   launch(k_sampleBackward, gradient.scalar_type(), ceilDiv(rows * latent, kThreads), a);
 }
 
-void Kernels::likelihood(Name name, const cpu::LikelihoodTerms& terms, const LikelihoodBatch& batch,
+void Kernels::likelihood(LikelihoodKind kind, const cpu::LikelihoodTerms& terms, const LikelihoodBatch& batch,
                          int64_t rows, ColumnSums& sums) {
   const at::Tensor& y = batch.y;
   const ColumnWalk walk = walkOverRow(batch);
@@ -201,13 +201,14 @@ void Kernels::likelihood(Name name, const cpu::LikelihoodTerms& terms, const Lik
                               1 / static_cast<double>(rows),
                               terms.precision,
                               terms.constant,
+                              kind,
                               terms.sigmoid ? 1 : 0,
                               narrow(rows),
                               narrow(batch.x.size(1)),
                               batch.bias.defined() ? narrow(batch.channels) : walk.columns,
                               walk};
   sums.lines = rows;
-  launch(name, y.scalar_type(), rows, a);
+  launch(k_likelihood, y.scalar_type(), rows, a);
 }
 
 int64_t Kernels::gradientBlocks(const std::vector<GradientPart>& parts) {

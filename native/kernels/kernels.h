@@ -136,9 +136,9 @@ class Kernels {
   void sampleBackward(const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
                       const KlWeight& weight, const at::Tensor& factors, int64_t rows,
                       const at::Tensor& gradient);
-  // -log p(x|y + bias) of each row by the kernel `name`; `sums` are those of the gradient's channels.
-  void likelihood(Name name, const cpu::LikelihoodTerms& terms, const LikelihoodBatch& batch, int64_t rows,
-                  ColumnSums& sums);
+  // -log p(x|y + bias) of each row; `sums` are those of the gradient's channels.
+  void likelihood(LikelihoodKind kind, const cpu::LikelihoodTerms& terms, const LikelihoodBatch& batch,
+                  int64_t rows, ColumnSums& sums);
 
   // Blocks that finishGradients() leaves a sum of squares of.
   static int64_t gradientBlocks(const std::vector<GradientPart>& parts);

@@ -114,7 +114,7 @@ KernelKey PerceptronKernels::keyOf(Name name, int64_t optimizer) const {
            {"VECTOR", kind_.vector},
            {"ENCODER_ACTIVATION", static_cast<int64_t>(kind_.encoder)},
            {"DECODER_ACTIVATION", static_cast<int64_t>(kind_.decoder)},
-           {"LIKELIHOOD", kind_.likelihood}},
+           {"LIKELIHOOD", static_cast<int64_t>(kind_.likelihood)}},
           kNamesOf[name],
           sharedBytes(name)};
 }

@@ -24,7 +24,7 @@ struct Program {
   static constexpr int kVector = TORCHVAE_VECTOR;
   static constexpr int32_t kEncoderActivation = TORCHVAE_ENCODER_ACTIVATION;
   static constexpr int32_t kDecoderActivation = TORCHVAE_DECODER_ACTIVATION;
-  static constexpr int32_t kLikelihood = TORCHVAE_LIKELIHOOD;
+  static constexpr LikelihoodKind kLikelihood = LikelihoodKind(TORCHVAE_LIKELIHOOD);
 };
 
 }  // namespace torchvae::kernels

@@ -14,7 +14,7 @@ namespace torchvae {
 struct PerceptronKind {
   kernels::Precision precision = kernels::kFloat32;
   ActivationKind encoder = ActivationKind::kIdentity, decoder = ActivationKind::kIdentity;
-  kernels::LikelihoodKind likelihood = kernels::kBernoulli;
+  LikelihoodKind likelihood = LikelihoodKind::kBernoulli;
   // Of kernels::kTiles, for hidden layers, for the last one, and for all weights' gradients.
   int batchTile = 0, outputTile = 0, weightTile = kernels::kFirstWeightTile;
   int vector = 1;  // 4 where every row of weights is aligned to 16 bytes

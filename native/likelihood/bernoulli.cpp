@@ -25,7 +25,7 @@ class Bernoulli : public Likelihood {
   explicit Bernoulli(const Weights& weights) : context_(weights.context()) {}
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
-    return PlainOperations::served(*context_) ? rowLosses(*context_, cpu::bernoulliRow, {}, x, y)
+    return PlainOperations::served(*context_) ? rowLosses(*context_, LikelihoodKind::kBernoulli, {}, x, y)
                                               : crossEntropy(x, y);
   }
   Tensor mean(const Tensor& y) const override { return y.sigmoid(); }
@@ -44,7 +44,7 @@ class ContinuousBernoulli : public Likelihood {
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
     if (PlainOperations::served(*context_)) {
-      return rowLosses(*context_, cpu::continuousBernoulliRow, {}, x, y);
+      return rowLosses(*context_, LikelihoodKind::kContinuousBernoulli, {}, x, y);
     }
     return crossEntropy(x, y) - logNormalizer(y).sum(1);
   }

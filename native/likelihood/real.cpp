@@ -43,10 +43,10 @@ class LocationScale : public Likelihood {
   bool isOneOperation() const { return !predicted_ && !learned_ && PlainOperations::served(*context_); }
   // The losses by such an operation, of a likelihood whose normalizer has `logNormalizer` beside the log
   // scale.
-  Tensor lossesBy(cpu::RowLoss<float> ofRow, double precision, double logNormalizer, const Tensor& x,
+  Tensor lossesBy(LikelihoodKind kind, double precision, double logNormalizer, const Tensor& x,
                   const Tensor& y) const {
     const double constant = static_cast<double>(inputSize_) * (fixedLogScale_ + logNormalizer);
-    return rowLosses(*context_, ofRow, {precision, constant, sigmoid_}, x, y);
+    return rowLosses(*context_, kind, {precision, constant, sigmoid_}, x, y);
   }
   double fixedLogScale() const { return fixedLogScale_; }
 
@@ -79,7 +79,7 @@ class Gaussian : public LocationScale {
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
     const double constant = 0.5 * std::log(2 * std::numbers::pi);
     if (isOneOperation()) {
-      return lossesBy(cpu::gaussianRow, std::exp(-2 * fixedLogScale()), constant, x, y);
+      return lossesBy(LikelihoodKind::kGaussian, std::exp(-2 * fixedLogScale()), constant, x, y);
     }
     const Tensor scale = logScale(y);
     return ((x - location(y)).square() * (scale * -2.0).exp() * 0.5 + scale + constant).sum(1);
@@ -97,7 +97,7 @@ class Laplace : public LocationScale {
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
     if (isOneOperation()) {
-      return lossesBy(cpu::laplaceRow, std::exp(-fixedLogScale()), std::log(2.0), x, y);
+      return lossesBy(LikelihoodKind::kLaplace, std::exp(-fixedLogScale()), std::log(2.0), x, y);
     }
     const Tensor scale = logScale(y);
     return ((x - location(y)).abs() * (-scale).exp() + scale + std::log(2.0)).sum(1);
@@ -117,7 +117,7 @@ class SquaredError : public Likelihood {
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
     if (PlainOperations::served(*context_)) {
-      return rowLosses(*context_, cpu::gaussianRow, {2, 0, sigmoid_}, x, y);
+      return rowLosses(*context_, LikelihoodKind::kGaussian, {2, 0, sigmoid_}, x, y);
     }
     return (x - mean(y)).square().sum(1);
   }

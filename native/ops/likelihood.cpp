@@ -42,25 +42,43 @@ Tensor evaluate(const Losses& losses, const Tensor& x, const Tensor& y, const Te
   return each;
 }
 
+// Each row of `values` times its factor.
+Tensor scaledRows(Pool& pool, const Tensor& values, const Tensor& factors) {
+  const auto [rows, columns] = std::pair{values.size(0), values.size(1)};
+  const Tensor scaled = at::empty_like(values);
+  const float* from = values.const_data_ptr<float>();
+  const float* each = factors.const_data_ptr<float>();
+  float* to = scaled.mutable_data_ptr<float>();
+  pool.run((rows + kTileRows - 1) / kTileRows, [&, rows = rows, columns = columns](int64_t tile) {
+    const int64_t last = std::min(rows, (tile + 1) * kTileRows);
+    for (int64_t i = tile * kTileRows; i < last; ++i) {
+      for (int64_t j = i * columns; j < (i + 1) * columns; ++j) to[j] = from[j] * each[i];
+    }
+  });
+  return scaled;
+}
+
 class RowLosses : public torch::autograd::Function<RowLosses> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& y, const Losses* losses) {
     const Tensor gradient = at::empty_like(y);
     const Tensor each = evaluate(*losses, x, y, gradient);
     ctx->save_for_backward({gradient});
+    ctx->saved_data["pool"] = reinterpret_cast<int64_t>(losses->pool);
     return each;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
-    return {Tensor(), ctx->get_saved_variables()[0] * gradients[0].unsqueeze(1), Tensor()};
+    auto* pool = reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt());
+    return {Tensor(), scaledRows(*pool, ctx->get_saved_variables()[0], gradients[0].contiguous()), Tensor()};
   }
 };
 
 }  // namespace
 
-Tensor rowLosses(const Context& context, cpu::RowLoss<float> ofRow, const cpu::LikelihoodTerms& terms,
+Tensor rowLosses(const Context& context, LikelihoodKind kind, const cpu::LikelihoodTerms& terms,
                  const Tensor& x, const Tensor& y) {
-  const Losses losses{context.pool, ofRow, terms};
+  const Losses losses{context.pool, cpu::rowLossOf<float>(kind), terms};
   const Tensor from = x.contiguous(), parameters = y.contiguous();
   if (!c10::GradMode::is_enabled() || !y.requires_grad()) return evaluate(losses, from, parameters, {});
   return RowLosses::apply(from, parameters, &losses);

@@ -9,7 +9,7 @@ namespace torchvae {
 
 // -log p(x|y) of each row of x and y [B, columns]: [B]. Differentiable in y, once. For contexts that
 // PlainOperations::served() admits.
-Tensor rowLosses(const Context& context, cpu::RowLoss<float> ofRow, const cpu::LikelihoodTerms& terms,
+Tensor rowLosses(const Context& context, LikelihoodKind kind, const cpu::LikelihoodTerms& terms,
                  const Tensor& x, const Tensor& y);
 
 }  // namespace torchvae

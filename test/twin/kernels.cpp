@@ -82,7 +82,8 @@ namespace {
 
 // What a program's constants are on a device, and are not here: the kernels look at them in every launch.
 struct Choices {
-  static inline int32_t kEncoderActivation, kDecoderActivation, kLikelihood, kOptimizer;
+  static inline int32_t kEncoderActivation, kDecoderActivation, kOptimizer;
+  static inline LikelihoodKind kLikelihood;
 };
 template <Precision P, int kTileChoice, int kVectorChoice>
 struct Program : Choices {
@@ -105,7 +106,7 @@ TwinKernel withChoices(const KernelKey& key, void (*kernel)(const void*)) {
           optimizer = constantOf(key, "OPTIMIZER_KIND")](const void* arguments) {
     Choices::kEncoderActivation = static_cast<int32_t>(encoder);
     Choices::kDecoderActivation = static_cast<int32_t>(decoder);
-    Choices::kLikelihood = static_cast<int32_t>(likelihood);
+    Choices::kLikelihood = static_cast<LikelihoodKind>(likelihood);
     Choices::kOptimizer = static_cast<int32_t>(optimizer);
     kernel(arguments);
   };

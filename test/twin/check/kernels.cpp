@@ -292,29 +292,31 @@ void testLikelihoods(int64_t columns, int64_t channels, int64_t used) {
       for (size_t i = 0; i < ys.size(); ++i) ys[i] += biases[i % channels];
     }
     struct Case {
-      Kernels::Name kernel;
+      LikelihoodKind kind;
       bool sigmoid;
     };
-    for (const Case& one : {Case{Kernels::k_bernoulli, false}, Case{Kernels::k_continuousBernoulli, false},
-                            Case{Kernels::k_gaussian, false}, Case{Kernels::k_gaussian, true},
-                            Case{Kernels::k_laplace, false}, Case{Kernels::k_laplace, true}}) {
+    for (const Case& one :
+         {Case{LikelihoodKind::kBernoulli, false}, Case{LikelihoodKind::kContinuousBernoulli, false},
+          Case{LikelihoodKind::kGaussian, false}, Case{LikelihoodKind::kGaussian, true},
+          Case{LikelihoodKind::kLaplace, false}, Case{LikelihoodKind::kLaplace, true}}) {
       // -log p of one value, from the definition; derivatives by differences.
       const auto definition = [&](double a, double b) {
         const double cross = std::max(b, 0.0) - a * b + std::log1p(std::exp(-std::abs(b)));
         const double mean = one.sigmoid ? 1 / (1 + std::exp(-b)) : b;
-        switch (one.kernel) {
-          case Kernels::k_bernoulli:
+        switch (one.kind) {
+          case LikelihoodKind::kBernoulli:
             return cross;
-          case Kernels::k_continuousBernoulli:
+          case LikelihoodKind::kContinuousBernoulli:
             return cross - std::log(b == 0 ? 2 : b / std::tanh(b / 2));
-          case Kernels::k_gaussian:
+          case LikelihoodKind::kGaussian:
             return (a - mean) * (a - mean) / (2 * kSigma * kSigma) +
                    std::log(kSigma * std::sqrt(2 * std::numbers::pi));
           default:
             return std::abs(a - mean) / kSigma + std::log(2 * kSigma);
         }
       };
-      const bool isGaussian = one.kernel == Kernels::k_gaussian, isLaplace = one.kernel == Kernels::k_laplace;
+      const bool isGaussian = one.kind == LikelihoodKind::kGaussian,
+                 isLaplace = one.kind == LikelihoodKind::kLaplace;
       cpu::LikelihoodTerms terms{1, 0, one.sigmoid};
       if (isGaussian) {
         terms.precision = 1 / (kSigma * kSigma);
@@ -327,8 +329,8 @@ void testLikelihoods(int64_t columns, int64_t channels, int64_t used) {
       const at::Tensor alone = blank({kRows}, lossType(type));
       ColumnSums none, sums;
       if (channels > 0) sums.parts = blank({kRows, channels}, lossType(type));
-      kernelsOf.likelihood(one.kernel, terms, {x, y, bias, used, loss, gradient}, kRows, sums);
-      kernelsOf.likelihood(one.kernel, terms, {x, y, bias, used, alone, {}}, kRows, none);
+      kernelsOf.likelihood(one.kind, terms, {x, y, bias, used, loss, gradient}, kRows, sums);
+      kernelsOf.likelihood(one.kind, terms, {x, y, bias, used, alone, {}}, kRows, none);
       EXPECT(alone.equal(loss));
       if (channels > 0) {
         const auto came = doubles(sums.parts.to(c10::kDouble).sum(0));
