@@ -55,7 +55,8 @@ Tile columnsOf(const WeightProduct& product, const Panels& panels) {
   return {0, product.in, panels.first * kPanelColumns, panels.last * kPanelColumns};
 }
 
-void multiplyTile(const WeightProduct& p, const Tile& t, int64_t rows, float* dw, int64_t stride) {
+void multiplyTile(const WeightProduct& p, const Tile& t, float* dw, int64_t stride) {
+  const int64_t rows = p.rows;
   if (p.dyPairs.to != nullptr) {
     multiplyBf16(t.rows(), t.columns(), even(rows), p.xTRounded.to + t.m0 * p.xTRounded.stride,
                  p.xTRounded.stride, p.dyPairs.to + 2 * t.n0, p.out, dw, stride);
@@ -69,41 +70,41 @@ void multiplyTile(const WeightProduct& p, const Tile& t, int64_t rows, float* dw
 }
 
 // sums[j] for columns n0 <= j < n1 of dy, the first at sums[0].
-TORCHVAE_VECTORIZED void sumValues(const WeightProduct& p, const Tile& t, int64_t rows, float* sums) {
+TORCHVAE_VECTORIZED void sumValues(const WeightProduct& p, const Tile& t, float* sums) {
   const int64_t columns = t.columns();
   for (int64_t j = 0; j < columns; ++j) sums[j] = 0;
-  for (int64_t i = 0; i < rows; ++i) {
+  for (int64_t i = 0; i < p.rows; ++i) {
     const float* row = p.dy + i * p.out + t.n0;
     for (int64_t j = 0; j < columns; ++j) sums[j] += row[j];
   }
 }
 
-void sumColumns(const WeightProduct& p, const Tile& t, int64_t rows, float* sums) {
+void sumColumns(const WeightProduct& p, const Tile& t, float* sums) {
   if (p.dyPairs.to != nullptr) {
-    sumPairedColumns(p.dyPairs.to + 2 * t.n0, p.dyPairs.stride, rows, t.columns(), sums);
+    sumPairedColumns(p.dyPairs.to + 2 * t.n0, p.dyPairs.stride, p.rows, t.columns(), sums);
   } else {
-    sumValues(p, t, rows, sums);
+    sumValues(p, t, sums);
   }
 }
 
 // The bias's part that belongs to the tile's columns.
-void updateBias(const WeightProduct& p, const Tile& t, int64_t rows,
-                const OptimizerCoefficients& coefficients, const OptimizerState& state) {
+void updateBias(const WeightProduct& p, const Tile& t, const OptimizerCoefficients& coefficients,
+                const OptimizerState& state) {
   alignas(64) float gradient[kTileColumns];
   for (int64_t from = t.n0; from < t.n1; from += kTileColumns) {
     const Tile part{0, 0, from, std::min(from + kTileColumns, t.n1)};
     const int64_t at = p.bias + from;
-    sumColumns(p, part, rows, gradient);
+    sumColumns(p, part, gradient);
     optimizerUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
                     part.columns());
   }
 }
 
-void updateTile(const WeightProduct& p, const Tile& t, int64_t rows,
-                const OptimizerCoefficients& coefficients, const OptimizerState& state) {
+void updateTile(const WeightProduct& p, const Tile& t, const OptimizerCoefficients& coefficients,
+                const OptimizerState& state) {
   alignas(64) float gradient[kTileRows * kTileColumns];
   const int64_t offset = p.weight + t.m0 * p.out + t.n0;
-  multiplyTile(p, t, rows, gradient, t.columns());
+  multiplyTile(p, t, gradient, t.columns());
   const bool isWhole = t.columns() == p.out;  // its rows are one range
   const int64_t lines = isWhole ? 1 : t.rows();
   const int64_t each = isWhole ? t.rows() * p.out : t.columns();
@@ -116,17 +117,17 @@ void updateTile(const WeightProduct& p, const Tile& t, int64_t rows,
     const Bf16Places places{{state.rounded + p.weight, p.out}, {state.paired + p.weight, 2 * p.out}, {}, {}};
     roundTile(state.values + offset, p.out, t.rows(), t.columns(), placesAt(places, t.m0, t.n0));
   }
-  if (t.m0 == 0) updateBias(p, t, rows, coefficients, state);
+  if (t.m0 == 0) updateBias(p, t, coefficients, state);
 }
 
-void updatePanel(const WeightProduct& p, int64_t panel, int64_t rows,
-                 const OptimizerCoefficients& coefficients, const OptimizerState& state) {
+void updatePanel(const WeightProduct& p, int64_t panel, const OptimizerCoefficients& coefficients,
+                 const OptimizerState& state) {
   constexpr int64_t kRows = 64;
   alignas(64) float gradient[kRows * kPanelColumns];
   for (int64_t m0 = 0; m0 < p.in; m0 += kRows) {
     const int64_t m1 = std::min(m0 + kRows, p.in);
     const int64_t at = p.weight + (panel * p.in + m0) * kPanelColumns;
-    panelWeightGradient(p.x, p.in, p.dy + panel * kPanelColumns, p.out, rows, m0, m1, gradient);
+    panelWeightGradient(p.x, p.in, p.dy + panel * kPanelColumns, p.out, p.rows, m0, m1, gradient);
     optimizerUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
                     (m1 - m0) * kPanelColumns);
   }
@@ -147,39 +148,43 @@ TORCHVAE_VECTORIZED double sumSquares(const float* values, int64_t rows, int64_t
   return sum.total();
 }
 
-void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows, float* gradients) {
+bool isBounded(float x, float dy, int64_t rows) {
+  constexpr double kLimit = 1e19;
+  const double largest = x < 1 ? 1.0 : x;  // NaN stays NaN, which no comparison admits
+  return largest * dy * static_cast<double>(rows) < kLimit;
+}
+
+void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, float* gradients) {
   const auto onTile = [&](const WeightProduct& p, const Tile& t) {
-    multiplyTile(p, t, rows, gradients + p.weight + t.m0 * p.out + t.n0, p.out);
-    if (t.m0 == 0) sumColumns(p, t, rows, gradients + p.bias + t.n0);
+    multiplyTile(p, t, gradients + p.weight + t.m0 * p.out + t.n0, p.out);
+    if (t.m0 == 0) sumColumns(p, t, gradients + p.bias + t.n0);
   };
   const auto onPanels = [&](const WeightProduct& p, const Panels& panels) {
     for (int64_t panel = panels.first; panel < panels.last; ++panel) {
-      panelWeightGradient(p.x, p.in, p.dy + panel * kPanelColumns, p.out, rows, 0, p.in,
+      panelWeightGradient(p.x, p.in, p.dy + panel * kPanelColumns, p.out, p.rows, 0, p.in,
                           gradients + p.weight + panel * p.in * kPanelColumns);
     }
     const Tile columns = columnsOf(p, panels);
-    sumColumns(p, columns, rows, gradients + p.bias + columns.n0);
+    sumColumns(p, columns, gradients + p.bias + columns.n0);
   };
   forWeights(pool, products, onTile, onPanels);
 }
 
-void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
+void updateWeights(Pool& pool, const std::vector<WeightProduct>& products,
                    const OptimizerCoefficients& coefficients, const OptimizerState& state) {
-  const auto onTile = [&](const WeightProduct& p, const Tile& t) {
-    updateTile(p, t, rows, coefficients, state);
-  };
+  const auto onTile = [&](const WeightProduct& p, const Tile& t) { updateTile(p, t, coefficients, state); };
   const auto onPanels = [&](const WeightProduct& p, const Panels& panels) {
     const int64_t n0 = panels.first * kPanelColumns;
     const int64_t at = p.weight + n0 * p.in;
     if (weavesAdam(coefficients)) {
-      updatePanels(coefficients, {p.x, p.dy + n0, p.in, p.out, rows, panels.count(), state.first + at,
+      updatePanels(coefficients, {p.x, p.dy + n0, p.in, p.out, p.rows, panels.count(), state.first + at,
                                   state.second + at, state.values + at});
     } else {
       for (int64_t panel = panels.first; panel < panels.last; ++panel) {
-        updatePanel(p, panel, rows, coefficients, state);
+        updatePanel(p, panel, coefficients, state);
       }
     }
-    updateBias(p, columnsOf(p, panels), rows, coefficients, state);
+    updateBias(p, columnsOf(p, panels), coefficients, state);
   };
   forWeights(pool, products, onTile, onPanels);
 }

@@ -16,7 +16,7 @@ struct WeightProduct {
   const float* x;   // [rows, in]
   const float* xT;  // [in, capacity]; null where there are our own products, which do not need it
   const float* dy;  // [rows, out]
-  int64_t in, out, capacity;
+  int64_t rows, in, out, capacity;
   int64_t weight;  // where dw begins in the flat buffer of parameters
   int64_t bias;    // where dbias does
   bool panels;     // whether the weights and all that goes with them lie in panels (panels.h)
@@ -25,7 +25,11 @@ struct WeightProduct {
 };
 
 // Writes the gradients into the flat buffer.
-void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows, float* gradients);
+void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, float* gradients);
+
+// Whether such a gradient is sure to be finite, from the largest magnitudes of x and dy. Adam squares it, so
+// it must stay below the root of the largest float.
+bool isBounded(float x, float dy, int64_t rows);
 
 // Of rows of `columns` values, `stride` apart; finite only if all of them are.
 double sumSquares(const float* values, int64_t rows, int64_t columns, int64_t stride);
@@ -41,7 +45,7 @@ struct OptimizerState {
 };
 
 // The same products, each tile given to the optimizer while it is in cache: the gradients never reach memory.
-void updateWeights(Pool& pool, const std::vector<WeightProduct>& products, int64_t rows,
+void updateWeights(Pool& pool, const std::vector<WeightProduct>& products,
                    const OptimizerCoefficients& coefficients, const OptimizerState& state);
 
 }  // namespace torchvae::cpu

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "error.h"
+#include "store/optimizer.h"
 
 namespace torchvae::fused {
 
@@ -22,9 +23,6 @@ VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
 }
 
 namespace {
-
-// Values that one tile of the optimizer takes.
-constexpr int64_t kPiece = 8192;
 
 // Of what no layer made.
 ProductRole inputRole(const Context& context, bool training) {
@@ -137,44 +135,24 @@ void BatchPass::weightGradients(Parameters& parameters, int64_t rows) {
     if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
   });
   if (context_.tiled()) {
-    cpu::weightGradients(*context_.pool, weightProducts(), rows, parameters.gradients.data_ptr<float>());
+    cpu::weightGradients(*context_.pool, weightProducts(), parameters.gradients.data_ptr<float>());
   }
 }
 
 bool BatchPass::updateWeights(Parameters& parameters, int64_t rows,
                               const cpu::OptimizerCoefficients& coefficients) {
   if (!context_.tiled()) return false;
-  float* gradients = parameters.gradients.data_ptr<float>();
-  cpu::OptimizerState state{parameters.values.data_ptr<float>(), parameters.firstMoments.data_ptr<float>(),
-                            parameters.secondMoments.data_ptr<float>()};
-  if (context_.bf16) {
-    state.rounded = parameters.roundedWeights.data_ptr<cpu::Bf16>();
-    state.paired = parameters.pairedWeights.data_ptr<cpu::Bf16>();
-  }
-  bool finite = true;
-  pieces_.clear();
+  bool isBounded = true;
+  others_.clear();
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() != nullptr) {
-      finite = finite && layer.weightGradientBounded(rows);
+      isBounded = isBounded && layer.weightGradientBounded(rows);
       return;
     }
     layer.weightGradient(rows);
-    const auto [first, count] = layer.parameterRange();
-    for (int64_t from = 0; from < count; from += kPiece) {
-      pieces_.push_back({first + from, std::min(kPiece, count - from)});
-    }
+    others_.push_back(layer.parameterRange());
   });
-  for (const auto [first, count] : pieces_) {
-    finite = finite && std::isfinite(cpu::sumSquares(gradients + first, 1, count, 0));
-  }
-  if (!finite) return false;
-  cpu::updateWeights(*context_.pool, weightProducts(), rows, coefficients, state);
-  context_.pool->run(static_cast<int64_t>(pieces_.size()), [&](int64_t piece) {
-    const auto [first, count] = pieces_[static_cast<size_t>(piece)];
-    cpu::optimizerUpdate(coefficients, gradients + first, state.first + first, state.second + first,
-                         state.values + first, count);
-  });
-  return true;
+  return isBounded && updateAtOnce(context_, parameters, weightProducts(), others_, coefficients);
 }
 
 }  // namespace torchvae::fused

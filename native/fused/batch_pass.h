@@ -85,7 +85,7 @@ class BatchPass {
   const Activations* decoded_ = nullptr;
   // Of the present step; kept for their memory.
   std::vector<cpu::WeightProduct> products_;
-  std::vector<Layer::Range> pieces_;  // of the parameters whose layers compute their own gradients
+  std::vector<FlatRange> others_;  // the parameters whose layers compute their own gradients
 };
 
 }  // namespace torchvae::fused

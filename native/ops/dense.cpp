@@ -129,8 +129,17 @@ Tensor DenseOp::backward(const Tensor& x, const Tensor& kept, const Tensor& dy, 
   return dx;
 }
 
-// The first gradients of a backward pass are written, those of a layer that is used again are added.
 void DenseOp::addWeightGradients(const Tensor& x, const Tensor& before) const {
+  cpu::WeightProduct product{};
+  product.in = slots_.in;
+  product.out = slots_.out;
+  product.panels = slots_.panels;
+  product.weight = slots_.weight.offset;
+  product.bias = slots_.bias.offset;
+  if (!parameters_->deferred.isShared(product.weight)) {
+    parameters_->deferred.add(product, x, before);
+    return;
+  }
   Pool& pool = *context_->pool;
   const int64_t rows = x.size(0);
   Tensor transposed;
@@ -141,25 +150,16 @@ void DenseOp::addWeightGradients(const Tensor& x, const Tensor& before) const {
                 pointer(transposed) + first, rows);
     });
   }
-  cpu::WeightProduct product{};
   product.x = values(x);
   product.xT = transposed.defined() ? values(transposed) : nullptr;
   product.dy = values(before);
-  product.in = slots_.in;
-  product.out = slots_.out;
-  product.capacity = rows;
-  product.panels = slots_.panels;
-  float* gradients = pointer(parameters_->gradients);
-  if (parameters_->isFirstGradient(slots_.weight.offset)) {
-    product.weight = slots_.weight.offset;
-    product.bias = slots_.bias.offset;
-    cpu::weightGradients(pool, {product}, rows, gradients);
-    return;
-  }
+  product.rows = product.capacity = rows;
   const int64_t count = slots_.in * slots_.out;
+  product.weight = 0;
   product.bias = count;
   const Tensor more = newFloats({count + slots_.out});
-  cpu::weightGradients(pool, {product}, rows, pointer(more));
+  cpu::weightGradients(pool, {product}, pointer(more));
+  float* gradients = pointer(parameters_->gradients);
   const auto add = [](const float* from, int64_t n, float* to) {
     for (int64_t i = 0; i < n; ++i) to[i] += from[i];
   };

@@ -24,7 +24,8 @@ class DenseOp {
     Tensor y, slope;
   };
   Output forward(const Tensor& x, ActivationKind activation, bool keepsSlope) const;
-  // The gradient in x, undefined unless asked for; adds the weights' gradients to the store where asked for.
+  // The gradient in x, undefined unless asked for; leaves the weights' gradients in the store where asked
+  // for.
   Tensor backward(const Tensor& x, const Tensor& kept, const Tensor& dy, ActivationKind activation,
                   bool wantsInput, bool wantsWeights) const;
 

@@ -13,8 +13,18 @@
 
 #include "ops/plain.h"
 #include "pass/host_batch.h"
+#include "store/optimizer.h"
 
 namespace torchvae {
+
+namespace {
+
+// For a backward pass, which adds to the gradients.
+void clearGradients(Parameters& parameters) {
+  if (parameters.size() > 0) parameters.deferred.begin(parameters.gradients);
+}
+
+}  // namespace
 
 ReferenceStep::ReferenceStep(const Context& context, const ModelSpec& spec, Store& store, const Vae& vae,
                              const Objective& objective)
@@ -88,12 +98,11 @@ void ReferenceStep::backward(const Tensor& x, int64_t examples, Pass& pass) {
   const c10::AutoGradMode grad(true);
   const PlainOperations plain(objective_.differentiatesTwice());
   terms_ = objective_.evaluate(vae_, x, examples, pass);
-  store_.model.clearGradients();
-  store_.adversary.clearGradients();
+  for (Parameters* parameters : {&store_.model, &store_.adversary}) clearGradients(*parameters);
   torch::autograd::backward({terms_.loss}, {});
   if (terms_.adversaryLoss.defined()) {
     // The model's loss has left gradients in its opponent, which goes by its own.
-    store_.adversary.clearGradients();
+    clearGradients(store_.adversary);
     torch::autograd::backward({terms_.adversaryLoss}, {});
   }
   // The values alone: the graph that made them is done with.
@@ -120,6 +129,19 @@ bool ReferenceStep::addLosses(LossSums& sums) {
   for (size_t i = 0; i < terms_.extra.size(); ++i) sums.terms[i] += terms_.extra[i].item<double>() * rows;
   sums.examples += rows_;
   return std::isfinite(loss);
+}
+
+void ReferenceStep::makeGradients() {
+  for (Parameters* parameters : {&store_.model, &store_.adversary}) {
+    if (parameters->size() > 0) parameters->deferred.make(context_, parameters->gradients);
+  }
+}
+
+bool ReferenceStep::updateAtOnce(const cpu::OptimizerCoefficients& coefficients) {
+  DeferredGradients& deferred = store_.model.deferred;
+  return context_.tiled() && deferred.areUsable(context_) &&
+         torchvae::updateAtOnce(context_, store_.model, deferred.products(context_),
+                                deferred.others(store_.model.size()), coefficients);
 }
 
 void ReferenceStep::judge(const DeviceClock& clock) {

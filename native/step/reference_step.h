@@ -16,7 +16,8 @@ class ReferenceStep : public Step {
   void differentiate(const HostInput& input, const StepSchedule& schedule) override;
   void evaluate(const StepInput& input) override;
   bool addLosses(LossSums& sums) override;
-  void makeGradients() override {}
+  void makeGradients() override;
+  bool updateAtOnce(const cpu::OptimizerCoefficients& coefficients) override;
   void judge(const DeviceClock& clock) override;
   void update(const DeviceClock& clock) override;
   std::pair<at::Tensor, at::Tensor> encode(const HostInput& input) override;

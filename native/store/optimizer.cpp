@@ -7,6 +7,7 @@
 #include <ATen/ops/sum.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <vector>
 
@@ -175,6 +176,42 @@ void optimizerStep(const Context& context, Parameters& parameters, const Optimiz
   });
   parameters.roundedStale = context.bf16;
   parameters.freshenRounded(context);
+}
+
+bool updateAtOnce(const Context& context, Parameters& parameters,
+                  const std::vector<cpu::WeightProduct>& products, const std::vector<FlatRange>& others,
+                  const cpu::OptimizerCoefficients& coefficients) {
+  const float* gradients = parameters.gradients.const_data_ptr<float>();
+  std::vector<FlatRange> pieces;
+  for (const auto [first, count] : others) {
+    for (int64_t from = 0; from < count; from += kRange) {
+      pieces.push_back({first + from, std::min(kRange, count - from)});
+    }
+  }
+  const auto forPieces = [&](const auto& body) {
+    context.pool->run(static_cast<int64_t>(pieces.size()),
+                      [&](int64_t piece) { body(pieces[static_cast<size_t>(piece)]); });
+  };
+  std::atomic<bool> isFinite = true;
+  forPieces([&](const FlatRange& piece) {
+    const double squares = cpu::sumSquares(gradients + piece.first, 1, piece.count, 0);
+    if (!std::isfinite(squares)) isFinite.store(false, std::memory_order_relaxed);
+  });
+  if (!isFinite) return false;
+  cpu::OptimizerState state{parameters.values.mutable_data_ptr<float>(),
+                            parameters.firstMoments.mutable_data_ptr<float>(),
+                            parameters.secondMoments.mutable_data_ptr<float>()};
+  if (context.bf16) {
+    state.rounded = parameters.roundedWeights.mutable_data_ptr<cpu::Bf16>();
+    state.paired = parameters.pairedWeights.mutable_data_ptr<cpu::Bf16>();
+  }
+  cpu::updateWeights(*context.pool, products, coefficients, state);
+  forPieces([&](const FlatRange& piece) {
+    const int64_t at = piece.first;
+    cpu::optimizerUpdate(coefficients, gradients + at, state.first + at, state.second + at, state.values + at,
+                         piece.count);
+  });
+  return true;
 }
 
 void averageWeights(const Context& context, Parameters& parameters, double decay) {

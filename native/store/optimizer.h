@@ -40,6 +40,13 @@ void accumulateGradients(const Context& context, Parameters& parameters, bool fi
 void optimizerStep(const Context& context, Parameters& parameters, const OptimizerSettings& settings,
                    const UpdatePoint& point);
 
+// The update of an elementwise optimizer, on the CPU, by the gradients in `products`, which are made on the
+// way, and by those of the `others`, which are there. Returns false, with the weights as they were, where one
+// of the latter is not finite.
+bool updateAtOnce(const Context& context, Parameters& parameters,
+                  const std::vector<cpu::WeightProduct>& products, const std::vector<FlatRange>& others,
+                  const cpu::OptimizerCoefficients& coefficients);
+
 // The moving average of the weights, after an update: the weights themselves the first time
 // (Polyak and Juditsky 1992; torch.optim.swa_utils with an exponential average).
 void averageWeights(const Context& context, Parameters& parameters, double decay);

@@ -75,7 +75,7 @@ DenseSlots Parameters::addDenseFromImage(const std::vector<std::string>& names, 
                                          int64_t outEach) {
   const int64_t out = outEach * static_cast<int64_t>(names.size());
   const DenseSlots slots = reserveDense(in.size(), out, outEach % kPanel == 0);
-  if (names.size() == 1 && in.height * in.width == 1) denseByName_[names[0]] = slots;
+  if (in.height * in.width == 1) denseByNames_[names] = slots;
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in.size())));
   for (size_t i = 0; i < names.size(); ++i) {
     const int64_t first = static_cast<int64_t>(i) * outEach;
@@ -132,18 +132,9 @@ void Parameters::add(const std::string& name, const std::vector<int64_t>& shape,
   entries_.push_back({name, shape, slot, init});
 }
 
-const DenseSlots* Parameters::findDense(const std::string& name) const {
-  const auto found = denseByName_.find(name);
-  return found == denseByName_.end() ? nullptr : &found->second;
-}
-
-void Parameters::clearGradients() {
-  gradients.zero_();
-  written_ = shared_;
-}
-
-bool Parameters::isFirstGradient(int64_t offset) {
-  return written_.insert(offset).second;
+const DenseSlots* Parameters::findDense(const std::vector<std::string>& names) const {
+  const auto found = denseByNames_.find(names);
+  return found == denseByNames_.end() ? nullptr : &found->second;
 }
 
 const ParameterEntry* Parameters::find(const std::string& name) const {

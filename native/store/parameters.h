@@ -7,12 +7,12 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "base/context.h"
 #include "engine.h"
+#include "store/deferred_gradients.h"
 
 namespace torchvae {
 
@@ -96,16 +96,8 @@ class Parameters {
   // Declares a tensor in PyTorch's layout. One that is declared already, of the same shape, is left as it is.
   void add(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
 
-  // The dense layer of this name alone, or null: one whose features are no image, and that shares no place.
-  const DenseSlots* findDense(const std::string& name) const;
-
-  // Zeroes the gradients, for a backward pass that adds to them.
-  void clearGradients();
-  // Whether the gradient at this offset is still to be written since then, so that it may be overwritten;
-  // marks it as written.
-  bool isFirstGradient(int64_t offset);
-  // Says that others than its layer add to the gradient at this offset too: it is never overwritten.
-  void shareGradient(int64_t offset) { shared_.insert(offset); }
+  // The dense layer of these names, or null: one whose features are no image.
+  const DenseSlots* findDense(const std::vector<std::string>& names) const;
 
   // Allocates what was declared and draws the weights. Called once, after the last declaration.
   void allocate(const Context& context, uint64_t seed);
@@ -132,6 +124,7 @@ class Parameters {
   void keepAverage(const Context& context);
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
+  DeferredGradients deferred;  // of `gradients`, those that are still to be made
   // The dense layers' weights in bf16, in both forms, at the same offsets: [in, out], and with rows in pairs.
   // Kept where the context multiplies in bf16: by the optimizer as it goes, by freshenRounded() after all
   // else. With a device's kernels, `roundedWeights` holds all values, and there are no pairs.
@@ -150,9 +143,7 @@ class Parameters {
 
   std::vector<ParameterEntry> entries_;
   std::vector<Slot> denses_;  // the dense layers' weights [in, out]
-  std::map<std::string, DenseSlots> denseByName_;
-  std::set<int64_t> shared_;   // offsets of gradients that are added to
-  std::set<int64_t> written_;  // these, and what the backward pass under way has written
+  std::map<std::vector<std::string>, DenseSlots> denseByNames_;
   bool panels_ = false;
   int64_t channelMultiple_ = 1;
   int64_t size_ = 0;

@@ -25,14 +25,20 @@ Weight Weights::parameter(const std::string& name, const std::vector<int64_t>& s
   return find(isAdversary_ ? store_.adversary : store_.model, name, shape, init, true);
 }
 
-Weights::DenseLayer Weights::dense(const std::string& name, int64_t in, int64_t out) {
+Weights::DenseLayer Weights::dense(const std::vector<std::string>& names, int64_t in, int64_t out) {
   Parameters& parameters = isAdversary_ ? store_.adversary : store_.model;
   const bool hasKernels = context_ != nullptr && context_->tiledProducts();
-  const bool isDeclared = parameters.find(name + ".weight") != nullptr;
-  if (declaring() && hasKernels && !isDeclared) parameters.addDense({name}, in, out);
+  const bool isDeclared = parameters.find(names[0] + ".weight") != nullptr;
+  if (declaring() && hasKernels && !isDeclared) parameters.addDense(names, in, out);
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in)));
-  return {parameter(name + ".weight", {out, in}, init), parameter(name + ".bias", {out}, init), &parameters,
-          declaring() || !hasKernels ? nullptr : parameters.findDense(name)};
+  DenseLayer layer;
+  for (const std::string& name : names) {
+    layer.weights.push_back(parameter(name + ".weight", {out, in}, init));
+    layer.biases.push_back(parameter(name + ".bias", {out}, init));
+  }
+  layer.parameters = &parameters;
+  if (!declaring() && hasKernels) layer.slots = parameters.findDense(names);
+  return layer;
 }
 
 Weight Weights::buffer(const std::string& name, const std::vector<int64_t>& shape, const Init& init) {
@@ -44,7 +50,7 @@ std::vector<Weight> Weights::parametersOf(const std::string& prefix) const {
   if (declaring()) return found;
   for (const ParameterEntry& entry : store_.model.entries()) {
     if (entry.name.compare(0, prefix.size(), prefix) != 0) continue;
-    store_.model.shareGradient(entry.slot.offset);
+    store_.model.deferred.share(entry.slot.offset);
     found.push_back(find(store_.model, entry.name, entry.shape, entry.init, true));
   }
   return found;

@@ -41,14 +41,15 @@ class Weights {
       : store_(store), phase_(phase), context_(context) {}
 
   Weight parameter(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
-  // The weights NAME.weight [out, in] and NAME.bias [out] of a dense layer, drawn as torch.nn.Linear draws
-  // them, where they lie as the CPU's kernels multiply by them if the context has such kernels.
+  // The weights NAME.weight [out, in] and NAME.bias [out] of each of the `names`, drawn as torch.nn.Linear
+  // draws them, side by side as one dense layer, where they lie as the CPU's kernels multiply by them if the
+  // context has such kernels.
   struct DenseLayer {
-    Weight weight, bias;
+    std::vector<Weight> weights, biases;
     Parameters* parameters = nullptr;
     const DenseSlots* slots = nullptr;  // null where the layer lies as PyTorch has it
   };
-  DenseLayer dense(const std::string& name, int64_t in, int64_t out);
+  DenseLayer dense(const std::vector<std::string>& names, int64_t in, int64_t out);
   Weight buffer(const std::string& name, const std::vector<int64_t>& shape, const Init& init);
   // The same, for tensors of the adversary.
   Weights adversary() const;

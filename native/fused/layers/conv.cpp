@@ -115,7 +115,7 @@ void Conv::weightGradient(int64_t rows) {
   biasGradient_.copy_(db);
 }
 
-fused::Layer::Range Conv::parameterRange() const {
+FlatRange Conv::parameterRange() const {
   return {slots_.weight.offset, slots_.bias.offset + bias_.numel() - slots_.weight.offset};
 }
 

@@ -19,7 +19,7 @@ class Conv : public fused::Layer {
   void forward(const Activations& x, int64_t rows) override;
   void inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) override;
   void weightGradient(int64_t rows) override;
-  Range parameterRange() const override;
+  FlatRange parameterRange() const override;
 
  private:
   void prepareTransposedWeight();

@@ -51,6 +51,7 @@ void Dense::forward(const Activations& x, int64_t rows) {
     product_ = {pointer(x.value),
                 pointer(x.transposed),
                 pointer(outputGradient.value),
+                rows,
                 in_,
                 out_,
                 capacity_,
@@ -160,16 +161,12 @@ void Dense::gradientParts(int64_t rows, std::vector<GradientPart>& parts) const 
   parts.push_back({slots_.bias.offset, out_, outputGradient.value.narrow(0, 0, rows)});
 }
 
-fused::Layer::Range Dense::parameterRange() const {
+FlatRange Dense::parameterRange() const {
   return {slots_.weight.offset, slots_.bias.offset + out_ - slots_.weight.offset};
 }
 
 bool Dense::weightGradientBounded(int64_t rows) const {
-  // Adam squares the gradient, so it must stay below the root of the largest float.
-  constexpr double kLimit = 1e19;
-  const double x = std::max(1.0f, input_->magnitude.value());
-  const double dy = outputGradient.magnitude.value();
-  return x * dy * static_cast<double>(rows) < kLimit;
+  return cpu::isBounded(input_->magnitude.value(), outputGradient.magnitude.value(), rows);
 }
 
 }  // namespace torchvae

@@ -18,7 +18,7 @@ class Dense : public fused::Layer {
   void weightGradient(int64_t rows) override;
   const cpu::WeightProduct* weightProduct() const override;
   bool weightGradientBounded(int64_t rows) const override;
-  Range parameterRange() const override;
+  FlatRange parameterRange() const override;
   void gradientParts(int64_t rows, std::vector<GradientPart>& parts) const override;
 
  private:

@@ -6,6 +6,7 @@
 #include "cpu/weights.h"
 #include "fused/activations.h"
 #include "kernels/kernels.h"
+#include "store/deferred_gradients.h"
 
 namespace torchvae::fused {
 
@@ -43,15 +44,11 @@ class Layer {
   // Whether the weights' gradients are sure to be finite, judged by the magnitudes of the factors.
   virtual bool weightGradientBounded(int64_t /*rows*/) const { return false; }
   // Where this layer's parameters lie in the flat buffer, for layers without a weightProduct().
-  struct Range {
-    int64_t first = 0;
-    int64_t count = 0;
-  };
-  virtual Range parameterRange() const { return {}; }
+  virtual FlatRange parameterRange() const { return {}; }
   // On a device with fused kernels: this layer's ranges of the flat gradient, with what weightGradient() and
   // the backward pass have left of them to be gathered.
   virtual void gradientParts(int64_t /*rows*/, std::vector<GradientPart>& parts) const {
-    const Range range = parameterRange();
+    const FlatRange range = parameterRange();
     parts.push_back({range.first, range.count, {}});
   }
 
