@@ -1,15 +1,11 @@
 #include "net/layers.h"
 
 #include <ATen/ops/batch_norm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
-#include <ATen/ops/elu.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/silu.h>
-#include <ATen/ops/softplus.h>
 
 #include <array>
 #include <cmath>
@@ -37,22 +33,11 @@ std::optional<ConvOp> convOp(const Context* context, ConvOp::Direction direction
 
 }  // namespace
 
-Tensor activate(ActivationKind activation, const Tensor& x) {
-  switch (activation) {
-#define TORCHVAE_ACTIVATION(kind, name, kept, tensor, value, slope) \
-  case ActivationKind::kind:                                        \
-    return tensor;
-#include "activations.h"
-#undef TORCHVAE_ACTIVATION
-  }
-  return x;
-}
-
 Linear::Linear(Weights& weights, const std::string& name, int64_t in, int64_t out)
     : context_(weights.context()) {
-  const Weights::DenseLayer layer = weights.dense(name, in, out);
-  weight_ = layer.weight;
-  bias_ = layer.bias;
+  const Weights::DenseLayer layer = weights.dense({name}, in, out);
+  weight_ = layer.weights[0];
+  bias_ = layer.biases[0];
   if (layer.slots != nullptr) op_.emplace(*context_, *layer.parameters, *layer.slots);
 }
 
@@ -61,6 +46,24 @@ Tensor Linear::operator()(const Tensor& x, ActivationKind activation) const {
     return (*op_)(x, weight_.leaf(), bias_.leaf(), activation);
   }
   return activate(activation, at::linear(x, *weight_, *bias_));
+}
+
+LinearPair::LinearPair(Weights& weights, const std::string& first, const std::string& second, int64_t in,
+                       int64_t out)
+    : context_(weights.context()) {
+  const Weights::DenseLayer layer = weights.dense({first, second}, in, out);
+  firstWeight_ = layer.weights[0];
+  firstBias_ = layer.biases[0];
+  secondWeight_ = layer.weights[1];
+  secondBias_ = layer.biases[1];
+  if (layer.slots != nullptr) op_.emplace(*context_, *layer.parameters, *layer.slots);
+}
+
+Tensor LinearPair::operator()(const Tensor& x) const {
+  if (op_ && x.dim() == 2 && PlainOperations::served(*context_)) {
+    return (*op_)(x, firstWeight_.leaf(), firstBias_.leaf(), ActivationKind::kIdentity);
+  }
+  return at::cat({at::linear(x, *firstWeight_, *firstBias_), at::linear(x, *secondWeight_, *secondBias_)}, 1);
 }
 
 Convolution::Convolution(Weights& weights, const std::string& name, const ConvShape& shape)

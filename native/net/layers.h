@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "ops/activation.h"
 #include "ops/conv.h"
 #include "ops/dense.h"
 #include "pass/pass.h"
@@ -11,9 +12,6 @@
 #include "store/weights.h"
 
 namespace torchvae {
-
-// Called with the activations' values before them.
-Tensor activate(ActivationKind kind, const Tensor& x);
 
 // y = x W^T + b; NAME.weight [out, in], NAME.bias [out].
 class Linear {
@@ -27,6 +25,18 @@ class Linear {
   Weight weight_, bias_;
   const Context* context_ = nullptr;
   std::optional<DenseOp> op_;  // over the CPU's kernels, where the weights lie as these want them
+};
+
+// Two such layers of the same input, [B, 2 out]: the values of the first, then those of the second.
+class LinearPair {
+ public:
+  LinearPair(Weights& weights, const std::string& first, const std::string& second, int64_t in, int64_t out);
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  Weight firstWeight_, firstBias_, secondWeight_, secondBias_;
+  const Context* context_;
+  std::optional<DenseOp> op_;  // of both
 };
 
 // A convolution that divides the image by `stride`, or its transpose, which restores the image that such a

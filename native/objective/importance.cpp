@@ -16,11 +16,11 @@ namespace torchvae {
 Importance importanceWeights(const Vae& vae, const Tensor& x, int64_t k, bool stopsDensity, Pass& pass) {
   const int64_t rows = x.size(0);
   const Tensor labels = pass.labels;
-  const Tensor features = vae.encode(x, pass).repeat_interleave(k, 0);
+  const Tensor features = vae.encode(x, pass);
   if (labels.defined()) pass.labels = labels.repeat_interleave(k, 0);
   Importance importance;
   Latent& latent = importance.latent;
-  latent = vae.posterior().rsample(features, pass);
+  latent = vae.posterior().rsampleEach(features, k, pass);
   Tensor logQ = latent.logQ;
   if (stopsDensity) {
     logQ = gaussianLogProb(latent.z, latent.gaussian->mean.detach(), latent.gaussian->logVariance.detach())

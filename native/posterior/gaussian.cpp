@@ -2,6 +2,9 @@
 // features. And the one of a sampling network: the features give a code h first, of which a perceptron of its
 // own makes mean and standard deviation.
 
+#include <ATen/ops/cat.h>
+
+#include "ops/gaussian_draw.h"
 #include "posterior/tables.h"
 
 namespace torchvae {
@@ -15,18 +18,32 @@ class GaussianPosterior : public Posterior {
   bool hasDensity() const override { return true; }
   bool isGaussian() const override { return true; }
 
-  Latent rsample(const Tensor& features, Pass& pass) const override {
+  Latent rsample(const Tensor& features, Pass& pass) const override { return drawFrom(head(features), pass); }
+  Latent rsampleEach(const Tensor& features, int64_t count, Pass& pass) const override {
+    return drawFrom(head(features).repeat_interleave(count, 0), pass);
+  }
+
+  std::optional<Gaussian> gaussian(const Tensor& features) const override {
+    return Gaussian::of(head(features));
+  }
+  Gaussian moments(const Tensor& features, Pass& /*pass*/) const override { return *gaussian(features); }
+
+ protected:
+  // Means and log-variances, [B, 2 D].
+  virtual Tensor head(const Tensor& features) const = 0;
+
+ private:
+  Latent drawFrom(const Tensor& head, Pass& pass) const {
+    const Tensor noise = pass.draws.normal({head.size(0), latentSize_});
+    const GaussianDraw draw = drawGaussian(pass.draws.context(), head, noise);
     Latent latent;
-    latent.gaussian = gaussian(features);
-    const Gaussian& q = *latent.gaussian;
-    latent.z = q.rsample(pass.draws.normal(q.mean.sizes()));
-    latent.logQ = gaussianLogProb(latent.z, q.mean, q.logVariance).sum(1);
+    latent.gaussian = Gaussian::of(head);
+    latent.z = draw.z;
+    latent.logQ = draw.logQ;
+    latent.fromStandardNormal = draw.divergence;
     return latent;
   }
 
-  Gaussian moments(const Tensor& features, Pass& /*pass*/) const override { return *gaussian(features); }
-
- private:
   int64_t latentSize_;
 };
 
@@ -34,15 +51,13 @@ class Diagonal : public GaussianPosterior {
  public:
   Diagonal(Weights& weights, const ModelSpec& spec, int64_t features)
       : GaussianPosterior(spec.latentSize),
-        mean_(weights, "posterior.mean", features, spec.latentSize),
-        logVariance_(weights, "posterior.logVariance", features, spec.latentSize) {}
+        head_(weights, "posterior.mean", "posterior.logVariance", features, spec.latentSize) {}
 
-  std::optional<Gaussian> gaussian(const Tensor& features) const override {
-    return Gaussian{mean_(features), logVariance_(features)};
-  }
+ protected:
+  Tensor head(const Tensor& features) const override { return head_(features); }
 
  private:
-  Linear mean_, logVariance_;
+  LinearPair head_;
 };
 
 class SamplingNetwork : public GaussianPosterior {
@@ -53,9 +68,10 @@ class SamplingNetwork : public GaussianPosterior {
         network_(weights, "posterior.network", spec.posterior.integer("codeSize"), widths(spec),
                  ActivationKind::kRelu) {}
 
-  std::optional<Gaussian> gaussian(const Tensor& features) const override {
+ protected:
+  Tensor head(const Tensor& features) const override {
     const auto parts = network_(code_(features)).chunk(2, 1);
-    return Gaussian{parts[0], parts[1] * 2.0};  // the network gives log sigma
+    return at::cat({parts[0], parts[1] * 2.0}, 1);  // the network gives log sigma
   }
 
  private:

@@ -12,6 +12,11 @@ namespace torchvae {
 struct Gaussian {
   Tensor mean, logVariance;
 
+  // From a head [B, 2 D].
+  static Gaussian of(const Tensor& head) {
+    const auto parts = head.chunk(2, 1);
+    return {parts[0], parts[1]};
+  }
   Tensor rsample(const Tensor& noise) const { return mean + (logVariance * 0.5).exp() * noise; }
 };
 
@@ -25,6 +30,8 @@ struct Latent {
   Tensor z;
   std::optional<Gaussian> gaussian;  // q itself, where it is one
   Tensor logQ;                       // log q(z|x), [B]; undefined where q has no density
+  // KL(q || N(0, I)) for each dimension, [B, D], where q is a normal.
+  Tensor fromStandardNormal;
   // The divergence, for each dimension or group, [B, groups], where the posterior computes it.
   Tensor ownDivergence;
   Tensor penalty;  // what the posterior adds to the loss, [B]; undefined for nothing
@@ -36,6 +43,10 @@ class Posterior {
   // Values in a code z.
   virtual int64_t codeSize() const = 0;
   virtual Latent rsample(const Tensor& features, Pass& pass) const = 0;
+  // `count` draws for each row of the features, those of a row one after the other.
+  virtual Latent rsampleEach(const Tensor& features, int64_t count, Pass& pass) const {
+    return rsample(features.repeat_interleave(count, 0), pass);
+  }
   // The mean of q(z|x) and its logarithmic variance, [B, codeSize]; minus infinity for a point.
   virtual Gaussian moments(const Tensor& features, Pass& pass) const = 0;
   // q(z|x) where it is a diagonal normal.

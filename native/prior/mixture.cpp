@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "ops/activation.h"
 #include "ops/density.h"
 #include "prior/tables.h"
 
@@ -63,7 +64,7 @@ class VampPrior : public GaussianMixture {
 
  protected:
   Components mixture(Pass& pass) const override {
-    const Tensor x = unit_ ? (*inputs_).sigmoid() : *inputs_;
+    const Tensor x = unit_ ? activate(pass.draws.context(), ActivationKind::kSigmoid, *inputs_) : *inputs_;
     return {pass.draws.ofNoRows([&] { return posteriorOf_(x, pass); }), at::zeros({x.size(0)}, x.options())};
   }
 

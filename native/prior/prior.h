@@ -17,6 +17,8 @@ class Prior {
   virtual Tensor sample(int64_t rows, Pass& pass) const = 0;
   // Where p(z) is a diagonal normal: its parameters, [1 or B, D].
   virtual std::optional<Gaussian> gaussian(Pass& /*pass*/) const { return std::nullopt; }
+  // Whether p(z) is N(0, I).
+  virtual bool isStandardNormal() const { return false; }
   // Whether p(z) is uniform over categories, for which there are no densities.
   virtual bool isCategorical() const { return false; }
 };

@@ -3,6 +3,9 @@
 
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
+#include <numbers>
+
 #include "prior/tables.h"
 
 namespace torchvae {
@@ -20,8 +23,8 @@ class StandardNormal : public Prior {
 
   Tensor logProb(const Tensor& z, Pass& pass) const override {
     if (!conditioned_) {
-      const Tensor zero = at::zeros({1}, z.options());
-      return gaussianLogProb(z, zero, zero).sum(1);
+      const double constant = 0.5 * static_cast<double>(codeSize_) * std::log(2 * std::numbers::pi);
+      return z.square().sum(1) * -0.5 - constant;
     }
     const Gaussian p = *gaussian(pass);
     return gaussianLogProb(z, p.mean, p.logVariance).sum(1);
@@ -32,6 +35,7 @@ class StandardNormal : public Prior {
     return conditioned_ ? gaussian(pass)->rsample(noise) : noise;
   }
 
+  bool isStandardNormal() const override { return !conditioned_; }
   std::optional<Gaussian> gaussian(Pass& pass) const override {
     if (conditioned_) return Gaussian{mean_(pass.labels), logVariance_(pass.labels)};
     const Tensor zero = at::zeros({1, codeSize_}, pass.beta.options());
