@@ -4,6 +4,7 @@
 // term. Against the uniform prior over codes the divergence is the constant positions log(codes).
 
 #include <ATen/ops/argmin.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/one_hot.h>
@@ -12,6 +13,8 @@
 #include <cmath>
 #include <limits>
 
+#include "cpu/codebook.h"
+#include "ops/plain.h"
 #include "posterior/tables.h"
 
 namespace torchvae {
@@ -22,7 +25,8 @@ constexpr double kEpsilon = 1e-5;  // Laplace smoothing of the counts
 class VectorQuantized : public Posterior {
  public:
   VectorQuantized(Weights& weights, const ModelSpec& spec, int64_t features)
-      : size_(spec.latentSize),
+      : context_(weights.context()),
+        size_(spec.latentSize),
         positions_(spec.posterior.integer("positions")),
         codes_(spec.posterior.integer("codes")),
         commitment_(spec.posterior.number("commitment")),
@@ -38,7 +42,7 @@ class VectorQuantized : public Posterior {
 
   Latent rsample(const Tensor& features, Pass& pass) const override {
     const Tensor vectors = vectors_(features).view({-1, size_});
-    const Tensor nearest = nearestOf(vectors);
+    const Tensor nearest = nearestOf(vectors.detach());
     const Tensor chosen = (*codebook_).index_select(0, nearest);
     if (pass.training) follow(vectors.detach(), nearest);
     Latent latent;
@@ -51,29 +55,57 @@ class VectorQuantized : public Posterior {
 
   Gaussian moments(const Tensor& features, Pass& /*pass*/) const override {
     const Tensor vectors = vectors_(features).view({-1, size_});
-    const Tensor z = (*codebook_).index_select(0, nearestOf(vectors)).view({features.size(0), codeSize()});
+    const Tensor z =
+        (*codebook_).index_select(0, nearestOf(vectors.detach())).view({features.size(0), codeSize()});
     return {z, at::full_like(z, -std::numeric_limits<double>::infinity())};
   }
 
  private:
+  // The CPU's kernels for these vectors, null where they do not serve.
+  Pool* kernels() const { return PlainOperations::served(*context_) ? context_->pool : nullptr; }
+
+  cpu::Codebook bookOf(const Tensor& vectors, const Tensor& entries) const {
+    return {vectors.size(0), codes_, size_, vectors.const_data_ptr<float>(), entries.const_data_ptr<float>()};
+  }
+
   Tensor nearestOf(const Tensor& vectors) const {
     const Tensor entries = *codebook_;
-    return at::argmin(entries.square().sum(1) - vectors.detach().matmul(entries.t()) * 2.0, 1);
+    if (kernels() == nullptr) {
+      return at::argmin(entries.square().sum(1) - vectors.matmul(entries.t()) * 2.0, 1);
+    }
+    const Tensor nearest = at::empty({vectors.size(0)}, vectors.options().dtype(c10::kLong));
+    cpu::nearestEntries(*kernels(), bookOf(vectors.contiguous(), entries),
+                        nearest.mutable_data_ptr<int64_t>());
+    return nearest;
+  }
+
+  // How many of the vectors each entry is the nearest of, [codes], and their sum, [codes, size].
+  std::pair<Tensor, Tensor> sumsOf(const Tensor& vectors, const Tensor& nearest) const {
+    if (kernels() == nullptr) {
+      const Tensor oneHot = at::one_hot(nearest, codes_).to(vectors.scalar_type());
+      return {oneHot.sum(0), oneHot.t().matmul(vectors)};
+    }
+    const Tensor counts = at::empty({codes_}, vectors.options()),
+                 sums = at::empty({codes_, size_}, vectors.options());
+    cpu::sumByEntry(bookOf(vectors.contiguous(), *codebook_), nearest.const_data_ptr<int64_t>(),
+                    counts.mutable_data_ptr<float>(), sums.mutable_data_ptr<float>());
+    return {counts, sums};
   }
 
   void follow(const Tensor& vectors, const Tensor& nearest) const {
     const c10::NoGradGuard noGrad;
-    const Tensor oneHot = at::one_hot(nearest, codes_).to(vectors.scalar_type());
+    const auto [newCounts, newSums] = sumsOf(vectors, nearest);
     Tensor counts = *counts_, sums = *sums_, codebook = *codebook_;
     // Sums begin as the drawn codebook, at a count of one each.
     sums.copy_(sums.where(sums.abs().sum(1, true).gt(0), codebook));
-    counts.mul_(decay_).add_(oneHot.sum(0), 1 - decay_);
-    sums.mul_(decay_).add_(oneHot.t().matmul(vectors), 1 - decay_);
+    counts.mul_(decay_).add_(newCounts, 1 - decay_);
+    sums.mul_(decay_).add_(newSums, 1 - decay_);
     const Tensor total = counts.sum();
     const Tensor smoothed = (counts + kEpsilon) / (total + kEpsilon * static_cast<double>(codes_)) * total;
     codebook.copy_(sums / smoothed.unsqueeze(1));
   }
 
+  const Context* context_;
   int64_t size_, positions_, codes_;
   double commitment_, decay_;
   Linear vectors_;
