@@ -5,11 +5,14 @@
 // The order of the dimensions is reversed between the steps.
 
 #include <ATen/ops/arange.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/log_sigmoid.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
 
+#include "ops/activation.h"
+#include "ops/gate.h"
+#include "ops/gaussian_draw.h"
+#include "ops/masked_linear.h"
 #include "posterior/tables.h"
 
 namespace torchvae {
@@ -23,7 +26,7 @@ class MaskedStep {
     const auto bound = [](int64_t in) { return Init::uniform(1 / std::sqrt(static_cast<double>(in))); };
     firstWeight_ = weights.parameter(name + ".0.weight", {hidden, size}, bound(size));
     firstBias_ = weights.parameter(name + ".0.bias", {hidden}, bound(size));
-    context_ = Linear(weights, name + ".context", context, hidden);
+    contextOf_ = Linear(weights, name + ".context", context, hidden);
     // Small, and the gates open: each step begins close to the identity.
     secondWeight_ = weights.parameter(name + ".1.weight", {2 * size, hidden}, Init::normal(1e-2));
     secondBias_ = weights.parameter(name + ".1.bias", {2 * size}, Init::constant(0));
@@ -37,17 +40,16 @@ class MaskedStep {
     secondMask_ = second.repeat({2, 1});
   }
 
-  // Shift and gate, each [B, D].
-  std::pair<Tensor, Tensor> operator()(const Tensor& z, const Tensor& context) const {
-    const Tensor h = activate(ActivationKind::kElu,
-                              at::linear(z, *firstWeight_ * firstMask_, *firstBias_) + context_(context));
-    const auto parts = at::linear(h, *secondWeight_ * secondMask_, *secondBias_).chunk(2, 1);
-    return {parts[0], parts[1] + 2.0};
+  // Shifts and gates, [B, 2 D].
+  Tensor operator()(const Context& context, const Tensor& z, const Tensor& features) const {
+    const Tensor ofCode = maskedLinear(context, z, *firstWeight_, firstMask_, *firstBias_);
+    const Tensor h = activate(context, ActivationKind::kElu, ofCode + contextOf_(features));
+    return maskedLinear(context, h, *secondWeight_, secondMask_, *secondBias_);
   }
 
  private:
   Weight firstWeight_, firstBias_, secondWeight_, secondBias_;
-  Linear context_;
+  Linear contextOf_;
   Tensor firstMask_, secondMask_;
 };
 
@@ -55,8 +57,7 @@ class InverseAutoregressiveFlow : public Posterior {
  public:
   InverseAutoregressiveFlow(Weights& weights, const ModelSpec& spec, int64_t features)
       : latentSize_(spec.latentSize),
-        mean_(weights, "posterior.mean", features, spec.latentSize),
-        logVariance_(weights, "posterior.logVariance", features, spec.latentSize) {
+        head_(weights, "posterior.mean", "posterior.logVariance", features, spec.latentSize) {
     const int64_t context = spec.posterior.integer("context");
     context_ = Linear(weights, "posterior.context", features, context);
     for (int64_t i = 0; i < spec.posterior.integer("steps"); ++i) {
@@ -69,36 +70,39 @@ class InverseAutoregressiveFlow : public Posterior {
   bool hasDensity() const override { return true; }
 
   Latent rsample(const Tensor& features, Pass& pass) const override {
-    const Gaussian base{mean_(features), logVariance_(features)};
+    const Tensor noise = pass.draws.normal({features.size(0), latentSize_});
+    const GaussianDraw draw = drawGaussian(pass.draws.context(), head_(features), noise);
     Latent latent;
-    latent.z = base.rsample(pass.draws.normal(base.mean.sizes()));
-    latent.logQ = gaussianLogProb(latent.z, base.mean, base.logVariance).sum(1);
-    flow(latent.z, &latent.logQ, features);
+    latent.z = draw.z;
+    latent.logQ = draw.logQ;
+    flow(pass, latent.z, latent.logQ, features);
     return latent;
   }
 
   // The flow has no moments in closed form: the base's mean is carried through it, and the base's variance is
   // given as it is.
-  Gaussian moments(const Tensor& features, Pass& /*pass*/) const override {
-    Gaussian base{mean_(features), logVariance_(features)};
-    flow(base.mean, nullptr, features);
+  Gaussian moments(const Tensor& features, Pass& pass) const override {
+    Gaussian base = Gaussian::of(head_(features));
+    Tensor unread = at::zeros({features.size(0)}, features.options());
+    flow(pass, base.mean, unread, features);
     return base;
   }
 
  private:
-  void flow(Tensor& z, Tensor* logQ, const Tensor& features) const {
-    const Tensor context = activate(ActivationKind::kElu, context_(features));
+  void flow(const Pass& pass, Tensor& z, Tensor& logQ, const Tensor& features) const {
+    const Context& context = pass.draws.context();
+    const Tensor given = context_(features, ActivationKind::kElu);
     for (size_t i = 0; i < steps_.size(); ++i) {
       if (i > 0) z = z.flip({1});
-      const auto [shift, gate] = steps_[i](z, context);
-      const Tensor s = gate.sigmoid();
-      z = s * z + (1.0 - s) * shift;
-      if (logQ != nullptr) *logQ = *logQ - at::log_sigmoid(gate).sum(1);
+      const Gated gated = gate(context, z, steps_[i](context, z, given));
+      z = gated.z;
+      logQ = logQ - gated.logSlope;
     }
   }
 
   int64_t latentSize_;
-  Linear mean_, logVariance_, context_;
+  LinearPair head_;
+  Linear context_;
   std::vector<MaskedStep> steps_;
 };
 
