@@ -4,6 +4,8 @@
 
 #include <napi.h>
 
+#include <algorithm>
+
 #include "arguments.h"
 #include "convert.h"
 #include "environment.h"
@@ -133,10 +135,8 @@ Napi::Value abort(const Info& info) {
   return info.Env().Undefined();
 }
 
-// train(model, chunk): Promise<TrainResult>
-Napi::Value train(const Info& info) {
-  const ModelHandle handle = liveModel(info);
-  const Napi::Object options = objectArgument(info[1]);
+// A chunk that this model is to be trained on.
+TrainChunk toChunk(const Napi::Object& options, const ModelHandle& handle) {
   TrainChunk chunk;
   chunk.data = liveDataset(options.Get("data"), handle).dataset;
   chunk.orderSeed = static_cast<uint64_t>(integerProperty(options, "orderSeed", 0, kMostInteger));
@@ -153,11 +153,62 @@ Napi::Value train(const Info& info) {
   chunk.observe = booleanProperty(options, "observe");
   chunk.ranks = optionalRanks(options.Get("ranks"));
   chunk.abort = handle.calls->begin();
+  return chunk;
+}
+
+// train(model, chunk): Promise<TrainResult>
+Napi::Value train(const Info& info) {
+  const ModelHandle handle = liveModel(info);
+  const TrainChunk chunk = toChunk(objectArgument(info[1]), handle);
   auto model = handle.model;
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, chunk.abort, [model, chunk] { return model->train(chunk); },
           [](Napi::Env env, TrainResult& result) { return toObject(env, result); });
+}
+
+// The result, or the Error that came in its place.
+Napi::Value resultOf(Napi::Env env, const TrainOutcome& outcome) {
+  if (outcome.error == nullptr) return toObject(env, outcome.result);
+  try {
+    std::rethrow_exception(outcome.error);
+  } catch (...) {
+    const Failure failure = currentFailure();
+    return toJavaScriptError(env, failure.code, failure.message).Value();
+  }
+}
+
+// As large as any population, with room for what is trained beside it.
+constexpr uint32_t kMostTogether = 1 << 16;
+
+// trainTogether({ models of one device, chunks: one for each }): Promise<(TrainResult | Error)[]>
+Napi::Value trainTogether(const Info& info) {
+  const Napi::Object options = objectArgument(info[0]);
+  const Napi::Array handles = arrayProperty(options, "models", kMostTogether);
+  const Napi::Array each = arrayProperty(options, "chunks", kMostTogether);
+  const uint32_t count = handles.Length();
+  if (count == 0 || each.Length() != count)
+    throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected models and a chunk for each");
+  std::vector<std::shared_ptr<Model>> models;
+  std::vector<TrainChunk> chunks;
+  std::shared_ptr<Device> device;
+  for (uint32_t i = 0; i < count; ++i) {
+    const ModelHandle handle = liveModel(handles.Get(i));
+    const bool isKnown = std::find(models.begin(), models.end(), handle.model) != models.end();
+    if (isKnown || (device != nullptr && handle.device != device))
+      throw toJavaScriptError(info.Env(), "ERR_TYPE", "Expected different models of one device");
+    device = handle.device;
+    chunks.push_back(toChunk(objectArgument(each.Get(i)), handle));
+    models.push_back(handle.model);
+  }
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *device, nullptr, [device, models, chunks] { return device->train(models, chunks); },
+          [](Napi::Env env, std::vector<TrainOutcome>& outcomes) {
+            Napi::Array all = Napi::Array::New(env, outcomes.size());
+            for (uint32_t i = 0; i < outcomes.size(); ++i) all.Set(i, resultOf(env, outcomes[i]));
+            return all;
+          });
 }
 
 // evaluate(model, dataset, batchSize, seed, schedule of one step, ranks?): Promise<LossSums>
@@ -271,6 +322,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("dispose", dispose);
   add("abort", abort);
   add("train", train);
+  add("trainTogether", trainTogether);
   add("evaluate", evaluate);
   addQuestions(add);
   addRanks(add);

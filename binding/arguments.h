@@ -20,11 +20,14 @@ using Info = Napi::CallbackInfo;
 // Makes a function of the addon.
 using AddFunction = std::function<void(const char* name, Napi::Value (*function)(const Info&))>;
 
-// The model of the first argument, held. Throws ERR_STATE for one that was disposed.
-inline ModelHandle liveModel(const Info& info) {
-  const auto& handle = unwrapHandle<ModelHandle>(info[0]);
-  if (!handle.model) throw toJavaScriptError(info.Env(), "ERR_STATE", "The model was disposed");
+// The model of a value, by default of the first argument, held. Throws ERR_STATE for one that was disposed.
+inline ModelHandle liveModel(const Napi::Value& value) {
+  const auto& handle = unwrapHandle<ModelHandle>(value);
+  if (!handle.model) throw toJavaScriptError(value.Env(), "ERR_STATE", "The model was disposed");
   return handle;
+}
+inline ModelHandle liveModel(const Info& info) {
+  return liveModel(info[0]);
 }
 
 // A data set of rows that fit the model, held. Throws ERR_STATE for one that was disposed.

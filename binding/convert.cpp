@@ -336,6 +336,7 @@ Napi::Value toObject(Napi::Env env, const TrainResult& result) {
   auto faults = Napi::Array::New(env, result.faults.size());
   for (uint32_t i = 0; i < faults.Length(); ++i) faults.Set(i, result.faults[i]);
   object.Set("faults", faults);
+  object.Set("isSideBySide", result.isSideBySide);
   return object;
 }
 

@@ -39,6 +39,9 @@ function hasLanes(device: Device, { encoder, decoder }: ModelSpec): boolean {
   return device.name === 'cpu' && device.threads > 1 && encoder.type === 'mlp' && decoder.type === 'mlp';
 }
 
+/** Members of a population that a GPU has at a time: more than it has multiprocessors. */
+const MOST_ON_GPU = 256;
+
 /**
  * A variational autoencoder on its device.
  *
@@ -92,8 +95,8 @@ export class VAE {
    * Many models of one shape, which differ in their seeds or in numbers such as beta, the learning rate, sigma and free bits, to be
    * trained in one call over one data set. Each has the bits of the same model that is trained alone on the device.
    *
-   * On the CPU as many perceptrons are trained at a time as there are threads, each by one of them; other models, and those on a
-   * GPU, take turns with the whole device.
+   * On the CPU as many perceptrons are trained at a time as there are threads, each by one of them. On a GPU, perceptrons so small that
+   * one of its multiprocessors holds the model with a batch are trained side by side. Other models take turns with the whole device.
    *
    * @example
    * const population = await VAE.population({ preset: 'linear', variants: [1, 2, 4].map((beta) => ({ spec: { objective: { beta } } })) });
@@ -156,6 +159,18 @@ export class VAE {
   get lanes(): number {
     const { device, spec } = this.#core;
     return hasLanes(device, spec) ? device.threads : 1;
+  }
+
+  /**
+   * How many models of this kind a GPU is given at a time, since it trains small ones side by side; 1 where they take turns, and on the CPU.
+   *
+   * @internal
+   */
+  get sideBySide(): number {
+    const { device, spec, precision, kernels } = this.#core;
+    const isPerceptron = spec.encoder.type === 'mlp' && spec.decoder.type === 'mlp';
+    const isServed = kernels.kind === 'fused' && precision === 'float32';
+    return device.name !== 'cpu' && isPerceptron && isServed ? MOST_ON_GPU : 1;
   }
 
   /** Whether training steps are computed by fused kernels, and if not, why. */

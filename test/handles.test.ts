@@ -94,6 +94,7 @@ describe('a handle', () => {
       for (const call of [
         () => addon.encode(value, values(1)),
         () => addon.train(value, step()),
+        () => addon.trainTogether({ models: [value], chunks: [step()] }),
         () => addon.abort(value),
         () => addon.readState(value),
         () => addon.termNames(value),

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   Dataset,
+  type EpochResult,
   type MemberResult,
   type ModelSpecInput,
   StreamedDataset,
@@ -9,6 +10,7 @@ import {
   VAE,
   type Variant,
 } from '../lib/index.ts';
+import { createPopulation } from '../lib/population/create.ts';
 import { refusal } from './refusal.ts';
 
 const data = sprites({ count: 300 });
@@ -158,6 +160,28 @@ describe('one call', () => {
     for (const device of ['cpu/', 'cpu/-1', 'cpu/x', 'cpu:1'] as never[])
       expect(await refusal('ERR_DEVICE', () => VAE.create({ device }))).toContain('cpu/N');
     expect(await refusal('ERR_RANGE', () => VAE.create({ device: 'cpu/9999' }))).toContain('lane');
+  });
+
+  test('of models that one device takes side by side gives it all of them at once, but over a stream each in turn', async () => {
+    let [active, most] = [0, 0];
+    const member = () => ({
+      lanes: 1,
+      sideBySide: 256,
+      epoch: 0,
+      async *fit() {
+        most = Math.max(most, ++active);
+        await new Promise(setImmediate);
+        active--;
+        yield {} as EpochResult;
+      },
+      dispose: () => {},
+    });
+    const population = await createPopulation({ spec, seeds: 5 }, async () => member());
+    await population.fit(data);
+    expect(most).toBe(5);
+    most = 0;
+    await population.fit(await StreamedDataset.from(() => [data]));
+    expect(most).toBe(1);
   });
 
   test('frees its members', async () => {

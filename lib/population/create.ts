@@ -13,17 +13,16 @@ const OPTIONS = ['preset', 'spec', 'device', 'precision', 'kernels', 'libtorch',
  *
  * @throws TorchvaeError see `VAE.population`
  */
-export async function createPopulation<M extends Trainable & { readonly lanes: number }>(
-  options: PopulationOptions,
-  create: (options: CreateOptions) => Promise<M>,
-): Promise<Population<M>> {
+export async function createPopulation<
+  M extends Trainable & { readonly lanes: number; readonly sideBySide: number },
+>(options: PopulationOptions, create: (options: CreateOptions) => Promise<M>): Promise<Population<M>> {
   const { seeds, variants, ...common } = checkOptions('options of VAE.population', options, OPTIONS);
   const base = common.preset === undefined ? undefined : preset(common.preset);
   const given = defined(checkSpecObject(common.spec ?? {}));
   const members = membersOf({ ...base?.spec, ...given }, { seeds, variants });
   const make = (i: number, place: Pick<CreateOptions, 'device'> = {}) =>
     create({ ...common, spec: members[i]!.spec, seed: members[i]!.seed, ...place });
-  // The first one says whether such models have lanes.
+  // The first one says whether such models have lanes, or go side by side on one device.
   const first = await make(0);
   const count = Math.min(first.lanes, members.length);
   const made: M[] = count > 1 ? [] : [first];
@@ -37,8 +36,10 @@ export async function createPopulation<M extends Trainable & { readonly lanes: n
     for (const member of made) member.dispose();
     throw error;
   }
-  const lanes = Array.from({ length: count }, (): { member: M; training: Partial<FitOptions> }[] => []);
+  const { sideBySide } = made[0]!;
+  const length = Math.max(count, Math.min(sideBySide, made.length));
+  const lanes = Array.from({ length }, (): { member: M; training: Partial<FitOptions> }[] => []);
   for (const [i, member] of made.entries())
-    lanes[i % count]!.push({ member, training: members[i]!.training });
-  return new Population(made, lanes, base?.training.epochs);
+    lanes[i % length]!.push({ member, training: members[i]!.training });
+  return new Population(made, lanes, { epochs: base?.training.epochs, isShared: sideBySide > 1 });
 }

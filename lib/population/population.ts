@@ -1,6 +1,6 @@
 import { expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { StreamedDataset } from '../data/streamed-dataset.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { EpochResult, FitOptions, StepProgress } from '../training/fit-options.ts';
 
@@ -50,16 +50,23 @@ export class Population<M extends Trainable> {
   readonly members: readonly M[];
   readonly #lanes: readonly (readonly Place<M>[])[];
   readonly #epochs: number;
+  readonly #isShared: boolean;
 
   /**
    * @internal
-   * @param lanes the members that are trained one after the other, for each of the threads that work at a time
-   * @param epochs the default of `fit`
+   * @param lanes the members that are trained one after the other, for each that is trained at a time
+   * @param how.epochs the default of `fit`; default 10
+   * @param how.isShared whether all lanes are of one device
    */
-  constructor(members: readonly M[], lanes: readonly (readonly Place<M>[])[], epochs = 10) {
+  constructor(
+    members: readonly M[],
+    lanes: readonly (readonly Place<M>[])[],
+    { epochs = 10, isShared = false }: { epochs?: number | undefined; isShared?: boolean } = {},
+  ) {
     this.members = members;
     this.#lanes = lanes;
     this.#epochs = epochs;
+    this.#isShared = isShared;
   }
 
   /**
@@ -99,7 +106,9 @@ export class Population<M extends Trainable> {
         watch.end(member, true);
       }
     };
-    const ends = this.#lanes.map(async (places) => {
+    // Each that is trained over a stream has a window of it on the device.
+    const inTurn = this.#isShared && data instanceof StreamedDataset;
+    const ends = (inTurn ? [this.#lanes.flat()] : this.#lanes).map(async (places) => {
       for (const place of places) await train(place);
     });
     // Whatever ends one lane, the others have ended too when this returns.

@@ -183,9 +183,12 @@ export function callAddon<T>(call: () => T): T {
 }
 
 function rethrow(error: unknown): never {
+  throw ofAddon(error);
+}
+
+/** An error of the addon, which carries a code, as a TorchvaeError. */
+export function ofAddon(error: unknown): unknown {
   const { code, message } = error as { code?: string; message: string };
-  if (typeof code === 'string' && code.startsWith('ERR_')) {
-    throw new TorchvaeError(code as ErrorCode, message, { cause: error });
-  }
-  throw error;
+  const isOurs = typeof code === 'string' && code.startsWith('ERR_');
+  return isOurs ? new TorchvaeError(code as ErrorCode, message, { cause: error }) : error;
 }

@@ -4,7 +4,8 @@ import { TorchvaeError } from '../errors.ts';
 import { callAddon, type LoadedEngine, loadEngine } from './addon.ts';
 import { findNvidiaDriver } from './driver.ts';
 import { unshared } from './memory.ts';
-import type { Addon, DatasetHandle, DeviceHandle } from './native.ts';
+import type { Addon, DatasetHandle, DeviceHandle, ModelHandle, TrainChunk, TrainResult } from './native.ts';
+import { Together } from './together.ts';
 
 /**
  * Where a model computes: `auto` is the first GPU where there is one, else the CPU. `cpu/0`, `cpu/1` and so on are lanes of the CPU: each
@@ -37,6 +38,8 @@ export class Device {
   readonly threads: number;
   /** The CPU, of a lane: data sets lie there once for all lanes. */
   readonly #whole: Device | undefined;
+  /** Of a GPU. */
+  readonly #together: Together | undefined;
 
   private constructor(
     name: string,
@@ -50,6 +53,12 @@ export class Device {
     this.#whole = lane?.of;
     const engineName = lane ? `${name}/${lane.index}` : name;
     this.handle = callAddon(() => addon.device(engineName, threadCount()));
+    if (name.startsWith('cuda')) this.#together = new Together(addon);
+  }
+
+  /** Trains a model of this device; on a GPU beside others that are being trained. */
+  train(model: ModelHandle, chunk: TrainChunk): Promise<TrainResult> {
+    return this.#together?.train(model, chunk) ?? callAddon(() => this.addon.train(model, chunk));
   }
 
   /**

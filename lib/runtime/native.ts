@@ -103,6 +103,8 @@ export interface TrainResult extends LossSums {
   norms: TensorNorms[];
   /** What was not finite in the first batch that was refused, in the order of computation. */
   faults: string[];
+  /** Whether such chunks of several models run side by side where they are handed over together. */
+  isSideBySide: boolean;
 }
 
 /** Of one tensor of weights over one step. */
@@ -156,6 +158,14 @@ export interface Addon {
   dispose(handle: ModelHandle | DatasetHandle): void;
   abort(model: ModelHandle): void;
   train(model: ModelHandle, chunk: TrainChunk): Promise<TrainResult>;
+  /**
+   * The same of several models of one device, a chunk each: side by side where the device can, else in turn. Brings of each its result, or
+   * the error in its place.
+   */
+  trainTogether(work: {
+    models: readonly ModelHandle[];
+    chunks: readonly TrainChunk[];
+  }): Promise<(TrainResult | Error)[]>;
   /** `schedule` is that of one step: the loss is weighed by it. */
   evaluate(
     model: ModelHandle,

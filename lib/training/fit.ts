@@ -11,12 +11,12 @@ import { hasStopped, noteBest } from './early-stopping.ts';
 import { type Feed, openFeed, type Window } from './feed.ts';
 import { checkFitOptions, type EpochResult, type FitOptions, type FitSettings } from './fit-options.ts';
 import { describeFaults, type GradientHealth, judgeGradients, LossWatch } from './gradient-health.ts';
-import { learningRateAt, notePlateau } from './learning-rate.ts';
+import { isSteadyRate, learningRateAt, notePlateau } from './learning-rate.ts';
 import { allSkipped, nonFinite } from './non-finite.ts';
 import { checkSameOptimizer, updatesIn } from './optimizer.ts';
 import { factsOf } from './ranks/facts.ts';
 import { joinRanks, type Ranks } from './ranks/ranks.ts';
-import { betaAt, weightsAt } from './schedule.ts';
+import { betaAt, steadyFrom, weightsAt } from './schedule.ts';
 import { betaNow, evaluate, lastStep, throwIfAborted } from './validation.ts';
 
 /** The length of a chunk that is aimed at, in seconds: often enough to show, seldom enough to cost nothing. */
@@ -260,6 +260,21 @@ function learningRateOf(
   return learningRateAt(schedule, optimizer.learningRate, { epoch, ...place }, plateau);
 }
 
+/** Whether all that a schedule changes stays as it is until the epoch ends. */
+function isSteady({ spec, position: { step } }: Core, { schedule }: FitSettings): boolean {
+  return isSteadyRate(schedule, step) && step >= steadyFrom(spec);
+}
+
+/** The rows of `steps` steps, one after the other; of steady ones the first is worked out: small models take millions a second. */
+function scheduleOf(steps: number, isSteady: boolean, row: (i: number) => number[]): Float64Array {
+  const all = new Float64Array(4 * steps);
+  const distinct = isSteady ? Math.min(1, steps) : steps;
+  for (let i = 0; i < distinct; i++) all.set(row(i), 4 * i);
+  for (let filled = 4 * distinct; filled > 0 && filled < all.length; filled *= 2)
+    all.copyWithin(filled, 0, filled);
+  return all;
+}
+
 /** A chunk of steps on the engine, and the note of it in the model's position. */
 function runChunk(
   core: Core,
@@ -279,19 +294,14 @@ function runChunk(
     const chunk = { ...place, steps, batchSize, shuffle, sums };
     const isLast = stepInEpoch + steps === stepsPerEpoch;
     const observe = settings.gradientHealth === 'live' || (settings.gradientHealth === 'epoch' && isLast);
-    const schedule = new Float64Array(4 * steps);
-    for (let i = 0; i < steps; i++) {
+    const schedule = scheduleOf(steps, isSteady(core, settings), (i) => {
       const step = core.position.step + updates(i);
-      const learningRate = learningRateOf(core, settings, {
-        stepInEpoch: stepInEpoch + i,
-        stepsPerEpoch,
-        step,
-      });
-      schedule.set([learningRate, ...weightsAt(core.spec, step)], 4 * i);
-    }
+      const place = { stepInEpoch: stepInEpoch + i, stepsPerEpoch, step };
+      return [learningRateOf(core, settings, place), ...weightsAt(core.spec, step)];
+    });
     const { ranks, signal } = settings;
-    const work = core.call((addon, handle) =>
-      addon.train(handle, { data, ...chunk, schedule, optimizer, observe, ranks }),
+    const work = core.call((_, handle) =>
+      core.device.train(handle, { data, ...chunk, schedule, optimizer, observe, ranks }),
     );
     // Ranks find out together, at the chunk's end.
     if (ranks && signal?.aborted) core.abort();

@@ -95,6 +95,11 @@ export interface StepPlace {
   step: number;
 }
 
+/** Whether the learning rate is that of this step for the rest of the epoch. */
+export function isSteadyRate(schedule: CompleteSchedule, step: number): boolean {
+  return schedule.type !== 'cosine' && step >= schedule.warmup;
+}
+
 /** The learning rate of the step that comes next. */
 export function learningRateAt(
   schedule: CompleteSchedule,

@@ -7,6 +7,14 @@ export function weightsAt({ objective, posterior }: ModelSpec, step: number): nu
   return [betaAt(objective, step), capacityAt(objective, step), temperatureAt(posterior, step)];
 }
 
+/** The step from which on {@link weightsAt} gives the final values. */
+export function steadyFrom({ objective, posterior }: ModelSpec): number {
+  const warmup = 'warmup' in objective ? objective.warmup : null;
+  const capacity = 'capacity' in objective ? objective.capacity : null;
+  const temperature = posterior.type === 'gumbel-softmax' ? posterior.temperatureSteps : 0;
+  return Math.max(warmup?.steps ?? 0, capacity?.steps ?? 0, temperature);
+}
+
 /** beta at an optimizer step, counted from 0. */
 export function betaAt(objective: ObjectiveSpec, step: number): number {
   const warmup = 'warmup' in objective ? objective.warmup : null;

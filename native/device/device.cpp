@@ -124,6 +124,13 @@ std::shared_ptr<Model> ThreadedDevice::createModel(const ModelSpec& spec, uint64
   });
 }
 
+std::vector<TrainOutcome> ThreadedDevice::train(const std::vector<std::shared_ptr<Model>>& models,
+                                                const std::vector<TrainChunk>& chunks) {
+  std::vector<VaeModel*> all;
+  for (const std::shared_ptr<Model>& model : models) all.push_back(static_cast<VaeModel*>(model.get()));
+  return VaeModel::trainTogether(all, chunks);
+}
+
 MixtureFit ThreadedDevice::fitMixture(const HostArray& points, int64_t components, int64_t iterations,
                                       uint64_t seed) {
   return translated([&] { return torchvae::fitMixture(points, components, iterations, seed); });

@@ -27,6 +27,8 @@ class ThreadedDevice : public Device {
   std::shared_ptr<Dataset> createDataset(const HostArray& values) override;
   std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed, const std::string& precision,
                                      bool reference) override;
+  std::vector<TrainOutcome> train(const std::vector<std::shared_ptr<Model>>& models,
+                                  const std::vector<TrainChunk>& chunks) override;
   MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t iterations,
                         uint64_t seed) override;
   double frechetDistance(const HostArray& a, const HostArray& b, int64_t components) override;

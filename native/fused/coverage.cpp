@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "fused/block.h"
 #include "fused/likelihood.h"
 #include "fused/posterior.h"
 #include "kernels/arguments.h"
@@ -25,6 +26,13 @@ std::string networkObstacle(const Context& context, const ModelSpec& spec, const
   return spec.encoder.type == spec.decoder.type
              ? ""
              : "images of several channels need encoder and decoder of one type to be fused";
+}
+
+// How a device is to take a perceptron's steps: `layers`, by libtorch's products; `fused`, by the kernels of
+// many blocks; else as is best for the model.
+std::string askedStep() {
+  const char* variable = std::getenv("TORCHVAE_GPU_STEP");
+  return variable == nullptr ? "" : variable;
 }
 
 // A device's kernel takes a bounded number of ranges of gradients, two for each layer.
@@ -59,8 +67,7 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
 std::string perceptronObstacle(const Context& context, const ModelSpec& spec, int64_t rows) {
   constexpr int64_t kMostRows = 1024, kMostUnits = 1024, kMostLatent = 256, kMostValues = 4096;
   if (context.kernels == nullptr) return "the CPU has kernels of another kind";
-  const char* variable = std::getenv("TORCHVAE_GPU_STEP");
-  const std::string asked = variable == nullptr ? "" : variable;
+  const std::string asked = askedStep();
   if (asked == "layers") return "TORCHVAE_GPU_STEP asks for layers";
   if (context.dtype != c10::kFloat) return "tensor cores are used for float32, tf32 and bf16";
   if (context.kernels->part().capability() < 80) return "the device's tensor cores have no tf32";
@@ -74,6 +81,21 @@ std::string perceptronObstacle(const Context& context, const ModelSpec& spec, in
   }
   if (spec.latentSize > kMostLatent) return "the codes have more than 256 dimensions";
   if (spec.inputSize() > kMostValues) return "examples have more than 4,096 values";
+  return "";
+}
+
+std::string blockObstacle(const Context& context, const ModelSpec& spec, int64_t rows) {
+  // One multiprocessor takes some tens of microseconds for so many; more of them are faster by themselves.
+  constexpr int64_t kMostRows = 256, kMostProducts = 1 << 19;
+  const std::string reason = perceptronObstacle(context, spec, rows);
+  if (!reason.empty()) return reason;
+  if (askedStep() == "fused") return "TORCHVAE_GPU_STEP asks for the kernels of many blocks";
+  if (context.bf16 || context.tf32) return "rounded products are for tensor cores";
+  if (rows > kMostRows) return "the batch has more than 256 examples";
+  kernels::BlockShape shape = blockShapeOf(spec, rows);
+  if (productsOf(shape) > kMostProducts) return "a batch takes more products than one block should";
+  if (!placeInShared(shape, sharedFloatsOf(context.kernels->part().capability())))
+    return "the model and a batch do not fit in one block's shared memory";
   return "";
 }
 

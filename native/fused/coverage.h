@@ -16,4 +16,8 @@ std::string obstacle(const Context& context, const ModelSpec& spec);
 // them.
 std::string perceptronObstacle(const Context& context, const ModelSpec& spec, int64_t rows);
 
+// Why one that does is not trained by one block (fused/block.h); empty where it is. A function of shapes and
+// of the device's kind, so that a run and its resumption, a model alone and one among many take the same way.
+std::string blockObstacle(const Context& context, const ModelSpec& spec, int64_t rows);
+
 }  // namespace torchvae::fused

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,7 +19,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 9;
+inline constexpr int kEngineInterface = 10;
 
 struct DeviceInfo {
   std::string name;
@@ -173,6 +174,14 @@ struct TrainResult {
   // What was not finite in the first batch that was refused, in the order of computation: `reconstruction`,
   // `kl`, then gradients by the names of their parameters, from the output to the input.
   std::vector<std::string> faults;
+  // Whether such chunks of several models run side by side where they are handed over together.
+  bool isSideBySide = false;
+};
+
+// Of one model among several.
+struct TrainOutcome {
+  TrainResult result;
+  std::exception_ptr error;  // why there is no result; null where there is one
 };
 
 // How much of the code z a model uses, over some examples.
@@ -295,6 +304,10 @@ class Device {
   // Throws ERR_SPEC for parts that do not go together, ERR_DEVICE for a precision that the device lacks.
   virtual std::shared_ptr<Model> createModel(const ModelSpec& spec, uint64_t seed,
                                              const std::string& precision, bool reference) = 0;
+  // Model::train() of several models of this device, chunks[i] of models[i]: side by side where its kernels
+  // can, else in turn; to the same bits in any case.
+  virtual std::vector<TrainOutcome> train(const std::vector<std::shared_ptr<Model>>& models,
+                                          const std::vector<TrainChunk>& chunks) = 0;
   // Maximum likelihood by expectation and maximization from k-means++ (Arthur and Vassilvitskii 2007), with
   // full covariances. Throws ERR_SHAPE for fewer points than components.
   virtual MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t iterations,

@@ -53,6 +53,18 @@ __device__ inline C slopeAt(int32_t activation, C x, C y) {
 
 enum KeptOf : int32_t { kOutput, kSlope };
 
+// Whether slopes are kept, and not outputs.
+__device__ inline bool doesKeepSlope(int32_t activation) {
+  switch (activation) {
+#define TORCHVAE_ACTIVATION(kind, name, keeps, tensor, value, slope) \
+  case kind:                                                         \
+    return keeps == kSlope;
+#include "activations.h"
+#undef TORCHVAE_ACTIVATION
+  }
+  return false;
+}
+
 // f'(x) from what was kept: y, or the slope.
 template <class C>
 __device__ inline C slopeFrom(int32_t activation, C kept) {

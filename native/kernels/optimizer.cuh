@@ -31,15 +31,20 @@ __device__ inline double power(double x, int64_t n) {
   return product;
 }
 
-// The batch's sums, and what the update that follows has of the step's number.
+// What the update that follows has of the step's number.
+__device__ inline void noteRates(StepState& state, const ScheduleRow& now, double beta1, double beta2) {
+  const int64_t t = state.step + 1;
+  state.stepSize = now.learningRate / (1 - power(beta1, t));
+  state.inverseRoot = 1 / sqrt(1 - power(beta2, t));
+}
+
+// The batch's sums, and these.
 __device__ inline void noteLosses(StepState& state, const ScheduleRow& now, double reconstruction, double kl,
                                   double loss, double beta1, double beta2) {
-  const int64_t t = state.step + 1;
   state.batchReconstruction = reconstruction;
   state.batchKl = kl;
   state.batchLoss = loss;
-  state.stepSize = now.learningRate / (1 - power(beta1, t));
-  state.inverseRoot = 1 / sqrt(1 - power(beta2, t));
+  noteRates(state, now, beta1, beta2);
 }
 
 // Sums over the lines of 32 columns by 1,024 threads: 32 lines at a time. Returns this thread's share of

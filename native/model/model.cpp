@@ -146,6 +146,37 @@ TrainResult VaeModel::train(const TrainChunk& chunk) {
   return computed([&] { return trainer_->run(chunk, step_); });
 }
 
+std::vector<TrainOutcome> VaeModel::trainTogether(const std::vector<VaeModel*>& models,
+                                                  const std::vector<TrainChunk>& chunks) {
+  const auto captured = [](const auto& work) -> TrainOutcome {
+    try {
+      return {work(), nullptr};
+    } catch (...) {
+      return {{}, std::current_exception()};
+    }
+  };
+  std::vector<TrainOutcome> outcomes;
+  // Settings of libtorch hold for the whole process: models that differ in them take turns.
+  const bool isAlike = std::ranges::all_of(models, [&](const VaeModel* model) {
+    return model->context_.kernels != nullptr && model->context_.tf32 == models.front()->context_.tf32;
+  });
+  if (!isAlike) {
+    for (size_t i = 0; i < models.size(); ++i)
+      outcomes.push_back(captured([&] { return models[i]->train(chunks[i]); }));
+    return outcomes;
+  }
+  std::vector<Trainer::Turn> turns;
+  for (size_t i = 0; i < models.size(); ++i)
+    turns.push_back({*models[i]->trainer_, chunks[i], models[i]->step_});
+  outcomes = models.front()->computed([&] { return Trainer::runTogether(turns); });
+  for (TrainOutcome& outcome : outcomes) {
+    if (outcome.error == nullptr) continue;
+    outcome =
+        captured([&] { return translated([&]() -> TrainResult { std::rethrow_exception(outcome.error); }); });
+  }
+  return outcomes;
+}
+
 LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
                             const StepSchedule& schedule, const std::atomic<bool>& abort, Ranks* ranks) {
   return computed([&] {

@@ -28,6 +28,9 @@ class VaeModel : public Model {
   void writeState(const std::string& name, const StateValues& values) override;
 
   TrainResult train(const TrainChunk& chunk) override;
+  // The same of several models of one device, chunks[i] of models[i].
+  static std::vector<TrainOutcome> trainTogether(const std::vector<VaeModel*>& models,
+                                                 const std::vector<TrainChunk>& chunks);
   LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed, const StepSchedule& schedule,
                     const std::atomic<bool>& abort, Ranks* ranks) override;
   void synchronize(Ranks& ranks, const std::atomic<bool>& abort) override;

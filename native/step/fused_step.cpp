@@ -62,8 +62,11 @@ bool FusedStep::reserve(int64_t rows) {
 void FusedStep::prepare(int64_t rows) {
   training_.reset();
   perceptron_.reset();
+  block_.reset();
   training_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, true);
-  if (fused::perceptronObstacle(context_, spec_, rows).empty()) {
+  if (fused::blockObstacle(context_, spec_, rows).empty()) {
+    block_ = std::make_unique<fused::BlockPerceptron>(context_, parameters_, plan_, spec_, rows);
+  } else if (fused::perceptronObstacle(context_, spec_, rows).empty()) {
     perceptron_ = std::make_unique<fused::Perceptron>(context_, parameters_, plan_, spec_, rows);
   }
 }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "fused/batch_pass.h"
+#include "fused/block.h"
 #include "fused/perceptron.h"
 #include "step/step.h"
 
@@ -15,6 +16,7 @@ class FusedStep : public Step {
   FusedStep(const Context& context, const ModelSpec& spec, Parameters& parameters, fused::VaePlan plan);
 
   bool reserve(int64_t rows) override;
+  fused::BlockPerceptron* block() override { return block_.get(); }
   void differentiate(const StepInput& input) override;
   void differentiate(const HostInput& input, const StepSchedule& schedule) override;
   void evaluate(const StepInput& input) override;
@@ -40,7 +42,9 @@ class FusedStep : public Step {
   Parameters& parameters_;
   fused::VaePlan plan_;
   std::unique_ptr<fused::BatchPass> training_, evaluation_, asked_;
-  // Takes the training batches that a clock points to, of models that it covers.
+  // On a device at most one of these: what takes whole chunks, and what takes the training batches that a
+  // clock points to.
+  std::unique_ptr<fused::BlockPerceptron> block_;
   std::unique_ptr<fused::Perceptron> perceptron_;
   // Of the batch that was taken last.
   fused::BatchPass* pass_ = nullptr;  // null where the perceptron took it

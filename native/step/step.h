@@ -12,6 +12,10 @@
 
 namespace torchvae {
 
+namespace fused {
+class BlockPerceptron;  // fused/block.h
+}
+
 // A batch of a data set.
 struct StepInput {
   const ResidentDataset& data;
@@ -33,6 +37,10 @@ class Step {
   // Makes room for training batches of up to `rows` examples. Returns false where buffers moved, so that
   // graphs captured before must not be replayed.
   virtual bool reserve(int64_t /*rows*/) { return true; }
+
+  // What takes whole chunks of the batches that room was made for, in place of the calls below; null where
+  // nothing does.
+  virtual fused::BlockPerceptron* block() { return nullptr; }
 
   // Forward and backward over a batch. With a clock it takes nothing from the host and waits for nothing.
   virtual void differentiate(const StepInput& input) = 0;

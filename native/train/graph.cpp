@@ -144,11 +144,8 @@ void GraphExecutor::runSteps(const TrainChunk& chunk, const at::Tensor& order, S
 std::vector<std::string> GraphExecutor::faults(const TrainChunk& chunk, const at::Tensor& order,
                                                int64_t batch, int64_t step, const StepSchedule& schedule) {
   const int64_t first = batch * batchSize_;
-  step_.differentiate({*data_, order, first, std::min(batchSize_, rows_ - first), schedule, seed_, step});
-  step_.makeGradients();
-  LossSums sums;
-  step_.addLosses(sums);
-  return faultsOf({}, sums, parameters_);
+  return faultsAgain(
+      step_, {*data_, order, first, std::min(batchSize_, rows_ - first), schedule, seed_, step}, parameters_);
 }
 
 TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,

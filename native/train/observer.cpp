@@ -61,4 +61,12 @@ std::vector<std::string> faultsOf(const LossSums& before, const LossSums& after,
   return faults;
 }
 
+std::vector<std::string> faultsAgain(Step& step, const StepInput& batch, const Parameters& parameters) {
+  step.differentiate(batch);
+  step.makeGradients();
+  LossSums sums;
+  step.addLosses(sums);
+  return faultsOf({}, sums, parameters);
+}
+
 }  // namespace torchvae

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine.h"
+#include "step/step.h"
 #include "store/parameters.h"
 
 namespace torchvae {
@@ -32,5 +33,7 @@ class StepObserver {
 // TrainResult::faults.
 std::vector<std::string> faultsOf(const LossSums& before, const LossSums& after,
                                   const Parameters& parameters);
+// Those of a batch that a device has refused: it is taken once more, with the weights as they are.
+std::vector<std::string> faultsAgain(Step& step, const StepInput& batch, const Parameters& parameters);
 
 }  // namespace torchvae

@@ -1,5 +1,5 @@
-// The whole of training, top to bottom: run() chooses between the captured graph (graph.cpp) and loop(),
-// which takes one update after another:
+// The whole of training, top to bottom: run() chooses between launches of whole chunks (block_run.cpp),
+// captured graphs (graph.cpp) and loop(), which takes one update after another:
 //
 //   for each batch of the update:  differentiate, read the losses, sum the gradients
 //   of several ranks:              each takes its part of the batches; their gradients are summed
@@ -7,6 +7,7 @@
 //   else:                          put running statistics back, and stop or skip the update
 #include "train/trainer.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/arange.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include "random/philox.h"
 #include "ranks/ranks.h"
 #include "store/optimizer.h"
+#include "train/block_run.h"
 #include "train/observer.h"
 #include "train/team.h"
 
@@ -166,21 +168,87 @@ class Update {
 }  // namespace
 
 TrainResult Trainer::run(const TrainChunk& chunk, int64_t& step) {
-  const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
-  const at::Tensor& order = orderOf(chunk);
+  TrainOutcome outcome = std::move(runTogether({{*this, chunk, step}}).front());
+  if (outcome.error != nullptr) std::rethrow_exception(outcome.error);
+  return std::move(outcome.result);
+}
+
+std::vector<TrainOutcome> Trainer::runTogether(const std::vector<Turn>& turns) {
+  std::vector<TrainOutcome> outcomes(turns.size());
+  std::vector<size_t> joined;  // those whose chunks go side by side
+  for (size_t i = 0; i < turns.size(); ++i) {
+    auto& [trainer, chunk, step] = turns[i];
+    try {
+      trainer.prepare(chunk);
+      if (trainer.isTakenByBlock(chunk)) {
+        joined.push_back(i);
+      } else {
+        outcomes[i].result = trainer.runPrepared(chunk, step);
+      }
+    } catch (...) {
+      outcomes[i].error = std::current_exception();
+    }
+  }
+  if (!joined.empty()) runJoined(turns, joined, outcomes);
+  return outcomes;
+}
+
+void Trainer::runJoined(const std::vector<Turn>& turns, const std::vector<size_t>& joined,
+                        std::vector<TrainOutcome>& outcomes) {
+  std::vector<BlockTask> tasks;
+  for (const size_t i : joined) {
+    auto& [trainer, chunk, step] = turns[i];
+    const Trained& model = trainer.model_;
+    tasks.push_back({model.context, model.step, model.store.model, model.seed, chunk,
+                     static_cast<const ResidentDataset&>(*chunk.data), trainer.order_.indices, step});
+  }
+  // A permutation takes as long as many a step.
+  const auto prepareAll = [&] {
+    at::parallel_for(0, static_cast<int64_t>(joined.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const Turn& turn = turns[joined[static_cast<size_t>(i)]];
+        turn.trainer.prepareNext(turn.chunk);
+      }
+    });
+  };
+  try {
+    std::vector<TrainResult> results = runBlocks(tasks, prepareAll);
+    for (size_t i = 0; i < results.size(); ++i) {
+      outcomes[joined[i]].result = std::move(results[i]);
+      outcomes[joined[i]].result.isSideBySide = true;
+    }
+  } catch (...) {
+    for (const size_t i : joined) outcomes[i].error = std::current_exception();
+  }
+}
+
+// The order of the chunk's epoch, and room for its batches.
+void Trainer::prepare(const TrainChunk& chunk) {
+  orderOf(chunk);
   if (chunk.ranks != nullptr && model_.context.kernels != nullptr) {
     throw Error("ERR_DEVICE", "Several processes train one model on the CPU alone; use device 'cpu'");
   }
-  const int64_t rows = std::min(chunk.batchSize, data.rows());
+  const int64_t rows = std::min(chunk.batchSize, chunk.data->rows());
   const auto* ranks = static_cast<const TensorRanks*>(chunk.ranks.get());
   if (!model_.step.reserve(ranks == nullptr ? rows : ranks->mostOf(rows))) executor_.reset();
+}
+
+bool Trainer::isTakenByBlock(const TrainChunk& chunk) const {
+  if (!isCapturable(chunk.optimizer) || model_.step.block() == nullptr) return false;
+  const int64_t classes = model_.step.block()->classes();
+  if (classes > 0) static_cast<const ResidentDataset&>(*chunk.data).checkLabels(classes);
+  return true;
+}
+
+TrainResult Trainer::runPrepared(const TrainChunk& chunk, int64_t& step) {
+  const at::Tensor& order = order_.indices;
   if (!isCapturable(chunk.optimizer)) return loop(chunk, order, step);
+  const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
   if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer)) {
     executor_.reset();
     executor_ = std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store.model, data,
                                                 model_.seed, chunk.batchSize, chunk.optimizer, model_.terms);
   }
-  // A permutation takes as long as many a step.
   return executor_->run(chunk, data, order, step, [&] { prepareNext(chunk); });
 }
 

@@ -23,6 +23,16 @@ class Trainer {
  public:
   explicit Trainer(const Trained& model) : model_(model) {}
 
+  // A chunk that is to be run, as run() has it.
+  struct Turn {
+    Trainer& trainer;
+    const TrainChunk& chunk;
+    int64_t& step;
+  };
+  // Runs the chunks of several models of one device: side by side where the device's kernels can, else in
+  // turn; to the bits of run() in any case.
+  static std::vector<TrainOutcome> runTogether(const std::vector<Turn>& turns);
+
   // Runs `chunk` and moves `step`, the count of updates, along. Where a loss or a gradient is not finite the
   // chunk ends, or the update counts as skipped, with its examples left out of the sums; weights and buffers
   // are then as they were before the update.
@@ -41,6 +51,11 @@ class Trainer {
   static Order makeOrder(const TrainChunk& chunk, int64_t epoch);
   const at::Tensor& orderOf(const TrainChunk& chunk);
   void prepareNext(const TrainChunk& chunk);
+  static void runJoined(const std::vector<Turn>& turns, const std::vector<size_t>& joined,
+                        std::vector<TrainOutcome>& outcomes);
+  void prepare(const TrainChunk& chunk);
+  bool isTakenByBlock(const TrainChunk& chunk) const;
+  TrainResult runPrepared(const TrainChunk& chunk, int64_t& step);
   bool isCapturable(const OptimizerSettings& settings) const;
   TrainResult loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step);
 

@@ -1,5 +1,5 @@
 // Checks of a device's numbers, for scripts/gpu-verify. Prints one line of JSON: {ok, ...}.
-//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|perceptrons|precisions|replays|small|lost|memory|epochs|refusal
+//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|perceptrons|population|precisions|replays|small|lost|memory|epochs|refusal
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,40 +7,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Dataset, mnist, sprites, VAE } from '../../dist/index.js';
 import { decodeSafetensors } from '../../dist/model/safetensors.js';
+import { population } from './population.mjs';
+import { losses, relativeError, Verdict } from './verdict.mjs';
 
 const [device, what] = process.argv.slice(2);
 const fixtures = fileURLToPath(new URL('../../test/fixtures', import.meta.url));
-
-/** The largest difference, relative to the largest magnitude wanted. */
-function relativeError(came, wanted) {
-  if (came.length !== wanted.length) return Number.POSITIVE_INFINITY;
-  let [difference, magnitude] = [0, 0];
-  for (let i = 0; i < wanted.length; i++) {
-    const distance = Math.abs(came[i] - wanted[i]);
-    if (!(distance <= difference)) difference = distance;
-    magnitude = Math.max(magnitude, Math.abs(wanted[i]));
-  }
-  return difference === 0 ? 0 : difference / magnitude;
-}
-
-/** Errors by name, each with the limit that it has to keep. */
-class Verdict {
-  ok = true;
-  errors = {};
-  add(name, error, limit) {
-    this.errors[name] = error;
-    if (!(error < limit)) {
-      this.ok = false;
-      this.failed = [...(this.failed ?? []), `${name}: ${error}, limit ${limit}`];
-    }
-  }
-}
-
-async function losses(vae, data, options) {
-  const came = [];
-  for await (const { train } of vae.fit(data, options)) came.push(train.loss);
-  return came;
-}
 
 function readFixture(name) {
   const { tensors, metadata } = decodeSafetensors(readFileSync(`${fixtures}/${name}.safetensors`), name);
@@ -414,6 +385,7 @@ const checks = {
   optimizers,
   cpu: againstCpu,
   perceptrons,
+  population: () => population(device),
   precisions,
   replays,
   epochs,

@@ -127,6 +127,10 @@ export const CALLS = {
       },
     ];
   },
+  trainTogether: (random, bag) => {
+    const each = Array.from({ length: random.below(4) }, () => CALLS.train(random, bag));
+    return [{ models: each.map(([model]) => model), chunks: each.map(([, chunk]) => chunk) }];
+  },
   evaluate: (random, bag) => {
     const { model } = asked(random, bag);
     return [

@@ -75,6 +75,11 @@ std::vector<std::string> weights(int precision, int tile, int optimizer, int vec
           "VECTOR=" + std::to_string(vector), "OPTIMIZER_KIND=" + std::to_string(optimizer)};
 }
 
+std::vector<std::string> block(int encoder, int decoder, int likelihood, int optimizer) {
+  return {"ENCODER_ACTIVATION=" + std::to_string(encoder), "DECODER_ACTIVATION=" + std::to_string(decoder),
+          "LIKELIHOOD=" + std::to_string(likelihood), "OPTIMIZER_KIND=" + std::to_string(optimizer)};
+}
+
 std::vector<Case> allCases() {
   std::vector<Case> cases = {
       {"f32", "all.cu", {"SUFFIX=_f32", "TYPE=float"}, kernelsOfAll("_f32")},
@@ -97,6 +102,11 @@ std::vector<Case> allCases() {
   cases.push_back({"odd", "weights.cu", weights(0, 3, 1, 1), {"weights"}});
   for (int optimizer = 0; optimizer < 6; ++optimizer)
     cases.push_back({"optimizer", "weights.cu", weights(0, optimizer % 4, optimizer), {"weights"}});
+  // Whole models: Adam, relu, Bernoulli; other optimizers with other activations and likelihoods.
+  cases.push_back({"block", "block.cu", block(1, 1, 0, 1), {"trainBlock"}});
+  cases.push_back({"block", "block.cu", block(7, 8, 1, 0), {"trainBlock"}});
+  cases.push_back({"block", "block.cu", block(2, 4, 2, 3), {"trainBlock"}});
+  cases.push_back({"block", "block.cu", block(5, 1, 3, 4), {"trainBlock"}});
   return cases;
 }
 

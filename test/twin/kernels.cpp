@@ -63,6 +63,7 @@ float cospif(float x) {
 // Stands on the meanings above, and the kernels on it.
 #include "instructions.h"
 #include "kernels/all.cu"
+#include "kernels/block.cu"
 #include "kernels/perceptron.cu"
 #include "kernels/weights.cu"
 
@@ -170,7 +171,11 @@ void multiplyFragments(bool pairs, LaneRegisters (&lanes)[32]) {
   });
 }
 
-TwinKernel perceptronKernel(const KernelKey& key) {
+TwinKernel kernelOfProgram(const KernelKey& key) {
+  if (std::string(key.program) == "block.cu") {
+    return withChoices(key,
+                       [](const void* a) { trainBlock<Choices>(*static_cast<const BlockArguments*>(a)); });
+  }
   switch (constantOf(key, "PRECISION")) {
     case kFloat32:
       return kernelOf<kFloat32>(key);

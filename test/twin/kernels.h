@@ -12,8 +12,8 @@ namespace torchvae::twin {
 using TwinKernel = std::function<void(const void* arguments)>;
 
 extern const std::map<std::string, TwinKernel> kTwinKernels;
-// A kernel of perceptron.cu or weights.cu for these constants.
-TwinKernel perceptronKernel(const KernelKey& key);
+// A kernel of block.cu, perceptron.cu or weights.cu for these constants.
+TwinKernel kernelOfProgram(const KernelKey& key);
 
 // A lane's registers of one product of a warp.
 struct LaneRegisters {

@@ -55,7 +55,7 @@ void* TwinPart::kernel(const KernelKey& key) {
   for (const KernelConstant& constant : key.constants)
     text += std::string(" ") + constant.name + "=" + std::to_string(constant.value);
   const auto [place, isNew] = known_.try_emplace(text);
-  if (isNew) place->second = perceptronKernel(key);
+  if (isNew) place->second = kernelOfProgram(key);
   return &place->second;
 }
 

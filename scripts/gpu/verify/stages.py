@@ -20,6 +20,7 @@ def stages(machine, options):
         ('optimizers', lambda: check('optimizers', seconds=60)),
         ('cpu', lambda: check('cpu', seconds=90)),
         ('perceptrons', lambda: check('perceptrons', seconds=90)),
+        ('population', lambda: check('population', seconds=150)),
         ('precisions', lambda: check('precisions', seconds=60)),
         ('replays', lambda: check('replays', seconds=60)),
         ('small', lambda: check('small', seconds=60)),
@@ -43,7 +44,7 @@ def stages(machine, options):
     return correct + (on_gpu if machine.has_gpu else []) + contests
 
 
-NAMES = ('refusal', 'pytorch', 'optimizers', 'cpu', 'perceptrons', 'precisions', 'replays', 'small', 'lost-device', 'memory', 'sanitizer', 'kernels-w1',
+NAMES = ('refusal', 'pytorch', 'optimizers', 'cpu', 'perceptrons', 'population', 'precisions', 'replays', 'small', 'lost-device', 'memory', 'sanitizer', 'kernels-w1',
          'kernels-conv64', 'w1-128', 'epochs', 'w1-1024', 'w1-8192', 'conv28-128', 'conv64-512', 'family')
 
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <sstream>
 #include <string>
@@ -67,12 +68,25 @@ inline ModelSpec smallSpec() {
   return spec;
 }
 
+// While this lives, TORCHVAE_GPU_STEP says so; "" for nothing.
+class AskedStep {
+ public:
+  explicit AskedStep(const char* step) {
+    if (*step != 0) setenv("TORCHVAE_GPU_STEP", step, 1);
+  }
+  ~AskedStep() { unsetenv("TORCHVAE_GPU_STEP"); }
+  AskedStep(const AskedStep&) = delete;
+  AskedStep& operator=(const AskedStep&) = delete;
+};
+
 // The kernels of cuda/ on random numbers, each against a reference in double or the engine's CPU path.
 void checkKernels();
 // The graph executor's manners against the plain loop's.
 void checkExecutor();
 // The perceptron's step on tensor cores.
 void checkPerceptron();
+// Whole models by one block each.
+void checkBlock();
 // What of the engine can be met in C++ alone.
 void checkEngine();
 

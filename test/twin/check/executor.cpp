@@ -44,6 +44,7 @@ void testExecutor() {
 }
 
 void testCaptures() {
+  const AskedStep graphsAlone("fused");
   const Context graphs{c10::Device(c10::kCPU), c10::kFloat, nullptr, &kernelsOf};
   const int64_t captures = part.captures, replays = part.replays, launches = part.launches;
   trained(graphs, 563, 8, 1000, true);
@@ -376,12 +377,16 @@ void testBf16Training() {
 }  // namespace
 
 void checkExecutor() {
-  test("the graph executor does what the loop does, however a run is cut", testExecutor);
+  for (const char* step : {"fused", ""}) {
+    const AskedStep asked(step);
+    const std::string how = *step != 0 ? ", on graphs" : ", by one block";
+    test("a run does what the loop's does, however it is cut" + how, testExecutor);
+    test("abort and the guard stop where the loop's do" + how, testStops);
+    test("norms of a step, and what was not finite" + how, testObserver);
+    test("norms are of updates alone" + how, testObserverOfRefused);
+  }
   test("graphs are captured once and replayed", testCaptures);
   test("a chunk longer than the schedule's buffer", testManyStepsOfOneChunk);
-  test("abort and the guard stop where the loop's do", testStops);
-  test("norms of a step, and what was not finite", testObserver);
-  test("norms are of updates alone", testObserverOfRefused);
   test("running statistics of a batch that is refused", testBuffersOfRefused);
   test("data whose labels lie elsewhere take other graphs", testLabelsElsewhere);
   test("deep networks", testDeepNetworks);

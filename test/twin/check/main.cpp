@@ -11,6 +11,7 @@ int main() {
   checkKernels();
   checkExecutor();
   checkPerceptron();
+  checkBlock();
   checkEngine();
   return failures == 0 ? 0 : 1;
 }
