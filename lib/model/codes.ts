@@ -14,6 +14,7 @@ import {
   type Tensor,
 } from './input.ts';
 import { checkFinite, checkOutputSize } from './output.ts';
+import { drawRows } from './row-draws.ts';
 import { checkSameSchema } from './same-schema.ts';
 
 /** Moments of the posterior: each [examples, size of z]. */
@@ -33,7 +34,10 @@ export interface Labeled {
 
 /** How `VAE.decode` turns codes into examples. */
 export interface DecodeOptions extends Labeled {
-  /** `mean` (default; for the Bernoulli likelihood, the probabilities), `mode`, or a draw (`sample`) of p(x|z). */
+  /**
+   * `mean` (default; for the Bernoulli likelihood, the probabilities), `mode`, or a draw (`sample`) of p(x|z). Draws of a model of a table
+   * are rows that it can have: one category of each column, numbers within the bounds of the training rows.
+   */
   kind?: 'mean' | 'mode' | 'sample';
   /** Seed of the draws; default 0. */
   seed?: number;
@@ -111,8 +115,13 @@ export async function decode(core: Core, z: Codes, options: DecodeOptions): Prom
   checkOneOf('kind', kind, ['mean', 'mode', 'sample']);
   checkInteger('seed', seed, 0);
   const labels = core.spec.condition?.decoder ? checkLabels('z', given, core.spec, rows) : undefined;
-  const data = await core.call((addon, handle) => addon.decode(handle, values, kind, seed, labels));
+  const decoded = (wanted: typeof kind) =>
+    core.call((addon, handle) => addon.decode(handle, values, wanted, seed, labels));
+  const data = await decoded(kind);
   checkFinite(`${kind} of p(x|z)`, data);
+  const { schema } = core;
+  if (kind === 'sample' && schema?.type === 'table')
+    await drawRows(core, schema, data, await decoded('mean'), seed);
   return { data, shape: [rows, ...core.spec.inputShape] };
 }
 

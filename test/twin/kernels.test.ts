@@ -62,7 +62,9 @@ describe('NVRTC', () => {
       const kernels = stdout.match(
         /^ {2}\w+: \d+ registers, .* 0 \+ 0 bytes of spills, \d+ bytes of shared memory$/gm,
       );
-      expect(`${programs?.length} programs, ${kernels?.length} kernels`).toBe(stdout.trimEnd().split('\n').at(-1));
+      expect(`${programs?.length} programs, ${kernels?.length} kernels`).toBe(
+        stdout.trimEnd().split('\n').at(-1),
+      );
     },
   );
 });
