@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
+import { counted } from '../counted.ts';
 import {
   cellTexts,
   type DataSchema,
@@ -11,6 +12,7 @@ import {
   streamDataset,
 } from '../data/index.ts';
 import { only } from '../data/options.ts';
+import { readableRows } from '../data/readable.ts';
 import { TorchvaeError } from '../errors.ts';
 import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
@@ -92,19 +94,36 @@ function checkHoldout({ preset: name, holdout }: RunSettings): void {
   );
 }
 
-/** What {@link openWhole} gives; of a stream, some thousand examples, which are enough for a picture. */
+/**
+ * What {@link openWhole} gives, without rows of a table that cannot be read; of a stream, some thousand examples, which are enough for a
+ * picture. What is left out is noted.
+ */
 export async function openShown(
   run: string,
   given: Partial<DataOptions>,
   split: 'train' | 'test',
   schema: DataSchema | undefined,
 ): Promise<Dataset> {
-  return someOf(await openWhole(run, given, split, schema));
+  const whole = await openWhole(run, given, split, schema);
+  writeNotes(whole);
+  const some = await someOf(whole);
+  const shown = readableRows(some);
+  const leftOut = some.length - shown.length;
+  if (leftOut > 0) process.stderr.write(`${counted(leftOut, 'row')} left out, since cells cannot be read\n`);
+  return shown;
 }
+
+/** The notes of data that a model is asked about, a line each. */
+export function writeNotes({ notes }: Dataset | StreamedDataset): void {
+  process.stderr.write(notes.map((note) => `${note}\n`).join(''));
+}
+
+/** How data of a schema are read so that a bad cell or a long line refuses no other row: it is counted. */
+const LENIENT = { table: { onMissing: 'impute' }, text: { onLong: 'cut' } } as const;
 
 /**
  * The data for a command that asks a model: `--data`, binarized as the run's were, or the run's data: those it was trained on, or
- * for `test` those that judged it, if any.
+ * for `test` those that judged it, if any. A bad cell or a long line refuses no other row: it is counted (`Dataset.cells`).
  *
  * @throws TorchvaeError ERR_STATE where there is neither, and what the data sets throw
  */
@@ -115,7 +134,8 @@ export async function openWhole(
   schema: DataSchema | undefined,
 ): Promise<Dataset | StreamedDataset> {
   const settings = await settingsNear(run);
-  const named = await namedData(settings, given);
+  const asked = { ...(schema && LENIENT[schema.type]), ...given };
+  const named = await namedData(settings, asked);
   if (named) {
     const opened = (await isStreamed(named, split))
       ? await openStream(named, split, schema)
@@ -128,7 +148,7 @@ export async function openWhole(
       `Expected --data: there is no ${CONFIG_FILE} beside ${run} that says what the model was trained on`,
     );
   }
-  const own = { ...settings, ...only(given, ['dataDir', 'size', ...FILE_FLAGS]) };
+  const own = { ...settings, ...only(asked, ['dataDir', 'size', ...FILE_FLAGS]) };
   const opened = await openRunData(own, schema);
   return split === 'train' ? opened.data : (opened.test ?? opened.validation ?? opened.data);
 }

@@ -22,7 +22,7 @@ import type { TextSchemaOptions } from './text/schema.ts';
 export interface LearnedOptions extends CsvOptions, TableRowsOptions, TextSchemaOptions {
   /**
    * The schema of the training data, for other data that are to become examples in the same way; the options of learning then
-   * have no effect. Default: learned from these data.
+   * have no effect, but for `labelColumn` where the training rows had no labels. Default: learned from these data.
    */
   schema?: DataSchema | undefined;
 }

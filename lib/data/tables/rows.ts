@@ -6,7 +6,7 @@ import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.
 import type { DataSchema } from '../schema.ts';
 import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './schema.ts';
 import { seriesNotes, suspicionsOf } from './suspicions.ts';
-import { AS_ASKED, rowsOf, type Table } from './table.ts';
+import { AS_ASKED, columnsOf, rowsOf, type Table } from './table.ts';
 
 /** How rows of a table become examples: by a schema that is given, or that is learned with these options. */
 export interface TableRowsOptions extends TableSchemaOptions {
@@ -34,9 +34,9 @@ export function tableRows(
   return learnable(new TableRows(table, learning, windows), schema);
 }
 
-/** The given schema, if it is that of a table. */
-export function tableSchema({ schema }: TableRowsOptions): TableSchema | undefined {
-  return schema instanceof TableSchema ? schema : undefined;
+/** The given schema, if it is that of a table, as it reads other rows. */
+export function tableSchema({ schema, labelColumn }: TableRowsOptions): TableSchema | undefined {
+  return schema instanceof TableSchema ? schema.forRows(labelColumn) : undefined;
 }
 
 class TableRows implements Rows<TableRows> {
@@ -76,8 +76,11 @@ class TableRows implements Rows<TableRows> {
 
   encode(schema: DataSchema, isHeldOut = false): Dataset {
     if (!(schema instanceof TableSchema)) throw otherSchema('table', schema);
-    const { onMissing } = this.#options;
-    const encoded = schema.encode(this.#table, {
+    const { onMissing, labelColumn } = this.#options;
+    const reading = schema.forRows(labelColumn);
+    // The label of training rows may be missing in others, but not what is asked for by name.
+    if (reading !== schema) columnsOf(this.#table)(labelColumn!);
+    const encoded = reading.encode(this.#table, {
       ...(onMissing !== undefined && { onMissing }),
       ...(isHeldOut && { onUnseen: 'leave' }),
     });

@@ -26,7 +26,10 @@ export type { CategoricalField, DateField, Field, LabelField, NumericField } fro
 
 /** How {@link TableSchema.learn} turns columns into numbers. */
 export interface TableSchemaOptions {
-  /** The column that becomes the labels, and no part of an example. Default: none. */
+  /**
+   * The column that becomes the labels, and no part of an example. Default: none. Of a table that is read for the schema of rows without
+   * labels, the column that says what its rows are.
+   */
   labelColumn?: string;
   /**
    * `refuse` (default) throws for a missing value. `impute` puts the training mean of a numeric column or the most frequent
@@ -215,7 +218,8 @@ export class TableSchema {
 
   /**
    * The rows that examples stand for, as records by column: numbers in the column's units with as many decimals as the training rows
-   * have, dates in ISO 8601 and UTC, and the category with the largest value.
+   * have, dates in ISO 8601 and UTC, and the category with the largest value; missing values (NaN, or no text) where the examples hold NaN, as
+   * `VAE.reconstruct` gives them for a row that cannot be read.
    *
    * @param values [rows, size], such as the `data` of what `VAE.reconstruct` or `sample` returns
    * @param options.bounded whether numbers and dates are kept within those of the training rows. Default true; give false for
@@ -250,6 +254,21 @@ export class TableSchema {
       ...(this.label ? [labelSummary(this.label)] : []),
       ...this.leftOut.map(({ name, reason }) => ({ column: name, became: `left out: ${reason}` })),
     ];
+  }
+
+  /**
+   * @internal The schema by which other rows are read: where the training rows had no labels, those of this column are classes, such as what
+   * each row of a test set is.
+   *
+   * @throws TorchvaeError ERR_RANGE for a column that is part of the examples
+   */
+  forRows(labelColumn: string | undefined): TableSchema {
+    if (labelColumn === undefined || this.label) return this;
+    if (this.fields.some(({ name }) => name === labelColumn)) {
+      const trouble = `column ${JSON.stringify(labelColumn)} is part of the examples, so that it cannot hold their labels`;
+      throw new TorchvaeError('ERR_RANGE', `${trouble}; name another column for labelColumn`);
+    }
+    return new TableSchema({ ...this.toJSON(), label: { name: labelColumn, categories: [] } });
   }
 
   /**
