@@ -29,6 +29,8 @@ export interface ArrayNames {
   file: string;
   /** One for each example. */
   labels?: NumericArray;
+  /** The names of the classes, by label. */
+  classes?: readonly string[];
 }
 
 /**
@@ -40,7 +42,7 @@ export interface ArrayNames {
  */
 export function datasetOf(
   array: NumericArray,
-  { name, file, labels }: ArrayNames,
+  { name, file, labels, classes }: ArrayNames,
   options: PixelOptions = {},
 ): Dataset {
   checkPixelOptions(options);
@@ -54,6 +56,7 @@ export function datasetOf(
     kind: conversion.kind,
     data: layout.arrange(data),
     ...(labels && { labels: labelsOf(labels, array.shape[0]!, file) }),
+    ...(labels && classes && { classes }),
   });
 }
 
