@@ -565,6 +565,36 @@ describe('JSON lines', () => {
   });
 });
 
+describe('lists of nothing', () => {
+  const lines = (cell: (i: number) => unknown) =>
+    Array.from({ length: 20 }, (_, i) => JSON.stringify({ x: i, list: cell(i) })).join('\n');
+
+  test('are missing values, wherever they come', async () => {
+    for (const place of [0, 5]) {
+      const path = file(
+        'lists.jsonl',
+        lines((i) => (i === place ? [] : [i, 2 * i])),
+      );
+      const message = await refusal('ERR_DATA_FORMAT', () => loadDataset(path));
+      expect(message).toMatch(new RegExp(`row ${place + 1}, column "list\\[0\\]": .*missing`));
+      const data = await loadDataset(path, { onMissing: 'impute' });
+      expect(data.cells!.imputed[place]).toBe(2);
+    }
+    const records = [{ list: [1, 2] }, { list: [] }, { list: [3, 5] }];
+    const data = await Dataset.fromRecords(records, { onMissing: 'impute' });
+    expect([...data.cells!.imputed]).toEqual([0, 2, 0]);
+  });
+
+  test('do not vanish where there is nothing else', async () => {
+    const path = file(
+      'none.jsonl',
+      lines(() => []),
+    );
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(/column "list": .*'ignore'/);
+    expect((await loadDataset(path, { columns: { list: 'ignore' } })).shape).toEqual([1]);
+  });
+});
+
 describe('records', () => {
   test('with vectors, in arrays of any type', async () => {
     const records = [

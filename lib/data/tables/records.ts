@@ -14,7 +14,7 @@ import {
 } from './schema.ts';
 import { suspicionsOf } from './suspicions.ts';
 import type { Table } from './table.ts';
-import { flattened } from './vectors.ts';
+import { flattened, isEmptyVector } from './vectors.ts';
 
 /** How `Dataset.fromRecords` reads. */
 export interface RecordOptions extends TableSchemaOptions {
@@ -107,7 +107,9 @@ export class RecordTable {
   expect(records: Iterable<Readonly<Record<string, unknown>>>): void {
     const all: Record<string, unknown> = {};
     for (const record of records) Object.assign(all, this.#flattened(record));
-    if (Object.keys(all).length > 0) this.#settle(all);
+    const names = new Set(Object.keys(all));
+    for (const name of names) if (isEmptyVector(name, null, names)) delete all[name];
+    if (names.size > 0) this.#settle(all);
   }
 
   /** @throws TorchvaeError ERR_TYPE unless it is a record; ERR_DATA_FORMAT for keys that the first record lacks, and for bad cells */
@@ -161,7 +163,9 @@ function recordKeys({ fields, label }: TableSchema, record: object): string[] {
 }
 
 function checkKeys(record: object, keys: ReadonlySet<string>, name: string, place: string): void {
-  const unknown = Object.keys(record).find((key) => !keys.has(key));
+  const unknown = Object.entries(record).find(
+    ([key, value]) => !keys.has(key) && !isEmptyVector(key, value, keys),
+  )?.[0];
   if (unknown === undefined) return;
   const known = [...keys].slice(0, 20).join(', ');
   throw badData(
