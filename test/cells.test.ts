@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Dataset, type LoadOptions, loadDataset, TableSchema } from '../lib/data/index.ts';
+import { Random } from '../lib/data/random.ts';
+import { isCode, numberIn, plainNumberIn } from '../lib/data/tables/cells.ts';
 import { refusal } from './refusal.ts';
 
 let folder: string;
@@ -66,6 +68,24 @@ describe('quantities in forms that are not read are errors, also where they come
   ])('%s are categories', async (_, cell) => {
     expect(typesOf(await load('k.csv', column(cell)))[0]).toBe('a categorical');
   });
+});
+
+test('numbers of the usual form are those of all forms, and no names of digits', () => {
+  const random = new Random(4);
+  const characters = '0123456789.-+e,';
+  let found = 0;
+  for (let i = 0; i < 50_000; i++) {
+    const text = Array.from({ length: 1 + random.below(8) }, () => characters[random.below(15)]).join('');
+    const value = plainNumberIn(text);
+    if (value === undefined) continue;
+    found++;
+    expect(value).toBe(numberIn(text));
+    expect(isCode(text), text).toBe(false);
+  }
+  expect(found).toBeGreaterThan(1000);
+  expect(['0123', '1234567890123456', '1e5', ' 1', '-', '.5', ''].map(plainNumberIn)).toEqual(
+    Array(7).fill(undefined),
+  );
 });
 
 describe('months', () => {

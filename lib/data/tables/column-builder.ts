@@ -7,6 +7,7 @@ import {
   numberIn,
   PRECISIONS,
   type Precision,
+  plainNumberIn,
   type Time,
   timeIn,
   timeOf,
@@ -57,11 +58,25 @@ export class ColumnBuilder {
     if (given !== 'ignore') this.#type = given;
   }
 
+  /** Whether a text that shows a number in the usual form is one, whatever came before. */
+  get #takesPlain(): boolean {
+    const isNumeric = this.#type === undefined || this.#type === 'numeric';
+    return isNumeric && this.#decimal === '.' && !this.#missing.hasNumbers;
+  }
+
   /** Returns what is wrong with the cell, or undefined. */
   add(cell: unknown): string | undefined {
     if (this.#given === 'ignore') return undefined;
     if (this.#length === this.#values.length) this.#grow();
     const at = this.#length++;
+    if (this.#takesPlain && typeof cell === 'string') {
+      const value = plainNumberIn(cell);
+      if (value !== undefined) {
+        this.#type = 'numeric';
+        this.#values[at] = value;
+        return undefined;
+      }
+    }
     if (this.#missing.has(cell)) {
       this.#values[at] = this.#type === 'categorical' ? -1 : Number.NaN;
       return undefined;
