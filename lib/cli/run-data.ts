@@ -69,7 +69,7 @@ async function openTest(
     delete named.count;
     if (settings.data === 'sprites') delete named.size;
   }
-  const isImages = shape.length === 3 && (await optionsOf(named.data)).includes('imageSize');
+  const isImages = shape.length === 3 && (await optionsOf(named.data, schema)).includes('imageSize');
   const [channels, height, width] = shape as [1 | 3, number, number];
   const likeTraining = isImages ? { channels, imageSize: [height, width] as const } : {};
   if (await isStreamed({ data: named.data }, 'test')) {
@@ -135,7 +135,7 @@ export async function openWhole(
 ): Promise<Dataset | StreamedDataset> {
   const settings = await settingsNear(run);
   const asked = { ...(schema && LENIENT[schema.type]), ...given };
-  const named = await namedData(settings, asked);
+  const named = await namedData(settings, asked, schema);
   if (named) {
     const opened = (await isStreamed(named, split))
       ? await openStream(named, split, schema)
@@ -176,18 +176,23 @@ export async function cellsOf(
 async function namedData(
   settings: RunSettings | undefined,
   given: Partial<DataOptions>,
+  schema?: DataSchema,
 ): Promise<DataOptions | undefined> {
   const { data } = given;
-  return data === undefined ? undefined : { ...(await fileFlagsOf(settings, data)), ...given, data };
+  return data === undefined ? undefined : { ...(await fileFlagsOf(settings, data, schema)), ...given, data };
 }
 
 /** How text is written, which files of another format do not share. */
 const DIALECT: readonly string[] = ['delimiter', 'decimal', 'header'];
 
 /** How the data of the run were read, as far as it has a meaning for other data. */
-async function fileFlagsOf(settings: RunSettings | undefined, data: string): Promise<Partial<DataOptions>> {
+async function fileFlagsOf(
+  settings: RunSettings | undefined,
+  data: string,
+  schema: DataSchema | undefined,
+): Promise<Partial<DataOptions>> {
   if (!settings) return {};
-  const options = await optionsOf(data);
+  const options = await optionsOf(data, schema);
   const isAlike = formatName(settings.data) === formatName(data);
   const carried = FILE_FLAGS.filter(
     (key) => options.includes(READING[key].option ?? key) && (isAlike || !DIALECT.includes(key)),

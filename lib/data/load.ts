@@ -82,7 +82,7 @@ export async function cellTexts(
   names: readonly string[],
   options: LoadOptions = {},
 ): Promise<string[][]> {
-  const format = await formatOf(path);
+  const format = await formatOf(path, 'table');
   if (!format?.readTable) {
     const tables = FORMATS.filter(({ readTable }) => readTable).map(({ name }) => name);
     throw new TorchvaeError('ERR_RANGE', expected(`the path of a table: ${tables.join(', ')}`, 'data', path));
@@ -127,11 +127,12 @@ export async function hasTestSet(nameOrPath: string): Promise<boolean> {
 /**
  * The options of {@link loadDataset} that have a meaning for a name or a path.
  *
+ * @param schema by which it is to be read, if there is one
  * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path; ERR_IO, ERR_DATA_FORMAT
  */
-export async function optionsOf(nameOrPath: string): Promise<readonly string[]> {
+export async function optionsOf(nameOrPath: string, schema?: DataSchema): Promise<readonly string[]> {
   const set = SETS.find(({ name }) => name === nameOrPath);
-  const found = set ?? (await formatOf(splitPath(nameOrPath)));
+  const found = set ?? (await formatOf(splitPath(nameOrPath), schema?.type));
   if (found) return ['split', ...found.options];
   throw unknownName(nameOrPath);
 }
@@ -148,7 +149,7 @@ async function read(nameOrPath: string, options: LoadOptions): Promise<Dataset |
     return set.load(defined(options));
   }
   const path = splitPath(nameOrPath, split);
-  const format = nameOrPath === '' ? undefined : await formatOf(path);
+  const format = nameOrPath === '' ? undefined : await formatOf(path, options.schema?.type);
   if (format) {
     refuseOthers('loadDataset', path, options, ['split', ...format.options]);
     return format.read(path, defined(only(options, format.options)));

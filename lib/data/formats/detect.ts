@@ -14,15 +14,22 @@ const START = 2 ** 16;
  * The format of what is at the path: of a file by its extension, else by its first bytes; of a folder by the names in it.
  * Undefined where there is nothing.
  *
+ * @param schema the kind of schema by which it is to be read, if one is given
  * @throws TorchvaeError ERR_IO; ERR_DATA_FORMAT for devices and pipes, and for a file of no known format
  */
-export async function formatOf(path: string): Promise<Format | undefined> {
+export async function formatOf(path: string, schema?: Format['schema']): Promise<Format | undefined> {
   const found = await look(path);
   if (!found) return undefined;
   const isPacked = found.type === 'file' && found.isPacked;
   const formats = FORMATS.filter(({ takesGzip }) => takesGzip || !isPacked);
+  const isMeant = (known: Format) =>
+    known.schema !== undefined &&
+    known.schema === schema &&
+    hasExtension({ ...known, accepts: known.mayBe ?? (() => true) }, found);
   const format =
-    formats.find((known) => hasExtension(known, found)) ?? formats.find((known) => known.detect?.(found));
+    formats.find(isMeant) ??
+    formats.find((known) => hasExtension(known, found)) ??
+    formats.find((known) => known.detect?.(found));
   if (format) return format;
   const known = FORMATS.map(({ name }) => name).join(', ');
   const begin = found.type === 'file' ? Buffer.from(found.start.subarray(0, 8)).toString('hex') : '';
