@@ -484,7 +484,6 @@ describe('Parquet', () => {
     expect(train.length).toBe(3);
     expect((await loadDataset(path, { columns: { image: 'ignore' } })).shape).toEqual([3]);
     await refusal('ERR_RANGE', () => loadDataset(path, { labelColumn: 'kind' }));
-    expect(await refusal('ERR_DATA_FORMAT', () => streamDataset(path))).toMatch(/column image holds images/);
     const damaged = Buffer.from(images());
     damaged.fill(0, damaged.indexOf('IHDR'), damaged.indexOf('IHDR') + 4);
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file('d.parquet', damaged)))).toMatch(
@@ -492,6 +491,56 @@ describe('Parquet', () => {
     );
     // The second image of the group refers to the bytes of the first.
     expect((await loadDataset(file('d.parquet', damaged), { onBadImage: 'skip' })).length).toBe(3);
+  });
+
+  test('images are streamed as they are in memory, without those that are damaged', async () => {
+    const path = file('images.parquet', images());
+    const options = { labelColumn: 'word', imageSize: 4, invert: true } as const;
+    for (const how of [{}, options]) {
+      const [data, stream] = [await loadDataset(path, how), await streamDataset(path, { ...how, window: 2 })];
+      const { data: values, labels, classes, shape, kind } = await stream.head(5);
+      expect([values, labels, classes, shape, kind]).toEqual([
+        data.data,
+        data.labels,
+        data.classes,
+        data.shape,
+        data.kind,
+      ]);
+      const lengths = [];
+      for await (const part of stream.windows()) lengths.push(part.length);
+      expect(lengths).toEqual([2, 2, 1]);
+    }
+    const shuffled = await (await streamDataset(path)).open({
+      seed: 3,
+      epoch: 1,
+      shuffle: true,
+      first: 1,
+      signal: new AbortController().signal,
+    });
+    expect((await shuffled.read(4)).labels!.length).toBe(4);
+    await shuffled.close();
+    const damaged = Buffer.from(images());
+    damaged.fill(0, damaged.indexOf('IHDR'), damaged.indexOf('IHDR') + 4);
+    const bad = file('bad.parquet', damaged);
+    expect(await refusal('ERR_DATA_FORMAT', () => streamDataset(bad))).toMatch(/row 1, .*onBadImage/);
+    const kept = await streamDataset(bad, { onBadImage: 'skip' });
+    const inMemory = await loadDataset(bad, { onBadImage: 'skip' });
+    expect([(await kept.head(3)).data, kept.length]).toEqual([inMemory.data, 3]);
+    expect(kept.notes).toEqual(inMemory.notes);
+    expect(await refusal('ERR_RANGE', () => streamDataset(path, { standardize: false }))).toMatch(
+      /no meaning/,
+    );
+    await refusal('ERR_RANGE', () => streamDataset(path, { labelColumn: 'kind' }));
+    const rows = file('rows.parquet', fixture('plain'));
+    expect(await refusal('ERR_RANGE', () => streamDataset(rows, { imageSize: 4 }))).toMatch(/no meaning/);
+  });
+
+  test('windows over rows are made in memory, and a stream says so', async () => {
+    const rows = file('rows.parquet', fixture('plain'));
+    const windows = { windowLength: 2 } as object;
+    expect(await refusal('ERR_RANGE', () => streamDataset(rows, windows))).toMatch(
+      /windowLength .*loadDataset, or without --stream.*StreamedDataset\.from/,
+    );
   });
 
   test('a run of a billion values in a small file does not take the process down', async () => {

@@ -42,10 +42,11 @@ export function addStreamOptions(command: Command): Command {
  * @throws TorchvaeError ERR_RANGE for --window or --time-limit where nothing is streamed
  */
 export async function isStreamed(
-  { data, size, stream, window, timeLimit }: DataOptions,
+  { data, size, stream, window, timeLimit, windowLength }: DataOptions,
   split: 'train' | 'test',
 ): Promise<boolean> {
-  const isMeasured = stream === undefined && !isNamed(data);
+  // Windows over rows are made in memory.
+  const isMeasured = stream === undefined && windowLength === undefined && !isNamed(data);
   const bytes = isMeasured ? await sizeInMemory(data, split, size) : undefined;
   const isLarge = bytes !== undefined && bytes > SHARE * availableMemory();
   if (isLarge) {
