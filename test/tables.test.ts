@@ -1,5 +1,6 @@
 /** Tables (CSV, Parquet, records) become examples and rows again. */
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -541,6 +542,20 @@ describe('Parquet', () => {
     expect(await refusal('ERR_RANGE', () => streamDataset(rows, windows))).toMatch(
       /windowLength .*loadDataset, or without --stream.*StreamedDataset\.from/,
     );
+  });
+
+  test('where the packages that read it were not deployed, the error says so', async () => {
+    const copy = join(folder, 'deployed');
+    cpSync(join(packageFolder, 'dist'), join(copy, 'dist'), { recursive: true });
+    cpSync(join(packageFolder, 'package.json'), join(copy, 'package.json'));
+    mkdirSync(join(copy, 'node_modules'));
+    for (const name of ['csv-parse', 'fast-png', 'yauzl'])
+      symlinkSync(join(packageFolder, 'node_modules', name), join(copy, 'node_modules', name));
+    const program = `import { loadDataset } from './dist/index.js';
+      await loadDataset(${JSON.stringify(file('rows.parquet', fixture('plain')))}).catch((error) => console.log(String(error)))`;
+    const options = { cwd: copy, encoding: 'utf8' } as const;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], options);
+    expect(stdout).toMatch(/before it began.* hyparquet .*deploy torchvae with all its dependencies/);
   });
 
   test('a run of a billion values in a small file does not take the process down', async () => {
