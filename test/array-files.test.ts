@@ -222,7 +222,7 @@ describe('.npz', () => {
     const data = await loadDataset(path);
     expect([data.labels, ...data.notes]).toEqual([
       undefined,
-      'array y was left out: labels are whole numbers from 0',
+      'array y was left out: labels are whole numbers from 0, one an example',
     ]);
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path, { labelMember: 'y' }))).toMatch(
       /whole numbers from 0 as labels/,

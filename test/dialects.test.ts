@@ -175,7 +175,7 @@ describe('the first row', () => {
     const row = await load('row.csv', 'kind,city\na,Oslo\n', { schema });
     expect(rowsOf(row)).toEqual([{ city: 'Oslo', kind: 'a' }]);
     expect(await refusal('ERR_RANGE', () => load('bare.csv', 'Oslo,a\n', { schema }))).toMatch(
-      /bare\.csv: expected one of the columns column1, column2 but received "city"/,
+      /bare\.csv: expected the columns of the training data but "city" is not among column1, column2/,
     );
   });
 });

@@ -76,7 +76,7 @@ describe('CSV', () => {
     expect(round(kept.decode(guess))).toEqual([{ age: 54, city: 'Paris, France', zip: '0150' }]);
     const incomplete = file('new.csv', 'city,age,note\nOslo,33,x\n');
     expect(await refusal('ERR_RANGE', () => loadDataset(incomplete, { schema: kept }))).toMatch(
-      /new\.csv: expected one of the columns city, age, note but received "zip"/,
+      /new\.csv: expected the columns of the training data but "zip" is not among city, age, note/,
     );
     const whole = await loadDataset(file('new.csv', 'zip,city,age,note\n00184,Oslo,33,x\n'), {
       schema: kept,

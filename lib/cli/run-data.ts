@@ -121,6 +121,16 @@ export function writeNotes({ notes }: Dataset | StreamedDataset): void {
 /** How data of a schema are read so that a bad cell or a long line refuses no other row: it is counted. */
 const LENIENT = { table: { onMissing: 'impute' }, text: { onLong: 'cut' } } as const;
 
+/** The same as far as the data take it; others are refused for what they are. */
+async function lenientFlags(
+  settings: RunSettings | undefined,
+  { data = settings?.data }: Partial<DataOptions>,
+  schema: DataSchema | undefined,
+): Promise<Partial<DataOptions>> {
+  if (!schema || data === undefined) return {};
+  return only<Partial<DataOptions>>(LENIENT[schema.type], await optionsOf(data, schema));
+}
+
 /**
  * The data for a command that asks a model: `--data`, binarized as the run's were, or the run's data: those it was trained on, or
  * for `test` those that judged it, if any. A bad cell or a long line refuses no other row: it is counted (`Dataset.cells`).
@@ -134,7 +144,7 @@ export async function openWhole(
   schema: DataSchema | undefined,
 ): Promise<Dataset | StreamedDataset> {
   const settings = await settingsNear(run);
-  const asked = { ...(schema && LENIENT[schema.type]), ...given };
+  const asked = { ...(await lenientFlags(settings, given, schema)), ...given };
   const named = await namedData(settings, asked, schema);
   if (named) {
     const opened = (await isStreamed(named, split))

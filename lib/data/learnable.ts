@@ -72,10 +72,11 @@ function labelsOf({ labels, name }: Dataset): Int32Array {
   );
 }
 
-/** The error for the schema of another kind of rows. */
-export function otherSchema(wanted: 'table' | 'text', schema: DataSchema): TorchvaeError {
+/** The error for rows of another kind than those of the schema. */
+export function otherSchema(name: string, kind: 'table' | 'text', schema: DataSchema): TorchvaeError {
+  const inWords = { table: 'a table', text: 'lines of text' };
   return new TorchvaeError(
     'ERR_TYPE',
-    `Expected the schema of a ${wanted} for schema but received that of a ${schema.type}`,
+    `${name}: expected ${inWords[schema.type]}, as the schema of the training data says, but it holds ${inWords[kind]}; name another file`,
   );
 }

@@ -145,20 +145,33 @@ async function read(nameOrPath: string, options: LoadOptions): Promise<Dataset |
   if (split !== undefined) checkOneOf('split', split, ['train', 'test']);
   const set = SETS.find(({ name }) => name === nameOrPath);
   if (set) {
+    checkTakesSchema(nameOrPath, set.options, options.schema);
     refuseOthers('loadDataset', nameOrPath, options, ['split', ...set.options]);
     return set.load(defined(options));
   }
   const path = splitPath(nameOrPath, split);
   const format = nameOrPath === '' ? undefined : await formatOf(path, options.schema?.type);
   if (format) {
+    checkTakesSchema(path, format.options, options.schema);
     refuseOthers('loadDataset', path, options, ['split', ...format.options]);
     return format.read(path, defined(only(options, format.options)));
   }
   throw unknownName(nameOrPath);
 }
 
+/** @throws TorchvaeError ERR_TYPE for data that are neither rows nor lines, which the schema is of */
+function checkTakesSchema(source: string, options: readonly string[], schema: DataSchema | undefined): void {
+  if (!schema || options.includes('schema')) return;
+  const wanted = schema.type === 'table' ? 'a table' : 'lines of text';
+  throw new TorchvaeError(
+    'ERR_TYPE',
+    `${source}: expected ${wanted}, as the schema of the training data says, but it holds other data; name another file`,
+  );
+}
+
 function unknownName(nameOrPath: string): TorchvaeError {
   const names = SETS.map(({ name }) => name).join(', ');
   const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
-  return new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
+  const advice = nameOrPath === '-' ? '; standard input is not read: write it to a file' : '';
+  return new TorchvaeError('ERR_RANGE', `${message}, which does not exist${advice}`);
 }

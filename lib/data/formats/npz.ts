@@ -68,10 +68,13 @@ function loadNpz(
       return datasetOf(array, { ...names, labels: numbers, classes }, pixels);
     }
     const found = read;
-    if (labelMember !== undefined || hasClasses(found))
+    if (labelMember !== undefined || hasClasses(found, array))
       return datasetOf(array, { ...names, labels: found }, pixels);
     const data = datasetOf(array, names, pixels);
-    const notes = [...data.notes, `array ${labels} was left out: labels are whole numbers from 0`];
+    const notes = [
+      ...data.notes,
+      `array ${labels} was left out: labels are whole numbers from 0, one an example`,
+    ];
     return new Dataset({ ...data, notes } as DatasetOptions);
   });
 }
@@ -84,7 +87,9 @@ function numbered({ shape, texts }: TextArray): { numbers: NumericArray; classes
 }
 
 /** Arrays of these names may also hold measures, or -1 for an anomaly. */
-function hasClasses({ data }: NumericArray): boolean {
+function hasClasses({ data }: NumericArray, { shape }: NumericArray): boolean {
+  // Several numbers an example are no class.
+  if (data.length > 1 && data.length !== shape[0] && data.length % shape[0]! === 0) return false;
   return data.every((value) => Number.isInteger(Number(value)) && value >= 0);
 }
 

@@ -4,6 +4,7 @@ import { badData } from '../files/source.ts';
 import { TableBuilder } from './builder.ts';
 import { type ColumnType, checkColumnTypes } from './column-types.ts';
 import type { OnMissing } from './encoding.ts';
+import { option } from './learning.ts';
 import { checkMissing } from './missing.ts';
 import {
   checkGivenSchema,
@@ -13,8 +14,8 @@ import {
   type TableSchemaOptions,
 } from './schema.ts';
 import { suspicionsOf } from './suspicions.ts';
-import type { Table } from './table.ts';
-import { flattened, isEmptyVector } from './vectors.ts';
+import { placeOf, type Table } from './table.ts';
+import { elementName, flattened, isEmptyVector, isList } from './vectors.ts';
 
 /** How `Dataset.fromRecords` reads. */
 export interface RecordOptions extends TableSchemaOptions {
@@ -75,6 +76,8 @@ export class RecordTable {
   #types: Readonly<Record<string, ColumnType>> = {};
   #builder: TableBuilder | undefined;
   #first = 0;
+  /** Elements in the lists of each key. */
+  readonly #widths = new Map<string, number>();
 
   /** @param how as {@link checkRecordOptions} gives it */
   constructor(
@@ -118,6 +121,7 @@ export class RecordTable {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
       throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, given));
     }
+    this.#checkWidths(given as Record<string, unknown>);
     const record = this.#flattened(given as Record<string, unknown>);
     const keys = this.#keys ?? this.#settle(record);
     this.#builder ??= new TableBuilder(this.#name, [...keys], {
@@ -128,6 +132,27 @@ export class RecordTable {
     });
     if (!this.#schema) checkKeys(record, keys, this.#name, place);
     this.#builder.add(Array.from(keys, (key) => record[key]));
+  }
+
+  /** Lists of a key have one length: filling up those that are shorter would make values up. */
+  #checkWidths(record: Readonly<Record<string, unknown>>): void {
+    for (const [key, value] of Object.entries(record)) {
+      if (!isList(value) || value.length === 0 || this.#columns[key] === 'ignore') continue;
+      const width = this.#widths.get(key) ?? this.#schemaWidth(key) ?? value.length;
+      this.#widths.set(key, width);
+      if (width === value.length) continue;
+      const what = `expected ${width} values, as before, but received ${value.length}`;
+      const advice = `cut or fill the lists to one length, or ignore the column (${option(key, 'ignore')})`;
+      throw badData(this.#name, `${placeOf(this.#first + this.length, key)}: ${what}; ${advice}`);
+    }
+  }
+
+  /** Elements of a key in the schema, if it has such a key. */
+  #schemaWidth(key: string): number | undefined {
+    const names = new Set(this.#schema?.fields.map(({ name }) => name));
+    let width = 0;
+    while (names.has(elementName(key, width))) width++;
+    return width > 0 ? width : undefined;
   }
 
   #flattened(record: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

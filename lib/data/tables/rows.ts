@@ -75,7 +75,7 @@ class TableRows implements Rows<TableRows> {
   }
 
   encode(schema: DataSchema, isHeldOut = false): Dataset {
-    if (!(schema instanceof TableSchema)) throw otherSchema('table', schema);
+    if (!(schema instanceof TableSchema)) throw otherSchema(this.name, 'table', schema);
     const { onMissing, labelColumn } = this.#options;
     const reading = schema.forRows(labelColumn);
     // The label of training rows may be missing in others, but not what is asked for by name.

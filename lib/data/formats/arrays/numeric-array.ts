@@ -110,9 +110,10 @@ export function layoutOf(
  */
 export function labelsOf({ shape, data }: NumericArray, count: number, file: string): Int32Array {
   if (data.length !== count || shape[0] !== count) {
+    const advice = shape.length === 2 && shape[0] === count ? '; of a one-hot array take the argmax' : '';
     throw badData(
       file,
-      `expected ${count} labels, one an example, but their array is ${shape.join(' x ') || 'a single number'}`,
+      `expected ${count} labels, one an example, but their array is ${shape.join(' x ') || 'a single number'}${advice}`,
     );
   }
   const labels = new Int32Array(count);
