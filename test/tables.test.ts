@@ -622,7 +622,7 @@ describe('JSON lines', () => {
     ['{"a":1}\n{"a":', /line 2: expected a JSON object but/],
     ['{"a":1}\n[1]', /line 2: expected a JSON object but received \[1\]/],
     ['{"a":{"b":1}}', /row 1, column "a": .* received object/],
-    ['{"a":[1,2]}\n{"a":[1]}', /row 2, column "a\[1\]": .* missing/],
+    ['{"a":[1,2]}\n{"a":[1]}', /row 2, column "a": expected 2 values, as before, but received 1/],
     ['\n', /at least one record/],
   ])('refuses %j', async (content, message) => {
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file('bad.jsonl', content)))).toMatch(message);
@@ -676,7 +676,7 @@ describe('records', () => {
     expect([...one.data]).toEqual([9, 9]);
     expect(
       await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords([{ emb: [1] }, { emb: [1, 2] }])),
-    ).toMatch(/record 1: expected the keys of record 0 \(emb\[0\]\) but it has "emb\[1\]"/);
+    ).toMatch(/row 2, column "emb": expected 1 values, as before, but received 2/);
   });
 
   async function* cursor() {
