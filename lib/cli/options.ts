@@ -45,10 +45,10 @@ export async function openTraining(
 ): Promise<{ data: Dataset; validation?: Dataset }> {
   const load = loadOptions(options, 'train', schema);
   if (holdout === 0) return { data: await loadDataset(options.data, load) };
-  const { chronological = false } = options;
+  const { chronological } = options;
   const { train, validation } = await loadSplit(
     options.data,
-    { validation: holdout, seed, chronological },
+    { validation: holdout, seed, ...(chronological !== undefined && { chronological }) },
     load,
   );
   return { data: train, validation };

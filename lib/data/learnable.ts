@@ -26,6 +26,8 @@ export interface Rows<Self> {
   /** For messages. */
   readonly name: string;
   readonly length: number;
+  /** Whether consecutive rows make up examples, so that rows are only divided in their order. */
+  readonly isSeries?: boolean;
   /** The rows with these indices. */
   pick(indices: Uint32Array): Self;
   /**
@@ -49,7 +51,7 @@ export function learnable<R extends Rows<R>>(rows: R, schema: DataSchema | undef
     split: ({ validation, ...options }) => {
       const { length, name } = rows;
       const fractions = checkFractions(validation, undefined);
-      const division = checkDivision(options);
+      const division = checkDivision(rows.isSeries ? inOrder(options, name) : options);
       const parts = splitIndices(
         length,
         fractions,
@@ -62,6 +64,16 @@ export function learnable<R extends Rows<R>>(rows: R, schema: DataSchema | undef
       return { train: train.encode(learned), validation: held.encode(learned, true) };
     },
   };
+}
+
+/** Rows that are drawn at random do not follow one another: windows over them would be made up. */
+function inOrder(options: SplitOptions, name: string): SplitOptions {
+  if (options.chronological !== false && !options.stratified) return { ...options, chronological: true };
+  const given = options.stratified ? 'stratified' : 'chronological: false';
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `${name}: expected rows that make up windows to be divided in their order; leave ${given} out`,
+  );
 }
 
 function labelsOf({ labels, name }: Dataset): Int32Array {
