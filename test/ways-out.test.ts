@@ -1,11 +1,12 @@
 /** Data that do not fit are refused with a way out that can be followed, and what may be a mistake is noted. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Dataset, loadDataset, VAE } from '../lib/index.ts';
+import { encodePng } from '../lib/report/png.ts';
 import { refusal } from './refusal.ts';
 import { torchvae } from './support/command.ts';
 import { npy } from './support/npy.ts';
@@ -116,4 +117,47 @@ test('the command line gives no advice on options that it set, for data of anoth
       expect([code, stderr]).toEqual([1, expect.stringMatching(/expected a table, as the schema/)]);
     }
   }
+});
+
+test('images for a model are made as those that it was trained on', async () => {
+  const png = (name: string, channels: 1 | 3, size: number) =>
+    file(
+      name,
+      encodePng({
+        width: size,
+        height: size,
+        channels,
+        data: new Uint8Array(channels * size * size).fill(99),
+      }),
+    );
+  for (const folderName of ['gray', 'color']) mkdirSync(at(folderName));
+  for (let i = 0; i < 6; i++) {
+    png(`gray/${i}.png`, 1, 12);
+    png(`color/${i}.png`, 3, 12 + i);
+  }
+  const run = (...args: string[]) => torchvae(args, { cwd: folder });
+  const small = ['--set', 'encoder={"hidden":[8]}', '--epochs', '1', '--device', 'cpu', '--out', 'seen'];
+  const trained = await run('train', '--data', 'gray', ...small);
+  expect(trained.code, trained.stderr).toBe(0);
+  for (const command of ['score', 'encode']) {
+    const { code, stderr } = await run(command, 'seen', '--data', 'color');
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/of 6 examples/)]);
+  }
+  const one = await run('score', 'seen', '--data', 'gray/0.png');
+  expect(one.stderr).toMatch(/it is an image; name the folder that it lies in/);
+});
+
+test('numbers that may be pixels are noted, and one number an example is told how it becomes rows', async () => {
+  const levels = npy(
+    '<i8',
+    [2, 2, 2],
+    new Uint8Array(BigInt64Array.of(0n, 7n, 99n, 255n, 1n, 2n, 3n, 4n).buffer),
+  );
+  expect((await loadDataset(file('levels.npy', levels))).notes).toEqual([
+    'numbers up to 255 are kept as they are; if they are pixels, divide them by 255, or write them as uint8',
+  ]);
+  const single = npy('<f4', [4], new Uint8Array(new Float32Array(4).buffer));
+  expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file('single.npy', single)))).toMatch(
+    /reshape\(-1, 1\)/,
+  );
 });

@@ -41,7 +41,7 @@ async function pack(
   { step, out, ...flags }: ShownOptions & { step: number; out: string },
 ): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openShown(name, flags, 'test', vae.schema);
+  const data = await openShown(name, flags, 'test', vae);
   const bytes = await compress(vae, data, { step });
   await writeFileAtomic(out, bytes);
   const { data: found } = await decompress(vae, bytes);

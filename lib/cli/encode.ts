@@ -42,7 +42,7 @@ async function encode(
 ): Promise<void> {
   checkOutput(options.out, ['.safetensors', '.csv']);
   using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
-  const data = await openWhole(run, options, options.split, vae.schema);
+  const data = await openWhole(run, options, options.split, vae);
   const { mean, logVariance, states } = await vae.encode(data);
   const tensors = new Map([
     ['mean', { dtype: 'F32', ...mean }],

@@ -77,7 +77,7 @@ features of another network.`,
 
 async function run(name: string, { split, json, out, ...flags }: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const whole = await openWhole(name, flags, split, vae.schema);
+  const whole = await openWhole(name, flags, split, vae);
   writeNotes(whole);
   const data = await someOf(whole);
   const evaluation = await vae.evaluate(data, {

@@ -41,7 +41,7 @@ async function reconstruct(
   { count: asked, ...flags }: ShownOptions & PictureOptions & { count?: number },
 ): Promise<void> {
   using vae = await VAE.load(checkpointOf(run, flags.best), { device: flags.device });
-  const data = await openShown(run, flags, 'test', vae.schema);
+  const data = await openShown(run, flags, 'test', vae);
   const count = checkInteger('count', asked ?? Math.min(16, data.length), 1, data.length);
   if (pictureOf(data) === 'images') await putPicture(await reconstructionPicture(vae, data, count), flags);
   else await putChart(await reconstructionCurves(vae, data, count), flags);

@@ -6,6 +6,7 @@ import {
   type DataSchema,
   type Dataset,
   hasTestSet,
+  type LoadOptions,
   loadDataset,
   optionsOf,
   StreamedDataset,
@@ -16,7 +17,8 @@ import { readableRows } from '../data/readable.ts';
 import { TorchvaeError } from '../errors.ts';
 import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
-import { type DataOptions, loadOptions, openData, openTraining } from './options.ts';
+import type { VAE } from '../vae.ts';
+import { type DataOptions, loadOptions, openTraining } from './options.ts';
 import { FILE_FLAGS, READING, readingOptions } from './reading.ts';
 import { type RunSettings, settingsOf } from './run-settings.ts';
 import { isStreamed, openStream } from './streams.ts';
@@ -46,6 +48,9 @@ export async function openRunData(settings: RunSettings, schema?: DataSchema): P
   };
 }
 
+/** What data for a model depend on. */
+type Model = Pick<VAE, 'schema' | 'spec'>;
+
 /** Examples of a stream that pictures are made of. */
 const SHOWN = 4096;
 
@@ -69,17 +74,27 @@ async function openTest(
     delete named.count;
     if (settings.data === 'sprites') delete named.size;
   }
-  const isImages = shape.length === 3 && (await optionsOf(named.data, schema)).includes('imageSize');
-  const [channels, height, width] = shape as [1 | 3, number, number];
-  const likeTraining = isImages ? { channels, imageSize: [height, width] as const } : {};
+  const like = await likeTraining(named, shape, schema);
   if (await isStreamed({ data: named.data }, 'test')) {
     return streamDataset(named.data, {
       split: 'test',
-      ...likeTraining,
+      ...like,
       ...(schema?.type === 'table' && { schema }),
     });
   }
-  return loadDataset(named.data, { ...loadOptions(named, 'test', schema), ...likeTraining });
+  return loadDataset(named.data, { ...loadOptions(named, 'test', schema), ...like });
+}
+
+/** Images are resized, and get as many channels, as those of the training data, unless something else is asked for. */
+async function likeTraining(
+  { data, size }: DataOptions,
+  shape: readonly number[],
+  schema: DataSchema | undefined,
+): Promise<Pick<LoadOptions, 'channels' | 'imageSize'>> {
+  const [channels, height, width] = shape;
+  const isImage = shape.length === 3 && (channels === 1 || channels === 3);
+  if (!isImage || schema || !(await optionsOf(data)).includes('imageSize')) return {};
+  return { channels, ...(size === undefined && { imageSize: [height!, width!] as const }) };
 }
 
 /** A stream cannot hold a part out: the preset's share is dropped with a note, the user's is refused. */
@@ -102,9 +117,9 @@ export async function openShown(
   run: string,
   given: Partial<DataOptions>,
   split: 'train' | 'test',
-  schema: DataSchema | undefined,
+  model: Model,
 ): Promise<Dataset> {
-  const whole = await openWhole(run, given, split, schema);
+  const whole = await openWhole(run, given, split, model);
   writeNotes(whole);
   const some = await someOf(whole);
   const shown = readableRows(some);
@@ -141,15 +156,16 @@ export async function openWhole(
   run: string,
   given: Partial<DataOptions>,
   split: 'train' | 'test',
-  schema: DataSchema | undefined,
+  { schema, spec }: Model,
 ): Promise<Dataset | StreamedDataset> {
   const settings = await settingsNear(run);
   const asked = { ...(await lenientFlags(settings, given, schema)), ...given };
   const named = await namedData(settings, asked, schema);
   if (named) {
+    const like = await likeTraining(named, spec.inputShape, schema);
     const opened = (await isStreamed(named, split))
-      ? await openStream(named, split, schema)
-      : await openData(named, split, schema);
+      ? await openStream(named, split, schema, like)
+      : await loadDataset(named.data, { ...like, ...loadOptions(named, split, schema) });
     return opened.kind === 'unit' ? binarized(opened, settings?.binarize) : opened;
   }
   if (!settings) {

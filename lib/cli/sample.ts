@@ -190,7 +190,7 @@ async function draw(
   const kind = given ?? (vae.schema?.type === 'table' ? 'sample' : 'mean');
   const options = { seed, kind, ...(labels && { labels }) };
   if (mixture === undefined) return vae.sample(count, options);
-  const codes = await openShown(run, shown, 'train', vae.schema);
+  const codes = await openShown(run, shown, 'train', vae);
   const drawn = (await vae.fitMixture(codes, { components: mixture, seed })).sample(count, { seed });
   return vae.decode(drawn, options);
 }

@@ -79,7 +79,7 @@ async function learn(
 ): Promise<void> {
   const checkpoint = checkpointOf(name, flags.best);
   using vae = await VAE.load(checkpoint, { device: flags.device });
-  const data = await openWhole(name, flags, split, vae.schema);
+  const data = await openWhole(name, flags, split, vae);
   const { value, examples, nonFinite } = await vae.fitThreshold(data, {
     measure,
     draws,
@@ -97,7 +97,7 @@ async function learn(
 async function score(name: string, { split, out, keep = [], ...flags }: ScoreFlags): Promise<void> {
   checkOutput(out, ['.csv']);
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openWhole(name, flags, split, vae.schema);
+  const data = await openWhole(name, flags, split, vae);
   const kept = keep.length > 0 ? await cellsOf(name, flags, keep) : undefined;
   const table = new ScoreTable(vae, keep, kept);
   for await (const part of data instanceof StreamedDataset ? data.windows() : [data]) await table.add(part);

@@ -59,11 +59,12 @@ export async function isStreamed(
   throw new TorchvaeError('ERR_RANGE', `${flag} is for --stream; leave it out, or give both`);
 }
 
-/** The data as a stream; `schema` is that of the model's training data. */
+/** The data as a stream; `schema` is that of the model's training data, `like` what images have in common with these. */
 export function openStream(
   options: DataOptions,
   split: 'train' | 'test',
   schema?: DataSchema,
+  like: Pick<StreamPathOptions, 'channels' | 'imageSize'> = {},
 ): Promise<StreamedDataset> {
   const {
     split: _split,
@@ -76,6 +77,7 @@ export function openStream(
     split,
     ...(options.window !== undefined && { window: options.window }),
     ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),
+    ...like,
     ...others,
     ...(schema?.type === 'table' ? { schema } : labelColumn !== undefined && { labelColumn }),
   });

@@ -36,6 +36,9 @@ export async function formatOf(path: string, schema?: Format['schema']): Promise
 
 /** Formats that people have and that are not read, by their first bytes, and the way out. */
 const OTHERS: readonly (readonly [begin: readonly number[] | RegExp, what: string, advice: string])[] = [
+  [[0x89, 0x50, 0x4e, 0x47], 'an image', 'name the folder that it lies in'],
+  [[0xff, 0xd8, 0xff], 'an image', 'name the folder that it lies in'],
+  [/^(?:GIF8|RIFF....WEBP|BM|II\*\0|MM\0\*)/s, 'an image', 'name the folder that it lies in'],
   [/^\s*\[/, 'a JSON array', "write JSON lines, one object a line (jq -c '.[]'), as a .jsonl file"],
   [/^\s*\{/, 'JSON', 'name the file .jsonl if it has one object a line, else write it so'],
   [[0x50, 0x4b, 3, 4], 'a zip archive (such as .zip or .xlsx)', 'unpack it; save a sheet of Excel as CSV'],

@@ -50,14 +50,26 @@ export function datasetOf(
   const numbers = numbersOf(array);
   const conversion = conversionOf(survey(numbers), options);
   const data = convert(numbers, conversion, file, placesIn(array.shape));
+  const isLikePixels = numbers.type === 'numbers' && conversion.kind === 'real' && array.shape.length > 2;
   return new Dataset({
     name,
+    notes:
+      isLikePixels && liesInBytes(data)
+        ? [`numbers up to 255 are kept as they are; if they are pixels, ${AS_PIXELS}`]
+        : [],
     shape: layout.shape,
     kind: conversion.kind,
     data: layout.arrange(data),
     ...(labels && { labels: labelsOf(labels, array.shape[0]!, file) }),
     ...(labels && classes && { classes }),
   });
+}
+
+const AS_PIXELS = 'divide them by 255, or write them as uint8';
+
+/** Whether all numbers are such as bytes are, though they are kept as other numbers. */
+function liesInBytes(data: Uint8Array | Float32Array): boolean {
+  return data.every((value) => value >= 0 && value <= 255);
 }
 
 /** The numbers of an array: 16 bits without a sign are levels of pixels where the examples are images. */
@@ -89,7 +101,8 @@ export function layoutOf(
   const isEmpty = shape.length < 2 || shape.includes(0);
   if (isEmpty || shape.length > 5) {
     const what = isEmpty ? 'examples of at least one number' : 'at most five extents';
-    const advice = 'Name the file of the examples, not that of the labels.';
+    const advice =
+      'Name the file of the examples, not that of the labels; of one number an example, reshape(-1, 1) makes rows.';
     throw badData(file, `expected ${what} but received an array of ${shape.join(' x ')}. ${advice}`);
   }
   const inner = shape.slice(1);
