@@ -9,7 +9,7 @@ import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluati
 import { fitMixture, type LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
 import type { AnomalyThreshold, ScoreOptions, ThresholdOptions } from './model/anomaly.ts';
 import { readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
-import { inClassesOf } from './model/classes.ts';
+import { inClassesOf, withKnownLabels } from './model/classes.ts';
 import type { Codes, DecodeOptions, Encoding, Labeled } from './model/codes.ts';
 import * as codes from './model/codes.ts';
 import { Core, type KernelChoice } from './model/core.ts';
@@ -264,7 +264,7 @@ export class VAE {
     const { seed = 0, labels } = checkOptions('options of loss', options, ['seed', 'labels']);
     checkInteger('seed', seed, 0);
     const given = x instanceof StreamedDataset ? x : asDataset('x', x, this.spec, labels);
-    const data = labels ? given : inClassesOf('x', given, this.#core);
+    const data = labels ? given : inClassesOf('x', withKnownLabels(given, this.#core), this.#core);
     checkSameSchema('x', data.schema, this.schema);
     const { losses, leftOut } = await countedMeans(this.#core, 'x', data, seed);
     return { ...losses, ...(leftOut > 0 && { leftOut }) };
@@ -325,7 +325,7 @@ export class VAE {
    * @throws TorchvaeError as {@link loss}
    */
   async latentHealth(data: Dataset, options: { seed?: number } = {}): Promise<LatentHealth> {
-    const known = inClassesOf('data', data, this.#core);
+    const known = inClassesOf('data', withKnownLabels(data, this.#core), this.#core);
     checkSameSchema('data', known?.schema, this.schema);
     const counted = countedRows(this.#core, known);
     checkDataset('data', counted, this.spec);
@@ -351,11 +351,15 @@ export class VAE {
    * @throws TorchvaeError ERR_STATE for labels that the data lack, or data of another schema than the model's, and as {@link loss}
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
-    const known = inClassesOf('data', data, this.#core);
+    const marked = withKnownLabels(data, this.#core);
+    const known = inClassesOf('data', marked, this.#core);
     if (!(known instanceof Dataset))
       throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'data', known));
     checkSameSchema('data', known.schema, this.schema);
-    return evaluateModel(this.#core, known, options, (seed) => countedMeans(this.#core, 'data', known, seed));
+    // The detection of anomalies looks at all classes.
+    return evaluateModel(this.#core, marked === data ? known : data, options, (seed) =>
+      countedMeans(this.#core, 'data', known, seed),
+    );
   }
 
   /**

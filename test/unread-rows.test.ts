@@ -141,6 +141,39 @@ describe('answers for all rows', () => {
   });
 });
 
+test('a row whose class a conditioned model does not know fails alone', async () => {
+  const records = Array.from({ length: 60 }, (_, i) => ({ v: Math.sin(i), y: 'ab'[i % 2] as string | null }));
+  const data = await Dataset.fromRecords(records, { labelColumn: 'y' });
+  using conditioned = await VAE.create({
+    device: 'cpu',
+    seed: 1,
+    spec: { inputShape: [1], latentSize: 1, likelihood: 'gaussian', condition: { classes: 2 } },
+  });
+  await conditioned.fit(data, { epochs: 1 });
+  await conditioned.fitThreshold(data, { quantile: 0.9 });
+  const schema = data.schema as TableSchema;
+  const later = [
+    { v: 0.1, y: 'b' },
+    { v: 0.1, y: 'never' },
+    { v: 0.1, y: null },
+  ];
+  const odd = await Dataset.fromRecords(later, { schema });
+  const { scores, states } = await conditioned.detect(odd);
+  expect(states).toEqual(['scored', 'unseen', 'unseen']);
+  expect([...scores.subarray(1)]).toEqual([Infinity, Infinity]);
+  const alone = await Dataset.fromRecords(later.slice(0, 1), { schema });
+  expect(scores[0]).toBe((await conditioned.score(alone))[0]);
+  expect((await conditioned.encode(odd)).states).toEqual(states);
+  expect((await conditioned.reconstruct(odd)).data.map(Number.isNaN as never)).toEqual(
+    Float32Array.of(0, 1, 1),
+  );
+  expect(await conditioned.loss(odd)).toEqual({ ...(await conditioned.loss(alone)), leftOut: 2 });
+  const { detection } = await conditioned.evaluate(odd, { anomalous: ['never'], samples: 0 });
+  expect(detection).toMatchObject({ anomalous: 1, normal: 2 });
+  // The caller's labels stand for those of the rows.
+  expect((await conditioned.score(odd, { labels: [1, 1, 1] })).every(Number.isFinite)).toBe(true);
+});
+
 describe('the command line', () => {
   const run = async (...args: string[]) => {
     const outcome = await torchvae([args[0]!, at('model.safetensors'), ...args.slice(1)], { cwd: folder });

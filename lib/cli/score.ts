@@ -129,7 +129,7 @@ class ScoreTable {
     const { labels, classes, cells, schema } = part;
     const found = this.#vae.threshold ? await this.#vae.detect(part) : undefined;
     const scores = found?.scores ?? (await this.#vae.score(part));
-    const states = rowStates(scores, cells);
+    const states = found?.states ?? rowStates(scores, cells);
     const columns = schema ? COUNTS[schema.type] : [];
     if (this.#lines.length === 0) {
       const names = ['example', 'score', ...(found ? ['anomalous'] : []), 'state', ...columns];

@@ -2,7 +2,7 @@ import { checkInteger, checkOneOf, checkOptions } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { type RowState, rowStates } from './anomaly.ts';
-import { labelsIn } from './classes.ts';
+import { labelsIn, withKnownLabels } from './classes.ts';
 import type { Core } from './core.ts';
 import { inParts } from './in-parts.ts';
 import {
@@ -105,7 +105,8 @@ function joined(parts: readonly Encoding[]): Encoding {
   };
 }
 
-async function encodePart(core: Core, x: Examples, given: Labeled): Promise<Encoding> {
+async function encodePart(core: Core, examples: Examples, given: Labeled): Promise<Encoding> {
+  const x = withKnownLabels(examples, core, given.labels);
   const failed = new Set<number>();
   const encoding = await askRows(
     core,
@@ -172,7 +173,7 @@ async function decodeRows(core: Core, z: Codes, options: DecodeOptions): Promise
 export async function reconstruct(core: Core, x: Examples, options: Labeled): Promise<Tensor> {
   const given = checkOptions('options of reconstruct', options, ['labels']);
   const codes = await encode(core, x, given);
-  const known = given.labels ?? labelsIn('x', x, core);
+  const known = given.labels ?? labelsIn('x', withKnownLabels(x, core), core);
   const labels = checkLabels('x', known, core.spec, codes.mean.shape[0]!);
   return decode(core, codes, labels ? { labels } : {});
 }

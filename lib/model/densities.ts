@@ -1,5 +1,6 @@
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { withKnownLabels } from './classes.ts';
 import { type Labeled, readExamples } from './codes.ts';
 import type { Core } from './core.ts';
 import { checkCodes, type Examples, type Tensor } from './input.ts';
@@ -49,7 +50,7 @@ export async function lossesPerExample(
 ): Promise<LossesPerExample> {
   return askRows(
     core,
-    x,
+    withKnownLabels(x, core, options?.labels),
     (readable) => lossesOf(core, readWithNoise(core, 'lossesPerExample', readable, options)),
     ({ reconstruction, kl }, row) => {
       reconstruction[row] = Infinity;
@@ -85,7 +86,7 @@ export async function negativeLogLikelihood(
       await core.call((addon, handle) => addon.importance(handle, values, samples, seed, labels)),
     );
   };
-  return askRows(core, x, ask, (result, row) => {
+  return askRows(core, withKnownLabels(x, core, given.labels), ask, (result, row) => {
     result[row] = Infinity;
   });
 }
@@ -102,7 +103,7 @@ export async function divergences(
     const result = await core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
     return { data: infiniteForNaN(result.values), shape: [rows, result.groups] };
   };
-  return askRows(core, x, ask, ({ data, shape: [, groups] }, row) => {
+  return askRows(core, withKnownLabels(x, core, given.labels), ask, ({ data, shape: [, groups] }, row) => {
     data.fill(Infinity, row * groups!, (row + 1) * groups!);
   });
 }

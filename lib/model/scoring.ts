@@ -13,6 +13,7 @@ import {
   type ThresholdOptions,
   thresholdOf,
 } from './anomaly.ts';
+import { withKnownLabels } from './classes.ts';
 import { type Labeled, readExamples } from './codes.ts';
 import type { Core } from './core.ts';
 import { lossesOf, negativeLogLikelihood } from './densities.ts';
@@ -108,10 +109,11 @@ async function scored(
 
 async function scoredPart(
   core: Core,
-  x: Examples,
+  given: Examples,
   scoring: Scoring,
   labels: Labeled['labels'],
 ): Promise<Scored> {
+  const x = withKnownLabels(given, core, labels);
   if (x instanceof Dataset) checkSameSchema('x', x.schema, core.schema);
   const cells = x instanceof Dataset ? x.cells : undefined;
   const { readable, unread, outside, invalid } = withoutOddRows(core, x);
