@@ -141,6 +141,25 @@ describe('answers for all rows', () => {
   });
 });
 
+test('values that no cell can be make their row unseen, and are refused with the way out where rows are not lenient', async () => {
+  const schema = vae.schema as TableSchema;
+  const odd = [{ t: {} }, { t: [1] }, { t: new Date(0) }, { k: { a: 1 } }, { k: ['a'] }, { k: Symbol('a') }];
+  const records = odd.map((cells) => ({ t: 20, p: 1, k: 'a', ...cells }));
+  const data = await Dataset.fromRecords([...records, { t: 20, p: 1, k: 'a' }], {
+    schema,
+    onMissing: 'impute',
+  });
+  const { states } = await vae.encode(data);
+  expect(states).toEqual([...odd.map(() => 'unseen'), 'scored']);
+  const lines = records.slice(0, 2).map((record) => JSON.stringify(record));
+  writeFileSync(at('odd.jsonl'), lines.join('\n'));
+  expect((await load('odd.jsonl')).cells!.unseen).toEqual(Uint32Array.of(1, 1));
+  for (const record of records)
+    expect(await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords([record], { schema }))).toMatch(
+      /record.*give onMissing: 'impute' to have such cells counted/,
+    );
+});
+
 test('a row whose class a conditioned model does not know fails alone', async () => {
   const records = Array.from({ length: 60 }, (_, i) => ({ v: Math.sin(i), y: 'ab'[i % 2] as string | null }));
   const data = await Dataset.fromRecords(records, { labelColumn: 'y' });

@@ -76,6 +76,8 @@ export class RecordTable {
   #types: Readonly<Record<string, ColumnType>> = {};
   #builder: TableBuilder | undefined;
   #first = 0;
+  /** The columns of the schema. */
+  readonly #fields: ReadonlySet<string>;
   /** Elements in the lists of each key. */
   readonly #widths = new Map<string, number>();
 
@@ -98,6 +100,7 @@ export class RecordTable {
     this.#columns = columns;
     this.#schema = schema;
     this.#missing = missing;
+    this.#fields = new Set(schema?.fields.map((field) => field.name));
     this.#isLenient = schema?.isLenient(learning.onMissing) ?? false;
   }
 
@@ -129,6 +132,7 @@ export class RecordTable {
       first: this.#first,
       isLenient: this.#isLenient,
       missing: this.#missing,
+      ofSchema: this.#schema !== undefined,
     });
     if (!this.#schema) checkKeys(record, keys, this.#name, place);
     this.#builder.add(Array.from(keys, (key) => record[key]));
@@ -137,7 +141,7 @@ export class RecordTable {
   /** Lists of a key have one length: filling up those that are shorter would make values up. */
   #checkWidths(record: Readonly<Record<string, unknown>>): void {
     for (const [key, value] of Object.entries(record)) {
-      if (!isList(value) || value.length === 0 || this.#columns[key] === 'ignore') continue;
+      if (!isList(value) || value.length === 0 || this.#isWhole(key)) continue;
       const width = this.#widths.get(key) ?? this.#schemaWidth(key) ?? value.length;
       this.#widths.set(key, width);
       if (width === value.length) continue;
@@ -149,14 +153,18 @@ export class RecordTable {
 
   /** Elements of a key in the schema, if it has such a key. */
   #schemaWidth(key: string): number | undefined {
-    const names = new Set(this.#schema?.fields.map(({ name }) => name));
     let width = 0;
-    while (names.has(elementName(key, width))) width++;
+    while (this.#fields.has(elementName(key, width))) width++;
     return width > 0 ? width : undefined;
   }
 
+  /** Whether a list is left as it is: of a key that is ignored, or of one value in the schema, which is a cell that its column cannot have. */
+  #isWhole(key: string): boolean {
+    return this.#columns[key] === 'ignore' || this.#fields.has(key);
+  }
+
   #flattened(record: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-    return flattened(record, (key) => this.#columns[key] === 'ignore');
+    return flattened(record, (key) => this.#isWhole(key));
   }
 
   #settle(record: Readonly<Record<string, unknown>>): ReadonlySet<string> {
