@@ -52,6 +52,13 @@ describe('a number within bounds', () => {
   });
 });
 
+test('a deviation that was not learned, and is too large for the bounds, cuts the draws of the normal', () => {
+  const random = new Random(2);
+  const normal = new BoundedNormal({ min: 0, max: 2, step: 1 }, 1.2, false);
+  const drawn = Array.from({ length: 3000 }, () => normal.draw(1, 1 + 1.2 * random.normal(), random));
+  expect(new Set(drawn)).toEqual(new Set([0, 1, 2]));
+});
+
 describe('rows that a model draws', () => {
   const random = new Random(11);
   const records = Array.from({ length: 1200 }, () => ({

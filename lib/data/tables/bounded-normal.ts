@@ -17,6 +17,8 @@ const FINE = 4;
 /** Values in a window, and the cells that stand for more. */
 const MOST_VALUES = 512;
 const CELLS = 256;
+/** The share of the largest variance that a mean between two values allows, from which the values are these two. */
+const MOST = 0.999;
 /** Of Newton's method. */
 const ROUNDS = 60;
 
@@ -39,12 +41,18 @@ interface Weighted {
 export class BoundedNormal {
   readonly #bounds: Bounds;
   readonly #deviation: number;
+  readonly #isLearned: boolean;
   /** By the side of the bounds, and the place of the mean on it. */
   readonly #solved: [low: Map<number, Weighted>, high: Map<number, Weighted>] = [new Map(), new Map()];
 
-  constructor(bounds: Bounds, deviation: number) {
+  /**
+   * @param isLearned whether the deviation is that of the data, so that one which is larger than the bounds allow means their ends; else
+   * such draws are those of the normal, cut at the bounds
+   */
+  constructor(bounds: Bounds, deviation: number, isLearned = true) {
     this.#bounds = bounds;
     this.#deviation = deviation;
+    this.#isLearned = isLearned;
   }
 
   /** @param draw of the normal with this mean and deviation */
@@ -55,11 +63,16 @@ export class BoundedNormal {
     const reach = REACH * this.#deviation;
     const isInside = mean - reach >= min && mean + reach <= max;
     if (isInside && (step === undefined || this.#deviation >= FINE * step)) return draw;
+    const isTooWide = this.#deviation ** 2 >= MOST * (mean - min) * (max - mean);
+    if (isTooWide && !this.#isLearned) return this.#onStep(Math.min(Math.max(draw, min), max));
     const { values, sums, width } = this.#around(mean, random);
     const value = values[placeOf(sums, random.uniform())]!;
-    if (width === 0) return value;
-    const within = value + width * (random.uniform() - 0.5);
-    return step === undefined ? within : min + step * Math.round((within - min) / step);
+    return width === 0 ? value : this.#onStep(value + width * (random.uniform() - 0.5));
+  }
+
+  #onStep(value: number): number {
+    const { min, step } = this.#bounds;
+    return step === undefined ? value : min + step * Math.round((value - min) / step);
   }
 
   /**
@@ -88,7 +101,7 @@ export class BoundedNormal {
     const { values, width } = this.#valuesAround(mean);
     const variance = this.#deviation ** 2;
     const [low, high] = [values[0]!, values.at(-1)!];
-    if (variance >= 0.999 * (mean - low) * (high - mean)) return twoOf(low, high, mean);
+    if (variance >= MOST * (mean - low) * (high - mean)) return twoOf(low, high, mean);
     // Between two whole numbers lies none that would be nearer to the mean.
     const below = values.findLast((value) => value <= mean)!;
     const above = values.find((value) => value >= mean)!;
