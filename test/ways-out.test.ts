@@ -104,11 +104,17 @@ describe('rows', () => {
   });
 });
 
-test('the command line gives no advice on options that it set, for data of another kind', async () => {
+test('the command line gives no advice on options that it set, for data of another kind, and keeps its data', async () => {
   file('known.csv', table);
   const small = ['--set', 'encoder={"hidden":[8]}', '--epochs', '1', '--device', 'cpu'];
   const trained = await torchvae(['train', '--data', 'known.csv', '--out', 'run', ...small], { cwd: folder });
   expect(trained.code, trained.stderr).toBe(0);
+  for (const command of ['score', 'encode']) {
+    const { stderr } = await torchvae([command, 'run', '--data', 'known.csv', '--out', './known.csv'], {
+      cwd: folder,
+    });
+    expect(stderr).toMatch(/another file than that of --data for --out .*the data would be lost/);
+  }
   file('lines.txt', 'abab\nbaba\n');
   file('a.npy', array);
   for (const name of ['lines.txt', 'a.npy']) {

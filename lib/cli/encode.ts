@@ -7,7 +7,7 @@ import { encodeSafetensors } from '../model/safetensors.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
-import { checkOutput } from './outputs.ts';
+import { checkNotData, checkOutput } from './outputs.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { openWhole, writeNotes } from './run-data.ts';
 
@@ -41,6 +41,7 @@ async function encode(
   options: ShownOptions & { split: 'train' | 'test'; out: string },
 ): Promise<void> {
   checkOutput(options.out, ['.safetensors', '.csv']);
+  checkNotData(options.out, options.data);
   using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
   const data = await openWhole(run, options, options.split, vae);
   const { mean, logVariance, states } = await vae.encode(data);

@@ -10,7 +10,7 @@ import { imageGrid } from '../report/grid.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
-import { checkOutput, putText } from './outputs.ts';
+import { checkNotData, checkOutput, putText } from './outputs.ts';
 import { integer } from './parsers.ts';
 import {
   addShownOptions,
@@ -81,6 +81,7 @@ async function sample(run: string, options: Flags): Promise<void> {
   const known = extensionsOf(vae);
   const { out = `samples${known[0]}` } = options;
   checkOutput(out, known);
+  checkNotData(out, options.data);
   const samples = await draw(run, vae, options, labels);
   const extension = out === '-' ? '' : extname(out).toLowerCase() || known[0]!;
   if (extension === '.png' || extension === '.svg') await putSamples(vae, samples, { ...options, out });

@@ -5,7 +5,7 @@ import { MEASURES, rowStates } from '../model/anomaly.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
-import { checkOutput, putText } from './outputs.ts';
+import { checkNotData, checkOutput, putText } from './outputs.ts';
 import { collect, integer, share } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { cellsOf, openWhole, writeNotes } from './run-data.ts';
@@ -96,6 +96,7 @@ async function learn(
 
 async function score(name: string, { split, out, keep = [], ...flags }: ScoreFlags): Promise<void> {
   checkOutput(out, ['.csv']);
+  checkNotData(out, flags.data);
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const data = await openWhole(name, flags, split, vae);
   const kept = keep.length > 0 ? await cellsOf(name, flags, keep) : undefined;

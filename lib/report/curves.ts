@@ -23,7 +23,11 @@ export async function reconstructionCurves(vae: VAE, data: Dataset, count: numbe
   const originals = some.batch(Array.from({ length: some.length }, (_, i) => i));
   const { data: made } = await vae.reconstruct(some);
   const names = columnNames(data);
-  const panels = Array.from({ length: some.length }, (_, i): Panel => {
+  // A row that a conditioned model knows no class of has no reconstruction.
+  const shown = Array.from({ length: some.length }, (_, i) => i).filter(
+    (i) => !Number.isNaN(made[i * data.size]),
+  );
+  const panels = shown.map((i): Panel => {
     const pair = [originals, made].map((values) =>
       columnsOf(values.subarray(i * data.size, (i + 1) * data.size), data.shape),
     );
