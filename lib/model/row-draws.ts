@@ -21,8 +21,6 @@ export async function drawRows(
   seed: number,
 ): Promise<void> {
   const deviations = await deviationsOf(core);
-  const { likelihood } = core.spec;
-  const isLearned = 'scale' in likelihood && likelihood.scale !== 'fixed';
   const random = new Random(derivedSeed(seed, 1));
   const numbers = new Map<number, BoundedNormal>();
   const { dimensions } = core;
@@ -36,7 +34,7 @@ export async function drawRows(
         else if (deviations) {
           let normal = numbers.get(at);
           if (!normal) {
-            normal = new BoundedNormal(boundsOf(field), deviations[at % deviations.length]!, isLearned);
+            normal = new BoundedNormal(boundsOf(field), deviations[at % deviations.length]!);
             numbers.set(at, normal);
           }
           drawn![0] = normal.draw(mean![0]!, drawn![0]!, random);

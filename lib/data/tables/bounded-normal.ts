@@ -41,18 +41,12 @@ interface Weighted {
 export class BoundedNormal {
   readonly #bounds: Bounds;
   readonly #deviation: number;
-  readonly #isLearned: boolean;
   /** By the side of the bounds, and the place of the mean on it. */
   readonly #solved: [low: Map<number, Weighted>, high: Map<number, Weighted>] = [new Map(), new Map()];
 
-  /**
-   * @param isLearned whether the deviation is that of the data, so that one which is larger than the bounds allow means their ends; else
-   * such draws are those of the normal, cut at the bounds
-   */
-  constructor(bounds: Bounds, deviation: number, isLearned = true) {
+  constructor(bounds: Bounds, deviation: number) {
     this.#bounds = bounds;
     this.#deviation = deviation;
-    this.#isLearned = isLearned;
   }
 
   /** @param draw of the normal with this mean and deviation */
@@ -63,11 +57,23 @@ export class BoundedNormal {
     const reach = REACH * this.#deviation;
     const isInside = mean - reach >= min && mean + reach <= max;
     if (isInside && (step === undefined || this.#deviation >= FINE * step)) return draw;
-    const isTooWide = this.#deviation ** 2 >= MOST * (mean - min) * (max - mean);
-    if (isTooWide && !this.#isLearned) return this.#onStep(Math.min(Math.max(draw, min), max));
+    if (this.#deviation ** 2 >= MOST * (mean - min) * (max - mean)) return this.#byMean(mean, random);
     const { values, sums, width } = this.#around(mean, random);
     const value = values[placeOf(sums, random.uniform())]!;
     return width === 0 ? value : this.#onStep(value + width * (random.uniform() - 0.5));
+  }
+
+  /** A draw where no distribution on the bounds has so large a deviation: of those with this mean, the one of greatest entropy. */
+  #byMean(mean: number, random: Random): number {
+    const { min, max, step } = this.#bounds;
+    const isLow = mean - min <= max - mean;
+    const distance = isLow ? mean - min : max - mean;
+    const share = random.uniform();
+    const from =
+      step === undefined
+        ? fallingDraw(distance, max - min, share)
+        : step * fallingSteps(distance / step, Math.round((max - min) / step), share);
+    return isLow ? min + from : max - from;
   }
 
   #onStep(value: number): number {
@@ -124,6 +130,33 @@ export class BoundedNormal {
     const width = (high - low) / CELLS;
     return { values: Float64Array.from({ length: CELLS }, (_, i) => low + (i + 0.5) * width), width };
   }
+}
+
+/** The place of this share in a density on [0, length] that falls exponentially and has this mean, at most half of the length. */
+function fallingDraw(mean: number, length: number, share: number): number {
+  const rate = rateOf((rate) => 1 / rate - length / Math.expm1(rate * length), mean);
+  if (rate * length < 1e-6) return share * length;
+  return -Math.log1p(share * Math.expm1(-rate * length)) / rate;
+}
+
+/** The same of whole numbers from 0 to `most`. */
+function fallingSteps(mean: number, most: number, share: number): number {
+  const count = most + 1;
+  const rate = rateOf((rate) => 1 / Math.expm1(rate) - count / Math.expm1(rate * count), mean);
+  const place = rate * count < 1e-6 ? share * count : -Math.log1p(share * Math.expm1(-rate * count)) / rate;
+  return Math.min(most, Math.floor(place));
+}
+
+/** The rate at which a mean that falls with the rate is this one. */
+function rateOf(meanOf: (rate: number) => number, mean: number): number {
+  let [low, high] = [1e-9 / mean, 1e3 / mean];
+  for (let round = 0; round < 50; round++) {
+    const middle = Math.sqrt(low * high);
+    // Near 0 the two parts of the mean are too large to be told apart.
+    if (meanOf(middle) > mean) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The chances of the values in proportion to exp(a x + b x^2) that have this mean and variance, by Newton's method. */
