@@ -34,6 +34,17 @@ describe('quantities in forms that are not read are errors, also where they come
     ['months in words', (i) => `March 202${i % 9}`, /dates in another form/],
     ['dates of letters', (i) => `Mon, ${1 + (i % 9)} Jan 2026 10:00:00 +0100`, /dates in another form/],
     ['hours of two halves of a day', (i) => `2026-01-0${1 + (i % 9)} 6:30 PM`, /dates in another form/],
+    [
+      'hours in a zone with a name',
+      (i) => `2026-01-0${1 + (i % 9)} 10:00:00 Europe/Rome`,
+      /dates in another form/,
+    ],
+    ['hours in a zone with letters', (i) => `2026-01-0${1 + (i % 9)}T10:00 CET`, /dates in another form/],
+    [
+      'hours in a zone of Java',
+      (i) => `2026-01-0${1 + (i % 9)}T10:00:00.5+01:00[Europe/Rome]`,
+      /dates in another form/,
+    ],
     ['two forms of dates', (i) => (i % 2 ? '2026-01-02' : `0${1 + (i % 5)}/01/2026`), /day and month/],
     ['durations of pandas', (i) => `${i % 3} days 0${i % 8}:00:00`, /durations/],
     ['currencies', (i) => `${i % 9},50 EUR`, /a sign such as %/],
