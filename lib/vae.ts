@@ -1,21 +1,23 @@
-import { checkInteger, checkOneOf, checkOptions, checkPath, defined } from './check.ts';
+import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from './check.ts';
 import type { CreateOptions, PopulationOptions } from './create-options.ts';
-import type { Dataset } from './data/dataset.ts';
+import { Dataset } from './data/dataset.ts';
 import type { DataSchema } from './data/schema.ts';
 import { StreamedDataset } from './data/streamed-dataset.ts';
+import { TorchvaeError } from './errors.ts';
 import { type LatentHealth, surveyLatents } from './evaluation/collapse.ts';
 import { type EvaluateOptions, type Evaluation, evaluateModel } from './evaluation/evaluate.ts';
 import { fitMixture, type LatentMixture, type MixtureOptions } from './evaluation/latent-mixture.ts';
 import type { AnomalyThreshold, ScoreOptions, ThresholdOptions } from './model/anomaly.ts';
 import { readCheckpoint, writeCheckpoint } from './model/checkpoint.ts';
-import { inClassesOf } from './model/classes.ts';
+import { inClassesOf, withKnownLabels } from './model/classes.ts';
 import type { Codes, DecodeOptions, Encoding, Labeled } from './model/codes.ts';
 import * as codes from './model/codes.ts';
 import { Core, type KernelChoice } from './model/core.ts';
 import type { LossesPerExample, NoiseOptions } from './model/densities.ts';
 import * as densities from './model/densities.ts';
-import { asDataset, checkData, checkDataset, type Examples, type Tensor } from './model/input.ts';
+import { asDataset, checkDataset, type Examples, type Tensor } from './model/input.ts';
 import type { Losses } from './model/losses.ts';
+import { countedRows } from './model/odd-rows.ts';
 import { checkWeights, tensorsFor } from './model/parameters.ts';
 import { PRECISIONS } from './model/precision.ts';
 import { preset } from './model/presets.ts';
@@ -28,11 +30,11 @@ import { createPopulation } from './population/create.ts';
 import type { Population } from './population/population.ts';
 import { callAddon } from './runtime/addon.ts';
 import { Device } from './runtime/device.ts';
+import { askFinite, countedMeans } from './training/counted-means.ts';
 import { fit } from './training/fit.ts';
 import type { FitOptions } from './training/fit-options.ts';
 import { type Gradients, gradients } from './training/gradients.ts';
 import { Training } from './training/training.ts';
-import { evaluate } from './training/validation.ts';
 
 /** Whether one thread computes such models as all threads do, so that several can be trained at a time. */
 function hasLanes(device: Device, { encoder, decoder }: ModelSpec): boolean {
@@ -269,16 +271,18 @@ export class VAE {
    * @param x a stream draws the z of each of its windows from another seed: with several windows the numbers differ from those of
    * the same data in memory as those of two seeds do
    * @param options.seed of those draws; default 0
+   * @returns also how many rows of a table are left out (`leftOut`), if any: those that cannot be read, those with missing cells if the
+   * training rows had none, and those whose loss is not finite
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE, ERR_RANGE for x, ERR_NONFINITE, ERR_STATE after dispose()
    */
   async loss(x: Examples | StreamedDataset, options: Labeled & { seed?: number } = {}): Promise<Losses> {
     const { seed = 0, labels } = checkOptions('options of loss', options, ['seed', 'labels']);
     checkInteger('seed', seed, 0);
     const given = x instanceof StreamedDataset ? x : asDataset('x', x, this.spec, labels);
-    const data = labels ? given : inClassesOf('x', given, this.#core);
-    checkData('x', data, this.spec);
+    const data = labels ? given : inClassesOf('x', withKnownLabels(given, this.#core), this.#core);
     checkSameSchema('x', data.schema, this.schema);
-    return evaluate(this.#core, data, seed);
+    const { losses, leftOut } = await countedMeans(this.#core, 'x', data, seed);
+    return { ...losses, ...(leftOut > 0 && { leftOut }) };
   }
 
   /**
@@ -336,11 +340,13 @@ export class VAE {
    * @throws TorchvaeError as {@link loss}
    */
   async latentHealth(data: Dataset, options: { seed?: number } = {}): Promise<LatentHealth> {
-    const known = inClassesOf('data', data, this.#core);
-    checkDataset('data', known, this.spec);
-    checkSameSchema('data', known.schema, this.schema);
+    const known = inClassesOf('data', withKnownLabels(data, this.#core), this.#core);
+    checkSameSchema('data', known?.schema, this.schema);
+    const counted = countedRows(this.#core, known);
+    checkDataset('data', counted, this.spec);
     const { seed = 0 } = checkOptions('options of latentHealth', options, ['seed']);
-    return surveyLatents(this.#core, known, checkInteger('seed', seed, 0));
+    checkInteger('seed', seed, 0);
+    return askFinite(this.#core, counted, seed, (rows) => surveyLatents(this.#core, rows, seed));
   }
 
   /**
@@ -354,15 +360,21 @@ export class VAE {
 
   /**
    * How good the model is on a data set: losses, likelihood, reconstructions, use of z, quality of samples, and, as far as the
-   * data have factors or labels, disentanglement and detection of anomalies. Each estimate says how it was made.
+   * data have factors or labels, disentanglement and detection of anomalies. Each estimate says how it was made. Rows of a table that
+   * {@link loss} leaves out are left out and counted, but for the detection of anomalies, which flags them.
    *
    * @throws TorchvaeError ERR_STATE for labels that the data lack, or data of another schema than the model's, and as {@link loss}
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
-    const known = inClassesOf('data', data, this.#core);
-    checkDataset('data', known, this.spec);
+    const marked = withKnownLabels(data, this.#core);
+    const known = inClassesOf('data', marked, this.#core);
+    if (!(known instanceof Dataset))
+      throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'data', known));
     checkSameSchema('data', known.schema, this.schema);
-    return evaluateModel(this.#core, known, options, (seed) => evaluate(this.#core, known, seed));
+    // The detection of anomalies looks at all classes.
+    return evaluateModel(this.#core, marked === data ? known : data, options, (seed) =>
+      countedMeans(this.#core, 'data', known, seed),
+    );
   }
 
   /**

@@ -160,6 +160,19 @@ describe('.npy', () => {
   });
 });
 
+/** Texts as NumPy writes them: characters of four bytes, filled up with zeros. */
+function utf32(texts: readonly string[], width: number, isLittle: boolean): Uint8Array {
+  const bytes = Buffer.alloc(4 * width * texts.length);
+  texts.forEach((text, i) => {
+    Array.from(text).forEach((character, j) => {
+      const at = 4 * (i * width + j);
+      if (isLittle) bytes.writeUInt32LE(character.codePointAt(0)!, at);
+      else bytes.writeUInt32BE(character.codePointAt(0)!, at);
+    });
+  });
+  return bytes;
+}
+
 describe('.npz', () => {
   const x = npy(
     '|u1',
@@ -209,11 +222,36 @@ describe('.npz', () => {
     const data = await loadDataset(path);
     expect([data.labels, ...data.notes]).toEqual([
       undefined,
-      'array y was left out: labels are whole numbers from 0',
+      'array y was left out: labels are whole numbers from 0, one an example',
     ]);
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path, { labelMember: 'y' }))).toMatch(
       /whole numbers from 0 as labels/,
     );
+  });
+
+  test.each<[string, (texts: readonly string[], width: number) => Uint8Array]>([
+    ['<U6', (texts, width) => utf32(texts, width, true)],
+    ['>U6', (texts, width) => utf32(texts, width, false)],
+    [
+      '|S7',
+      (texts) =>
+        Buffer.concat(
+          texts.map((text) => Buffer.concat([Buffer.from(text), Buffer.alloc(7)]).subarray(0, 7)),
+        ),
+    ],
+  ])('labels may be texts (%s), whose sorted names are the classes', async (descr, bytes) => {
+    const names = ['Zürich', 'Oslo', 'Zürich'];
+    const y = npy(descr, [3, 1], bytes(names, 6));
+    const { labels, classes } = await loadDataset(file('texts.npz', zipSync({ 'x.npy': x, 'y.npy': y })));
+    expect([classes, [...labels!]]).toEqual([
+      ['Oslo', 'Zürich'],
+      [1, 0, 1],
+    ]);
+    const objects = zipSync({ 'x.npy': x, 'y.npy': npy('|O', [3], new Uint8Array(24)) });
+    const message = await refusal('ERR_DATA_FORMAT', () => loadDataset(file('objects.npz', objects)));
+    expect(message).toMatch(/member y\.npy: .*or texts .*'\|O'.*astype\(str\)/);
+    const cut = zipSync({ 'x.npy': x, 'y.npy': npy(descr, [3], bytes(names, 6).subarray(1)) });
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file('cut.npz', cut)))).toMatch(/truncated/);
   });
 
   test('dSprites has its images beside arrays of other things', async () => {

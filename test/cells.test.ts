@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Dataset, type LoadOptions, loadDataset, TableSchema } from '../lib/data/index.ts';
+import { Random } from '../lib/data/random.ts';
+import { isCode, numberIn, plainNumberIn } from '../lib/data/tables/cells.ts';
 import { refusal } from './refusal.ts';
 
 let folder: string;
@@ -32,6 +34,17 @@ describe('quantities in forms that are not read are errors, also where they come
     ['months in words', (i) => `March 202${i % 9}`, /dates in another form/],
     ['dates of letters', (i) => `Mon, ${1 + (i % 9)} Jan 2026 10:00:00 +0100`, /dates in another form/],
     ['hours of two halves of a day', (i) => `2026-01-0${1 + (i % 9)} 6:30 PM`, /dates in another form/],
+    [
+      'hours in a zone with a name',
+      (i) => `2026-01-0${1 + (i % 9)} 10:00:00 Europe/Rome`,
+      /dates in another form/,
+    ],
+    ['hours in a zone with letters', (i) => `2026-01-0${1 + (i % 9)}T10:00 CET`, /dates in another form/],
+    [
+      'hours in a zone of Java',
+      (i) => `2026-01-0${1 + (i % 9)}T10:00:00.5+01:00[Europe/Rome]`,
+      /dates in another form/,
+    ],
     ['two forms of dates', (i) => (i % 2 ? '2026-01-02' : `0${1 + (i % 5)}/01/2026`), /day and month/],
     ['durations of pandas', (i) => `${i % 3} days 0${i % 8}:00:00`, /durations/],
     ['currencies', (i) => `${i % 9},50 EUR`, /a sign such as %/],
@@ -66,6 +79,24 @@ describe('quantities in forms that are not read are errors, also where they come
   ])('%s are categories', async (_, cell) => {
     expect(typesOf(await load('k.csv', column(cell)))[0]).toBe('a categorical');
   });
+});
+
+test('numbers of the usual form are those of all forms, and no names of digits', () => {
+  const random = new Random(4);
+  const characters = '0123456789.-+e,';
+  let found = 0;
+  for (let i = 0; i < 50_000; i++) {
+    const text = Array.from({ length: 1 + random.below(8) }, () => characters[random.below(15)]).join('');
+    const value = plainNumberIn(text);
+    if (value === undefined) continue;
+    found++;
+    expect(value).toBe(numberIn(text));
+    expect(isCode(text), text).toBe(false);
+  }
+  expect(found).toBeGreaterThan(1000);
+  expect(['0123', '1234567890123456', '1e5', ' 1', '-', '.5', ''].map(plainNumberIn)).toEqual(
+    Array(7).fill(undefined),
+  );
 });
 
 describe('months', () => {

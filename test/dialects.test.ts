@@ -88,8 +88,32 @@ describe('the dialect is found', () => {
     );
   });
 
+  test('numbers and categories between delimiters are a table, whatever the extension', async () => {
+    const people = 'age,city\n30,Rome\n40,New York City\n50,Rome\n';
+    expect(typesOf(await load('people.txt', people))).toEqual(['age numeric', 'city categorical']);
+    const iris = '5.1\tsetosa\n4.9\tsetosa\n6.0\tvirginica\n';
+    expect((await load('iris.txt', iris)).length).toBe(3);
+    const comma = await load('comma.txt', 'name;value\nAnna;0,5\nBert;1,5\n');
+    expect(rowsOf(comma)[1]).toEqual({ name: 'Bert', value: 1.5 });
+  });
+
+  test('a schema says whether a file is a table or text where both may be', async () => {
+    const { schema } = await load('people.txt', 'age,city\n30,Rome\n40,Oslo\n50,Rome\n');
+    const one = await load('one.txt', 'age,city\n35,Oslo\n', { schema });
+    expect(rowsOf(one)).toEqual([{ age: 35, city: 'Oslo' }]);
+    const lines = await load('lines.txt', 'a1\nb2\n');
+    const digits = await load('digits.txt', '1,2\n2,1\n', { schema: lines.schema, onLong: 'cut' });
+    expect([digits.length, digits.schema!.type]).toEqual([2, 'text']);
+  });
+
   test('text stays text, also with numbers in it', async () => {
-    for (const content of ['it is 5 o clock\nit is 6 o clock\n', '12345\n67890\n', 'Chapter 1\n\nA day.\n'])
+    for (const content of [
+      'it is 5 o clock\nit is 6 o clock\n',
+      '12345\n67890\n',
+      'Chapter 1\n\nA day.\n',
+      'In 1999, we left\nIn 2000, we came\n',
+      'I liked this film very much\t1\nI did not like that one\t0\nSo so and no more\t1\n',
+    ])
       expect((await load('prose.txt', content)).schema!.type).toBe('text');
   });
 
@@ -151,7 +175,7 @@ describe('the first row', () => {
     const row = await load('row.csv', 'kind,city\na,Oslo\n', { schema });
     expect(rowsOf(row)).toEqual([{ city: 'Oslo', kind: 'a' }]);
     expect(await refusal('ERR_RANGE', () => load('bare.csv', 'Oslo,a\n', { schema }))).toMatch(
-      /bare\.csv: expected one of the columns column1, column2 but received "city"/,
+      /bare\.csv: expected the columns of the training data but "city" is not among column1, column2/,
     );
   });
 });

@@ -56,8 +56,7 @@ describe('a table', () => {
         .slice(1),
     ).toEqual(['true infinite', 'true unseen', 'false scored', 'true unseen']);
     expect(stderr).toMatch(/2 cells could not be read, such as row 2, column "load": .*"abc"/);
-    const refused = await torchvae(['encode', 'run', '--data', 'unread.csv'], { cwd: folder });
-    expect(refused.stderr).toMatch(/row 1, .* add the text to --missing/);
+    expect((await succeed('encode', 'run', '--data', 'unread.csv')).stderr).toMatch(/3 of them NaN/);
   });
 
   test('trains with a preset for values in [0, 1] on real numbers, without its sigmoid', async () => {
@@ -278,7 +277,10 @@ test('a text has a line for each of its lines, also for one that is too long', a
     'scored 0',
     'unseen 3',
   ]);
-  const refused = await torchvae(['encode', 'texts', '--data', 'later.txt'], { cwd: folder });
+  await succeed('encode', 'texts', '--data', 'later.txt', '--out', 'codes.csv');
+  const codes = lines(readFileSync(at('codes.csv'), 'utf8'));
+  expect(codes.map((line) => line.at(-1))).toEqual(['state', 'scored', 'unseen']);
+  const strict = ['encode', 'texts', '--data', 'later.txt', '--on-long', 'refuse'];
+  const refused = await torchvae(strict, { cwd: folder });
   expect(refused.stderr).toMatch(/line 2: .*give --on-long cut to cut it/);
-  await succeed('encode', 'texts', '--data', 'later.txt', '--on-long', 'cut', '--out', 'texts.csv');
 });

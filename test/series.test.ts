@@ -69,8 +69,26 @@ test('a table is divided and then cut into windows, whose schema is that of the 
     const later = await loadDataset(path, { schema, windowLength: 40 });
     expect([later.length, later.shape]).toEqual([1, [40, 3]]);
     await expect(loadDataset(path, { stride: 2 })).rejects.toThrow(/stride is for windowLength/);
-    await expect(loadDataset(path, { windowLength: 41 })).rejects.toThrow(/from 1 to 40/);
+    await expect(loadDataset(path, { windowLength: 41 })).rejects.toThrow(/at most 40 for windowLength/);
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('rows that make up windows are divided in their order, or not at all', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'torchvae-ordered-'));
+  const path = join(folder, 'ordered.csv');
+  writeFileSync(path, `v\n${Array.from({ length: 60 }, (_, i) => i).join('\n')}\n`);
+  const windows = { windowLength: 5 };
+  const { train, validation } = await loadSplit(path, { validation: 0.3, seed: 4 }, windows);
+  const schema = train.schema as TableSchema;
+  const first = schema.decode(validation.data as Float32Array, { bounded: false }).map(({ v }) => v);
+  expect(first.slice(0, 5)).toEqual([42, 43, 44, 45, 46]);
+  expect(train.length).toBe(38);
+  for (const division of [{ chronological: false }, { stratified: true }])
+    await expect(loadSplit(path, { validation: 0.3, ...division }, windows)).rejects.toThrow(
+      /divided in their order; leave (chronological: false|stratified) out/,
+    );
+  await expect(loadSplit(path, { validation: 0.05 }, windows)).rejects.toThrow(/at most 3 for windowLength/);
+  rmSync(folder, { recursive: true });
 });

@@ -139,7 +139,7 @@ describe('refusing', () => {
     }
     const table = await loadDataset(file('a\n1\n2\n', 'table.csv'));
     expect(await refusal('ERR_TYPE', () => loadDataset(path, { schema: table.schema }))).toMatch(
-      /schema of a text .* of a table/,
+      /lines\.txt: expected a table, .* but it holds lines of text/,
     );
   });
 });

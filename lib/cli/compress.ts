@@ -7,6 +7,7 @@ import { encodeSafetensors } from '../model/safetensors.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
 import { BEST_HELP, checkpointOf } from './options.ts';
+import { checkNotData } from './outputs.ts';
 import { nonNegative } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { openShown } from './run-data.ts';
@@ -40,8 +41,9 @@ async function pack(
   name: string,
   { step, out, ...flags }: ShownOptions & { step: number; out: string },
 ): Promise<void> {
+  checkNotData(out, flags.data);
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openShown(name, flags, 'test', vae.schema);
+  const data = await openShown(name, flags, 'test', vae);
   const bytes = await compress(vae, data, { step });
   await writeFileAtomic(out, bytes);
   const { data: found } = await decompress(vae, bytes);

@@ -1,14 +1,15 @@
 import { type Command, Option } from 'commander';
 import { counted } from '../counted.ts';
 import { writeFileAtomic } from '../files.ts';
+import type { RowState } from '../model/anomaly.ts';
 import type { Tensor } from '../model/input.ts';
 import { encodeSafetensors } from '../model/safetensors.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
-import { checkOutput } from './outputs.ts';
+import { checkNotData, checkOutput } from './outputs.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
-import { openWhole } from './run-data.ts';
+import { openWhole, writeNotes } from './run-data.ts';
 
 /** Adds `torchvae encode`. */
 export function register(program: Command): void {
@@ -28,7 +29,9 @@ export function register(program: Command): void {
 Examples, and how Python reads what the first wrote:
   torchvae encode runs/digits --data mnist --split train --out codes.safetensors
   python -c "from safetensors.numpy import load_file; print(load_file('codes.safetensors')['mean'].shape)"
-  torchvae encode runs/people --data people.csv --out codes.csv`,
+  torchvae encode runs/people --data people.csv --out codes.csv
+
+A row of a table that cannot be read has no code: NaN, or nothing and its state in CSV.`,
     )
     .action(encode);
 }
@@ -38,20 +41,30 @@ async function encode(
   options: ShownOptions & { split: 'train' | 'test'; out: string },
 ): Promise<void> {
   checkOutput(options.out, ['.safetensors', '.csv']);
+  checkNotData(options.out, options.data);
   using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
-  const data = await openWhole(run, options, options.split, vae.schema);
-  const { mean, logVariance } = await vae.encode(data);
+  const data = await openWhole(run, options, options.split, vae);
+  const { mean, logVariance, states } = await vae.encode(data);
   const tensors = new Map([
     ['mean', { dtype: 'F32', ...mean }],
     ['logVariance', { dtype: 'F32', ...logVariance }],
   ] as const);
   const isCsv = /\.csv$/i.test(options.out);
-  await writeFileAtomic(options.out, isCsv ? codesInLines(tensors) : encodeSafetensors(tensors));
-  process.stderr.write(`Wrote codes of ${counted(data.length, 'example')} to ${options.out}\n`);
+  await writeFileAtomic(options.out, isCsv ? codesInLines(tensors, states) : encodeSafetensors(tensors));
+  writeNotes(data);
+  const without = Array.from({ length: data.length }, (_, row) => mean.data[row * mean.shape[1]!]!).filter(
+    Number.isNaN,
+  ).length;
+  const odd = without > 0 ? `, ${without} of them NaN, since cells cannot be read` : '';
+  process.stderr.write(`Wrote codes of ${counted(data.length, 'example')} to ${options.out}${odd}\n`);
 }
 
-/** CSV: a line of names, `mean1` and so on, then a line for each example. */
-function codesInLines(tensors: ReadonlyMap<string, Tensor>): string {
+/**
+ * CSV: a line of names, `mean1` and so on, then a line for each example.
+ *
+ * @param states of the examples, if some are not as in their rows; then there is a column of them
+ */
+function codesInLines(tensors: ReadonlyMap<string, Tensor>, states?: readonly RowState[]): string {
   const columns = [...tensors].map(([name, { data, shape }]) => ({
     name,
     data,
@@ -61,7 +74,12 @@ function codesInLines(tensors: ReadonlyMap<string, Tensor>): string {
     Array.from({ length: size }, (_, i) => `${name}${i + 1}`),
   );
   const rows = Array.from({ length: columns[0]!.data.length / columns[0]!.size }, (_, row) =>
-    columns.flatMap(({ data, size }) => [...data.subarray(row * size, (row + 1) * size)]),
+    columns.flatMap(({ data, size }): unknown[] => {
+      const values = [...data.subarray(row * size, (row + 1) * size)];
+      return values.map((value) => (Number.isNaN(value) ? '' : value));
+    }),
   );
+  if (states) names.push('state');
+  states?.forEach((state, row) => void rows[row]!.push(state));
   return `${[names, ...rows].map(csvLine).join('\n')}\n`;
 }

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { counted } from '../counted.ts';
 import type { Evaluation } from '../evaluation/evaluate.ts';
 import { writeFileAtomic } from '../files.ts';
 import { MEASURES } from '../model/anomaly.ts';
@@ -9,7 +10,7 @@ import { VAE } from '../vae.ts';
 import { checkpointOf } from './options.ts';
 import { collect, integer } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
-import { openShown } from './run-data.ts';
+import { openWhole, someOf, writeNotes } from './run-data.ts';
 
 interface Flags extends ShownOptions {
   split: 'train' | 'test';
@@ -76,7 +77,9 @@ features of another network.`,
 
 async function run(name: string, { split, json, out, ...flags }: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openShown(name, flags, split, vae.schema);
+  const whole = await openWhole(name, flags, split, vae);
+  writeNotes(whole);
+  const data = await someOf(whole);
   const evaluation = await vae.evaluate(data, {
     likelihoodSamples: flags.likelihood,
     samples: flags.samples,
@@ -108,6 +111,9 @@ function table(evaluation: Evaluation): string {
   const { data, losses, likelihood, reconstruction, latent, samples, disentanglement, detection } =
     evaluation;
   const binarized = data.binarization === 'none' ? '' : `, binarized (${data.binarization})`;
+  const leftOut = data.leftOut
+    ? `; ${counted(data.leftOut, 'row')} left out, which cannot be read or have no finite loss`
+    : '';
   const drawn = samples?.kind === 'mean' ? 'means of p(x|z)' : 'draws of p(x|z)';
   const lines: [string, number | undefined, string?][] = [
     ['elbo', losses.elbo, 'nats per example, one draw of z'],
@@ -144,7 +150,7 @@ function table(evaluation: Evaluation): string {
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   return [
-    `${data.name}: ${data.examples} examples of ${data.shape.join('x')}, ${data.kind}${binarized}`,
+    `${data.name}: ${data.examples} examples of ${data.shape.join('x')}, ${data.kind}${binarized}${leftOut}`,
     ...lines
       .filter(([, value]) => value !== undefined)
       .map(([name, value, note]) =>

@@ -42,7 +42,7 @@ export function register(program: Command): void {
 
 async function run(name: string, { pairs, steps, path, ...flags }: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openShown(name, flags, 'test', vae.schema);
+  const data = await openShown(name, flags, 'test', vae);
   const kind = pictureOf(data);
   const ends = spread(data, 2 * pairs);
   const half = Math.floor(ends.length / 2);

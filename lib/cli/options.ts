@@ -28,15 +28,6 @@ export const DATA_HELP =
 export const SIZE_HELP =
   'sprites: 28, 32 or 64; folders and .parquet files of images: height and width to resize all images to';
 
-/** The named data set; `split` matters for those that have one, `schema` is that of the model's training data. */
-export function openData(
-  options: DataOptions,
-  split: 'train' | 'test',
-  schema?: DataSchema,
-): Promise<Dataset> {
-  return loadDataset(options.data, loadOptions(options, split, schema));
-}
-
 /** The named data set for training, of which a share may be held out; tables are learned from the rest alone. */
 export async function openTraining(
   options: DataOptions,
@@ -45,10 +36,10 @@ export async function openTraining(
 ): Promise<{ data: Dataset; validation?: Dataset }> {
   const load = loadOptions(options, 'train', schema);
   if (holdout === 0) return { data: await loadDataset(options.data, load) };
-  const { chronological = false } = options;
+  const { chronological } = options;
   const { train, validation } = await loadSplit(
     options.data,
-    { validation: holdout, seed, chronological },
+    { validation: holdout, seed, ...(chronological !== undefined && { chronological }) },
     load,
   );
   return { data: train, validation };

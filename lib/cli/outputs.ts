@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { extname } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
@@ -21,4 +22,14 @@ export function checkOutput(out: string, extensions: readonly string[]): void {
 export async function putText(out: string, text: string): Promise<void> {
   if (out === '-') process.stdout.write(text);
   else await writeFileAtomic(out, text);
+}
+
+/** @throws TorchvaeError ERR_RANGE where what is written would take the place of the data */
+export function checkNotData(out: string, data: string | undefined): void {
+  if (data === undefined || !existsSync(out) || !existsSync(data)) return;
+  if (realpathSync(out) !== realpathSync(data)) return;
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `Expected another file than that of --data for --out but received ${out}; the data would be lost`,
+  );
 }

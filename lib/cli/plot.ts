@@ -102,6 +102,6 @@ async function run(name: string, kind: Kind | undefined, flags: Flags): Promise<
 async function plotOfCodes(name: string, kind: Kind, flags: Flags): Promise<Plot> {
   const { count, ...shown } = flags;
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const some = spread(await openShown(name, shown, 'test', vae.schema), count);
+  const some = spread(await openShown(name, shown, 'test', vae), count);
   return kind === 'latent' ? await latentPoints(vae, some) : klBars(await vae.latentHealth(some));
 }

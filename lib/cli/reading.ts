@@ -56,6 +56,7 @@ export const READING: Readonly<Record<keyof ReadingOptions, ReadingFlag>> = {
     flag: '--label-column <name>',
     help: 'tables: the column that holds the labels',
     kind: 'text',
+    isOfFile: true,
   },
   onMissing: {
     flag: '--on-missing <what>',

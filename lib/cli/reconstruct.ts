@@ -26,9 +26,8 @@ export function register(program: Command): void {
   addPictureOptions(addShownOptions(command), 'reconstructions.png')
     .option(
       '--count <n>',
-      'number of examples, of all labels and spread over the data',
+      'number of examples, of all labels and spread over the data; default 16',
       integer(1, 10_000),
-      16,
     )
     .addHelpText(
       'after',
@@ -39,11 +38,11 @@ export function register(program: Command): void {
 
 async function reconstruct(
   run: string,
-  { count, ...flags }: ShownOptions & PictureOptions & { count: number },
+  { count: asked, ...flags }: ShownOptions & PictureOptions & { count?: number },
 ): Promise<void> {
   using vae = await VAE.load(checkpointOf(run, flags.best), { device: flags.device });
-  const data = await openShown(run, flags, 'test', vae.schema);
-  checkInteger('count', count, 1, data.length);
+  const data = await openShown(run, flags, 'test', vae);
+  const count = checkInteger('count', asked ?? Math.min(16, data.length), 1, data.length);
   if (pictureOf(data) === 'images') await putPicture(await reconstructionPicture(vae, data, count), flags);
   else await putChart(await reconstructionCurves(vae, data, count), flags);
   process.stderr.write(`Wrote ${count} pairs to ${flags.out}\n`);

@@ -1,20 +1,24 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
+import { counted } from '../counted.ts';
 import {
   cellTexts,
   type DataSchema,
   type Dataset,
   hasTestSet,
+  type LoadOptions,
   loadDataset,
   optionsOf,
   StreamedDataset,
   streamDataset,
 } from '../data/index.ts';
 import { only } from '../data/options.ts';
+import { readableRows } from '../data/readable.ts';
 import { TorchvaeError } from '../errors.ts';
 import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
-import { type DataOptions, loadOptions, openData, openTraining } from './options.ts';
+import type { VAE } from '../vae.ts';
+import { type DataOptions, loadOptions, openTraining } from './options.ts';
 import { FILE_FLAGS, READING, readingOptions } from './reading.ts';
 import { type RunSettings, settingsOf } from './run-settings.ts';
 import { isStreamed, openStream } from './streams.ts';
@@ -44,6 +48,9 @@ export async function openRunData(settings: RunSettings, schema?: DataSchema): P
   };
 }
 
+/** What data for a model depend on. */
+type Model = Pick<VAE, 'schema' | 'spec'>;
+
 /** Examples of a stream that pictures are made of. */
 const SHOWN = 4096;
 
@@ -67,17 +74,27 @@ async function openTest(
     delete named.count;
     if (settings.data === 'sprites') delete named.size;
   }
-  const isImages = shape.length === 3 && (await optionsOf(named.data)).includes('imageSize');
-  const [channels, height, width] = shape as [1 | 3, number, number];
-  const likeTraining = isImages ? { channels, imageSize: [height, width] as const } : {};
+  const like = await likeTraining(named, shape, schema);
   if (await isStreamed({ data: named.data }, 'test')) {
     return streamDataset(named.data, {
       split: 'test',
-      ...likeTraining,
+      ...like,
       ...(schema?.type === 'table' && { schema }),
     });
   }
-  return loadDataset(named.data, { ...loadOptions(named, 'test', schema), ...likeTraining });
+  return loadDataset(named.data, { ...loadOptions(named, 'test', schema), ...like });
+}
+
+/** Images are resized, and get as many channels, as those of the training data, unless something else is asked for. */
+async function likeTraining(
+  { data, size }: DataOptions,
+  shape: readonly number[],
+  schema: DataSchema | undefined,
+): Promise<Pick<LoadOptions, 'channels' | 'imageSize'>> {
+  const [channels, height, width] = shape;
+  const isImage = shape.length === 3 && (channels === 1 || channels === 3);
+  if (!isImage || schema || !(await optionsOf(data)).includes('imageSize')) return {};
+  return { channels, ...(size === undefined && { imageSize: [height!, width!] as const }) };
 }
 
 /** A stream cannot hold a part out: the preset's share is dropped with a note, the user's is refused. */
@@ -92,19 +109,46 @@ function checkHoldout({ preset: name, holdout }: RunSettings): void {
   );
 }
 
-/** What {@link openWhole} gives; of a stream, some thousand examples, which are enough for a picture. */
+/**
+ * What {@link openWhole} gives, without rows of a table that cannot be read; of a stream, some thousand examples, which are enough for a
+ * picture. What is left out is noted.
+ */
 export async function openShown(
   run: string,
   given: Partial<DataOptions>,
   split: 'train' | 'test',
-  schema: DataSchema | undefined,
+  model: Model,
 ): Promise<Dataset> {
-  return someOf(await openWhole(run, given, split, schema));
+  const whole = await openWhole(run, given, split, model);
+  writeNotes(whole);
+  const some = await someOf(whole);
+  const shown = readableRows(some);
+  const leftOut = some.length - shown.length;
+  if (leftOut > 0) process.stderr.write(`${counted(leftOut, 'row')} left out, since cells cannot be read\n`);
+  return shown;
+}
+
+/** The notes of data that a model is asked about, a line each. */
+export function writeNotes({ notes }: Dataset | StreamedDataset): void {
+  process.stderr.write(notes.map((note) => `${note}\n`).join(''));
+}
+
+/** How data of a schema are read so that a bad cell or a long line refuses no other row: it is counted. */
+const LENIENT = { table: { onMissing: 'impute' }, text: { onLong: 'cut' } } as const;
+
+/** The same as far as the data take it; others are refused for what they are. */
+async function lenientFlags(
+  settings: RunSettings | undefined,
+  { data = settings?.data }: Partial<DataOptions>,
+  schema: DataSchema | undefined,
+): Promise<Partial<DataOptions>> {
+  if (!schema || data === undefined) return {};
+  return only<Partial<DataOptions>>(LENIENT[schema.type], await optionsOf(data, schema));
 }
 
 /**
  * The data for a command that asks a model: `--data`, binarized as the run's were, or the run's data: those it was trained on, or
- * for `test` those that judged it, if any.
+ * for `test` those that judged it, if any. A bad cell or a long line refuses no other row: it is counted (`Dataset.cells`).
  *
  * @throws TorchvaeError ERR_STATE where there is neither, and what the data sets throw
  */
@@ -112,14 +156,16 @@ export async function openWhole(
   run: string,
   given: Partial<DataOptions>,
   split: 'train' | 'test',
-  schema: DataSchema | undefined,
+  { schema, spec }: Model,
 ): Promise<Dataset | StreamedDataset> {
   const settings = await settingsNear(run);
-  const named = await namedData(settings, given);
+  const asked = { ...(await lenientFlags(settings, given, schema)), ...given };
+  const named = await namedData(settings, asked, schema);
   if (named) {
+    const like = await likeTraining(named, spec.inputShape, schema);
     const opened = (await isStreamed(named, split))
-      ? await openStream(named, split, schema)
-      : await openData(named, split, schema);
+      ? await openStream(named, split, schema, like)
+      : await loadDataset(named.data, { ...like, ...loadOptions(named, split, schema) });
     return opened.kind === 'unit' ? binarized(opened, settings?.binarize) : opened;
   }
   if (!settings) {
@@ -128,7 +174,7 @@ export async function openWhole(
       `Expected --data: there is no ${CONFIG_FILE} beside ${run} that says what the model was trained on`,
     );
   }
-  const own = { ...settings, ...only(given, ['dataDir', 'size', ...FILE_FLAGS]) };
+  const own = { ...settings, ...only(asked, ['dataDir', 'size', ...FILE_FLAGS]) };
   const opened = await openRunData(own, schema);
   return split === 'train' ? opened.data : (opened.test ?? opened.validation ?? opened.data);
 }
@@ -156,18 +202,23 @@ export async function cellsOf(
 async function namedData(
   settings: RunSettings | undefined,
   given: Partial<DataOptions>,
+  schema?: DataSchema,
 ): Promise<DataOptions | undefined> {
   const { data } = given;
-  return data === undefined ? undefined : { ...(await fileFlagsOf(settings, data)), ...given, data };
+  return data === undefined ? undefined : { ...(await fileFlagsOf(settings, data, schema)), ...given, data };
 }
 
 /** How text is written, which files of another format do not share. */
 const DIALECT: readonly string[] = ['delimiter', 'decimal', 'header'];
 
 /** How the data of the run were read, as far as it has a meaning for other data. */
-async function fileFlagsOf(settings: RunSettings | undefined, data: string): Promise<Partial<DataOptions>> {
+async function fileFlagsOf(
+  settings: RunSettings | undefined,
+  data: string,
+  schema: DataSchema | undefined,
+): Promise<Partial<DataOptions>> {
   if (!settings) return {};
-  const options = await optionsOf(data);
+  const options = await optionsOf(data, schema);
   const isAlike = formatName(settings.data) === formatName(data);
   const carried = FILE_FLAGS.filter(
     (key) => options.includes(READING[key].option ?? key) && (isAlike || !DIALECT.includes(key)),

@@ -3,8 +3,6 @@ import { type Command, Option } from 'commander';
 import { checkInteger, checkOneOf } from '../check.ts';
 import { counted } from '../counted.ts';
 import type { TableSchema } from '../data/index.ts';
-import { derivedSeed, Random } from '../data/random.ts';
-import { widthOf } from '../data/tables/fields.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Tensor } from '../model/input.ts';
 import { sampleCurves } from '../report/curves.ts';
@@ -12,7 +10,7 @@ import { imageGrid } from '../report/grid.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
-import { checkOutput, putText } from './outputs.ts';
+import { checkNotData, checkOutput, putText } from './outputs.ts';
 import { integer } from './parsers.ts';
 import {
   addShownOptions,
@@ -83,6 +81,7 @@ async function sample(run: string, options: Flags): Promise<void> {
   const known = extensionsOf(vae);
   const { out = `samples${known[0]}` } = options;
   checkOutput(out, known);
+  checkNotData(out, options.data);
   const samples = await draw(run, vae, options, labels);
   const extension = out === '-' ? '' : extname(out).toLowerCase() || known[0]!;
   if (extension === '.png' || extension === '.svg') await putSamples(vae, samples, { ...options, out });
@@ -190,47 +189,9 @@ async function draw(
   labels: Int32Array | undefined,
 ): Promise<Tensor> {
   const kind = given ?? (vae.schema?.type === 'table' ? 'sample' : 'mean');
-  const options = { seed, ...(labels && { labels }) };
-  let make = (wanted: typeof kind) => vae.sample(count, { ...options, kind: wanted });
-  if (mixture !== undefined) {
-    const codes = await openShown(run, shown, 'train', vae.schema);
-    const drawn = (await vae.fitMixture(codes, { components: mixture, seed })).sample(count, { seed });
-    make = (wanted) => vae.decode(drawn, { ...options, kind: wanted });
-  }
-  const samples = await make(kind);
-  if (kind === 'sample' && vae.schema?.type === 'table')
-    drawCategories(vae.schema, samples.data, (await make('mean')).data, seed);
-  return samples;
-}
-
-/**
- * Draws the categories of rows by their means, which are the chances that the model gives them: the largest of a group with a
- * normal's noise on it would come up too often where it is rare.
- *
- * @param into [rows, size], whose groups are replaced
- * @param means [rows, size] of the same z
- */
-function drawCategories(
-  { fields, size }: TableSchema,
-  into: Float32Array,
-  means: Float32Array,
-  seed: number,
-): void {
-  const random = new Random(derivedSeed(seed, 1));
-  for (let row = 0; row < into.length; row += size) {
-    let at = row;
-    for (const field of fields) {
-      const group = means.subarray(at, at + widthOf(field));
-      if (field.type === 'categorical') {
-        const chances = group.map((chance) => Math.max(0, chance));
-        let left = random.uniform() * chances.reduce((sum, chance) => sum + chance, 0);
-        const found = chances.findIndex((chance) => {
-          left -= chance;
-          return left < 0;
-        });
-        into.subarray(at, at + group.length).fill(0)[found < 0 ? field.usual : found] = 1;
-      }
-      at += group.length;
-    }
-  }
+  const options = { seed, kind, ...(labels && { labels }) };
+  if (mixture === undefined) return vae.sample(count, options);
+  const codes = await openShown(run, shown, 'train', vae);
+  const drawn = (await vae.fitMixture(codes, { components: mixture, seed })).sample(count, { seed });
+  return vae.decode(drawn, options);
 }

@@ -1,14 +1,14 @@
 import { type Command, Option } from 'commander';
 import { counted } from '../counted.ts';
-import { type DataSchema, type Dataset, StreamedDataset } from '../data/index.ts';
+import { type Dataset, StreamedDataset } from '../data/index.ts';
 import { MEASURES, rowStates } from '../model/anomaly.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
-import { checkOutput, putText } from './outputs.ts';
+import { checkNotData, checkOutput, putText } from './outputs.ts';
 import { collect, integer, share } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
-import { cellsOf, openWhole } from './run-data.ts';
+import { cellsOf, openWhole, writeNotes } from './run-data.ts';
 
 interface ThresholdFlags extends ShownOptions {
   split: 'train' | 'test';
@@ -79,7 +79,7 @@ async function learn(
 ): Promise<void> {
   const checkpoint = checkpointOf(name, flags.best);
   using vae = await VAE.load(checkpoint, { device: flags.device });
-  const data = await openLenient(name, flags, split, vae.schema);
+  const data = await openWhole(name, flags, split, vae);
   const { value, examples, nonFinite } = await vae.fitThreshold(data, {
     measure,
     draws,
@@ -87,6 +87,7 @@ async function learn(
     ...(quantile !== undefined && { quantile }),
   });
   await vae.save(checkpoint);
+  writeNotes(data);
   const without = nonFinite ? `, ${nonFinite} of them without a finite score` : '';
   process.stderr.write(
     `${checkpoint} flags scores above ${value.toFixed(4)} nats (${measure}) as anomalies, set from ${counted(examples, 'example')}${without}\n`,
@@ -95,25 +96,15 @@ async function learn(
 
 async function score(name: string, { split, out, keep = [], ...flags }: ScoreFlags): Promise<void> {
   checkOutput(out, ['.csv']);
+  checkNotData(out, flags.data);
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openLenient(name, flags, split, vae.schema);
+  const data = await openWhole(name, flags, split, vae);
   const kept = keep.length > 0 ? await cellsOf(name, flags, keep) : undefined;
   const table = new ScoreTable(vae, keep, kept);
   for await (const part of data instanceof StreamedDataset ? data.windows() : [data]) await table.add(part);
   await putText(out, table.text);
-  const notes = data.notes.map((note) => `${note}\n`).join('');
-  process.stderr.write(`${notes}${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);
-}
-
-/** The data, in which a bad cell or a long line refuses no row: it is counted. */
-function openLenient(
-  run: string,
-  given: ShownOptions,
-  split: 'train' | 'test',
-  schema: DataSchema | undefined,
-): Promise<Dataset | StreamedDataset> {
-  const lenient = { table: { onMissing: 'impute' }, text: { onLong: 'cut' } } as const;
-  return openWhole(run, { ...given, ...(schema && lenient[schema.type]) }, split, schema);
+  writeNotes(data);
+  process.stderr.write(`${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);
 }
 
 /** What is counted in each row of data with a schema. */
@@ -139,7 +130,7 @@ class ScoreTable {
     const { labels, classes, cells, schema } = part;
     const found = this.#vae.threshold ? await this.#vae.detect(part) : undefined;
     const scores = found?.scores ?? (await this.#vae.score(part));
-    const states = rowStates(scores, cells);
+    const states = found?.states ?? rowStates(scores, cells);
     const columns = schema ? COUNTS[schema.type] : [];
     if (this.#lines.length === 0) {
       const names = ['example', 'score', ...(found ? ['anomalous'] : []), 'state', ...columns];

@@ -42,10 +42,11 @@ export function addStreamOptions(command: Command): Command {
  * @throws TorchvaeError ERR_RANGE for --window or --time-limit where nothing is streamed
  */
 export async function isStreamed(
-  { data, size, stream, window, timeLimit }: DataOptions,
+  { data, size, stream, window, timeLimit, windowLength }: DataOptions,
   split: 'train' | 'test',
 ): Promise<boolean> {
-  const isMeasured = stream === undefined && !isNamed(data);
+  // Windows over rows are made in memory.
+  const isMeasured = stream === undefined && windowLength === undefined && !isNamed(data);
   const bytes = isMeasured ? await sizeInMemory(data, split, size) : undefined;
   const isLarge = bytes !== undefined && bytes > SHARE * availableMemory();
   if (isLarge) {
@@ -58,11 +59,12 @@ export async function isStreamed(
   throw new TorchvaeError('ERR_RANGE', `${flag} is for --stream; leave it out, or give both`);
 }
 
-/** The data as a stream; `schema` is that of the model's training data. */
+/** The data as a stream; `schema` is that of the model's training data, `like` what images have in common with these. */
 export function openStream(
   options: DataOptions,
   split: 'train' | 'test',
   schema?: DataSchema,
+  like: Pick<StreamPathOptions, 'channels' | 'imageSize'> = {},
 ): Promise<StreamedDataset> {
   const {
     split: _split,
@@ -75,6 +77,7 @@ export function openStream(
     split,
     ...(options.window !== undefined && { window: options.window }),
     ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),
+    ...like,
     ...others,
     ...(schema?.type === 'table' ? { schema } : labelColumn !== undefined && { labelColumn }),
   });

@@ -34,7 +34,10 @@ export function addDataOptions(command: Command, holdoutHelp: string): Command {
       ).choices(['threshold', 'fixed', 'dynamic']),
     )
     .option('--holdout <share>', holdoutHelp, share)
-    .option('--chronological', 'hold out the end of the data instead of examples drawn at random')
+    .option(
+      '--chronological',
+      'hold out the end of the data instead of examples drawn at random, as is always done for windows',
+    )
     .option(
       '--test-data <path>',
       'data of the same kind that every epoch is judged by, and that is not trained on',

@@ -38,7 +38,7 @@ export function register(program: Command): void {
 
 async function run(name: string, { example, steps, ...flags }: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openShown(name, flags, 'test', vae.schema);
+  const data = await openShown(name, flags, 'test', vae);
   const kind = pictureOf(data);
   checkInteger('example', example, 0, data.length - 1);
   const one = data.subset([example]);

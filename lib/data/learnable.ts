@@ -26,6 +26,8 @@ export interface Rows<Self> {
   /** For messages. */
   readonly name: string;
   readonly length: number;
+  /** Whether consecutive rows make up examples, so that rows are only divided in their order. */
+  readonly isSeries?: boolean;
   /** The rows with these indices. */
   pick(indices: Uint32Array): Self;
   /**
@@ -49,7 +51,7 @@ export function learnable<R extends Rows<R>>(rows: R, schema: DataSchema | undef
     split: ({ validation, ...options }) => {
       const { length, name } = rows;
       const fractions = checkFractions(validation, undefined);
-      const division = checkDivision(options);
+      const division = checkDivision(rows.isSeries ? inOrder(options, name) : options);
       const parts = splitIndices(
         length,
         fractions,
@@ -64,6 +66,16 @@ export function learnable<R extends Rows<R>>(rows: R, schema: DataSchema | undef
   };
 }
 
+/** Rows that are drawn at random do not follow one another: windows over them would be made up. */
+function inOrder(options: SplitOptions, name: string): SplitOptions {
+  if (options.chronological !== false && !options.stratified) return { ...options, chronological: true };
+  const given = options.stratified ? 'stratified' : 'chronological: false';
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `${name}: expected rows that make up windows to be divided in their order; leave ${given} out`,
+  );
+}
+
 function labelsOf({ labels, name }: Dataset): Int32Array {
   if (labels) return labels;
   throw new TorchvaeError(
@@ -72,10 +84,11 @@ function labelsOf({ labels, name }: Dataset): Int32Array {
   );
 }
 
-/** The error for the schema of another kind of rows. */
-export function otherSchema(wanted: 'table' | 'text', schema: DataSchema): TorchvaeError {
+/** The error for rows of another kind than those of the schema. */
+export function otherSchema(name: string, kind: 'table' | 'text', schema: DataSchema): TorchvaeError {
+  const inWords = { table: 'a table', text: 'lines of text' };
   return new TorchvaeError(
     'ERR_TYPE',
-    `Expected the schema of a ${wanted} for schema but received that of a ${schema.type}`,
+    `${name}: expected ${inWords[schema.type]}, as the schema of the training data says, but it holds ${inWords[kind]}; name another file`,
   );
 }

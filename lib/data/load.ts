@@ -22,7 +22,7 @@ import type { TextSchemaOptions } from './text/schema.ts';
 export interface LearnedOptions extends CsvOptions, TableRowsOptions, TextSchemaOptions {
   /**
    * The schema of the training data, for other data that are to become examples in the same way; the options of learning then
-   * have no effect. Default: learned from these data.
+   * have no effect, but for `labelColumn` where the training rows had no labels. Default: learned from these data.
    */
   schema?: DataSchema | undefined;
 }
@@ -82,7 +82,7 @@ export async function cellTexts(
   names: readonly string[],
   options: LoadOptions = {},
 ): Promise<string[][]> {
-  const format = await formatOf(path);
+  const format = await formatOf(path, 'table');
   if (!format?.readTable) {
     const tables = FORMATS.filter(({ readTable }) => readTable).map(({ name }) => name);
     throw new TorchvaeError('ERR_RANGE', expected(`the path of a table: ${tables.join(', ')}`, 'data', path));
@@ -127,11 +127,12 @@ export async function hasTestSet(nameOrPath: string): Promise<boolean> {
 /**
  * The options of {@link loadDataset} that have a meaning for a name or a path.
  *
+ * @param schema by which it is to be read, if there is one
  * @throws TorchvaeError ERR_RANGE for a name that is neither known nor a path; ERR_IO, ERR_DATA_FORMAT
  */
-export async function optionsOf(nameOrPath: string): Promise<readonly string[]> {
+export async function optionsOf(nameOrPath: string, schema?: DataSchema): Promise<readonly string[]> {
   const set = SETS.find(({ name }) => name === nameOrPath);
-  const found = set ?? (await formatOf(splitPath(nameOrPath)));
+  const found = set ?? (await formatOf(splitPath(nameOrPath), schema?.type));
   if (found) return ['split', ...found.options];
   throw unknownName(nameOrPath);
 }
@@ -144,20 +145,33 @@ async function read(nameOrPath: string, options: LoadOptions): Promise<Dataset |
   if (split !== undefined) checkOneOf('split', split, ['train', 'test']);
   const set = SETS.find(({ name }) => name === nameOrPath);
   if (set) {
+    checkTakesSchema(nameOrPath, set.options, options.schema);
     refuseOthers('loadDataset', nameOrPath, options, ['split', ...set.options]);
     return set.load(defined(options));
   }
   const path = splitPath(nameOrPath, split);
-  const format = nameOrPath === '' ? undefined : await formatOf(path);
+  const format = nameOrPath === '' ? undefined : await formatOf(path, options.schema?.type);
   if (format) {
+    checkTakesSchema(path, format.options, options.schema);
     refuseOthers('loadDataset', path, options, ['split', ...format.options]);
     return format.read(path, defined(only(options, format.options)));
   }
   throw unknownName(nameOrPath);
 }
 
+/** @throws TorchvaeError ERR_TYPE for data that are neither rows nor lines, which the schema is of */
+function checkTakesSchema(source: string, options: readonly string[], schema: DataSchema | undefined): void {
+  if (!schema || options.includes('schema')) return;
+  const wanted = schema.type === 'table' ? 'a table' : 'lines of text';
+  throw new TorchvaeError(
+    'ERR_TYPE',
+    `${source}: expected ${wanted}, as the schema of the training data says, but it holds other data; name another file`,
+  );
+}
+
 function unknownName(nameOrPath: string): TorchvaeError {
   const names = SETS.map(({ name }) => name).join(', ');
   const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
-  return new TorchvaeError('ERR_RANGE', `${message}, which does not exist`);
+  const advice = nameOrPath === '-' ? '; standard input is not read: write it to a file' : '';
+  return new TorchvaeError('ERR_RANGE', `${message}, which does not exist${advice}`);
 }

@@ -26,7 +26,7 @@ const OPTIONS = STREAMED.flatMap(({ stream }): readonly string[] => stream!.opti
 /**
  * The examples at a path as a stream, for data larger than memory: a .npy file, which is read by positions as examples are
  * needed; a folder of images, which are decoded anew in every epoch; or a Parquet file, whose row groups are decoded one by one
- * in a process of their own. They become the same examples as with `loadDataset`.
+ * in a separate process. They become the same examples as with `loadDataset`.
  *
  * @throws TorchvaeError ERR_RANGE for a path where there is nothing, and for an option of another kind of data; ERR_DATA_FORMAT for
  * what cannot be streamed; ERR_ABORTED; what `loadDataset` throws
@@ -35,6 +35,7 @@ export async function streamDataset(
   folderOrFile: string,
   options: StreamPathOptions = {},
 ): Promise<StreamedDataset> {
+  checkNoWindows(options);
   const {
     window,
     signal = NEVER,
@@ -50,9 +51,23 @@ export async function streamDataset(
     throw new TorchvaeError('ERR_RANGE', `${expected(what, 'path', path)}, which does not exist`);
   }
   if (!format.stream) {
-    const advice = 'read it whole (loadDataset), or hand its examples over (StreamedDataset.from)';
+    const advice =
+      'read it whole (loadDataset, or without --stream), or hand its examples over (StreamedDataset.from)';
     throw badData(path, `expected a ${STREAMED_NAMES} but it is a ${format.name}; ${advice}`);
   }
   refuseOthers('streamDataset', path, others, format.stream.options);
   return new StreamedDataset(await format.stream.open(path, defined(others), signal), { window });
+}
+
+/** @throws TorchvaeError ERR_RANGE for the options of `loadDataset` that make windows, which go across the pieces of a stream */
+function checkNoWindows(options: object): void {
+  const given = ['windowLength', 'stride'].find(
+    (name) => (options as Record<string, unknown>)?.[name] !== undefined,
+  );
+  if (given === undefined) return;
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `The option ${given} of streamDataset is for data in memory; read them whole (loadDataset, or without --stream), or hand windows ` +
+      'over as blocks (StreamedDataset.from)',
+  );
 }

@@ -60,8 +60,8 @@ export async function surveyLatents(core: Core, data: Dataset, seed: number): Pr
   const found = await core.call((addon, model) => addon.latentStatistics(model, values, seed, labels));
   checkFinite('meanVariance', found.meanVariance);
   checkFinite('klPerDimension', found.divergence);
-  // The scale of points has no meaning, as no prior sets it.
-  const hasScale = core.spec.posterior.type !== 'deterministic';
+  // The scale of points has no meaning, as no prior sets it; and one example does not vary.
+  const hasScale = core.spec.posterior.type !== 'deterministic' && data.length > 1;
   return latentHealth(found, data.length, hasScale);
 }
 

@@ -68,7 +68,10 @@ function checkScores(scores: ArrayLike<number>, positive: ArrayLike<unknown>): v
       expected(`${scores.length} truth values, one per score,`, 'positive', positive),
     );
   }
-  const bad = Array.prototype.findIndex.call(scores, (score: unknown) => !Number.isFinite(score));
+  const bad = Array.prototype.findIndex.call(
+    scores,
+    (score: unknown) => typeof score !== 'number' || Number.isNaN(score),
+  );
   if (bad < 0) return;
-  throw new TorchvaeError('ERR_RANGE', expected('finite scores', `scores[${bad}]`, scores[bad]));
+  throw new TorchvaeError('ERR_RANGE', expected('numbers', `scores[${bad}]`, scores[bad]));
 }

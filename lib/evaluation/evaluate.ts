@@ -45,6 +45,8 @@ export interface Evaluation {
   data: {
     name: string;
     examples: number;
+    /** Rows of a table that are not among these, since they cannot be read or have no finite loss; missing where there are none. */
+    leftOut?: number;
     shape: readonly number[];
     kind: DataKind;
     /** Likelihoods of data that were binarized in different ways cannot be compared. */
@@ -113,28 +115,28 @@ const NEIGHBORS = 5;
 /**
  * See `VAE.evaluate`.
  *
- * @param meanLosses over the data, with one draw of z per example from this seed
+ * @param meansOf gives the losses over the examples that have an answer, with one draw of z for each from this seed, and these examples
  */
 export async function evaluateModel(
   model: Core,
-  data: Dataset,
+  all: Dataset,
   options: EvaluateOptions,
-  meanLosses: (seed: number) => Promise<Losses>,
+  meansOf: (seed: number) => Promise<{ losses: Losses; counted: Dataset; leftOut: number }>,
 ): Promise<Evaluation> {
   const known = ['likelihoodSamples', 'samples', 'reference', 'anomalous', 'scoring', 'seed'];
   const given = checkOptions('options of evaluate', options, known);
   const seed = checkInteger('seed', given.seed ?? 0, 0);
   const draws = checkInteger('likelihoodSamples', given.likelihoodSamples ?? 0, 0, 1 << 24);
   const samples = checkInteger('samples', given.samples ?? 10_000, 0, 1 << 20);
-  const reference = given.reference === undefined ? data : checkReference(given.reference, data);
-  const isAnomalous = given.anomalous === undefined ? undefined : anomalousExamples(data, given.anomalous);
+  if (given.reference !== undefined) checkReference(given.reference, all);
+  const isAnomalous = given.anomalous === undefined ? undefined : anomalousExamples(all, given.anomalous);
   const wanted = checkOptions('options.scoring of evaluate', given.scoring ?? {}, SCORE_OPTIONS);
   const scoring = completeScoring({ seed, ...defined(wanted) });
+  const { losses, counted: data, leftOut } = await meansOf(seed);
   const { name, length, shape, kind, binarization } = data;
   const perDimension = data.size * Math.LN2;
-  const losses = await meanLosses(seed);
   const result: Evaluation = {
-    data: { name, examples: length, shape, kind, binarization },
+    data: { name, examples: length, ...(leftOut > 0 && { leftOut }), shape, kind, binarization },
     seed,
     losses: {
       ...losses,
@@ -156,7 +158,7 @@ export async function evaluateModel(
   }
   if (kind !== 'categorical') result.reconstruction = await judgeReconstructions(model, data);
   if (samples > 0 && kind !== 'categorical') {
-    const judged = await judgeSamples(model, reference, samples, seed);
+    const judged = await judgeSamples(model, given.reference ?? data, samples, seed);
     if (judged) result.samples = judged;
   }
   if (data.factors.length > 0 && data.length > 1) {
@@ -173,14 +175,14 @@ export async function evaluateModel(
     }
   }
   if (isAnomalous) {
-    const scores = await inStretches(data, (part, first) =>
-      score(model, part, { ...scoring, seed: seedOf(data, scoring.seed, first) }),
+    const scores = await inStretches(all, (part, first) =>
+      score(model, part, { ...scoring, seed: seedOf(all, scoring.seed, first) }),
     );
     const anomalous = isAnomalous.filter(Boolean).length;
     result.detection = {
       ...detection(scores, isAnomalous),
       anomalous,
-      normal: data.length - anomalous,
+      normal: all.length - anomalous,
       measure: scoring.measure,
       draws: scoring.draws,
     };
@@ -260,12 +262,12 @@ function crowdingAlarm({ density }: PrecisionRecall): string | undefined {
 }
 
 /** @throws TorchvaeError ERR_TYPE unless `reference` is a Dataset, ERR_SHAPE for examples of another size */
-function checkReference(reference: unknown, data: Dataset): Dataset {
+function checkReference(reference: unknown, data: Dataset): void {
   if (!(reference instanceof Dataset)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'reference', reference));
   }
   checkSameSchema('reference', reference.schema, data.schema);
-  if (reference.size === data.size) return reference;
+  if (reference.size === data.size) return;
   throw new TorchvaeError(
     'ERR_SHAPE',
     `Expected examples of ${data.size} values, as the evaluated ones have, for reference but received examples of ` +
@@ -282,7 +284,7 @@ function anomalousExamples(data: Dataset, anomalous: unknown): boolean[] {
   if (!labels) {
     throw new TorchvaeError(
       'ERR_STATE',
-      `Expected data with labels, which say what is an anomaly, but ${name} has none`,
+      `Expected data with labels, which say what is an anomaly, but ${name} has none; of a table, give the column (labelColumn)`,
     );
   }
   const numbers = new Set(

@@ -92,9 +92,11 @@ export async function fitMixture(
   checkInteger('iterations', iterations, 1);
   checkInteger('seed', seed, 0);
   const { mean } = await encode(core, x, given.labels ? { labels: given.labels } : {});
+  // Rows of a table that cannot be read have no code.
+  const codes = mean.data.filter((value) => !Number.isNaN(value));
   const { handle } = core.device;
   const fitted = await core.call((addon) =>
-    addon.fitMixture(handle, mean.data, core.codeSize, components, iterations, seed),
+    addon.fitMixture(handle, codes, core.codeSize, components, iterations, seed),
   );
   return new LatentMixture(fitted);
 }

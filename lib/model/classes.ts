@@ -1,4 +1,5 @@
 import { Dataset, type DatasetOptions } from '../data/dataset.ts';
+import { noCells } from '../data/examples/cells.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 
@@ -41,6 +42,22 @@ export function inClassesOf<T extends Dataset | StreamedDataset>(
     return places[label]!;
   });
   return new Dataset({ ...data, labels, classes: known } as DatasetOptions) as T;
+}
+
+/**
+ * The rows of a table with the labels that a conditioned model knows: a row of another class, or of none, gets the first label and counts as
+ * one with an unseen cell, so that it fails alone. Other examples, and those whose labels the caller gives, are returned as they are.
+ */
+export function withKnownLabels<T>(x: T, { spec, classes: known }: Labeling, given?: unknown): T {
+  if (given !== undefined || !spec.condition || !known || !(x instanceof Dataset)) return x;
+  const { schema, classes, labels, length } = x;
+  if (schema?.type !== 'table' || !classes || !labels || isStartOf(classes, known)) return x;
+  const places = classes.map((title) => known.indexOf(title));
+  if (labels.every((label) => places[label]! >= 0)) return x;
+  const { imputed, unseen } = x.cells ?? noCells(length);
+  const cells = { imputed, unseen: unseen.map((count, i) => count + (places[labels[i]!]! < 0 ? 1 : 0)) };
+  const counted = labels.map((label) => Math.max(0, places[label]!));
+  return new Dataset({ ...x, labels: counted, classes: known, cells } as DatasetOptions) as T;
 }
 
 /** The labels that a data set has, as {@link inClassesOf} counts them; undefined for other examples. */

@@ -1,7 +1,8 @@
 import { checkInteger, checkOneOf, checkOptions } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
-import { labelsIn } from './classes.ts';
+import { type RowState, rowStates } from './anomaly.ts';
+import { labelsIn, withKnownLabels } from './classes.ts';
 import type { Core } from './core.ts';
 import { inParts } from './in-parts.ts';
 import {
@@ -13,7 +14,9 @@ import {
   isTensor,
   type Tensor,
 } from './input.ts';
+import { askRows } from './odd-rows.ts';
 import { checkFinite, checkOutputSize } from './output.ts';
+import { drawRows } from './row-draws.ts';
 import { checkSameSchema } from './same-schema.ts';
 
 /** Moments of the posterior: each [examples, size of z]. */
@@ -21,6 +24,11 @@ export interface Encoding {
   mean: Tensor;
   /** Minus infinity where the posterior is a point. */
   logVariance: Tensor;
+  /**
+   * What each code is worth, where examples have cells that are not as in their rows, or tokens that are not in the vocabulary. `unseen` and
+   * `infinite` rows of a table have no code, which is NaN, as they have no finite score.
+   */
+  states?: RowState[];
 }
 
 /** Codes z as callers have them, [n, size of z]; an {@link Encoding} stands for its means. */
@@ -33,7 +41,10 @@ export interface Labeled {
 
 /** How `VAE.decode` turns codes into examples. */
 export interface DecodeOptions extends Labeled {
-  /** `mean` (default; for the Bernoulli likelihood, the probabilities), `mode`, or a draw (`sample`) of p(x|z). */
+  /**
+   * `mean` (default; for the Bernoulli likelihood, the probabilities), `mode`, or a draw (`sample`) of p(x|z). Draws of a model of a table
+   * are rows that it can have: one category of each column, numbers within the bounds of the training rows.
+   */
   kind?: 'mean' | 'mode' | 'sample';
   /** Seed of the draws; default 0. */
   seed?: number;
@@ -84,13 +95,38 @@ function joined(parts: readonly Encoding[]): Encoding {
     }
     return { data, shape: [rows, width] };
   };
+  const states = parts.flatMap(
+    ({ states, mean }) => states ?? Array<RowState>(mean.shape[0]!).fill('scored'),
+  );
   return {
     mean: stacked(parts.map(({ mean }) => mean)),
     logVariance: stacked(parts.map(({ logVariance }) => logVariance)),
+    ...(parts.some((part) => part.states) && { states }),
   };
 }
 
-async function encodePart(core: Core, x: Examples, given: Labeled): Promise<Encoding> {
+async function encodePart(core: Core, examples: Examples, given: Labeled): Promise<Encoding> {
+  const x = withKnownLabels(examples, core, given.labels);
+  const failed = new Set<number>();
+  const encoding = await askRows(
+    core,
+    x,
+    (readable) => encodeRows(core, readable, given),
+    ({ mean, logVariance }, row) => {
+      for (const { data } of [mean, logVariance])
+        data.fill(Number.NaN, row * core.codeSize, (row + 1) * core.codeSize);
+      failed.add(row);
+    },
+  );
+  const cells = x instanceof Dataset ? x.cells : undefined;
+  if (!cells && failed.size === 0) return encoding;
+  const worth = Float32Array.from({ length: encoding.mean.shape[0]! }, (_, row) =>
+    failed.has(row) ? Infinity : 0,
+  );
+  return { ...encoding, states: rowStates(worth, cells) };
+}
+
+async function encodeRows(core: Core, x: Examples, given: Labeled): Promise<Encoding> {
   const { values, labels, rows } = readExamples(core, x, given);
   const { mean, logVariance } = await core.call((addon, handle) => addon.encode(handle, values, labels));
   checkFinite('mean of q(z|x)', mean);
@@ -101,6 +137,18 @@ async function encodePart(core: Core, x: Examples, given: Labeled): Promise<Enco
 
 /** See `VAE.decode`. */
 export async function decode(core: Core, z: Codes, options: DecodeOptions): Promise<Tensor> {
+  if (!isEncoding(z) || !z.states) return decodeRows(core, z, options);
+  const { data, shape } = z.mean;
+  const failed = z.states.flatMap((_, row) => (Number.isNaN(data[row * core.codeSize]) ? [row] : []));
+  if (failed.length === 0) return decodeRows(core, z, options);
+  // Rows without a code have no example; the others are decoded as without them.
+  const codes = data.map((value) => (Number.isNaN(value) ? 0 : value));
+  const decoded = await decodeRows(core, { data: codes, shape }, options);
+  for (const row of failed) decoded.data.fill(Number.NaN, row * core.dimensions, (row + 1) * core.dimensions);
+  return decoded;
+}
+
+async function decodeRows(core: Core, z: Codes, options: DecodeOptions): Promise<Tensor> {
   const known = ['labels', 'kind', 'seed'];
   const { labels: given, kind = 'mean', seed = 0 } = checkOptions('options of decode', options, known);
   const codes = isEncoding(z) ? z.mean : z;
@@ -111,16 +159,23 @@ export async function decode(core: Core, z: Codes, options: DecodeOptions): Prom
   checkOneOf('kind', kind, ['mean', 'mode', 'sample']);
   checkInteger('seed', seed, 0);
   const labels = core.spec.condition?.decoder ? checkLabels('z', given, core.spec, rows) : undefined;
-  const data = await core.call((addon, handle) => addon.decode(handle, values, kind, seed, labels));
+  const decoded = (wanted: typeof kind) =>
+    core.call((addon, handle) => addon.decode(handle, values, wanted, seed, labels));
+  const data = await decoded(kind);
   checkFinite(`${kind} of p(x|z)`, data);
+  const { schema } = core;
+  if (kind === 'sample' && schema?.type === 'table')
+    await drawRows(core, schema, data, await decoded('mean'), seed);
   return { data, shape: [rows, ...core.spec.inputShape] };
 }
 
 /** See `VAE.reconstruct`. */
 export async function reconstruct(core: Core, x: Examples, options: Labeled): Promise<Tensor> {
   const given = checkOptions('options of reconstruct', options, ['labels']);
-  const { labels } = readExamples(core, x, given);
-  return decode(core, await encode(core, x, given), labels ? { labels } : {});
+  const codes = await encode(core, x, given);
+  const known = given.labels ?? labelsIn('x', withKnownLabels(x, core), core);
+  const labels = checkLabels('x', known, core.spec, codes.mean.shape[0]!);
+  return decode(core, codes, labels ? { labels } : {});
 }
 
 /** See `VAE.sample`. */

@@ -1,8 +1,10 @@
 import { checkInteger, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { withKnownLabels } from './classes.ts';
 import { type Labeled, readExamples } from './codes.ts';
 import type { Core } from './core.ts';
 import { checkCodes, type Examples, type Tensor } from './input.ts';
+import { askRows } from './odd-rows.ts';
 import { infiniteForNaN } from './output.ts';
 
 /** How one draw of z for each example is made. */
@@ -15,7 +17,7 @@ export interface NoiseOptions extends Labeled {
 
 /**
  * The terms of the loss for each example, in nats, each [n]; +Infinity for an example so far from the training data that its density
- * vanishes.
+ * vanishes, and for a row of a table that cannot be read (`Dataset.cells` counts what is unseen).
  */
 export interface LossesPerExample {
   /** -log p(x|z). */
@@ -46,7 +48,15 @@ export async function lossesPerExample(
   x: Examples,
   options: NoiseOptions,
 ): Promise<LossesPerExample> {
-  return lossesOf(core, readWithNoise(core, 'lossesPerExample', x, options));
+  return askRows(
+    core,
+    withKnownLabels(x, core, options?.labels),
+    (readable) => lossesOf(core, readWithNoise(core, 'lossesPerExample', readable, options)),
+    ({ reconstruction, kl }, row) => {
+      reconstruction[row] = Infinity;
+      kl[row] = Infinity;
+    },
+  );
 }
 
 /** The losses of examples that {@link readWithNoise} has checked. */
@@ -68,11 +78,17 @@ export async function negativeLogLikelihood(
 ): Promise<Float32Array> {
   const known = ['labels', 'samples', 'seed'];
   const given = checkOptions('options of negativeLogLikelihood', options, known);
-  const { values, labels, seed } = readExamples(core, x, given);
   const { samples = 5000 } = given;
   checkInteger('samples', samples, 1, 1 << 24);
-  const result = await core.call((addon, handle) => addon.importance(handle, values, samples, seed, labels));
-  return infiniteForNaN(result);
+  const ask = async (readable: Examples) => {
+    const { values, labels, seed } = readExamples(core, readable, given);
+    return infiniteForNaN(
+      await core.call((addon, handle) => addon.importance(handle, values, samples, seed, labels)),
+    );
+  };
+  return askRows(core, withKnownLabels(x, core, given.labels), ask, (result, row) => {
+    result[row] = Infinity;
+  });
 }
 
 /** See `VAE.divergences`. */
@@ -82,7 +98,12 @@ export async function divergences(
   options: Labeled & { seed?: number },
 ): Promise<Tensor> {
   const given = checkOptions('options of divergences', options, ['labels', 'seed']);
-  const { values, labels, rows, seed } = readExamples(core, x, given);
-  const result = await core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
-  return { data: infiniteForNaN(result.values), shape: [rows, result.groups] };
+  const ask = async (readable: Examples): Promise<Tensor> => {
+    const { values, labels, rows, seed } = readExamples(core, readable, given);
+    const result = await core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
+    return { data: infiniteForNaN(result.values), shape: [rows, result.groups] };
+  };
+  return askRows(core, withKnownLabels(x, core, given.labels), ask, ({ data, shape: [, groups] }, row) => {
+    data.fill(Infinity, row * groups!, (row + 1) * groups!);
+  });
 }

@@ -37,7 +37,20 @@ export function checkTensorShape(name: string, { shape }: Tensor, wanted: readon
 /** @throws TorchvaeError ERR_TYPE unless `data` is a Dataset, ERR_SHAPE or ERR_RANGE for one that does not fit the model */
 export function checkDataset(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
   checkUnlabeled(name, data, spec);
+  checkClasses(name, data, spec);
   checkLabels(name, data.labels, spec, data.length);
+}
+
+/** @throws TorchvaeError ERR_RANGE for data of more classes than the model has, of which an example may be */
+function checkClasses(name: string, { labels, classes, length }: Dataset, { condition }: ModelSpec): void {
+  if (!condition || !classes || !labels || classes.length <= condition.classes) return;
+  const example = labels.findIndex((label) => label >= condition.classes);
+  if (example < 0 || example >= length) return;
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `Expected at most ${condition.classes} classes for ${name}, as the model's condition has, but example ${example} is of class ` +
+      `${JSON.stringify(classes[labels[example]!])}, and the data have ${classes.length}; set condition.classes to that, or leave such examples out`,
+  );
 }
 
 /** @throws TorchvaeError as {@link checkDataset}, but for labels */
@@ -213,7 +226,10 @@ export function checkLabels(
   if (!condition) return undefined;
   const argument = `the labels of ${name}`;
   const what = `${rows} labels, as the model is conditioned on them,`;
-  if (labels === undefined) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
+  if (labels === undefined) {
+    const advice = '; of a table, name the column that holds them (labelColumn)';
+    throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels) + advice);
+  }
   if (!types.isInt32Array(labels) && !Array.isArray(labels)) {
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', argument, labels));
   }

@@ -21,6 +21,8 @@ export interface Losses {
   natsPerDimension?: number;
   /** The objective's further terms, by their names. */
   terms?: Record<string, number>;
+  /** Of `VAE.loss`: rows of a table that these are not averaged over, since they cannot be read; missing where there are none. */
+  leftOut?: number;
 }
 
 /**

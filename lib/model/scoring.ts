@@ -1,4 +1,3 @@
-import { types } from 'node:util';
 import { checkOptions } from '../check.ts';
 import { type CellCounts, Dataset } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
@@ -14,12 +13,13 @@ import {
   type ThresholdOptions,
   thresholdOf,
 } from './anomaly.ts';
+import { withKnownLabels } from './classes.ts';
 import { type Labeled, readExamples } from './codes.ts';
 import type { Core } from './core.ts';
 import { lossesOf, negativeLogLikelihood } from './densities.ts';
 import { inParts, joined } from './in-parts.ts';
-import { type Examples, isTensor, supports } from './input.ts';
-import { support } from './parts/likelihoods.ts';
+import type { Examples } from './input.ts';
+import { withoutOddRows } from './odd-rows.ts';
 import { checkSameSchema } from './same-schema.ts';
 
 /** The result of `VAE.detect`, in the order of the examples. */
@@ -109,21 +109,17 @@ async function scored(
 
 async function scoredPart(
   core: Core,
-  x: Examples,
+  given: Examples,
   scoring: Scoring,
   labels: Labeled['labels'],
 ): Promise<Scored> {
+  const x = withKnownLabels(given, core, labels);
+  if (x instanceof Dataset) checkSameSchema('x', x.schema, core.schema);
   const cells = x instanceof Dataset ? x.cells : undefined;
-  const { readable, invalid, outside, known } = withoutOddRows(core, x);
-  const scores = await average(core, readable, scoring, labels ?? known);
-  // Of a category that it never saw the model knows nothing; text has a token for what is unknown, whose probability is learned.
-  if (core.schema?.type === 'table') {
-    cells?.unseen.forEach((count, i) => {
-      if (count > 0) scores[i] = Infinity;
-    });
-  }
-  // The density of what the likelihood cannot give is 0, and what is not a number has none.
-  for (const row of outside) scores[row] = Infinity;
+  const { readable, unread, outside, invalid } = withoutOddRows(core, x);
+  const scores = await average(core, readable, scoring, labels);
+  // Of what it never saw the model knows nothing, the density of what the likelihood cannot give is 0, and what is not a number has none.
+  for (const row of [...unread, ...outside]) scores[row] = Infinity;
   for (const row of invalid) scores[row] = Number.NaN;
   return { scores, cells };
 }
@@ -150,43 +146,4 @@ async function average(
     }
   }
   return Float32Array.from(total, (sum) => sum / draws);
-}
-
-/** Examples of which every row can be scored, and the rows that had to be replaced by zeros. */
-interface Readable {
-  readable: Examples;
-  /** Rows that hold NaN or an infinity. */
-  invalid: ReadonlySet<number>;
-  /** Rows with a value outside the likelihood's support. */
-  outside: ReadonlySet<number>;
-  /** The labels of a data set that had to be replaced. */
-  known?: Int32Array | undefined;
-}
-
-/** @throws TorchvaeError ERR_STATE for data of another schema */
-function withoutOddRows({ spec, dimensions, schema }: Core, x: Examples): Readable {
-  const invalid = new Set<number>();
-  const outside = new Set<number>();
-  const values = valuesOf(x);
-  const isWhole = x instanceof Dataset ? x.size === dimensions : values && values.length % dimensions === 0;
-  if (!values || !isWhole) return { readable: x, invalid, outside };
-  const supported = support(spec.likelihood);
-  values.forEach((value, i) => {
-    if (!Number.isFinite(value)) invalid.add(Math.floor(i / dimensions));
-    else if (!supports(supported, value)) outside.add(Math.floor(i / dimensions));
-  });
-  const fits = !(x instanceof Dataset) || supported.high !== 1 || x.kind === 'binary' || x.kind === 'unit';
-  if (invalid.size + outside.size === 0 && fits) return { readable: x, invalid, outside };
-  const data = Float32Array.from(values);
-  for (const row of [...invalid, ...outside]) data.fill(0, row * dimensions, (row + 1) * dimensions);
-  if (!(x instanceof Dataset)) return { readable: isTensor(x) ? { ...x, data } : data, invalid, outside };
-  checkSameSchema('x', x.schema, schema);
-  return { readable: data, invalid, outside, known: x.labels };
-}
-
-/** The values as they are scored; undefined for bytes and for data that are yet to be binarized, which all fit. */
-function valuesOf(x: Examples): Float32Array | undefined {
-  if (x instanceof Dataset && x.binarization !== 'none') return undefined;
-  const values: unknown = x instanceof Dataset || isTensor(x) ? x.data : x;
-  return types.isFloat32Array(values) ? values : undefined;
 }

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.ts';
+import { readableRows } from '../data/readable.ts';
 import { spread } from '../data/spread.ts';
 import type { Tensor } from '../model/input.ts';
 import type { VAE } from '../vae.ts';
@@ -18,11 +19,15 @@ export function isCurve({ kind, shape }: Pick<Dataset, 'kind' | 'shape'>): boole
 
 /** Some examples, each with its reconstruction dashed above it, as SVG text. */
 export async function reconstructionCurves(vae: VAE, data: Dataset, count: number): Promise<string> {
-  const some = spread(data, count);
+  const some = spread(readableRows(data), count);
   const originals = some.batch(Array.from({ length: some.length }, (_, i) => i));
   const { data: made } = await vae.reconstruct(some);
   const names = columnNames(data);
-  const panels = Array.from({ length: some.length }, (_, i): Panel => {
+  // A row that a conditioned model knows no class of has no reconstruction.
+  const shown = Array.from({ length: some.length }, (_, i) => i).filter(
+    (i) => !Number.isNaN(made[i * data.size]),
+  );
+  const panels = shown.map((i): Panel => {
     const pair = [originals, made].map((values) =>
       columnsOf(values.subarray(i * data.size, (i + 1) * data.size), data.shape),
     );

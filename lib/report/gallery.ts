@@ -1,5 +1,6 @@
 import { expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
+import { readableRows } from '../data/readable.ts';
 import { spread, spreadOverLabels } from '../data/spread.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Tensor } from '../model/input.ts';
@@ -61,11 +62,12 @@ export async function samplePicture(vae: VAE, shape: readonly number[]): Promise
  * Shows a trained model. For images: reconstructions, draws from the prior, interpolations and traversals; for series and vectors the
  * same as curves. For tables and texts: rows beside their reconstructions, and draws. For all: the codes in a plane.
  *
- * @param data of the kind that the model was trained on, best examples that it has not seen
+ * @param given examples of the kind that the model was trained on, best such that it has not seen; rows that cannot be read are left out
  * @throws TorchvaeError ERR_TYPE unless `data` is a Dataset, and what the model's methods throw for one that does not fit
  */
-export async function gallery(vae: VAE, data: Dataset): Promise<Exhibit[]> {
-  if (!(data instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'data', data));
+export async function gallery(vae: VAE, given: Dataset): Promise<Exhibit[]> {
+  if (!(given instanceof Dataset)) throw new TorchvaeError('ERR_TYPE', expected('a Dataset', 'data', given));
+  const data = readableRows(given);
   const exhibits: Exhibit[] = [];
   if (isImage(data)) exhibits.push(...(await imagesOf(vae, data)));
   else if (data.schema && data.shape.length === 1) {

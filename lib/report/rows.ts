@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.ts';
+import { readableRows } from '../data/readable.ts';
 import type { DataSchema } from '../data/schema.ts';
 import { spread } from '../data/spread.ts';
 import type { VAE } from '../vae.ts';
@@ -8,7 +9,7 @@ const ROWS = 8;
 
 /** A few rows of a table or lines of text, each above its reconstruction. */
 export async function reconstructedRows(vae: VAE, data: Dataset, schema: DataSchema): Promise<Exhibit> {
-  const some = spread(data, ROWS);
+  const some = spread(readableRows(data), ROWS);
   const originals = cells(schema, some.batch(Array.from({ length: some.length }, (_, i) => i)), false);
   const made = cells(schema, (await vae.reconstruct(some)).data);
   return {

@@ -18,6 +18,9 @@ export interface Window {
   readonly seed: number;
 }
 
+/** The examples of a block of a stream that are taken; undefined for none of them. */
+export type KeepExamples = (block: ExampleBlock) => ExampleBlock | undefined;
+
 /** Puts the examples of each step onto the device before the step begins. */
 export interface Feed {
   /** The window of this step. Steps must be asked for in their order. */
@@ -92,13 +95,20 @@ export function checkStreamable(core: Core, data: Dataset | StreamedDataset, bat
   );
 }
 
+/** A window of a stream. */
+interface StreamWindow extends Window {
+  readonly epoch: number;
+  /** Those that are taken; with none, `data` has examples that are not to be looked at. */
+  readonly examples: number;
+}
+
 /** Reads and uploads a window while the engine trains on the one before. */
 class StreamFeed implements Feed {
   readonly #core: Core;
   readonly #stop = new AbortController();
-  readonly #windows: AsyncGenerator<Window & { epoch: number }, void, undefined>;
-  #current: (Window & { epoch: number }) | undefined;
-  #ahead: Promise<IteratorResult<Window & { epoch: number }, void>>;
+  readonly #windows: AsyncGenerator<StreamWindow, void, undefined>;
+  #current: StreamWindow | undefined;
+  #ahead: Promise<IteratorResult<StreamWindow, void>>;
 
   constructor(
     core: Core,
@@ -107,14 +117,15 @@ class StreamFeed implements Feed {
     span: Span,
     seed: number,
     signal: AbortSignal,
+    keep?: KeepExamples,
   ) {
     this.#core = core;
     const either = AbortSignal.any([signal, this.#stop.signal]);
-    this.#windows = readWindows(core, data, batching, span, seed, either);
+    this.#windows = readWindows(core, data, batching, span, seed, either, keep);
     this.#ahead = this.#advance();
   }
 
-  async window(epoch: number, step: number): Promise<Window> {
+  async window(epoch: number, step: number): Promise<StreamWindow> {
     while (!this.#current || this.#current.epoch < epoch || this.#current.endStep <= step) {
       this.#release();
       const { value } = await this.#ahead;
@@ -154,7 +165,8 @@ async function* readWindows(
   { epoch: firstEpoch, step: firstStep, lastEpoch }: Span,
   seed: number,
   signal: AbortSignal,
-): AsyncGenerator<Window & { epoch: number }, void, undefined> {
+  keep: KeepExamples = (block) => block,
+): AsyncGenerator<StreamWindow, void, undefined> {
   const { batchSize, shuffle } = batching;
   const windows = cutWindows(data.length, data.window, batching);
   for (let epoch = firstEpoch; epoch < lastEpoch; epoch++) {
@@ -167,8 +179,10 @@ async function* readWindows(
     try {
       for (; index < windows.length; index++) {
         const block = await reading.read(windows[index]!);
+        const kept = keep(block);
         yield {
-          data: await place(core, data, block),
+          data: await place(core, data, kept ?? block),
+          examples: kept ? kept.data.length / data.size : 0,
           epoch,
           firstStep: start / batchSize,
           endStep: Math.ceil((start + windows[index]!) / batchSize),
@@ -197,13 +211,14 @@ export async function forEachWindow(
   seed: number,
   signal: AbortSignal,
   use: (data: DatasetHandle, seed: number, examples: number) => Promise<void>,
+  keep?: KeepExamples,
 ): Promise<void> {
   const batching = { batchSize: 1, accumulate: 1, shuffle: false };
-  const feed = new StreamFeed(core, data, batching, { epoch: 0, step: 0, lastEpoch: 1 }, seed, signal);
+  const feed = new StreamFeed(core, data, batching, { epoch: 0, step: 0, lastEpoch: 1 }, seed, signal, keep);
   try {
     for (let step = 0; step < data.length; ) {
       const window = await feed.window(0, step);
-      await use(window.data, window.seed, window.endStep - step);
+      if (window.examples > 0) await use(window.data, window.seed, window.examples);
       step = window.endStep;
     }
   } finally {

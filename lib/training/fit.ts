@@ -190,7 +190,7 @@ async function runEpoch(
   }
   if (partial.sums.examples === 0) throw await allSkipped(core, settings.optimizer, train, skippedBecause);
   // The epoch counts as done only after its validation: after an abort in between, the next fit() repeats the validation.
-  const validated = validation && (await evaluate(core, validation, 0, signal, lastStep(core), ranks));
+  const validated = validation && (await evaluate(core, validation, 0, { signal, ranks }));
   const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
@@ -237,7 +237,7 @@ async function atScheduleEnd(
     (w, i) => w === weightsAt(core.spec, Infinity)[i],
   );
   if (isAtEnd) return validated ?? train;
-  if (validation) return evaluate(core, validation, 0, signal, Infinity, ranks);
+  if (validation) return evaluate(core, validation, 0, { signal, step: Infinity, ranks });
   if (objective.type !== 'elbo') return train;
   const beta = betaAt(objective, Infinity);
   const { reconstruction, kl, loss } = train;

@@ -4,7 +4,7 @@ import { TorchvaeError } from '../errors.ts';
 import type { Core } from '../model/core.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { DatasetHandle, LossSums, RanksHandle } from '../runtime/native.ts';
-import { forEachWindow } from './feed.ts';
+import { forEachWindow, type KeepExamples } from './feed.ts';
 import { farthestValue } from './odd-values.ts';
 import { betaAt, weightsAt } from './schedule.ts';
 
@@ -14,18 +14,27 @@ const BATCH = 256;
 /**
  * Means over a data set of what training minimizes, with noise drawn from `seed`; in a stream, each window's from its own seed.
  *
- * @param step whose weights (beta, capacity, temperature) hold: that of the last update by default; Infinity for the end of all
+ * @param how.step whose weights (beta, capacity, temperature) hold: that of the last update by default; Infinity for the end of all
  * schedules
- * @param ranks that share the examples, and are aborted together
+ * @param how.ranks that share the examples, and are aborted together
+ * @param how.keep the examples of a block of a stream that are counted; undefined for none. Default all
  * @throws TorchvaeError ERR_ABORTED when `signal` fires, ERR_NONFINITE for losses that are NaN or infinite
  */
 export async function evaluate(
   core: Core,
   data: Dataset | StreamedDataset,
   seed: number,
-  signal?: AbortSignal,
-  step = lastStep(core),
-  ranks?: RanksHandle,
+  {
+    signal,
+    step = lastStep(core),
+    ranks,
+    keep,
+  }: {
+    signal?: AbortSignal | undefined;
+    step?: number;
+    ranks?: RanksHandle | undefined;
+    keep?: KeepExamples;
+  } = {},
 ): Promise<Losses> {
   const schedule = Float64Array.from([0, ...weightsAt(core.spec, step)]);
   const sums: LossSums = { loss: 0, reconstruction: 0, kl: 0, terms: [], examples: 0 };
@@ -47,7 +56,7 @@ export async function evaluate(
     sums.examples += part.examples;
   };
   if (data instanceof StreamedDataset)
-    await forEachWindow(core, data, seed, core.untilDisposed(ranks ? undefined : signal), add);
+    await forEachWindow(core, data, seed, core.untilDisposed(ranks ? undefined : signal), add, keep);
   else await add(await core.device.upload(data), seed, data.length);
   const losses = toLosses(core, sums, betaAt(core.spec.objective, step));
   if (Number.isFinite(losses.loss)) return losses;

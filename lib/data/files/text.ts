@@ -10,17 +10,20 @@ type Decoder = InstanceType<typeof TextDecoder>;
 
 /**
  * The text of a file of at most `limit` bytes, piece by piece, in UTF-8 or, if its byte order mark says so, UTF-16; the mark stays. A file
- * whose name ends with `.gz` is decompressed, to at most `limit` bytes.
+ * that begins as gzip does is decompressed, to at most `limit` bytes, whatever its name.
  *
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a longer file, for bytes that are not of this encoding, with their offset, and for
  * zeros, which no text has
  */
 export async function* textOf(path: string, limit: number): AsyncGenerator<string, void, undefined> {
-  await withFile(path, async (file) => checkFileSize(file, limit));
+  const isPacked = await withFile(path, async (file) => {
+    checkFileSize(file, limit);
+    const [first, second] = await file.read(0, 2);
+    return first === 0x1f && second === 0x8b;
+  });
   let decoder: Decoder | undefined;
   let offset = 0;
   const file = createReadStream(path, { highWaterMark: CHUNK });
-  const isPacked = /\.gz$/i.test(path);
   const stream = isPacked ? file.pipe(createGunzip({ chunkSize: CHUNK })) : file;
   if (isPacked) file.on('error', (cause) => stream.destroy(cause));
   const failed = (cause: NodeJS.ErrnoException) => {

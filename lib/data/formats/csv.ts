@@ -10,13 +10,15 @@ const ALWAYS = ['.csv', '.tsv'];
 
 /** Tables of text. */
 export const csv: Format<CsvOptions & TableRowsOptions> = {
-  name: 'table of text (.csv, .tsv; .dat, .data; .txt of numbers)',
+  name: 'table of text (.csv, .tsv; .dat, .data; .txt of columns)',
   extensions: [...ALWAYS, '.dat', '.data', '.txt'],
   accepts: ({ extension, start }) => {
     if (ALWAYS.includes(extension)) return true;
     const text = startText(start);
     return text !== undefined && (extension === '.txt' ? isNumberTable(text) : isTable(text));
   },
+  schema: 'table',
+  mayBe: ({ start }) => /^[^\r\n]*[,;\t| ]/.test(startText(start) ?? ''),
   takesGzip: true,
   options: [...CSV_OPTIONS, ...TABLE_ROWS_OPTIONS],
   read: async (path, options) => tableRows(await readTable(path, options), only(options, TABLE_ROWS_OPTIONS)),

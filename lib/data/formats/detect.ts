@@ -14,22 +14,58 @@ const START = 2 ** 16;
  * The format of what is at the path: of a file by its extension, else by its first bytes; of a folder by the names in it.
  * Undefined where there is nothing.
  *
+ * @param schema the kind of schema by which it is to be read, if one is given
  * @throws TorchvaeError ERR_IO; ERR_DATA_FORMAT for devices and pipes, and for a file of no known format
  */
-export async function formatOf(path: string): Promise<Format | undefined> {
+export async function formatOf(path: string, schema?: Format['schema']): Promise<Format | undefined> {
   const found = await look(path);
   if (!found) return undefined;
   const isPacked = found.type === 'file' && found.isPacked;
   const formats = FORMATS.filter(({ takesGzip }) => takesGzip || !isPacked);
+  const isMeant = (known: Format) =>
+    known.schema !== undefined &&
+    known.schema === schema &&
+    hasExtension({ ...known, accepts: known.mayBe ?? (() => true) }, found);
   const format =
-    formats.find((known) => hasExtension(known, found)) ?? formats.find((known) => known.detect?.(found));
+    formats.find(isMeant) ??
+    formats.find((known) => hasExtension(known, found)) ??
+    formats.find((known) => known.detect?.(found));
   if (format) return format;
+  throw badData(path, trouble(found));
+}
+
+/** Formats that people have and that are not read, by their first bytes, and the way out. */
+const OTHERS: readonly (readonly [begin: readonly number[] | RegExp, what: string, advice: string])[] = [
+  [[0x89, 0x50, 0x4e, 0x47], 'an image', 'name the folder that it lies in'],
+  [[0xff, 0xd8, 0xff], 'an image', 'name the folder that it lies in'],
+  [/^(?:GIF8|RIFF....WEBP|BM|II\*\0|MM\0\*)/s, 'an image', 'name the folder that it lies in'],
+  [/^\s*\[/, 'a JSON array', "write JSON lines, one object a line (jq -c '.[]'), as a .jsonl file"],
+  [/^\s*\{/, 'JSON', 'name the file .jsonl if it has one object a line, else write it so'],
+  [[0x50, 0x4b, 3, 4], 'a zip archive (such as .zip or .xlsx)', 'unpack it; save a sheet of Excel as CSV'],
+  [[0x42, 0x5a, 0x68], 'compressed by bzip2', 'unpack it'],
+  [[0xfd, 0x37, 0x7a, 0x58, 0x5a], 'compressed by xz', 'unpack it'],
+  [[0x28, 0xb5, 0x2f, 0xfd], 'compressed by Zstandard', 'unpack it'],
+  [[0x89, 0x48, 0x44, 0x46], 'HDF5 (.h5, .mat)', 'write it as .npy or .npz'],
+  [[0x80], 'a pickle of Python', 'write it as .npy, .npz or .csv'],
+  [[0x41, 0x52, 0x52, 0x4f, 0x57, 0x31], 'Arrow or Feather', 'write it as .parquet'],
+  [Array.from(Buffer.from('SQLite')), 'a database of SQLite', 'hand its rows over (Dataset.fromRecords)'],
+];
+
+/** What is wrong with a file or folder of no known format, and what to do. */
+function trouble(found: Found): string {
   const known = FORMATS.map(({ name }) => name).join(', ');
-  const begin = found.type === 'file' ? Buffer.from(found.start.subarray(0, 8)).toString('hex') : '';
-  throw badData(
-    path,
-    `expected a known format (${known}) but it is of none; it begins with ${begin || 'nothing'}`,
+  if (found.type === 'folder') return `expected a known format (${known}) but it is of none`;
+  const { start, isPacked } = found;
+  const packed = FORMATS.find((format) => hasExtension(format, found) || format.detect?.(found));
+  if (isPacked && packed)
+    return `expected a ${packed.name} as it is but it is compressed with gzip; unpack it`;
+  const text = Buffer.from(start.subarray(0, 64)).toString('latin1');
+  const other = OTHERS.find(([begin]) =>
+    begin instanceof RegExp ? begin.test(text) : begin.every((byte, i) => start[i] === byte),
   );
+  if (other) return `expected a known format (${known}) but it is ${other[1]}; ${other[2]}`;
+  const begin = Buffer.from(start.subarray(0, 8)).toString('hex');
+  return `expected a known format (${known}) but it is of none; it begins with ${begin || 'nothing'}`;
 }
 
 function hasExtension({ extensions, accepts }: Format, found: Found): boolean {
@@ -50,7 +86,7 @@ async function look(path: string): Promise<Found | undefined> {
   return {
     type: 'file',
     path,
-    extension: extname(isPacked ? path.replace(/\.gz$/i, '') : path).toLowerCase(),
+    extension: extname(path.replace(/\.gz$/i, '')).toLowerCase(),
     size: found.size,
     isPacked,
     start: isPacked ? await unpackedStart(raw) : raw,

@@ -37,6 +37,10 @@ export interface Format<Options extends object = object, StreamOptions extends o
   readonly extensions?: readonly string[];
   /** Whether a file with one of the extensions is of this format; default yes. For extensions of several formats. */
   accepts?(found: FoundFile): boolean;
+  /** The schemas by which it gives examples: a given one settles which format a file has whose extension is that of several. */
+  readonly schema?: 'table' | 'text';
+  /** Whether a file with one of the extensions may be of this format where a schema says so; default yes. */
+  mayBe?(found: FoundFile): boolean;
   /** Whether files may be compressed with gzip. Default no. */
   readonly takesGzip?: boolean;
   /** Whether a folder, or a file that has no format's extension, is of this format. */

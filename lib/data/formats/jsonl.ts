@@ -65,6 +65,6 @@ function parsed(line: string, path: string, number: number): Record<string, unkn
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as never;
   throw badData(
     path,
-    `line ${number}: expected a JSON object but received ${JSON.stringify(value).slice(0, 60)}`,
+    `line ${number}: expected a JSON object but received ${JSON.stringify(value).slice(0, 60)}; write one object a line (jq -c '.[]')`,
   );
 }

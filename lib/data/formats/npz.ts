@@ -4,6 +4,8 @@ import { TorchvaeError } from '../../errors.ts';
 import { Dataset, type DatasetOptions } from '../dataset.ts';
 import { PIXEL_OPTIONS, type PixelOptions } from '../examples/pixels.ts';
 import { badData } from '../files/source.ts';
+import { inOrder } from '../tables/learning.ts';
+import type { TextArray } from './arrays/npy-file.ts';
 import { listed, type Npz, withNpz } from './arrays/npz-archive.ts';
 import { datasetOf, type NumericArray } from './arrays/numeric-array.ts';
 import { beginsWith, type Format } from './format.ts';
@@ -60,17 +62,34 @@ function loadNpz(
     const array = await npz.read(examples);
     const names = { name: basename(path), file: `${path}, member ${examples}.npy` };
     if (labels === undefined) return datasetOf(array, names, pixels);
-    const found = await npz.read(labels);
-    if (labelMember !== undefined || hasClasses(found))
+    const read = await npz.readLabels(labels);
+    if ('texts' in read) {
+      const { numbers, classes } = numbered(read);
+      return datasetOf(array, { ...names, labels: numbers, classes }, pixels);
+    }
+    const found = read;
+    if (labelMember !== undefined || hasClasses(found, array))
       return datasetOf(array, { ...names, labels: found }, pixels);
     const data = datasetOf(array, names, pixels);
-    const notes = [...data.notes, `array ${labels} was left out: labels are whole numbers from 0`];
+    const notes = [
+      ...data.notes,
+      `array ${labels} was left out: labels are whole numbers from 0, one an example`,
+    ];
     return new Dataset({ ...data, notes } as DatasetOptions);
   });
 }
 
+/** Texts as labels that count their sorted names. */
+function numbered({ shape, texts }: TextArray): { numbers: NumericArray; classes: string[] } {
+  const classes = [...new Set(texts)].sort(inOrder);
+  const places = new Map(classes.map((name, i) => [name, i]));
+  return { numbers: { shape, data: Int32Array.from(texts, (text) => places.get(text)!) }, classes };
+}
+
 /** Arrays of these names may also hold measures, or -1 for an anomaly. */
-function hasClasses({ data }: NumericArray): boolean {
+function hasClasses({ data }: NumericArray, { shape }: NumericArray): boolean {
+  // Several numbers an example are no class.
+  if (data.length > 1 && data.length !== shape[0] && data.length % shape[0]! === 0) return false;
   return data.every((value) => Number.isInteger(Number(value)) && value >= 0);
 }
 

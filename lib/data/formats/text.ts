@@ -6,6 +6,7 @@ import type { Format } from './format.ts';
 export const text: Format<TextRowsOptions> = {
   name: 'text (.txt)',
   extensions: ['.txt'],
+  schema: 'text',
   takesGzip: true,
   options: TEXT_ROWS_OPTIONS,
   read: async (path, options) => textRows(await readLines(path), options),

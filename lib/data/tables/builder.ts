@@ -20,6 +20,8 @@ export interface BuilderOptions {
   unnamed?: ReadonlySet<string>;
   /** Whether a cell that its column cannot have is kept as unreadable, and an infinite number as it is, where types are given. Default no. */
   isLenient?: boolean;
+  /** Whether a schema says what the types are. Default no. */
+  ofSchema?: boolean;
   /** Texts that stand for a missing value. Default {@link MISSING}. */
   missing?: readonly string[] | undefined;
 }
@@ -33,6 +35,8 @@ export class TableBuilder {
   readonly #columns: ColumnBuilder[];
   readonly #first: number;
   readonly #unnamed: ReadonlySet<string>;
+  /** What else can be done about a bad cell. */
+  readonly #advice: string;
   #length = 0;
 
   /** @throws TorchvaeError ERR_DATA_FORMAT for names that come twice, ERR_RANGE for types of columns that the table does not have */
@@ -53,6 +57,7 @@ export class TableBuilder {
     this.#name = name;
     this.#first = first;
     this.#unnamed = unnamed;
+    this.#advice = options.ofSchema ? "; give onMissing: 'impute' to have such cells counted" : '';
     this.#columns = names.map((column) => {
       const type = Object.hasOwn(types, column) ? types[column] : undefined;
       return new ColumnBuilder(column, type, cells);
@@ -76,7 +81,10 @@ export class TableBuilder {
     this.#columns.forEach((column, i) => {
       const trouble = column.add(row[i]);
       if (trouble)
-        throw badData(this.#name, `${placeOf(this.#first + this.#length - 1, column.name)}: ${trouble}`);
+        throw badData(
+          this.#name,
+          `${placeOf(this.#first + this.#length - 1, column.name)}: ${trouble}${this.#advice}`,
+        );
     });
   }
 

@@ -4,6 +4,13 @@ export type Cell = string | number | bigint | boolean | Date | null | undefined;
 /** The character between the whole and the fractional part of a number. */
 export type Decimal = '.' | ',';
 
+const [MINUS, POINT, ZERO, NINE] = ['-', '.', '0', '9'].map((character) => character.charCodeAt(0)) as [
+  number,
+  number,
+  number,
+  number,
+];
+
 /** `1`, `-1.5`, `.5`, `1e-3`, and thousands in groups: `1,250.5`. */
 const NUMBERS: Readonly<Record<Decimal, RegExp>> = {
   '.': /^[+-]?(?:\d+\.?\d*|\.\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?)(?:[eE][+-]?\d+)?$/,
@@ -33,6 +40,26 @@ export function numberIn(text: string, decimal: Decimal = '.'): number | undefin
   }
   if (!INFINITE.test(trimmed)) return undefined;
   return trimmed.startsWith('-') ? -Infinity : Infinity;
+}
+
+/**
+ * The number that a text shows in the usual form, `-12.5` with at most 15 digits, found without the patterns that all forms take; undefined for
+ * all other texts, whatever they show.
+ */
+export function plainNumberIn(text: string): number | undefined {
+  const { length } = text;
+  const start = text.charCodeAt(0) === MINUS ? 1 : 0;
+  if (length === start || length - start > 15) return undefined;
+  let point = -1;
+  for (let i = start; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= ZERO && code <= NINE) continue;
+    if (code !== POINT || point >= 0 || i === start) return undefined;
+    point = i;
+  }
+  // Zeros in front are those of a name.
+  const digits = (point < 0 ? length : point) - start;
+  return digits > 1 && text.charCodeAt(start) === ZERO ? undefined : Number(text);
 }
 
 /** Whether the text is a whole number with leading zeros: a name, such as a postcode, not a quantity. */
@@ -99,31 +126,33 @@ export function timeIn(text: string): Time | undefined {
     return { seconds: Date.UTC(Number(inYear), Number(month) - 1) / 1000, precision: 'month' };
   const found = TIME.exec(trimmed);
   if (!found) return undefined;
-  const [
-    ,
-    year,
-    ,
-    ofYear,
-    ofMonth,
-    hour = '00',
-    minutes = ':00',
-    seconds = ':00',
-    fraction = '',
-    zone = 'Z',
-  ] = found;
-  const day = [year, ofYear!.padStart(2, '0'), ofMonth!.padStart(2, '0')].join('-');
-  // JavaScript takes February 30 for March 2.
-  const midnight = new Date(`${day}T00:00:00Z`);
-  if (Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day) return undefined;
-  const offset = zone
-    .trim()
-    .replace(/^(?:UTC|GMT)$/, 'Z')
-    .replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, rest = '00') => `${hours}:${rest}`);
-  const time = new Date(`${day}T${hour.padStart(2, '0')}${minutes}${seconds}${offset}`);
-  if (Number.isNaN(time.getTime())) return undefined;
+  const [, year, , ofYear, ofMonth, hour = 0, minutes = ':00', seconds = ':00', fraction = '', zone = 'Z'] =
+    found;
+  const days = midnightOf(Number(year), Number(ofYear), Number(ofMonth));
+  const [hours, past, rest] = [Number(hour), Number(minutes.slice(1)), Number(seconds.slice(1))];
+  // The day may end at 24:00.
+  const isClock = past < 60 && rest < 60 && (hours < 24 || (hours === 24 && past + rest === 0));
+  const offset = offsetOf(zone.trim());
+  if (days === undefined || !isClock || offset === undefined) return undefined;
+  const time = new Date(days + 3_600_000 * hours + 60_000 * (past - offset) + 1000 * rest);
   // A Date has milliseconds; the seconds may have more.
   const part = Number(fraction.replace(',', '.') || 0);
   return part > 0 ? { seconds: time.getTime() / 1000 + part, precision: 'millisecond' } : timeOf(time);
+}
+
+/** Milliseconds since 1970 at which a day begins; undefined for one that does not exist, such as February 30. */
+function midnightOf(year: number, month: number, day: number): number | undefined {
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? date.getTime() : undefined;
+}
+
+/** Minutes that a zone is ahead of UTC; undefined where there is no such zone. */
+function offsetOf(zone: string): number | undefined {
+  const [, sign, hours, minutes = 0] = /^([+-])(\d\d):?(\d\d)?$/.exec(zone) ?? [];
+  if (sign === undefined) return 0;
+  if (Number(hours) > 23 || Number(minutes) > 59) return undefined;
+  return (sign === '-' ? -1 : 1) * (60 * Number(hours) + Number(minutes));
 }
 
 /** The point in time of a valid Date. */

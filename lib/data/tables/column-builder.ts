@@ -7,6 +7,7 @@ import {
   numberIn,
   PRECISIONS,
   type Precision,
+  plainNumberIn,
   type Time,
   timeIn,
   timeOf,
@@ -36,6 +37,7 @@ export class ColumnBuilder {
   readonly #given: ColumnType | undefined;
   readonly #decimal: Decimal;
   readonly #missing: MissingValues;
+  readonly #isLenient: boolean;
   /** What is wrong with the cells of rows; undefined where the first such cell is refused. */
   readonly #unreadable: Map<number, string> | undefined;
   /** Undefined as long as all cells are missing. */
@@ -52,9 +54,16 @@ export class ColumnBuilder {
     this.#given = given;
     this.#decimal = decimal;
     this.#missing = missing;
+    this.#isLenient = isLenient;
     this.#unreadable = isLenient && (given === 'numeric' || given === 'date') ? new Map() : undefined;
     if (given === 'categorical') this.#values = new Int32Array(64);
     if (given !== 'ignore') this.#type = given;
+  }
+
+  /** Whether a text that shows a number in the usual form is one, whatever came before. */
+  get #takesPlain(): boolean {
+    const isNumeric = this.#type === undefined || this.#type === 'numeric';
+    return isNumeric && this.#decimal === '.' && !this.#missing.hasNumbers;
   }
 
   /** Returns what is wrong with the cell, or undefined. */
@@ -62,10 +71,19 @@ export class ColumnBuilder {
     if (this.#given === 'ignore') return undefined;
     if (this.#length === this.#values.length) this.#grow();
     const at = this.#length++;
+    if (this.#takesPlain && typeof cell === 'string') {
+      const value = plainNumberIn(cell);
+      if (value !== undefined) {
+        this.#type = 'numeric';
+        this.#values[at] = value;
+        return undefined;
+      }
+    }
     if (this.#missing.has(cell)) {
       this.#values[at] = this.#type === 'categorical' ? -1 : Number.NaN;
       return undefined;
     }
+    if (!isCell(cell) && this.#isLenient && this.#given !== undefined) return this.#keepOdd(cell, at);
     if (!isCell(cell))
       return `expected a number, a text, a truth value, a date or null but received ${typeof cell}; give its values keys of the row, or ignore the column (${option(this.name, 'ignore')})`;
     if (this.#type !== 'categorical') {
@@ -121,6 +139,17 @@ export class ColumnBuilder {
     const trouble = `expected a ${this.#given === 'date' ? 'date in ISO 8601' : 'number'} but received ${shown(cell)}`;
     this.#values[at] = Number.NaN;
     return this.#unreadable ? void this.#unreadable.set(at, trouble) : trouble;
+  }
+
+  /** Keeps a value that no cell can be as unreadable, or as a category that no training row has. */
+  #keepOdd(cell: unknown, at: number): undefined {
+    const name = `(${Array.isArray(cell) ? 'list' : typeof cell})`;
+    this.#values[at] = this.#unreadable ? Number.NaN : this.#code(name);
+    this.#unreadable?.set(
+      at,
+      `expected a ${this.#given === 'date' ? 'date' : 'number'} but received a value of type ${name}`,
+    );
+    return undefined;
   }
 
   #takeDate(cell: string | number | bigint | boolean | Date, at: number): undefined | false {

@@ -26,7 +26,8 @@ export type OnUnseen = 'refuse' | 'leave';
 /** What a missing value does. */
 export type OnMissing = 'refuse' | 'impute';
 
-const MAX_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
+/** What an infinite number becomes in a row that takes no other with it. */
+export const MAX_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
 
 /** Where a field is encoded to. */
 export interface Target {

@@ -39,6 +39,11 @@ export class MissingValues {
     this.#numbers = new Set(texts.flatMap((text) => numberIn(text) ?? []).filter(Number.isFinite));
   }
 
+  /** Whether numbers stand for missing values. */
+  get hasNumbers(): boolean {
+    return this.#numbers.size > 0;
+  }
+
   has(cell: unknown): boolean {
     if (cell === null || cell === undefined) return true;
     if (typeof cell === 'string') {

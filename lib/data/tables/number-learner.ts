@@ -44,9 +44,11 @@ function decimalsOf(value: number, least: number): number | undefined {
   return undefined;
 }
 
+const POWERS = Array.from({ length: MAX_DECIMALS + 1 }, (_, decimals) => 10 ** decimals);
+
 /** The number with so many decimals that is nearest. */
 export function roundTo(value: number, decimals: number): number {
-  const power = 10 ** decimals;
+  const power = POWERS[decimals] ?? 10 ** decimals;
   const scaled = Math.round(value * power) / power;
   return Number.isFinite(scaled) ? scaled : value;
 }

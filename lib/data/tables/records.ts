@@ -4,6 +4,7 @@ import { badData } from '../files/source.ts';
 import { TableBuilder } from './builder.ts';
 import { type ColumnType, checkColumnTypes } from './column-types.ts';
 import type { OnMissing } from './encoding.ts';
+import { option } from './learning.ts';
 import { checkMissing } from './missing.ts';
 import {
   checkGivenSchema,
@@ -13,8 +14,8 @@ import {
   type TableSchemaOptions,
 } from './schema.ts';
 import { suspicionsOf } from './suspicions.ts';
-import type { Table } from './table.ts';
-import { flattened } from './vectors.ts';
+import { placeOf, type Table } from './table.ts';
+import { elementName, flattened, isEmptyVector, isList } from './vectors.ts';
 
 /** How `Dataset.fromRecords` reads. */
 export interface RecordOptions extends TableSchemaOptions {
@@ -75,6 +76,10 @@ export class RecordTable {
   #types: Readonly<Record<string, ColumnType>> = {};
   #builder: TableBuilder | undefined;
   #first = 0;
+  /** The columns of the schema. */
+  readonly #fields: ReadonlySet<string>;
+  /** Elements in the lists of each key. */
+  readonly #widths = new Map<string, number>();
 
   /** @param how as {@link checkRecordOptions} gives it */
   constructor(
@@ -95,6 +100,7 @@ export class RecordTable {
     this.#columns = columns;
     this.#schema = schema;
     this.#missing = missing;
+    this.#fields = new Set(schema?.fields.map((field) => field.name));
     this.#isLenient = schema?.isLenient(learning.onMissing) ?? false;
   }
 
@@ -107,7 +113,9 @@ export class RecordTable {
   expect(records: Iterable<Readonly<Record<string, unknown>>>): void {
     const all: Record<string, unknown> = {};
     for (const record of records) Object.assign(all, this.#flattened(record));
-    if (Object.keys(all).length > 0) this.#settle(all);
+    const names = new Set(Object.keys(all));
+    for (const name of names) if (isEmptyVector(name, null, names)) delete all[name];
+    if (names.size > 0) this.#settle(all);
   }
 
   /** @throws TorchvaeError ERR_TYPE unless it is a record; ERR_DATA_FORMAT for keys that the first record lacks, and for bad cells */
@@ -116,6 +124,7 @@ export class RecordTable {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
       throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, given));
     }
+    this.#checkWidths(given as Record<string, unknown>);
     const record = this.#flattened(given as Record<string, unknown>);
     const keys = this.#keys ?? this.#settle(record);
     this.#builder ??= new TableBuilder(this.#name, [...keys], {
@@ -123,13 +132,39 @@ export class RecordTable {
       first: this.#first,
       isLenient: this.#isLenient,
       missing: this.#missing,
+      ofSchema: this.#schema !== undefined,
     });
     if (!this.#schema) checkKeys(record, keys, this.#name, place);
     this.#builder.add(Array.from(keys, (key) => record[key]));
   }
 
+  /** Lists of a key have one length: filling up those that are shorter would make values up. */
+  #checkWidths(record: Readonly<Record<string, unknown>>): void {
+    for (const [key, value] of Object.entries(record)) {
+      if (!isList(value) || value.length === 0 || this.#isWhole(key)) continue;
+      const width = this.#widths.get(key) ?? this.#schemaWidth(key) ?? value.length;
+      this.#widths.set(key, width);
+      if (width === value.length) continue;
+      const what = `expected ${width} values, as before, but received ${value.length}`;
+      const advice = `cut or fill the lists to one length, or ignore the column (${option(key, 'ignore')})`;
+      throw badData(this.#name, `${placeOf(this.#first + this.length, key)}: ${what}; ${advice}`);
+    }
+  }
+
+  /** Elements of a key in the schema, if it has such a key. */
+  #schemaWidth(key: string): number | undefined {
+    let width = 0;
+    while (this.#fields.has(elementName(key, width))) width++;
+    return width > 0 ? width : undefined;
+  }
+
+  /** Whether a list is left as it is: of a key that is ignored, or of one value in the schema, which is a cell that its column cannot have. */
+  #isWhole(key: string): boolean {
+    return this.#columns[key] === 'ignore' || this.#fields.has(key);
+  }
+
   #flattened(record: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-    return flattened(record, (key) => this.#columns[key] === 'ignore');
+    return flattened(record, (key) => this.#isWhole(key));
   }
 
   #settle(record: Readonly<Record<string, unknown>>): ReadonlySet<string> {
@@ -161,7 +196,9 @@ function recordKeys({ fields, label }: TableSchema, record: object): string[] {
 }
 
 function checkKeys(record: object, keys: ReadonlySet<string>, name: string, place: string): void {
-  const unknown = Object.keys(record).find((key) => !keys.has(key));
+  const unknown = Object.entries(record).find(
+    ([key, value]) => !keys.has(key) && !isEmptyVector(key, value, keys),
+  )?.[0];
   if (unknown === undefined) return;
   const known = [...keys].slice(0, 20).join(', ');
   throw badData(

@@ -1,17 +1,20 @@
 import { basename } from 'node:path';
-import { defined } from '../../check.ts';
+import { checkInteger, defined } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { Dataset } from '../dataset.ts';
 import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
 import type { DataSchema } from '../schema.ts';
 import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './schema.ts';
 import { seriesNotes, suspicionsOf } from './suspicions.ts';
-import { AS_ASKED, rowsOf, type Table } from './table.ts';
+import { AS_ASKED, columnsOf, rowsOf, type Table } from './table.ts';
 
 /** How rows of a table become examples: by a schema that is given, or that is learned with these options. */
 export interface TableRowsOptions extends TableSchemaOptions {
   schema?: DataSchema | undefined;
-  /** Consecutive rows that make one example, of shape [windowLength, columns]; see `Dataset.windows`. Default: each row is one. */
+  /**
+   * Consecutive rows that make one example, of shape [windowLength, columns]; see `Dataset.windows`. Such rows are divided in their order.
+   * Default: each row is one.
+   */
   windowLength?: number;
   /** Rows between the starts of two windows. Default 1. */
   stride?: number;
@@ -24,6 +27,8 @@ export function tableRows(
   table: Table,
   { schema, windowLength, stride, ...learning }: TableRowsOptions,
 ): Learnable {
+  if (windowLength !== undefined) checkInteger('windowLength', windowLength, 1);
+  if (stride !== undefined) checkInteger('stride', stride, 1);
   if (stride !== undefined && windowLength === undefined) {
     throw new TorchvaeError('ERR_RANGE', 'The option stride is for windowLength; leave it out, or give both');
   }
@@ -34,9 +39,9 @@ export function tableRows(
   return learnable(new TableRows(table, learning, windows), schema);
 }
 
-/** The given schema, if it is that of a table. */
-export function tableSchema({ schema }: TableRowsOptions): TableSchema | undefined {
-  return schema instanceof TableSchema ? schema : undefined;
+/** The given schema, if it is that of a table, as it reads other rows. */
+export function tableSchema({ schema, labelColumn }: TableRowsOptions): TableSchema | undefined {
+  return schema instanceof TableSchema ? schema.forRows(labelColumn) : undefined;
 }
 
 class TableRows implements Rows<TableRows> {
@@ -64,6 +69,10 @@ class TableRows implements Rows<TableRows> {
     return this.#table.length;
   }
 
+  get isSeries(): boolean {
+    return this.#windows !== undefined;
+  }
+
   pick(indices: Uint32Array): TableRows {
     return new TableRows(rowsOf(this.#table, indices), this.#options, this.#windows);
   }
@@ -74,10 +83,25 @@ class TableRows implements Rows<TableRows> {
     return schema;
   }
 
+  /** @throws TorchvaeError ERR_RANGE for fewer rows than make up a window */
+  #checkLength(): void {
+    const { length } = this.#table;
+    if (!this.#windows || length >= this.#windows.length) return;
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      `Expected at most ${length} for windowLength, the rows of ${basename(this.name)} or of the part of it that is divided off, but received ` +
+        `${this.#windows.length}; make it shorter, or give more rows`,
+    );
+  }
+
   encode(schema: DataSchema, isHeldOut = false): Dataset {
-    if (!(schema instanceof TableSchema)) throw otherSchema('table', schema);
-    const { onMissing } = this.#options;
-    const encoded = schema.encode(this.#table, {
+    if (!(schema instanceof TableSchema)) throw otherSchema(this.name, 'table', schema);
+    this.#checkLength();
+    const { onMissing, labelColumn } = this.#options;
+    const reading = schema.forRows(labelColumn);
+    // The label of training rows may be missing in others, but not what is asked for by name.
+    if (reading !== schema) columnsOf(this.#table)(labelColumn!);
+    const encoded = reading.encode(this.#table, {
       ...(onMissing !== undefined && { onMissing }),
       ...(isHeldOut && { onUnseen: 'leave' }),
     });

@@ -19,14 +19,17 @@ import {
 } from './encoding.ts';
 import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
 import { TableLearner } from './learner.ts';
-import { columnsOf, type LeftOut, noColumn, type Table } from './table.ts';
+import { columnsOf, type LeftOut, type Table } from './table.ts';
 
 export type { ColumnSummary } from './description.ts';
 export type { CategoricalField, DateField, Field, LabelField, NumericField } from './fields.ts';
 
 /** How {@link TableSchema.learn} turns columns into numbers. */
 export interface TableSchemaOptions {
-  /** The column that becomes the labels, and no part of an example. Default: none. */
+  /**
+   * The column that becomes the labels, and no part of an example. Default: none. Of a table that is read for the schema of rows without
+   * labels, the column that says what its rows are.
+   */
   labelColumn?: string;
   /**
    * `refuse` (default) throws for a missing value. `impute` puts the training mean of a numeric column or the most frequent
@@ -175,7 +178,7 @@ export class TableSchema {
    * @param options.onUnseen what a category does that the training rows did not have: `leave` encodes it by zeros alone and counts
    * it. Default `leave` where missing values are imputed, else `refuse`
    * @param options.onUnknownLabel what a label does that is missing, or that no training row has: `add` (default) makes it a class behind
-   * the known ones, which models that are conditioned on labels refuse; `refuse` throws
+   * the known ones, of which models that are conditioned on labels know nothing; `refuse` throws
    * @throws TorchvaeError ERR_RANGE for a column that the table does not have; ERR_DATA_FORMAT naming row and column of a value that
    * is missing, of another type, not finite as float32, or a category that the training rows did not have
    */
@@ -215,7 +218,8 @@ export class TableSchema {
 
   /**
    * The rows that examples stand for, as records by column: numbers in the column's units with as many decimals as the training rows
-   * have, dates in ISO 8601 and UTC, and the category with the largest value.
+   * have, dates in ISO 8601 and UTC, and the category with the largest value; missing values (NaN, or no text) where the examples hold NaN, as
+   * `VAE.reconstruct` gives them for a row that cannot be read.
    *
    * @param values [rows, size], such as the `data` of what `VAE.reconstruct` or `sample` returns
    * @param options.bounded whether numbers and dates are kept within those of the training rows. Default true; give false for
@@ -253,6 +257,21 @@ export class TableSchema {
   }
 
   /**
+   * @internal The schema by which other rows are read: where the training rows had no labels, those of this column are classes, such as what
+   * each row of a test set is.
+   *
+   * @throws TorchvaeError ERR_RANGE for a column that is part of the examples
+   */
+  forRows(labelColumn: string | undefined): TableSchema {
+    if (labelColumn === undefined || this.label) return this;
+    if (this.fields.some(({ name }) => name === labelColumn)) {
+      const trouble = `column ${JSON.stringify(labelColumn)} is part of the examples, so that it cannot hold their labels`;
+      throw new TorchvaeError('ERR_RANGE', `${trouble}; name another column for labelColumn`);
+    }
+    return new TableSchema({ ...this.toJSON(), label: { name: labelColumn, categories: [] } });
+  }
+
+  /**
    * @internal Whether a bad cell of a table that is read for this schema is counted, instead of refusing the table.
    * @param onMissing as the caller says
    */
@@ -273,7 +292,12 @@ export class TableSchema {
   ): Record<string, ColumnType> {
     const present = new Set(names);
     const missing = this.fields.find(({ name }) => !present.has(name));
-    if (missing) throw noColumn(source, missing.name, names);
+    if (missing) {
+      const found =
+        names.slice(0, 20).join(', ') + (names.length > 20 ? `, ... (${names.length} in all)` : '');
+      const what = `expected the columns of the training data but ${JSON.stringify(missing.name)} is not among ${found}`;
+      throw new TorchvaeError('ERR_RANGE', `${source}: ${what}; name it so, or train without it`);
+    }
     const types = new Map(names.map((name): [string, ColumnType] => [name, 'ignore']));
     for (const { name, type } of this.fields) types.set(name, type);
     if (this.label && present.has(this.label.name)) types.set(this.label.name, 'categorical');

@@ -8,6 +8,8 @@ const ID = /(?:^|[-_ ])(?:id|index|uid|rowid|no|nr|key)$/i;
 /** What people should look at in the columns of training rows: each may be meant, so that none is an error. */
 export function suspicionsOf({ columns, length }: Table): string[] {
   return columns.flatMap((column) => {
+    if (length > 1 && isConstant(column))
+      return [`column ${column.name} has one value alone, which says nothing of other rows`];
     if (column.type === 'categorical') return inCapitalsAlone(column.name, column.categories);
     if (column.type === 'date') return [];
     if (length >= MANY_ROWS && isRowNumber(column)) {
@@ -36,6 +38,10 @@ export function seriesNotes(columns: readonly Column[]): string[] {
     if (gaps === 0 || gaps > steps.length / 10) return [];
     return [`column ${column.name} has ${gaps === 1 ? 'a gap' : `${gaps} gaps`}: windows go across`];
   });
+}
+
+function isConstant({ values }: Column): boolean {
+  return values.every((value) => value === values[0]);
 }
 
 function isRowNumber({ name, values }: NumericColumn): boolean {

@@ -70,7 +70,10 @@ export const UNREAD: readonly Unread[] = [
   },
 ];
 
-/** `31-Jan-26` is found by its name; these have none: `01/2026`, `2026Q1`, `2026-W05`, `20260131T1830Z`, `2026-01-31 6:30 PM`. */
+/**
+ * `31-Jan-26` is found by its name; these have none: `01/2026`, `2026Q1`, `2026-W05`, `20260131T1830Z`, `2026-01-31 6:30 PM`,
+ * `2026-01-31 18:30 Europe/Rome`.
+ */
 const OTHER_DATE = new RegExp(
   [
     String.raw`^\d{1,2}[/-]\d{4}$`,
@@ -78,6 +81,7 @@ const OTHER_DATE = new RegExp(
     String.raw`^[QW]\d{1,2}[-/ ]\d{4}$`,
     String.raw`^\d{8}T\d{4,6}Z?$`,
     String.raw`^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d\d(?::\d\d)? ?[ap]m$`,
+    String.raw`^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d\d[\d:.]*(?:Z|[+-][\d:]+)? ?\[?[a-z_]{2,}(?:[/_+-][a-z_\d]+)*\]?$`,
   ].join('|'),
   'i',
 );

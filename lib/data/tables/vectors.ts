@@ -9,7 +9,10 @@ export function isList(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !types.isDataView(value));
 }
 
-/** The record with the elements of each list under names such as `emb[3]`, except those of the keys in `except`. */
+/**
+ * The record with the elements of each list under names such as `emb[3]`, except those of the keys in `except`. A list of nothing is a missing
+ * value of its key, so that it does not vanish.
+ */
 export function flattened(
   record: Readonly<Record<string, unknown>>,
   except: (key: string) => boolean,
@@ -18,7 +21,13 @@ export function flattened(
   const flat: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(record)) {
     if (!isList(value) || except(key)) flat[key] = value;
+    else if (value.length === 0) flat[key] = null;
     else for (let i = 0; i < value.length; i++) flat[elementName(key, i)] = value[i];
   }
   return flat;
+}
+
+/** Whether a value is the missing one of a list of nothing, whose elements other records name one by one. */
+export function isEmptyVector(key: string, value: unknown, keys: { has(name: string): boolean }): boolean {
+  return value === null && keys.has(elementName(key, 0));
 }

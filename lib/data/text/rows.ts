@@ -46,7 +46,7 @@ class TextRows implements Rows<TextRows> {
   }
 
   encode(schema: DataSchema): Dataset {
-    if (!(schema instanceof TextSchema)) throw otherSchema('text', schema);
+    if (!(schema instanceof TextSchema)) throw otherSchema(this.name, 'text', schema);
     return new Dataset({
       name: basename(this.name),
       ...schema.encode(this.#text, defined({ onLong: this.#options.onLong })),

@@ -1,5 +1,6 @@
 import { Dataset } from '../../data/dataset.ts';
 import { wholeNumbers } from '../../data/examples/checks.ts';
+import { readableRows } from '../../data/readable.ts';
 import type { Labeled } from '../../model/codes.ts';
 import type { Examples } from '../../model/input.ts';
 import type { VAE } from '../../vae.ts';
@@ -20,13 +21,15 @@ export async function latentChart(vae: VAE, x: Examples, options: Labeled = {}):
 }
 
 /** What {@link latentChart} draws. */
-export async function latentPoints(vae: VAE, x: Examples, options: Labeled = {}): Promise<Plot> {
+export async function latentPoints(vae: VAE, given: Examples, options: Labeled = {}): Promise<Plot> {
+  // With labels of the caller's, all rows stay.
+  const x = given instanceof Dataset && !options.labels ? readableRows(given) : given;
   const { mean } = await vae.encode(x, options);
   const { points, axes } = projectCodes(mean);
   const isDataset = x instanceof Dataset;
   // A model that is not conditioned on labels has not looked at them.
-  const given = options.labels && wholeNumbers(options.labels);
-  const labels = given ?? (isDataset ? x.labels : undefined);
+  const colors = options.labels && wholeNumbers(options.labels);
+  const labels = colors ?? (isDataset ? x.labels : undefined);
   const classes = isDataset ? x.classes : undefined;
   return pointPlot({
     title: `Codes of ${mean.shape[0]} examples`,

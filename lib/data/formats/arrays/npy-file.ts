@@ -29,8 +29,17 @@ const TYPES: Readonly<Record<string, { width: 1 | 2 | 4 | 8; read: (buffer: Arra
     f8: { width: 8, read: (buffer) => new Float64Array(buffer) },
   };
 
+/** The types of texts: characters of four bytes, or bytes, with the number of these. */
+const TEXT = /^([US])(\d+)$/;
+
+/** Bytes of an element. */
+function widthOf(type: string): number {
+  const [, kind, length] = TEXT.exec(type) ?? [];
+  return kind === undefined ? TYPES[type]!.width : Number(length) * (kind === 'U' ? 4 : 1);
+}
+
 interface NpyHeader {
-  /** Key of {@link TYPES}. */
+  /** Key of {@link TYPES}, or a type of texts. */
   readonly type: string;
   readonly isBigEndian: boolean;
   readonly isFortran: boolean;
@@ -126,6 +135,48 @@ function elementsOf(
   return data;
 }
 
+/** Texts in an arrangement, such as the names of classes. */
+export interface TextArray {
+  /** The extents, slowest first. */
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly texts: readonly string[];
+}
+
+/**
+ * Reads an array of numbers as {@link readNpy} does, or one of texts: Unicode (`<U7`) or bytes in UTF-8 (`|S7`).
+ *
+ * @throws TorchvaeError as {@link readNpy} does
+ */
+export function readNpyLabels(bytes: Uint8Array, file: string): NumericArray | TextArray {
+  const header = readHeader(bytes, file, true);
+  const [, kind] = TEXT.exec(header.type) ?? [];
+  if (kind === undefined) return parse(bytes, file);
+  checkLength(header, bytes.length, file);
+  const { shape, headerLength, isBigEndian, isFortran } = header;
+  if (isFortran && shape.length > 1)
+    throw badData(file, 'expected the arrangement C but it has fortran_order; write it anew');
+  const raw = Buffer.from(bytes.subarray(headerLength));
+  if (kind === 'U' && isBigEndian) raw.swap32();
+  const width = widthOf(header.type);
+  const count = shape.reduce((product, extent) => product * extent, 1);
+  const texts = Array.from({ length: count }, (_, i) => {
+    const cell = raw.subarray(i * width, (i + 1) * width);
+    return (kind === 'U' ? fromCodePoints(cell, file) : cell.toString('utf8')).replace(/\0+$/, '');
+  });
+  return { shape, texts };
+}
+
+function fromCodePoints(cell: Buffer, file: string): string {
+  try {
+    return String.fromCodePoint(
+      ...Array.from({ length: cell.length / 4 }, (_, i) => cell.readUInt32LE(4 * i)),
+    );
+  } catch (cause) {
+    throw badData(file, 'expected texts but a character has a code that Unicode does not have', cause);
+  }
+}
+
 function parse(bytes: Uint8Array, file: string): NumericArray {
   const header = readHeader(bytes, file);
   checkLength(header, bytes.length, file);
@@ -146,7 +197,8 @@ function checkLength({ shape, type, fileLength }: NpyHeader, length: number, fil
   throw badData(file, `the header at offset 0 promises ${promise}, but the file has ${length}; ${trouble}`);
 }
 
-function readHeader(bytes: Uint8Array, file: string): NpyHeader {
+/** @param takesTexts whether elements may be texts */
+function readHeader(bytes: Uint8Array, file: string, takesTexts = false): NpyHeader {
   if (bytes.length < 10 || NPY_MAGIC.some((byte, i) => bytes[i] !== byte)) {
     const found = Buffer.from(bytes.subarray(0, 6)).toString('hex') || 'nothing';
     throw badData(file, `expected \\x93NUMPY at offset 0 but received ${found}; it is not a .npy file`);
@@ -167,7 +219,7 @@ function readHeader(bytes: Uint8Array, file: string): NpyHeader {
     );
   }
   const text = Buffer.from(bytes.subarray(start, start + length)).toString('latin1');
-  return parseHeader(text, start + length, start, file);
+  return parseHeader(text, start + length, start, file, takesTexts);
 }
 
 const ENTRY = /\s*'(\w+)'\s*:\s*(?:'([^']*)'|(True|False)|\(([\d\s,L]*)\))\s*(,|$)/y;
@@ -188,7 +240,13 @@ function parseDictionary(text: string): Map<string, string> {
   return entries;
 }
 
-function parseHeader(text: string, headerLength: number, start: number, file: string): NpyHeader {
+function parseHeader(
+  text: string,
+  headerLength: number,
+  start: number,
+  file: string,
+  takesTexts: boolean,
+): NpyHeader {
   const entries = parseDictionary(text);
   const [descr, order, extents] = ['descr', 'fortran_order', 'shape'].map((key) => entries.get(key));
   if (
@@ -204,13 +262,14 @@ function parseHeader(text: string, headerLength: number, start: number, file: st
       `expected ${what} at offset ${start} but received ${JSON.stringify(text.trim().slice(0, 80))}; ${advice}`,
     );
   }
-  const [, byteOrder, type] = /^([<>|=])([a-zA-Z]\d+)$/.exec(descr) ?? [];
-  const element = type === undefined || !Object.hasOwn(TYPES, type) ? undefined : TYPES[type];
-  if (!element) {
-    const known = 'b1, u1 to u8, i1 to i8, f2, f4 or f8';
+  const [, byteOrder, type] = /^([<>|=])([a-zA-Z]\d*)$/.exec(descr) ?? [];
+  const isKnown = type !== undefined && (Object.hasOwn(TYPES, type) || (takesTexts && TEXT.test(type)));
+  if (!isKnown) {
+    const known = `b1, u1 to u8, i1 to i8, f2, f4 or f8${takesTexts ? ', or texts' : ''}`;
+    const advice = `convert the array (${takesTexts ? 'array.astype(str)' : "array.astype('float32')"})`;
     throw badData(
       file,
-      `expected the element type ${known} at offset ${start} but received '${descr}'; convert the array`,
+      `expected the element type ${known} at offset ${start} but received '${descr}'; ${advice}`,
     );
   }
   const shape = extents
@@ -223,9 +282,9 @@ function parseHeader(text: string, headerLength: number, start: number, file: st
       `expected extents that a file can hold at offset ${start} but received (${extents.slice(0, 80)})`,
     );
   }
-  const fileLength = headerLength + count * element.width;
+  const fileLength = headerLength + count * widthOf(type);
   return {
-    type: type!,
+    type,
     isBigEndian: byteOrder === '>',
     isFortran: order === 'True',
     shape,

@@ -3,7 +3,7 @@ import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { TorchvaeError } from '../../../errors.ts';
 import { ioError } from '../../../files.ts';
 import { allocate, badData, withFile } from '../../files/source.ts';
-import { readNpy } from './npy-file.ts';
+import { readNpy, readNpyLabels, type TextArray } from './npy-file.ts';
 import type { NumericArray } from './numeric-array.ts';
 
 /** Deflate cannot shrink data further than by this factor; stored members are as long as they say. */
@@ -18,6 +18,12 @@ export interface Npz {
   readonly names: readonly string[];
   /** @throws TorchvaeError ERR_DATA_FORMAT for a member that is not there or damaged */
   read(name: string): Promise<NumericArray>;
+  /**
+   * The same for an array of labels, which may be texts.
+   *
+   * @throws TorchvaeError ERR_DATA_FORMAT for a member that is not there or damaged
+   */
+  readLabels(name: string): Promise<NumericArray | TextArray>;
 }
 
 /**
@@ -41,13 +47,16 @@ export async function withNpz<T>(path: string, use: (npz: Npz) => Promise<T>): P
       throw archiveError(path, cause);
     }
     const opened = zip;
+    const bytesOf = async (name: string) => {
+      const entry = entries.get(name);
+      if (entry) return unpack(opened, entry, path);
+      throw badData(path, `expected the array ${name} but it has ${listed([...entries.keys()])}`);
+    };
+    const fileOf = (name: string) => `${path}, member ${name}.npy`;
     return await use({
       names: [...entries.keys()],
-      read: async (name) => {
-        const entry = entries.get(name);
-        if (entry) return readNpy(await unpack(opened, entry, path), `${path}, member ${name}.npy`);
-        throw badData(path, `expected the array ${name} but it has ${listed([...entries.keys()])}`);
-      },
+      read: async (name) => readNpy(await bytesOf(name), fileOf(name)),
+      readLabels: async (name) => readNpyLabels(await bytesOf(name), fileOf(name)),
     });
   } finally {
     zip?.close();

@@ -29,6 +29,8 @@ export interface ArrayNames {
   file: string;
   /** One for each example. */
   labels?: NumericArray;
+  /** The names of the classes, by label. */
+  classes?: readonly string[];
 }
 
 /**
@@ -40,7 +42,7 @@ export interface ArrayNames {
  */
 export function datasetOf(
   array: NumericArray,
-  { name, file, labels }: ArrayNames,
+  { name, file, labels, classes }: ArrayNames,
   options: PixelOptions = {},
 ): Dataset {
   checkPixelOptions(options);
@@ -48,13 +50,26 @@ export function datasetOf(
   const numbers = numbersOf(array);
   const conversion = conversionOf(survey(numbers), options);
   const data = convert(numbers, conversion, file, placesIn(array.shape));
+  const isLikePixels = numbers.type === 'numbers' && conversion.kind === 'real' && array.shape.length > 2;
   return new Dataset({
     name,
+    notes:
+      isLikePixels && liesInBytes(data)
+        ? [`numbers up to 255 are kept as they are; if they are pixels, ${AS_PIXELS}`]
+        : [],
     shape: layout.shape,
     kind: conversion.kind,
     data: layout.arrange(data),
     ...(labels && { labels: labelsOf(labels, array.shape[0]!, file) }),
+    ...(labels && classes && { classes }),
   });
+}
+
+const AS_PIXELS = 'divide them by 255, or write them as uint8';
+
+/** Whether all numbers are such as bytes are, though they are kept as other numbers. */
+function liesInBytes(data: Uint8Array | Float32Array): boolean {
+  return data.every((value) => value >= 0 && value <= 255);
 }
 
 /** The numbers of an array: 16 bits without a sign are levels of pixels where the examples are images. */
@@ -86,7 +101,8 @@ export function layoutOf(
   const isEmpty = shape.length < 2 || shape.includes(0);
   if (isEmpty || shape.length > 5) {
     const what = isEmpty ? 'examples of at least one number' : 'at most five extents';
-    const advice = 'Name the file of the examples, not that of the labels.';
+    const advice =
+      'Name the file of the examples, not that of the labels; of one number an example, reshape(-1, 1) makes rows.';
     throw badData(file, `expected ${what} but received an array of ${shape.join(' x ')}. ${advice}`);
   }
   const inner = shape.slice(1);
@@ -107,9 +123,10 @@ export function layoutOf(
  */
 export function labelsOf({ shape, data }: NumericArray, count: number, file: string): Int32Array {
   if (data.length !== count || shape[0] !== count) {
+    const advice = shape.length === 2 && shape[0] === count ? '; of a one-hot array take the argmax' : '';
     throw badData(
       file,
-      `expected ${count} labels, one an example, but their array is ${shape.join(' x ') || 'a single number'}`,
+      `expected ${count} labels, one an example, but their array is ${shape.join(' x ') || 'a single number'}${advice}`,
     );
   }
   const labels = new Int32Array(count);

@@ -60,13 +60,24 @@ export function isTable(text: string): boolean {
   return scoreOf(sampleOf(text, delimiter) ?? [], delimiter) === 1;
 }
 
-/** Whether the text looks like a table of at least two columns of numbers or dates, of which the first row may be names. */
+/** Words in a cell of categories; more make a sentence. */
+const MOST_WORDS = 4;
+
+/**
+ * Whether the text looks like a table of numbers or dates, with at least two columns, of which the first row may be names; or, where it has
+ * another delimiter than white space, of numbers in some columns and categories in others.
+ */
 export function isNumberTable(text: string): boolean {
   const { delimiter, decimal } = dialectOf(text, {});
   const [first, ...rest] = sampleOf(text, delimiter) ?? [];
-  if (!first || !isTable(text)) return false;
-  const isData = (row: readonly string[]) => row.every((cell) => isValue(cell, decimal, MISSING));
-  return rest.length > 0 && rest.every(isData);
+  if (!first || rest.length === 0 || !isTable(text)) return false;
+  const isData = (cell: string) => isValue(cell, decimal, MISSING);
+  if (rest.every((row) => row.every(isData))) return true;
+  if (delimiter === ' ' || rest.length < 2) return false;
+  const isNumeric = (_: string, i: number) =>
+    rest.every((row) => isData(row[i]!)) && rest.some((row) => !MISSING.includes(row[i]!.trim()));
+  const isShort = (cell: string) => cell.trim().split(/\s+/).length <= MOST_WORDS;
+  return first.some(isNumeric) && rest.every((row) => row.every(isShort));
 }
 
 function sampleOf(text: string, delimiter: string): Sample | undefined {

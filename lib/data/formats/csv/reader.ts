@@ -80,6 +80,7 @@ async function tableOf(
         types: schema?.typesOf(path, found, given.columns) ?? given.columns,
         decimal: dialect.decimal,
         isLenient: given.isLenient,
+        ofSchema: schema !== undefined,
         missing: given.missing,
         unnamed: new Set(found.filter((_, i) => dialect.header && isUnnamed(record[i]!))),
       });

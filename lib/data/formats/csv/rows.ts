@@ -106,6 +106,8 @@ function csvError(path: string, cause: CsvError): TorchvaeError {
       ? 'expected as many cells in every row as in the first (take lines with a title or comments out of the file)'
       : code === 'CSV_QUOTE_NOT_CLOSED' || code === 'CSV_MAX_RECORD_SIZE'
         ? 'expected every quote to be closed'
-        : 'expected comma-separated values';
+        : code === 'INVALID_OPENING_QUOTE' || code === 'CSV_INVALID_CLOSING_QUOTE'
+          ? 'expected quotes around whole cells, and doubled within them ("5"" wide")'
+          : 'expected comma-separated values';
   return badData(path, `${advice}${line} but: ${cause.message}`, cause);
 }

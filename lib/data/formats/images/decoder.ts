@@ -66,10 +66,16 @@ export class ImageDecoder {
    * The pixels of an image, [channels, height, width], resized to cover that size.
    *
    * @param check throws for a header that does not fit
+   * @param read gives the bytes, instead of the source's
    * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a file that is no image, is damaged, or has too many pixels
    */
-  async decode(path: string, shape: ImageShape, check: (header: Header) => void): Promise<Numbers> {
-    const bytes = await this.#bytesOf(path);
+  async decode(
+    path: string,
+    shape: ImageShape,
+    check: (header: Header) => void,
+    read: ImageSource['read'] = this.#read,
+  ): Promise<Numbers> {
+    const bytes = await this.#bytesOf(path, read);
     const [channels, height, width] = shape;
     const plain = height * width <= this.#maxPixels ? plainPng(bytes, shape) : undefined;
     if (plain) {
@@ -82,8 +88,8 @@ export class ImageDecoder {
     return pixelsOf(image, path, shape, header.depth);
   }
 
-  async #bytesOf(path: string): Promise<Uint8Array> {
-    const bytes = await this.#read(path);
+  async #bytesOf(path: string, read = this.#read): Promise<Uint8Array> {
+    const bytes = await read(path);
     if (bytes.length === 0) throw badImage(path, 'expected an image but the file is empty');
     return bytes;
   }

@@ -54,8 +54,12 @@ export interface OpenImages {
   readonly isBytes: boolean;
   /** For people: what was passed over. */
   readonly notes: readonly string[];
-  /** The numbers of one image, in that shape. */
-  decode(path: string): Promise<Numbers>;
+  /**
+   * The numbers of one image, in that shape.
+   *
+   * @param read gives the bytes, instead of the source's
+   */
+  decode(path: string, read?: ImageSource['read']): Promise<Numbers>;
 }
 
 /**
@@ -170,15 +174,17 @@ export async function openImages(
     shape,
     isBytes,
     notes: [...notes, ...notesOf(skipped, folder)],
-    decode: (path) =>
-      decoder.decode(path, shape, (header) => {
+    decode: (path, read) => {
+      const check = (header: Header) => {
         if (!asked) checkSameSize(path, header, from, first);
         if (!isBytes || header.depth === 'uchar') return;
         throw badData(
           path,
           `expected 8 bits a channel, as ${from} has, but it has more; leave imageSize or channels out`,
         );
-      }),
+      };
+      return decoder.decode(path, shape, check, read);
+    },
   };
 }
 

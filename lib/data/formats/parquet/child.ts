@@ -59,9 +59,8 @@ export interface Surveyed {
 
 /** The answers: for a table the columns one by one before the rest, or an error's code and message. */
 export type ParquetAnswer =
-  | { column: Column }
-  | { done: unknown }
-  | { code: TorchvaeError['code']; message: string };
+  /** Once, when the program has been loaded. */
+  { ready: true } | { column: Column } | { done: unknown } | { code: TorchvaeError['code']; message: string };
 
 let file: OpenFile;
 let parquet: ParquetFile;
@@ -164,3 +163,4 @@ process.on('message', (request: ParquetRequest) => {
     },
   );
 });
+send({ ready: true });

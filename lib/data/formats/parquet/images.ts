@@ -1,7 +1,10 @@
 import { badData } from '../../files/source.ts';
+import type { Blocks } from '../../streams/source.ts';
 import { inOrder } from '../../tables/learning.ts';
+import { noColumn } from '../../tables/table.ts';
 import type { ImageSource } from '../images/decoder.ts';
 import type { ImageFiles } from '../images/files.ts';
+import { blocksOf } from './blocks.ts';
 import type { Opened } from './child.ts';
 import type { ImageRows } from './file.ts';
 import type { ParquetProcess } from './process.ts';
@@ -9,37 +12,112 @@ import type { ParquetProcess } from './process.ts';
 /** Columns that hold the labels of images, unless another is named. */
 const LABELS = ['label', 'labels', 'fine_label'];
 
+/** The columns of a file of images. */
+type Images = NonNullable<Opened['images']>;
+
+/** The images of a Parquet file as the library datasets of Hugging Face writes them: structures of `bytes` and `path`, and labels. */
+export class ParquetImages {
+  /** Which images make up a row group. */
+  readonly blocks: Blocks;
+  readonly #path: string;
+  readonly #images: Images;
+  readonly #label: string | undefined;
+  /** The row of each image, by the name that messages call it. */
+  readonly #rows = new Map<string, number>();
+
+  /**
+   * @param labelColumn default `label`, `labels` or `fine_label`, whichever is there
+   * @throws TorchvaeError ERR_RANGE for a column that is not there
+   */
+  constructor(
+    path: string,
+    { groupRows, images }: { groupRows: readonly number[]; images: Images },
+    labelColumn: string | undefined,
+  ) {
+    if (labelColumn !== undefined && !images.others.includes(labelColumn))
+      throw noColumn(path, labelColumn, images.others);
+    this.#path = path;
+    this.#images = images;
+    this.#label = labelColumn ?? LABELS.find((name) => images.others.includes(name));
+    this.blocks = blocksOf(groupRows);
+  }
+
+  /**
+   * All images, without their bytes.
+   *
+   * @param visit gets the bytes of each
+   * @throws TorchvaeError ERR_DATA_FORMAT for a row without an image or a label
+   */
+  async find(process: ParquetProcess, visit: (name: string, bytes: Uint8Array) => void): Promise<ImageFiles> {
+    const { column, classes } = this.#images;
+    const labels: unknown[] = [];
+    for (let group = 0; group < this.blocks.count; group++) {
+      const rows = await this.#group(process, group);
+      rows.bytes.forEach((bytes, i) => {
+        const row = this.#rows.size;
+        const name = `${this.#path}, row ${row + 1}, column ${JSON.stringify(column)}`;
+        if (!bytes) throw badData(this.#path, `row ${row + 1}: expected an image but it is missing`);
+        this.#rows.set(name, row);
+        visit(name, bytes);
+        labels.push(rows.labels[i]);
+      });
+    }
+    const label = this.#label;
+    const found = label === undefined ? undefined : labelsOf(labels, classes[label], label, this.#path);
+    return { paths: [...this.#rows.keys()], labels: found?.labels, classes: found?.classes };
+  }
+
+  /** Gives the bytes of images, best in their order: the row group that was read last is kept. */
+  reader(process: ParquetProcess): ImageSource['read'] {
+    let group = -1;
+    let rows: Promise<ImageRows> | undefined;
+    return async (name) => {
+      const row = this.#rows.get(name)!;
+      const wanted = this.groupOf(row);
+      if (wanted !== group) {
+        group = wanted;
+        // The process answers one request at a time.
+        const before = rows?.catch(() => {});
+        rows = Promise.resolve(before).then(() => this.#group(process, wanted));
+      }
+      return (await rows!).bytes[row - this.blocks.start(wanted)]!;
+    };
+  }
+
+  /** The row group of an image by the name that messages call it. */
+  groupOf(image: string | number): number {
+    const row = typeof image === 'number' ? image : this.#rows.get(image)!;
+    let [low, high] = [0, this.blocks.count - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.blocks.start(middle) <= row) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #group(process: ParquetProcess, group: number): Promise<ImageRows> {
+    return process.ask({ type: 'images', group, column: this.#images.column, label: this.#label });
+  }
+}
+
 /**
- * The images of a Parquet file, as the library datasets of Hugging Face writes them: a column of structures of `bytes` and `path`, and
- * one of labels.
+ * The images of a Parquet file in memory.
  *
- * @param labelColumn default `label`, `labels` or `fine_label`, whichever is there
- * @throws TorchvaeError ERR_DATA_FORMAT for a row without an image or a label
+ * @throws TorchvaeError as {@link ParquetImages} does
  */
 export async function imagesOfRows(
   process: ParquetProcess,
   path: string,
-  { groupRows, images }: Pick<Opened, 'groupRows'> & { images: NonNullable<Opened['images']> },
+  opened: { groupRows: readonly number[]; images: Images },
   labelColumn: string | undefined,
 ): Promise<ImageSource> {
-  const { column, others, classes } = images;
-  const label = labelColumn ?? LABELS.find((name) => others.includes(name));
   const files = new Map<string, Uint8Array>();
-  const labels: unknown[] = [];
-  for (const group of groupRows.keys()) {
-    const rows = await process.ask<ImageRows>({ type: 'images', group, column, label });
-    rows.bytes.forEach((bytes, i) => {
-      const place = `${path}, row ${files.size + 1}, column ${JSON.stringify(column)}`;
-      if (!bytes) throw badData(path, `row ${files.size + 1}: expected an image but it is missing`);
-      files.set(place, bytes);
-      labels.push(rows.labels[i]);
-    });
-  }
-  const paths = [...files.keys()];
-  const found = label === undefined ? undefined : labelsOf(labels, classes[label], label, path);
+  const images = new ParquetImages(path, opened, labelColumn);
+  const found = await images.find(process, (name, bytes) => files.set(name, bytes));
   return {
     name: path,
-    find: async () => ({ paths, labels: found?.labels, classes: found?.classes, notes: [] }),
+    find: async () => ({ ...found, notes: [] }),
     read: async (name) => files.get(name)!,
   };
 }

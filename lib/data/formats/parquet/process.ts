@@ -38,6 +38,7 @@ export class ParquetProcess {
   readonly #limits: ProcessLimits;
   readonly #child: ChildProcess;
   #fail: ((error: TorchvaeError) => void) | undefined;
+  #isReady = false;
   readonly #abort = () => this.#end(streamAborted(this.#path, this.#limits.signal!));
 
   private constructor(path: string, megabytes: number, limits: ProcessLimits) {
@@ -53,6 +54,9 @@ export class ParquetProcess {
     this.#child.on('error', (cause) =>
       this.#fail?.(badData(path, `reading it failed: ${cause.message}`, cause)),
     );
+    this.#child.once('message', () => {
+      this.#isReady = true;
+    });
     // V8 ends a process that has no memory left.
     this.#child.on('exit', (code, end) => this.#fail?.(this.#ended(end ?? code)));
     limits.signal?.addEventListener('abort', this.#abort);
@@ -88,6 +92,7 @@ export class ParquetProcess {
         this.#child.off('message', listen);
       };
       const listen = (answer: ParquetAnswer) => {
+        if ('ready' in answer) return;
         if ('column' in answer) {
           take(answer.column);
           return;
@@ -128,6 +133,13 @@ export class ParquetProcess {
   }
 
   #ended(how: string | number | null): TorchvaeError {
+    if (!this.#isReady && typeof how === 'number') {
+      return new TorchvaeError(
+        'ERR_ADDON',
+        `The program that reads Parquet files (${CHILD}) ended with ${how} before it began: it, or the packages hyparquet and ` +
+          'hyparquet-compressors, are missing; deploy torchvae with all its dependencies, since tools that trace imports do not find these',
+      );
+    }
     const trouble = `expected a whole Parquet file that unpacks to at most ${this.#megabytes} MiB but reading it ended with ${how}`;
     return badData(this.#path, `${trouble}; it is damaged, or divide it, or ignore columns`);
   }

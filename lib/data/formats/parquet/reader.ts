@@ -3,7 +3,7 @@ import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts'
 import type { OnMissing } from '../../tables/encoding.ts';
 import { checkMissing } from '../../tables/missing.ts';
 import type { TableSchema } from '../../tables/schema.ts';
-import { type Column, noColumn, type Table } from '../../tables/table.ts';
+import type { Column, Table } from '../../tables/table.ts';
 import type { ImageSource } from '../images/decoder.ts';
 import type { Opened } from './child.ts';
 import { imagesOfRows } from './images.ts';
@@ -60,9 +60,6 @@ export async function readParquet(
     });
     const { images, groupRows } = opened;
     if (images) {
-      if (labelColumn !== undefined && !images.others.includes(labelColumn)) {
-        throw noColumn(path, labelColumn, images.others);
-      }
       return { images: await imagesOfRows(process, path, { groupRows, images }, labelColumn) };
     }
     const found: Column[] = [];

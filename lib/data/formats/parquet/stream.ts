@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { checkNumber } from '../../../check.ts';
 import type { CellCounts } from '../../examples/cells.ts';
 import { badData } from '../../files/source.ts';
+import { only, refuseOthers } from '../../options.ts';
 import {
   addCells,
   type Blocks,
@@ -21,11 +22,14 @@ import {
   TableSchema,
   type TableSchemaOptions,
 } from '../../tables/schema.ts';
+import { IMAGE_OPTIONS, type ImageFolderOptions } from '../images/folder.ts';
+import { blocksOf } from './blocks.ts';
 import type { Opened, Surveyed } from './child.ts';
+import { openParquetImages } from './image-stream.ts';
 import { ParquetProcess, type ProcessLimits } from './process.ts';
 
-/** How a Parquet file is streamed. */
-export interface ParquetStreamOptions extends TableSchemaOptions {
+/** How a Parquet file of rows or of images is streamed. */
+export interface ParquetStreamOptions extends TableSchemaOptions, ImageFolderOptions {
   /** The types of columns, where the file does not show them. */
   columns?: Readonly<Record<string, ColumnType>>;
   /** The schema of the training data: nothing is learned then, and the options of learning have no effect. */
@@ -36,16 +40,14 @@ export interface ParquetStreamOptions extends TableSchemaOptions {
   timeLimit?: number;
 }
 
-export const PARQUET_STREAM_OPTIONS = [
-  'columns',
-  'schema',
-  'missing',
-  'timeLimit',
-  ...TABLE_SCHEMA_OPTIONS,
-] as const;
+/** The options for a file of rows, and for one of images. */
+const OF_TABLES = ['columns', 'schema', 'missing', 'timeLimit', ...TABLE_SCHEMA_OPTIONS] as const;
+const OF_IMAGES: readonly string[] = ['columns', 'timeLimit', 'labelColumn', ...IMAGE_OPTIONS];
+
+export const PARQUET_STREAM_OPTIONS = [...OF_TABLES, ...IMAGE_OPTIONS] as const;
 
 /**
- * The rows of a Parquet file, read by a separate process with bounded memory and time, one row group at a time. A first pass over
+ * The rows or images of a Parquet file, read by a separate process with bounded memory and time, one row group at a time. A first pass over
  * all rows learns the schema, with the same numbers as in memory. A given schema needs that pass only where its numbers are not
  * standardized.
  *
@@ -56,7 +58,8 @@ export async function openParquetStream(
   options: ParquetStreamOptions,
   signal: AbortSignal,
 ): Promise<StreamSource> {
-  const { columns: given, schema, missing, timeLimit = 120, ...learning } = options;
+  const { columns: given, schema, missing, timeLimit = 120, ...others } = options;
+  const learning = only(others, TABLE_SCHEMA_OPTIONS) as TableSchemaOptions;
   checkGivenSchema(schema);
   checkMissing(missing);
   checkNumber('timeLimit', timeLimit, 0.001, 1e6);
@@ -74,12 +77,17 @@ export async function openParquetStream(
       onMissing: learning.onMissing,
     });
     if (images) {
-      const advice = 'read it whole (loadDataset), or write the images as files';
-      throw badData(
-        path,
-        `expected a table, as is streamed, but column ${images.column} holds images; ${advice}`,
-      );
+      refuseOthers('streamDataset', path, options, OF_IMAGES);
+      const again = async (ends: AbortSignal) => {
+        const reader = await start(ends);
+        await reader.ask({ type: 'open', path, columns, version });
+        return reader;
+      };
+      const wantedOptions = only(others, OF_IMAGES) as ImageFolderOptions;
+      const found = { groupRows, wanted, version, images };
+      return await openParquetImages(path, process, found, again, wantedOptions, signal);
     }
+    refuseOthers('streamDataset', path, options, OF_TABLES);
     const length = groupRows.reduce((sum, rows) => sum + rows, 0);
     if (length === 0) throw badData(path, 'expected at least one row');
     const kind = schema?.kindOf(() => true);
@@ -140,12 +148,6 @@ async function survey(
   const schema = given?.toJSON();
   for (let group = 0; group < groups; group++) await process.ask({ type: 'survey', group, learning, schema });
   return process.ask({ type: 'surveyed' });
-}
-
-function blocksOf(rows: readonly number[]): Blocks {
-  const starts = [0];
-  for (const count of rows) starts.push(starts.at(-1)! + count);
-  return { length: starts.at(-1)!, count: rows.length, start: (block) => starts[block]! };
 }
 
 function parquetReading(

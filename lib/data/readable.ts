@@ -1,0 +1,28 @@
+import type { Dataset } from './dataset.ts';
+import type { CellCounts } from './examples/cells.ts';
+import { MAX_FLOAT32 } from './tables/encoding.ts';
+
+/** Rows of a table as examples. */
+interface EncodedRows {
+  readonly data: Uint8Array | Float32Array;
+  readonly cells?: CellCounts | undefined;
+}
+
+/**
+ * Whether a row of a table can be read: not one with a cell that its column cannot have, with a category that no training row had, or with an
+ * infinite number.
+ *
+ * @param size values of an example
+ */
+export function isReadable({ data, cells }: EncodedRows, size: number, row: number): boolean {
+  if ((cells?.unseen[row] ?? 0) > 0) return false;
+  return data.subarray(row * size, (row + 1) * size).every((value) => Math.abs(value) < MAX_FLOAT32);
+}
+
+/** The rows of a table that can be read; other data as they are, and so are rows of which none can be read. */
+export function readableRows(data: Dataset): Dataset {
+  if (data.schema?.type !== 'table') return data;
+  const all = Array.from({ length: data.length }, (_, row) => row);
+  const rows = all.filter((row) => isReadable(data, data.size, row));
+  return rows.length === 0 || rows.length === data.length ? data : data.subset(rows);
+}

@@ -1,0 +1,117 @@
+import { types } from 'node:util';
+import { Dataset, type DatasetOptions } from '../data/dataset.ts';
+import { mapCells } from '../data/examples/cells.ts';
+import { gather } from '../data/examples/gather.ts';
+import { isReadable } from '../data/readable.ts';
+import type { ExampleBlock } from '../data/streams/source.ts';
+import { MAX_FLOAT32 } from '../data/tables/encoding.ts';
+import type { Core } from './core.ts';
+import { type Examples, isTensor, supports } from './input.ts';
+import { support } from './parts/likelihoods.ts';
+
+/** Examples of which every row has an answer, and the rows that have none. */
+export interface OddRows {
+  /** Those rows are zeros where the likelihood allows no others of their values. */
+  readonly readable: Examples;
+  /** Rows of a table with a cell that cannot be read, or a category that no training row had: the model knows nothing of them. */
+  readonly unread: ReadonlySet<number>;
+  /** Rows with a value outside the likelihood's support, or one that stands for an infinity. */
+  readonly outside: ReadonlySet<number>;
+  /** Rows that hold NaN or an infinity. */
+  readonly invalid: ReadonlySet<number>;
+}
+
+/** Finds the rows that have no answer, so that they do not take the others with them. */
+export function withoutOddRows({ spec, dimensions, schema }: Core, x: Examples): OddRows {
+  const unread = new Set<number>();
+  const invalid = new Set<number>();
+  const outside = new Set<number>();
+  // Text has a token for what is unknown, whose probability is learned.
+  if (schema?.type === 'table' && x instanceof Dataset) {
+    x.cells?.unseen.forEach((count, row) => {
+      if (count > 0) unread.add(row);
+    });
+  }
+  const values = valuesOf(x);
+  const isWhole = x instanceof Dataset ? x.size === dimensions : values && values.length % dimensions === 0;
+  if (!values || !isWhole) return { readable: x, unread, invalid, outside };
+  const supported = support(spec.likelihood);
+  values.forEach((value, i) => {
+    if (!Number.isFinite(value)) invalid.add(Math.floor(i / dimensions));
+    else if (!supports(supported, value) || Math.abs(value) >= MAX_FLOAT32)
+      outside.add(Math.floor(i / dimensions));
+  });
+  const fits = !(x instanceof Dataset) || supported.high !== 1 || x.kind === 'binary' || x.kind === 'unit';
+  if (invalid.size + outside.size === 0 && fits) return { readable: x, unread, invalid, outside };
+  const data = Float32Array.from(values);
+  for (const row of [...invalid, ...outside]) data.fill(0, row * dimensions, (row + 1) * dimensions);
+  if (!(x instanceof Dataset)) {
+    return { readable: isTensor(x) ? { ...x, data } : data, unread, invalid, outside };
+  }
+  const kind = supported.isWhole ? 'categorical' : supported.high === 1 ? 'unit' : x.kind;
+  return { readable: new Dataset({ ...x, data, kind } as DatasetOptions), unread, invalid, outside };
+}
+
+/** Whether the examples are rows of a table, each of which is answered or not for itself. */
+export function isTable({ schema }: Pick<Core, 'schema'>, x: unknown): x is Dataset {
+  return schema?.type === 'table' && x instanceof Dataset && x.schema !== undefined;
+}
+
+/**
+ * What `ask` answers for the rows of a table that have an answer; `fail` marks the others. Other examples are asked about as they are, and
+ * refused whole where one does not fit.
+ */
+export async function askRows<T>(
+  core: Core,
+  x: Examples,
+  ask: (readable: Examples) => Promise<T>,
+  fail: (answer: T, row: number) => void,
+): Promise<T> {
+  if (!isTable(core, x)) return ask(x);
+  const { readable, unread, outside } = withoutOddRows(core, x);
+  const answer = await ask(readable);
+  for (const row of [...unread, ...outside]) fail(answer, row);
+  return answer;
+}
+
+/**
+ * The rows of a table that means are taken over: not those that have no answer, nor those with missing cells that the training rows did not
+ * have. Other examples are returned as they are.
+ */
+export function countedRows(core: Core, x: Dataset): Dataset {
+  if (!isTable(core, x)) return x;
+  const { readable, unread, outside } = withoutOddRows(core, x);
+  const { cells } = x;
+  const isCounted = (row: number) => !unread.has(row) && !outside.has(row) && !isFilled(core, cells, row);
+  const rows = Array.from({ length: x.length }, (_, row) => row).filter(isCounted);
+  // Where no row is left, asking about all of them says why.
+  if (rows.length === x.length || rows.length === 0) return rows.length === 0 ? x : (readable as Dataset);
+  return (readable as Dataset).subset(rows);
+}
+
+/** The same for a block of a stream; undefined where no row is left. */
+export function countedBlock(core: Core, block: ExampleBlock, size: number): ExampleBlock | undefined {
+  const { data, labels, cells } = block;
+  if (core.schema?.type !== 'table') return block;
+  const all = Array.from({ length: data.length / size }, (_, row) => row);
+  const rows = all.filter((row) => isReadable(block, size, row) && !isFilled(core, cells, row));
+  if (rows.length === all.length) return block;
+  if (rows.length === 0) return undefined;
+  return {
+    data: gather(data, rows, size),
+    labels: labels && gather(labels, rows, 1),
+    cells: mapCells(cells, (counts) => gather(counts, rows, 1)),
+  };
+}
+
+/** Whether missing cells of a row were filled in though the training rows had none. */
+function isFilled({ schema }: Core, cells: Dataset['cells'], row: number): boolean {
+  return schema?.type === 'table' && schema.onMissing === 'refuse' && (cells?.imputed[row] ?? 0) > 0;
+}
+
+/** The values as they are scored; undefined for bytes and for data that are yet to be binarized, which all fit. */
+function valuesOf(x: Examples): Float32Array | undefined {
+  if (x instanceof Dataset && x.binarization !== 'none') return undefined;
+  const values: unknown = x instanceof Dataset || isTensor(x) ? x.data : x;
+  return types.isFloat32Array(values) ? values : undefined;
+}

@@ -1,0 +1,84 @@
+import { derivedSeed, Random } from '../data/random.ts';
+import { BoundedNormal } from '../data/tables/bounded-normal.ts';
+import { type Field, widthOf } from '../data/tables/fields.ts';
+import type { TableSchema } from '../data/tables/schema.ts';
+import type { Core } from './core.ts';
+import { readState } from './state.ts';
+
+/**
+ * Makes rows that a table can have of draws from p(x|z), in place. Categories are drawn by their means, which are the chances that
+ * the model gives them: the largest of a group with a normal's noise on it would come up too often where it is rare. Numbers and dates
+ * keep the mean and the deviation of p(x|z) within the bounds of the training rows.
+ *
+ * @param draws [rows, ...inputShape]
+ * @param means of p(x|z) at the same z
+ */
+export async function drawRows(
+  core: Core,
+  schema: TableSchema,
+  draws: Float32Array,
+  means: Float32Array,
+  seed: number,
+): Promise<void> {
+  const deviations = await deviationsOf(core);
+  const random = new Random(derivedSeed(seed, 1));
+  const numbers = new Map<number, BoundedNormal>();
+  const { dimensions } = core;
+  for (let row = 0; row < draws.length; row += dimensions) {
+    let at = 0;
+    while (at < dimensions) {
+      for (const field of schema.fields) {
+        const width = widthOf(field);
+        const [drawn, mean] = [draws, means].map((values) => values.subarray(row + at, row + at + width));
+        if (field.type === 'categorical') drawCategory(drawn!, mean!, field.usual, random);
+        else if (deviations) {
+          let normal = numbers.get(at);
+          if (!normal) {
+            normal = new BoundedNormal(boundsOf(field), deviations[at % deviations.length]!);
+            numbers.set(at, normal);
+          }
+          drawn![0] = normal.draw(mean![0]!, drawn![0]!, random);
+        }
+        at += width;
+      }
+    }
+  }
+}
+
+/** A 1 in the place that is drawn, 0 in the others. */
+function drawCategory(into: Float32Array, means: Float32Array, usual: number, random: Random): void {
+  const chances = means.map((chance) => Math.max(0, chance));
+  let left = random.uniform() * chances.reduce((sum, chance) => sum + chance, 0);
+  const found = chances.findIndex((chance) => {
+    left -= chance;
+    return left < 0;
+  });
+  into.fill(0)[found < 0 ? usual : found] = 1;
+}
+
+/** The bounds of a number or a date as an example holds it. */
+function boundsOf(field: Exclude<Field, { type: 'categorical' }>) {
+  const { center, scale, min, max } = field;
+  const decimals = field.type === 'numeric' ? field.decimals : undefined;
+  return {
+    min: (min - center) / scale,
+    max: (max - center) / scale,
+    ...(decimals !== undefined && { step: 10 ** -decimals / scale }),
+  };
+}
+
+/**
+ * The standard deviation of p(x|z), for each value of an example or for all; undefined where it is another for each z, or p(x|z) has no
+ * values beyond the bounds.
+ */
+async function deviationsOf(core: Core): Promise<Float64Array | undefined> {
+  const { likelihood } = core.spec;
+  if (likelihood.type === 'squared-error') return Float64Array.of(Math.SQRT1_2);
+  if (likelihood.type !== 'gaussian' && likelihood.type !== 'laplace') return undefined;
+  // The variance of a Laplace density is 2 b^2.
+  const factor = likelihood.type === 'laplace' ? Math.SQRT2 : 1;
+  if (likelihood.scale === 'fixed') return Float64Array.of(factor * likelihood.sigma);
+  if (likelihood.scale === 'predicted') return undefined;
+  const { tensors } = await readState(core);
+  return Float64Array.from(tensors.get('likelihood.logSigma')!.data, (log) => factor * Math.exp(log));
+}

@@ -1,0 +1,110 @@
+/** Draws of rows: numbers keep mean and deviation within the bounds of their column, categories their shares. */
+import { describe, expect, test } from 'vitest';
+import { Random } from '../lib/data/random.ts';
+import { BoundedNormal } from '../lib/data/tables/bounded-normal.ts';
+import { Dataset, type TableSchema, VAE } from '../lib/index.ts';
+
+const momentsOf = (values: readonly number[]) => {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: Math.sqrt(squares / values.length) };
+};
+
+/** Draws of the class, which is also given draws of the normal. */
+function drawsOf(bounds: ConstructorParameters<typeof BoundedNormal>[0], mean: number, deviation: number) {
+  const random = new Random(5);
+  const normal = new BoundedNormal(bounds, deviation);
+  return Array.from({ length: 200_000 }, () => normal.draw(mean, mean + deviation * random.normal(), random));
+}
+
+describe('a number within bounds', () => {
+  test.each([
+    ['whole numbers that come equally often', { min: 0, max: 3, step: 1 }, 1.5, Math.sqrt(1.25)],
+    ['few events', { min: 0, max: 6, step: 1 }, 0.5, Math.sqrt(0.5)],
+    ['mostly zero, sometimes many', { min: 0, max: 99_999, step: 1 }, 1000, 7000],
+    ['a skewed amount', { min: 0.1, max: 40 }, 1.6, 2],
+    ['an amount far from its bounds', { min: -1000, max: 1000 }, 3, 2],
+    ['an amount near a bound', { min: 0, max: 1000 }, 0.5, 0.4],
+    ['whole numbers of small deviation', { min: 0, max: 9, step: 1 }, 4.5, 0.8],
+  ])('keeps mean and deviation: %s', (_, bounds, mean, deviation) => {
+    const drawn = drawsOf(bounds, mean, deviation);
+    const found = momentsOf(drawn);
+    expect(Math.abs(found.mean - mean)).toBeLessThan(0.04 * deviation);
+    expect(Math.abs(found.deviation / deviation - 1)).toBeLessThan(0.05);
+    expect(drawn.every((value) => value >= bounds.min && value <= bounds.max)).toBe(true);
+    if ('step' in bounds) expect(drawn.every((value) => Number.isInteger(value / bounds.step))).toBe(true);
+  });
+
+  test('comes equally often where mean and deviation are those of equal chances', () => {
+    const drawn = drawsOf({ min: 0, max: 3, step: 1 }, 1.5, Math.sqrt(1.25));
+    for (const value of [0, 1, 2, 3]) {
+      const share = drawn.filter((other) => other === value).length / drawn.length;
+      expect(Math.abs(share - 0.25)).toBeLessThan(0.015);
+    }
+  });
+
+  test('has the values next to a mean that is nearly certain, and one where the mean lies beyond', () => {
+    expect(new Set(drawsOf({ min: 0, max: 3, step: 1 }, 1.25, 0.01))).toEqual(new Set([1, 2]));
+    expect(momentsOf(drawsOf({ min: 0, max: 3, step: 1 }, 1.25, 0.01)).mean).toBeCloseTo(1.25, 1);
+    expect(new Set(drawsOf({ min: 0, max: 3, step: 1 }, -0.2, 1))).toEqual(new Set([0]));
+    expect(new Set(drawsOf({ min: 2, max: 2, step: 1 }, 2, 1))).toEqual(new Set([2]));
+  });
+});
+
+test.each([
+  ['whole numbers', { min: 0, max: 3, step: 1 }, 1, 50, 0.13],
+  ['truth values', { min: 0, max: 1, step: 1 }, 0.2, 3, 0.21],
+  ['a number near its bound', { min: 100, max: 305 }, 101.5, 62, 0],
+  ['a number near its upper bound', { min: 100, max: 305, step: 0.01 }, 303, 62, 0],
+  ['a number in the middle', { min: -1, max: 1 }, 0, 7, 0],
+])(
+  'where the deviation is larger than the bounds allow, the mean alone is kept: %s',
+  (_, bounds, mean, deviation, most) => {
+    const drawn = drawsOf(bounds, mean, deviation);
+    expect(Math.abs(momentsOf(drawn).mean - mean)).toBeLessThan(0.01 * (bounds.max - bounds.min));
+    expect(drawn.every((value) => value >= bounds.min && value <= bounds.max)).toBe(true);
+    // Most lie where the mean is, and not at the ends.
+    const far = drawn.filter((value) => Math.abs(value - mean) > 0.6 * (bounds.max - bounds.min)).length;
+    expect(far / drawn.length).toBeLessThanOrEqual(most);
+  },
+);
+
+describe('rows that a model draws', () => {
+  const random = new Random(11);
+  const records = Array.from({ length: 1200 }, () => ({
+    age: 18 + random.below(60),
+    kids: random.below(4),
+    spent: Number(Math.exp(1 + 0.5 * random.normal()).toFixed(2)),
+    plan: random.uniform() < 0.06 ? 'silver' : random.uniform() < 0.7 ? 'basic' : 'gold',
+  }));
+
+  test.each([1, 2])('are as spread as those of the table, and whole rows, seed %i', async (seed) => {
+    const data = await Dataset.fromRecords(records);
+    using vae = await VAE.create({
+      seed,
+      device: 'cpu',
+      spec: {
+        inputShape: data.shape,
+        encoder: { type: 'mlp', hidden: [64] },
+        decoder: { type: 'mlp', hidden: [64] },
+        latentSize: 4,
+        likelihood: { type: 'gaussian', scale: 'per-dimension' },
+      },
+    });
+    await vae.fit(data, { epochs: 20, batchSize: 64 });
+    const drawn = await vae.sample(5000, { kind: 'sample', seed });
+    const plans = Array.from({ length: 5000 }, (_, row) =>
+      [...drawn.data.subarray(6 * row + 3, 6 * row + 6)].sort(),
+    );
+    expect(plans.every((plan) => plan.join() === '0,0,1')).toBe(true);
+    const rows = (vae.schema as TableSchema).decode(drawn.data);
+    for (const key of ['age', 'kids', 'spent'] as const) {
+      const [found, wanted] = [rows, records].map((some) => momentsOf(some.map((row) => Number(row[key]))));
+      expect(Math.abs(found!.deviation / wanted!.deviation - 1), key).toBeLessThan(0.1);
+    }
+    const share = (some: readonly { plan?: unknown }[]) =>
+      some.filter(({ plan }) => plan === 'silver').length / some.length;
+    expect(Math.abs(share(rows) - share(records))).toBeLessThan(0.04);
+    expect(await vae.sample(5000, { kind: 'sample', seed })).toEqual(drawn);
+  });
+});
