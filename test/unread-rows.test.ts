@@ -160,6 +160,28 @@ test('values that no cell can be make their row unseen, and are refused with the
     );
 });
 
+test('such a row of a validation set neither ends the training nor counts', async () => {
+  const data = await loadDataset(at('train.csv'));
+  const schema = data.schema as TableSchema;
+  const validations = await Promise.all(
+    ['mixed.csv', 'counted.csv'].map((name) => loadDataset(at(name), { schema, onMissing: 'impute' })),
+  );
+  const judged = validations.map(async (validation) => {
+    using model = await VAE.create({
+      device: 'cpu',
+      seed: 2,
+      spec: { inputShape: data.shape, latentSize: 2, likelihood: 'gaussian' },
+    });
+    const last = await model.fit(data, { epochs: 2, validation, latentHealth: true });
+    return [last.validation!.loss, last.latentHealth!.examples] as const;
+  });
+  const [mixed, counted] = await Promise.all(judged);
+  expect(mixed![1]).toBe(16);
+  expect(counted![1]).toBe(15);
+  // The row with a missing cell is among the first.
+  expect(Math.abs(mixed![0] / counted![0] - 1)).toBeLessThan(0.1);
+});
+
 test('a row whose class a conditioned model does not know fails alone', async () => {
   const records = Array.from({ length: 60 }, (_, i) => ({ v: Math.sin(i), y: 'ab'[i % 2] as string | null }));
   const data = await Dataset.fromRecords(records, { labelColumn: 'y' });
