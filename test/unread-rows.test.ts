@@ -138,6 +138,21 @@ describe('answers for all rows', () => {
     write('none.csv', [['1e30', '1.0', 'a']]);
     const message = await refusal('ERR_NONFINITE', async () => vae.loss(await load('none.csv')));
     expect(message).toMatch(/mean loss over none\.csv/);
+    write('words.csv', [
+      ['abc', '1.0', 'a'],
+      ['20', '1.0', 'never'],
+    ]);
+    const words = await load('words.csv');
+    const answers = [
+      () => vae.loss(words),
+      () => vae.evaluate(words),
+      () => vae.latentHealth(words),
+      async () => void (await vae.fit(await loadDataset(at('train.csv')), { epochs: 1, validation: words })),
+    ];
+    for (const ask of answers)
+      expect(await refusal('ERR_STATE', ask)).toMatch(
+        /none of the 2 of words\.csv can \(1 cell could not be read/,
+      );
   });
 });
 
