@@ -138,6 +138,21 @@ describe('answers for all rows', () => {
     write('none.csv', [['1e30', '1.0', 'a']]);
     const message = await refusal('ERR_NONFINITE', async () => vae.loss(await load('none.csv')));
     expect(message).toMatch(/mean loss over none\.csv/);
+    write('words.csv', [
+      ['abc', '1.0', 'a'],
+      ['20', '1.0', 'never'],
+    ]);
+    const words = await load('words.csv');
+    const answers = [
+      () => vae.loss(words),
+      () => vae.evaluate(words),
+      () => vae.latentHealth(words),
+      async () => void (await vae.fit(await loadDataset(at('train.csv')), { epochs: 1, validation: words })),
+    ];
+    for (const ask of answers)
+      expect(await refusal('ERR_STATE', ask)).toMatch(
+        /none of the 2 of words\.csv can \(1 cell could not be read/,
+      );
   });
 });
 
@@ -158,6 +173,28 @@ test('values that no cell can be make their row unseen, and are refused with the
     expect(await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords([record], { schema }))).toMatch(
       /record.*give onMissing: 'impute' to have such cells counted/,
     );
+});
+
+test('such a row of a validation set neither ends the training nor counts', async () => {
+  const data = await loadDataset(at('train.csv'));
+  const schema = data.schema as TableSchema;
+  const validations = await Promise.all(
+    ['mixed.csv', 'counted.csv'].map((name) => loadDataset(at(name), { schema, onMissing: 'impute' })),
+  );
+  const judged = validations.map(async (validation) => {
+    using model = await VAE.create({
+      device: 'cpu',
+      seed: 2,
+      spec: { inputShape: data.shape, latentSize: 2, likelihood: 'gaussian' },
+    });
+    const last = await model.fit(data, { epochs: 2, validation, latentHealth: true });
+    return [last.validation!.loss, last.latentHealth!.examples] as const;
+  });
+  const [mixed, counted] = await Promise.all(judged);
+  expect(mixed![1]).toBe(16);
+  expect(counted![1]).toBe(15);
+  // The row with a missing cell is among the first.
+  expect(Math.abs(mixed![0] / counted![0] - 1)).toBeLessThan(0.1);
 });
 
 test('a row whose class a conditioned model does not know fails alone', async () => {

@@ -5,6 +5,7 @@ import { gather } from '../data/examples/gather.ts';
 import { isReadable } from '../data/readable.ts';
 import type { ExampleBlock } from '../data/streams/source.ts';
 import { MAX_FLOAT32 } from '../data/tables/encoding.ts';
+import { TorchvaeError } from '../errors.ts';
 import type { Core } from './core.ts';
 import { type Examples, isTensor, supports } from './input.ts';
 import { support } from './parts/likelihoods.ts';
@@ -77,6 +78,8 @@ export async function askRows<T>(
 /**
  * The rows of a table that means are taken over: not those that have no answer, nor those with missing cells that the training rows did not
  * have. Other examples are returned as they are.
+ *
+ * @throws TorchvaeError ERR_STATE where no row can be read
  */
 export function countedRows(core: Core, x: Dataset): Dataset {
   if (!isTable(core, x)) return x;
@@ -84,9 +87,20 @@ export function countedRows(core: Core, x: Dataset): Dataset {
   const { cells } = x;
   const isCounted = (row: number) => !unread.has(row) && !outside.has(row) && !isFilled(core, cells, row);
   const rows = Array.from({ length: x.length }, (_, row) => row).filter(isCounted);
-  // Where no row is left, asking about all of them says why.
-  if (rows.length === x.length || rows.length === 0) return rows.length === 0 ? x : (readable as Dataset);
+  if (rows.length === x.length) return readable as Dataset;
+  // Where all values lie outside the support, asking about them says what to do.
+  if (outside.size === x.length) return x;
+  if (rows.length === 0) throw noRow(x);
   return (readable as Dataset).subset(rows);
+}
+
+/** The error for a table of which no row can be read. */
+export function noRow({ name, length, notes }: Dataset): TorchvaeError {
+  const why = notes.length > 0 ? ` (${notes.join('; ')})` : '';
+  return new TorchvaeError(
+    'ERR_STATE',
+    `Expected rows that can be read but none of the ${length} of ${name} can${why}; is it the right file?`,
+  );
 }
 
 /** The same for a block of a stream; undefined where no row is left. */

@@ -1,4 +1,4 @@
-import type { Dataset } from '../data/dataset.ts';
+import { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
@@ -7,6 +7,7 @@ import { inClassesOf } from '../model/classes.ts';
 import type { Core, Position } from '../model/core.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
 import type { RanksHandle, TrainResult } from '../runtime/native.ts';
+import { askFinite } from './counted-means.ts';
 import { hasStopped, noteBest } from './early-stopping.ts';
 import { type Feed, openFeed, type Window } from './feed.ts';
 import { checkFitOptions, type EpochResult, type FitOptions, type FitSettings } from './fit-options.ts';
@@ -190,8 +191,9 @@ async function runEpoch(
   }
   if (partial.sums.examples === 0) throw await allSkipped(core, settings.optimizer, train, skippedBecause);
   // The epoch counts as done only after its validation: after an abort in between, the next fit() repeats the validation.
-  const validated = validation && (await evaluate(core, validation, 0, { signal, ranks }));
-  const latentHealth = surveyed && (await surveyLatents(core, surveyed, 0));
+  const validated = validation && (await judgedBy(core, validation, { signal, ranks }));
+  const latentHealth =
+    surveyed && (await askFinite(core, surveyed, 0, (rows) => surveyLatents(core, rows, 0)));
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
   const losses = toLosses(core, partial.sums, betaNow(core));
@@ -222,6 +224,17 @@ async function runEpoch(
   };
 }
 
+/** The losses of the validation set; of rows of a table, of those whose loss is finite. */
+function judgedBy(
+  core: Core,
+  validation: Dataset | StreamedDataset,
+  how: Parameters<typeof evaluate>[3] & {},
+): Promise<Losses> {
+  // Processes that share the rows have to leave out the same.
+  if (!(validation instanceof Dataset) || how.ranks) return evaluate(core, validation, 0, how);
+  return askFinite(core, validation, 0, (rows) => evaluate(core, rows, 0, how));
+}
+
 /**
  * An epoch's losses as the weights at the end of all schedules make them, so that epochs can be compared: the validation set's,
  * else the training epoch's, of which only the plain bound can be weighed anew.
@@ -237,7 +250,7 @@ async function atScheduleEnd(
     (w, i) => w === weightsAt(core.spec, Infinity)[i],
   );
   if (isAtEnd) return validated ?? train;
-  if (validation) return evaluate(core, validation, 0, { signal, step: Infinity, ranks });
+  if (validation) return judgedBy(core, validation, { signal, step: Infinity, ranks });
   if (objective.type !== 'elbo') return train;
   const beta = betaAt(objective, Infinity);
   const { reconstruction, kl, loss } = train;

@@ -124,8 +124,9 @@ export class RecordTable {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
       throw new TorchvaeError('ERR_TYPE', expected('an object of values by column', place, given));
     }
-    this.#checkWidths(given as Record<string, unknown>);
     const record = this.#flattened(given as Record<string, unknown>);
+    // A record with lists was taken apart.
+    if (record !== given) this.#checkWidths(given as Record<string, unknown>);
     const keys = this.#keys ?? this.#settle(record);
     this.#builder ??= new TableBuilder(this.#name, [...keys], {
       types: this.#types,
@@ -196,9 +197,9 @@ function recordKeys({ fields, label }: TableSchema, record: object): string[] {
 }
 
 function checkKeys(record: object, keys: ReadonlySet<string>, name: string, place: string): void {
-  const unknown = Object.entries(record).find(
-    ([key, value]) => !keys.has(key) && !isEmptyVector(key, value, keys),
-  )?.[0];
+  const unknown = Object.keys(record).find(
+    (key) => !keys.has(key) && !isEmptyVector(key, (record as Record<string, unknown>)[key], keys),
+  );
   if (unknown === undefined) return;
   const known = [...keys].slice(0, 20).join(', ');
   throw badData(
