@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { Dataset, type LearningRateSchedule, type StepProgress, VAE } from '../lib/index.ts';
 import type { Plateau } from '../lib/model/core.ts';
-import { checkSchedule, learningRateAt, notePlateau } from '../lib/training/learning-rate.ts';
+import { completeSpec, type ModelSpecInput } from '../lib/model/spec.ts';
+import { checkSchedule, isSteadyRate, learningRateAt, notePlateau } from '../lib/training/learning-rate.ts';
+import { steadyFrom, weightsAt } from '../lib/training/schedule.ts';
 import { refusal } from './refusal.ts';
 
 /** The rate at the beginning of each epoch, as PyTorch's schedulers have it, from 0.5. */
@@ -53,6 +55,41 @@ test('a warm-up rises evenly, and then the schedule goes on', () => {
     );
   expect([0, 1, 2, 3, 4, 9].map(at)).toEqual([0.2, 0.4, 0.6, 0.8, 1, 1]);
   expect(at(10)).toBeCloseTo(0.1, 12);
+});
+
+test.each<LearningRateSchedule>([
+  { type: 'constant', warmup: 7 },
+  { type: 'step', every: 2, warmup: 3 },
+  { type: 'multistep', at: [1, 2] },
+  { type: 'plateau', warmup: 11 },
+  { type: 'cosine', epochs: 3 },
+])('a rate that is called steady is one to the end of the epoch: %j', (given) => {
+  const schedule = checkSchedule(given);
+  const rateAt = (step: number) => {
+    const [epoch, stepInEpoch] = [Math.floor(step / 20), step % 20];
+    return learningRateAt(schedule, 0.1, { epoch, stepInEpoch, stepsPerEpoch: 20, step }, undefined);
+  };
+  for (let step = 0; step < 60; step++) {
+    const rest = Array.from({ length: 20 - (step % 20) }, (_, i) => rateAt(step + i));
+    if (isSteadyRate(schedule, step)) expect(new Set(rest).size).toBe(1);
+    else expect(given.type === 'cosine' || step < given.warmup!).toBe(true);
+  }
+});
+
+test.each<ModelSpecInput>([
+  {},
+  { objective: { type: 'elbo', warmup: { shape: 'linear', steps: 9 } } },
+  { objective: { type: 'elbo', warmup: { shape: 'cyclical', steps: 40, cycles: 4 } } },
+  { objective: { type: 'elbo', capacity: { from: 0, to: 5, steps: 13 } } },
+  { posterior: { type: 'gumbel-softmax', temperatureSteps: 17 }, prior: 'categorical' },
+])('weights are final from the step that is said: %j', (given) => {
+  const spec = completeSpec(given);
+  const from = steadyFrom(spec);
+  for (let step = from; step < from + 50; step++)
+    expect(weightsAt(spec, step)).toEqual(weightsAt(spec, Number.POSITIVE_INFINITY));
+  // Not so late that nothing would be called final.
+  const before = new Set(Array.from({ length: from }, (_, step) => String(weightsAt(spec, step))));
+  expect(before.size > 1).toBe(from > 0);
 });
 
 describe('through fit()', () => {

@@ -4,7 +4,7 @@ import { Dataset, sprites, VAE } from '../../dist/index.js';
 import { losses, relativeError, Verdict } from './verdict.mjs';
 
 /** Rows of numbers in [0, 1] with labels of three classes. */
-function table(rows, columns) {
+export function table(rows, columns) {
   const data = Float32Array.from({ length: rows * columns }, (_, i) => ((i * 2654435761) >>> 0) / 2 ** 32);
   const labels = Int32Array.from({ length: rows }, (_, i) => i % 3);
   return new Dataset({ shape: [columns], kind: 'unit', data, labels });
