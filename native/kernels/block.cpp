@@ -71,7 +71,7 @@ void BlockKernel::train(const BlockArguments& a, int64_t count, OptimizerKind op
     handle = part_.kernel({"block.cu",
                            {{"ENCODER_ACTIVATION", static_cast<int64_t>(kind_.encoder)},
                             {"DECODER_ACTIVATION", static_cast<int64_t>(kind_.decoder)},
-                            {"LIKELIHOOD", kind_.likelihood},
+                            {"LIKELIHOOD", static_cast<int64_t>(kind_.likelihood)},
                             {"OPTIMIZER_KIND", static_cast<int64_t>(optimizer)}},
                            "trainBlock",
                            kFloatBytes * sharedFloatsOf(part_.capability())});

@@ -8,7 +8,7 @@ namespace torchvae::kernels {
 struct Program {
   static constexpr int32_t kEncoderActivation = TORCHVAE_ENCODER_ACTIVATION;
   static constexpr int32_t kDecoderActivation = TORCHVAE_DECODER_ACTIVATION;
-  static constexpr int32_t kLikelihood = TORCHVAE_LIKELIHOOD;
+  static constexpr LikelihoodKind kLikelihood = LikelihoodKind(TORCHVAE_LIKELIHOOD);
   static constexpr int32_t kOptimizer = TORCHVAE_OPTIMIZER_KIND;
 };
 

@@ -13,7 +13,7 @@ namespace torchvae {
 // What the kernel is compiled for, beside the optimizer.
 struct BlockKind {
   ActivationKind encoder = ActivationKind::kIdentity, decoder = ActivationKind::kIdentity;
-  kernels::LikelihoodKind likelihood = kernels::kBernoulli;
+  LikelihoodKind likelihood = LikelihoodKind::kBernoulli;
   bool operator==(const BlockKind&) const = default;
 };
 
