@@ -187,6 +187,11 @@ describe('a search is refused', () => {
       /space\.latentSize has the value "two"/,
     );
     expect(await refused({ batchSize: { low: 0.5, high: 3 } }, {})).toMatch(/integer .* for batchSize/);
+    // The ends are whole numbers, what lies between is not.
+    expect(await refused({ latentSize: '2..4' }, {}, 'ERR_SPEC')).toMatch(
+      /For whole numbers alone write 2\.\.4:int/,
+    );
+    expect(await refused({ epochs: { low: 1, high: 8, log: true } }, {})).toMatch(/write 1\.\.8:int/);
     const unconditional = { 'optimizer.type': ['adam', 'sgd'], 'optimizer.momentum': [0.5] };
     expect(await refused(unconditional, {})).toMatch(
       /Unknown option momentum .*give the parameter a condition/,

@@ -37,22 +37,38 @@ export function checkDefinition(definition: StudyDefinition, runner: TrialRunner
   }
   runner.check(settle(base, {}));
   for (const parameter of parameters) {
-    const ends: Json[] =
-      parameter.type === 'choice' ? [...parameter.choices] : [parameter.low, parameter.high];
-    for (const value of ends) {
+    for (const value of samplesOf(parameter)) {
       const values = valuesWith(parameters, parameter, value);
-      if (values) checkValues(definition, runner, parameter.name, value, values);
+      if (values) checkValues(definition, runner, parameter, value, values);
     }
   }
+}
+
+/** Values to check: every choice, the ends of a range, and one between them, which settings of whole numbers refuse. */
+function samplesOf(parameter: Parameter): Json[] {
+  if (parameter.type === 'choice') return [...parameter.choices];
+  const between = parameter.int || parameter.low === parameter.high ? [] : [valueAt(parameter, 0.381966)];
+  return [parameter.low, parameter.high, ...between];
+}
+
+/** What to do about a value that cannot be trained. */
+function adviceFor(parameter: Parameter, value: Json): string {
+  if (parameter.type === 'choice') return 'Narrow the space, or give the parameter a condition (when)';
+  const { low, high } = parameter;
+  const wantsWhole = Number.isInteger(low) && Number.isInteger(high) && !Number.isInteger(value);
+  return wantsWhole
+    ? `For whole numbers alone write ${low}..${high}:int, or int: true`
+    : 'Narrow the space, or give the parameter a condition (when)';
 }
 
 function checkValues(
   { base }: StudyDefinition,
   runner: TrialRunner,
-  name: string,
+  parameter: Parameter,
   value: Json,
   values: Values,
 ): void {
+  const { name } = parameter;
   try {
     runner.check(settle(base, values));
   } catch (error) {
@@ -65,8 +81,8 @@ function checkValues(
     const beside = others.length > 0 ? `, beside ${others.join(', ')}` : '';
     throw new TorchvaeError(
       error.code,
-      `space.${name} has the value ${JSON.stringify(value)}, which cannot be trained${beside}: ${error.message}. Narrow the space, ` +
-        `or give the parameter a condition (when)${meant === undefined ? '' : `; did you mean ${meant}?`}`,
+      `space.${name} has the value ${JSON.stringify(value)}, which cannot be trained${beside}: ${error.message}. ` +
+        `${adviceFor(parameter, value)}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
       { cause: error },
     );
   }
