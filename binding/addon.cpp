@@ -169,13 +169,8 @@ Napi::Value train(const Info& info) {
 
 // The result, or the Error that came in its place.
 Napi::Value resultOf(Napi::Env env, const TrainOutcome& outcome) {
-  if (outcome.error == nullptr) return toObject(env, outcome.result);
-  try {
-    std::rethrow_exception(outcome.error);
-  } catch (...) {
-    const Failure failure = currentFailure();
-    return toJavaScriptError(env, failure.code, failure.message).Value();
-  }
+  if (!outcome.error) return toObject(env, outcome.result);
+  return toJavaScriptError(env, outcome.error->code(), outcome.error->what()).Value();
 }
 
 // As large as any population, with room for what is trained beside it.

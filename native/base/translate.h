@@ -29,6 +29,15 @@ namespace torchvae {
   }
 }
 
+// The exception that is being handled, as that type.
+inline Error translatedError() {
+  try {
+    rethrowTranslated();
+  } catch (const Error& error) {
+    return error;
+  }
+}
+
 template <class F>
 auto translated(const F& f) -> decltype(f()) {
   try {

@@ -7,9 +7,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -181,7 +181,7 @@ struct TrainResult {
 // Of one model among several.
 struct TrainOutcome {
   TrainResult result;
-  std::exception_ptr error;  // why there is no result; null where there is one
+  std::optional<Error> error;  // why there is no result
 };
 
 // How much of the code z a model uses, over some examples.

@@ -150,9 +150,9 @@ std::vector<TrainOutcome> VaeModel::trainTogether(const std::vector<VaeModel*>& 
                                                   const std::vector<TrainChunk>& chunks) {
   const auto captured = [](const auto& work) -> TrainOutcome {
     try {
-      return {work(), nullptr};
+      return {work(), {}};
     } catch (...) {
-      return {{}, std::current_exception()};
+      return {{}, translatedError()};
     }
   };
   std::vector<TrainOutcome> outcomes;
@@ -168,13 +168,7 @@ std::vector<TrainOutcome> VaeModel::trainTogether(const std::vector<VaeModel*>& 
   std::vector<Trainer::Turn> turns;
   for (size_t i = 0; i < models.size(); ++i)
     turns.push_back({*models[i]->trainer_, chunks[i], models[i]->step_});
-  outcomes = models.front()->computed([&] { return Trainer::runTogether(turns); });
-  for (TrainOutcome& outcome : outcomes) {
-    if (outcome.error == nullptr) continue;
-    outcome =
-        captured([&] { return translated([&]() -> TrainResult { std::rethrow_exception(outcome.error); }); });
-  }
-  return outcomes;
+  return models.front()->computed([&] { return Trainer::runTogether(turns); });
 }
 
 LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/translate.h"
 #include "error.h"
 #include "random/philox.h"
 #include "ranks/ranks.h"
@@ -169,7 +170,7 @@ class Update {
 
 TrainResult Trainer::run(const TrainChunk& chunk, int64_t& step) {
   TrainOutcome outcome = std::move(runTogether({{*this, chunk, step}}).front());
-  if (outcome.error != nullptr) std::rethrow_exception(outcome.error);
+  if (outcome.error) throw *outcome.error;
   return std::move(outcome.result);
 }
 
@@ -186,7 +187,7 @@ std::vector<TrainOutcome> Trainer::runTogether(const std::vector<Turn>& turns) {
         outcomes[i].result = trainer.runPrepared(chunk, step);
       }
     } catch (...) {
-      outcomes[i].error = std::current_exception();
+      outcomes[i].error = translatedError();
     }
   }
   if (!joined.empty()) runJoined(turns, joined, outcomes);
@@ -218,7 +219,8 @@ void Trainer::runJoined(const std::vector<Turn>& turns, const std::vector<size_t
       outcomes[joined[i]].result.isSideBySide = true;
     }
   } catch (...) {
-    for (const size_t i : joined) outcomes[i].error = std::current_exception();
+    const Error error = translatedError();
+    for (const size_t i : joined) outcomes[i].error = error;
   }
 }
 
