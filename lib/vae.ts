@@ -26,6 +26,7 @@ import type { Anomalies } from './model/scoring.ts';
 import * as scoring from './model/scoring.ts';
 import { checkSpecObject, completeSpec, type ModelSpec, nativeSpec } from './model/spec.ts';
 import * as state from './model/state.ts';
+import { lanesOf, sideBySideOf } from './population/at-a-time.ts';
 import { createPopulation } from './population/create.ts';
 import type { Population } from './population/population.ts';
 import { callAddon } from './runtime/addon.ts';
@@ -35,14 +36,6 @@ import { fit } from './training/fit.ts';
 import type { FitOptions } from './training/fit-options.ts';
 import { type Gradients, gradients } from './training/gradients.ts';
 import { Training } from './training/training.ts';
-
-/** Whether one thread computes such models as all threads do, so that several can be trained at a time. */
-function hasLanes(device: Device, { encoder, decoder }: ModelSpec): boolean {
-  return device.name === 'cpu' && device.threads > 1 && encoder.type === 'mlp' && decoder.type === 'mlp';
-}
-
-/** Members of a population that a GPU has at a time: more than it has multiprocessors. */
-const MOST_ON_GPU = 256;
 
 /**
  * A variational autoencoder on its device.
@@ -159,8 +152,7 @@ export class VAE {
    * where one takes the whole device.
    */
   get lanes(): number {
-    const { device, spec } = this.#core;
-    return hasLanes(device, spec) ? device.threads : 1;
+    return lanesOf(this.#core);
   }
 
   /**
@@ -169,10 +161,7 @@ export class VAE {
    * @internal
    */
   get sideBySide(): number {
-    const { device, spec, precision, kernels } = this.#core;
-    const isPerceptron = spec.encoder.type === 'mlp' && spec.decoder.type === 'mlp';
-    const isServed = kernels.kind === 'fused' && precision === 'float32';
-    return device.name !== 'cpu' && isPerceptron && isServed ? MOST_ON_GPU : 1;
+    return sideBySideOf(this.#core);
   }
 
   /** Whether training steps are computed by fused kernels, and if not, why. */

@@ -10,6 +10,7 @@ import { completeSpec, nativeSpec } from '../lib/model/spec.ts';
 import { loadEngine } from '../lib/runtime/addon.ts';
 import { binaryFolders } from '../lib/runtime/binaries.ts';
 import type { Addon, DatasetHandle, DeviceHandle, ModelHandle, TrainChunk } from '../lib/runtime/native.ts';
+import { NATIVE_ADAM } from './support/native-settings.ts';
 
 /** What a caller without types could pass. */
 // biome-ignore lint/suspicious/noExplicitAny: the point of these tests
@@ -48,21 +49,7 @@ const step = (fields: Anything = {}): TrainChunk => ({
   shuffle: true,
   sums: { loss: 0, reconstruction: 0, kl: 0, terms: [], examples: 0 },
   schedule: Float64Array.of(1e-3, 1, 0, 1),
-  optimizer: {
-    type: 'adam',
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
-    momentum: 0,
-    nesterov: false,
-    weightDecay: 0,
-    l1: 0,
-    clipNorm: 0,
-    clipValue: 0,
-    accumulate: 1,
-    averageDecay: 0,
-    skipNonFinite: false,
-  },
+  optimizer: NATIVE_ADAM,
   observe: false,
   ...fields,
 });

@@ -744,7 +744,7 @@ describe('records', () => {
     expect(performance.now() - start).toBeLessThan(5000);
   });
 
-  test('refuses what is no record', async () => {
+  test('refuses values that are not records', async () => {
     const refused =
       (rows: unknown, options = {}) =>
       () =>

@@ -6,27 +6,13 @@ import { loadEngine } from '../lib/runtime/addon.ts';
 import type { Addon, ModelHandle, TrainChunk, TrainResult } from '../lib/runtime/native.ts';
 import { Together } from '../lib/runtime/together.ts';
 import { refusal } from './refusal.ts';
+import { NATIVE_ADAM } from './support/native-settings.ts';
 
 describe('the addon', () => {
   const { addon } = loadEngine({ device: 'cpu' });
   const device = addon.device('cpu', 0);
   const spec = nativeSpec(completeSpec({ inputShape: [6], encoder: { hidden: [5] }, latentSize: 2 }));
   const newModel = (seed: number) => addon.createModel(device, spec, seed, 'float32', false);
-  const optimizer = {
-    type: 'adam',
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
-    momentum: 0,
-    nesterov: false,
-    weightDecay: 0,
-    l1: 0,
-    clipNorm: 0,
-    clipValue: 0,
-    accumulate: 1,
-    averageDecay: 0,
-    skipNonFinite: false,
-  } as const;
   const chunkOf = async (rate = 1e-3): Promise<TrainChunk> => ({
     data: await addon.createDataset(
       device,
@@ -42,7 +28,7 @@ describe('the addon', () => {
     shuffle: true,
     sums: { loss: 0, reconstruction: 0, kl: 0, terms: [], examples: 0 },
     schedule: Float64Array.of(rate, 1, 0, 1, rate, 1, 0, 1),
-    optimizer,
+    optimizer: NATIVE_ADAM,
     observe: false,
   });
 

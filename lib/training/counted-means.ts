@@ -41,7 +41,7 @@ export async function countedMeans<Data extends Dataset | StreamedDataset>(
 /**
  * What `ask` answers for the rows; where that is not finite, for the rows of a table whose loss is.
  *
- * @throws TorchvaeError ERR_NONFINITE where that is none or all of them
+ * @throws TorchvaeError ERR_NONFINITE where no row has a finite loss, or every row has, so that leaving rows out does not help
  */
 export async function askFinite<T>(
   core: Core,

@@ -85,7 +85,7 @@ std::string perceptronObstacle(const Context& context, const ModelSpec& spec, in
 }
 
 std::string blockObstacle(const Context& context, const ModelSpec& spec, int64_t rows) {
-  // One multiprocessor takes some tens of microseconds for so many; more of them are faster by themselves.
+  // One block takes some tens of microseconds for so many. Larger models are faster on many blocks.
   constexpr int64_t kMostRows = 256, kMostProducts = 1 << 19;
   const std::string reason = perceptronObstacle(context, spec, rows);
   if (!reason.empty()) return reason;

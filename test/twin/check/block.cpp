@@ -104,7 +104,7 @@ void testDrawnValues() {
 }
 
 // Members that differ in seeds and numbers, in the length of their chunks, in what is asked of them; one of
-// another shape, and one that no block takes: each comes to the bits of its own run.
+// another shape, and one that no block takes: each comes to the bits that it has when it is trained alone.
 struct Member {
   ModelSpec spec;
   uint64_t seed;
