@@ -109,6 +109,11 @@ describe('help', () => {
     expect(options.length).toBeGreaterThanOrEqual(3);
   });
 
+  test('ends without a word where its reader has closed the pipe', async () => {
+    const { code, stderr } = await torchvae(['--help'], { onStart: (child) => child.stdout!.destroy() });
+    expect({ code, stderr }).toEqual({ code: 141, stderr: '' });
+  });
+
   test('a mistake names what there is', async () => {
     expect(await refused(['trian'])).toContain("unknown command 'trian'");
     expect(await refused(['train', '--epoch', '3'])).toContain("unknown option '--epoch'");

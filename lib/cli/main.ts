@@ -69,6 +69,12 @@ function report(error: unknown): number {
   return error.code === 'ERR_ABORTED' ? 130 : 1;
 }
 
+// Whoever reads has enough and closed the pipe, as `head` does: end as a process does that SIGPIPE ends.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(128 + 13);
+});
+
 try {
   await createProgram().parseAsync();
 } catch (error) {
