@@ -60,15 +60,15 @@ bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
          batchSize == batchSize_ && settings == settings_;
 }
 
-void GraphExecutor::runStep(int64_t rows, StepObserver* observer) {
+void GraphExecutor::runStep(int64_t rows, Observation* observation) {
   step_.differentiate({*data_, order_, 0, rows, {}, seed_, 0, 0, &clock_});
   step_.judge(clock_);
-  if (observer == nullptr) return step_.update(clock_);
+  if (observation == nullptr) return step_.update(clock_);
   step_.makeGradients();
-  skippedBefore_ = clock_.counter(offsetof(StepState, skipped)).clone();
-  observer->begin();
+  observation->skippedBefore = clock_.counter(offsetof(StepState, skipped)).clone();
+  observation->observer.begin();
   step_.update(clock_);
-  observer->end();
+  observation->observer.end();
 }
 
 // Sends off at most `steps` steps of this shape; returns how many.
@@ -91,6 +91,22 @@ int64_t GraphExecutor::advance(Shape& shape, int64_t steps) {
   return count;
 }
 
+// Sends off a step of this shape whose norms are taken.
+void GraphExecutor::observe(Shape& shape) {
+  if (!shape.observed) shape.observed = std::make_unique<Observation>(Observation{StepObserver(parameters_)});
+  seen_ = shape.observed.get();
+  if (!seen_->isWarm) {
+    runStep(shape.rows, seen_);
+    seen_->isWarm = true;
+    return;
+  }
+  if (!seen_->work) {
+    seen_->work = context_.kernels->part().capture(
+        [this, rows = shape.rows, observation = seen_] { runStep(rows, observation); });
+  }
+  seen_->work->replay();
+}
+
 // Puts what steps [done, done + steps) of the chunk start from onto the device.
 void GraphExecutor::start(const TrainChunk& chunk, const at::Tensor& order, int64_t done, int64_t steps) {
   if (done == 0) order_.copy_(order);
@@ -110,7 +126,7 @@ StepState GraphExecutor::readState() const {
 }
 
 // Moves `now` and `result.steps` along, as far as the device has come.
-void GraphExecutor::runSteps(const TrainChunk& chunk, const at::Tensor& order, StepObserver& observer,
+void GraphExecutor::runSteps(const TrainChunk& chunk, const at::Tensor& order,
                              const std::function<void()>& meanwhile, StepState& now, TrainResult& result) {
   const int64_t wholeBatches = rows_ / batchSize_;
   while (result.steps < chunk.steps && result.reason == StopReason::kDone) {
@@ -126,7 +142,7 @@ void GraphExecutor::runSteps(const TrainChunk& chunk, const at::Tensor& order, S
       const int64_t whole = wholeBatches - (chunk.firstStep + result.steps + sent);
       const int64_t ahead = chunk.steps - result.steps - sent;
       if (chunk.observe && ahead == 1) {
-        runStep(whole > 0 ? whole_.rows : last_.rows, &observer);
+        observe(whole > 0 ? whole_ : last_);
         ++sent;
       } else {
         const int64_t alike = std::min(steps - sent, ahead - (chunk.observe ? 1 : 0));
@@ -153,8 +169,7 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   data_ = &data;
   CudaPart& part = context_.kernels->part();
   const std::unique_ptr<TimeMark> begin = part.mark();
-  StepObserver observer(parameters_);
-  skippedBefore_.reset();
+  seen_ = nullptr;
   TrainResult result;
   StepState now{};
   now.step = step;
@@ -170,7 +185,7 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   }
   clock_.bytes.copy_(bytesOf(&now, sizeof now));
   try {
-    runSteps(chunk, order, observer, meanwhile, now, result);
+    runSteps(chunk, order, meanwhile, now, result);
   } catch (...) {
     // The updates that were sent off before are in the weights, so the count of steps must have them too.
     step = readState().step;
@@ -188,8 +203,8 @@ TrainResult GraphExecutor::run(const TrainChunk& chunk, const ResidentDataset& d
   if (now.stopped != 0) {
     result.faults =
         faults(chunk, order, now.batch, now.step, chunk.schedule[static_cast<size_t>(result.steps)]);
-  } else if (skippedBefore_.defined() && skippedBefore_.item<int64_t>() == now.skipped) {
-    result.norms = observer.take();  // nothing is known of an update that was skipped
+  } else if (seen_ != nullptr && seen_->skippedBefore.item<int64_t>() == now.skipped) {
+    result.norms = seen_->observer.take();  // nothing is known of an update that was skipped
   }
   result.seconds = part.mark()->since(*begin);
   return result;

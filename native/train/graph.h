@@ -41,18 +41,26 @@ class GraphExecutor {
                   int64_t& step, const std::function<void()>& meanwhile);
 
  private:
+  // What was seen of a step. A graph writes it where its first run has.
+  struct Observation {
+    StepObserver observer;
+    at::Tensor skippedBefore;  // the count of skipped updates when the step began
+    bool isWarm = false;
+    std::unique_ptr<CapturedWork> work;
+  };
   // Batches of one number of rows: the epoch's whole ones, or its last.
   struct Shape {
     int64_t rows = 0;
     int64_t warm = 0;
     std::unique_ptr<CapturedWork> one, many;
+    std::unique_ptr<Observation> observed;
   };
-  // Without a graph where somebody looks at it.
-  void runStep(int64_t rows, StepObserver* observer = nullptr);
+  void runStep(int64_t rows, Observation* observation = nullptr);
   int64_t advance(Shape& shape, int64_t steps);
+  void observe(Shape& shape);
   void start(const TrainChunk& chunk, const at::Tensor& order, int64_t done, int64_t steps);
-  void runSteps(const TrainChunk& chunk, const at::Tensor& order, StepObserver& observer,
-                const std::function<void()>& meanwhile, StepState& now, TrainResult& result);
+  void runSteps(const TrainChunk& chunk, const at::Tensor& order, const std::function<void()>& meanwhile,
+                StepState& now, TrainResult& result);
   StepState readState() const;
   std::vector<std::string> faults(const TrainChunk& chunk, const at::Tensor& order, int64_t batch,
                                   int64_t step, const StepSchedule& schedule);
@@ -72,7 +80,7 @@ class GraphExecutor {
   at::Tensor order_;  // int64 [examples]
   DeviceClock clock_;
   Shape whole_, last_;
-  at::Tensor skippedBefore_;  // the count of skipped updates when the present run's observed step began
+  Observation* seen_ = nullptr;  // of the present run
 };
 
 }  // namespace torchvae
