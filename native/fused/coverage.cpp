@@ -72,8 +72,9 @@ std::string perceptronObstacle(const Context& context, const ModelSpec& spec, in
   if (context.dtype != c10::kFloat) return "tensor cores are used for float32, tf32 and bf16";
   if (context.kernels->part().capability() < 80) return "the device's tensor cores have no tf32";
   if (spec.encoder.type != "mlp" || spec.decoder.type != "mlp") return "a network is not a perceptron";
-  // Larger products are better served by the libraries' tiles.
-  if (rows > kMostRows && asked != "fused") return "the batch has more than 1,024 examples";
+  // Larger products with rounded factors are better served by the libraries' tiles.
+  const bool isRounded = context.bf16 || context.tf32;
+  if (isRounded && rows > kMostRows && asked != "fused") return "the batch has more than 1,024 examples";
   for (const NetworkSpec* network : {&spec.encoder, &spec.decoder}) {
     for (const int64_t width : network->hidden) {
       if (width > kMostUnits) return "a hidden layer has more than 1,024 units";

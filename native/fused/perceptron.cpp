@@ -80,16 +80,10 @@ PerceptronKind kindOf(const Context& context, const VaePlan& plan, const ModelSp
   const int64_t output = hidden.back();
   hidden.pop_back();
   const bool isAligned = std::ranges::all_of(layers, [](const auto& layer) { return layer.second % 4 == 0; });
-  return {context.bf16   ? kernels::kBf16
-          : context.tf32 ? kernels::kTf32
-                         : kernels::kFloat32,
-          spec.encoder.activation,
-          spec.decoder.activation,
-          Likelihood(spec.likelihood, spec.inputSize()).kind(),
-          batchTileFor(capacity, hidden),
-          batchTileFor(capacity, {output}),
-          weightTileFor(layers),
-          isAligned ? 4 : 1};
+  return {precisionOf(context),           spec.encoder.activation,
+          spec.decoder.activation,        Likelihood(spec.likelihood, spec.inputSize()).kind(),
+          batchTileFor(capacity, hidden), batchTileFor(capacity, {output}),
+          weightTileFor(layers),          isAligned ? 4 : 1};
 }
 
 }  // namespace

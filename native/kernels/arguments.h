@@ -21,6 +21,13 @@ using uint8_t = unsigned char;
 
 namespace torchvae::kernels {
 
+// How the factors of a product are rounded; sums are of float32.
+enum Precision : int {
+  kFloat32,  // not: each is split into two tf32, and of their four products the three largest are taken
+  kTf32,     // to 10 bits behind the point
+  kBf16,     // to 7
+};
+
 // One step's row of the schedule: engine.h's StepSchedule.
 struct ScheduleRow {
   double learningRate;

@@ -14,28 +14,61 @@ __device__ inline int32_t activationOf(int32_t side) {
   return side == kEncoder ? Program::kEncoderActivation : Program::kDecoderActivation;
 }
 
-// Calls body(row, column, value, load(row, column)) for the tile's values that lie in [rows, columns], by all
-// threads. What `load` reads is asked for some values ahead of what `body` writes.
+// Four neighboring values of a row of a tile. The row has `left` values from the first on, which may be more
+// than four, or none: those beyond do not lie in the matrix.
+struct Group {
+  int row, column, left;
+};
+
+// Those from `from` on; kVector 4 says that they are aligned to 16 bytes.
+template <int kVector>
+__device__ inline Floats<4> groupAt(const float* from, int left) {
+  if (kVector == 4 && left >= 4) return *reinterpret_cast<const Floats<4>*>(from);
+  Floats<4> values = {};
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    if (k < left) values.of[k] = from[k];
+  }
+  return values;
+}
+template <int kVector>
+__device__ inline void putGroup(float* to, const Floats<4>& values, int left) {
+  if (kVector == 4 && left >= 4) {
+    *reinterpret_cast<Floats<4>*>(to) = values;
+    return;
+  }
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    if (k < left) to[k] = values.of[k];
+  }
+}
+
+// Calls body(group, sums, load(group)) for the tile's groups of columns, by all threads; whole warps take
+// those of whole rows, some of which may have no value in [rows, columns]. What `load` reads is asked for
+// some groups ahead of what `body` writes.
 template <class Tile, class Load, class Body>
-__device__ inline void forTile(const float* shared, int row, int column, int rows, int columns,
-                               const Load& load, const Body& body) {
-  constexpr int kCount = Tile::kRows * Tile::kColumns;
+__device__ inline void forGroups(const float* shared, int row, int column, int rows, int columns,
+                                 const Load& load, const Body& body) {
+  constexpr int kAcross = Tile::kColumns / 4;
+  constexpr int kCount = Tile::kRows * kAcross;
   constexpr int kEach = (kCount + Tile::kThreads - 1) / Tile::kThreads;
-  constexpr int kAhead = kEach < 4 ? kEach : 4;
+  constexpr int kAhead = kEach < 2 ? kEach : 2;
 #pragma unroll 1
   for (int first = threadIdx.x; first < kCount; first += kAhead * Tile::kThreads) {
-    decltype(load(0, 0)) loaded[kAhead];
+    decltype(load(Group{})) loaded[kAhead];
     const auto forAhead = [&](const auto& f) {
 #pragma unroll
       for (int k = 0; k < kAhead; ++k) {
         const int i = first + k * Tile::kThreads;
-        const int m = i / Tile::kColumns;
-        const int n = i % Tile::kColumns;
-        if (i < kCount && row + m < rows && column + n < columns) f(k, m, n);
+        const int m = i / kAcross;
+        const int n = i % kAcross * 4;
+        if (i < kCount) f(k, m, n, Group{row + m, column + n, row + m < rows ? columns - column - n : 0});
       }
     };
-    forAhead([&](int k, int m, int n) { loaded[k] = load(row + m, column + n); });
-    forAhead([&](int k, int m, int n) { body(row + m, column + n, Tile::sum(shared, m, n), loaded[k]); });
+    forAhead([&](int k, int, int, const Group& group) { loaded[k] = load(group); });
+    forAhead([&](int k, int m, int n, const Group& group) {
+      body(group, Tile::template sums<4>(shared, m, n), loaded[k]);
+    });
   }
 }
 
@@ -50,15 +83,21 @@ template <class Program, class Tile>
 __device__ inline uint32_t finishUnits(const ForwardArguments& a, const float* shared, int row, int column) {
   const int32_t kind = activationOf<Program>(a.side);
   uint32_t largest = 0;
-  forTile<Tile>(
-      shared, row, column, a.rows, a.out, [&](int, int j) { return a.bias[j]; },
-      [&](int i, int j, float sum, float bias) {
-        const float x = sum + bias;
-        const float y = activated(kind, x);
-        const int64_t at = static_cast<int64_t>(i) * a.yStride + j;
-        a.y[at] = y;
-        if (a.slope != nullptr) a.slope[at] = slopeAt(kind, x, y);
-        include(largest, magnitudeBits(y));
+  forGroups<Tile>(
+      shared, row, column, a.rows, a.out,
+      [&](const Group& g) { return groupAt<Program::kVector>(a.bias + g.column, g.left); },
+      [&](const Group& g, const Floats<4>& sums, const Floats<4>& bias) {
+        Floats<4> y, slope;
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+          const float x = sums.of[k] + bias.of[k];
+          y.of[k] = activated(kind, x);
+          slope.of[k] = slopeAt(kind, x, y.of[k]);
+          if (k < g.left) include(largest, magnitudeBits(y.of[k]));
+        }
+        const int64_t at = static_cast<int64_t>(g.row) * a.yStride + g.column;
+        putGroup<Program::kVector>(a.y + at, y, g.left);
+        if (a.slope != nullptr) putGroup<Program::kVector>(a.slope + at, slope, g.left);
       });
   return largest;
 }
@@ -73,7 +112,7 @@ __device__ inline void forward(const ForwardArguments& a) {
   const int row = static_cast<int>(blockIdx.x) / across * Tile::kRows;
   const int column = static_cast<int>(blockIdx.x) % across * Tile::kColumns;
   Tile::run(shared, {a.x, a.rows, a.in, a.xStride}, {a.weight, a.in, a.out, a.out}, row, column, a.in);
-  const uint32_t largest = blockMax<Tile::kThreads>(finishUnits<Program, Tile>(a, shared, row, column));
+  const uint32_t largest = blockMax(finishUnits<Program, Tile>(a, shared, row, column));
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
 }
 
@@ -81,14 +120,19 @@ __device__ inline void forward(const ForwardArguments& a) {
 // magnitude that this thread has met.
 template <class Program, class Tile>
 __device__ inline uint32_t finishDeltas(const BackArguments& a, const float* shared, int row, int column) {
-  const auto place = [&](int i, int j) { return static_cast<int64_t>(i) * a.toStride + j; };
+  const auto place = [&](const Group& g) { return static_cast<int64_t>(g.row) * a.toStride + g.column; };
   uint32_t largest = 0;
-  forTile<Tile>(
-      shared, row, column, a.rows, a.in, [&](int i, int j) { return a.kept[place(i, j)]; },
-      [&](int i, int j, float sum, float kept) {
-        const float delta = sum * slopeFrom(activationOf<Program>(a.side), kept);
-        a.to[place(i, j)] = delta;
-        include(largest, magnitudeBits(delta));
+  forGroups<Tile>(
+      shared, row, column, a.rows, a.in,
+      [&](const Group& g) { return groupAt<Program::kVector>(a.kept + place(g), g.left); },
+      [&](const Group& g, const Floats<4>& sums, const Floats<4>& kept) {
+        Floats<4> delta;
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+          delta.of[k] = sums.of[k] * slopeFrom(activationOf<Program>(a.side), kept.of[k]);
+          if (k < g.left) include(largest, magnitudeBits(delta.of[k]));
+        }
+        putGroup<Program::kVector>(a.to + place(g), delta, g.left);
       });
   return largest;
 }
@@ -104,7 +148,7 @@ __device__ inline void back(const BackArguments& a) {
   const int column = static_cast<int>(blockIdx.x) % across * Tile::kColumns;
   Tile::run(shared, {a.delta, a.rows, a.out, a.deltaStride}, {a.weight, a.in, a.out, a.out}, row, column,
             a.out);
-  const uint32_t largest = blockMax<Tile::kThreads>(finishDeltas<Program, Tile>(a, shared, row, column));
+  const uint32_t largest = blockMax(finishDeltas<Program, Tile>(a, shared, row, column));
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
 }
 

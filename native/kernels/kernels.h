@@ -7,6 +7,7 @@
 #include <array>
 #include <vector>
 
+#include "base/context.h"
 #include "cpu/likelihood.h"
 #include "cuda_part.h"
 #include "kernels/arguments.h"
@@ -17,6 +18,12 @@ namespace torchvae {
 
 using kernels::ScheduleRow;
 using kernels::StepState;
+
+// How our own products round their factors.
+inline kernels::Precision precisionOf(const Context& context) {
+  if (context.bf16) return kernels::kBf16;
+  return context.tf32 ? kernels::kTf32 : kernels::kFloat32;
+}
 
 // The weight of the KL divergence and its capacity: numbers, or the row of a schedule on the device that the
 // device's own counter points to.

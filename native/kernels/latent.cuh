@@ -53,10 +53,15 @@ __device__ inline void latent(const LatentArguments& a) {
   for (int column = 0; column < headSize; column += Deep::kColumns) {
     Deep::run(shared, {a.x, a.rows, a.in, a.xStride}, {a.headWeight, a.in, headSize, headSize}, row, column,
               a.in);
-    forTile<Deep>(
-        shared, row, column, a.rows, headSize, [&](int, int j) { return a.headBias[j]; },
-        [&](int i, int j, float sum, float bias) {
-          a.head[static_cast<int64_t>(i) * headSize + j] = sum + bias;
+    forGroups<Deep>(
+        shared, row, column, a.rows, headSize,
+        [&](const Group& g) { return groupAt<Program::kVector>(a.headBias + g.column, g.left); },
+        [&](const Group& g, Floats<4> sums, const Floats<4>& bias) {
+#pragma unroll
+          for (int k = 0; k < 4; ++k) sums.of[k] += bias.of[k];
+          // Its rows are aligned as those of the weights.
+          putGroup<Program::kVector>(a.head + static_cast<int64_t>(g.row) * headSize + g.column, sums,
+                                     g.left);
         });
     __syncthreads();
   }
@@ -72,7 +77,7 @@ __device__ inline void latent(const LatentArguments& a) {
     include(largest, finishUnits<Program, Wide>(next, shared, row, column));
     __syncthreads();
   }
-  largest = blockMax<kStripThreads>(largest);
+  largest = blockMax(largest);
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
 }
 
@@ -80,10 +85,20 @@ __device__ inline void latent(const LatentArguments& a) {
 struct LatentValue {
   float mean, logVariance, noise, factor;
 };
-__device__ inline LatentValue latentValue(const LatentBackArguments& a, int row, int column) {
-  const float* head = a.head + static_cast<int64_t>(row) * 2 * a.latent + column;
-  return {head[0], head[a.latent], a.noise[static_cast<int64_t>(row) * a.latent + column],
-          a.factors == nullptr ? 1.0f : a.factors[column]};
+struct LatentGroup {
+  LatentValue of[4];
+};
+__device__ inline LatentGroup latentGroup(const LatentBackArguments& a, const Group& g) {
+  LatentGroup group = {};
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    if (k >= g.left) continue;
+    const int j = g.column + k;
+    const float* head = a.head + static_cast<int64_t>(g.row) * 2 * a.latent + j;
+    group.of[k] = {head[0], head[a.latent], a.noise[static_cast<int64_t>(g.row) * a.latent + j],
+                   a.factors == nullptr ? 1.0f : a.factors[j]};
+  }
+  return group;
 }
 
 // The head's delta of a latent value, from the gradient in z; klScale is of its divergence. Returns its
@@ -136,10 +151,15 @@ __device__ inline void latentBack(const LatentBackArguments& a) {
     Deep::run(shared, {a.delta, a.rows, a.out, a.deltaStride}, {a.weight, a.latent, a.out, a.out}, row,
               column, a.out);
     const auto klScale = static_cast<float>(a.schedule[a.state->index].beta / a.rows);
-    forTile<Deep>(
-        shared, row, column, a.rows, a.latent, [&](int i, int j) { return latentValue(a, i, j); },
-        [&](int i, int j, float sum, const LatentValue& value) {
-          include(largest, finishLatent(a, klScale * value.factor, i, j, sum, value));
+    forGroups<Deep>(
+        shared, row, column, a.rows, a.latent, [&](const Group& g) { return latentGroup(a, g); },
+        [&](const Group& g, const Floats<4>& sums, const LatentGroup& values) {
+#pragma unroll
+          for (int k = 0; k < 4; ++k) {
+            if (k >= g.left) continue;
+            const LatentValue& value = values.of[k];
+            include(largest, finishLatent(a, klScale * value.factor, g.row, g.column + k, sums.of[k], value));
+          }
         });
     __syncthreads();
   }
@@ -150,7 +170,7 @@ __device__ inline void latentBack(const LatentBackArguments& a) {
     include(largest, finishDeltas<Program, Wide>(below, shared, row, column));
     __syncthreads();
   }
-  largest = blockMax<kStripThreads>(largest);
+  largest = blockMax(largest);
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "instructions.cuh"
+#include "numbers.cuh"
 #include "tiles.h"
 
 namespace torchvae::kernels {
@@ -36,6 +37,10 @@ __device__ inline void split(float x, uint32_t& big, uint32_t& small) {
   small = __float_as_uint(x - __uint_as_float(big));
 }
 
+__device__ inline uint32_t packBf16(Bf16 low, Bf16 high) {
+  return low.bits | static_cast<uint32_t>(high.bits) << 16;
+}
+
 // Register i of a factor is made of the value at(i), or in bf16 of the pair of a register i and the one of
 // the same row, 4 columns farther; `at` counts in the layout of m16n8k8, `second` for the second 8 columns.
 template <Precision P, int kRegisters, class At>
@@ -53,27 +58,26 @@ __device__ inline void makeFactor(Factor<P, kRegisters>& factor, const At& at) {
   }
 }
 
-// a(row, column) gives a value of the 16 rows.
+// a(row, column) gives one of the 16 rows' values, counted from the lane's first, (group, member).
 template <Precision P, class Value>
-__device__ inline Factor<P, 4> leftFactor(int lane, const Value& a) {
+__device__ inline Factor<P, 4> leftFactor(const Value& a) {
   Factor<P, 4> factor;
-  makeFactor<P, 4>(factor,
-                   [&](int i, int more) { return a(lane / 4 + i % 2 * 8, lane % 4 + i / 2 * 4 + more); });
+  makeFactor<P, 4>(factor, [&](int i, int more) { return a(i % 2 * 8, i / 2 * 4 + more); });
   return factor;
 }
-// b(row, column) gives a value of the 8 columns.
+// b(row, column) gives one of the 8 columns' values, counted from the lane's first, (member, group).
 template <Precision P, class Value>
-__device__ inline Factor<P, 2> rightFactor(int lane, const Value& b) {
+__device__ inline Factor<P, 2> rightFactor(const Value& b) {
   Factor<P, 2> factor;
-  makeFactor<P, 2>(factor, [&](int i, int more) { return b(lane % 4 + i * 4 + more, lane / 4); });
+  makeFactor<P, 2>(factor, [&](int i, int more) { return b(i * 4 + more, 0); });
   return factor;
 }
 
 // c[m][n] += a[m] b[n]. Every tile of one product is begun before the next product, so that none waits for
 // the one before it.
 template <Precision P, int kRows, int kColumns>
-__device__ inline void multiply(float (&c)[kRows][kColumns][4], const Factor<P, 4> (&a)[kRows],
-                                const Factor<P, 2> (&b)[kColumns]) {
+__device__ inline void multiplyTiles(float (&c)[kRows][kColumns][4], const Factor<P, 4> (&a)[kRows],
+                                     const Factor<P, 2> (&b)[kColumns]) {
   if constexpr (P == kFloat32) {
 #pragma unroll
     for (int m = 0; m < kRows; ++m) {

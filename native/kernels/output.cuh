@@ -19,31 +19,37 @@ __device__ inline void output(const OutputArguments& a) {
   const float weight = a.scale / static_cast<float>(a.rows);
   uint32_t largest = 0;
   struct Given {
-    float x, bias;
+    Floats<4> x, bias;
   };
-  forTile<Tile>(
+  forGroups<Tile>(
       shared, row, column, a.rows, a.out,
-      [&](int i, int j) {
-        return Given{a.x[static_cast<int64_t>(i) * a.xStride + j], a.bias[j]};
+      [&](const Group& g) {
+        return Given{
+            groupAt<Program::kVector>(a.x + static_cast<int64_t>(g.row) * a.xStride + g.column, g.left),
+            groupAt<Program::kVector>(a.bias + g.column, g.left)};
       },
-      [&](int i, int j, float sum, const Given& given) {
-        const ValueAndSlope<float> term =
-            likelihoodTerm(Program::kLikelihood, a.sigmoid != 0, given.x, sum + given.bias);
-        const float delta = term.slope * weight;
-        a.delta[static_cast<int64_t>(i) * a.deltaStride + j] = delta;
-        // In place of the sum, which this thread alone reads.
-        shared[(i - row) * Tile::kSumStride + j - column] = term.value;
-        include(largest, magnitudeBits(delta));
+      [&](const Group& g, const Floats<4>& sums, const Given& given) {
+        Floats<4> delta;
+        float loss = 0;
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+          const ValueAndSlope<float> term = likelihoodTerm(Program::kLikelihood, a.sigmoid != 0,
+                                                           given.x.of[k], sums.of[k] + given.bias.of[k]);
+          delta.of[k] = term.slope * weight;
+          if (k >= g.left) continue;
+          loss += term.value;
+          include(largest, magnitudeBits(delta.of[k]));
+        }
+        putGroup<Program::kVector>(a.delta + static_cast<int64_t>(g.row) * a.deltaStride + g.column, delta,
+                                   g.left);
+        // The row's groups are those of neighboring lanes.
+        for (int offset = Tile::kColumns / 8; offset > 0; offset >>= 1)
+          loss += __shfl_xor_sync(0xffffffffu, loss, offset);
+        if (g.column == column && g.row < a.rows)
+          a.losses[static_cast<int64_t>(blockIdx.x) % across * a.rows + g.row] = loss;
       });
-  largest = blockMax<Tile::kThreads>(largest);  // a barrier too
+  largest = blockMax(largest);
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
-  const int m = threadIdx.x;
-  if (m >= Tile::kRows || row + m >= a.rows) return;
-  const int columns = a.out - column < Tile::kColumns ? a.out - column : Tile::kColumns;
-  float loss = 0;
-#pragma unroll 4
-  for (int n = 0; n < columns; ++n) loss += shared[m * Tile::kSumStride + n];
-  a.losses[static_cast<int64_t>(blockIdx.x) % across * a.rows + row + m] = loss;
 }
 
 }  // namespace torchvae::kernels

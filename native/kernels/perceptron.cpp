@@ -12,28 +12,26 @@ int64_t tilesOf(const TileShape& tile, int64_t rows, int64_t columns) {
   return (rows + tile.rows() - 1) / tile.rows() * ((columns + tile.columns() - 1) / tile.columns());
 }
 
-constexpr int64_t kFloatBytes = sizeof(float);
-
 // Of the two products that a kernel between the networks makes one after the other.
-constexpr int stripFloats(Layout right) {
-  const int deep = productFloats(kTiles[kDeepStrip], kDepthAlongRows, right);
-  const int wide = productFloats(kTiles[kWideStrip], kDepthAlongRows, right);
+constexpr int stripBytes(Layout right) {
+  const int deep = productBytes(kTiles[kDeepStrip], kDepthAlongRows, right);
+  const int wide = productBytes(kTiles[kWideStrip], kDepthAlongRows, right);
   return deep > wide ? deep : wide;
 }
 
 // Devices of capability 8.6 and 12.0 give a block the least, 99 KiB; 1 KiB is for what kernels declare.
-constexpr int kMostFloats = 98 * 1024 / static_cast<int>(kFloatBytes);
+constexpr int kMostBytes = 98 * 1024;
 constexpr bool doAllFit() {
   for (int tile = 0; tile < kBatchTiles; ++tile) {
-    if (productFloats(kTiles[tile], kDepthAlongRows, kDepthAlongColumns) > kMostFloats ||
-        productFloats(kTiles[tile], kDepthAlongRows, kDepthAlongRows) > kMostFloats) {
+    if (productBytes(kTiles[tile], kDepthAlongRows, kDepthAlongColumns) > kMostBytes ||
+        productBytes(kTiles[tile], kDepthAlongRows, kDepthAlongRows) > kMostBytes) {
       return false;
     }
   }
   for (int tile = kFirstWeightTile; tile < kFirstWeightTile + kWeightTiles; ++tile) {
-    if (productFloats(kTiles[tile], kDepthAlongColumns, kDepthAlongColumns) > kMostFloats) return false;
+    if (productBytes(kTiles[tile], kDepthAlongColumns, kDepthAlongColumns) > kMostBytes) return false;
   }
-  return stripFloats(kDepthAlongColumns) <= kMostFloats && stripFloats(kDepthAlongRows) <= kMostFloats;
+  return stripBytes(kDepthAlongColumns) <= kMostBytes && stripBytes(kDepthAlongRows) <= kMostBytes;
 }
 static_assert(doAllFit());
 static_assert(std::is_trivially_copyable_v<WeightsArguments> && sizeof(WeightsArguments) <= 4096);
@@ -84,15 +82,15 @@ int64_t PerceptronKernels::sharedBytes(Name name) const {
   switch (name) {
     case kForward:
     case kOutput:
-      return kFloatBytes * productFloats(tileOf(name), kDepthAlongRows, kDepthAlongColumns);
+      return productBytes(tileOf(name), kDepthAlongRows, kDepthAlongColumns);
     case kBack:
-      return kFloatBytes * productFloats(tileOf(name), kDepthAlongRows, kDepthAlongRows);
+      return productBytes(tileOf(name), kDepthAlongRows, kDepthAlongRows);
     case kLatent:
-      return kFloatBytes * stripFloats(kDepthAlongColumns);
+      return stripBytes(kDepthAlongColumns);
     case kLatentBack:
-      return kFloatBytes * stripFloats(kDepthAlongRows);
+      return stripBytes(kDepthAlongRows);
     default:
-      return kFloatBytes * productFloats(tileOf(name), kDepthAlongColumns, kDepthAlongColumns);
+      return productBytes(tileOf(name), kDepthAlongColumns, kDepthAlongColumns);
   }
 }
 

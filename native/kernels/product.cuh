@@ -7,32 +7,36 @@
 
 namespace torchvae::kernels {
 
-// Floats in global memory; rows begin `stride` apart, and a stride divisible by 4 means that they are aligned
-// to 16 bytes.
-struct Matrix {
-  const float* values;
+// Values in global memory; rows begin `stride` apart, and a stride of whole 16 bytes means that they are
+// aligned to as many.
+template <class T>
+struct MatrixOf {
+  const T* values;
   int rows, columns, stride;
 };
+using Matrix = MatrixOf<float>;
 
 // A factor of a product, kWidth of whose rows or columns the tile takes, as its chunks lie in shared memory.
-template <Layout kLayout, int kWidth, int kDepth>
+template <Layout kLayout, int kWidth, int kDepth, class T = float>
 struct Chunk {
-  static constexpr int kFloats = chunkFloats(kLayout, kWidth, kDepth);
+  static constexpr int kValues = chunkValues(kLayout, kWidth, kDepth);
   static constexpr int kRows = kLayout == kDepthAlongRows ? kWidth : kDepth;
   static constexpr int kColumns = kLayout == kDepthAlongRows ? kDepth : kWidth;
   static constexpr int kStride = kLayout == kDepthAlongRows ? strideAlong(kDepth) : strideAcross(kWidth);
 
-  __device__ static float at(const float* chunk, int index, int depth) {
-    return kLayout == kDepthAlongRows ? chunk[index * kStride + depth] : chunk[depth * kStride + index];
+  // Where a value lies: of a whole chunk, or beyond another value's place.
+  __device__ static constexpr int offset(int index, int depth) {
+    return kLayout == kDepthAlongRows ? index * kStride + depth : depth * kStride + index;
   }
+  __device__ static T at(const T* chunk, int index, int depth) { return chunk[offset(index, depth)]; }
 };
 
-// Brings a factor's chunks to shared memory, one after another along the depth, kVector floats a copy; beyond
+// Brings a factor's chunks to shared memory, one after another along the depth, kVector values a copy; beyond
 // the factor's edges come zeros. A thread copies the same places of every chunk, so that a copy costs it few
 // instructions: of those, not of bytes, small products are made.
-template <Layout kLayout, int kWidth, int kDepth, int kVector, int kThreads>
+template <Layout kLayout, int kWidth, int kDepth, int kVector, int kThreads, class T = float>
 class Feed {
-  using Chunks = Chunk<kLayout, kWidth, kDepth>;
+  using Chunks = Chunk<kLayout, kWidth, kDepth, T>;
   static constexpr int kAcross = Chunks::kColumns / kVector;  // copies to a row
   static constexpr int kFit = kThreads / kAcross;
   static constexpr int kDown = kFit < Chunks::kRows ? kFit : Chunks::kRows;  // rows at a time
@@ -40,7 +44,7 @@ class Feed {
 
  public:
   // Chunks of rows, or columns, from `first` on.
-  __device__ Feed(const Matrix& from, int first) {
+  __device__ Feed(const MatrixOf<T>& from, int first) {
     const int row = static_cast<int>(threadIdx.x) / kAcross;
     const int column = static_cast<int>(threadIdx.x) % kAcross * kVector;
     const int firstRow = kLayout == kDepthAlongRows ? first + row : row;
@@ -54,14 +58,15 @@ class Feed {
   }
 
   // Begins to copy the next chunk.
-  __device__ void begin(float* chunk) {
+  __device__ void begin(T* chunk) {
     const int columns = columnsLeft_ < 0 ? 0 : (columnsLeft_ < kVector ? columnsLeft_ : kVector);
 #pragma unroll
     for (int i = 0; i < kTimes; ++i) {
       constexpr bool isEven = kTimes * kDown == Chunks::kRows && kDown * kAcross == kThreads;
       if (isEven || i * kDown < rowsOfChunk_) {
-        beginCopy<4 * kVector>(chunk + place_ + i * kDown * Chunks::kStride, from_ + i * kDown * stride_,
-                               i * kDown < rowsLeft_ ? 4 * columns : 0);
+        constexpr int kBytes = sizeof(T);
+        beginCopy<kBytes * kVector>(chunk + place_ + i * kDown * Chunks::kStride, from_ + i * kDown * stride_,
+                                    i * kDown < rowsLeft_ ? kBytes * columns : 0);
       }
     }
     if constexpr (kLayout == kDepthAlongRows) {
@@ -74,29 +79,31 @@ class Feed {
   }
 
  private:
-  const float* from_;
+  const T* from_;
   int stride_, place_, rowsLeft_, columnsLeft_, rowsOfChunk_;
 };
 
 // Nothing more is done with a chunk than to multiply it.
 struct NoVisit {
-  __device__ void operator()(const float* /*right*/) const {}
+  template <class T>
+  __device__ void operator()(const T* /*right*/) const {}
 };
 // Nothing is done until the first chunk is there.
 struct NoErrand {
   __device__ void operator()() const {}
 };
 
-// kRightVector: floats that the rows of the right factor, and so each copy of it, are aligned to.
-template <Precision P, int kTile, Layout kLeft, Layout kRight, int kRightVector = 4>
+// kRightVector: floats that the rows of the right factor, and so each copy of it, are aligned to. T: of the
+// factors.
+template <Precision P, int kTile, Layout kLeft, Layout kRight, int kRightVector = 4, class T = float>
 struct Product {
   static constexpr TileShape kShape = kTiles[kTile];
   static constexpr int kRows = kShape.rows();
   static constexpr int kColumns = kShape.columns();
   static constexpr int kDepth = kShape.chunk;
   static constexpr int kThreads = kShape.threads();
-  using Left = Chunk<kLeft, kRows, kDepth>;
-  using Right = Chunk<kRight, kColumns, kDepth>;
+  using Left = Chunk<kLeft, kRows, kDepth, T>;
+  using Right = Chunk<kRight, kColumns, kDepth, T>;
   static constexpr int kSumStride = strideAcross(kColumns);
   static constexpr int kSumFloats = kRows * kSumStride;
   using Sums = float[kShape.warpRows][kShape.warpColumns][4];
@@ -108,38 +115,46 @@ struct Product {
   template <class Visit = NoVisit, class Errand = NoErrand>
   __device__ static void run(float* shared, const Matrix& left, const Matrix& right, int row, int column,
                              int depth, const Visit& visit = {}, const Errand& errand = {}) {
-    constexpr int kAhead = kStages - 1;
-    constexpr int kStage = Left::kFloats + Right::kFloats;
-    const int chunks = (depth + kDepth - 1) / kDepth;
     Feed<kLeft, kRows, kDepth, 4, kThreads> ofLeft(left, row);
     Feed<kRight, kColumns, kDepth, kRightVector, kThreads> ofRight(right, column);
+    multiply(shared, ofLeft, ofRight, (depth + kDepth - 1) / kDepth, visit, errand);
+  }
+
+  // The same of so many chunks, which the feeds bring.
+  template <class LeftFeed, class RightFeed, class Visit = NoVisit, class Errand = NoErrand>
+  __device__ static void multiply(float* shared, LeftFeed& ofLeft, RightFeed& ofRight, int chunks,
+                                  const Visit& visit = {}, const Errand& errand = {}) {
+    constexpr int kAhead = kStages - 1;
+    constexpr int kStage = Left::kValues + Right::kValues;
+    T* const ring = reinterpret_cast<T*>(shared);
     for (int i = 0; i < kAhead; ++i) {
-      if (i < chunks) ofRight.begin(shared + i * kStage + Left::kFloats);
+      if (i < chunks) ofRight.begin(ring + i * kStage + Left::kValues);
     }
     awaitPrevious();
     admitNext();
     for (int i = 0; i < kAhead; ++i) {
-      if (i < chunks) ofLeft.begin(shared + i * kStage);
+      if (i < chunks) ofLeft.begin(ring + i * kStage);
       closeCopies();
     }
     errand();
+    const Lane lane = laneOf();
     Sums sums = {};
-    float* now = shared;                     // the chunk to multiply
-    float* next = shared + kAhead * kStage;  // where the one begun now goes
-    float* const end = shared + kStages * kStage;
+    T* now = ring;                     // the chunk to multiply
+    T* next = ring + kAhead * kStage;  // where the one begun now goes
+    T* const end = ring + kStages * kStage;
 #pragma unroll 1
     for (int chunk = 0; chunk < chunks; ++chunk) {
       awaitCopies<kAhead - 1>();
       __syncthreads();  // the chunk is there, and nobody reads the one before it any more
       if (chunk + kAhead < chunks) {
-        ofRight.begin(next + Left::kFloats);
+        ofRight.begin(next + Left::kValues);
         ofLeft.begin(next);
       }
       closeCopies();
-      multiplyChunk(sums, now, now + Left::kFloats);
-      visit(now + Left::kFloats);
-      now = now + kStage == end ? shared : now + kStage;
-      next = next + kStage == end ? shared : next + kStage;
+      multiplyChunk(sums, now + lane.left, now + Left::kValues + lane.right);
+      visit(now + Left::kValues);
+      now = now + kStage == end ? ring : now + kStage;
+      next = next + kStage == end ? ring : next + kStage;
     }
     awaitCopies<0>();
     __syncthreads();
@@ -174,27 +189,34 @@ struct Product {
             warp / kShape.deep % kShape.across * 8 * kShape.warpColumns, warp % kShape.deep};
   }
 
-  // Beyond the product's depth there are zeros.
-  __device__ static void multiplyChunk(Sums& sums, const float* a, const float* b) {
+  // Where a lane's values of the factors begin in their chunks. What else it reads lies at constant offsets.
+  struct Lane {
+    int left, right;
+  };
+  __device__ static Lane laneOf() {
     const int lane = threadIdx.x % 32;
     const Place at = place();
+    const int depth = at.share * kStep<P> + lane % 4;
+    return {Left::offset(at.row + lane / 4, depth), Right::offset(at.column + lane / 4, depth)};
+  }
+
+  // Beyond the product's depth there are zeros.
+  __device__ static void multiplyChunk(Sums& sums, const T* a, const T* b) {
 #pragma unroll
-    for (int i = 0; i < kDepth; i += kShape.deep * kStep<P>) {
-      const int step = i + at.share * kStep<P>;
-      if (kDepth < kShape.deep * kStep<P> && step >= kDepth) break;  // not a share for every warp
+    for (int step = 0; step < kDepth; step += kShape.deep * kStep<P>) {
+      // not a share for every warp
+      if (kDepth < kShape.deep * kStep<P> && place().share * kStep<P> >= kDepth) break;
       Factor<P, 4> left[kShape.warpRows];
       Factor<P, 2> right[kShape.warpColumns];
 #pragma unroll
       for (int m = 0; m < kShape.warpRows; ++m) {
-        left[m] =
-            leftFactor<P>(lane, [&](int i, int k) { return Left::at(a, at.row + 16 * m + i, step + k); });
+        left[m] = leftFactor<P>([&](int i, int k) { return Left::at(a, 16 * m + i, step + k); });
       }
 #pragma unroll
       for (int n = 0; n < kShape.warpColumns; ++n) {
-        right[n] =
-            rightFactor<P>(lane, [&](int k, int j) { return Right::at(b, at.column + 8 * n + j, step + k); });
+        right[n] = rightFactor<P>([&](int k, int j) { return Right::at(b, 8 * n + j, step + k); });
       }
-      multiply<P>(sums, left, right);
+      multiplyTiles<P>(sums, left, right);
     }
   }
 
@@ -216,27 +238,24 @@ struct Product {
   }
 };
 
-// The largest of all threads' values, for each of kCount kinds, in every thread; blocks of kThreads.
-template <int kThreads, int kCount>
+// The largest of all threads' values, for each of kCount kinds, in every thread. Once in a kernel.
+template <int kCount>
 __device__ inline void blockMax(uint32_t (&values)[kCount]) {
-  constexpr int kWarps = kThreads / 32;
-  __shared__ uint32_t ofWarp[kWarps][kCount];
+  __shared__ uint32_t largest[kCount];
+  if (threadIdx.x < kCount) largest[threadIdx.x] = 0;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) values[i] = warpMax(values[i]);
-  __syncthreads();  // an earlier call's readers are done
+  __syncthreads();
   if (threadIdx.x % 32 == 0) {
-    for (int i = 0; i < kCount; ++i) ofWarp[threadIdx.x / 32][i] = values[i];
+    for (int i = 0; i < kCount; ++i) atomicMax(&largest[i], values[i]);
   }
   __syncthreads();
 #pragma unroll
-  for (int warp = 0; warp < kWarps; ++warp) {
-    for (int i = 0; i < kCount; ++i) values[i] = ofWarp[warp][i] > values[i] ? ofWarp[warp][i] : values[i];
-  }
+  for (int i = 0; i < kCount; ++i) values[i] = largest[i];
 }
-template <int kThreads>
 __device__ inline uint32_t blockMax(uint32_t value) {
   uint32_t values[1] = {value};
-  blockMax<kThreads>(values);
+  blockMax(values);
   return values[0];
 }
 

@@ -1,15 +1,8 @@
-// The precision of products, and the shapes of tiles in which blocks compute them: read by the kernels, and
+// The shapes of the tiles in which blocks compute products: read by the kernels, and
 // by the engine, which has to know how many blocks a product takes and how much shared memory.
 #pragma once
 
 namespace torchvae::kernels {
-
-// How the factors of a product are rounded; sums are of float32.
-enum Precision : int {
-  kFloat32,  // not: each is split into two tf32, and of their four products the three largest are taken
-  kTf32,     // to 10 bits behind the point
-  kBf16,     // to 7
-};
 
 constexpr int kStages = 3;  // chunks of factors that are on their way or in use
 
@@ -30,34 +23,38 @@ struct TileShape {
 
 constexpr TileShape kTiles[] = {
     // For products whose rows are the batch's: the smallest tile that gives no multiprocessor a second. What
-    // such a product takes is the time of its longest warp, so that sixteen share out the depth of a small
-    // one.
-    {2, 2, 1, 1, 16, 128},  // 32 x 16
-    {2, 2, 1, 2, 8, 64},    // 32 x 32
-    {2, 2, 2, 2, 4, 64},    // 64 x 32
-    {2, 2, 2, 4, 2, 32},    // 64 x 64
-    {2, 2, 4, 4, 1, 32},    // 128 x 64
+    // such a product takes is the instructions of all its warps, so that there are eight: enough to hide what
+    // each waits for.
+    {2, 2, 1, 1, 8, 128},  // 32 x 16
+    {2, 4, 1, 1, 8, 64},   // 32 x 32
+    {2, 4, 2, 1, 4, 64},   // 64 x 32
+    {2, 4, 2, 2, 2, 32},   // 64 x 64
+    {2, 4, 4, 2, 1, 32},   // 128 x 64
     // For the few rows that one block takes from one product to the next.
-    {1, 5, 1, 1, 16, 128},  // 16 x 40, of a long depth
-    {1, 2, 1, 8, 2, 32},    // 16 x 128, of a short one
+    {1, 5, 1, 1, 8, 128},  // 16 x 40, of a long depth
+    {1, 4, 1, 4, 2, 32},   // 16 x 128, of a short one
     // For the weights' gradients, whose depth is the batch.
     {2, 2, 1, 1, 8, 128},  // 32 x 16
     {2, 2, 1, 2, 4, 64},   // 32 x 32
-    {2, 2, 2, 2, 2, 32},   // 64 x 32
-    {2, 2, 2, 4, 1, 32},   // 64 x 64
+    {2, 4, 2, 1, 4, 64},   // 64 x 32
+    {2, 4, 2, 2, 2, 32},   // 64 x 64
+    // For the weights' gradients of convolutions of few channels, beside those.
+    {1, 4, 2, 4, 1, 32},  // 32 x 128
 };
 constexpr int kBatchTiles = 5;  // the first of these
 constexpr int kDeepStrip = 5;
 constexpr int kWideStrip = 6;
 constexpr int kFirstWeightTile = 7;
 constexpr int kWeightTiles = 4;
+constexpr int kPatchTile = 11;
 constexpr int kStripRows = kTiles[kDeepStrip].rows();
 constexpr int kStripThreads = kTiles[kDeepStrip].threads();
 static_assert(kStripRows == kTiles[kWideStrip].rows() && kStripThreads == kTiles[kWideStrip].threads());
 
-// Rows of shared memory, in floats. A warp reads 8 groups of 4 members (mma.cuh): along rows at 8 strides
-// plus 0 to 3, across rows at 4 strides plus 0 to 7. They lie in 32 different banks where the stride is 4
-// more than a multiple of 8 in the first case, 8 more than a multiple of 16 in the second.
+// Rows of shared memory, in values of 4 bytes; of 2 it holds as well. A warp reads 8 groups of 4 members
+// (mma.cuh): along rows at 8 strides plus 0 to 3, across rows at 4 strides plus 0 to 7. They lie in 32
+// different banks where the stride is 4 more than a multiple of 8 in the first case, 8 more than a multiple
+// of 16 in the second.
 constexpr int strideAlong(int depth) {
   return depth + 4;
 }
@@ -65,18 +62,18 @@ constexpr int strideAcross(int width) {
   return (width + 7) / 16 * 16 + 8;
 }
 
-// Floats of a chunk of a factor of `width` rows or columns.
-constexpr int chunkFloats(Layout layout, int width, int depth) {
+// Values of a chunk of a factor of `width` rows or columns.
+constexpr int chunkValues(Layout layout, int width, int depth) {
   return layout == kDepthAlongRows ? width * strideAlong(depth) : depth * strideAcross(width);
 }
 
-// Floats of shared memory that a product takes: its stages, then in their place the sums of every share of
-// the depth.
-constexpr int productFloats(const TileShape& tile, Layout left, Layout right) {
+// Bytes of shared memory that a product of factors of so many bytes takes: its stages, then in their place
+// the sums of every share of the depth.
+constexpr int productBytes(const TileShape& tile, Layout left, Layout right, int ofValue = 4) {
   const int stage =
-      chunkFloats(left, tile.rows(), tile.chunk) + chunkFloats(right, tile.columns(), tile.chunk);
-  const int sums = tile.deep * tile.rows() * strideAcross(tile.columns());
-  return kStages * stage > sums ? kStages * stage : sums;
+      chunkValues(left, tile.rows(), tile.chunk) + chunkValues(right, tile.columns(), tile.chunk);
+  const int sums = 4 * tile.deep * tile.rows() * strideAcross(tile.columns());
+  return kStages * stage * ofValue > sums ? kStages * stage * ofValue : sums;
 }
 
 }  // namespace torchvae::kernels

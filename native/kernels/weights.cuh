@@ -25,7 +25,7 @@ __device__ inline bool areBounded(const WeightsArguments& a) {
     largest[0] = a.activations[i] > largest[0] ? a.activations[i] : largest[0];
   for (int i = threadIdx.x; i < a.deltaCount; i += kWeightThreads)
     largest[1] = a.deltas[i] > largest[1] ? a.deltas[i] : largest[1];
-  blockMax<kWeightThreads>(largest);
+  blockMax(largest);
   const float activation = __uint_as_float(largest[0]);
   const float input = a.inputMagnitude;
   const float x = activation + (input > 1 ? input : 1.0f);  // NaN stays NaN

@@ -75,6 +75,11 @@ std::vector<std::string> weights(int precision, int tile, int optimizer, int vec
           "VECTOR=" + std::to_string(vector), "OPTIMIZER_KIND=" + std::to_string(optimizer)};
 }
 
+std::vector<std::string> conv(int precision, int tile, int vector) {
+  return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(tile),
+          "VECTOR=" + std::to_string(vector)};
+}
+
 std::vector<std::string> block(int encoder, int decoder, int likelihood, int optimizer) {
   return {"ENCODER_ACTIVATION=" + std::to_string(encoder), "DECODER_ACTIVATION=" + std::to_string(decoder),
           "LIKELIHOOD=" + std::to_string(likelihood), "OPTIMIZER_KIND=" + std::to_string(optimizer)};
@@ -102,6 +107,12 @@ std::vector<Case> allCases() {
   cases.push_back({"odd", "weights.cu", weights(0, 3, 1, 1), {"weights"}});
   for (int optimizer = 0; optimizer < 6; ++optimizer)
     cases.push_back({"optimizer", "weights.cu", weights(0, optimizer % 4, optimizer), {"weights"}});
+  // Convolutions of 1 and of 32 channels in float32, of color images in all precisions.
+  cases.push_back({"gray", "conv.cu", conv(0, 7, 1), {"convWeights"}});
+  cases.push_back({"channels", "conv.cu", conv(0, 10, 4), {"convWeights"}});
+  for (int precision = 0; precision < 3; ++precision)
+    cases.push_back(
+        {kPrecisions[precision], "conv.cu", conv(precision, 11, precision == 2 ? 8 : 4), {"convWeights"}});
   // Whole models: Adam, relu, Bernoulli; other optimizers with other activations and likelihoods.
   cases.push_back({"block", "block.cu", block(1, 1, 0, 1), {"trainBlock"}});
   cases.push_back({"block", "block.cu", block(7, 8, 1, 0), {"trainBlock"}});

@@ -43,6 +43,11 @@ unsigned atomicAdd(unsigned* at, unsigned more) {
   *at += more;
   return before;
 }
+unsigned atomicMax(unsigned* at, unsigned value) {
+  const unsigned before = *at;
+  if (value > before) *at = value;
+  return before;
+}
 
 float __uint_as_float(unsigned bits) {
   return std::bit_cast<float>(bits);
@@ -64,6 +69,7 @@ float cospif(float x) {
 #include "instructions.h"
 #include "kernels/all.cu"
 #include "kernels/block.cu"
+#include "kernels/conv.cu"
 #include "kernels/perceptron.cu"
 #include "kernels/weights.cu"
 
@@ -158,6 +164,42 @@ TwinKernel kernelOf(const KernelKey& key) {
   return constantOf(key, "VECTOR") == 4 ? kernelOf<P, 4>(key) : kernelOf<P, 1>(key);
 }
 
+// Of conv.cu.
+template <Precision P, int kTile, int kVector>
+TwinKernel convKernelOf() {
+  return [](const void* a) {
+    convWeights<Program<P, kTile, kVector>>(*static_cast<const ConvWeightsArguments*>(a));
+  };
+}
+template <Precision P, int kVector>
+TwinKernel convKernelOf(const KernelKey& key) {
+  static_assert(kPatchTile == 11);
+  switch (constantOf(key, "TILE")) {
+    case 7:
+      return convKernelOf<P, 7, kVector>();
+    case 8:
+      return convKernelOf<P, 8, kVector>();
+    case 9:
+      return convKernelOf<P, 9, kVector>();
+    case 10:
+      return convKernelOf<P, 10, kVector>();
+    default:
+      if constexpr (kVector > 1) return convKernelOf<P, kPatchTile, kVector>();
+      throw Error("ERR_INTERNAL", "The tile of patches takes vectors");
+  }
+}
+TwinKernel convKernelOf(const KernelKey& key) {
+  const bool isSingle = constantOf(key, "VECTOR") == 1;
+  switch (constantOf(key, "PRECISION")) {
+    case kFloat32:
+      return isSingle ? convKernelOf<kFloat32, 1>(key) : convKernelOf<kFloat32, 4>(key);
+    case kTf32:
+      return isSingle ? convKernelOf<kTf32, 1>(key) : convKernelOf<kTf32, 4>(key);
+    default:
+      return convKernelOf<kBf16, 8>(key);
+  }
+}
+
 }  // namespace
 
 void multiplyFragments(bool pairs, LaneRegisters (&lanes)[32]) {
@@ -176,6 +218,7 @@ TwinKernel kernelOfProgram(const KernelKey& key) {
     return withChoices(key,
                        [](const void* a) { trainBlock<Choices>(*static_cast<const BlockArguments*>(a)); });
   }
+  if (std::string(key.program) == "conv.cu") return convKernelOf(key);
   switch (constantOf(key, "PRECISION")) {
     case kFloat32:
       return kernelOf<kFloat32>(key);

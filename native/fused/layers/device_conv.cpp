@@ -15,6 +15,7 @@ DeviceConv::DeviceConv(const Context& context, const Parameters& parameters, con
       conv_(direction, geometry),
       weight_(parameters.computeValue(context, slots.weight)),
       bias_(parameters.computeValue(context, slots.bias)),
+      isUp_(direction == ConvDirection::kUp),
       leavesBias_(use.feedsLikelihood) {
   activation = kind;
   const int64_t size = direction == ConvDirection::kDown ? geometry.smallSize() : geometry.largeSize();
@@ -25,6 +26,9 @@ DeviceConv::DeviceConv(const Context& context, const Parameters& parameters, con
     output = makeActivations(context, capacity, size, ProductRole::kNone);
   }
   if (!use.training) return;
+  const kernels::Precision precision = precisionOf(context);
+  if (context.dtype != c10::kDouble && ConvWeights::serves(precision, geometry))
+    weights_.emplace(kernels_->part(), precision, geometry, capacity, bias_.options().dtype(c10::kFloat));
   outputGradient = makeActivations(context, capacity, size, ProductRole::kNone);
   outputGradient.columnSums.parts = zeroed(context, {std::max(capacity, Kernels::kMostSums), bias_.size(0)});
   if (!leavesBias_) keepSlopes(context, kind, outputGradient, output);
@@ -46,14 +50,21 @@ void DeviceConv::inputGradient(ActivationKind madeX, Activations& gradient, int6
 }
 
 void DeviceConv::weightGradient(int64_t rows) {
+  if (weights_) {
+    const at::Tensor& small = isUp_ ? input_->value : outputGradient.value;
+    const at::Tensor& large = isUp_ ? outputGradient.value : input_->value;
+    weights_->gradient(small, large, rows);
+    return;
+  }
   weightGradient_ = conv_.weightGradients(outputGradient.value, input_->value, weight_, rows, false)
                         .first.contiguous()
                         .view({-1});
 }
 
-void DeviceConv::gradientParts(int64_t /*rows*/, std::vector<GradientPart>& parts) const {
+void DeviceConv::gradientParts(int64_t rows, std::vector<GradientPart>& parts) const {
   const ColumnSums& sums = outputGradient.columnSums;
-  parts.push_back({slots_.weight.offset, weight_.numel(), weightGradient_});
+  parts.push_back(
+      {slots_.weight.offset, weight_.numel(), weights_ ? weights_->parts(rows) : weightGradient_});
   parts.push_back({slots_.bias.offset, bias_.numel(), sums.parts.narrow(0, 0, sums.lines)});
 }
 

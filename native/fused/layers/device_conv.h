@@ -1,9 +1,13 @@
-// A convolution, or a transposed one, on a device: the library's products, and fused kernels between them.
+// A convolution, or a transposed one, on a device: the library's products, or for the weights' gradients our
+// own where they are faster, and fused kernels between them.
 #pragma once
+
+#include <optional>
 
 #include "base/context.h"
 #include "fused/layers/layer.h"
 #include "fused/layers/library_conv.h"
+#include "kernels/conv.h"
 #include "store/parameters.h"
 
 namespace torchvae {
@@ -25,7 +29,9 @@ class DeviceConv : public fused::Layer {
   ConvSlots slots_;
   LibraryConv conv_;
   at::Tensor weight_, bias_;
-  at::Tensor weightGradient_;  // in the type of activations, for finishGradients() to gather
+  bool isUp_;
+  std::optional<ConvWeights> weights_;
+  at::Tensor weightGradient_;  // the library's, in the type of activations, for finishGradients() to gather
   bool leavesBias_;
   const Activations* input_ = nullptr;
 };

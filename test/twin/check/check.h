@@ -84,6 +84,7 @@ void checkKernels();
 // The graph executor's manners against the plain loop's.
 void checkExecutor();
 // The perceptron's step on tensor cores.
+void checkConv();
 void checkPerceptron();
 // Whole models by one block each.
 void checkBlock();

@@ -10,6 +10,7 @@ int main() {
   at::set_num_threads(1);
   checkKernels();
   checkExecutor();
+  checkConv();
   checkPerceptron();
   checkBlock();
   checkEngine();

@@ -191,8 +191,11 @@ void testSkipped() {
 void testObstacles() {
   const Context device{kCpu, c10::kFloat, nullptr, &kernelsOf};
   const Context exact{kCpu, c10::kDouble, nullptr, &kernelsOf};
-  EXPECT(fused::perceptronObstacle(device, smallSpec(), 1024).empty());
-  EXPECT(!fused::perceptronObstacle(device, smallSpec(), 1025).empty());
+  Context rounded = device;
+  rounded.bf16 = true;
+  EXPECT(fused::perceptronObstacle(device, smallSpec(), 100000).empty());
+  EXPECT(fused::perceptronObstacle(rounded, smallSpec(), 1024).empty());
+  EXPECT(!fused::perceptronObstacle(rounded, smallSpec(), 1025).empty());
   EXPECT(!fused::perceptronObstacle(exact, smallSpec(), 8).empty());
   EXPECT(!fused::perceptronObstacle(device, specOf(30, {1025}, 3, {4}), 8).empty());
   ModelSpec conv = smallSpec();
