@@ -22,6 +22,7 @@ import {
   wholeNumbers,
 } from './examples/checks.ts';
 import { gather } from './examples/gather.ts';
+import { invalidIn, notesOnInvalid } from './examples/invalid.ts';
 import type { DatasetOptions, FromOptions } from './examples/options.ts';
 import {
   checkDivision,
@@ -53,6 +54,8 @@ const BRAND = Symbol.for('torchvae.Dataset');
 /**
  * Examples of one shape in memory, with what is known about them. A data set is never changed after it was made;
  * methods return new ones, which share memory where they can.
+ *
+ * An example that holds NaN or an infinity is invalid: training refuses it, and where a model is asked about examples, it fails alone.
  */
 export class Dataset {
   /** @internal */
@@ -142,9 +145,10 @@ export class Dataset {
    *
    * A Uint8Array holds pixels (b means b/255), unless `kind` is `real` or `categorical`, when its numbers are taken as
    * they are, or all of them are 0 or 1, when they are `binary` (give `kind: 'unit'` for pixels that are nearly black).
+   * Values that are not finite, or too large for float32, make their example invalid: see {@link Dataset}.
    *
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE (rows of different lengths, a length that is no multiple of the shape) or
-   * ERR_RANGE (values that are not finite, too large for float32, or that `kind` does not allow)
+   * ERR_RANGE (values that `kind` does not allow)
    */
   static from(values: Values, options: FromOptions = {}): Dataset {
     const known = ['name', 'shape', 'kind', 'labels', 'classes'];
@@ -157,13 +161,15 @@ export class Dataset {
         expected('the shape of one example, such as [28, 28],', 'shape', shape),
       );
     }
-    return new Dataset({
+    const whole = new Dataset({
       ...rest,
       shape: shape ?? [rowLength!],
       kind: found,
       data,
       ...(labels !== undefined && { labels: wholeNumbers(labels) }),
     });
+    const notes = notesOnInvalid(invalidIn(data, whole.size), whole.length);
+    return notes.length > 0 ? new Dataset({ ...whole, notes } as DatasetOptions) : whole;
   }
 
   /**

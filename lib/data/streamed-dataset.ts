@@ -5,6 +5,7 @@ import { isBranded } from './brand.ts';
 import { Dataset } from './dataset.ts';
 import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './examples/binarize.ts';
 import type { DataKind } from './examples/checks.ts';
+import type { InvalidExamples } from './examples/invalid.ts';
 import type { DataSchema } from './schema.ts';
 import { type IterableOptions, openIterableStream, type StreamItems } from './streams/iterable.ts';
 import {
@@ -75,6 +76,8 @@ export class StreamedDataset {
   readonly schema: DataSchema | undefined;
   /** What people should know of how the examples are read, such as files that are passed over. */
   readonly notes: readonly string[];
+  /** @internal The examples that hold NaN or an infinity, as far as they have been looked for. */
+  readonly invalid: InvalidExamples | undefined;
   /** Examples that are shuffled among themselves. */
   readonly window: number;
   readonly #source: StreamSource;
@@ -95,6 +98,7 @@ export class StreamedDataset {
     this.classes = source.classes && Object.freeze([...source.classes]);
     this.schema = source.schema;
     this.notes = source.notes ?? [];
+    this.invalid = source.invalid;
     const fitting = Math.floor(DEFAULT_WINDOW.bytes / (this.size * (source.isBytes ? 1 : 4)));
     const usual = Math.max(1, Math.min(DEFAULT_WINDOW.examples, fitting));
     this.window = checkInteger('window', options.window ?? usual, 1);

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { checkInteger, expected } from '../check.ts';
 import { Dataset, type DatasetOptions } from '../data/dataset.ts';
+import { type InvalidExamples, invalidIn } from '../data/examples/invalid.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { unshared } from '../runtime/memory.ts';
@@ -62,7 +63,31 @@ function checkUnlabeled(name: string, data: unknown, spec: ModelSpec): asserts d
       `The memory of ${data.name}, given for ${name}, was detached; keep what a Dataset is made of, or use Dataset.from`,
     );
   }
+  refuseInvalid(name, data.name, invalidOf(data));
   checkFits(name, data, spec);
+}
+
+/** The invalid examples of each data set. A data set never changes, so it is scanned once. */
+const invalid = new WeakMap<Dataset, InvalidExamples | undefined>();
+
+function invalidOf(data: Dataset): InvalidExamples | undefined {
+  if (!invalid.has(data)) invalid.set(data, invalidIn(data.data, data.size));
+  return invalid.get(data);
+}
+
+/**
+ * @param source the name of the data
+ * @throws TorchvaeError ERR_RANGE where there are invalid examples, naming the first
+ */
+export function refuseInvalid(name: string, source: string, found: InvalidExamples | undefined): void {
+  if (!found) return;
+  const { example, number, value } = found.first;
+  const others = found.count > 1 ? ` (${found.count} examples hold such values)` : '';
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `Expected finite numbers for ${name} but example ${example} of ${source} has ${value} at number ${number}${others}; leave such ` +
+      'examples out, or fill them in',
+  );
 }
 
 /**
@@ -140,6 +165,17 @@ export function checkExamples(
   spec: ModelSpec,
   seed = 0,
 ): Float32Array | Uint8Array {
+  return checkEach(name, x, spec, seed, checkValues);
+}
+
+/** @param check of values that are given as they are */
+function checkEach(
+  name: string,
+  x: unknown,
+  spec: ModelSpec,
+  seed: number,
+  check: (name: string, values: Float32Array, supported: Support) => void,
+): Float32Array | Uint8Array {
   if (x instanceof Dataset) {
     checkUnlabeled(name, x, spec);
     return x.drawn(seed);
@@ -153,7 +189,7 @@ export function checkExamples(
   checkRows(name, values, size, 'inputShape', spec.inputShape);
   if (isTensor(x)) checkTensorShape(name, x, [values.length / size, ...spec.inputShape]);
   const supported = support(spec.likelihood);
-  if (types.isFloat32Array(values)) checkValues(name, values, supported);
+  if (types.isFloat32Array(values)) check(name, values, supported);
   else if (supported.isWhole) {
     throw new TorchvaeError(
       'ERR_TYPE',
@@ -164,8 +200,8 @@ export function checkExamples(
 }
 
 /**
- * Examples as a data set. A Dataset without other labels is returned as it is; values are not copied. `labels` replace those of a
- * data set.
+ * Examples as a data set, of which some may be invalid. A Dataset without other labels is returned as it is; values are not copied. `labels`
+ * replace those of a data set.
  *
  * @throws TorchvaeError as {@link checkExamples} and {@link checkLabels}
  */
@@ -176,7 +212,7 @@ export function asDataset(
   labels?: Int32Array | readonly number[],
 ): Dataset {
   if (x instanceof Dataset && labels === undefined) return x;
-  const base = x instanceof Dataset ? x : datasetOf(checkExamples(name, x, spec), spec);
+  const base = x instanceof Dataset ? x : datasetOf(checkEach(name, x, spec, 0, checkFiniteOnes), spec);
   const own = checkLabels(name, labels ?? base.labels, spec, base.length);
   return own ? new Dataset({ ...base, labels: own } as DatasetOptions) : base;
 }
@@ -260,7 +296,21 @@ export function supports({ low, high, isWhole }: Support, value: number): boolea
 }
 
 function checkValues(name: string, x: Float32Array, supported: Support): void {
-  const i = x.findIndex((value) => !supports(supported, value));
+  refuseValue(
+    name,
+    x,
+    x.findIndex((value) => !supports(supported, value)),
+    supported,
+  );
+}
+
+/** The same for values of which some may be NaN or infinite. */
+function checkFiniteOnes(name: string, x: Float32Array, supported: Support): void {
+  const i = x.findIndex((value) => Number.isFinite(value) && !supports(supported, value));
+  refuseValue(name, x, i, supported);
+}
+
+function refuseValue(name: string, x: Float32Array, i: number, supported: Support): void {
   if (i < 0) return;
   throw new TorchvaeError(
     'ERR_RANGE',

@@ -1,12 +1,12 @@
 import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { isReadable, readableRows } from '../data/readable.ts';
-import type { StreamedDataset } from '../data/streamed-dataset.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { LatentHealth } from '../evaluation/collapse.ts';
 import { inClassesOf } from '../model/classes.ts';
 import type { Core } from '../model/core.ts';
-import { checkData } from '../model/input.ts';
+import { checkData, refuseInvalid } from '../model/input.ts';
 import type { Losses } from '../model/losses.ts';
 import { isTable, noRow } from '../model/odd-rows.ts';
 import { checkSameSchema } from '../model/same-schema.ts';
@@ -153,6 +153,7 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
     throw new TorchvaeError('ERR_TYPE', expected('a function', 'onProgress', onProgress));
   }
   checkData('train', train, core.spec);
+  if (train instanceof StreamedDataset) refuseInvalid('train', train.name, train.invalid);
   if (core.position.step > 0) checkSameSchema('train', train.schema, core.schema);
   const { spec } = core;
   const classed = validation && inClassesOf('validation', validation, { spec, classes: train.classes });
