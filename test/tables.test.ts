@@ -49,6 +49,8 @@ const round = (rows: Record<string, number | string>[]) =>
     ),
   );
 
+const vectors = (kind: string) => readFileSync(join(packageFolder, `test/fixtures/vectors${kind}.parquet`));
+
 describe('CSV', () => {
   test('numbers are standardized, words become one-hot groups, a column becomes the labels', async () => {
     const data = await loadDataset(file('people.csv', PEOPLE), { labelColumn: 'kind' });
@@ -414,7 +416,6 @@ describe('Parquet', () => {
     expect(told).toMatch(message);
   });
 
-  const vectors = (kind: string) => readFileSync(join(packageFolder, `test/fixtures/vectors${kind}.parquet`));
   const images = () => readFileSync(join(packageFolder, 'test/fixtures/images.parquet'));
 
   test('lists of numbers of one length are vectors', async () => {
@@ -466,7 +467,7 @@ describe('Parquet', () => {
     expect(later).toMatch(/expected one of the columns .* but received "more"/);
     const uneven = file('uneven.parquet', vectors('-uneven'));
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(uneven))).toMatch(
-      /row 2, column "emb": expected 2 numbers, as in the first row, but received 1/,
+      /row 2, column "emb": expected 2 numbers, as before, but received 1; cut or fill/,
     );
     expect(
       await refusal('ERR_DATA_FORMAT', () => loadDataset(uneven, { columns: { emb: 'ignore' } })),
@@ -677,6 +678,27 @@ describe('records', () => {
     expect(
       await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords([{ emb: [1] }, { emb: [1, 2] }])),
     ).toMatch(/row 2, column "emb": expected 1 values, as before, but received 2/);
+  });
+
+  test('a list of another length than those of the schema cannot be read, and the other rows can', async () => {
+    const { schema } = await Dataset.fromRecords([{ emb: [0, 1] }, { emb: [2, 3] }]);
+    const later = [{ emb: [5] }, { emb: [0, 1], more: [1] }, { emb: [1, 2, 3], more: [1, 2] }, { emb: [] }];
+    const lenient = { schema: schema as TableSchema, onMissing: 'impute' } as const;
+    const lines = file('later.jsonl', later.map((record) => JSON.stringify(record)).join('\n'));
+    for (const data of [await Dataset.fromRecords(later, lenient), await loadDataset(lines, lenient)]) {
+      expect([...data.cells!.unseen]).toEqual([2, 0, 2, 0]);
+      expect([...data.cells!.imputed]).toEqual([0, 0, 0, 2]);
+      expect(data.notes[0]).toMatch(/row 1, column "emb\[0\]": .* "a list of 1"/);
+    }
+    const uneven = file('uneven.parquet', vectors('-uneven'));
+    for (const width of [2, 1]) {
+      const emb = [0, 1].map((i) => ({ emb: Array.from({ length: width }, (_, k) => i + k) }));
+      const { schema: other } = await Dataset.fromRecords(emb);
+      const { cells } = await loadDataset(uneven, { schema: other, onMissing: 'impute' });
+      expect([...cells!.unseen]).toEqual(width === 2 ? [0, 2] : [1, 0]);
+    }
+    const strict = await refusal('ERR_DATA_FORMAT', () => loadDataset(lines, { schema }));
+    expect(strict).toMatch(/row 1, column "emb": expected 2 values, as before, but received 1; cut or fill/);
   });
 
   async function* cursor() {
