@@ -18,6 +18,7 @@ import {
 import { refusal } from './refusal.ts';
 import { packageFolder } from './support/command.ts';
 import { fuzz } from './support/fuzz.ts';
+import { npy } from './support/npy.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -49,6 +50,7 @@ const round = (rows: Record<string, number | string>[]) =>
     ),
   );
 
+const images = () => readFileSync(join(packageFolder, 'test/fixtures/images.parquet'));
 const vectors = (kind: string) => readFileSync(join(packageFolder, `test/fixtures/vectors${kind}.parquet`));
 
 describe('CSV', () => {
@@ -416,8 +418,6 @@ describe('Parquet', () => {
     expect(told).toMatch(message);
   });
 
-  const images = () => readFileSync(join(packageFolder, 'test/fixtures/images.parquet'));
-
   test('lists of numbers of one length are vectors', async () => {
     const path = file('vectors.parquet', vectors(''));
     const data = await loadDataset(path, {
@@ -509,7 +509,7 @@ describe('Parquet', () => {
         data.kind,
       ]);
       const lengths = [];
-      for await (const part of stream.windows()) lengths.push(part.length);
+      for await (const part of stream.parts()) lengths.push(part.length);
       expect(lengths).toEqual([2, 2, 1]);
     }
     const shuffled = await (await streamDataset(path)).open({
@@ -537,12 +537,25 @@ describe('Parquet', () => {
     expect(await refusal('ERR_RANGE', () => streamDataset(rows, { imageSize: 4 }))).toMatch(/no meaning/);
   });
 
-  test('windows over rows are made in memory, and a stream says so', async () => {
+  test('windows over rows are those of the table in memory', async () => {
     const rows = file('rows.parquet', fixture('plain'));
-    const windows = { windowLength: 2 } as object;
-    expect(await refusal('ERR_RANGE', () => streamDataset(rows, windows))).toMatch(
-      /windowLength .*loadDataset, or without --stream.*StreamedDataset\.from/,
+    const reading = { onMissing: 'impute', windowLength: 2, stride: 1 } as const;
+    const inMemory = await loadDataset(rows, reading);
+    const streamed = await streamDataset(rows, { ...reading, window: 2 });
+    expect(streamed.shape).toEqual(inMemory.shape);
+    const parts = [];
+    for await (const part of streamed.parts()) parts.push(...part.data);
+    expect(parts).toEqual([...inMemory.data]);
+    expect(await refusal('ERR_RANGE', () => streamDataset(rows, { ...reading, windowLength: 99 }))).toMatch(
+      /at most \d for windowLength/,
     );
+    expect(await refusal('ERR_RANGE', () => streamDataset(rows, { stride: 2 }))).toMatch(
+      /is for windowLength/,
+    );
+    const pictures = file('images.parquet', images());
+    await refusal('ERR_RANGE', () => streamDataset(pictures, { windowLength: 2 }));
+    const array = file('a.npy', npy('<f4', [4, 1], new Uint8Array(16)));
+    await refusal('ERR_RANGE', () => streamDataset(array, { windowLength: 2 }));
   });
 
   test('where the packages that read it were not deployed, the error says so', async () => {

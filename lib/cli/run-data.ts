@@ -10,7 +10,6 @@ import {
   loadDataset,
   optionsOf,
   StreamedDataset,
-  streamDataset,
 } from '../data/index.ts';
 import { only } from '../data/options.ts';
 import { readableRows } from '../data/readable.ts';
@@ -75,13 +74,9 @@ async function openTest(
     if (settings.data === 'sprites') delete named.size;
   }
   const like = await likeTraining(named, shape, schema);
-  if (await isStreamed({ data: named.data }, 'test')) {
-    return streamDataset(named.data, {
-      split: 'test',
-      ...like,
-      ...(schema?.type === 'table' && { schema }),
-    });
-  }
+  const { data, windowLength, stride } = named;
+  const measured = { data, ...(windowLength && { windowLength }), ...(stride && { stride }) };
+  if (await isStreamed(measured, 'test')) return openStream(named, 'test', schema, like);
   return loadDataset(named.data, { ...loadOptions(named, 'test', schema), ...like });
 }
 

@@ -33,6 +33,7 @@ import {
   splitIndices,
 } from './examples/split.ts';
 import { convertValues, inferKind, type Values } from './examples/values.ts';
+import { checkWindows, countWindows, type WindowOptions, windowsOf } from './examples/windows.ts';
 import type { DataSchema } from './schema.ts';
 import { type RecordOptions, readRecords } from './tables/records.ts';
 
@@ -255,25 +256,17 @@ export class Dataset {
    * @returns examples of shape [length, size], with the label of the last example in each; the schema stays that of the single ones
    * @throws TorchvaeError ERR_TYPE, ERR_RANGE for fewer examples than `length`
    */
-  windows(options: { length: number; stride?: number }): Dataset {
-    const { length, stride = 1 } = checkOptions('options of windows', options, ['length', 'stride']);
-    checkInteger('length', length, 1, this.length);
-    checkInteger('stride', stride, 1);
-    const count = Math.floor((this.length - length) / stride) + 1;
-    const inside = Uint32Array.from(
-      { length: count * length },
-      (_, i) => stride * Math.floor(i / length) + (i % length),
-    );
-    const lasts = Uint32Array.from({ length: count }, (_, i) => stride * i + length - 1);
+  windows(options: WindowOptions): Dataset {
+    const windows = checkWindows(options, this.length);
+    const count = countWindows(this.length, windows);
+    const { data, labels, cells } = windowsOf(this, this.size, windows, count);
+    const lasts = Uint32Array.from({ length: count }, (_, i) => windows.stride * i + windows.length - 1);
     return new Dataset({
       ...this.subset(lasts),
-      shape: [length, this.size],
-      data: gather(this.data, inside, this.size),
-      cells: mapCells(this.cells, (counts) =>
-        Uint32Array.from({ length: count }, (_, i) =>
-          counts.subarray(i * stride, i * stride + length).reduce((sum, cells) => sum + cells, 0),
-        ),
-      ),
+      shape: [windows.length, this.size],
+      data,
+      labels,
+      cells,
     } as DatasetOptions);
   }
 

@@ -13,7 +13,7 @@ const FAR = 10;
 export async function farthestValue(data: Dataset | StreamedDataset): Promise<string> {
   const { size, kind } = data;
   let [farthest, at, squares, first] = [0, 0, 0, 0];
-  for await (const { data: values } of data instanceof StreamedDataset ? data.windows() : [data]) {
+  for await (const { data: values } of data instanceof StreamedDataset ? data.parts() : [data]) {
     if (!types.isFloat32Array(values)) return '';
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
