@@ -17,19 +17,23 @@ import { checkSchedule, type LearningRateSchedule } from './learning-rate.ts';
 import { checkOptimizer, OPTIMIZER_OPTIONS, type OptimizerOptions } from './optimizer.ts';
 import { rankPlace } from './ranks/place.ts';
 import { checkShareable } from './ranks/shareable.ts';
+import { usualEpochs, usualSchedule } from './usual.ts';
 
 /** How to train. */
 export interface FitOptions extends OptimizerOptions {
   /**
    * Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default the preset's
-   * that the model was made from, else 10.
+   * that the model was made from, else 10; of a small table as many as make 1,000 updates, but at most 100.
    */
   epochs?: number;
   /** Examples per batch; the last batch of an epoch may be smaller. Default the preset's, else 128. */
   batchSize?: number;
   /** Whether each epoch takes the examples in another order, a function of the seed and the epoch's number. Default true. */
   shuffle?: boolean;
-  /** How the learning rate changes from there. Default: it does not. */
+  /**
+   * How the learning rate changes from there. Default: it does not; of a table, where `epochs` is left out too, it falls to a tenth after
+   * seven tenths of the epochs, since draws keep the table's shares of categories then.
+   */
   schedule?: LearningRateSchedule;
   /** Evaluated after every epoch. */
   validation?: Dataset | StreamedDataset;
@@ -116,10 +120,10 @@ export type FitSettings = ReturnType<typeof checkFitOptions>;
 export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: FitOptions) {
   const preset = core.trainingSettings;
   const {
-    epochs = preset.epochs ?? 10,
-    batchSize = preset.batchSize ?? 128,
+    epochs: wantedEpochs,
+    batchSize: wantedSize = preset.batchSize ?? 128,
     shuffle = true,
-    schedule,
+    schedule: wantedSchedule,
     validation,
     earlyStopping,
     gradientHealth = 'epoch',
@@ -167,7 +171,11 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
   }
   const optimizer = checkOptimizer(ofOptimizer, preset.learningRate);
   const { accumulate } = optimizer.native;
-  const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
+  const batchSize = checkInteger('batchSize', wantedSize, 1, 1 << 20);
+  const batching = { batchSize, shuffle, accumulate };
+  const epochs = wantedEpochs ?? usualEpochs(train, preset.epochs, batchSize);
+  const isUsual = wantedEpochs === undefined && wantedSchedule === undefined;
+  const schedule = isUsual ? usualSchedule(train, core.position.epoch + epochs) : wantedSchedule;
   const window = shuffledWindow(train, batching);
   checkStreamable(core, train, batching);
   const isShared = checkOneOf('distributed', distributed, ['auto', 'off']) === 'auto';
