@@ -1,6 +1,6 @@
 import { derivedSeed, Random } from '../data/random.ts';
 import { BoundedNormal } from '../data/tables/bounded-normal.ts';
-import { type Field, widthOf } from '../data/tables/fields.ts';
+import { type Field, type NumericField, widthOf } from '../data/tables/fields.ts';
 import type { TableSchema } from '../data/tables/schema.ts';
 import type { Core } from './core.ts';
 import { support } from './parts/likelihoods.ts';
@@ -34,18 +34,30 @@ export async function drawRows(
         const [drawn, mean] = [draws, means].map((values) => values.subarray(row + at, row + at + width));
         if (field.type === 'categorical')
           drawCategory(drawn!, areChances ? mean! : nearestChances(mean!), field.usual, random);
+        else if (field.type === 'numeric' && drawZero(field, drawn!, mean!, random)) drawn![0] = 0;
         else if (deviations) {
+          // Rows that are 0 have no deviation, but are among those that it was learned from.
+          const wider = field.type === 'numeric' ? 1 / Math.sqrt(1 - (field.zeros ?? 0)) : 1;
           let normal = numbers.get(at);
           if (!normal) {
-            normal = new BoundedNormal(boundsOf(field), deviations[at % deviations.length]!);
+            normal = new BoundedNormal(boundsOf(field), wider * deviations[at % deviations.length]!);
             numbers.set(at, normal);
           }
-          drawn![0] = normal.draw(mean![0]!, drawn![0]!, random);
+          const draw = mean![0]! + wider * (drawn![0]! - mean![0]!);
+          drawn![0] = normal.draw(mean![0]!, draw, random);
         }
         at += width;
       }
     }
   }
+}
+
+/** Of a column whose zeros are kept apart: draws whether it is 0, and puts that down. */
+function drawZero({ zeros }: NumericField, into: Float32Array, means: Float32Array, random: Random): boolean {
+  if (zeros === undefined) return false;
+  const isZero = random.uniform() < means[1]!;
+  into[1] = isZero ? 1 : 0;
+  return isZero;
 }
 
 /** A 1 in the place that is drawn, 0 in the others. */

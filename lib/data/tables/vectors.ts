@@ -5,6 +5,11 @@ export function elementName(column: string, index: number): string {
   return `${column}[${index}]`;
 }
 
+/** Whether a column is a number of a vector. */
+export function isElement(column: string): boolean {
+  return /\[\d+\]$/.test(column);
+}
+
 /** Whether the value is a list of values: an array, or a typed one. */
 export function isList(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !types.isDataView(value));
