@@ -120,6 +120,7 @@ class TableRows implements Rows<TableRows> {
       ...encoded,
       schema,
       notes: [
+        ...(this.#table.notes ?? []),
         ...notes,
         ...this.#suspicions,
         ...(this.#windows ? seriesNotes(this.#table.columns) : []),
