@@ -45,7 +45,7 @@ export async function readRecords(
   const table = builder.build();
   const found = schema ?? TableSchema.learn(table, learning);
   const encoded = found.encode(table, defined({ onMissing: learning.onMissing }));
-  const notes = schema ? encoded.notes : [...suspicionsOf(table), ...encoded.notes];
+  const notes = schema ? encoded.notes : [...suspicionsOf(table, learning.labelColumn), ...encoded.notes];
   return { name, ...encoded, notes, schema: found };
 }
 

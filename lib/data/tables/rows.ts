@@ -98,7 +98,7 @@ class TableRows implements Rows<TableRows> {
 
   learn(all: TableRows): DataSchema {
     const schema = TableSchema.learn(this.#table, defined(this.#options), all.#table);
-    this.#suspicions = suspicionsOf(all.#table);
+    this.#suspicions = suspicionsOf(all.#table, this.#options.labelColumn);
     return schema;
   }
 
