@@ -71,11 +71,11 @@ export interface Streaming<Options extends object = object> {
   /** @throws TorchvaeError what `Format.read` throws, ERR_ABORTED */
   open(path: string, options: Options, signal: AbortSignal): Promise<StreamSource>;
   /**
-   * Bytes that the examples would take in memory, roughly.
+   * Bytes that the examples would take in memory, roughly; undefined for what cannot be streamed.
    *
    * @param imageSize height and width that images are resized to
    */
-  sizeInMemory(path: string, imageSize?: number): Promise<number>;
+  sizeInMemory(path: string, imageSize?: number): Promise<number | undefined>;
 }
 
 /** Whether it is a file that begins with these bytes. */

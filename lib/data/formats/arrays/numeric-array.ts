@@ -102,12 +102,18 @@ export function layoutOf(
   shape: readonly number[],
   file: string,
 ): { shape: readonly number[]; arrange<T extends Uint8Array | Float32Array>(data: T): T } {
-  const isEmpty = shape.length < 2 || shape.includes(0);
-  if (isEmpty || shape.length > 5) {
-    const what = isEmpty ? 'examples of at least one number' : 'at most five extents';
-    const advice =
-      'Name the file of the examples, not that of the labels; of one number an example, reshape(-1, 1) makes rows.';
-    throw badData(file, `expected ${what} but received an array of ${shape.join(' x ')}. ${advice}`);
+  const found = shape.length === 0 ? 'a single number' : `an array of ${shape.join(' x ')}`;
+  if (shape.length > 5) {
+    throw badData(
+      file,
+      `expected at most five extents but received ${found}; reshape the examples to vectors or images`,
+    );
+  }
+  if (shape.length < 2 || shape.includes(0)) {
+    const advice = shape.includes(0)
+      ? 'it holds none'
+      : 'name the file of the examples, not that of the labels; of one number an example, reshape(-1, 1) makes rows';
+    throw badData(file, `expected examples of at least one number but received ${found}; ${advice}`);
   }
   const inner = shape.slice(1);
   if (isChannelsLast(inner)) {

@@ -131,7 +131,12 @@ async function list(
 }
 
 async function isWanted(path: string, isImage: boolean, root: string): Promise<boolean> {
-  const found = await stat(path);
+  const found = await stat(path).catch((cause) => {
+    if (cause.code !== 'ENOENT') throw cause;
+  });
+  if (!found && isImage)
+    throw badData(path, 'expected a file but it is a link to one that does not exist; remove the link');
+  if (!found) return false;
   if (found.isDirectory())
     throw badData(path, 'expected a folder but it is a link to one; put the folder itself there');
   if (!isImage || !found.isFile()) return false;
