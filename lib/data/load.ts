@@ -89,7 +89,7 @@ export async function cellTexts(
   }
   const columns = Object.fromEntries(names.map((name) => [name, 'categorical'] as const));
   const reading = only(defined(options), format.options);
-  const table = await format.readTable(path, { ...reading, columns, schema: undefined });
+  const table = await format.readTable(path, { ...reading, columns, schema: undefined }, true);
   return names.map((name) => {
     const column = table.columns.find((found) => found.name === name);
     if (column?.type !== 'categorical') return Array<string>(table.length).fill('');

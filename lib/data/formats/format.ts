@@ -55,9 +55,10 @@ export interface Format<Options extends object = object, StreamOptions extends o
   /**
    * Of tables: all rows as they are, with the options of reading alone.
    *
+   * @param keepsAll whether lines of text that are no rows become rows of missing cells, so that rows keep their numbers
    * @throws TorchvaeError what `read` throws, but for kinds of columns, which are only told apart where a schema is learned
    */
-  readTable?(path: string, options: Options): Promise<Table>;
+  readTable?(path: string, options: Options, keepsAll?: boolean): Promise<Table>;
   /** Whether there is a test set beside the training set, for `split: 'test'`. */
   hasTestSet?(path: string): Promise<boolean>;
   /** How it is streamed, if it can be. */

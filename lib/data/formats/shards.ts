@@ -45,7 +45,11 @@ export const shards: Format<Options> = {
  *
  * @throws TorchvaeError ERR_DATA_FORMAT for files of several formats or with other columns; what their readers throw
  */
-async function readTable(path: string, { split = 'train', ...options }: Options): Promise<Table> {
+async function readTable(
+  path: string,
+  { split = 'train', ...options }: Options,
+  keepsAll?: boolean,
+): Promise<Table> {
   checkOneOf('split', split, ['train', 'test']);
   const all = await namesIn(path);
   const names = ofSplit(all, split);
@@ -61,7 +65,7 @@ async function readTable(path: string, { split = 'train', ...options }: Options)
   refuseOthers('loadDataset', path, options, format.options);
   const tables: Table[] = [];
   for (const name of names)
-    tables.push(await format.readTable!(join(path, name), only(options, format.options)));
+    tables.push(await format.readTable!(join(path, name), only(options, format.options), keepsAll));
   return { ...joinedTables(path, tables), notes: notesOn(all, names) };
 }
 
