@@ -1,7 +1,8 @@
 /** Folders of splits, of masks, of formats that are not read, and of damaged images. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   cellTexts,
@@ -14,6 +15,7 @@ import {
 } from '../lib/data/index.ts';
 import { encodePng } from '../lib/report/png.ts';
 import { refusal } from './refusal.ts';
+import { packageFolder } from './support/command.ts';
 
 let base: string;
 beforeAll(() => {
@@ -187,7 +189,7 @@ describe('tables that are divided into files', () => {
 
   test('are one table, in the order of the names, without what lies beside them', async () => {
     const path = folder({
-      'part-1.csv': part('3,b,2026-01-02T06:00Z'),
+      'part-1.csv.gz': gzipSync(part('3,b,2026-01-02T06:00Z')),
       'part-0.csv': part('1,a,2026-01-01\n2,b,2026-01-02'),
       'part-2.csv': part(',a,2026-01-03'),
       '.DS_Store': 'x',
@@ -239,6 +241,11 @@ describe('tables that are divided into files', () => {
       'several formats',
       { 'a.csv': 'k\n1\n', 'b.jsonl': '{"k":1}' },
       /tables of one format but there are \.csv and \.jsonl/,
+    ],
+    [
+      'images',
+      { 'a.parquet': readFileSync(join(packageFolder, 'test/fixtures/images.parquet')) },
+      /a\.parquet: .* holds images; name the file of images itself/,
     ],
     [
       'tables further in',

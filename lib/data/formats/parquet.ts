@@ -32,7 +32,7 @@ export const parquet: Format<ParquetOptions & TableRowsOptions & ImageFolderOpti
   readTable: async (path, options) => {
     const found = await readParquet(path, only(options, PARQUET_OPTIONS), tableSchema(options));
     if ('table' in found) return found.table;
-    throw badData(path, 'expected rows of a table but it holds images');
+    throw badData(path, 'expected rows of a table but it holds images; name the file of images itself');
   },
   stream: {
     options: PARQUET_STREAM_OPTIONS,

@@ -53,7 +53,7 @@ async function readTable(
   checkOneOf('split', split, ['train', 'test']);
   const all = await namesIn(path);
   const names = ofSplit(all, split);
-  const extensions = new Set(names.map((name) => extname(name).toLowerCase()));
+  const extensions = new Set(names.map(extensionOf));
   const [extension, other] = extensions;
   if (other !== undefined) {
     throw badData(
@@ -72,9 +72,14 @@ async function readTable(
 /** The names of a folder's tables, if it holds nothing else. */
 function tablesIn(found: Found): string[] {
   if (found.type !== 'folder') return [];
-  const isTable = (name: string) => extname(name).toLowerCase() in TABLES;
+  const isTable = (name: string) => extensionOf(name) in TABLES;
   const names = found.names.filter((name) => !BESIDE.test(name));
   return names.every(isTable) ? names.sort() : [];
+}
+
+/** That of the content, where the file is compressed. */
+function extensionOf(name: string): string {
+  return extname(name.replace(/\.gz$/i, '')).toLowerCase();
 }
 
 async function namesIn(path: string): Promise<string[]> {
