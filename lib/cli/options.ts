@@ -22,7 +22,7 @@ export interface DataOptions extends ReadingOptions {
 
 /** Help for `--data`, wherever it is offered. */
 export const DATA_HELP =
-  'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .jsonl, .parquet, .txt, a folder of images or of CIFAR, IDX';
+  'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .jsonl, .parquet, .txt, a folder of tables, images or CIFAR, IDX';
 
 /** Help for `--size`. */
 export const SIZE_HELP =
