@@ -1,7 +1,6 @@
-import { types } from 'node:util';
 import type { Dataset } from './dataset.ts';
 import type { CellCounts } from './examples/cells.ts';
-import { isInvalid } from './examples/invalid.ts';
+import { invalidIn, isInvalid } from './examples/invalid.ts';
 import { MAX_FLOAT32 } from './tables/encoding.ts';
 
 /** Rows of a table as examples. */
@@ -24,7 +23,7 @@ export function isReadable({ data, cells }: EncodedRows, size: number, row: numb
 /** The rows of a table that can be read, of other data the examples that are finite; all where none is. */
 export function readableRows(data: Dataset): Dataset {
   const isTable = data.schema?.type === 'table';
-  if (!isTable && types.isUint8Array(data.data)) return data;
+  if (!isTable && !invalidIn(data.data, data.size)) return data;
   const all = Array.from({ length: data.length }, (_, row) => row);
   const rows = all.filter((row) =>
     isTable ? isReadable(data, data.size, row) : !isInvalid(data.data, data.size, row),

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { Dataset, type DatasetOptions } from '../data/dataset.ts';
 import { mapCells } from '../data/examples/cells.ts';
 import { gather } from '../data/examples/gather.ts';
-import { isInvalid } from '../data/examples/invalid.ts';
+import { invalidIn, isInvalid } from '../data/examples/invalid.ts';
 import { isReadable } from '../data/readable.ts';
 import type { ExampleBlock } from '../data/streams/source.ts';
 import { MAX_FLOAT32 } from '../data/tables/encoding.ts';
@@ -75,9 +75,10 @@ export async function askRows<T>(
   ask: (readable: Examples) => Promise<T>,
   fail: (answer: T, row: number, value: number) => void,
 ): Promise<T> {
-  const { readable, unread, outside, invalid } = withoutOddRows(core, x);
   const isPlain = !isTable(core, x);
-  if (isPlain && (invalid.size === 0 || outside.size > 0)) return ask(x);
+  if (isPlain && areFinite(core, x)) return ask(x);
+  const { readable, unread, outside, invalid } = withoutOddRows(core, x);
+  if (isPlain && outside.size > 0) return ask(x);
   const answer = await ask(readable);
   for (const row of [...unread, ...outside]) fail(answer, row, Infinity);
   for (const row of invalid) fail(answer, row, Number.NaN);
@@ -91,8 +92,9 @@ export async function askRows<T>(
  * @throws TorchvaeError ERR_STATE where no row can be read
  */
 export function countedRows(core: Core, x: Dataset): Dataset {
-  const { readable, unread, outside, invalid } = withoutOddRows(core, x);
   const isPlain = !isTable(core, x);
+  if (isPlain && areFinite(core, x)) return x;
+  const { readable, unread, outside, invalid } = withoutOddRows(core, x);
   const { cells } = x;
   const isRead = (row: number) => !unread.has(row) && !outside.has(row) && !isFilled(core, cells, row);
   const all = Array.from({ length: x.length }, (_, row) => row);
@@ -118,6 +120,7 @@ export function noRow({ name, length, notes }: Dataset): TorchvaeError {
 export function countedBlock(core: Core, block: ExampleBlock, size: number): ExampleBlock | undefined {
   const { data, labels, cells } = block;
   const isPlain = core.schema?.type !== 'table';
+  if (isPlain && !invalidIn(data, size)) return block;
   const all = Array.from({ length: data.length / size }, (_, row) => row);
   const rows = all.filter((row) =>
     isPlain ? !isInvalid(data, size, row) : isReadable(block, size, row) && !isFilled(core, cells, row),
@@ -134,6 +137,12 @@ export function countedBlock(core: Core, block: ExampleBlock, size: number): Exa
 /** Whether missing cells of a row were filled in though the training rows had none. */
 function isFilled({ schema }: Core, cells: Dataset['cells'], row: number): boolean {
   return schema?.type === 'table' && schema.onMissing === 'refuse' && (cells?.imputed[row] ?? 0) > 0;
+}
+
+/** Whether no example holds NaN or an infinity. */
+function areFinite({ dimensions }: Core, x: Examples): boolean {
+  const values = valuesOf(x);
+  return !values || !invalidIn(values, dimensions);
 }
 
 /** The values as they are scored; undefined for bytes, which all fit. */

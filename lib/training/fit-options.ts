@@ -173,9 +173,10 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
   const { accumulate } = optimizer.native;
   const batchSize = checkInteger('batchSize', wantedSize, 1, 1 << 20);
   const batching = { batchSize, shuffle, accumulate };
-  const epochs = wantedEpochs ?? usualEpochs(train, preset.epochs, batchSize);
+  const usual = usualEpochs(train, preset.epochs, batchSize);
+  const epochs = wantedEpochs === undefined ? usual : wantedEpochs;
   const isUsual = wantedEpochs === undefined && wantedSchedule === undefined;
-  const schedule = isUsual ? usualSchedule(train, core.position.epoch + epochs) : wantedSchedule;
+  const schedule = isUsual ? usualSchedule(train, core.position.epoch + usual) : wantedSchedule;
   const window = shuffledWindow(train, batching);
   checkStreamable(core, train, batching);
   const isShared = checkOneOf('distributed', distributed, ['auto', 'off']) === 'auto';
