@@ -158,6 +158,12 @@ describe('pixels', () => {
   );
 });
 
+test('values outside the support are named, whatever rows hold no number', async () => {
+  using bernoulli = await VAE.create({ device: 'cpu', spec: { ...spec, likelihood: { type: 'bernoulli' } } });
+  const x = await loadDataset(at('mixed.npy'));
+  expect(await refusal('ERR_RANGE', () => bernoulli.encode(x))).toMatch(/data in \[0, 1\] .* kind 'real'/);
+});
+
 test('the command line scores, encodes and evaluates the others, and does not train', async () => {
   const run = (...args: string[]) => torchvae([...args, '--device', 'cpu'], { cwd: folder });
   const scored = await run('score', 'model.safetensors', '--data', 'mixed.npy');
@@ -169,6 +175,14 @@ test('the command line scores, encodes and evaluates the others, and does not tr
   expect((await run('evaluate', 'model.safetensors', '--data', 'mixed.npy')).stdout).toMatch(
     /2 rows left out/,
   );
+  writeFileSync(at('none.npy'), bytes(good.map(() => Number.NaN)));
+  for (const command of ['reconstruct', 'traverse', 'compress', 'evaluate']) {
+    const { code, stderr } = await run(command, 'model.safetensors', '--data', 'none.npy');
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/none of the 40 of none\.npy can .*is it the right file/),
+    ]);
+  }
   const trained = await run('train', '--data', 'mixed.npy', '--out', 'run');
   expect(trained.code).toBe(1);
   expect(trained.stderr).toMatch(/example 4 of mixed.npy has NaN at number 1/);

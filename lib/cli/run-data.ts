@@ -12,8 +12,9 @@ import {
   StreamedDataset,
 } from '../data/index.ts';
 import { only } from '../data/options.ts';
-import { readableRows } from '../data/readable.ts';
+import { hasReadableRow, readableRows } from '../data/readable.ts';
 import { TorchvaeError } from '../errors.ts';
+import { noRow } from '../model/odd-rows.ts';
 import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
 import type { VAE } from '../vae.ts';
@@ -117,6 +118,7 @@ export async function openShown(
   const whole = await openWhole(run, given, split, model);
   writeNotes(whole);
   const some = await someOf(whole);
+  if (!hasReadableRow(some)) throw noRow(whole);
   const shown = readableRows(some);
   const leftOut = some.length - shown.length;
   if (leftOut > 0) process.stderr.write(`${counted(leftOut, 'row')} left out, since cells cannot be read\n`);

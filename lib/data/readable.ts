@@ -22,11 +22,22 @@ export function isReadable({ data, cells }: EncodedRows, size: number, row: numb
 
 /** The rows of a table that can be read, of other data the examples that are finite; all where none is. */
 export function readableRows(data: Dataset): Dataset {
+  const rows = rowsThatAreReadable(data);
+  return !rows || rows.length === 0 ? data : data.subset(rows);
+}
+
+/** Whether any row can be read. */
+export function hasReadableRow(data: Dataset): boolean {
+  return rowsThatAreReadable(data)?.length !== 0;
+}
+
+/** Their places; undefined where all are. */
+function rowsThatAreReadable(data: Dataset): number[] | undefined {
   const isTable = data.schema?.type === 'table';
-  if (!isTable && !invalidIn(data.data, data.size)) return data;
+  if (!isTable && !invalidIn(data.data, data.size)) return undefined;
   const all = Array.from({ length: data.length }, (_, row) => row);
   const rows = all.filter((row) =>
     isTable ? isReadable(data, data.size, row) : !isInvalid(data.data, data.size, row),
   );
-  return rows.length === 0 || rows.length === data.length ? data : data.subset(rows);
+  return rows.length === data.length ? undefined : rows;
 }

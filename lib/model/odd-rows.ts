@@ -3,7 +3,7 @@ import { Dataset, type DatasetOptions } from '../data/dataset.ts';
 import { mapCells } from '../data/examples/cells.ts';
 import { gather } from '../data/examples/gather.ts';
 import { invalidIn, isInvalid } from '../data/examples/invalid.ts';
-import { isReadable } from '../data/readable.ts';
+import { isReadable, readableRows } from '../data/readable.ts';
 import type { ExampleBlock } from '../data/streams/source.ts';
 import { MAX_FLOAT32 } from '../data/tables/encoding.ts';
 import { TorchvaeError } from '../errors.ts';
@@ -78,7 +78,8 @@ export async function askRows<T>(
   const isPlain = !isTable(core, x);
   if (isPlain && areFinite(core, x)) return ask(x);
   const { readable, unread, outside, invalid } = withoutOddRows(core, x);
-  if (isPlain && outside.size > 0) return ask(x);
+  // Asking says what is wrong with the scale of those that are numbers.
+  if (isPlain && outside.size > 0) return ask(x instanceof Dataset ? readableRows(x) : x);
   const answer = await ask(readable);
   for (const row of [...unread, ...outside]) fail(answer, row, Infinity);
   for (const row of invalid) fail(answer, row, Number.NaN);
@@ -108,7 +109,7 @@ export function countedRows(core: Core, x: Dataset): Dataset {
 }
 
 /** The error for data of which no row can be read. */
-export function noRow({ name, length, notes }: Dataset): TorchvaeError {
+export function noRow({ name, length, notes }: Pick<Dataset, 'name' | 'length' | 'notes'>): TorchvaeError {
   const why = notes.length > 0 ? ` (${notes.join('; ')})` : '';
   return new TorchvaeError(
     'ERR_STATE',

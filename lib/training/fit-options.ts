@@ -1,6 +1,6 @@
 import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
-import { isReadable, readableRows } from '../data/readable.ts';
+import { hasReadableRow, readableRows } from '../data/readable.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { LatentHealth } from '../evaluation/collapse.ts';
@@ -8,7 +8,7 @@ import { inClassesOf } from '../model/classes.ts';
 import type { Core } from '../model/core.ts';
 import { checkData, refuseInvalid } from '../model/input.ts';
 import type { Losses } from '../model/losses.ts';
-import { isTable, noRow } from '../model/odd-rows.ts';
+import { noRow } from '../model/odd-rows.ts';
 import { checkSameSchema } from '../model/same-schema.ts';
 import { type BestEpoch, checkStopping, type EarlyStopping } from './early-stopping.ts';
 import { checkStreamable, shuffledWindow } from './feed.ts';
@@ -163,8 +163,7 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
   const classed = validation && inClassesOf('validation', validation, { spec, classes: train.classes });
   // A row that cannot be read says nothing of an epoch, and an infinite one would end the training.
   const judge = classed instanceof Dataset ? readableRows(classed) : classed;
-  if (judge instanceof Dataset && isTable(train, judge) && !isReadable(judge, judge.size, 0))
-    throw noRow(judge);
+  if (judge instanceof Dataset && !hasReadableRow(judge)) throw noRow(judge);
   if (judge !== undefined) {
     checkData('validation', judge, spec);
     checkSameSchema('validation', judge.schema, train.schema);
