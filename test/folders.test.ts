@@ -184,6 +184,7 @@ describe('a damaged image', () => {
 });
 
 describe('tables that are divided into files', () => {
+  const fixture = (name: string) => readFileSync(join(packageFolder, `test/fixtures/${name}.parquet`));
   const part = (rows: string) => `n,word,day\n${rows}\n`;
   const columnsIn = (data: Dataset) => (data.schema as TableSchema).describe().map(({ became }) => became);
 
@@ -208,6 +209,20 @@ describe('tables that are divided into files', () => {
     expect((await loadDataset(path, { schema: data.schema, onMissing: 'impute' })).data).toEqual(data.data);
     expect(await cellTexts(path, ['word'])).toEqual([['a', 'b', 'b', 'a']]);
     expect((await loadSplit(path, { validation: 0.5 }, { onMissing: 'impute' })).train.length).toBe(2);
+  });
+
+  test('may hold images', async () => {
+    const path = folder({
+      'train-0.parquet': fixture('images'),
+      'train-1.parquet': fixture('images'),
+      'sample.parquet': '',
+    });
+    const [both, one] = [await loadDataset(path), await loadDataset(join(path, 'train-0.parquet'))];
+    expect([both.length, both.shape, both.classes]).toEqual([2 * one.length, one.shape, one.classes]);
+    expect(both.subset([...one.labels!.keys()].map((i) => one.length + i)).data).toEqual(one.data);
+    expect([...both.labels!]).toEqual([...one.labels!, ...one.labels!]);
+    expect(both.notes).toContain('files of neither split were passed over (sample.parquet)');
+    await refusal('ERR_RANGE', () => loadDataset(path, { missing: ['x'] }));
   });
 
   test('may have splits', async () => {
@@ -243,9 +258,9 @@ describe('tables that are divided into files', () => {
       /tables of one format but there are \.csv and \.jsonl/,
     ],
     [
-      'images',
-      { 'a.parquet': readFileSync(join(packageFolder, 'test/fixtures/images.parquet')) },
-      /a\.parquet: .* holds images; name the file of images itself/,
+      'rows beside images',
+      { 'a.parquet': fixture('images'), 'b.parquet': fixture('table-plain') },
+      /expected rows or images in all of its files but .*b\.parquet has others/,
     ],
     [
       'tables further in',

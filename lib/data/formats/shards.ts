@@ -2,7 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { checkOneOf } from '../../check.ts';
 import { ioError } from '../../files.ts';
+import type { Dataset } from '../dataset.ts';
 import { badData } from '../files/source.ts';
+import type { Learnable } from '../learnable.ts';
 import { only, refuseOthers } from '../options.ts';
 import { joinedTables } from '../tables/join.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows } from '../tables/rows.ts';
@@ -10,8 +12,9 @@ import type { Table } from '../tables/table.ts';
 import type { CsvOptions } from './csv/reader.ts';
 import { csv } from './csv.ts';
 import type { Format, Found } from './format.ts';
+import type { ImageFolderOptions } from './images/folder.ts';
 import { jsonl } from './jsonl.ts';
-import { parquet } from './parquet.ts';
+import { parquet, readFiles } from './parquet.ts';
 
 /** The format of each extension. */
 const TABLES: Readonly<Record<string, Format>> = {
@@ -27,34 +30,28 @@ const BESIDE =
 /** What the names of files of a split begin with, such as `train-00000-of-00003.parquet`. */
 const SPLITS = { train: /^train(?:ing)?(?![a-z])/i, test: /^test(?:ing)?(?![a-z])/i } as const;
 
-type Options = CsvOptions & TableRowsOptions & { split?: 'train' | 'test' };
+type Options = CsvOptions & TableRowsOptions & ImageFolderOptions & { split?: 'train' | 'test' };
 
-/** A folder of tables that were divided into files, as the library datasets of Hugging Face, Spark and others write them. */
+/** A folder of tables, or of Parquet files of images, that were divided into files, as the library datasets of Hugging Face, Spark and others write them. */
 export const shards: Format<Options> = {
   name: 'folder of tables (.parquet, .csv, .tsv, .jsonl, .ndjson)',
   detect: (found) => tablesIn(found).length > 0,
   schema: 'table',
-  options: [...new Set(['split', ...csv.options, ...TABLE_ROWS_OPTIONS])],
-  read: async (path, options) => tableRows(await readTable(path, options), only(options, TABLE_ROWS_OPTIONS)),
+  options: [...new Set(['split', ...csv.options, ...parquet.options])],
+  read,
   readTable,
   hasTestSet: async (path) => (await namesIn(path)).some((name) => SPLITS.test.test(name)),
 };
 
-/**
- * The rows of all files of the split, in the order of the files' names.
- *
- * @throws TorchvaeError ERR_DATA_FORMAT for files of several formats or with other columns; what their readers throw
- */
-async function readTable(
+/** The files of the split, and their format. */
+async function filesOf(
   path: string,
   { split = 'train', ...options }: Options,
-  keepsAll?: boolean,
-): Promise<Table> {
+): Promise<{ files: string[]; format: Format; options: Omit<Options, 'split'>; notes: string[] }> {
   checkOneOf('split', split, ['train', 'test']);
   const all = await namesIn(path);
   const names = ofSplit(all, split);
-  const extensions = new Set(names.map(extensionOf));
-  const [extension, other] = extensions;
+  const [extension, other] = new Set(names.map(extensionOf));
   if (other !== undefined) {
     throw badData(
       path,
@@ -63,10 +60,27 @@ async function readTable(
   }
   const format = TABLES[extension!]!;
   refuseOthers('loadDataset', path, options, format.options);
+  return { files: names.map((name) => join(path, name)), format, options, notes: notesOn(all, names) };
+}
+
+/** @throws TorchvaeError ERR_DATA_FORMAT for files of several formats or with other columns; what their readers throw */
+async function read(path: string, given: Options): Promise<Dataset | Learnable> {
+  const { files, format, options, notes } = await filesOf(path, given);
+  if (format === parquet) return readFiles(path, files, options, notes);
+  return tableRows(await readTable(path, given), only(options, TABLE_ROWS_OPTIONS));
+}
+
+/**
+ * The rows of all files of the split, in the order of the files' names.
+ *
+ * @throws TorchvaeError as {@link read} does
+ */
+async function readTable(path: string, given: Options, keepsAll?: boolean): Promise<Table> {
+  const { files, format, options, notes } = await filesOf(path, given);
   const tables: Table[] = [];
-  for (const name of names)
-    tables.push(await format.readTable!(join(path, name), only(options, format.options), keepsAll));
-  return { ...joinedTables(path, tables), notes: notesOn(all, names) };
+  for (const file of files)
+    tables.push(await format.readTable!(file, only(options, format.options), keepsAll));
+  return { ...joinedTables(path, tables), notes };
 }
 
 /** The names of a folder's tables, if it holds nothing else. */
