@@ -190,9 +190,9 @@ describe('tables that are divided into files', () => {
 
   test('are one table, in the order of the names, without what lies beside them', async () => {
     const path = folder({
-      'part-1.csv.gz': gzipSync(part('3,b,2026-01-02T06:00Z')),
+      'part-2.csv.gz': gzipSync(part('3,b,2026-01-02T06:00Z')),
       'part-0.csv': part('1,a,2026-01-01\n2,b,2026-01-02'),
-      'part-2.csv': part(',a,2026-01-03'),
+      'part-10.csv': part(',a,2026-01-03'),
       '.DS_Store': 'x',
       _SUCCESS: '',
       'README.md': '# d',

@@ -1,10 +1,10 @@
 import { types } from 'node:util';
 import { checkInteger, expected } from '../check.ts';
 import { Dataset, type DatasetOptions } from '../data/dataset.ts';
-import { type InvalidExamples, invalidIn } from '../data/examples/invalid.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { unshared } from '../runtime/memory.ts';
+import { invalidOf, refuseInvalid } from './invalid.ts';
 import { FINITE, type Support, support } from './parts/likelihoods.ts';
 import { inputSize, latentCodeSize, type ModelSpec } from './spec.ts';
 
@@ -65,29 +65,6 @@ function checkUnlabeled(name: string, data: unknown, spec: ModelSpec): asserts d
   }
   refuseInvalid(name, data.name, invalidOf(data));
   checkFits(name, data, spec);
-}
-
-/** The invalid examples of each data set. A data set never changes, so it is scanned once. */
-const invalid = new WeakMap<Dataset, InvalidExamples | undefined>();
-
-function invalidOf(data: Dataset): InvalidExamples | undefined {
-  if (!invalid.has(data)) invalid.set(data, invalidIn(data.data, data.size));
-  return invalid.get(data);
-}
-
-/**
- * @param source the name of the data
- * @throws TorchvaeError ERR_RANGE where there are invalid examples, naming the first
- */
-export function refuseInvalid(name: string, source: string, found: InvalidExamples | undefined): void {
-  if (!found) return;
-  const { example, number, value } = found.first;
-  const others = found.count > 1 ? ` (${found.count} examples hold such values)` : '';
-  throw new TorchvaeError(
-    'ERR_RANGE',
-    `Expected finite numbers for ${name} but example ${example} of ${source} has ${value} at number ${number}${others}; leave such ` +
-      'examples out, or fill them in',
-  );
 }
 
 /**

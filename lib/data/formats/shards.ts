@@ -27,6 +27,8 @@ const TABLES: Readonly<Record<string, Format>> = {
 /** Files that lie beside tables and say something of them, such as `README.md` and `_SUCCESS`. */
 const BESIDE =
   /^(?:\.|_|Thumbs\.db$|desktop\.ini$|__MACOSX$|LICEN[CS]E|README)|\.(?:md|json|ya?ml|txt|html|crc)$/i;
+/** `part-2` comes before `part-10`. */
+const BY_NAME = new Intl.Collator('en', { numeric: true });
 /** What the names of files of a split begin with, such as `train-00000-of-00003.parquet`. */
 const SPLITS = { train: /^train(?:ing)?(?![a-z])/i, test: /^test(?:ing)?(?![a-z])/i } as const;
 
@@ -88,7 +90,7 @@ function tablesIn(found: Found): string[] {
   if (found.type !== 'folder') return [];
   const isTable = (name: string) => extensionOf(name) in TABLES;
   const names = found.names.filter((name) => !BESIDE.test(name));
-  return names.every(isTable) ? names.sort() : [];
+  return names.every(isTable) ? names.sort(BY_NAME.compare) : [];
 }
 
 /** That of the content, where the file is compressed. */
