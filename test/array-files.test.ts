@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readNpy } from '../lib/data/formats/arrays/npy-file.ts';
-import { hasTestSet, loadCifar, loadDataset } from '../lib/data/index.ts';
+import { hasTestSet, loadCifar, loadDataset, sizeInMemory } from '../lib/data/index.ts';
 import { refusal } from './refusal.ts';
 import { fuzz } from './support/fuzz.ts';
 import { npy, npyOf } from './support/npy.ts';
@@ -137,14 +137,31 @@ describe('.npy', () => {
     expect(told).toMatch(message);
   });
 
-  test('refuses numbers that are not finite, and labels alone', async () => {
+  test('says where numbers are not finite, and refuses labels alone', async () => {
     const nan = file('nan.npy', npy('<f8', [2, 2], bytesOf(Float64Array.of(0, 1, 1e39, NaN))));
-    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(nan))).toMatch(
-      /received 1e\+39 at example 1, number 0/,
+    expect((await loadDataset(nan)).describe()).toMatch(
+      /binary.*; 1 of 2 examples holds NaN or an infinity, the first is example 1, number 0 \(Infinity\)/,
     );
     const labels = file('labels.npy', npy('<i4', [2], bytesOf(Int32Array.of(0, 1))));
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(labels))).toMatch(/not that of the labels/);
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset('/dev/zero'))).toMatch(/a folder or a device/);
+  });
+
+  test('of the Fortran arrangement are read into memory, as they cannot be streamed', async () => {
+    const values = Float32Array.of(1, 3, 2, 4);
+    const path = file('fortran.npy', npy('<f4', [2, 2], bytesOf(values), { fortran: true }));
+    expect([...(await loadDataset(path)).data]).toEqual([1, 2, 3, 4]);
+    expect(await sizeInMemory(path, 'train')).toBeUndefined();
+    expect(await sizeInMemory(file('c.npy', npy('<f4', [2, 2], bytesOf(values))), 'train')).toBe(16);
+    expect(await sizeInMemory(file('b.npy', npy('|u1', [2, 2], new Uint8Array(4))), 'train')).toBe(4);
+  });
+
+  test.each([
+    ['extents', [1, 1, 1, 1, 1, 1], /at most five extents .* reshape the examples/],
+    ['no extent', [], /received a single number; name the file of the examples/],
+  ])('names what is wrong with %s', async (_, shape, message) => {
+    const path = file('shape.npy', npy('<f4', shape, new Uint8Array(4)));
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toMatch(message);
   });
 
   test('a huge file behind a small header is not read', async () => {

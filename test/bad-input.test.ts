@@ -450,6 +450,14 @@ describe('encode, reconstruct, losses per example, gradients, likelihoods and di
     'negativeLogLikelihood',
     'divergences',
   ] as const;
+  each([
+    [
+      'gradients: NaN',
+      'ERR_RANGE',
+      ['x', '[0, 1]', 'NaN', 'index 3'],
+      () => vae.gradients(Float32Array.of(0, 0, 0, Number.NaN, 0, 0)),
+    ],
+  ]);
   each(
     methods.flatMap((method): Case[] => {
       const call = (x: Anything) => () => vae[method](x);
@@ -489,8 +497,6 @@ describe('encode, reconstruct, losses per example, gradients, likelihoods and di
         [`${method}: no examples`, 'ERR_SHAPE', ['x', '6 values', '0'], call(new Float32Array(0))],
         [`${method}: half an example`, 'ERR_SHAPE', ['x', '6 values', '9'], call(new Float32Array(9))],
         [`${method}: a detached array`, 'ERR_SHAPE', ['x', 'received 0'], call(detached)],
-        [`${method}: NaN`, 'ERR_RANGE', ['x', '[0, 1]', 'NaN', 'index 7'], call(set(7, Number.NaN))],
-        [`${method}: infinity`, 'ERR_RANGE', ['x', 'Infinity', 'index 0'], call(set(0, Infinity))],
         [`${method}: above 1`, 'ERR_RANGE', ['x', 'index 11'], call(set(11, 1.0001))],
         [`${method}: below 0`, 'ERR_RANGE', ['x', 'index 1'], call(set(1, -0.5))],
         [`${method}: other images`, 'ERR_SHAPE', ['x', '1 x 28 x 28'], call(sprites({ count: 2 }))],
@@ -571,7 +577,7 @@ describe('decode, sample and elbo', () => {
     ['loss: no data', 'ERR_TYPE', ['x', 'undefined'], () => vae.loss(undefined as Anything)],
     ['loss: numbers', 'ERR_TYPE', ['x', 'Array'], () => vae.loss([0, 0, 0, 0, 0, 0] as Anything)],
     ['loss: half an example', 'ERR_SHAPE', ['x', '9'], () => vae.loss(new Float32Array(9))],
-    ['loss: NaN', 'ERR_RANGE', ['x', 'NaN'], () => vae.loss(new Float32Array(6).fill(Number.NaN))],
+    ['loss: NaN alone', 'ERR_STATE', ['none of the 1'], () => vae.loss(new Float32Array(6).fill(Number.NaN))],
     ['loss: other data', 'ERR_SHAPE', ['x', '28'], () => vae.loss(sprites({ count: 2 }))],
     ['loss: a bad seed', 'ERR_TYPE', ['seed'], () => vae.loss(rows, { seed: null as Anything })],
   ]);
@@ -825,7 +831,6 @@ describe('data sets', () => {
     ['Dataset: half an example', 'ERR_SHAPE', ['data', '3'], made({ data: floats(0, 1, 1) })],
     ['Dataset: no example', 'ERR_SHAPE', ['data', '0'], made({ data: floats() })],
     ['Dataset: above 1', 'ERR_RANGE', ['[0, 1]', '2', 'example 0'], made({ data: floats(0, 2) })],
-    ['Dataset: NaN', 'ERR_RANGE', ['NaN', 'index 1'], made({ data: floats(0, Number.NaN) })],
     ['Dataset: real bytes', 'ERR_TYPE', ['data', 'bytes'], made({ data: new Uint8Array(2), kind: 'real' })],
     ['Dataset: labels of another length', 'ERR_SHAPE', ['labels'], made({ labels: new Int32Array(3) })],
     ['Dataset: a name that is none', 'ERR_TYPE', ['name'], made({ name: 5 })],
@@ -846,8 +851,6 @@ describe('data sets', () => {
     ['from: null rows', 'ERR_TYPE', ['values[1]', 'null'], () => Dataset.from([[1], null] as Anything)],
     ['from: uneven rows', 'ERR_SHAPE', ['values[1]'], () => Dataset.from([[1, 2], [3]])],
     ['from: text', 'ERR_TYPE', ['values[0][1]', '"b"'], () => Dataset.from([[1, 'b']] as Anything)],
-    ['from: NaN', 'ERR_RANGE', ['values[0][0]', 'NaN'], () => Dataset.from([[Number.NaN]])],
-    ['from: beyond float32', 'ERR_RANGE', ['values[0][0]'], () => Dataset.from([[1e300]])],
     ['from: no shape', 'ERR_TYPE', ['shape'], () => Dataset.from(floats(1, 2))],
     [
       'from: labels that are none',

@@ -241,6 +241,8 @@ describe('what may be a mistake is noted, and kept', () => {
       /column day seems to hold dates.*2026-01-31/,
     ],
     ['capitals', 'city', (i) => ['Rome', 'ROME', 'Oslo'][i % 3]!, /column city .* such as Rome and ROME/],
+    ['digits under the name of labels', 'label', (i) => String(i % 10), /column label seems to hold labels/],
+    ['measures under such a name', 'target', (i) => String(i / 7), undefined],
     ['whole numbers', 'count', (i) => String((i * 37) % 101), undefined],
     ['numbers of eight digits', 'part', (i) => `2026${1000 + i * 100}`, undefined],
   ])('%s', async (_, name, cell, note) => {
@@ -248,6 +250,7 @@ describe('what may be a mistake is noted, and kept', () => {
     const data = await load('note.csv', content);
     if (note) expect(data.notes.join()).toMatch(note);
     else expect(data.notes).toEqual([]);
+    if (name === 'label') expect((await load('note.csv', content, { labelColumn: name })).notes).toEqual([]);
     expect(schemaOf(data).fields[0]!.name).toBe(name);
     const later = await load('note.csv', content, { schema: data.schema });
     expect(later.notes).toEqual([]);

@@ -1,5 +1,5 @@
 /** Every kind of --data from the command line, and what a checkpoint keeps of it. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
@@ -245,6 +245,17 @@ describe('train --data', () => {
     expect(wrong.stderr).toContain('NAME=TYPE for --column');
   });
 
+  test('takes the options of tables for a table without an extension, and for a folder of tables', async () => {
+    mkdirSync(at('shards'));
+    writeFileSync(at('shards/part-0.csv'), table(20));
+    writeFileSync(at('shards/part-1.csv'), table(20));
+    const flags = ['--label-column', 'kind', '--on-missing', 'impute', '--dry-run'];
+    const planned = await train(at('shards'), ...flags);
+    expect(planned.stdout, planned.stderr).toMatch(/shards: 40 examples of 3, real, float32, 3 classes/);
+    copyFileSync(join(packageFolder, 'test/fixtures/table-plain.parquet'), at('unnamed'));
+    expect((await train(at('unnamed'), '--on-missing', 'impute', '--dry-run')).stdout).toContain('unnamed:');
+  });
+
   test('says what does not go together', async () => {
     writeFileSync(at('t.csv'), table(9));
     writeFileSync(at('t.txt'), 'ab\ncd\n');
@@ -258,7 +269,7 @@ describe('train --data', () => {
       /--size is for --data sprites, a folder of images or a \.parquet file of them/,
     );
     expect((await train('sprites', '--label-column', 'a')).stderr).toMatch(
-      /--label-column is for --data a table/,
+      /option --label-column has no meaning for sprites; leave it out/,
     );
     expect((await train(at('t.csv'), '--label-column', 'c')).stderr).toMatch(
       /columns a, b, kind but received "c"/,

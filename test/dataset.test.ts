@@ -122,18 +122,11 @@ describe('what does not fit is refused', () => {
     ['a zero in the shape', { shape: [0] }, 'ERR_RANGE', /shape\[0\]/],
     ['an unknown kind', { kind: 'gray' }, 'ERR_RANGE', /one of binary, unit, real, categorical/],
     [
-      'NaN',
-      { data: Float32Array.of(0, 0, 0, NaN) },
-      'ERR_RANGE',
-      /NaN at index 3 \(example 1, place \[1\]\)/,
-    ],
-    [
       'a pixel above 1',
       { data: Float32Array.of(0, 255) },
       'ERR_RANGE',
       /\[0, 1\] .* received 255 at index 1/,
     ],
-    ['infinity', { kind: 'real', data: Float32Array.of(0, -Infinity) }, 'ERR_RANGE', /-Infinity at index 1/],
     ['gray in binary', { kind: 'binary' }, 'ERR_RANGE', /0 or 1 .* received 0.5 at index 1/],
     [
       'gray bytes in binary',
@@ -173,7 +166,7 @@ describe('what does not fit is refused', () => {
 
   test('the place inside an image is named', async () => {
     const data = new Float32Array(2 * 3 * 4 * 5);
-    data[60 + 2 * 20 + 1 * 5 + 4] = NaN;
+    data[60 + 2 * 20 + 1 * 5 + 4] = 2;
     const message = await refusal('ERR_RANGE', () => new Dataset({ shape: [3, 4, 5], kind: 'unit', data }));
     expect(message).toMatch(/index 109 \(example 1, place \[2, 1, 4\]\)/);
   });
@@ -217,17 +210,6 @@ describe('from', () => {
   test('refuses what it cannot read', async () => {
     expect(await refusal('ERR_SHAPE', () => Dataset.from([[1, 2], [3]]))).toMatch(
       /2 numbers, as in row 0, for values\[1\]/,
-    );
-    expect(
-      await refusal('ERR_RANGE', () =>
-        Dataset.from([
-          [1, 2],
-          [3, 1e39],
-        ]),
-      ),
-    ).toMatch(/finite float32 .*values\[1\]\[1\]/);
-    expect(await refusal('ERR_RANGE', () => Dataset.from(Float64Array.of(NaN), { shape: [1] }))).toMatch(
-      /NaN/,
     );
     expect(await refusal('ERR_TYPE', () => Dataset.from([['1'] as never]))).toMatch(
       /a number for values\[0\]\[0\]/,

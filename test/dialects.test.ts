@@ -52,6 +52,27 @@ describe('the dialect is found', () => {
     expect(rowsOf(await load('d.csv', content))).toEqual(expected);
   });
 
+  test.each([
+    ['semicolons between words of a cell', 'k,v\nx;y,1\nz;w,2\n', ['k', 'v']],
+    ['bars between words of a cell, as those of genres', 'k,v\naction|drama,1\ndrama,2\n', ['k', 'v']],
+    [
+      'rows of a length that another delimiter has by chance',
+      '0,5;1\n0,7;2\n0,8;3\n',
+      ['column1', 'column2'],
+    ],
+  ])('%s do not hide it', async (_, content, names) => {
+    const { fields } = (await load('d.csv', content)).schema as TableSchema;
+    expect(fields.map(({ name, type }) => [name, type])[1]).toEqual([names[1], 'numeric']);
+    expect(fields.map(({ name }) => name)).toEqual(names);
+  });
+
+  test('a row too long does not make another delimiter the one that is meant', async () => {
+    const told = await refusal('ERR_DATA_FORMAT', () => load('d.csv', '0,5;1\n0,7;2\n0,8;2;3\n0,9;4\n'));
+    expect(told).toMatch(/expect 2, got 3 on line 3/);
+    const groups = await refusal('ERR_DATA_FORMAT', () => load('d.csv', 'v,w\n1\u00a0000,1\n2\u00a0000,2\n'));
+    expect(groups).toMatch(/numbers in groups of digits/);
+  });
+
   test('thousands in groups, signs, exponents and leading zeros before a point', async () => {
     const data = await load('n.csv', 'a;b\n1,250.5;+07.25\n-12,000;1e-1\n.5;0.5E1\n');
     expect(rowsOf(data).map(({ a }) => a)).toEqual([1250.5, -12000, 0.5]);

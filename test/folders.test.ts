@@ -1,11 +1,21 @@
 /** Folders of splits, of masks, of formats that are not read, and of damaged images. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasTestSet, loadDataset, loadSplit, streamDataset } from '../lib/data/index.ts';
+import {
+  cellTexts,
+  type Dataset,
+  hasTestSet,
+  loadDataset,
+  loadSplit,
+  streamDataset,
+  type TableSchema,
+} from '../lib/data/index.ts';
 import { encodePng } from '../lib/report/png.ts';
 import { refusal } from './refusal.ts';
+import { packageFolder } from './support/command.ts';
 
 let base: string;
 beforeAll(() => {
@@ -170,5 +180,99 @@ describe('a damaged image', () => {
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(none, { onBadImage: 'skip' }))).toMatch(
       /at least one image/,
     );
+  });
+});
+
+describe('tables that are divided into files', () => {
+  const fixture = (name: string) => readFileSync(join(packageFolder, `test/fixtures/${name}.parquet`));
+  const part = (rows: string) => `n,word,day\n${rows}\n`;
+  const columnsIn = (data: Dataset) => (data.schema as TableSchema).describe().map(({ became }) => became);
+
+  test('are one table, in the order of the names, without what lies beside them', async () => {
+    const path = folder({
+      'part-2.csv.gz': gzipSync(part('3,b,2026-01-02T06:00Z')),
+      'part-0.csv': part('1,a,2026-01-01\n2,b,2026-01-02'),
+      'part-10.csv': part(',a,2026-01-03'),
+      '.DS_Store': 'x',
+      _SUCCESS: '',
+      'README.md': '# d',
+    });
+    const data = await loadDataset(path, { onMissing: 'impute' });
+    const decoded = (data.schema as TableSchema).decode(data.data as Float32Array);
+    expect(decoded.map(({ n, word, day }) => [n, word, day])).toEqual([
+      [1, 'a', '2026-01-01T00:00Z'],
+      [2, 'b', '2026-01-02T00:00Z'],
+      [3, 'b', '2026-01-02T06:00Z'],
+      [2, 'a', '2026-01-03T00:00Z'],
+    ]);
+    expect([...data.cells!.imputed]).toEqual([0, 0, 0, 1]);
+    expect((await loadDataset(path, { schema: data.schema, onMissing: 'impute' })).data).toEqual(data.data);
+    expect(await cellTexts(path, ['word'])).toEqual([['a', 'b', 'b', 'a']]);
+    expect((await loadSplit(path, { validation: 0.5 }, { onMissing: 'impute' })).train.length).toBe(2);
+  });
+
+  test('may hold images', async () => {
+    const path = folder({
+      'train-0.parquet': fixture('images'),
+      'train-1.parquet': fixture('images'),
+      'sample.parquet': '',
+    });
+    const [both, one] = [await loadDataset(path), await loadDataset(join(path, 'train-0.parquet'))];
+    expect([both.length, both.shape, both.classes]).toEqual([2 * one.length, one.shape, one.classes]);
+    expect(both.subset([...one.labels!.keys()].map((i) => one.length + i)).data).toEqual(one.data);
+    expect([...both.labels!]).toEqual([...one.labels!, ...one.labels!]);
+    expect(both.notes).toContain('files of neither split were passed over (sample.parquet)');
+    await refusal('ERR_RANGE', () => loadDataset(path, { missing: ['x'] }));
+  });
+
+  test('may have splits', async () => {
+    const path = folder({
+      'train-00000-of-00002.jsonl': '{"n":1}\n{"n":2}',
+      'train-00001-of-00002.jsonl': '{"n":3}',
+      'test-00000-of-00001.jsonl': '{"n":4}',
+      'trainer.jsonl': '{"m":0}',
+    });
+    expect(await hasTestSet(path)).toBe(true);
+    const train = await loadDataset(path);
+    expect(train.length).toBe(3);
+    expect(train.notes).toContain('files of neither split were passed over (trainer.jsonl)');
+    expect((await loadDataset(path, { split: 'test', schema: train.schema })).length).toBe(1);
+  });
+
+  test('of several kinds of cells are categories where one file has words', async () => {
+    const path = folder({ 'a.csv': 'k,v\n1,1\n2,2\n', 'b.csv': 'k,v\nx,3\nx,4\n' });
+    const data = await loadDataset(path, { columns: { k: 'categorical' } });
+    expect(columnsIn(data)).toEqual(['category, 1, 2, x', 'number, 1 to 4, whole']);
+  });
+
+  test.each([
+    [
+      'other columns',
+      { 'a.csv': 'k\n1\n', 'b.csv': 'k,more\n1,2\n' },
+      /b\.csv: expected the columns of .*a\.csv \(k\) but it has "more"/,
+    ],
+    ['fewer columns', { 'a.csv': 'k,v\n1,2\n', 'b.csv': 'k\n1\n' }, /b\.csv: .* it lacks "v"/],
+    [
+      'several formats',
+      { 'a.csv': 'k\n1\n', 'b.jsonl': '{"k":1}' },
+      /tables of one format but there are \.csv and \.jsonl/,
+    ],
+    [
+      'rows beside images',
+      { 'a.parquet': fixture('images'), 'b.parquet': fixture('table-plain') },
+      /expected rows or images in all of its files but .*b\.parquet has others/,
+    ],
+    [
+      'tables further in',
+      { 'data/a.csv': 'k\n1\n' },
+      /expected images .* it holds 1 \.csv: name such a file, or the folder/,
+    ],
+  ])('are refused where there are %s', async (_, files, message) => {
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(folder(files as never)))).toMatch(message);
+  });
+
+  test('beside images are passed over', async () => {
+    const path = folder({ 'labels.csv': 'k\n1\n', 'a/1.png': image(1), 'b/1.png': image(2) });
+    expect((await loadDataset(path)).classes).toEqual(['a', 'b']);
   });
 });

@@ -197,7 +197,9 @@ describe('refusing', () => {
     expect(await refused(looped)).toMatch(/link to one/);
     const dangling = folder({ 'a.png': gray([1], 1) });
     symlinkSync('/no/such/file', join(dangling, 'b.png'));
-    expect(await refusal('ERR_IO', () => loadDataset(dangling))).toMatch(/b\.png|does not exist/);
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(dangling))).toMatch(
+      /b\.png: expected a file but it is a link to one that does not exist/,
+    );
   });
 
   test('options that cannot be', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Random } from '../lib/data/random.ts';
 import { BoundedNormal } from '../lib/data/tables/bounded-normal.ts';
 import { Dataset, type TableSchema, VAE } from '../lib/index.ts';
+import { nearestChances } from '../lib/model/row-draws.ts';
 
 const momentsOf = (values: readonly number[]) => {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -69,6 +70,42 @@ test.each([
   },
 );
 
+describe('the chances nearest to means', () => {
+  /** The least squared distance to the means over chances on a grid of steps of 1/40. */
+  const leastOnGrid = (means: readonly number[]) => {
+    let least = Infinity;
+    for (let i = 0; i <= 40; i++) {
+      for (let j = 0; i + j <= 40; j++) {
+        const chances = [i / 40, j / 40, (40 - i - j) / 40];
+        const distance = chances.reduce((sum, chance, k) => sum + (chance - means[k]!) ** 2, 0);
+        least = Math.min(least, distance);
+      }
+    }
+    return least;
+  };
+
+  test.each([
+    [[0.2, 0.3, 0.5]],
+    [[0.6, 0.5, -0.1]],
+    [[1.4, 0.2, 0.1]],
+    [[-0.2, -0.3, 0.1]],
+    [[0.1, 0.05, 0.02]],
+    [[0.4, 0.4, 0.4]],
+  ])('add up to 1, and no others are nearer: %o', (means) => {
+    const chances = [...nearestChances(Float32Array.from(means))];
+    expect(chances.reduce((sum, chance) => sum + chance, 0)).toBeCloseTo(1, 6);
+    expect(Math.min(...chances)).toBeGreaterThanOrEqual(0);
+    const distance = chances.reduce((sum, chance, k) => sum + (chance - means[k]!) ** 2, 0);
+    expect(distance).toBeLessThan(leastOnGrid(means) + 1e-6);
+  });
+
+  test('of many categories with errors around 0 leave the usual one its share', () => {
+    const random = new Random(3);
+    const means = Float32Array.from({ length: 60 }, (_, i) => (i === 7 ? 0.95 : 0) + 0.03 * random.normal());
+    expect(nearestChances(means)[7]).toBeGreaterThan(0.85);
+  });
+});
+
 describe('rows that a model draws', () => {
   const random = new Random(11);
   const records = Array.from({ length: 1200 }, () => ({
@@ -106,5 +143,42 @@ describe('rows that a model draws', () => {
       some.filter(({ plan }) => plan === 'silver').length / some.length;
     expect(Math.abs(share(rows) - share(records))).toBeLessThan(0.04);
     expect(await vae.sample(5000, { kind: 'sample', seed })).toEqual(drawn);
+  });
+
+  test('have the shares of the table when it was trained as by default, also of a column of many categories', async () => {
+    const places = Array.from({ length: 1000 }, (_, i) => ({
+      place: random.uniform() < 0.9 ? 'here' : `there ${random.below(40)}`,
+      plan: i % 10 < 6 ? 'basic' : i % 10 < 9 ? 'silver' : 'gold',
+      size: random.normal(),
+    }));
+    const data = await Dataset.fromRecords(places);
+    const likelihood = { type: 'gaussian', scale: 'per-dimension' } as const;
+    const spec = { inputShape: data.shape, likelihood };
+    using vae = await VAE.create({ preset: 'mlp-400', spec, seed: 1, device: 'cpu' });
+    const { epoch, learningRate } = await vae.fit(data);
+    // 8 steps an epoch: 125 epochs would make 1,000 updates, 100 are the most.
+    expect([epoch, learningRate]).toEqual([100, 1e-4]);
+    const rows = (vae.schema as TableSchema).decode((await vae.sample(5000, { kind: 'sample' })).data);
+    for (const [key, value] of Object.entries({ place: 'here', plan: 'basic' })) {
+      const [found, wanted] = [rows, places].map(
+        (some: readonly Record<string, unknown>[]) =>
+          some.filter((row) => row[key] === value).length / some.length,
+      );
+      expect(Math.abs(found! - wanted!), key).toBeLessThan(0.03);
+    }
+  });
+
+  test('the default of training is that of the preset where epochs are given, or data are no table', async () => {
+    const data = await Dataset.fromRecords(records.slice(0, 100));
+    const spec = { inputShape: data.shape, likelihood: 'gaussian' } as const;
+    using vae = await VAE.create({ preset: 'mlp-128-64', spec, device: 'cpu' });
+    expect((await vae.fit(data, { epochs: 1 })).learningRate).toBe(1e-3);
+    using other = await VAE.create({
+      preset: 'mlp-128-64',
+      spec: { ...spec, inputShape: [2] },
+      device: 'cpu',
+    });
+    const plain = await other.fit(Dataset.from([[0, 3]]));
+    expect([plain.epoch, plain.learningRate]).toEqual([10, 1e-3]);
   });
 });

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { Dataset, loadDataset, loadSplit, type TableSchema } from '../lib/data/index.ts';
+import { describe, expect, test } from 'vitest';
+import { Dataset, loadDataset, loadSplit, StreamedDataset, type TableSchema, VAE } from '../lib/index.ts';
 
 const series = Dataset.from(
   Array.from({ length: 10 }, (_, i) => [i, 10 * i]),
@@ -43,6 +43,57 @@ test('windows are consecutive examples, with the label of the last', () => {
   expect(series.windows({ length: 10 }).length).toBe(1);
   expect(() => series.windows({ length: 11 })).toThrow(/from 1 to 10/);
   expect(() => series.windows({ length: 2, stride: 0 })).toThrow(/stride/);
+});
+
+describe.each([1, 2, 3, 5])('windows of a stream, stride %i', (stride) => {
+  const blocks = () => [series.take(4), series.subset([4]), series.subset([5, 6, 7, 8, 9])];
+  const wanted = series.windows({ length: 3, stride });
+
+  test('are those of the data in memory, wherever a pass begins and however much is read at a time', async () => {
+    const stream = (await StreamedDataset.from(blocks)).windows({ length: 3, stride });
+    expect([stream.shape, stream.length]).toEqual([wanted.shape, wanted.length]);
+    for (let first = 0; first < wanted.length; first++) {
+      for (const together of [1, 2, wanted.length - first]) {
+        const { signal } = new AbortController();
+        const reading = await stream.open({ seed: 0, epoch: 0, shuffle: true, first, signal });
+        for (let at = first; at < wanted.length; at += together) {
+          const count = Math.min(together, wanted.length - at);
+          const { data, labels } = await reading.read(count);
+          const same = wanted.subset(Array.from({ length: count }, (_, i) => at + i));
+          expect([data, labels]).toEqual([same.data, same.labels]);
+        }
+        await reading.close();
+      }
+    }
+  });
+
+  test('are trained on to the same bits', async () => {
+    const stream = (await StreamedDataset.from(blocks, { window: 4 })).windows({ length: 3, stride });
+    const weights = [];
+    for (const data of [stream, wanted]) {
+      const spec = { inputShape: wanted.shape, encoder: { hidden: [4] }, latentSize: 1 } as const;
+      using vae = await VAE.create({
+        spec: { ...spec, likelihood: 'gaussian' },
+        seed: 1,
+        device: 'cpu',
+      });
+      await vae.fit(data, { epochs: 2, batchSize: 2, shuffle: false });
+      weights.push(await vae.parameters());
+    }
+    expect(weights[0]).toEqual(weights[1]);
+  });
+});
+
+test('windows of a stream count the cells of their rows, and keep how values became 0 and 1', async () => {
+  const records = [{ a: 1 }, { a: null }, { a: 3 }, { a: null }];
+  const stream = await StreamedDataset.from(() => records, { onMissing: 'impute' });
+  const inMemory = (await Dataset.fromRecords(records, { onMissing: 'impute' })).windows({ length: 3 });
+  const windows = stream.windows({ length: 3 });
+  expect((await windows.head(2)).cells).toEqual(inMemory.cells);
+  expect(() => stream.windows({ length: 5 })).toThrow(/from 1 to 4/);
+  const pixels = Dataset.from([[0.2], [0.7], [0.9]]);
+  const binary = (await StreamedDataset.from(() => [pixels])).binarize({ mode: 'threshold' });
+  expect([...(await binary.windows({ length: 2 }).head(2)).data]).toEqual([0, 255, 255, 255]);
 });
 
 test('a chronological split keeps the order, and does not go with a stratified one', () => {

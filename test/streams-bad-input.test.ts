@@ -118,9 +118,13 @@ describe('a .npy file', () => {
       copy[at] = value;
       return file(npy('<f4', [100, 30], new Uint8Array(copy.buffer)));
     };
-    expect(await refusal('ERR_DATA_FORMAT', () => stream(floats(2000, Number.NaN)))).toMatch(
-      /received NaN at example 66, number 20/,
+    const invalid = await streamDataset(floats(2000, Number.NaN), { window: 16 });
+    expect(await refusal('ERR_RANGE', () => train(invalid))).toMatch(
+      /finite numbers for train but example 66 of .* has NaN at number 20/,
     );
+    // Without a pass before, it is found when it is due.
+    const given = await streamDataset(floats(2000, Number.NaN), { kind: 'unit', window: 16 });
+    expect(await refusal('ERR_RANGE', () => train(given))).toMatch(/example 66 of .* has NaN in place 20/);
     const wide = await streamDataset(floats(2000, 5), { kind: 'unit', window: 16 });
     expect(await refusal('ERR_DATA_FORMAT', () => train(wide))).toMatch(
       /expected numbers of kind unit but examples \d+ to \d+ are of kind real/,

@@ -18,6 +18,7 @@ import {
 import { refusal } from './refusal.ts';
 import { packageFolder } from './support/command.ts';
 import { fuzz } from './support/fuzz.ts';
+import { npy } from './support/npy.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -48,6 +49,9 @@ const round = (rows: Record<string, number | string>[]) =>
       ]),
     ),
   );
+
+const images = () => readFileSync(join(packageFolder, 'test/fixtures/images.parquet'));
+const vectors = (kind: string) => readFileSync(join(packageFolder, `test/fixtures/vectors${kind}.parquet`));
 
 describe('CSV', () => {
   test('numbers are standardized, words become one-hot groups, a column becomes the labels', async () => {
@@ -414,9 +418,6 @@ describe('Parquet', () => {
     expect(told).toMatch(message);
   });
 
-  const vectors = (kind: string) => readFileSync(join(packageFolder, `test/fixtures/vectors${kind}.parquet`));
-  const images = () => readFileSync(join(packageFolder, 'test/fixtures/images.parquet'));
-
   test('lists of numbers of one length are vectors', async () => {
     const path = file('vectors.parquet', vectors(''));
     const data = await loadDataset(path, {
@@ -466,7 +467,7 @@ describe('Parquet', () => {
     expect(later).toMatch(/expected one of the columns .* but received "more"/);
     const uneven = file('uneven.parquet', vectors('-uneven'));
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(uneven))).toMatch(
-      /row 2, column "emb": expected 2 numbers, as in the first row, but received 1/,
+      /row 2, column "emb": expected 2 numbers, as before, but received 1; cut or fill/,
     );
     expect(
       await refusal('ERR_DATA_FORMAT', () => loadDataset(uneven, { columns: { emb: 'ignore' } })),
@@ -508,7 +509,7 @@ describe('Parquet', () => {
         data.kind,
       ]);
       const lengths = [];
-      for await (const part of stream.windows()) lengths.push(part.length);
+      for await (const part of stream.parts()) lengths.push(part.length);
       expect(lengths).toEqual([2, 2, 1]);
     }
     const shuffled = await (await streamDataset(path)).open({
@@ -536,12 +537,25 @@ describe('Parquet', () => {
     expect(await refusal('ERR_RANGE', () => streamDataset(rows, { imageSize: 4 }))).toMatch(/no meaning/);
   });
 
-  test('windows over rows are made in memory, and a stream says so', async () => {
+  test('windows over rows are those of the table in memory', async () => {
     const rows = file('rows.parquet', fixture('plain'));
-    const windows = { windowLength: 2 } as object;
-    expect(await refusal('ERR_RANGE', () => streamDataset(rows, windows))).toMatch(
-      /windowLength .*loadDataset, or without --stream.*StreamedDataset\.from/,
+    const reading = { onMissing: 'impute', windowLength: 2, stride: 1 } as const;
+    const inMemory = await loadDataset(rows, reading);
+    const streamed = await streamDataset(rows, { ...reading, window: 2 });
+    expect(streamed.shape).toEqual(inMemory.shape);
+    const parts = [];
+    for await (const part of streamed.parts()) parts.push(...part.data);
+    expect(parts).toEqual([...inMemory.data]);
+    expect(await refusal('ERR_RANGE', () => streamDataset(rows, { ...reading, windowLength: 99 }))).toMatch(
+      /at most \d for windowLength/,
     );
+    expect(await refusal('ERR_RANGE', () => streamDataset(rows, { stride: 2 }))).toMatch(
+      /is for windowLength/,
+    );
+    const pictures = file('images.parquet', images());
+    await refusal('ERR_RANGE', () => streamDataset(pictures, { windowLength: 2 }));
+    const array = file('a.npy', npy('<f4', [4, 1], new Uint8Array(16)));
+    await refusal('ERR_RANGE', () => streamDataset(array, { windowLength: 2 }));
   });
 
   test('where the packages that read it were not deployed, the error says so', async () => {
@@ -677,6 +691,27 @@ describe('records', () => {
     expect(
       await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords([{ emb: [1] }, { emb: [1, 2] }])),
     ).toMatch(/row 2, column "emb": expected 1 values, as before, but received 2/);
+  });
+
+  test('a list of another length than those of the schema cannot be read, and the other rows can', async () => {
+    const { schema } = await Dataset.fromRecords([{ emb: [0, 1] }, { emb: [2, 3] }]);
+    const later = [{ emb: [5] }, { emb: [0, 1], more: [1] }, { emb: [1, 2, 3], more: [1, 2] }, { emb: [] }];
+    const lenient = { schema: schema as TableSchema, onMissing: 'impute' } as const;
+    const lines = file('later.jsonl', later.map((record) => JSON.stringify(record)).join('\n'));
+    for (const data of [await Dataset.fromRecords(later, lenient), await loadDataset(lines, lenient)]) {
+      expect([...data.cells!.unseen]).toEqual([2, 0, 2, 0]);
+      expect([...data.cells!.imputed]).toEqual([0, 0, 0, 2]);
+      expect(data.notes[0]).toMatch(/row 1, column "emb\[0\]": .* "a list of 1"/);
+    }
+    const uneven = file('uneven.parquet', vectors('-uneven'));
+    for (const width of [2, 1]) {
+      const emb = [0, 1].map((i) => ({ emb: Array.from({ length: width }, (_, k) => i + k) }));
+      const { schema: other } = await Dataset.fromRecords(emb);
+      const { cells } = await loadDataset(uneven, { schema: other, onMissing: 'impute' });
+      expect([...cells!.unseen]).toEqual(width === 2 ? [0, 2] : [1, 0]);
+    }
+    const strict = await refusal('ERR_DATA_FORMAT', () => loadDataset(lines, { schema }));
+    expect(strict).toMatch(/row 1, column "emb": expected 2 values, as before, but received 1; cut or fill/);
   });
 
   async function* cursor() {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cellTexts } from '../lib/data/index.ts';
 import { Dataset, loadDataset, StreamedDataset, type TableSchema, VAE } from '../lib/index.ts';
 import { gallery } from '../lib/report/index.ts';
 import { refusal } from './refusal.ts';
@@ -228,6 +229,38 @@ test('a row whose class a conditioned model does not know fails alone', async ()
   expect(detection).toMatchObject({ anomalous: 1, normal: 2 });
   // The caller's labels stand for those of the rows.
   expect((await conditioned.score(odd, { labels: [1, 1, 1] })).every(Number.isFinite)).toBe(true);
+});
+
+describe('lines that are no rows, such as one that was being written,', () => {
+  const lines = {
+    'rows.csv': 't,p,k,id\n20,1,a,x\n20,1\n20,1,a,y,9\n20,1,a,z\n',
+    'rows.tsv': 't\tp\tk\tid\n20\t1\ta\tx\n20\t1\n20\t1\ta\ty\t9\n20\t1\ta\tz\n',
+    'spaced.csv': 't p k id\n20 1 a x\n20 1\n20 1 a y 9\n20 1 a z\n',
+    'rows.jsonl': [
+      '{"t":20,"p":1,"k":"a","id":"x"}',
+      '{"t":20',
+      '[20]',
+      '{"t":20,"p":1,"k":"a","id":"z"}',
+    ].join('\n'),
+  };
+
+  test.each(Object.entries(lines))('fail alone where a model is asked: %s', async (name, content) => {
+    writeFileSync(at(name), content);
+    const delimiter = name === 'spaced.csv' ? { delimiter: ' ' } : {};
+    const { schema } = vae;
+    const data = await loadDataset(at(name), { ...delimiter, schema, onMissing: 'impute' });
+    expect([...data.cells!.unseen]).toEqual([0, 3, 3, 0]);
+    const scores = await vae.score(data);
+    expect([...scores]).toEqual([scores[0], Infinity, Infinity, scores[0]]);
+    expect(await cellTexts(at(name), ['id'], delimiter)).toEqual([['x', '', '', 'z']]);
+    for (const strict of [
+      delimiter,
+      { ...delimiter, schema },
+      { ...delimiter, onMissing: 'impute' },
+    ] as const) {
+      await refusal('ERR_DATA_FORMAT', () => loadDataset(at(name), strict));
+    }
+  });
 });
 
 describe('the command line', () => {

@@ -22,7 +22,7 @@ export interface DataOptions extends ReadingOptions {
 
 /** Help for `--data`, wherever it is offered. */
 export const DATA_HELP =
-  'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .jsonl, .parquet, .txt, a folder of images or of CIFAR, IDX';
+  'sprites (built in), mnist, fashion-mnist, or a path: .npy, .npz, .csv, .jsonl, .parquet, .txt, a folder of tables, images or CIFAR, IDX';
 
 /** Help for `--size`. */
 export const SIZE_HELP =
@@ -47,10 +47,9 @@ export async function openTraining(
 
 /** What `loadDataset` takes. */
 export function loadOptions(options: DataOptions, split: 'train' | 'test', schema?: DataSchema): LoadOptions {
-  const { data, dataDir, count, size, labelColumn, onMissing } = options;
+  const { data, dataDir, count, size } = options;
   const sprites = data === 'sprites';
   const isFolder = existsSync(data) && statSync(data).isDirectory();
-  const isTable = /\.(csv|tsv|dat|data|txt|jsonl|ndjson|parquet)(\.gz)?$/i.test(data);
   for (const [flag, given, isMeant, where] of [
     ['count', count, sprites, 'sprites'],
     [
@@ -59,8 +58,6 @@ export function loadOptions(options: DataOptions, split: 'train' | 'test', schem
       sprites || isFolder || /\.parquet$/i.test(data),
       'sprites, a folder of images or a .parquet file of them',
     ],
-    ['label-column', labelColumn, isTable, 'a table'],
-    ['on-missing', onMissing, isTable || schema?.type === 'table', 'a table'],
   ] as const) {
     if (isMeant || given === undefined) continue;
     throw new TorchvaeError(

@@ -10,11 +10,11 @@ import {
   loadDataset,
   optionsOf,
   StreamedDataset,
-  streamDataset,
 } from '../data/index.ts';
 import { only } from '../data/options.ts';
-import { readableRows } from '../data/readable.ts';
+import { hasReadableRow, readableRows } from '../data/readable.ts';
 import { TorchvaeError } from '../errors.ts';
+import { noRow } from '../model/odd-rows.ts';
 import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
 import type { VAE } from '../vae.ts';
@@ -75,13 +75,9 @@ async function openTest(
     if (settings.data === 'sprites') delete named.size;
   }
   const like = await likeTraining(named, shape, schema);
-  if (await isStreamed({ data: named.data }, 'test')) {
-    return streamDataset(named.data, {
-      split: 'test',
-      ...like,
-      ...(schema?.type === 'table' && { schema }),
-    });
-  }
+  const { data, windowLength, stride } = named;
+  const measured = { data, ...(windowLength && { windowLength }), ...(stride && { stride }) };
+  if (await isStreamed(measured, 'test')) return openStream(named, 'test', schema, like);
   return loadDataset(named.data, { ...loadOptions(named, 'test', schema), ...like });
 }
 
@@ -122,6 +118,7 @@ export async function openShown(
   const whole = await openWhole(run, given, split, model);
   writeNotes(whole);
   const some = await someOf(whole);
+  if (!hasReadableRow(some)) throw noRow(whole);
   const shown = readableRows(some);
   const leftOut = some.length - shown.length;
   if (leftOut > 0) process.stderr.write(`${counted(leftOut, 'row')} left out, since cells cannot be read\n`);

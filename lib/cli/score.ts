@@ -101,7 +101,7 @@ async function score(name: string, { split, out, keep = [], ...flags }: ScoreFla
   const data = await openWhole(name, flags, split, vae);
   const kept = keep.length > 0 ? await cellsOf(name, flags, keep) : undefined;
   const table = new ScoreTable(vae, keep, kept);
-  for await (const part of data instanceof StreamedDataset ? data.windows() : [data]) await table.add(part);
+  for await (const part of data instanceof StreamedDataset ? data.parts() : [data]) await table.add(part);
   await putText(out, table.text);
   writeNotes(data);
   process.stderr.write(`${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);

@@ -42,18 +42,19 @@ export function addStreamOptions(command: Command): Command {
  * @throws TorchvaeError ERR_RANGE for --window or --time-limit where nothing is streamed
  */
 export async function isStreamed(
-  { data, size, stream, window, timeLimit, windowLength }: DataOptions,
+  { data, size, stream: isAsked, window, timeLimit, windowLength, stride = 1 }: DataOptions,
   split: 'train' | 'test',
 ): Promise<boolean> {
-  // Windows over rows are made in memory.
-  const isMeasured = stream === undefined && windowLength === undefined && !isNamed(data);
-  const bytes = isMeasured ? await sizeInMemory(data, split, size) : undefined;
+  const isMeasured = isAsked === undefined && !isNamed(data);
+  const rows = isMeasured ? await sizeInMemory(data, split, size) : undefined;
+  // A row is in as many windows as overlap.
+  const bytes = rows && rows * Math.max(1, (windowLength ?? 1) / stride);
   const isLarge = bytes !== undefined && bytes > SHARE * availableMemory();
   if (isLarge) {
     const gigabytes = (bytes / 1e9).toFixed(1);
     process.stderr.write(`${data} is streamed: in memory it would take ${gigabytes} GB\n`);
   }
-  if (stream || isLarge) return true;
+  if (isAsked || isLarge) return true;
   if (window === undefined && timeLimit === undefined) return false;
   const flag = window === undefined ? '--time-limit' : '--window';
   throw new TorchvaeError('ERR_RANGE', `${flag} is for --stream; leave it out, or give both`);

@@ -48,7 +48,11 @@ export function addDataOptions(command: Command, holdoutHelp: string): Command {
 export function addTrainingOptions(command: Command): Command {
   return command
     .optionsGroup('Training:')
-    .option('--epochs <n>', "epochs in all; default the preset's", integer(1))
+    .option(
+      '--epochs <n>',
+      "epochs in all; default the preset's, of small tables more, for 1,000 updates, at most 100",
+      integer(1),
+    )
     .option('--batch-size <n>', "examples per batch; default the preset's", integer(1, 2 ** 20))
     .option('--learning-rate <x>', "the optimizer's step size; default the preset's", nonNegative(1000))
     .option(

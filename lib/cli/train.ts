@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { defined } from '../check.ts';
 import type { Dataset } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { preset } from '../model/presets.ts';
@@ -10,6 +11,7 @@ import type { TensorBoardWriter } from '../report/tensorboard/writer.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import type { EpochResult, FitOptions } from '../training/fit-options.ts';
 import { applyOverrides, SET_HELP } from '../training/overrides.ts';
+import { usualEpochs, usualSchedule } from '../training/usual.ts';
 import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
 import { type DistributedFlags, type Role, resumes, roleOf } from './distributed.ts';
@@ -104,7 +106,10 @@ async function train(flags: Flags): Promise<void> {
   const examples = data.length + (validation?.length ?? 0);
   if (saved) checkSameData(run, saved, { length: examples, shape: data.shape });
   const judge = validation ?? test;
-  const { spec, fit } = applyOverrides(specFor(settings, data), settings.set ?? []);
+  if (!saved && flags.epochs === undefined)
+    settings.epochs = usualEpochs(data, settings.epochs, settings.batchSize);
+  const { spec, fit: set } = applyOverrides(specFor(settings, data), settings.set ?? []);
+  const fit = { ...defined({ schedule: usualSchedule(data, settings.epochs) }), ...set };
   const { preset: name, seed, precision } = settings;
   const shape = { ...spec, inputShape: data.shape };
   using vae =

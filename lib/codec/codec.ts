@@ -27,7 +27,8 @@ const HEADER = 4 + 8 + 8 + 4 + 4;
  * rounding are lost. {@link decompress} needs the same model.
  *
  * @param x [n, ...inputShape]
- * @throws TorchvaeError ERR_STATE for a model whose codes are categories, ERR_RANGE for the step, and as `VAE.encode`
+ * @throws TorchvaeError ERR_STATE for a model whose codes are categories, ERR_RANGE for the step and for an example that has no code, and
+ * as `VAE.encode`
  */
 export async function compress(vae: VAE, x: Examples, options: CompressOptions = {}): Promise<Uint8Array> {
   const { step: given = 0.25, labels } = checkOptions('options of compress', options, ['step', 'labels']);
@@ -36,6 +37,13 @@ export async function compress(vae: VAE, x: Examples, options: CompressOptions =
   const { mean } = await vae.encode(x, labels && { labels });
   const [rows, dimensions] = mean.shape as [number, number];
   const kept = checkLabels('x', labels ?? labelsIn('x', x, vae), vae.spec, rows);
+  const failed = mean.data.findIndex(Number.isNaN);
+  if (failed >= 0) {
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      `Expected examples that can be read for x but example ${Math.floor(failed / dimensions)} has no code; leave it out`,
+    );
+  }
   const numbers = new Float64Array(rows * columnsOf(vae));
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < dimensions; j++) {

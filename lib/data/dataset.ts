@@ -22,6 +22,7 @@ import {
   wholeNumbers,
 } from './examples/checks.ts';
 import { gather } from './examples/gather.ts';
+import { invalidIn, notesOnInvalid } from './examples/invalid.ts';
 import type { DatasetOptions, FromOptions } from './examples/options.ts';
 import {
   checkDivision,
@@ -32,6 +33,7 @@ import {
   splitIndices,
 } from './examples/split.ts';
 import { convertValues, inferKind, type Values } from './examples/values.ts';
+import { checkWindows, countWindows, type WindowOptions, windowsOf } from './examples/windows.ts';
 import type { DataSchema } from './schema.ts';
 import { type RecordOptions, readRecords } from './tables/records.ts';
 
@@ -53,6 +55,8 @@ const BRAND = Symbol.for('torchvae.Dataset');
 /**
  * Examples of one shape in memory, with what is known about them. A data set is never changed after it was made;
  * methods return new ones, which share memory where they can.
+ *
+ * An example that holds NaN or an infinity is invalid: training refuses it, and where a model is asked about examples, it fails alone.
  */
 export class Dataset {
   /** @internal */
@@ -142,9 +146,10 @@ export class Dataset {
    *
    * A Uint8Array holds pixels (b means b/255), unless `kind` is `real` or `categorical`, when its numbers are taken as
    * they are, or all of them are 0 or 1, when they are `binary` (give `kind: 'unit'` for pixels that are nearly black).
+   * Values that are not finite, or too large for float32, make their example invalid: see {@link Dataset}.
    *
    * @throws TorchvaeError ERR_TYPE, ERR_SHAPE (rows of different lengths, a length that is no multiple of the shape) or
-   * ERR_RANGE (values that are not finite, too large for float32, or that `kind` does not allow)
+   * ERR_RANGE (values that `kind` does not allow)
    */
   static from(values: Values, options: FromOptions = {}): Dataset {
     const known = ['name', 'shape', 'kind', 'labels', 'classes'];
@@ -157,13 +162,15 @@ export class Dataset {
         expected('the shape of one example, such as [28, 28],', 'shape', shape),
       );
     }
-    return new Dataset({
+    const whole = new Dataset({
       ...rest,
       shape: shape ?? [rowLength!],
       kind: found,
       data,
       ...(labels !== undefined && { labels: wholeNumbers(labels) }),
     });
+    const notes = notesOnInvalid(invalidIn(data, whole.size), whole.length);
+    return notes.length > 0 ? new Dataset({ ...whole, notes } as DatasetOptions) : whole;
   }
 
   /**
@@ -249,25 +256,17 @@ export class Dataset {
    * @returns examples of shape [length, size], with the label of the last example in each; the schema stays that of the single ones
    * @throws TorchvaeError ERR_TYPE, ERR_RANGE for fewer examples than `length`
    */
-  windows(options: { length: number; stride?: number }): Dataset {
-    const { length, stride = 1 } = checkOptions('options of windows', options, ['length', 'stride']);
-    checkInteger('length', length, 1, this.length);
-    checkInteger('stride', stride, 1);
-    const count = Math.floor((this.length - length) / stride) + 1;
-    const inside = Uint32Array.from(
-      { length: count * length },
-      (_, i) => stride * Math.floor(i / length) + (i % length),
-    );
-    const lasts = Uint32Array.from({ length: count }, (_, i) => stride * i + length - 1);
+  windows(options: WindowOptions): Dataset {
+    const windows = checkWindows(options, this.length);
+    const count = countWindows(this.length, windows);
+    const { data, labels, cells } = windowsOf(this, this.size, windows, count);
+    const lasts = Uint32Array.from({ length: count }, (_, i) => windows.stride * i + windows.length - 1);
     return new Dataset({
       ...this.subset(lasts),
-      shape: [length, this.size],
-      data: gather(this.data, inside, this.size),
-      cells: mapCells(this.cells, (counts) =>
-        Uint32Array.from({ length: count }, (_, i) =>
-          counts.subarray(i * stride, i * stride + length).reduce((sum, cells) => sum + cells, 0),
-        ),
-      ),
+      shape: [windows.length, this.size],
+      data,
+      labels,
+      cells,
     } as DatasetOptions);
   }
 

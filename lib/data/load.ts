@@ -40,7 +40,7 @@ const OPTIONS = ['split', ...[...SETS, ...FORMATS].flatMap(({ options }): readon
 
 /**
  * The data set that a name or a path stands for: `sprites`, `mnist`, `fashion-mnist`; a .npy or .npz file; CIFAR's binary version, as a
- * folder or a file; a table (.csv, .tsv, .dat, .data, .txt of numbers, .jsonl, .parquet); a folder of images, or a Parquet file of them;
+ * folder or a file; a table (.csv, .tsv, .dat, .data, .txt of numbers, .jsonl, .parquet), or a folder of such files; a folder of images, or a Parquet file of them;
  * lines of text (.txt); or an IDX file of examples. Tables of text, JSON lines, text and IDX files may be compressed with gzip.
  *
  * How a table is written, what its columns are and how pixels are scaled is found in the data; docs/data.md lists what is found, and the
@@ -89,7 +89,7 @@ export async function cellTexts(
   }
   const columns = Object.fromEntries(names.map((name) => [name, 'categorical'] as const));
   const reading = only(defined(options), format.options);
-  const table = await format.readTable(path, { ...reading, columns, schema: undefined });
+  const table = await format.readTable(path, { ...reading, columns, schema: undefined }, true);
   return names.map((name) => {
     const column = table.columns.find((found) => found.name === name);
     if (column?.type !== 'categorical') return Array<string>(table.length).fill('');

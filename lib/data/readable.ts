@@ -1,5 +1,6 @@
 import type { Dataset } from './dataset.ts';
 import type { CellCounts } from './examples/cells.ts';
+import { invalidIn, isInvalid } from './examples/invalid.ts';
 import { MAX_FLOAT32 } from './tables/encoding.ts';
 
 /** Rows of a table as examples. */
@@ -19,10 +20,24 @@ export function isReadable({ data, cells }: EncodedRows, size: number, row: numb
   return data.subarray(row * size, (row + 1) * size).every((value) => Math.abs(value) < MAX_FLOAT32);
 }
 
-/** The rows of a table that can be read; other data as they are, and so are rows of which none can be read. */
+/** The rows of a table that can be read, of other data the examples that are finite; all where none is. */
 export function readableRows(data: Dataset): Dataset {
-  if (data.schema?.type !== 'table') return data;
+  const rows = rowsThatAreReadable(data);
+  return !rows || rows.length === 0 ? data : data.subset(rows);
+}
+
+/** Whether any row can be read. */
+export function hasReadableRow(data: Dataset): boolean {
+  return rowsThatAreReadable(data)?.length !== 0;
+}
+
+/** Their places; undefined where all are. */
+function rowsThatAreReadable(data: Dataset): number[] | undefined {
+  const isTable = data.schema?.type === 'table';
+  if (!isTable && !invalidIn(data.data, data.size)) return undefined;
   const all = Array.from({ length: data.length }, (_, row) => row);
-  const rows = all.filter((row) => isReadable(data, data.size, row));
-  return rows.length === 0 || rows.length === data.length ? data : data.subset(rows);
+  const rows = all.filter((row) =>
+    isTable ? isReadable(data, data.size, row) : !isInvalid(data.data, data.size, row),
+  );
+  return rows.length === data.length ? undefined : rows;
 }

@@ -9,11 +9,16 @@ import type { ParquetStreamOptions } from './formats/parquet/stream.ts';
 import { refuseOthers } from './options.ts';
 import { STREAM_OPTIONS, StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
 import { NEVER } from './streams/source.ts';
+import { checkWindowLength, strideAlone } from './tables/rows.ts';
 
 /** How {@link streamDataset} reads. */
 export interface StreamPathOptions extends StreamOptions, ImageFolderOptions, ParquetStreamOptions {
   /** Of a folder with the folders `train` and `test`. Default `train`. */
   split?: 'train' | 'test';
+  /** Of rows: consecutive ones that make one example; see `StreamedDataset.windows`. Default: each row is one. */
+  windowLength?: number;
+  /** Rows between the starts of two windows. Default 1. */
+  stride?: number;
 }
 
 const STREAMED = FORMATS.filter(({ stream }) => stream);
@@ -21,6 +26,8 @@ const STREAMED = FORMATS.filter(({ stream }) => stream);
 const STREAMED_NAMES = STREAMED.map(({ name }) => name)
   .join(', ')
   .replace(/, ([^,]*)$/, ' or $1');
+/** The options that make windows of rows. */
+const WINDOWS: readonly string[] = ['windowLength', 'stride'];
 const OPTIONS = STREAMED.flatMap(({ stream }): readonly string[] => stream!.options);
 
 /**
@@ -35,13 +42,14 @@ export async function streamDataset(
   folderOrFile: string,
   options: StreamPathOptions = {},
 ): Promise<StreamedDataset> {
-  checkNoWindows(options);
   const {
     window,
     signal = NEVER,
     split = 'train',
+    windowLength,
+    stride,
     ...others
-  } = checkOptions('options of streamDataset', options, ['split', ...STREAM_OPTIONS, ...OPTIONS]);
+  } = checkOptions('options of streamDataset', options, ['split', ...WINDOWS, ...STREAM_OPTIONS, ...OPTIONS]);
   checkOneOf('split', split, ['train', 'test']);
   const path = splitPath(checkPath('path', folderOrFile), split);
   if (window !== undefined) checkInteger('window', window, 1);
@@ -55,19 +63,13 @@ export async function streamDataset(
       'read it whole (loadDataset, or without --stream), or hand its examples over (StreamedDataset.from)';
     throw badData(path, `expected a ${STREAMED_NAMES} but it is a ${format.name}; ${advice}`);
   }
-  refuseOthers('streamDataset', path, others, format.stream.options);
-  return new StreamedDataset(await format.stream.open(path, defined(others), signal), { window });
-}
-
-/** @throws TorchvaeError ERR_RANGE for the options of `loadDataset` that make windows, which go across the pieces of a stream */
-function checkNoWindows(options: object): void {
-  const given = ['windowLength', 'stride'].find(
-    (name) => (options as Record<string, unknown>)?.[name] !== undefined,
-  );
-  if (given === undefined) return;
-  throw new TorchvaeError(
-    'ERR_RANGE',
-    `The option ${given} of streamDataset is for data in memory; read them whole (loadDataset, or without --stream), or hand windows ` +
-      'over as blocks (StreamedDataset.from)',
-  );
+  if (stride !== undefined && windowLength === undefined) throw strideAlone();
+  const rows = format.options.filter((option) => WINDOWS.includes(option));
+  refuseOthers('streamDataset', path, { ...others, windowLength }, [...format.stream.options, ...rows]);
+  const stream = new StreamedDataset(await format.stream.open(path, defined(others), signal), { window });
+  if (windowLength === undefined) return stream;
+  // The format may also hold images.
+  if (!stream.schema) refuseOthers('streamDataset', path, { windowLength }, []);
+  checkWindowLength(path, windowLength, stream.length);
+  return stream.windows({ length: windowLength, ...(stride !== undefined && { stride }) });
 }

@@ -5,6 +5,8 @@ import { isBranded } from './brand.ts';
 import { Dataset } from './dataset.ts';
 import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './examples/binarize.ts';
 import type { DataKind } from './examples/checks.ts';
+import type { InvalidExamples } from './examples/invalid.ts';
+import { checkWindows, type WindowOptions } from './examples/windows.ts';
 import type { DataSchema } from './schema.ts';
 import { type IterableOptions, openIterableStream, type StreamItems } from './streams/iterable.ts';
 import {
@@ -14,6 +16,7 @@ import {
   type Reading,
   type StreamSource,
 } from './streams/source.ts';
+import { windowedSource } from './streams/windows.ts';
 import { RECORD_OPTIONS } from './tables/records.ts';
 
 /** How a {@link StreamedDataset} is read. */
@@ -75,10 +78,14 @@ export class StreamedDataset {
   readonly schema: DataSchema | undefined;
   /** What people should know of how the examples are read, such as files that are passed over. */
   readonly notes: readonly string[];
+  /** @internal The examples that hold NaN or an infinity, as far as they have been looked for. */
+  readonly invalid: InvalidExamples | undefined;
   /** Examples that are shuffled among themselves. */
   readonly window: number;
   readonly #source: StreamSource;
   readonly #threshold: number;
+  /** As the caller gave it. */
+  readonly #wantedWindow: number | undefined;
 
   /** @internal */
   constructor(
@@ -95,10 +102,12 @@ export class StreamedDataset {
     this.classes = source.classes && Object.freeze([...source.classes]);
     this.schema = source.schema;
     this.notes = source.notes ?? [];
+    this.invalid = source.invalid;
     const fitting = Math.floor(DEFAULT_WINDOW.bytes / (this.size * (source.isBytes ? 1 : 4)));
     const usual = Math.max(1, Math.min(DEFAULT_WINDOW.examples, fitting));
     this.window = checkInteger('window', options.window ?? usual, 1);
     this.#source = source;
+    this.#wantedWindow = options.window;
     this.#threshold = options.threshold ?? 0.5;
   }
 
@@ -143,7 +152,23 @@ export class StreamedDataset {
           : `data of kind 'unit' to binarize, but ${this.name} is of kind '${this.kind}', binarization ${this.binarization}`;
       throw new TorchvaeError('ERR_STATE', `Expected ${what}`);
     }
-    return new StreamedDataset(this.#source, { window: this.window, binarization: mode, threshold });
+    return new StreamedDataset(this.#source, { window: this.#wantedWindow, binarization: mode, threshold });
+  }
+
+  /**
+   * Windows of consecutive examples, as `Dataset.windows` makes them. They come in their own order, of which only those are shuffled that lie in
+   * memory together (`window`).
+   *
+   * @throws TorchvaeError ERR_TYPE, ERR_RANGE for fewer examples than `length`
+   */
+  windows(options: WindowOptions): StreamedDataset {
+    const source = windowedSource(this.#source, checkWindows(options, this.length));
+    const { binarization } = this;
+    return new StreamedDataset(source, {
+      window: this.#wantedWindow,
+      binarization,
+      threshold: this.#threshold,
+    });
   }
 
   /**
@@ -186,7 +211,7 @@ export class StreamedDataset {
   }
 
   /** @internal All examples in their own order, a window at a time. */
-  async *windows(signal: AbortSignal = NEVER): AsyncGenerator<Dataset> {
+  async *parts(signal: AbortSignal = NEVER): AsyncGenerator<Dataset> {
     const reading = await this.open({ seed: 0, epoch: 0, shuffle: false, first: 0, signal });
     try {
       for (let at = 0; at < this.length; at += this.window) {

@@ -180,7 +180,11 @@ export async function evaluateModel(
     );
     const anomalous = isAnomalous.filter(Boolean).length;
     result.detection = {
-      ...detection(scores, isAnomalous),
+      // What has no score is as strange as can be.
+      ...detection(
+        scores.map((value) => (Number.isNaN(value) ? Infinity : value)),
+        isAnomalous,
+      ),
       anomalous,
       normal: all.length - anomalous,
       measure: scoring.measure,

@@ -25,8 +25,8 @@ export interface Encoding {
   /** Minus infinity where the posterior is a point. */
   logVariance: Tensor;
   /**
-   * What each code is worth, where examples have cells that are not as in their rows, or tokens that are not in the vocabulary. `unseen` and
-   * `infinite` rows of a table have no code, which is NaN, as they have no finite score.
+   * What each code is worth, where examples hold NaN or an infinity, have cells that are not as in their rows, or tokens that are not in the
+   * vocabulary. `invalid` examples and `unseen` and `infinite` rows of a table have no code, which is NaN, as they have no finite score.
    */
   states?: RowState[];
 }
@@ -107,22 +107,20 @@ function joined(parts: readonly Encoding[]): Encoding {
 
 async function encodePart(core: Core, examples: Examples, given: Labeled): Promise<Encoding> {
   const x = withKnownLabels(examples, core, given.labels);
-  const failed = new Set<number>();
+  const failed = new Map<number, number>();
   const encoding = await askRows(
     core,
     x,
     (readable) => encodeRows(core, readable, given),
-    ({ mean, logVariance }, row) => {
+    ({ mean, logVariance }, row, value) => {
       for (const { data } of [mean, logVariance])
         data.fill(Number.NaN, row * core.codeSize, (row + 1) * core.codeSize);
-      failed.add(row);
+      failed.set(row, value);
     },
   );
   const cells = x instanceof Dataset ? x.cells : undefined;
   if (!cells && failed.size === 0) return encoding;
-  const worth = Float32Array.from({ length: encoding.mean.shape[0]! }, (_, row) =>
-    failed.has(row) ? Infinity : 0,
-  );
+  const worth = Float32Array.from({ length: encoding.mean.shape[0]! }, (_, row) => failed.get(row) ?? 0);
   return { ...encoding, states: rowStates(worth, cells) };
 }
 

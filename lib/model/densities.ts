@@ -17,7 +17,7 @@ export interface NoiseOptions extends Labeled {
 
 /**
  * The terms of the loss for each example, in nats, each [n]; +Infinity for an example so far from the training data that its density
- * vanishes, and for a row of a table that cannot be read (`Dataset.cells` counts what is unseen).
+ * vanishes, and for a row of a table that cannot be read (`Dataset.cells` counts what is unseen); NaN for one that holds NaN or an infinity.
  */
 export interface LossesPerExample {
   /** -log p(x|z). */
@@ -52,9 +52,9 @@ export async function lossesPerExample(
     core,
     withKnownLabels(x, core, options?.labels),
     (readable) => lossesOf(core, readWithNoise(core, 'lossesPerExample', readable, options)),
-    ({ reconstruction, kl }, row) => {
-      reconstruction[row] = Infinity;
-      kl[row] = Infinity;
+    ({ reconstruction, kl }, row, value) => {
+      reconstruction[row] = value;
+      kl[row] = value;
     },
   );
 }
@@ -86,8 +86,8 @@ export async function negativeLogLikelihood(
       await core.call((addon, handle) => addon.importance(handle, values, samples, seed, labels)),
     );
   };
-  return askRows(core, withKnownLabels(x, core, given.labels), ask, (result, row) => {
-    result[row] = Infinity;
+  return askRows(core, withKnownLabels(x, core, given.labels), ask, (result, row, value) => {
+    result[row] = value;
   });
 }
 
@@ -103,7 +103,12 @@ export async function divergences(
     const result = await core.call((addon, handle) => addon.divergences(handle, values, seed, labels));
     return { data: infiniteForNaN(result.values), shape: [rows, result.groups] };
   };
-  return askRows(core, withKnownLabels(x, core, given.labels), ask, ({ data, shape: [, groups] }, row) => {
-    data.fill(Infinity, row * groups!, (row + 1) * groups!);
-  });
+  return askRows(
+    core,
+    withKnownLabels(x, core, given.labels),
+    ask,
+    ({ data, shape: [, groups] }, row, value) => {
+      data.fill(value, row * groups!, (row + 1) * groups!);
+    },
+  );
 }

@@ -29,7 +29,7 @@ export async function* inParts(
     throw new TorchvaeError('ERR_SHAPE', expected(`${x.length} labels`, 'the labels of x', labels));
   }
   let first = 0;
-  for await (const part of x.windows(core.untilDisposed(undefined))) {
+  for await (const part of x.parts(core.untilDisposed(undefined))) {
     yield { part, labels: labels?.slice(first, first + part.length) };
     first += part.length;
   }

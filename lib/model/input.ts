@@ -4,6 +4,7 @@ import { Dataset, type DatasetOptions } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { unshared } from '../runtime/memory.ts';
+import { invalidOf, refuseInvalid } from './invalid.ts';
 import { FINITE, type Support, support } from './parts/likelihoods.ts';
 import { inputSize, latentCodeSize, type ModelSpec } from './spec.ts';
 
@@ -62,6 +63,7 @@ function checkUnlabeled(name: string, data: unknown, spec: ModelSpec): asserts d
       `The memory of ${data.name}, given for ${name}, was detached; keep what a Dataset is made of, or use Dataset.from`,
     );
   }
+  refuseInvalid(name, data.name, invalidOf(data));
   checkFits(name, data, spec);
 }
 
@@ -140,6 +142,17 @@ export function checkExamples(
   spec: ModelSpec,
   seed = 0,
 ): Float32Array | Uint8Array {
+  return checkEach(name, x, spec, seed, checkValues);
+}
+
+/** @param check of values that are given as they are */
+function checkEach(
+  name: string,
+  x: unknown,
+  spec: ModelSpec,
+  seed: number,
+  check: (name: string, values: Float32Array, supported: Support) => void,
+): Float32Array | Uint8Array {
   if (x instanceof Dataset) {
     checkUnlabeled(name, x, spec);
     return x.drawn(seed);
@@ -153,7 +166,7 @@ export function checkExamples(
   checkRows(name, values, size, 'inputShape', spec.inputShape);
   if (isTensor(x)) checkTensorShape(name, x, [values.length / size, ...spec.inputShape]);
   const supported = support(spec.likelihood);
-  if (types.isFloat32Array(values)) checkValues(name, values, supported);
+  if (types.isFloat32Array(values)) check(name, values, supported);
   else if (supported.isWhole) {
     throw new TorchvaeError(
       'ERR_TYPE',
@@ -164,8 +177,8 @@ export function checkExamples(
 }
 
 /**
- * Examples as a data set. A Dataset without other labels is returned as it is; values are not copied. `labels` replace those of a
- * data set.
+ * Examples as a data set, of which some may be invalid. A Dataset without other labels is returned as it is; values are not copied. `labels`
+ * replace those of a data set.
  *
  * @throws TorchvaeError as {@link checkExamples} and {@link checkLabels}
  */
@@ -176,7 +189,7 @@ export function asDataset(
   labels?: Int32Array | readonly number[],
 ): Dataset {
   if (x instanceof Dataset && labels === undefined) return x;
-  const base = x instanceof Dataset ? x : datasetOf(checkExamples(name, x, spec), spec);
+  const base = x instanceof Dataset ? x : datasetOf(checkEach(name, x, spec, 0, checkFiniteOnes), spec);
   const own = checkLabels(name, labels ?? base.labels, spec, base.length);
   return own ? new Dataset({ ...base, labels: own } as DatasetOptions) : base;
 }
@@ -260,7 +273,21 @@ export function supports({ low, high, isWhole }: Support, value: number): boolea
 }
 
 function checkValues(name: string, x: Float32Array, supported: Support): void {
-  const i = x.findIndex((value) => !supports(supported, value));
+  refuseValue(
+    name,
+    x,
+    x.findIndex((value) => !supports(supported, value)),
+    supported,
+  );
+}
+
+/** The same for values of which some may be NaN or infinite. */
+function checkFiniteOnes(name: string, x: Float32Array, supported: Support): void {
+  const i = x.findIndex((value) => Number.isFinite(value) && !supports(supported, value));
+  refuseValue(name, x, i, supported);
+}
+
+function refuseValue(name: string, x: Float32Array, i: number, supported: Support): void {
   if (i < 0) return;
   throw new TorchvaeError(
     'ERR_RANGE',

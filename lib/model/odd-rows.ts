@@ -2,7 +2,8 @@ import { types } from 'node:util';
 import { Dataset, type DatasetOptions } from '../data/dataset.ts';
 import { mapCells } from '../data/examples/cells.ts';
 import { gather } from '../data/examples/gather.ts';
-import { isReadable } from '../data/readable.ts';
+import { invalidIn, isInvalid } from '../data/examples/invalid.ts';
+import { isReadable, readableRows } from '../data/readable.ts';
 import type { ExampleBlock } from '../data/streams/source.ts';
 import { MAX_FLOAT32 } from '../data/tables/encoding.ts';
 import { TorchvaeError } from '../errors.ts';
@@ -34,22 +35,28 @@ export function withoutOddRows({ spec, dimensions, schema }: Core, x: Examples):
     });
   }
   const values = valuesOf(x);
-  const isWhole = x instanceof Dataset ? x.size === dimensions : values && values.length % dimensions === 0;
+  const isDrawn = x instanceof Dataset && x.binarization !== 'none';
+  // Data that do not fit are refused where the model is asked about them.
+  const isWhole =
+    x instanceof Dataset
+      ? x.size === dimensions && x.data.length === x.length * x.size
+      : values && values.length > 0 && values.length % dimensions === 0;
   if (!values || !isWhole) return { readable: x, unread, invalid, outside };
   const supported = support(spec.likelihood);
   values.forEach((value, i) => {
     if (!Number.isFinite(value)) invalid.add(Math.floor(i / dimensions));
-    else if (!supports(supported, value) || Math.abs(value) >= MAX_FLOAT32)
+    else if (!isDrawn && (!supports(supported, value) || Math.abs(value) >= MAX_FLOAT32))
       outside.add(Math.floor(i / dimensions));
   });
-  const fits = !(x instanceof Dataset) || supported.high !== 1 || x.kind === 'binary' || x.kind === 'unit';
+  const fits =
+    !(x instanceof Dataset) || isDrawn || supported.high !== 1 || x.kind === 'binary' || x.kind === 'unit';
   if (invalid.size + outside.size === 0 && fits) return { readable: x, unread, invalid, outside };
   const data = Float32Array.from(values);
   for (const row of [...invalid, ...outside]) data.fill(0, row * dimensions, (row + 1) * dimensions);
   if (!(x instanceof Dataset)) {
     return { readable: isTensor(x) ? { ...x, data } : data, unread, invalid, outside };
   }
-  const kind = supported.isWhole ? 'categorical' : supported.high === 1 ? 'unit' : x.kind;
+  const kind = isDrawn ? x.kind : supported.isWhole ? 'categorical' : supported.high === 1 ? 'unit' : x.kind;
   return { readable: new Dataset({ ...x, data, kind } as DatasetOptions), unread, invalid, outside };
 }
 
@@ -59,43 +66,50 @@ export function isTable({ schema }: Pick<Core, 'schema'>, x: unknown): x is Data
 }
 
 /**
- * What `ask` answers for the rows of a table that have an answer; `fail` marks the others. Other examples are asked about as they are, and
- * refused whole where one does not fit.
+ * What `ask` answers for the rows that have an answer; `fail` marks the others: with NaN those that hold no number, with +Infinity rows of a
+ * table that cannot be read, or lie outside the likelihood's support. Other examples outside it are refused whole: their scale is wrong.
  */
 export async function askRows<T>(
   core: Core,
   x: Examples,
   ask: (readable: Examples) => Promise<T>,
-  fail: (answer: T, row: number) => void,
+  fail: (answer: T, row: number, value: number) => void,
 ): Promise<T> {
-  if (!isTable(core, x)) return ask(x);
-  const { readable, unread, outside } = withoutOddRows(core, x);
+  const isPlain = !isTable(core, x);
+  if (isPlain && areFinite(core, x)) return ask(x);
+  const { readable, unread, outside, invalid } = withoutOddRows(core, x);
+  // Asking says what is wrong with the scale of those that are numbers.
+  if (isPlain && outside.size > 0) return ask(x instanceof Dataset ? readableRows(x) : x);
   const answer = await ask(readable);
-  for (const row of [...unread, ...outside]) fail(answer, row);
+  for (const row of [...unread, ...outside]) fail(answer, row, Infinity);
+  for (const row of invalid) fail(answer, row, Number.NaN);
   return answer;
 }
 
 /**
- * The rows of a table that means are taken over: not those that have no answer, nor those with missing cells that the training rows did not
- * have. Other examples are returned as they are.
+ * The rows that means are taken over: not those that hold NaN or an infinity; of a table neither those that have no answer, nor those with
+ * missing cells that the training rows did not have.
  *
  * @throws TorchvaeError ERR_STATE where no row can be read
  */
 export function countedRows(core: Core, x: Dataset): Dataset {
-  if (!isTable(core, x)) return x;
-  const { readable, unread, outside } = withoutOddRows(core, x);
+  const isPlain = !isTable(core, x);
+  if (isPlain && areFinite(core, x)) return x;
+  const { readable, unread, outside, invalid } = withoutOddRows(core, x);
   const { cells } = x;
-  const isCounted = (row: number) => !unread.has(row) && !outside.has(row) && !isFilled(core, cells, row);
-  const rows = Array.from({ length: x.length }, (_, row) => row).filter(isCounted);
-  if (rows.length === x.length) return readable as Dataset;
+  const isRead = (row: number) => !unread.has(row) && !outside.has(row) && !isFilled(core, cells, row);
+  const all = Array.from({ length: x.length }, (_, row) => row);
+  const rows = all.filter((row) => !invalid.has(row) && (isPlain || isRead(row)));
+  const from = isPlain ? x : (readable as Dataset);
+  if (rows.length === x.length) return from;
   // Where all values lie outside the support, asking about them says what to do.
   if (outside.size === x.length) return x;
   if (rows.length === 0) throw noRow(x);
-  return (readable as Dataset).subset(rows);
+  return from.subset(rows);
 }
 
-/** The error for a table of which no row can be read. */
-export function noRow({ name, length, notes }: Dataset): TorchvaeError {
+/** The error for data of which no row can be read. */
+export function noRow({ name, length, notes }: Pick<Dataset, 'name' | 'length' | 'notes'>): TorchvaeError {
   const why = notes.length > 0 ? ` (${notes.join('; ')})` : '';
   return new TorchvaeError(
     'ERR_STATE',
@@ -106,9 +120,12 @@ export function noRow({ name, length, notes }: Dataset): TorchvaeError {
 /** The same for a block of a stream; undefined where no row is left. */
 export function countedBlock(core: Core, block: ExampleBlock, size: number): ExampleBlock | undefined {
   const { data, labels, cells } = block;
-  if (core.schema?.type !== 'table') return block;
+  const isPlain = core.schema?.type !== 'table';
+  if (isPlain && !invalidIn(data, size)) return block;
   const all = Array.from({ length: data.length / size }, (_, row) => row);
-  const rows = all.filter((row) => isReadable(block, size, row) && !isFilled(core, cells, row));
+  const rows = all.filter((row) =>
+    isPlain ? !isInvalid(data, size, row) : isReadable(block, size, row) && !isFilled(core, cells, row),
+  );
   if (rows.length === all.length) return block;
   if (rows.length === 0) return undefined;
   return {
@@ -123,9 +140,14 @@ function isFilled({ schema }: Core, cells: Dataset['cells'], row: number): boole
   return schema?.type === 'table' && schema.onMissing === 'refuse' && (cells?.imputed[row] ?? 0) > 0;
 }
 
-/** The values as they are scored; undefined for bytes and for data that are yet to be binarized, which all fit. */
+/** Whether no example holds NaN or an infinity. */
+function areFinite({ dimensions }: Core, x: Examples): boolean {
+  const values = valuesOf(x);
+  return !values || !invalidIn(values, dimensions);
+}
+
+/** The values as they are scored; undefined for bytes, which all fit. */
 function valuesOf(x: Examples): Float32Array | undefined {
-  if (x instanceof Dataset && x.binarization !== 'none') return undefined;
   const values: unknown = x instanceof Dataset || isTensor(x) ? x.data : x;
   return types.isFloat32Array(values) ? values : undefined;
 }

@@ -1,8 +1,9 @@
 import { derivedSeed, Random } from '../data/random.ts';
 import { BoundedNormal } from '../data/tables/bounded-normal.ts';
-import { type Field, widthOf } from '../data/tables/fields.ts';
+import { type Field, type NumericField, widthOf } from '../data/tables/fields.ts';
 import type { TableSchema } from '../data/tables/schema.ts';
 import type { Core } from './core.ts';
+import { support } from './parts/likelihoods.ts';
 import { readState } from './state.ts';
 
 /**
@@ -23,6 +24,7 @@ export async function drawRows(
   const deviations = await deviationsOf(core);
   const random = new Random(derivedSeed(seed, 1));
   const numbers = new Map<number, BoundedNormal>();
+  const areChances = support(core.spec.likelihood).high === 1;
   const { dimensions } = core;
   for (let row = 0; row < draws.length; row += dimensions) {
     let at = 0;
@@ -30,14 +32,19 @@ export async function drawRows(
       for (const field of schema.fields) {
         const width = widthOf(field);
         const [drawn, mean] = [draws, means].map((values) => values.subarray(row + at, row + at + width));
-        if (field.type === 'categorical') drawCategory(drawn!, mean!, field.usual, random);
+        if (field.type === 'categorical')
+          drawCategory(drawn!, areChances ? mean! : nearestChances(mean!), field.usual, random);
+        else if (field.type === 'numeric' && drawZero(field, drawn!, mean!, random)) drawn![0] = 0;
         else if (deviations) {
+          // Rows that are 0 have no deviation, but are among those that it was learned from.
+          const wider = field.type === 'numeric' ? 1 / Math.sqrt(1 - (field.zeros ?? 0)) : 1;
           let normal = numbers.get(at);
           if (!normal) {
-            normal = new BoundedNormal(boundsOf(field), deviations[at % deviations.length]!);
+            normal = new BoundedNormal(boundsOf(field), wider * deviations[at % deviations.length]!);
             numbers.set(at, normal);
           }
-          drawn![0] = normal.draw(mean![0]!, drawn![0]!, random);
+          const draw = mean![0]! + wider * (drawn![0]! - mean![0]!);
+          drawn![0] = normal.draw(mean![0]!, draw, random);
         }
         at += width;
       }
@@ -45,15 +52,38 @@ export async function drawRows(
   }
 }
 
+/** Of a column whose zeros are kept apart: draws whether it is 0, and puts that down. */
+function drawZero({ zeros }: NumericField, into: Float32Array, means: Float32Array, random: Random): boolean {
+  if (zeros === undefined) return false;
+  const isZero = random.uniform() < means[1]!;
+  into[1] = isZero ? 1 : 0;
+  return isZero;
+}
+
 /** A 1 in the place that is drawn, 0 in the others. */
-function drawCategory(into: Float32Array, means: Float32Array, usual: number, random: Random): void {
-  const chances = means.map((chance) => Math.max(0, chance));
+function drawCategory(into: Float32Array, chances: Float32Array, usual: number, random: Random): void {
   let left = random.uniform() * chances.reduce((sum, chance) => sum + chance, 0);
   const found = chances.findIndex((chance) => {
     left -= chance;
     return left < 0;
   });
   into.fill(0)[found < 0 ? usual : found] = 1;
+}
+
+/**
+ * The chances that lie nearest to the means of a normal, which are chances with errors to both sides: means less what makes those above 0 add
+ * up to 1 (Duchi et al. 2008). Of many rare categories, the means that happen to lie above 0 alone would add up to far too much.
+ */
+export function nearestChances(means: Float32Array): Float32Array {
+  const falling = Float32Array.from(means).sort().reverse();
+  let [sum, less] = [0, 0];
+  for (const [i, mean] of falling.entries()) {
+    sum += mean;
+    const wanted = (sum - 1) / (i + 1);
+    if (mean <= wanted) break;
+    less = wanted;
+  }
+  return means.map((mean) => Math.max(0, mean - less));
 }
 
 /** The bounds of a number or a date as an example holds it. */

@@ -65,7 +65,7 @@ function compare(given: DataSchema, known: DataSchema): string | undefined {
 function encodingOf(field: Field): readonly unknown[] {
   if (field.type === 'categorical') return [field.type, field.categories];
   const { type, center, scale } = field;
-  return field.type === 'date' ? [type, center, scale, field.periods] : [type, center, scale];
+  return [type, center, scale, field.type === 'date' ? field.periods : field.zeros];
 }
 
 function inWords(field: Field): string {

@@ -41,5 +41,5 @@ export async function createPopulation<
   const lanes = Array.from({ length }, (): { member: M; training: Partial<FitOptions> }[] => []);
   for (const [i, member] of made.entries())
     lanes[i % length]!.push({ member, training: members[i]!.training });
-  return new Population(made, lanes, { epochs: base?.training.epochs, isShared: sideBySide > 1 });
+  return new Population(made, lanes, { training: base?.training ?? {}, isShared: sideBySide > 1 });
 }

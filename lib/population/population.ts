@@ -2,7 +2,9 @@ import { expected } from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
+import type { TrainingSettings } from '../model/presets.ts';
 import type { EpochResult, FitOptions, StepProgress } from '../training/fit-options.ts';
+import { usualEpochs } from '../training/usual.ts';
 
 /** What a population asks of its members; a `VAE` has it. */
 export interface Trainable {
@@ -49,23 +51,23 @@ export class Population<M extends Trainable> {
   /** In the order of the seeds or variants. */
   readonly members: readonly M[];
   readonly #lanes: readonly (readonly Place<M>[])[];
-  readonly #epochs: number;
+  readonly #training: Partial<TrainingSettings>;
   readonly #isShared: boolean;
 
   /**
    * @internal
    * @param lanes the members that are trained one after the other, for each that is trained at a time
-   * @param how.epochs the default of `fit`; default 10
+   * @param how.training the preset's settings
    * @param how.isShared whether all lanes are of one device
    */
   constructor(
     members: readonly M[],
     lanes: readonly (readonly Place<M>[])[],
-    { epochs = 10, isShared = false }: { epochs?: number | undefined; isShared?: boolean } = {},
+    { training = {}, isShared = false }: { training?: Partial<TrainingSettings>; isShared?: boolean } = {},
   ) {
     this.members = members;
     this.#lanes = lanes;
-    this.#epochs = epochs;
+    this.#training = training;
     this.#isShared = isShared;
   }
 
@@ -83,7 +85,9 @@ export class Population<M extends Trainable> {
       throw new TorchvaeError('ERR_TYPE', expected('a function', name, callback));
     }
     const results = new Map<M, MemberResult>();
-    const watch = new Watch(this.members.length, rest.epochs ?? this.#epochs, onProgress);
+    const { epochs, batchSize } = this.#training;
+    const each = rest.epochs ?? usualEpochs(data, epochs, rest.batchSize ?? batchSize);
+    const watch = new Watch(this.members.length, each, onProgress);
     const indices = new Map(this.members.map((member, i) => [member, i]));
     const train = async ({ member, training }: Place<M>): Promise<void> => {
       let last: EpochResult | undefined;

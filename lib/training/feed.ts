@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.ts';
+import { invalidIn } from '../data/examples/invalid.ts';
 import { derivedSeed } from '../data/random.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import type { ExampleBlock } from '../data/streams/source.ts';
@@ -6,6 +7,7 @@ import { TorchvaeError } from '../errors.ts';
 import type { Core } from '../model/core.ts';
 import { checkLabels } from '../model/input.ts';
 import type { DatasetHandle } from '../runtime/native.ts';
+import { farthestValue } from './odd-values.ts';
 
 /** Consecutive steps of an epoch whose examples lie on the device. */
 export interface Window {
@@ -196,7 +198,15 @@ async function* readWindows(
   }
 }
 
-function place(core: Core, data: StreamedDataset, block: ExampleBlock): Promise<DatasetHandle> {
+/** @throws TorchvaeError ERR_RANGE for examples that hold NaN or an infinity */
+async function place(core: Core, data: StreamedDataset, block: ExampleBlock): Promise<DatasetHandle> {
+  if (invalidIn(block.data, data.size)) {
+    const where = await farthestValue(data);
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      `Expected finite numbers for ${data.name}${where}; leave such examples out`,
+    );
+  }
   const labels = checkLabels(data.name, block.labels, core.spec, block.data.length / data.size);
   return core.device.place({ ...block, labels, size: data.size, binarization: data.binarization });
 }

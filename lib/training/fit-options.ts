@@ -1,14 +1,15 @@
 import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
-import { isReadable, readableRows } from '../data/readable.ts';
-import type { StreamedDataset } from '../data/streamed-dataset.ts';
+import { hasReadableRow, readableRows } from '../data/readable.ts';
+import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { LatentHealth } from '../evaluation/collapse.ts';
 import { inClassesOf } from '../model/classes.ts';
 import type { Core } from '../model/core.ts';
 import { checkData } from '../model/input.ts';
+import { refuseInvalid } from '../model/invalid.ts';
 import type { Losses } from '../model/losses.ts';
-import { isTable, noRow } from '../model/odd-rows.ts';
+import { noRow } from '../model/odd-rows.ts';
 import { checkSameSchema } from '../model/same-schema.ts';
 import { type BestEpoch, checkStopping, type EarlyStopping } from './early-stopping.ts';
 import { checkStreamable, shuffledWindow } from './feed.ts';
@@ -17,19 +18,23 @@ import { checkSchedule, type LearningRateSchedule } from './learning-rate.ts';
 import { checkOptimizer, OPTIMIZER_OPTIONS, type OptimizerOptions } from './optimizer.ts';
 import { rankPlace } from './ranks/place.ts';
 import { checkShareable } from './ranks/shareable.ts';
+import { usualEpochs, usualSchedule } from './usual.ts';
 
 /** How to train. */
 export interface FitOptions extends OptimizerOptions {
   /**
    * Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default the preset's
-   * that the model was made from, else 10.
+   * that the model was made from, else 10; of a small table as many as make 1,000 updates, but at most 100.
    */
   epochs?: number;
   /** Examples per batch; the last batch of an epoch may be smaller. Default the preset's, else 128. */
   batchSize?: number;
   /** Whether each epoch takes the examples in another order, a function of the seed and the epoch's number. Default true. */
   shuffle?: boolean;
-  /** How the learning rate changes from there. Default: it does not. */
+  /**
+   * How the learning rate changes from there. Default: it does not; of a table, where `epochs` is left out too, it falls to a tenth after
+   * seven tenths of the epochs, since draws keep the table's shares of categories then.
+   */
   schedule?: LearningRateSchedule;
   /** Evaluated after every epoch. */
   validation?: Dataset | StreamedDataset;
@@ -116,10 +121,10 @@ export type FitSettings = ReturnType<typeof checkFitOptions>;
 export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, options: FitOptions) {
   const preset = core.trainingSettings;
   const {
-    epochs = preset.epochs ?? 10,
-    batchSize = preset.batchSize ?? 128,
+    epochs: wantedEpochs,
+    batchSize: wantedSize = preset.batchSize ?? 128,
     shuffle = true,
-    schedule,
+    schedule: wantedSchedule,
     validation,
     earlyStopping,
     gradientHealth = 'epoch',
@@ -153,20 +158,25 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
     throw new TorchvaeError('ERR_TYPE', expected('a function', 'onProgress', onProgress));
   }
   checkData('train', train, core.spec);
+  if (train instanceof StreamedDataset) refuseInvalid('train', train.name, train.invalid);
   if (core.position.step > 0) checkSameSchema('train', train.schema, core.schema);
   const { spec } = core;
   const classed = validation && inClassesOf('validation', validation, { spec, classes: train.classes });
   // A row that cannot be read says nothing of an epoch, and an infinite one would end the training.
   const judge = classed instanceof Dataset ? readableRows(classed) : classed;
-  if (judge instanceof Dataset && isTable(train, judge) && !isReadable(judge, judge.size, 0))
-    throw noRow(judge);
+  if (judge instanceof Dataset && !hasReadableRow(judge)) throw noRow(judge);
   if (judge !== undefined) {
     checkData('validation', judge, spec);
     checkSameSchema('validation', judge.schema, train.schema);
   }
   const optimizer = checkOptimizer(ofOptimizer, preset.learningRate);
   const { accumulate } = optimizer.native;
-  const batching = { batchSize: checkInteger('batchSize', batchSize, 1, 1 << 20), shuffle, accumulate };
+  const batchSize = checkInteger('batchSize', wantedSize, 1, 1 << 20);
+  const batching = { batchSize, shuffle, accumulate };
+  const usual = usualEpochs(train, preset.epochs, batchSize);
+  const epochs = wantedEpochs === undefined ? usual : wantedEpochs;
+  const isUsual = wantedEpochs === undefined && wantedSchedule === undefined;
+  const schedule = isUsual ? usualSchedule(train, core.position.epoch + usual) : wantedSchedule;
   const window = shuffledWindow(train, batching);
   checkStreamable(core, train, batching);
   const isShared = checkOneOf('distributed', distributed, ['auto', 'off']) === 'auto';

@@ -12,9 +12,8 @@ const FAR = 10;
  */
 export async function farthestValue(data: Dataset | StreamedDataset): Promise<string> {
   const { size, kind } = data;
-  if (kind !== 'real') return '';
   let [farthest, at, squares, first] = [0, 0, 0, 0];
-  for await (const { data: values } of data instanceof StreamedDataset ? data.windows() : [data]) {
+  for await (const { data: values } of data instanceof StreamedDataset ? data.parts() : [data]) {
     if (!types.isFloat32Array(values)) return '';
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
@@ -24,6 +23,7 @@ export async function farthestValue(data: Dataset | StreamedDataset): Promise<st
     }
     first += values.length;
   }
+  if (kind !== 'real') return '';
   const others = Math.max(0, squares - farthest ** 2);
   const usual = Math.max(1, Math.sqrt(others / first));
   if (Math.abs(farthest) < FAR * usual) return '';

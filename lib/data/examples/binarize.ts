@@ -37,19 +37,27 @@ export function checkBinarize({ mode, threshold, seed }: BinarizeOptions): Requi
   return { mode, threshold: checkNumber('threshold', threshold ?? 0.5, 0, 1), seed: seed ?? 0 };
 }
 
-/** Bytes 0 and 255, of bytes that mean b/255 or of floats in [0, 1]. */
-export function thresholded(values: Uint8Array | Float32Array, threshold: number): Uint8Array {
+/**
+ * Bytes 0 and 255, of bytes that mean b/255 or of floats in [0, 1]; floats 0 and 1 where some values are not finite, which stay.
+ */
+export function thresholded(values: Uint8Array | Float32Array, threshold: number): Uint8Array | Float32Array {
   const limit = types.isUint8Array(values) ? threshold * 255 : threshold;
   const result = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) result[i] = values[i]! >= limit ? 255 : 0;
-  return result;
+  return withInvalid(result, values);
 }
 
-/** Bytes 0 and 255, 255 with the chance that the value is. */
-export function drawn(values: Uint8Array | Float32Array, seed: number): Uint8Array {
+/** The same, drawn with the chance that each value is. */
+export function drawn(values: Uint8Array | Float32Array, seed: number): Uint8Array | Float32Array {
   const random = new Random(seed);
   const scale = (types.isUint8Array(values) ? 255 : 1) / 2 ** 32;
   const result = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) result[i] = random.uint32() * scale < values[i]! ? 255 : 0;
-  return result;
+  return withInvalid(result, values);
+}
+
+/** Bytes cannot hold what is not finite. */
+function withInvalid(bytes: Uint8Array, values: Uint8Array | Float32Array): Uint8Array | Float32Array {
+  if (types.isUint8Array(values) || values.every(Number.isFinite)) return bytes;
+  return Float32Array.from(bytes, (byte, i) => (Number.isFinite(values[i]) ? byte / 255 : values[i]!));
 }

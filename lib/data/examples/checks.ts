@@ -25,7 +25,7 @@ export function checkShape(shape: unknown): readonly number[] {
   return Object.freeze(Array.from(shape, (extent, i) => checkInteger(`shape[${i}]`, extent, 1, 2 ** 31 - 1)));
 }
 
-/** Checks type and length of the data, and that `kind` allows every value. */
+/** Checks type and length of the data, and that `kind` allows every value that is finite. */
 export function checkValues(data: unknown, shape: readonly number[], kind: DataKind): void {
   if (!types.isUint8Array(data) && !types.isFloat32Array(data)) {
     throw new TorchvaeError('ERR_TYPE', expected('a Uint8Array or Float32Array', 'data', data));
@@ -42,8 +42,12 @@ export function checkValues(data: unknown, shape: readonly number[], kind: DataK
   const bad = types.isUint8Array(data) ? findBadByte(data, kind) : findBadFloat(data, kind);
   if (bad < 0) return;
   const bytes = types.isUint8Array(data) ? ' as bytes' : '';
-  const allowed = { binary: `0 or ${bytes ? 255 : 1}`, unit: 'numbers in [0, 1]', real: 'finite numbers' };
-  const what = kind === 'categorical' ? 'whole numbers from 0 to 16777215' : allowed[kind];
+  const what =
+    kind === 'categorical'
+      ? 'whole numbers from 0 to 16777215'
+      : kind === 'unit'
+        ? 'numbers in [0, 1]'
+        : `0 or ${bytes ? 255 : 1}`;
   const message = `Expected ${what}${bytes} for data of kind ${kind} but received ${data[bad]} at ${place(bad, shape, size)}`;
   throw new TorchvaeError('ERR_RANGE', message);
 }
@@ -52,8 +56,9 @@ function findBadByte(data: Uint8Array, kind: DataKind): number {
   return kind === 'binary' ? data.findIndex((byte) => byte !== 0 && byte !== 255) : -1;
 }
 
-/** Index of the first value that `kind` does not allow, or -1. A NaN fails every comparison. */
+/** Index of the first finite value that `kind` does not allow, or -1. */
 function findBadFloat(data: Float32Array, kind: DataKind): number {
+  if (kind === 'real') return -1;
   const { length } = data;
   for (let i = 0; i < length; i++) {
     const value = data[i]!;
@@ -62,10 +67,8 @@ function findBadFloat(data: Float32Array, kind: DataKind): number {
         ? value >= 0 && value <= 1
         : kind === 'binary'
           ? value === 0 || value === 1
-          : kind === 'real'
-            ? Number.isFinite(value)
-            : value >= 0 && value < 2 ** 24 && Number.isInteger(value);
-    if (!good) return i;
+          : value >= 0 && value < 2 ** 24 && Number.isInteger(value);
+    if (!good && Number.isFinite(value)) return i;
   }
   return -1;
 }

@@ -71,7 +71,7 @@ export function checkPixelOptions({ kind, maxLevel, invert }: PixelOptions): voi
   if (invert !== undefined) checkBoolean('invert', invert);
 }
 
-/** The narrowest kind of the numbers. A NaN or an infinity makes them `real`, and is refused where they are converted. */
+/** The narrowest kind of the numbers that are finite. */
 export function survey({ type, data }: Numbers): Survey {
   if (type === 'bits') return { kind: 'binary', max: 1 };
   let max = 0;
@@ -90,6 +90,7 @@ export function survey({ type, data }: Numbers): Survey {
   let kind: DataKind = 'binary';
   for (let i = 0; i < data.length; i++) {
     const value = Math.fround(Number(data[i]));
+    if (!Number.isFinite(value)) continue;
     if (kind === 'binary' && value !== 0 && value !== 1) kind = 'unit';
     if (!(value >= 0 && value <= 1)) return { kind: 'real', max };
   }
@@ -124,12 +125,11 @@ export function isBytes(type: Numbers['type'], kind: DataKind): boolean {
 }
 
 /**
- * The numbers as values of examples.
+ * The numbers as values of examples; beyond float32 they are infinite.
  *
  * @param file for messages
  * @param placeOf names the place of a number, such as `example 3, number 7`
- * @throws TorchvaeError ERR_DATA_FORMAT for levels above the greatest, and numbers that are not finite as float32; ERR_RANGE where
- * values are to be inverted that do not lie in [0, 1]
+ * @throws TorchvaeError ERR_DATA_FORMAT for levels above the greatest; ERR_RANGE where values are to be inverted that do not lie in [0, 1]
  */
 export function convert(
   numbers: Numbers,
@@ -153,7 +153,7 @@ export function convert(
   const isScaled = numbers.type === 'levels' && (kind === 'binary' || kind === 'unit');
   const values = isScaled
     ? scaled(numbers.data, conversion.maxLevel, file, placeOf)
-    : finite(numbers.data, file, placeOf);
+    : asFloats(numbers.data, file);
   return invert ? values.map((value) => 1 - value) : values;
 }
 
@@ -176,20 +176,11 @@ function scaled(
   return values;
 }
 
-function finite(data: NumericData, file: string, placeOf: (index: number) => string): Float32Array {
-  const values = types.isFloat32Array(data)
-    ? data
-    : allocate(file, 4 * data.length, () => {
-        const copy = new Float32Array(data.length);
-        for (let i = 0; i < copy.length; i++) copy[i] = Number(data[i]);
-        return copy;
-      });
-  for (let i = 0; i < values.length; i++) {
-    if (Number.isFinite(values[i]!)) continue;
-    throw badData(
-      file,
-      `expected numbers that are finite as float32 but received ${Number(data[i])} at ${placeOf(i)}`,
-    );
-  }
-  return values;
+function asFloats(data: NumericData, file: string): Float32Array {
+  if (types.isFloat32Array(data)) return data;
+  return allocate(file, 4 * data.length, () => {
+    const copy = new Float32Array(data.length);
+    for (let i = 0; i < copy.length; i++) copy[i] = Number(data[i]);
+    return copy;
+  });
 }

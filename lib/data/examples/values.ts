@@ -8,13 +8,16 @@ export type Values = Uint8Array | Float32Array | Float64Array | readonly (readon
 
 type FlatValues = Uint8Array | Float32Array | Float64Array;
 
-/** `binary` where all values are 0 or 1 (or all bytes 0 or 255), else `unit` where all lie in [0, 1], else `real`. */
+/** `binary` where all finite values are 0 or 1 (or all bytes 0 or 255), else `unit` where all lie in [0, 1], else `real`. */
 export function inferKind(values: Values): DataKind {
   const rows = flatRows(values);
-  if (rows.every((row) => every(row, (value) => value === 0 || value === 1))) return 'binary';
+  if (rows.every((row) => every(row, (value) => value === 0 || value === 1 || !Number.isFinite(value))))
+    return 'binary';
   if (types.isUint8Array(values))
     return every(values, (byte) => byte === 0 || byte === 255) ? 'binary' : 'unit';
-  return rows.every((row) => every(row, (value) => value >= 0 && value <= 1)) ? 'unit' : 'real';
+  return rows.every((row) => every(row, (value) => (value >= 0 && value <= 1) || !Number.isFinite(value)))
+    ? 'unit'
+    : 'real';
 }
 
 /** A copy of the values in the form that `Dataset` keeps, and the length of a row if there were rows. */
@@ -69,7 +72,7 @@ function checkRows(rows: readonly (readonly number[] | FlatValues)[]): number {
   return first;
 }
 
-/** Copies a row into `data`; refuses values that are not numbers or overflow float32. `Dataset` checks the rest. */
+/** Copies a row into `data`; refuses values that are not numbers. `Dataset` checks the rest. */
 function put(row: readonly number[] | FlatValues, data: Float32Array, offset: number, at: string): void {
   for (let i = 0; i < row.length; i++) {
     const value = row[i]!;
@@ -77,9 +80,6 @@ function put(row: readonly number[] | FlatValues, data: Float32Array, offset: nu
       throw new TorchvaeError('ERR_TYPE', expected('a number', `values${at}[${i}]`, value));
     }
     data[offset + i] = value;
-    if (!Number.isFinite(data[offset + i]!)) {
-      throw new TorchvaeError('ERR_RANGE', expected('a finite float32 number', `values${at}[${i}]`, value));
-    }
   }
 }
 

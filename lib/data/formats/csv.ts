@@ -25,6 +25,6 @@ export const csv: Format<CsvOptions & TableRowsOptions> = {
   readTable,
 };
 
-function readTable(path: string, options: CsvOptions & TableRowsOptions): Promise<Table> {
-  return readCsv(path, only(options, CSV_OPTIONS), tableSchema(options), options.onMissing);
+function readTable(path: string, options: CsvOptions & TableRowsOptions, keepsAll?: boolean): Promise<Table> {
+  return readCsv(path, only(options, CSV_OPTIONS), tableSchema(options), options.onMissing, keepsAll);
 }

@@ -42,6 +42,7 @@ const OTHERS: readonly (readonly [begin: readonly number[] | RegExp, what: strin
   [/^\s*\[/, 'a JSON array', "write JSON lines, one object a line (jq -c '.[]'), as a .jsonl file"],
   [/^\s*\{/, 'JSON', 'name the file .jsonl if it has one object a line, else write it so'],
   [[0x50, 0x4b, 3, 4], 'a zip archive (such as .zip or .xlsx)', 'unpack it; save a sheet of Excel as CSV'],
+  [[0xd0, 0xcf, 0x11, 0xe0], 'a document of older Office (.xls)', 'save the sheet as CSV'],
   [[0x42, 0x5a, 0x68], 'compressed by bzip2', 'unpack it'],
   [[0xfd, 0x37, 0x7a, 0x58, 0x5a], 'compressed by xz', 'unpack it'],
   [[0x28, 0xb5, 0x2f, 0xfd], 'compressed by Zstandard', 'unpack it'],

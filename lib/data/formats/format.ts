@@ -55,9 +55,10 @@ export interface Format<Options extends object = object, StreamOptions extends o
   /**
    * Of tables: all rows as they are, with the options of reading alone.
    *
+   * @param keepsAll whether lines of text that are no rows become rows of missing cells, so that rows keep their numbers
    * @throws TorchvaeError what `read` throws, but for kinds of columns, which are only told apart where a schema is learned
    */
-  readTable?(path: string, options: Options): Promise<Table>;
+  readTable?(path: string, options: Options, keepsAll?: boolean): Promise<Table>;
   /** Whether there is a test set beside the training set, for `split: 'test'`. */
   hasTestSet?(path: string): Promise<boolean>;
   /** How it is streamed, if it can be. */
@@ -71,11 +72,11 @@ export interface Streaming<Options extends object = object> {
   /** @throws TorchvaeError what `Format.read` throws, ERR_ABORTED */
   open(path: string, options: Options, signal: AbortSignal): Promise<StreamSource>;
   /**
-   * Bytes that the examples would take in memory, roughly.
+   * Bytes that the examples would take in memory, roughly; undefined for what cannot be streamed.
    *
    * @param imageSize height and width that images are resized to
    */
-  sizeInMemory(path: string, imageSize?: number): Promise<number>;
+  sizeInMemory(path: string, imageSize?: number): Promise<number | undefined>;
 }
 
 /** Whether it is a file that begins with these bytes. */

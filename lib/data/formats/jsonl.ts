@@ -34,7 +34,7 @@ export const jsonl: Format<JsonLinesOptions> = {
  *
  * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT naming the line that is not a JSON object, or row and column of a bad cell
  */
-async function readJsonLines(path: string, options: JsonLinesOptions): Promise<Table> {
+async function readJsonLines(path: string, options: JsonLinesOptions, keepsAll = false): Promise<Table> {
   const { columns, missing, onMissing } = options;
   checkMissing(missing);
   const how = {
@@ -43,11 +43,21 @@ async function readJsonLines(path: string, options: JsonLinesOptions): Promise<T
     missing,
     learning: { onMissing },
   };
+  const { schema } = how;
+  const takesOdd = keepsAll || (schema?.isLenient(onMissing) ?? false);
+  // Cells that cannot be read in the columns of a schema.
+  const odd = Object.fromEntries(
+    schema?.fields.map((field) => [field.name, 'a line that is no JSON object']) ?? [],
+  );
   const records: Record<string, unknown>[] = [];
   let number = 0;
   for await (const line of linesOf(path, textOf(path, MAX_FILE), MAX_LINE)) {
     number++;
-    if (line.trim() !== '') records.push(parsed(line, path, number));
+    if (line.trim() === '') continue;
+    const record = parsed(line);
+    if ('trouble' in record && !takesOdd)
+      throw badData(path, `line ${number}: ${record.trouble}`, record.cause);
+    records.push('trouble' in record ? odd : record.value);
   }
   const table = new RecordTable(path, how);
   table.expect(records);
@@ -55,16 +65,17 @@ async function readJsonLines(path: string, options: JsonLinesOptions): Promise<T
   return table.build();
 }
 
-function parsed(line: string, path: string, number: number): Record<string, unknown> {
+function parsed(line: string): { value: Record<string, unknown> } | { trouble: string; cause?: unknown } {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw badData(path, `line ${number}: expected a JSON object but ${(cause as Error).message}`, cause);
+    return { trouble: `expected a JSON object but ${(cause as Error).message}`, cause };
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as never;
-  throw badData(
-    path,
-    `line ${number}: expected a JSON object but received ${JSON.stringify(value).slice(0, 60)}; write one object a line (jq -c '.[]')`,
-  );
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return { value: value as Record<string, unknown> };
+  const found = JSON.stringify(value).slice(0, 60);
+  return {
+    trouble: `expected a JSON object but received ${found}; write one object a line (jq -c '.[]')`,
+  };
 }

@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import { PIXEL_OPTIONS, type PixelOptions } from '../examples/pixels.ts';
-import { withFile } from '../files/source.ts';
-import { NPY_MAGIC, openNpy, readNpy } from './arrays/npy-file.ts';
+import { NPY_MAGIC, npySize, readNpy } from './arrays/npy-file.ts';
 import { openNpyStream } from './arrays/npy-stream.ts';
 import { datasetOf } from './arrays/numeric-array.ts';
 import { beginsWith, type Format } from './format.ts';
@@ -17,10 +16,9 @@ export const npy: Format<PixelOptions, PixelOptions> = {
   stream: {
     options: PIXEL_OPTIONS,
     open: openNpyStream,
-    sizeInMemory: (path) =>
-      withFile(path, async (file) => {
-        const { shape, isBytes, isBoolean } = await openNpy(file);
-        return shape.reduce((product, extent) => product * extent, isBytes || isBoolean ? 1 : 4);
-      }),
+    sizeInMemory: async (path) => {
+      const size = await npySize(path);
+      return size && size.count * (size.isBytes ? 1 : 4);
+    },
   },
 };

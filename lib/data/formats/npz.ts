@@ -18,7 +18,7 @@ export interface NpzOptions {
    */
   member?: string;
   /**
-   * The array of the labels. Default `y_train` beside `x_train` and so on, else `y`, `labels` or `label`, if it has classes; else there
+   * The array of the labels. Default `y_train` beside `x_train` and so on, else `y`, `labels`, `label` or `target`, if it has classes; else there
    * are none, and a note says so.
    */
   labelMember?: string;
@@ -121,5 +121,6 @@ function labelNames(examples: string): string[] {
     'y',
     'labels',
     'label',
+    'target',
   ];
 }

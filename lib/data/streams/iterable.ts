@@ -3,6 +3,7 @@ import { defined, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { Dataset } from '../dataset.ts';
 import { type CellCounts, mapCells } from '../examples/cells.ts';
+import { type InvalidExamples, invalidIn, joinedInvalid, notesOnInvalid } from '../examples/invalid.ts';
 import { kindWidth, NUMBER_KINDS } from '../examples/pixels.ts';
 import { badData } from '../files/source.ts';
 import { checkIterable, checkRecordOptions, type RecordOptions, RecordTable } from '../tables/records.ts';
@@ -175,8 +176,10 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
   let length = 0;
   let widest = 0;
   let isBytes = true;
+  let invalid: InvalidExamples | undefined;
   for (let block: unknown = first; block; block = await items.next()) {
     checkLike(first, block, `${name}, ${items.place}`);
+    invalid = joinedInvalid(invalid, invalidIn(block.data, block.size, length));
     length += block.length;
     isBytes &&= types.isUint8Array(block.data);
     widest = Math.max(widest, kindWidth(block.kind));
@@ -190,6 +193,8 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
     hasLabels: first.labels !== undefined,
     classes: first.classes,
     schema: first.schema,
+    invalid,
+    notes: notesOnInvalid(invalid, length),
   };
   return {
     description,

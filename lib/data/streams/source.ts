@@ -1,6 +1,7 @@
 import { TorchvaeError } from '../../errors.ts';
 import { type CellCounts, noCells } from '../examples/cells.ts';
 import type { DataKind } from '../examples/checks.ts';
+import type { InvalidExamples } from '../examples/invalid.ts';
 import { derivedSeed, Random } from '../random.ts';
 import type { DataSchema } from '../schema.ts';
 
@@ -17,6 +18,8 @@ export interface StreamDescription {
   readonly hasLabels: boolean;
   readonly classes?: readonly string[] | undefined;
   readonly schema?: DataSchema | undefined;
+  /** The examples that hold NaN or an infinity, as far as they have been looked for. */
+  readonly invalid?: InvalidExamples | undefined;
   /** For people: what was passed over. */
   readonly notes?: readonly string[];
 }

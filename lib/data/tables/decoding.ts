@@ -14,6 +14,7 @@ export function decodeField(field: Field, values: Float32Array, isBounded: boole
     for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
     return field.categories[best]!;
   }
+  if (field.type === 'numeric' && field.zeros !== undefined && values[1]! > 0.5) return 0;
   const value = values[0]! * field.scale + field.center;
   const bounded = isBounded ? Math.min(Math.max(value, field.min), field.max) : value;
   if (field.type === 'date') return timeText(bounded, field.precision);

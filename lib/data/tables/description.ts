@@ -65,7 +65,8 @@ function becameOf(field: Field): string {
         ? ', whole'
         : `, ${decimals} decimal${decimals === 1 ? '' : 's'}`;
   const range = Math.abs(min) === Number.MAX_VALUE ? '' : `, ${min} to ${max}`;
-  return `number${range}${kind}`;
+  const zeros = field.zeros === undefined ? '' : `, or 0 (${Math.round(100 * field.zeros)}%)`;
+  return `number${range}${kind}${zeros}`;
 }
 
 function listOf(names: readonly string[], what: string): string {

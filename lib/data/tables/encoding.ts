@@ -87,14 +87,20 @@ function encodeNumbers(
   { data, start, size, onMissing, counts }: Target,
 ): void {
   const periods = field.type === 'date' ? field.periods : [];
+  const zeros = field.type === 'numeric' ? field.zeros : undefined;
   for (let row = 0; row < numbers.length; row++) {
     let value = numbers[row]!;
     if (Number.isNaN(value)) {
       if (onMissing === 'refuse') throw missingValue(table, row, field.name);
       value = field.fill;
+      if (zeros !== undefined) data[row * size + start + 1] = zeros;
       counts[unreadable?.has(row) ? 'unseen' : 'imputed'][row]!++;
     }
     let at = row * size + start;
+    if (value === 0 && zeros !== undefined) {
+      data[at + 1] = 1;
+      continue;
+    }
     data[at] = (value - field.center) / field.scale;
     if (!Number.isFinite(data[at]!) && onMissing === 'impute') {
       // The row is as far out as a row can be; it does not take the others with it.

@@ -1,3 +1,4 @@
+import { defined } from '../../check.ts';
 import { badData } from '../files/source.ts';
 import { PRECISIONS, type Precision, timeText } from './cells.ts';
 import {
@@ -80,8 +81,11 @@ export class FieldLearner {
     throw tooMany(this.name, String(this.#counts.size), this.#file);
   }
 
-  /** @throws TorchvaeError ERR_DATA_FORMAT, as `TableSchema.learn` does */
-  finish(): Field {
+  /**
+   * @param splitsZeros whether many zeros of a numeric column may be kept apart
+   * @throws TorchvaeError ERR_DATA_FORMAT, as `TableSchema.learn` does
+   */
+  finish(splitsZeros: boolean): Field {
     if (this.#counts) return this.#category(this.#counts);
     const { count, mean, deviation, min, max } = this.#numbers;
     const { name } = this;
@@ -100,14 +104,23 @@ export class FieldLearner {
         .filter((period) => period === 'year' || this.#precision !== 'month');
       return { name, type: 'date', ...standard, precision: this.#precision, periods } satisfies DateField;
     }
-    const { decimals } = this.#numbers;
     const plain = { center: 0, scale: 1, fill: mean, min, max };
+    const apart = splitsZeros && this.#standardize ? this.#apartFromZero() : undefined;
     return {
       name,
       type: 'numeric',
-      ...(this.#standardize ? standard : plain),
-      ...(decimals !== undefined && { decimals }),
+      ...(apart ?? (this.#standardize ? standard : plain)),
+      ...defined({ decimals: this.#numbers.decimals }),
     } satisfies NumericField;
+  }
+
+  #apartFromZero() {
+    const apart = this.#numbers.apartFromZero;
+    if (!apart || !(apart.deviation > 0)) return undefined;
+    const { mean, deviation, min, max, zeros } = apart;
+    // Over all rows an example's number has mean 0 and deviation 1, as other columns have.
+    const scale = deviation * Math.sqrt(1 - zeros);
+    return { center: mean, scale, fill: mean, min, max, zeros };
   }
 
   #numbersAsNames(): Map<string, number> {

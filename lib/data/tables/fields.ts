@@ -1,8 +1,12 @@
+import { defined } from '../../check.ts';
 import { badData } from '../files/source.ts';
 import { PRECISIONS, type Precision } from './cells.ts';
 import type { LeftOut } from './table.ts';
 
-/** A numeric column: an example holds (value - center) / scale. */
+/**
+ * A numeric column: an example holds (value - center) / scale. Where many rows are exactly 0, as amounts of rain are, it holds 0 for these, and
+ * then 1 for them and 0 for the others; all but `zeros` then describes the others.
+ */
 export interface NumericField {
   readonly name: string;
   readonly type: 'numeric';
@@ -18,6 +22,8 @@ export interface NumericField {
   readonly max: number;
   /** Decimals of the training rows, 0 for whole numbers; undefined for more than {@link MAX_DECIMALS}. */
   readonly decimals?: number | undefined;
+  /** The share of the training rows that are 0, where these are kept apart. */
+  readonly zeros?: number | undefined;
 }
 
 /**
@@ -68,7 +74,8 @@ export type Period = keyof typeof PERIODS;
 /** The number of values in an example. */
 export function widthOf(field: Field): number {
   if (field.type === 'categorical') return field.categories.length;
-  return field.type === 'date' ? 1 + 2 * field.periods.length : 1;
+  if (field.type === 'date') return 1 + 2 * field.periods.length;
+  return field.zeros === undefined ? 1 : 2;
 }
 
 /** What the JSON of a schema says of columns. */
@@ -123,11 +130,12 @@ function checkField(field: Record<string, unknown>, place: string): Field {
     throw damaged(place);
   const numbers = { center: center!, scale: scale!, fill: fill!, min: min!, max: max! };
   if (type === 'numeric') {
-    const { decimals } = field;
-    if (decimals === undefined) return { name, type, ...numbers };
-    const isGood = Number.isInteger(decimals) && Number(decimals) >= 0 && Number(decimals) <= MAX_DECIMALS;
-    if (!isGood) throw damaged(`${place}.decimals`);
-    return { name, type, ...numbers, decimals: Number(decimals) };
+    const { decimals, zeros } = field as Record<string, number | undefined>;
+    const isGood = Number.isInteger(decimals) && decimals! >= 0 && decimals! <= MAX_DECIMALS;
+    if (decimals !== undefined && !isGood) throw damaged(`${place}.decimals`);
+    if (zeros !== undefined && !(Number.isFinite(zeros) && zeros > 0 && zeros < 1))
+      throw damaged(`${place}.zeros`);
+    return { name, type, ...numbers, ...defined({ decimals, zeros }) };
   }
   const { precision, periods } = field;
   if (!PRECISIONS.includes(precision as Precision)) throw damaged(`${place}.precision`);

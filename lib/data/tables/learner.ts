@@ -4,6 +4,10 @@ import { FieldLearner } from './field-learner.ts';
 import { type Field, type LabelField, MAX_CATEGORIES } from './fields.ts';
 import { inOrder, noValue, tooMany } from './learning.ts';
 import { type Column, categoriesOf, columnsOf, type LeftOut, placeOf, type Table } from './table.ts';
+import { isElement } from './vectors.ts';
+
+/** Wider tables are pictures or bags of words, in which 0 is the usual value, and whose places have a meaning. */
+const MOST_SPLIT = 64;
 
 /** Learns the fields of a schema from the rows of a table, which may come in parts. */
 export class TableLearner {
@@ -46,7 +50,9 @@ export class TableLearner {
 
   finish(): { fields: Field[]; label?: LabelField; leftOut: readonly LeftOut[]; decimal?: Decimal } {
     const label = this.#label?.finish();
-    const fields = (this.#fields ?? []).map((field) => field.finish());
+    const all = this.#fields ?? [];
+    const isNarrow = all.length <= MOST_SPLIT;
+    const fields = all.map((field) => field.finish(isNarrow && !isElement(field.name)));
     const decimal = this.#decimal;
     return { fields, ...(label && { label }), leftOut: this.#leftOut, ...(decimal && { decimal }) };
   }

@@ -1,5 +1,12 @@
 import { MAX_CATEGORIES, MAX_DECIMALS, PERIODS, type Period } from './fields.ts';
 
+/** The share of zeros from which they are kept apart. */
+const SPIKE = 0.1;
+/** Fewer other values are counts, such as those of children. */
+const MANY = 20;
+/** How much more often 0 comes than any other value. */
+const ABOVE = 3;
+
 /** Mean, deviation, bounds and decimals of numbers that come one by one. */
 export class NumberLearner {
   count = 0;
@@ -13,6 +20,9 @@ export class NumberLearner {
   /** How often each number came, in case the column turns out to be categorical; undefined once there are too many. */
   values: Map<number, number> | undefined = new Map();
   #squares = 0;
+  #zeros = 0;
+  #least = Infinity;
+  #greatest = -Infinity;
 
   /** Welford's update, which large means do not spoil. NaN is passed over. */
   add(value: number): void {
@@ -23,6 +33,11 @@ export class NumberLearner {
     this.#squares += before * (value - this.mean);
     if (value < this.min) this.min = value;
     if (value > this.max) this.max = value;
+    if (value === 0) this.#zeros++;
+    else {
+      if (value < this.#least) this.#least = value;
+      if (value > this.#greatest) this.#greatest = value;
+    }
     const single = Math.fround(value);
     if (single < 0 || single > 1) this.isUnit = false;
     if (this.decimals !== undefined) this.decimals = decimalsOf(value, this.decimals);
@@ -33,6 +48,32 @@ export class NumberLearner {
 
   get deviation(): number {
     return Math.sqrt(this.#squares / this.count);
+  }
+
+  /**
+   * The numbers other than 0, where 0 comes so often among numbers of many values that one density cannot be that of both; else undefined.
+   */
+  get apartFromZero() {
+    const others = this.count - this.#zeros;
+    if (this.#zeros < SPIKE * this.count || !this.#isAmongMany) return undefined;
+    const sum = this.count * this.mean;
+    const mean = sum / others;
+    const squares = this.#squares + sum * this.mean - sum * mean;
+    return {
+      mean,
+      deviation: Math.sqrt(Math.max(0, squares) / others),
+      min: this.#least,
+      max: this.#greatest,
+      zeros: this.#zeros / this.count,
+    };
+  }
+
+  /** Whether the other numbers have many values, of which none comes nearly as often as 0. */
+  get #isAmongMany(): boolean {
+    if (!this.values) return true;
+    let most = 0;
+    for (const [value, count] of this.values) if (value !== 0 && count > most) most = count;
+    return this.values.size > MANY && this.#zeros >= ABOVE * most;
   }
 }
 

@@ -15,7 +15,7 @@ import {
 } from './schema.ts';
 import { suspicionsOf } from './suspicions.ts';
 import { placeOf, type Table } from './table.ts';
-import { elementName, flattened, isEmptyVector, isList } from './vectors.ts';
+import { flattened, isEmptyVector, isList, oddList, widthIn } from './vectors.ts';
 
 /** How `Dataset.fromRecords` reads. */
 export interface RecordOptions extends TableSchemaOptions {
@@ -45,7 +45,7 @@ export async function readRecords(
   const table = builder.build();
   const found = schema ?? TableSchema.learn(table, learning);
   const encoded = found.encode(table, defined({ onMissing: learning.onMissing }));
-  const notes = schema ? encoded.notes : [...suspicionsOf(table), ...encoded.notes];
+  const notes = schema ? encoded.notes : [...suspicionsOf(table, learning.labelColumn), ...encoded.notes];
   return { name, ...encoded, notes, schema: found };
 }
 
@@ -143,20 +143,16 @@ export class RecordTable {
   #checkWidths(record: Readonly<Record<string, unknown>>): void {
     for (const [key, value] of Object.entries(record)) {
       if (!isList(value) || value.length === 0 || this.#isWhole(key)) continue;
-      const width = this.#widths.get(key) ?? this.#schemaWidth(key) ?? value.length;
+      const known = widthIn(this.#fields, key);
+      // A schema leaves other keys out.
+      if (this.#schema && known === undefined) continue;
+      const width = this.#widths.get(key) ?? known ?? value.length;
       this.#widths.set(key, width);
-      if (width === value.length) continue;
+      if (width === value.length || this.#isLenient) continue;
       const what = `expected ${width} values, as before, but received ${value.length}`;
       const advice = `cut or fill the lists to one length, or ignore the column (${option(key, 'ignore')})`;
       throw badData(this.#name, `${placeOf(this.#first + this.length, key)}: ${what}; ${advice}`);
     }
-  }
-
-  /** Elements of a key in the schema, if it has such a key. */
-  #schemaWidth(key: string): number | undefined {
-    let width = 0;
-    while (this.#fields.has(elementName(key, width))) width++;
-    return width > 0 ? width : undefined;
   }
 
   /** Whether a list is left as it is: of a key that is ignored, or of one value in the schema, which is a cell that its column cannot have. */
@@ -165,7 +161,19 @@ export class RecordTable {
   }
 
   #flattened(record: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-    return flattened(record, (key) => this.#isWhole(key));
+    return flattened(this.#isLenient ? this.#withOddLists(record) : record, (key) => this.#isWhole(key));
+  }
+
+  /** The record with cells that cannot be read in place of the lists that have not the length of the schema's vectors. */
+  #withOddLists(record: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const odd = Object.entries(record).flatMap(([key, value]) => {
+      if (!isList(value) || value.length === 0) return [];
+      const width = widthIn(this.#fields, key);
+      return width === undefined || width === value.length
+        ? []
+        : [[key, oddList(width, value.length)] as const];
+    });
+    return odd.length === 0 ? record : { ...record, ...Object.fromEntries(odd) };
   }
 
   #settle(record: Readonly<Record<string, unknown>>): ReadonlySet<string> {

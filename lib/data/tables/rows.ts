@@ -30,13 +30,32 @@ export function tableRows(
   if (windowLength !== undefined) checkInteger('windowLength', windowLength, 1);
   if (stride !== undefined) checkInteger('stride', stride, 1);
   if (stride !== undefined && windowLength === undefined) {
-    throw new TorchvaeError('ERR_RANGE', 'The option stride is for windowLength; leave it out, or give both');
+    throw strideAlone();
   }
   const windows =
     windowLength === undefined
       ? undefined
       : { length: windowLength, ...(stride !== undefined && { stride }) };
   return learnable(new TableRows(table, learning, windows), schema);
+}
+
+/** The error for a stride without a length. */
+export function strideAlone(): TorchvaeError {
+  return new TorchvaeError('ERR_RANGE', 'The option stride is for windowLength; leave it out, or give both');
+}
+
+/**
+ * @param rows that there are
+ * @throws TorchvaeError ERR_TYPE, ERR_RANGE for fewer rows than make up a window
+ */
+export function checkWindowLength(source: string, windowLength: number, rows: number): void {
+  checkInteger('windowLength', windowLength, 1);
+  if (rows >= windowLength) return;
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `Expected at most ${rows} for windowLength, the rows of ${basename(source)} or of the part of it that is divided off, but received ` +
+      `${windowLength}; make it shorter, or give more rows`,
+  );
 }
 
 /** The given schema, if it is that of a table, as it reads other rows. */
@@ -79,24 +98,13 @@ class TableRows implements Rows<TableRows> {
 
   learn(all: TableRows): DataSchema {
     const schema = TableSchema.learn(this.#table, defined(this.#options), all.#table);
-    this.#suspicions = suspicionsOf(all.#table);
+    this.#suspicions = suspicionsOf(all.#table, this.#options.labelColumn);
     return schema;
-  }
-
-  /** @throws TorchvaeError ERR_RANGE for fewer rows than make up a window */
-  #checkLength(): void {
-    const { length } = this.#table;
-    if (!this.#windows || length >= this.#windows.length) return;
-    throw new TorchvaeError(
-      'ERR_RANGE',
-      `Expected at most ${length} for windowLength, the rows of ${basename(this.name)} or of the part of it that is divided off, but received ` +
-        `${this.#windows.length}; make it shorter, or give more rows`,
-    );
   }
 
   encode(schema: DataSchema, isHeldOut = false): Dataset {
     if (!(schema instanceof TableSchema)) throw otherSchema(this.name, 'table', schema);
-    this.#checkLength();
+    if (this.#windows) checkWindowLength(this.name, this.#windows.length, this.length);
     const { onMissing, labelColumn } = this.#options;
     const reading = schema.forRows(labelColumn);
     // The label of training rows may be missing in others, but not what is asked for by name.
@@ -112,6 +120,7 @@ class TableRows implements Rows<TableRows> {
       ...encoded,
       schema,
       notes: [
+        ...(this.#table.notes ?? []),
         ...notes,
         ...this.#suspicions,
         ...(this.#windows ? seriesNotes(this.#table.columns) : []),

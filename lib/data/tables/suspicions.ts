@@ -3,13 +3,25 @@ import type { Column, DateColumn, NumericColumn, Table } from './table.ts';
 
 /** Fewer rows may count on by chance. */
 const MANY_ROWS = 20;
+const LABEL = /^(?:labels?|class|target|y)$/i;
+const MOST_CLASSES = 100;
 const ID = /(?:^|[-_ ])(?:id|index|uid|rowid|no|nr|key)$/i;
 
-/** What people should look at in the columns of training rows: each may be meant, so that none is an error. */
-export function suspicionsOf({ columns, length }: Table): string[] {
+/**
+ * What people should look at in the columns of training rows: each may be meant, so that none is an error.
+ *
+ * @param labelColumn the column that holds the labels, if one is given
+ */
+export function suspicionsOf({ columns, length }: Table, labelColumn: string | undefined): string[] {
   return columns.flatMap((column) => {
     if (length > 1 && isConstant(column))
       return [`column ${column.name} has one value alone, which says nothing of other rows`];
+    if (column.name === labelColumn) return [];
+    if (labelColumn === undefined && LABEL.test(column.name) && hasClasses(column)) {
+      return [
+        `column ${column.name} seems to hold labels, and is part of the examples; name it as labels if so`,
+      ];
+    }
     if (column.type === 'categorical') return inCapitalsAlone(column.name, column.categories);
     if (column.type === 'date') return [];
     if (length >= MANY_ROWS && isRowNumber(column)) {
@@ -22,6 +34,12 @@ export function suspicionsOf({ columns, length }: Table): string[] {
     }
     return [];
   });
+}
+
+/** Whether the cells are words, or few whole numbers. */
+function hasClasses(column: Column): boolean {
+  if (column.type !== 'numeric') return column.type === 'categorical';
+  return column.values.every(Number.isInteger) && new Set(column.values).size <= MOST_CLASSES;
 }
 
 /** What people should know of windows over rows: those in which the time does not go on evenly. */

@@ -56,6 +56,8 @@ export interface Table {
   readonly rows?: Uint32Array;
   readonly columns: readonly Column[];
   readonly leftOut?: readonly LeftOut[];
+  /** For people: what was passed over. */
+  readonly notes?: readonly string[];
   /** Of a table of text: between the whole and the fractional part of its numbers. */
   readonly decimal?: Decimal;
 }

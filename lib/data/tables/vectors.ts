@@ -1,7 +1,13 @@
 import { types } from 'node:util';
+
 /** The name of a number of a vector: `emb[3]`. */
 export function elementName(column: string, index: number): string {
   return `${column}[${index}]`;
+}
+
+/** Whether a column is a number of a vector. */
+export function isElement(column: string): boolean {
+  return /\[\d+\]$/.test(column);
 }
 
 /** Whether the value is a list of values: an array, or a typed one. */
@@ -25,6 +31,18 @@ export function flattened(
     else for (let i = 0; i < value.length; i++) flat[elementName(key, i)] = value[i];
   }
   return flat;
+}
+
+/** Elements of a column among these names, such as those of a schema; undefined unless it is a vector. */
+export function widthIn(names: ReadonlySet<string>, column: string): number | undefined {
+  let width = 0;
+  while (names.has(elementName(column, width))) width++;
+  return width > 0 ? width : undefined;
+}
+
+/** Cells for a list of another length than its column's vectors: which numbers they are is not known, so none can be read. */
+export function oddList(width: number, found: number): string[] {
+  return Array<string>(width).fill(`a list of ${found}`);
 }
 
 /** Whether a value is the missing one of a list of nothing, whose elements other records name one by one. */

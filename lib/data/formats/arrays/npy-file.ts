@@ -73,6 +73,28 @@ export async function readNpy(source: string | Uint8Array, name?: string): Promi
   });
 }
 
+/**
+ * The numbers of an array in a file, and whether they are kept as single bytes; undefined for one that {@link openNpy} cannot read a few rows at a time.
+ *
+ * @throws TorchvaeError as {@link readNpy} does
+ */
+export async function npySize(path: string): Promise<{ count: number; isBytes: boolean } | undefined> {
+  return withFile(path, async (file) => {
+    const { type, shape, isFortran } = await headerOf(file);
+    if (isFortran && shape.length > 1) return undefined;
+    return {
+      count: shape.reduce((product, extent) => product * extent, 1),
+      isBytes: type === 'u1' || type === 'b1',
+    };
+  });
+}
+
+async function headerOf(file: SourceFile): Promise<NpyHeader> {
+  const header = readHeader(await file.read(0, Math.min(file.size, MAX_PREFIX + MAX_HEADER)), file.path);
+  checkLength(header, file.size, file.path);
+  return header;
+}
+
 /** The rows of an array in an open file, read a few at a time. A row is one index of the first extent. */
 export interface NpyRows {
   readonly shape: readonly number[];
@@ -92,8 +114,7 @@ export interface NpyRows {
  */
 export async function openNpy(file: SourceFile): Promise<NpyRows> {
   const { path } = file;
-  const header = readHeader(await file.read(0, Math.min(file.size, MAX_PREFIX + MAX_HEADER)), path);
-  checkLength(header, file.size, path);
+  const header = await headerOf(file);
   const { type, shape, headerLength } = header;
   if (header.isFortran && shape.length > 1) {
     throw badData(

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { checkOneOf } from '../../../check.ts';
+import { type InvalidExamples, invalidIn, joinedInvalid, notesOnInvalid } from '../../examples/invalid.ts';
 import {
   type Conversion,
   checkPixelOptions,
@@ -53,7 +54,9 @@ export async function openNpyStream(
     const { shape } = layoutOf(array.shape, path);
     const { type } = numbersOf(await array.read(0, 1));
     const isKnown = options.kind !== undefined && (type !== 'levels' || options.maxLevel !== undefined);
-    const found: Survey = isKnown ? { kind: options.kind!, max: 1 } : await surveyOf(array, path, signal);
+    const { found, invalid } = isKnown
+      ? { found: { kind: options.kind!, max: 1 }, invalid: undefined }
+      : await surveyOf(array, path, signal);
     const conversion = conversionOf(found, options);
     const description: StreamDescription = {
       name: basename(path),
@@ -62,6 +65,8 @@ export async function openNpyStream(
       kind: conversion.kind,
       isBytes: isBytes(type, conversion.kind),
       hasLabels: false,
+      invalid,
+      notes: notesOnInvalid(invalid, array.shape[0]!),
     };
     const open = (request: EpochRequest) =>
       NpyReading.open(path, file.version, description, conversion, request);
@@ -73,20 +78,27 @@ export async function openNpyStream(
 
 const AS_THEY_ARE: Conversion = { kind: 'real', maxLevel: 1, invert: false };
 
-async function surveyOf(array: NpyRows, path: string, signal: AbortSignal): Promise<Survey> {
+async function surveyOf(
+  array: NpyRows,
+  path: string,
+  signal: AbortSignal,
+): Promise<{ found: Survey; invalid: InvalidExamples | undefined }> {
   const length = array.shape[0]!;
   const rows = Math.max(1, Math.floor(STRETCH_BYTES / array.rowLength));
   let found: Survey = { kind: 'binary', max: 0 };
+  let invalid: InvalidExamples | undefined;
   for (let first = 0; first < length; first += rows) {
     checkGoesOn(path, signal);
     const part = await array.read(first, Math.min(rows, length - first));
     const numbers = numbersOf(part);
     found = merged(found, survey(numbers));
     // Of numbers, all are looked at: one that is not finite should not end the training later.
-    if (numbers.type === 'numbers') convert(numbers, AS_THEY_ARE, path, placesIn(part.shape, first));
-    else if (isSettled(found, numbers.type)) break;
+    if (numbers.type === 'numbers') {
+      const values = convert(numbers, AS_THEY_ARE, path, placesIn(part.shape, first));
+      invalid = joinedInvalid(invalid, invalidIn(values, values.length / part.shape[0]!, first));
+    } else if (isSettled(found, numbers.type)) break;
   }
-  return found;
+  return { found, invalid };
 }
 
 class NpyReading implements Reading {

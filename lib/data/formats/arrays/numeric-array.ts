@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { Dataset } from '../../dataset.ts';
+import { invalidIn, notesOnInvalid } from '../../examples/invalid.ts';
 import {
   checkPixelOptions,
   conversionOf,
@@ -37,8 +38,8 @@ export interface ArrayNames {
  * Examples of an array whose first extent counts them. Images get a channel: 60000 x 28 x 28 numbers are examples of [1, 28, 28]. Four
  * extents whose last is 1 to 4, and whose second is larger, are images with the channels last, which are put first.
  *
- * @throws TorchvaeError ERR_DATA_FORMAT for fewer than two or more than five extents, no number at all, or numbers that are not
- * finite as float32; ERR_TYPE and ERR_RANGE for options, and for values that `kind` does not allow
+ * @throws TorchvaeError ERR_DATA_FORMAT for fewer than two or more than five extents, or no number at all; ERR_TYPE and ERR_RANGE for
+ * options, and for values that `kind` does not allow
  */
 export function datasetOf(
   array: NumericArray,
@@ -51,16 +52,19 @@ export function datasetOf(
   const conversion = conversionOf(survey(numbers), options);
   const data = convert(numbers, conversion, file, placesIn(array.shape));
   const isLikePixels = numbers.type === 'numbers' && conversion.kind === 'real' && array.shape.length > 2;
+  const length = array.shape[0]!;
   return new Dataset({
     name,
-    notes:
-      isLikePixels && liesInBytes(data)
+    notes: [
+      ...(isLikePixels && liesInBytes(data)
         ? [`numbers up to 255 are kept as they are; if they are pixels, ${AS_PIXELS}`]
-        : [],
+        : []),
+      ...notesOnInvalid(invalidIn(data, data.length / length), length),
+    ],
     shape: layout.shape,
     kind: conversion.kind,
     data: layout.arrange(data),
-    ...(labels && { labels: labelsOf(labels, array.shape[0]!, file) }),
+    ...(labels && { labels: labelsOf(labels, length, file) }),
     ...(labels && classes && { classes }),
   });
 }
@@ -98,12 +102,18 @@ export function layoutOf(
   shape: readonly number[],
   file: string,
 ): { shape: readonly number[]; arrange<T extends Uint8Array | Float32Array>(data: T): T } {
-  const isEmpty = shape.length < 2 || shape.includes(0);
-  if (isEmpty || shape.length > 5) {
-    const what = isEmpty ? 'examples of at least one number' : 'at most five extents';
-    const advice =
-      'Name the file of the examples, not that of the labels; of one number an example, reshape(-1, 1) makes rows.';
-    throw badData(file, `expected ${what} but received an array of ${shape.join(' x ')}. ${advice}`);
+  const found = shape.length === 0 ? 'a single number' : `an array of ${shape.join(' x ')}`;
+  if (shape.length > 5) {
+    throw badData(
+      file,
+      `expected at most five extents but received ${found}; reshape the examples to vectors or images`,
+    );
+  }
+  if (shape.length < 2 || shape.includes(0)) {
+    const advice = shape.includes(0)
+      ? 'it holds none'
+      : 'name the file of the examples, not that of the labels; of one number an example, reshape(-1, 1) makes rows';
+    throw badData(file, `expected examples of at least one number but received ${found}; ${advice}`);
   }
   const inner = shape.slice(1);
   if (isChannelsLast(inner)) {

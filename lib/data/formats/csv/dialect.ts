@@ -31,6 +31,12 @@ const ROWS = 500;
 /** Several numbers in one cell show that another delimiter is meant. */
 const NUMBERS_IN_CELL = /^[-+\d.,eE]*\d[-+\d.,eE]*(?:\s+[-+\d.,eE]*\d[-+\d.,eE]*)+$/;
 
+/** Less than the score of rows that are alike, of whose cells half look as if another delimiter were meant. */
+const UNEVEN = 0.45;
+
+/** Numbers with another delimiter between them show all the more that it is meant. */
+const DIVIDED_NUMBERS = /^[-+\d.,eE\s]*\d\s*[;|\t][-+\d.,eE;|\s]*$/;
+
 /** The rows of a sample, cell by cell. */
 type Sample = readonly (readonly string[])[];
 
@@ -102,7 +108,10 @@ function sampleOf(text: string, delimiter: string): Sample | undefined {
   }
 }
 
-/** From 0 to 1: the share of rows that have as many cells as most have, times the share of cells that look like one. */
+/**
+ * From 0 to 1: the share of rows that have as many cells as most have, times the share of cells that look like one; less where rows are not alike,
+ * since such a table cannot be read.
+ */
 function scoreOf(rows: Sample, delimiter: string): number {
   const counts = new Map<number, number>();
   for (const { length } of rows) counts.set(length, (counts.get(length) ?? 0) + 1);
@@ -115,9 +124,11 @@ function scoreOf(rows: Sample, delimiter: string): number {
     isValue(cell, '.', MISSING) ||
     isValue(cell, ',', MISSING) ||
     (delimiter !== ' ' && !/[;|\t]/.test(cell) && !NUMBERS_IN_CELL.test(cell.trim()));
-  const clean = cells.filter(isClean).length;
+  const numbers = cells.filter((cell) => DIVIDED_NUMBERS.test(cell)).length;
+  const clean = Math.max(0, cells.filter(isClean).length - numbers);
   if (delimiter === ' ' && clean < cells.length) return 0;
-  return (count / rows.length) * (cells.length === 0 ? 1 : clean / cells.length);
+  const even = count === rows.length ? 1 : (UNEVEN * count) / rows.length;
+  return even * (cells.length === 0 ? 1 : clean / cells.length);
 }
 
 function isValue(cell: string, decimal: Decimal, missing: readonly string[]): boolean {

@@ -1,4 +1,5 @@
 import { checkBoolean, checkOneOf, checkOptions, expected } from '../../../check.ts';
+import { counted } from '../../../counted.ts';
 import { TorchvaeError } from '../../../errors.ts';
 import { badData } from '../../files/source.ts';
 import { textOf } from '../../files/text.ts';
@@ -37,6 +38,7 @@ const SAMPLE = 2 ** 16;
  *
  * @param schema for which the table is read: it says what the columns are
  * @param onMissing as `schema.encode` takes it
+ * @param keepsAll whether a row of another length becomes one of missing cells, so that none is lost
  * @throws TorchvaeError ERR_IO; ERR_DATA_FORMAT for text that is not UTF-8 (with the byte offset), rows of different lengths, open
  * quotes (with the line), cells of another type than their column has to have (with row and column), no row at all; ERR_RANGE for a
  * column that the table does not have
@@ -46,11 +48,13 @@ export async function readCsv(
   options: CsvOptions,
   schema?: TableSchema,
   onMissing?: OnMissing,
+  keepsAll = false,
 ): Promise<Table> {
   const given = checkCsvOptions(options);
   const text = textOf(path, MAX_FILE);
   try {
-    return await tableOf(path, text, { ...given, isLenient: schema?.isLenient(onMissing) ?? false }, schema);
+    const isLenient = schema?.isLenient(onMissing) ?? false;
+    return await tableOf(path, text, { ...given, isLenient, keepsAll }, schema);
   } finally {
     await text.return();
   }
@@ -59,7 +63,7 @@ export async function readCsv(
 async function tableOf(
   path: string,
   text: AsyncGenerator<string, void, undefined>,
-  given: ReturnType<typeof checkCsvOptions> & { isLenient: boolean },
+  given: ReturnType<typeof checkCsvOptions> & { isLenient: boolean; keepsAll: boolean },
   schema: TableSchema | undefined,
 ): Promise<Table> {
   const { start, delimiter } = withoutSep(await startOf(text));
@@ -72,10 +76,12 @@ async function tableOf(
   });
 
   const rowsOf = dialect.delimiter === ' ' ? spacedRows : delimitedRows;
+  const takesOdd = given.isLenient || given.keepsAll;
   let builder: TableBuilder | undefined;
-  for await (const record of rowsOf(path, joined(start, text), dialect.delimiter)) {
+  let found: string[] = [];
+  for await (const record of rowsOf(path, joined(start, text), dialect.delimiter, takesOdd)) {
     if (!builder) {
-      const found = record.map((name, i) => (dialect.header && name.trim()) || `column${i + 1}`);
+      found = record.map((name, i) => (dialect.header && name.trim()) || `column${i + 1}`);
       builder = new TableBuilder(path, found, {
         types: schema?.typesOf(path, found, given.columns) ?? given.columns,
         decimal: dialect.decimal,
@@ -86,10 +92,19 @@ async function tableOf(
       });
       if (dialect.header) continue;
     }
-    builder.add(record);
+    builder.add(record.length === found.length ? record : oddRow(record, found, names));
   }
   if (!builder) throw badData(path, 'expected a line with the names of the columns but the file is empty');
   return { ...builder.build(), decimal: dialect.decimal };
+}
+
+/** Cells that cannot be read in the columns of a schema, and missing ones in others: which cells those of the row are is not known. */
+function oddRow(
+  row: readonly string[],
+  columns: readonly string[],
+  ofSchema: readonly string[] = [],
+): unknown[] {
+  return columns.map((name) => (ofSchema.includes(name) ? `a row of ${counted(row.length, 'cell')}` : null));
 }
 
 function checkCsvOptions(options: CsvOptions) {

@@ -8,17 +8,23 @@ export const LINE_ENDS = ['\r\n', '\n', '\r'];
 /** Characters of one row: an unclosed quote would otherwise read to the end of the file. */
 const MAX_ROW = 2 ** 24;
 
-/** The rows of a table with a character between cells, and quotes as RFC 4180 has them. */
+/**
+ * The rows of a table with a character between cells, and quotes as RFC 4180 has them.
+ *
+ * @param isLenient whether rows may have more or fewer cells than the first
+ */
 export async function* delimitedRows(
   path: string,
   text: AsyncIterable<string>,
   delimiter: string,
+  isLenient: boolean,
 ): AsyncGenerator<string[]> {
   const parser = parse({
     delimiter,
     bom: true,
     skip_empty_lines: true,
     max_record_size: MAX_ROW,
+    relax_column_count: isLenient,
     record_delimiter: LINE_ENDS,
     ltrim: delimiter !== '\t',
   });
@@ -56,8 +62,13 @@ function drained(parser: ReturnType<typeof parse>): Promise<void> {
   });
 }
 
-/** The rows of a table with white space between cells, which is kept within quotes. */
-export async function* spacedRows(path: string, text: AsyncIterable<string>): AsyncGenerator<string[]> {
+/** The same with white space between cells, which is kept within quotes. */
+export async function* spacedRows(
+  path: string,
+  text: AsyncIterable<string>,
+  _delimiter: string,
+  isLenient: boolean,
+): AsyncGenerator<string[]> {
   const take = spacedRowTaker();
   let width: number | undefined;
   let number = 0;
@@ -65,7 +76,7 @@ export async function* spacedRows(path: string, text: AsyncIterable<string>): As
     number++;
     for (const cells of take(line)) {
       width ??= cells.length;
-      if (cells.length === width) {
+      if (cells.length === width || isLenient) {
         yield cells;
         continue;
       }

@@ -13,6 +13,8 @@ const OTHERS = new Set(
     .split(',')
     .map((extension) => `.${extension}`),
 );
+/** Extensions of what a folder of examples may hold instead. */
+const NO_IMAGES = new Set(['.parquet', '.csv', '.tsv', '.jsonl', '.ndjson', '.npy', '.npz']);
 /** Folders beside those of classes that hold no examples. */
 const NO_CLASS = /^(?:ground[-_ ]?truths?|gt|masks?|annotations?|segmentations?)$/i;
 const MAX_FILES = 10_000_000;
@@ -31,6 +33,8 @@ export interface ImageFiles {
 /** Counts the files that are passed over, by their extensions, and the folders. */
 interface PassedOver {
   readonly files: Map<string, number>;
+  /** Files of tables and arrays, which may be what is meant. */
+  readonly others: Map<string, number>;
   readonly folders: string[];
 }
 
@@ -43,7 +47,7 @@ interface PassedOver {
  * that leads out
  */
 export async function findImages(folder: string): Promise<ImageFiles & { notes: string[] }> {
-  const passed: PassedOver = { files: new Map(), folders: [] };
+  const passed: PassedOver = { files: new Map(), others: new Map(), folders: [] };
   const top = await list(folder, folder, passed);
   const isClass = (name: string) => !NO_CLASS.test(name);
   const hasClasses = top.folders.some(isClass);
@@ -66,7 +70,11 @@ export async function findImages(folder: string): Promise<ImageFiles & { notes: 
   }
   if (top.images.length === 0 && paths.length === 0) {
     const what = `images (${[...EXTENSIONS].join(', ')}), in it or in a folder for each class`;
-    throw badData(folder, `expected ${what} but there are none${notesOf(passed).map((note) => `; ${note}`)}`);
+    const [other] = countsOf(passed.others);
+    const advice =
+      other === undefined ? '' : `; it holds ${other}: name such a file, or the folder that they lie in`;
+    const notes = notesOf(passed).map((note) => `; ${note}`);
+    throw badData(folder, `expected ${what} but there are none${advice}${notes.join('')}`);
   }
   if (top.images.length > 0 && paths.length > 0) {
     const where = `${top.images[0]} in it and ${paths[0]} in a folder`;
@@ -98,7 +106,7 @@ async function walk(folder: string, root: string, depth: number, passed: PassedO
 async function list(
   folder: string,
   root: string,
-  { files }: PassedOver,
+  { files, others }: PassedOver,
 ): Promise<{ images: string[]; folders: string[] }> {
   const images: string[] = [];
   const folders: string[] = [];
@@ -109,6 +117,7 @@ async function list(
       const extension = extname(name).toLowerCase();
       const isImage = EXTENSIONS.has(extension);
       if (OTHERS.has(extension)) files.set(extension, (files.get(extension) ?? 0) + 1);
+      if (NO_IMAGES.has(extension)) others.set(extension, (others.get(extension) ?? 0) + 1);
       if (entry.isDirectory()) folders.push(name);
       else if (entry.isFile() && isImage) images.push(name);
       else if (entry.isSymbolicLink() && (await isWanted(join(folder, name), isImage, root)))
@@ -122,7 +131,12 @@ async function list(
 }
 
 async function isWanted(path: string, isImage: boolean, root: string): Promise<boolean> {
-  const found = await stat(path);
+  const found = await stat(path).catch((cause) => {
+    if (cause.code !== 'ENOENT') throw cause;
+  });
+  if (!found && isImage)
+    throw badData(path, 'expected a file but it is a link to one that does not exist; remove the link');
+  if (!found) return false;
   if (found.isDirectory())
     throw badData(path, 'expected a folder but it is a link to one; put the folder itself there');
   if (!isImage || !found.isFile()) return false;
@@ -130,10 +144,13 @@ async function isWanted(path: string, isImage: boolean, root: string): Promise<b
   return true;
 }
 
+/** `2 .bmp` for each extension. */
+function countsOf(files: ReadonlyMap<string, number>): string[] {
+  return [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([extension, count]) => `${count} ${extension}`);
+}
+
 function notesOf({ files, folders }: PassedOver): string[] {
-  const counts = [...files]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([extension, count]) => `${count} ${extension}`);
+  const counts = countsOf(files);
   return [
     ...(counts.length > 0
       ? [`files of other formats were passed over (${counts.join(', ')}); convert them to PNG`]

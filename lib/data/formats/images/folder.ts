@@ -208,7 +208,13 @@ async function firstHeader(
 /** The values of one image as float32. */
 export function pixelsOf(numbers: Numbers, conversion: Conversion, path: string): Float32Array {
   const values = convert(numbers, conversion, path, (index) => `value ${index}`);
-  return types.isFloat32Array(values) ? values : Float32Array.from(values, (byte) => byte / 255);
+  if (!types.isFloat32Array(values)) return Float32Array.from(values, (byte) => byte / 255);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return values;
+  throw badData(
+    path,
+    `expected numbers that are finite as float32 but received ${values[bad]} at value ${bad}`,
+  );
 }
 
 /**

@@ -13,9 +13,12 @@ import { type ColumnType, isPandasIndex } from '../../tables/column-types.ts';
 import type { OnMissing } from '../../tables/encoding.ts';
 import type { TableSchema } from '../../tables/schema.ts';
 import { placeOf } from '../../tables/table.ts';
-import { elementName } from '../../tables/vectors.ts';
+import { elementName, oddList, widthIn } from '../../tables/vectors.ts';
 import { type ColumnShape, classesOf, shapeOf } from './columns.ts';
 import { checkPages } from './pages.ts';
+
+/** First rows that are looked at for the length of their lists. */
+const LOOKED_AT = 1000;
 
 /** The types of columns that the caller sets. */
 export type ColumnTypes = Readonly<Record<string, ColumnType>>;
@@ -103,7 +106,7 @@ export class ParquetFile {
     const vectors = this.columnNames.filter(
       (name) => this.#shapes.get(name) === 'vector' && !isIgnored(name),
     );
-    const widths = await this.#widthsOf(vectors);
+    const widths = await this.#widthsOf(vectors, new Set(schema?.fields.map((field) => field.name)));
     const places = this.columnNames.flatMap((column): Layout['places'] => {
       const width = widths.get(column);
       if (width === undefined) return [{ column }];
@@ -140,7 +143,7 @@ export class ParquetFile {
 
   /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT naming the row group, and the column and offset or row */
   async addGroup(index: number, builder: TableBuilder): Promise<void> {
-    const { names, types, places, widths } = this.#layout;
+    const { names, types, places, widths, isLenient } = this.#layout;
     const isWanted = (name: string) => !Object.hasOwn(types, name) || types[name] !== 'ignore';
     const columns = [...new Set(places.filter((_, i) => isWanted(names[i]!)).map(({ column }) => column))];
     const rows = await this.#rowsOf(index, columns, names.length);
@@ -148,8 +151,12 @@ export class ParquetFile {
     const vectors = columns.map((column) => widths.get(column));
     rows.forEach((row, i) => {
       vectors.forEach((width, at) => {
-        if (width !== undefined)
-          checkWidth(row[at], width, placeOf(this.start(index) + i, columns[at]!), this.#file.path);
+        const { length = 0 } = (row[at] ?? {}) as { length?: number };
+        if (width === undefined || length === width) return;
+        // A list of nothing is a vector of missing numbers.
+        if (length === 0) row[at] = null;
+        else if (isLenient) row[at] = oddList(width, length);
+        else throw otherWidth(this.#file.path, placeOf(this.start(index) + i, columns[at]!), width, length);
       });
       builder.add(
         cells.map(({ at, element }) =>
@@ -169,18 +176,23 @@ export class ParquetFile {
     };
   }
 
-  async #widthsOf(columns: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  /** @param known the columns of a schema, which say how many numbers the lists have; else the first list does */
+  async #widthsOf(
+    columns: readonly string[],
+    known: ReadonlySet<string>,
+  ): Promise<ReadonlyMap<string, number>> {
     const group = this.groupRows.findIndex((rows) => rows > 0);
     if (columns.length === 0 || group < 0) return new Map();
-    const [row] = await this.#rowsOf(group, columns, columns.length, 1);
-    const { path } = this.#file;
+    const rows = await this.#rowsOf(group, columns, columns.length, LOOKED_AT);
     return new Map(
       columns.map((column, i) => {
-        const { length } = (row?.[i] ?? []) as ArrayLike<unknown>;
-        if (length > 0) return [column, length];
+        const lengths = rows.map((row) => ((row[i] ?? []) as ArrayLike<unknown>).length);
+        const width = widthIn(known, column) ?? lengths.find((length) => length > 0);
+        if (width !== undefined) return [column, width];
         throw badData(
-          path,
-          `${placeOf(this.start(group), column)}: expected a list of numbers, which says how many there are`,
+          this.#file.path,
+          `${placeOf(this.start(group), column)}: expected a list of numbers, which says how many there are, but the first ` +
+            `${rows.length} rows have none; ignore the column, or put a row that has one first`,
         );
       }),
     );
@@ -249,11 +261,9 @@ function nestedColumn(path: string, name: string): TorchvaeError {
   return badData(path, `column ${JSON.stringify(name)}: ${what}; ignore it, or write it out`);
 }
 
-/** A missing vector is one of missing numbers. */
-function checkWidth(value: unknown, width: number, place: string, path: string): void {
-  if (value === null || value === undefined || (value as ArrayLike<unknown>).length === width) return;
-  const found = (value as ArrayLike<unknown>).length;
-  throw badData(path, `${place}: expected ${width} numbers, as in the first row, but received ${found}`);
+function otherWidth(path: string, place: string, width: number, found: number): TorchvaeError {
+  const advice = 'cut or fill the lists to one length, or ignore the column';
+  return badData(path, `${place}: expected ${width} numbers, as before, but received ${found}; ${advice}`);
 }
 
 /** The file for the parser, which asks for any offset that the file states, right or wrong. */

@@ -1,0 +1,121 @@
+import { readdir } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { checkOneOf } from '../../check.ts';
+import { ioError } from '../../files.ts';
+import type { Dataset } from '../dataset.ts';
+import { badData } from '../files/source.ts';
+import type { Learnable } from '../learnable.ts';
+import { only, refuseOthers } from '../options.ts';
+import { joinedTables } from '../tables/join.ts';
+import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows } from '../tables/rows.ts';
+import type { Table } from '../tables/table.ts';
+import type { CsvOptions } from './csv/reader.ts';
+import { csv } from './csv.ts';
+import type { Format, Found } from './format.ts';
+import type { ImageFolderOptions } from './images/folder.ts';
+import { jsonl } from './jsonl.ts';
+import { parquet, readFiles } from './parquet.ts';
+
+/** The format of each extension. */
+const TABLES: Readonly<Record<string, Format>> = {
+  '.parquet': parquet,
+  '.csv': csv,
+  '.tsv': csv,
+  '.jsonl': jsonl,
+  '.ndjson': jsonl,
+};
+/** Files that lie beside tables and say something of them, such as `README.md` and `_SUCCESS`. */
+const BESIDE =
+  /^(?:\.|_|Thumbs\.db$|desktop\.ini$|__MACOSX$|LICEN[CS]E|README)|\.(?:md|json|ya?ml|txt|html|crc)$/i;
+/** `part-2` comes before `part-10`. */
+const BY_NAME = new Intl.Collator('en', { numeric: true });
+/** What the names of files of a split begin with, such as `train-00000-of-00003.parquet`. */
+const SPLITS = { train: /^train(?:ing)?(?![a-z])/i, test: /^test(?:ing)?(?![a-z])/i } as const;
+
+type Options = CsvOptions & TableRowsOptions & ImageFolderOptions & { split?: 'train' | 'test' };
+
+/** A folder of tables, or of Parquet files of images, that were divided into files, as the library datasets of Hugging Face, Spark and others write them. */
+export const shards: Format<Options> = {
+  name: 'folder of tables (.parquet, .csv, .tsv, .jsonl, .ndjson)',
+  detect: (found) => tablesIn(found).length > 0,
+  schema: 'table',
+  options: [...new Set(['split', ...csv.options, ...parquet.options])],
+  read,
+  readTable,
+  hasTestSet: async (path) => (await namesIn(path)).some((name) => SPLITS.test.test(name)),
+};
+
+/** The files of the split, and their format. */
+async function filesOf(
+  path: string,
+  { split = 'train', ...options }: Options,
+): Promise<{ files: string[]; format: Format; options: Omit<Options, 'split'>; notes: string[] }> {
+  checkOneOf('split', split, ['train', 'test']);
+  const all = await namesIn(path);
+  const names = ofSplit(all, split);
+  const [extension, other] = new Set(names.map(extensionOf));
+  if (other !== undefined) {
+    throw badData(
+      path,
+      `expected tables of one format but there are ${extension} and ${other}; name one of the files`,
+    );
+  }
+  const format = TABLES[extension!]!;
+  refuseOthers('loadDataset', path, options, format.options);
+  return { files: names.map((name) => join(path, name)), format, options, notes: notesOn(all, names) };
+}
+
+/** @throws TorchvaeError ERR_DATA_FORMAT for files of several formats or with other columns; what their readers throw */
+async function read(path: string, given: Options): Promise<Dataset | Learnable> {
+  const { files, format, options, notes } = await filesOf(path, given);
+  if (format === parquet) return readFiles(path, files, options, notes);
+  return tableRows(await readTable(path, given), only(options, TABLE_ROWS_OPTIONS));
+}
+
+/**
+ * The rows of all files of the split, in the order of the files' names.
+ *
+ * @throws TorchvaeError as {@link read} does
+ */
+async function readTable(path: string, given: Options, keepsAll?: boolean): Promise<Table> {
+  const { files, format, options, notes } = await filesOf(path, given);
+  const tables: Table[] = [];
+  for (const file of files)
+    tables.push(await format.readTable!(file, only(options, format.options), keepsAll));
+  return { ...joinedTables(path, tables), notes };
+}
+
+/** The names of a folder's tables, if it holds nothing else. */
+function tablesIn(found: Found): string[] {
+  if (found.type !== 'folder') return [];
+  const isTable = (name: string) => extensionOf(name) in TABLES;
+  const names = found.names.filter((name) => !BESIDE.test(name));
+  return names.every(isTable) ? names.sort(BY_NAME.compare) : [];
+}
+
+/** That of the content, where the file is compressed. */
+function extensionOf(name: string): string {
+  return extname(name.replace(/\.gz$/i, '')).toLowerCase();
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  const names = await readdir(path).catch((cause) => {
+    throw ioError('read', path, cause);
+  });
+  return tablesIn({ type: 'folder', path, names });
+}
+
+/** The files that are of no split. */
+function notesOn(all: readonly string[], taken: readonly string[]): string[] {
+  const isOfSplit = (name: string) => Object.values(SPLITS).some((pattern) => pattern.test(name));
+  const passed = all.filter((name) => !taken.includes(name) && !isOfSplit(name));
+  return passed.length === 0 ? [] : [`files of neither split were passed over (${passed.join(', ')})`];
+}
+
+/** The files of a split where names tell them apart, else all. */
+function ofSplit(names: readonly string[], split: 'train' | 'test'): readonly string[] {
+  const train = names.filter((name) => SPLITS.train.test(name));
+  const test = names.filter((name) => SPLITS.test.test(name));
+  if (train.length === 0) return names;
+  return split === 'test' && test.length > 0 ? test : train;
+}
