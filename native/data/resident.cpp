@@ -82,8 +82,8 @@ at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& e
   return at::one_hot(at::index_select(labels_, 0, examples), classes).to(context.options());
 }
 
-// The CPU's way: rows to those of `to`, which may be longer, for the labels; finish(begin, end) follows a range
-// of them.
+// The CPU's way: rows to those of `to`, which may be longer, for the labels; finish(begin, end) follows a
+// range of them.
 template <class Finish>
 void ResidentDataset::gatherTiles(const Context& context, const Rows& wanted, const at::Tensor& to,
                                   const Finish& finish) const {
