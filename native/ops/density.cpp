@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "cpu/aggregate.h"
+#include "cpu/gaussian_draw.h"
 #include "cpu/mixture.h"
 #include "ops/plain.h"
 
@@ -17,6 +18,25 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+
+class StandardNormalLogDensity : public torch::autograd::Function<StandardNormalLogDensity> {
+ public:
+  static Tensor forward(AutogradContext* ctx, const Tensor& z) {
+    const Tensor points = z.contiguous(), each = at::empty({z.size(0)}, z.options());
+    cpu::standardNormalLogDensity(points.const_data_ptr<float>(), z.size(0), z.size(1),
+                                  each.mutable_data_ptr<float>());
+    ctx->save_for_backward({points});
+    return each;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    const Tensor z = ctx->get_saved_variables()[0], gradient = gradients[0].contiguous();
+    const Tensor dz = at::empty_like(z);
+    cpu::standardNormalLogDensityBackward(z.const_data_ptr<float>(), gradient.const_data_ptr<float>(),
+                                          z.size(0), z.size(1), dz.mutable_data_ptr<float>());
+    return {dz};
+  }
+};
 
 cpu::NormalMixture viewOf(const Tensor& z, const Tensor& mean, const Tensor& logVariance) {
   return {z.size(0),
@@ -93,6 +113,12 @@ class AggregateLogDensities : public torch::autograd::Function<AggregateLogDensi
 };
 
 }  // namespace
+
+Tensor standardNormalLogDensity(const Context& context, const Tensor& z) {
+  if (PlainOperations::served(context)) return StandardNormalLogDensity::apply(z);
+  const double constant = 0.5 * static_cast<double>(z.size(1)) * std::log(2 * std::numbers::pi);
+  return z.square().sum(1) * -0.5 - constant;
+}
 
 Tensor normalLogDensities(const Context& context, const Tensor& z, const Tensor& mean,
                           const Tensor& logVariance) {
