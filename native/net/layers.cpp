@@ -43,7 +43,7 @@ Linear::Linear(Weights& weights, const std::string& name, int64_t in, int64_t ou
 
 Tensor Linear::operator()(const Tensor& x, ActivationKind activation) const {
   if (op_ && x.dim() == 2 && PlainOperations::served(*context_)) {
-    return (*op_)(x, weight_.leaf(), bias_.leaf(), activation);
+    return (*op_)(x, activation);
   }
   return activate(activation, at::linear(x, *weight_, *bias_));
 }
@@ -61,7 +61,7 @@ LinearPair::LinearPair(Weights& weights, const std::string& first, const std::st
 
 Tensor LinearPair::operator()(const Tensor& x) const {
   if (op_ && x.dim() == 2 && PlainOperations::served(*context_)) {
-    return (*op_)(x, firstWeight_.leaf(), firstBias_.leaf(), ActivationKind::kIdentity);
+    return (*op_)(x, ActivationKind::kIdentity);
   }
   return at::cat({at::linear(x, *firstWeight_, *firstBias_), at::linear(x, *secondWeight_, *secondBias_)}, 1);
 }

@@ -26,7 +26,7 @@ Importance importanceWeights(const Vae& vae, const Tensor& x, int64_t k, bool st
     importance.logQ = gaussianLogProb(latent.z, q.mean, q.logVariance).sum(1);
   }
   const Tensor y = vae.decode(latent.z, pass);
-  importance.reconstruction = vae.likelihood().negativeLogProb(x.repeat_interleave(k, 0), y);
+  importance.reconstruction = vae.likelihood().negativeLogProb(repeatedRows(pass.draws.context(), x, k), y);
   importance.logPrior = vae.prior().logProb(latent.z, pass);
   pass.labels = labels;
   return importance;

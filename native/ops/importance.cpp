@@ -9,6 +9,7 @@
 #include <cmath>
 #include <vector>
 
+#include "cpu/pool.h"
 #include "ops/plain.h"
 
 namespace torchvae {
@@ -91,6 +92,22 @@ ImportanceBound importanceBound(const Context& context, int64_t k, const Tensor&
   const Tensor costs = reconstruction.view({-1, k}), rate = (logQ - logPrior).view({-1, k});
   const Tensor bound = at::logsumexp(-costs - rate, {1}) - std::log(static_cast<double>(k));
   return {-bound, costs.mean(1).detach(), rate.mean(1).detach()};
+}
+
+Tensor repeatedRows(const Context& context, const Tensor& x, int64_t k) {
+  const Tensor rows = x.detach();
+  if (!PlainOperations::served(context)) return rows.repeat_interleave(k, 0);
+  constexpr int64_t kRows = 8;
+  const Tensor from = rows.contiguous(), to = at::empty({x.size(0) * k, x.size(1)}, x.options());
+  const int64_t count = to.size(0), columns = x.size(1);
+  const float* each = from.const_data_ptr<float>();
+  float* places = to.mutable_data_ptr<float>();
+  context.pool->run((count + kRows - 1) / kRows, [&](int64_t tile) {
+    for (int64_t i = tile * kRows; i < std::min(count, (tile + 1) * kRows); ++i) {
+      std::copy_n(each + i / k * columns, columns, places + i * columns);
+    }
+  });
+  return to;
 }
 
 }  // namespace torchvae

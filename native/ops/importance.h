@@ -16,4 +16,7 @@ struct ImportanceBound {
 ImportanceBound importanceBound(const Context& context, int64_t k, const Tensor& reconstruction,
                                 const Tensor& logQ, const Tensor& logPrior);
 
+// x [B, n] with each row k times, [B k, n], without derivatives.
+Tensor repeatedRows(const Context& context, const Tensor& x, int64_t k);
+
 }  // namespace torchvae
