@@ -3,6 +3,7 @@
 
 #include "net/conv.h"
 #include "net/tables.h"
+#include "ops/image_layout.h"
 
 namespace torchvae {
 namespace {
@@ -59,7 +60,7 @@ class ResidualEncoder : public Network {
       const bool isLast = i + 1 == layers_.size();
       h = blocks_[i](layers_[i](h), pass, isLast ? spec_.activation : ActivationKind::kIdentity);
     }
-    return h.flatten(1);
+    return featuresOf(pass.draws.context(), h);
   }
 
  private:
@@ -89,7 +90,7 @@ class ResidualDecoder : public Network {
     for (size_t i = 0; i < layers_.size(); ++i) {
       h = layers_[i](blocks_[i](h, pass, spec_.activation));
     }
-    return h.flatten(1);
+    return featuresOf(pass.draws.context(), h);
   }
 
  private:
