@@ -10,7 +10,6 @@
 #include <array>
 #include <cmath>
 
-#include "ops/batch_norm.h"
 #include "ops/plain.h"
 
 namespace torchvae {
@@ -120,7 +119,7 @@ Tensor Norm::operator()(const Tensor& x, const Pass& pass, ActivationKind activa
     case NormKind::kNone:
       return activate(activation, x);
     case NormKind::kBatch:
-      return overBatch(x, pass, activation);
+      return overBatch(x, pass, activation).y;
     case NormKind::kLayer:
       break;
   }
@@ -129,7 +128,12 @@ Tensor Norm::operator()(const Tensor& x, const Pass& pass, ActivationKind activa
   return activate(activation, x.dim() == 2 ? y : y.movedim(-1, 1));
 }
 
-Tensor Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const {
+BatchNormed Norm::besideInput(const Tensor& x, const Pass& pass, ActivationKind activation) const {
+  if (kind_ == NormKind::kBatch) return overBatch(x, pass, activation);
+  return {(*this)(x, pass, activation), x};
+}
+
+BatchNormed Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const {
   // A batch of one has no variance: it is normalized as examples are after training.
   const bool isOfBatch = pass.training && x.size(0) > 1;
   const Context& context = pass.draws.context();
@@ -139,7 +143,7 @@ Tensor Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activat
   }
   const Tensor y = at::batch_norm(x, *weight_, *bias_, *runningMean_, *runningVariance_, isOfBatch,
                                   kNormMomentum, kNormEpsilon, true);
-  return activate(activation, y);
+  return {activate(activation, y), x};
 }
 
 Tensor dropout(const Tensor& x, double p, Pass& pass) {

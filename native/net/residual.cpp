@@ -20,9 +20,10 @@ class Block {
   // The sum of x and what the block adds to it, or activate() of that.
   Tensor operator()(const Tensor& x, Pass& pass,
                     ActivationKind activation = ActivationKind::kIdentity) const {
-    Tensor h = first_(firstNorm_(x, pass, spec_.activation));
+    const BatchNormed begin = firstNorm_.besideInput(x, pass, spec_.activation);
+    Tensor h = first_(begin.y);
     h = dropout(secondNorm_(h, pass, spec_.activation), spec_.dropout, pass);
-    return second_(h, x, activation);
+    return second_(h, begin.x, activation);
   }
 
  private:
