@@ -1,6 +1,7 @@
 #include "vae/vae.h"
 
 #include "error.h"
+#include "ops/density.h"
 
 namespace torchvae {
 
@@ -24,7 +25,7 @@ Tensor Vae::divergence(const Latent& latent, Pass& pass) const {
   if (const auto q = latent.gaussian()) {
     if (const auto p = prior_->gaussian(pass)) return gaussianKl(*q, *p);
   }
-  return (latent.logQ - prior_->logProb(latent.z, pass)).unsqueeze(1);
+  return logRatio(pass.draws.context(), latent.logQ, prior_->logProb(latent.z, pass));
 }
 
 }  // namespace torchvae
