@@ -97,6 +97,10 @@ TORCHVAE_VECTORIZED void tileGradient(const Normalization& n, const TileInput& t
   }
 }
 
+TORCHVAE_VECTORIZED void addValues(const float* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
+}
+
 // to[c] = the sum over `tiles` of from[tile * stride + c].
 void addTiles(const float* from, int64_t tiles, int64_t stride, int64_t channels, float* to) {
   std::vector<double> sums(static_cast<size_t>(channels));
@@ -150,7 +154,8 @@ void normalize(Pool& pool, const NormShape& shape, const Normalization& n, const
 }
 
 void normalizeBackward(Pool& pool, const NormShape& shape, const Normalization& n, bool isOfBatch,
-                       const float* x, const float* kept, const float* dy, const NormGradients& gradients) {
+                       const float* x, const float* kept, const float* dy, const float* beside,
+                       const NormGradients& gradients) {
   const int64_t channels = shape.channels, tiles = tileCount(shape);
   const auto tileAt = [&](int64_t first, int64_t rows) {
     const int64_t at = first * channels;
@@ -174,8 +179,9 @@ void normalizeBackward(Pool& pool, const NormShape& shape, const Normalization& 
       }
     }
     forTiles(pool, shape, [&](int64_t, int64_t first, int64_t rows) {
-      tileGradient<kind.value>(n, tileAt(first, rows), shift.data(), tilt.data(),
-                               gradients.x + first * channels);
+      const int64_t at = first * channels;
+      tileGradient<kind.value>(n, tileAt(first, rows), shift.data(), tilt.data(), gradients.x + at);
+      if (beside != nullptr) addValues(beside + at, rows * channels, gradients.x + at);
     });
   });
 }

@@ -34,8 +34,9 @@ struct NormGradients {
 };
 
 // `kept` is y, or the slope; `isOfBatch` says that mean and inverse are functions of x, as channelMoments()
-// gives them.
+// gives them. `beside` [rows, channels] is added to the gradient in x, unless it is null.
 void normalizeBackward(Pool& pool, const NormShape& shape, const Normalization& n, bool isOfBatch,
-                       const float* x, const float* kept, const float* dy, const NormGradients& gradients);
+                       const float* x, const float* kept, const float* dy, const float* beside,
+                       const NormGradients& gradients);
 
 }  // namespace torchvae::cpu

@@ -7,15 +7,15 @@
 
 namespace torchvae::cpu {
 
-// Row-major: head [rows, 2 latent], means and then log-variances; noise [rows, latent].
+// Row-major: head [rows, 2 latent], means and then log-variances; noise [rows draws, latent].
 struct GaussianHead {
-  int64_t rows, latent;
+  int64_t rows, draws, latent;
   const float* head;
   const float* noise;
 };
 
-// z = mean + exp(logVariance / 2) noise and divergence = KL(N(mean, variance) || N(0, 1)), each [rows,
-// latent]; logQ [rows] = log N(z; mean, variance).
+// Of each row as many draws: z [rows draws, latent] = mean + exp(logVariance / 2) noise, logQ [rows draws] =
+// log N(z; mean, variance); and divergence [rows, latent] = KL(N(mean, variance) || N(0, 1)).
 void drawGaussian(Pool& pool, const GaussianHead& q, float* z, float* divergence, float* logQ);
 
 // The gradients in what a draw gave; null for zeros.
@@ -26,5 +26,11 @@ struct GaussianGradients {
 };
 // The gradient in the head, which is written.
 void drawGaussianBackward(Pool& pool, const GaussianHead& q, const GaussianGradients& gradients, float* to);
+
+// logDensity [rows] = log N(z; 0, I) of z [rows, latent].
+void standardNormalLogDensity(const float* z, int64_t rows, int64_t latent, float* logDensity);
+// From the gradient in it, that in z.
+void standardNormalLogDensityBackward(const float* z, const float* gradient, int64_t rows, int64_t latent,
+                                      float* dz);
 
 }  // namespace torchvae::cpu

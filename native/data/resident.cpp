@@ -35,6 +35,11 @@ int64_t numbersPerRow(int64_t width) {
   return (width + 3) / 4 * 4;
 }
 
+// Rows in any order are rows that no cache holds.
+void ask(const uint8_t* row, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i);
+}
+
 }  // namespace
 
 ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& values)
@@ -59,17 +64,6 @@ ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& val
   }
 }
 
-at::Tensor ResidentDataset::rowsOf(const Context& context, const Rows& wanted) const {
-  const auto& [order, first, rows, draw, place] = wanted;
-  at::Tensor batch = at::index_select(values_, 0, order.narrow(0, first, rows)).to(context.dtype);
-  if (values_.scalar_type() == c10::kByte) batch = batch.div(255);
-  if (!isDrawn_) return batch;
-  const int64_t numbers = numbersPerRow(columns());
-  const at::Tensor uniform = at::empty({rows, numbers}, c10::TensorOptions().dtype(c10::kFloat));
-  fillUniform(draw, place * numbers, uniform.data_ptr<float>(), uniform.numel());
-  return uniform.narrow(1, 0, columns()).to(context.options()).lt(batch).to(context.dtype);
-}
-
 void ResidentDataset::checkLabels(int64_t classes) const {
   if (!labels_.defined()) {
     throw Error("ERR_SHAPE", "This model is conditioned on labels, and the data set has none");
@@ -88,37 +82,21 @@ at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& e
   return at::one_hot(at::index_select(labels_, 0, examples), classes).to(context.options());
 }
 
-namespace {
-
-// Rows in any order are rows that no cache holds.
-void ask(const uint8_t* row, int64_t bytes) {
-  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i);
-}
-
-}  // namespace
-
-void ResidentDataset::gather(const Context& context, const Rows& wanted, Activations& x) const {
+// The CPU's way: rows to those of `to`, which may be longer, for the labels; finish(begin, end) follows a
+// range of them.
+template <class Finish>
+void ResidentDataset::gatherTiles(const Context& context, const Rows& wanted, const at::Tensor& to,
+                                  const Finish& finish) const {
   // No structured binding: the tiles' threads capture these.
-  const at::Tensor& order = wanted.order;
-  const int64_t first = wanted.first;
   const int64_t rows = wanted.rows;
-  if (!context.tiled()) {
-    const at::Tensor to = x.value.narrow(0, 0, rows);
-    to.narrow(1, 0, columns()).copy_(rowsOf(context, wanted));
-    const int64_t classes = x.value.size(1) - columns();
-    if (classes == 0) return;
-    to.narrow(1, columns(), classes).copy_(labelsOf(context, order.narrow(0, first, rows), classes));
-    return;
-  }
   constexpr int64_t kTileRows = 16;
   constexpr int64_t kAhead = 3;
   const int64_t width = columns();
-  const int64_t stride = x.value.size(1);
+  const int64_t stride = to.size(1);
   const int64_t* labels = stride > width ? labels_.const_data_ptr<int64_t>() : nullptr;
   const bool bytes = values_.scalar_type() == c10::kByte;
-  const int64_t* index = order.data_ptr<int64_t>() + first;
-  float* to = x.value.data_ptr<float>();
-  x.magnitude.set(stride > width ? std::max(1.0f, magnitude_) : magnitude_);
+  const int64_t* index = wanted.order.const_data_ptr<int64_t>() + wanted.first;
+  float* values = to.mutable_data_ptr<float>();
   const int64_t numbers = numbersPerRow(width);
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
   // A row's numbers for each tile.
@@ -128,19 +106,50 @@ void ResidentDataset::gather(const Context& context, const Rows& wanted, Activat
     const int64_t begin = tile * kTileRows;
     const int64_t end = std::min(rows, begin + kTileRows);
     for (int64_t i = begin; i < end; ++i) {
+      float* row = values + i * stride;
       if (bytes) {
         if (i + kAhead < rows) ask(values_.const_data_ptr<uint8_t>() + index[i + kAhead] * width, width);
-        scalePixels(values_.const_data_ptr<uint8_t>() + index[i] * width, width, to + i * stride);
+        scalePixels(values_.const_data_ptr<uint8_t>() + index[i] * width, width, row);
       } else {
-        std::copy_n(values_.const_data_ptr<float>() + index[i] * width, width, to + i * stride);
+        std::copy_n(values_.const_data_ptr<float>() + index[i] * width, width, row);
       }
-      if (labels != nullptr) storeLabel(labels[index[i]], stride - width, to + i * stride + width);
+      if (labels != nullptr) storeLabel(labels[index[i]], stride - width, row + width);
       if (!isDrawn_) continue;
       fillUniform(wanted.draw, (wanted.place + i) * numbers, uniform, numbers);
-      drawBinary(uniform, width, to + i * stride);
+      drawBinary(uniform, width, row);
     }
-    x.finishRows(begin, end);
+    finish(begin, end);
   });
+}
+
+void ResidentDataset::gather(const Context& context, const Rows& wanted, Activations& x) const {
+  if (context.tiled()) {
+    x.magnitude.set(x.value.size(1) > columns() ? std::max(1.0f, magnitude_) : magnitude_);
+    gatherTiles(context, wanted, x.value, [&](int64_t begin, int64_t end) { x.finishRows(begin, end); });
+    return;
+  }
+  const at::Tensor to = x.value.narrow(0, 0, wanted.rows);
+  to.narrow(1, 0, columns()).copy_(rowsOf(context, wanted));
+  const int64_t classes = x.value.size(1) - columns();
+  if (classes == 0) return;
+  const at::Tensor examples = wanted.order.narrow(0, wanted.first, wanted.rows);
+  to.narrow(1, columns(), classes).copy_(labelsOf(context, examples, classes));
+}
+
+at::Tensor ResidentDataset::rowsOf(const Context& context, const Rows& wanted) const {
+  const auto& [order, first, rows, draw, place] = wanted;
+  if (context.tiled()) {
+    const at::Tensor to = at::empty({rows, columns()}, context.options());
+    gatherTiles(context, wanted, to, [](int64_t /*begin*/, int64_t /*end*/) {});
+    return to;
+  }
+  at::Tensor batch = at::index_select(values_, 0, order.narrow(0, first, rows)).to(context.dtype);
+  if (values_.scalar_type() == c10::kByte) batch = batch.div(255);
+  if (!isDrawn_) return batch;
+  const int64_t numbers = numbersPerRow(columns());
+  const at::Tensor uniform = at::empty({rows, numbers}, c10::TensorOptions().dtype(c10::kFloat));
+  fillUniform(draw, place * numbers, uniform.data_ptr<float>(), uniform.numel());
+  return uniform.narrow(1, 0, columns()).to(context.options()).lt(batch).to(context.dtype);
 }
 
 }  // namespace torchvae

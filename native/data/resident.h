@@ -46,6 +46,10 @@ class ResidentDataset : public Dataset {
   at::Tensor labelsOf(const Context& context, const at::Tensor& examples, int64_t classes) const;
 
  private:
+  template <class Finish>
+  void gatherTiles(const Context& context, const Rows& wanted, const at::Tensor& to,
+                   const Finish& finish) const;
+
   at::Tensor values_;
   at::Tensor labels_;
   int32_t leastLabel_ = 0;

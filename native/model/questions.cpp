@@ -90,7 +90,7 @@ void VaeModel::importance(const HostArray& x, int64_t samples, uint64_t seed, co
         Pass pass = makePass(context_, draws, {}, false);
         const Tensor batch = loadRows(context_, spec_, input, pass);
         const Importance w = importanceWeights(*vae_, batch, count, false, pass);
-        const Tensor sum = w.logWeight.to(c10::kDouble).logsumexp({1});
+        const Tensor sum = w.logWeight().to(c10::kDouble).logsumexp({1});
         total = total.defined() ? total.logaddexp(sum) : sum;
       });
       copyOut(std::log(static_cast<double>(samples)) - total, negativeLogLikelihood + first);
@@ -127,7 +127,7 @@ LatentStatistics VaeModel::latentStatistics(const HostArray& x, uint64_t seed) {
       const Tensor features = vae_->encode(loadRows(context_, spec_, input, pass), pass);
       const Latent latent = vae_->posterior().rsample(features, pass);
       survey.add(vae_->posterior().moments(features, pass).mean, vae_->divergence(latent, pass),
-                 latent.gaussian, latent.z);
+                 latent.gaussian(), latent.z);
     });
     return survey.finish();
   });

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "net/tables.h"
+#include "ops/image_layout.h"
 
 namespace torchvae {
 
@@ -54,7 +55,7 @@ SmallImage::SmallImage(Weights& weights, const ModelSpec& spec, const std::strin
 
 Tensor SmallImage::operator()(const Tensor& z, const Pass& pass) const {
   const Tensor h = dense_(conditioned_ ? at::cat({z, pass.labels}, 1) : z);
-  return h.view({z.size(0), shape_.channels, shape_.height, shape_.width});
+  return imagesOf(pass.draws.context(), h, shape_.channels, shape_.height, shape_.width);
 }
 
 namespace {
@@ -79,7 +80,7 @@ class ConvEncoder : public Network {
     for (size_t i = 0; i < layers_.size(); ++i) {
       h = dropout(norms_[i](layers_[i](h), pass, spec_.activation), spec_.dropout, pass);
     }
-    return h.flatten(1);
+    return featuresOf(pass.draws.context(), h);
   }
 
  private:
@@ -111,7 +112,7 @@ class ConvDecoder : public Network {
       h = dropout(norms_[i](h, pass, spec_.activation), spec_.dropout, pass);
       h = layers_[i](h);
     }
-    return h.flatten(1);
+    return featuresOf(pass.draws.context(), h);
   }
 
  private:

@@ -10,7 +10,6 @@
 #include <array>
 #include <cmath>
 
-#include "ops/batch_norm.h"
 #include "ops/plain.h"
 
 namespace torchvae {
@@ -43,7 +42,7 @@ Linear::Linear(Weights& weights, const std::string& name, int64_t in, int64_t ou
 
 Tensor Linear::operator()(const Tensor& x, ActivationKind activation) const {
   if (op_ && x.dim() == 2 && PlainOperations::served(*context_)) {
-    return (*op_)(x, weight_.leaf(), bias_.leaf(), activation);
+    return (*op_)(x, activation);
   }
   return activate(activation, at::linear(x, *weight_, *bias_));
 }
@@ -61,7 +60,7 @@ LinearPair::LinearPair(Weights& weights, const std::string& first, const std::st
 
 Tensor LinearPair::operator()(const Tensor& x) const {
   if (op_ && x.dim() == 2 && PlainOperations::served(*context_)) {
-    return (*op_)(x, firstWeight_.leaf(), firstBias_.leaf(), ActivationKind::kIdentity);
+    return (*op_)(x, ActivationKind::kIdentity);
   }
   return at::cat({at::linear(x, *firstWeight_, *firstBias_), at::linear(x, *secondWeight_, *secondBias_)}, 1);
 }
@@ -120,7 +119,7 @@ Tensor Norm::operator()(const Tensor& x, const Pass& pass, ActivationKind activa
     case NormKind::kNone:
       return activate(activation, x);
     case NormKind::kBatch:
-      return overBatch(x, pass, activation);
+      return overBatch(x, pass, activation).y;
     case NormKind::kLayer:
       break;
   }
@@ -129,7 +128,12 @@ Tensor Norm::operator()(const Tensor& x, const Pass& pass, ActivationKind activa
   return activate(activation, x.dim() == 2 ? y : y.movedim(-1, 1));
 }
 
-Tensor Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const {
+BatchNormed Norm::besideInput(const Tensor& x, const Pass& pass, ActivationKind activation) const {
+  if (kind_ == NormKind::kBatch) return overBatch(x, pass, activation);
+  return {(*this)(x, pass, activation), x};
+}
+
+BatchNormed Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const {
   // A batch of one has no variance: it is normalized as examples are after training.
   const bool isOfBatch = pass.training && x.size(0) > 1;
   const Context& context = pass.draws.context();
@@ -139,7 +143,7 @@ Tensor Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activat
   }
   const Tensor y = at::batch_norm(x, *weight_, *bias_, *runningMean_, *runningVariance_, isOfBatch,
                                   kNormMomentum, kNormEpsilon, true);
-  return activate(activation, y);
+  return {activate(activation, y), x};
 }
 
 Tensor dropout(const Tensor& x, double p, Pass& pass) {

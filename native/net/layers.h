@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ops/activation.h"
+#include "ops/batch_norm.h"
 #include "ops/conv.h"
 #include "ops/dense.h"
 #include "pass/pass.h"
@@ -86,9 +87,11 @@ class Norm {
   // The normalized x, or activate() of it.
   Tensor operator()(const Tensor& x, const Pass& pass,
                     ActivationKind activation = ActivationKind::kIdentity) const;
+  // That, and x for what takes it beside that.
+  BatchNormed besideInput(const Tensor& x, const Pass& pass, ActivationKind activation) const;
 
  private:
-  Tensor overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const;
+  BatchNormed overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const;
 
   NormKind kind_ = NormKind::kNone;
   Weight weight_, bias_, runningMean_, runningVariance_;

@@ -3,6 +3,7 @@
 
 #include "net/conv.h"
 #include "net/tables.h"
+#include "ops/image_layout.h"
 
 namespace torchvae {
 namespace {
@@ -19,9 +20,10 @@ class Block {
   // The sum of x and what the block adds to it, or activate() of that.
   Tensor operator()(const Tensor& x, Pass& pass,
                     ActivationKind activation = ActivationKind::kIdentity) const {
-    Tensor h = first_(firstNorm_(x, pass, spec_.activation));
+    const BatchNormed begin = firstNorm_.besideInput(x, pass, spec_.activation);
+    Tensor h = first_(begin.y);
     h = dropout(secondNorm_(h, pass, spec_.activation), spec_.dropout, pass);
-    return second_(h, x, activation);
+    return second_(h, begin.x, activation);
   }
 
  private:
@@ -59,7 +61,7 @@ class ResidualEncoder : public Network {
       const bool isLast = i + 1 == layers_.size();
       h = blocks_[i](layers_[i](h), pass, isLast ? spec_.activation : ActivationKind::kIdentity);
     }
-    return h.flatten(1);
+    return featuresOf(pass.draws.context(), h);
   }
 
  private:
@@ -89,7 +91,7 @@ class ResidualDecoder : public Network {
     for (size_t i = 0; i < layers_.size(); ++i) {
       h = layers_[i](blocks_[i](h, pass, spec_.activation));
     }
-    return h.flatten(1);
+    return featuresOf(pass.draws.context(), h);
   }
 
  private:

@@ -34,7 +34,7 @@ class Factor : public Objective {
     const Tensor adversary =
         (at::softplus(-discriminator_(z.detach())).mean() + at::softplus(discriminator_(shuffled)).mean()) *
         0.5;
-    return {meanReconstruction(d) + pass.beta * d.kl.mean() + correlation * gamma_,
+    return {meanReconstruction(d, pass) + pass.beta * meanDivergence(d, pass) + correlation * gamma_,
             d.reconstruction,
             d.kl,
             {correlation, adversary},
@@ -92,7 +92,8 @@ class Adversarial : public Objective {
     const Tensor reconstruction = d.latent.penalty.defined()
                                       ? d.reconstruction.mean() * pixels_ + d.latent.penalty.mean()
                                       : d.reconstruction.mean() * pixels_;
-    return {reconstruction + pass.beta * d.kl.mean() + likeness * features_ + generator * adversarial_,
+    return {reconstruction + pass.beta * meanDivergence(d, pass) + likeness * features_ +
+                generator * adversarial_,
             d.reconstruction,
             d.kl,
             {likeness, generator, adversary},

@@ -20,8 +20,8 @@ class Discrepancy : public Objective {
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const Tensor mmd = discrepancyOf(d.latent.z, vae.prior().sample(x.size(0), pass), pass);
-    Tensor loss = meanReconstruction(d) + mmd * weight_;
-    if (klWeight_ != 0) loss = loss + pass.beta * d.kl.mean() * klWeight_;
+    Tensor loss = meanReconstruction(d, pass) + mmd * weight_;
+    if (klWeight_ != 0) loss = loss + pass.beta * meanDivergence(d, pass) * klWeight_;
     return {loss, d.reconstruction, d.kl, {mmd}, {}};
   }
 

@@ -4,6 +4,7 @@
 // al. 2016).
 
 #include "objective/tables.h"
+#include "ops/means.h"
 
 namespace torchvae {
 namespace {
@@ -15,14 +16,19 @@ class Elbo : public Objective {
 
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
-    return {meanReconstruction(d) + pass.beta * cost(d, pass), d.reconstruction, d.kl, {}, {}};
+    return {loss(d, pass), d.reconstruction, d.kl, {}, {}};
   }
 
  private:
-  Tensor cost(const Draft& d, const Pass& pass) const {
-    if (hasCapacity_) return (d.kl.mean() - pass.capacity).abs();
-    if (freeBits_ > 0) return d.divergence.mean(0).clamp_min(freeBits_).sum();
-    return d.kl.mean();
+  Tensor loss(const Draft& d, const Pass& pass) const {
+    if (!hasCapacity_ && freeBits_ == 0) {
+      std::vector<Averaged> terms{{d.reconstruction, {}}, {d.divergence, pass.beta}};
+      if (d.latent.penalty.defined()) terms.push_back({d.latent.penalty, {}});
+      return sumOfMeans(pass.draws.context(), terms);
+    }
+    const Tensor cost = hasCapacity_ ? (meanDivergence(d, pass) - pass.capacity).abs()
+                                     : d.divergence.mean(0).clamp_min(freeBits_).sum();
+    return meanReconstruction(d, pass) + pass.beta * cost;
   }
 
   double freeBits_;

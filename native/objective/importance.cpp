@@ -3,40 +3,33 @@
 
 #include "objective/importance.h"
 
-#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/repeat_interleave.h>
-
-#include <cmath>
 
 #include "error.h"
 #include "objective/tables.h"
+#include "ops/importance.h"
+#include "ops/means.h"
 
 namespace torchvae {
 
 Importance importanceWeights(const Vae& vae, const Tensor& x, int64_t k, bool stopsDensity, Pass& pass) {
-  const int64_t rows = x.size(0);
   const Tensor labels = pass.labels;
   const Tensor features = vae.encode(x, pass);
   if (labels.defined()) pass.labels = labels.repeat_interleave(k, 0);
   Importance importance;
+  importance.draws = k;
   Latent& latent = importance.latent;
   latent = vae.posterior().rsampleEach(features, k, pass);
-  Tensor logQ = latent.logQ;
+  importance.logQ = latent.logQ;
   if (stopsDensity) {
-    logQ = gaussianLogProb(latent.z, latent.gaussian->mean.detach(), latent.gaussian->logVariance.detach())
-               .sum(1);
+    const Gaussian q = Gaussian::of(latent.head.detach().repeat_interleave(k, 0));
+    importance.logQ = gaussianLogProb(latent.z, q.mean, q.logVariance).sum(1);
   }
   const Tensor y = vae.decode(latent.z, pass);
-  const Tensor repeated = x.repeat_interleave(k, 0);
-  importance.reconstruction = vae.likelihood().negativeLogProb(repeated, y).view({rows, k});
-  importance.rate = (logQ - vae.prior().logProb(latent.z, pass)).view({rows, k});
-  importance.logWeight = -importance.reconstruction - importance.rate;
+  importance.reconstruction = vae.likelihood().negativeLogProb(repeatedRows(pass.draws.context(), x, k), y);
+  importance.logPrior = vae.prior().logProb(latent.z, pass);
   pass.labels = labels;
   return importance;
-}
-
-Tensor importanceBound(const Tensor& logWeight) {
-  return at::logsumexp(logWeight, {1}) - std::log(static_cast<double>(logWeight.size(1)));
 }
 
 namespace {
@@ -49,25 +42,28 @@ class ImportanceWeighted : public Objective {
 
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Importance w = importanceWeights(vae, x, samples_, doubly_, pass);
-    const Tensor bound = importanceBound(w.logWeight);
-    return {doubly_ ? doublyReparameterized(w, bound.mean()) : -bound.mean(),
-            w.reconstruction.mean(1).detach(),
-            w.rate.mean(1).detach(),
-            {bound.mean()},
+    const Context& context = pass.draws.context();
+    const ImportanceBound bound = importanceBound(context, samples_, w.reconstruction, w.logQ, w.logPrior);
+    const Tensor cost = sumOfMeans(context, {{bound.cost, {}}});
+    return {doubly_ ? doublyReparameterized(w, cost) : cost,
+            bound.reconstruction,
+            bound.rate,
+            {-cost.detach()},
             {}};
   }
 
  private:
   // The decoder's gradient weighs each draw by its normalized weight, the encoder's by the square of it. The
-  // value is the bound's.
-  static Tensor doublyReparameterized(const Importance& w, const Tensor& bound) {
-    const Tensor weight = w.logWeight.detach().softmax(1);
+  // value is `cost`.
+  static Tensor doublyReparameterized(const Importance& w, const Tensor& cost) {
+    const Tensor logWeight = w.logWeight();
+    const Tensor weight = logWeight.detach().softmax(1);
     if (w.latent.z.requires_grad()) {
       const Tensor each = weight.flatten().unsqueeze(1);
       w.latent.z.register_hook([each](const Tensor& gradient) { return gradient * each; });
     }
-    const Tensor mean = (weight * w.logWeight).sum(1).mean();
-    return (mean - bound).detach() - mean;
+    const Tensor mean = (weight * logWeight).sum(1).mean();
+    return (mean + cost).detach() - mean;
   }
 
   int64_t samples_;

@@ -2,6 +2,7 @@
 
 #include "base/table.h"
 #include "objective/tables.h"
+#include "ops/means.h"
 
 namespace torchvae {
 namespace {
@@ -25,15 +26,20 @@ Draft draft(const Vae& vae, const Tensor& x, Pass& pass) {
   Draft draft;
   draft.latent = vae.posterior().rsample(vae.encode(x, pass), pass);
   draft.divergence = vae.divergence(draft.latent, pass);
-  draft.kl = draft.divergence.sum(1);
+  draft.kl = exampleSums(pass.draws.context(), draft.divergence);
   draft.y = vae.decode(draft.latent.z, pass);
   draft.reconstruction = vae.likelihood().negativeLogProb(x, draft.y);
   return draft;
 }
 
-Tensor meanReconstruction(const Draft& draft) {
-  const Tensor mean = draft.reconstruction.mean();
-  return draft.latent.penalty.defined() ? mean + draft.latent.penalty.mean() : mean;
+Tensor meanReconstruction(const Draft& draft, const Pass& pass) {
+  std::vector<Averaged> terms{{draft.reconstruction, {}}};
+  if (draft.latent.penalty.defined()) terms.push_back({draft.latent.penalty, {}});
+  return sumOfMeans(pass.draws.context(), terms);
+}
+
+Tensor meanDivergence(const Draft& draft, const Pass& pass) {
+  return sumOfMeans(pass.draws.context(), {{draft.divergence, {}}});
 }
 
 }  // namespace torchvae

@@ -34,13 +34,15 @@ std::unique_ptr<Objective> makeObjective(Weights& weights, const ModelSpec& spec
 // A draw of z with what it costs: the beginning of most objectives.
 struct Draft {
   Latent latent;
-  Tensor y;                   // the likelihood's parameters
-  Tensor reconstruction, kl;  // [B]
-  Tensor divergence;          // [B, groups]
+  Tensor y;               // the likelihood's parameters
+  Tensor reconstruction;  // [B]
+  Tensor divergence;      // [B, groups]
+  Tensor kl;              // [B], the sum of that, without derivatives
 };
 Draft draft(const Vae& vae, const Tensor& x, Pass& pass);
 
-// Mean over the batch of the reconstruction and of the posterior's own term.
-Tensor meanReconstruction(const Draft& draft);
+// Means over the batch: of the reconstruction and of the posterior's own term, and of the divergence.
+Tensor meanReconstruction(const Draft& draft, const Pass& pass);
+Tensor meanDivergence(const Draft& draft, const Pass& pass);
 
 }  // namespace torchvae

@@ -26,7 +26,7 @@ class Regularized : public Objective {
     const Tensor norm = d.latent.z.square().sum(1).mean() * 0.5;
     const Tensor slope = gradientPenalty(vae, d, pass);
     const Tensor size = weightPenalty();
-    return {meanReconstruction(d) + pass.beta * norm + slope * gradientPenalty_ + size * weightPenalty_,
+    return {meanReconstruction(d, pass) + pass.beta * norm + slope * gradientPenalty_ + size * weightPenalty_,
             d.reconstruction,
             d.kl,
             {norm, slope, size},

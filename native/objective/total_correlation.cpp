@@ -34,7 +34,7 @@ class BetaTc : public Objective {
 
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t examples, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
-    const Gaussian& q = *d.latent.gaussian;
+    const Gaussian q = *d.latent.gaussian();
     const int64_t rows = x.size(0);
     const bool isStratified = stratified_ && rows > 1;
     const Tensor weight = isStratified ? stratifiedWeights(rows, examples, x.options()) : Tensor();
@@ -50,11 +50,12 @@ class BetaTc : public Objective {
     const Tensor information = (d.latent.logQ - joint).mean();
     const Tensor correlation = (joint - product).mean();
     const Tensor dimensionwise = (product - logPrior).mean();
-    return {meanReconstruction(d) + information * alpha_ + correlation * pass.beta + dimensionwise * gamma_,
-            d.reconstruction,
-            d.kl,
-            {information, correlation, dimensionwise},
-            {}};
+    return {
+        meanReconstruction(d, pass) + information * alpha_ + correlation * pass.beta + dimensionwise * gamma_,
+        d.reconstruction,
+        d.kl,
+        {information, correlation, dimensionwise},
+        {}};
   }
 
  private:
@@ -86,14 +87,18 @@ class Dip : public Objective {
 
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
-    const Gaussian& q = *d.latent.gaussian;
+    const Gaussian q = *d.latent.gaussian();
     const Tensor centered = q.mean - q.mean.mean(0, true);
     Tensor covariance = centered.t().matmul(centered) / static_cast<double>(x.size(0));
     if (second_) covariance = covariance + at::diag(q.logVariance.exp().mean(0));
     const Tensor own = covariance.diagonal();
     const Tensor off = covariance.square().sum() - own.square().sum();
     const Tensor penalty = off * offDiagonal_ + (own - 1.0).square().sum() * diagonal_;
-    return {meanReconstruction(d) + pass.beta * d.kl.mean() + penalty, d.reconstruction, d.kl, {penalty}, {}};
+    return {meanReconstruction(d, pass) + pass.beta * meanDivergence(d, pass) + penalty,
+            d.reconstruction,
+            d.kl,
+            {penalty},
+            {}};
   }
 
  private:

@@ -62,8 +62,9 @@ Normalized evaluate(Pool& pool, const BatchNormSettings& settings, const Tensor&
 
 class BatchNorm : public torch::autograd::Function<BatchNorm> {
  public:
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        const BatchNormSettings* settings, const Running* running, Pool* pool) {
+  static variable_list forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight,
+                               const Tensor& bias, const BatchNormSettings* settings, const Running* running,
+                               Pool* pool) {
     const Tensor input = channelsInnermost(x);
     const Normalized made = evaluate(*pool, *settings, input, weight, bias, *running, true);
     ctx->save_for_backward(
@@ -71,19 +72,23 @@ class BatchNorm : public torch::autograd::Function<BatchNorm> {
     ctx->saved_data["pool"] = reinterpret_cast<int64_t>(pool);
     ctx->saved_data["activation"] = static_cast<int64_t>(settings->activation);
     ctx->saved_data["isOfBatch"] = settings->isOfBatch;
-    return made.y;
+    ctx->set_materialize_grads(false);
+    return {made.y, input};
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    if (!gradients[0].defined()) return {gradients[1], Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
     const variable_list saved = ctx->get_saved_variables();
     const Tensor &x = saved[0], &mean = saved[2], &inverse = saved[3], &weight = saved[4];
     const auto activation = static_cast<ActivationKind>(ctx->saved_data["activation"].toInt());
     const Tensor dy = channelsInnermost(gradients[0]);
+    const Tensor beside = gradients[1].defined() ? channelsInnermost(gradients[1]) : Tensor();
     const Tensor dx = ctx->needs_input_grad(0) ? at::empty_like(x) : Tensor();
     const Tensor dweight = at::empty_like(weight), dbias = at::empty_like(weight);
     cpu::normalizeBackward(*reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt()), shapeOf(x),
                            {values(mean), values(inverse), values(weight), nullptr, activation},
                            ctx->saved_data["isOfBatch"].toBool(), values(x), values(saved[1]), values(dy),
+                           beside.defined() ? values(beside) : nullptr,
                            {pointer(dx), pointer(dweight), pointer(dbias)});
     return {dx, dweight, dbias, Tensor(), Tensor(), Tensor()};
   }
@@ -91,14 +96,15 @@ class BatchNorm : public torch::autograd::Function<BatchNorm> {
 
 }  // namespace
 
-Tensor batchNorm(const Context& context, const BatchNormSettings& settings, const Tensor& x,
-                 const Tensor& weight, const Tensor& bias, const Tensor& runningMean,
-                 const Tensor& runningVariance) {
+BatchNormed batchNorm(const Context& context, const BatchNormSettings& settings, const Tensor& x,
+                      const Tensor& weight, const Tensor& bias, const Tensor& runningMean,
+                      const Tensor& runningVariance) {
   const Running running{&runningMean, &runningVariance};
   if (!c10::GradMode::is_enabled()) {
-    return evaluate(*context.pool, settings, channelsInnermost(x), weight, bias, running, false).y;
+    return {evaluate(*context.pool, settings, channelsInnermost(x), weight, bias, running, false).y, x};
   }
-  return BatchNorm::apply(x, weight, bias, &settings, &running, context.pool);
+  const variable_list made = BatchNorm::apply(x, weight, bias, &settings, &running, context.pool);
+  return {made[0], made[1]};
 }
 
 }  // namespace torchvae

@@ -15,12 +15,17 @@ struct BatchNormSettings {
   ActivationKind activation;
 };
 
-// activate(normalized x * weight + bias) of x [B, features] or [B, channels, height, width]; weight, bias and
-// the running statistics are [features] or [channels]. Images come out with their channels innermost. The
+struct BatchNormed {
+  Tensor y;
+  Tensor x;  // what came in, for those that take it beside y: both gradients become one in one pass
+};
+
+// y = activate(normalized x * weight + bias) of x [B, features] or [B, channels, height, width]; weight, bias
+// and the running statistics are [features] or [channels]. Images come out with their channels innermost. The
 // running variance follows the unbiased one, as PyTorch's. Differentiable once. For contexts that
 // PlainOperations::served() admits.
-Tensor batchNorm(const Context& context, const BatchNormSettings& settings, const Tensor& x,
-                 const Tensor& weight, const Tensor& bias, const Tensor& runningMean,
-                 const Tensor& runningVariance);
+BatchNormed batchNorm(const Context& context, const BatchNormSettings& settings, const Tensor& x,
+                      const Tensor& weight, const Tensor& bias, const Tensor& runningMean,
+                      const Tensor& runningVariance);
 
 }  // namespace torchvae

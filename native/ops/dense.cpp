@@ -20,8 +20,8 @@ using torch::autograd::variable_list;
 
 class DenseFunction : public torch::autograd::Function<DenseFunction> {
  public:
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        const DenseOp* op, int64_t activation) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& /*leaf*/, const DenseOp* op,
+                        int64_t activation) {
     const Tensor input = x.contiguous();
     const auto kind = static_cast<ActivationKind>(activation);
     const DenseOp::Output output = op->forward(input, kind, true);
@@ -37,7 +37,7 @@ class DenseFunction : public torch::autograd::Function<DenseFunction> {
     const auto kind = static_cast<ActivationKind>(ctx->saved_data["activation"].toInt());
     Tensor dx = op->backward(saved[0], saved[1], gradients[0].contiguous(), kind, ctx->needs_input_grad(0),
                              ctx->needs_input_grad(1));
-    return {dx, Tensor(), Tensor(), Tensor(), Tensor()};
+    return {dx, Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -79,10 +79,9 @@ void passActivation(Pool& pool, ActivationKind activation, const Tensor& kept, c
 
 }  // namespace
 
-Tensor DenseOp::operator()(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                           ActivationKind activation) const {
+Tensor DenseOp::operator()(const Tensor& x, ActivationKind activation) const {
   if (!c10::GradMode::is_enabled()) return forward(x.contiguous(), activation, false).y;
-  return DenseFunction::apply(x, weight, bias, this, static_cast<int64_t>(activation));
+  return DenseFunction::apply(x, parameters_->leaf, this, static_cast<int64_t>(activation));
 }
 
 DenseOp::Output DenseOp::forward(const Tensor& x, ActivationKind activation, bool keepsSlope) const {

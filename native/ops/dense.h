@@ -13,10 +13,9 @@ class DenseOp {
   DenseOp(const Context& context, Parameters& parameters, const DenseSlots& slots)
       : context_(&context), parameters_(&parameters), slots_(slots) {}
 
-  // y = activate(x W^T + b), [rows, out], of x [rows, in]. `weight` and `bias` are the leaves whose gradients
-  // are asked for; they are written straight to the store. Once differentiable.
-  Tensor operator()(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                    ActivationKind activation) const;
+  // y = activate(x W^T + b), [rows, out], of x [rows, in]. The gradients of W and b are written straight to
+  // the store. Once differentiable.
+  Tensor operator()(const Tensor& x, ActivationKind activation) const;
 
   // The two halves of it, on plain values; `slope` is undefined for activations whose slope is a function of
   // y.

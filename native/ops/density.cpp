@@ -5,10 +5,13 @@
 #include <ATen/ops/logsumexp.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 #include "cpu/aggregate.h"
+#include "cpu/gaussian_draw.h"
 #include "cpu/mixture.h"
 #include "ops/plain.h"
 
@@ -17,6 +20,46 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+
+class StandardNormalLogDensity : public torch::autograd::Function<StandardNormalLogDensity> {
+ public:
+  static Tensor forward(AutogradContext* ctx, const Tensor& z) {
+    const Tensor points = z.contiguous(), each = at::empty({z.size(0)}, z.options());
+    cpu::standardNormalLogDensity(points.const_data_ptr<float>(), z.size(0), z.size(1),
+                                  each.mutable_data_ptr<float>());
+    ctx->save_for_backward({points});
+    return each;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    const Tensor z = ctx->get_saved_variables()[0], gradient = gradients[0].contiguous();
+    const Tensor dz = at::empty_like(z);
+    cpu::standardNormalLogDensityBackward(z.const_data_ptr<float>(), gradient.const_data_ptr<float>(),
+                                          z.size(0), z.size(1), dz.mutable_data_ptr<float>());
+    return {dz};
+  }
+};
+
+class LogRatio : public torch::autograd::Function<LogRatio> {
+ public:
+  static Tensor forward(AutogradContext* /*ctx*/, const Tensor& logQ, const Tensor& logP) {
+    const Tensor q = logQ.contiguous(), p = logP.contiguous();
+    const Tensor ratio = at::empty({q.size(0), 1}, q.options());
+    const float *ofQ = q.const_data_ptr<float>(), *ofP = p.const_data_ptr<float>();
+    std::transform(ofQ, ofQ + q.size(0), ofP, ratio.mutable_data_ptr<float>(), std::minus<>());
+    return ratio;
+  }
+
+  static variable_list backward(AutogradContext* /*ctx*/, const variable_list& gradients) {
+    const Tensor gradient = gradients[0].contiguous();
+    const int64_t rows = gradient.size(0);
+    const Tensor dq = at::empty({rows}, gradient.options()), dp = at::empty_like(dq);
+    const float* from = gradient.const_data_ptr<float>();
+    std::copy_n(from, rows, dq.mutable_data_ptr<float>());
+    std::transform(from, from + rows, dp.mutable_data_ptr<float>(), std::negate<>());
+    return {dq, dp};
+  }
+};
 
 cpu::NormalMixture viewOf(const Tensor& z, const Tensor& mean, const Tensor& logVariance) {
   return {z.size(0),
@@ -93,6 +136,17 @@ class AggregateLogDensities : public torch::autograd::Function<AggregateLogDensi
 };
 
 }  // namespace
+
+Tensor standardNormalLogDensity(const Context& context, const Tensor& z) {
+  if (PlainOperations::served(context)) return StandardNormalLogDensity::apply(z);
+  const double constant = 0.5 * static_cast<double>(z.size(1)) * std::log(2 * std::numbers::pi);
+  return z.square().sum(1) * -0.5 - constant;
+}
+
+Tensor logRatio(const Context& context, const Tensor& logQ, const Tensor& logP) {
+  if (PlainOperations::served(context)) return LogRatio::apply(logQ, logP);
+  return (logQ - logP).unsqueeze(1);
+}
 
 Tensor normalLogDensities(const Context& context, const Tensor& z, const Tensor& mean,
                           const Tensor& logVariance) {

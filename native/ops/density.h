@@ -6,6 +6,12 @@
 
 namespace torchvae {
 
+// log N(z; 0, I) of the rows of z [B, D]: [B]. Differentiable in z, once on the CPU in float32.
+Tensor standardNormalLogDensity(const Context& context, const Tensor& z);
+
+// log q - log p, each [B], as a divergence of one group, [B, 1]. Differentiable as above.
+Tensor logRatio(const Context& context, const Tensor& logQ, const Tensor& logP);
+
 // log N(z_i; mean_j, exp(logVariance_j)) of z [B, D] and components [C, D]: [B, C]. Differentiable in all
 // three, once on the CPU in float32.
 Tensor normalLogDensities(const Context& context, const Tensor& z, const Tensor& mean,

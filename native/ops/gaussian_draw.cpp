@@ -17,14 +17,16 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 cpu::GaussianHead viewOf(const Tensor& head, const Tensor& noise) {
-  return {noise.size(0), noise.size(1), head.const_data_ptr<float>(), noise.const_data_ptr<float>()};
+  return {head.size(0), noise.size(0) / head.size(0), noise.size(1), head.const_data_ptr<float>(),
+          noise.const_data_ptr<float>()};
 }
 
 class DrawFunction : public torch::autograd::Function<DrawFunction> {
  public:
   static variable_list forward(AutogradContext* ctx, const Tensor& head, const Tensor& noise, Pool* pool) {
     const Tensor q = head.contiguous(), drawn = noise.contiguous();
-    const Tensor z = at::empty_like(drawn), divergence = at::empty_like(drawn),
+    const Tensor z = at::empty_like(drawn),
+                 divergence = at::empty({q.size(0), drawn.size(1)}, drawn.options()),
                  logQ = at::empty({drawn.size(0)}, drawn.options());
     cpu::drawGaussian(*pool, viewOf(q, drawn), z.mutable_data_ptr<float>(),
                       divergence.mutable_data_ptr<float>(), logQ.mutable_data_ptr<float>());
@@ -58,11 +60,14 @@ GaussianDraw drawGaussian(const Context& context, const Tensor& head, const Tens
     const variable_list made = DrawFunction::apply(head, noise, context.pool);
     return {made[0], made[1], made[2]};
   }
-  const auto parts = head.chunk(2, 1);
+  const auto each = head.chunk(2, 1);
+  const Tensor divergence = (each[0].square() + each[1].exp() - 1.0 - each[1]) * 0.5;
+  const int64_t count = noise.size(0) / head.size(0);
+  const auto parts = count == 1 ? each : head.repeat_interleave(count, 0).chunk(2, 1);
   const Tensor &mean = parts[0], &logVariance = parts[1];
   const Tensor z = mean + (logVariance * 0.5).exp() * noise;
   const double constant = std::log(2 * std::numbers::pi);
-  return {z, (mean.square() + logVariance.exp() - 1.0 - logVariance) * 0.5,
+  return {z, divergence,
           (((z - mean).square() * (-logVariance).exp() + logVariance + constant) * -0.5).sum(1)};
 }
 

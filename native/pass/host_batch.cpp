@@ -1,8 +1,8 @@
 #include "pass/host_batch.h"
 
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/one_hot.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include <bit>
 
@@ -12,7 +12,7 @@
 namespace torchvae {
 
 Pass makePass(const Context& context, Draws& draws, const StepSchedule& schedule, bool training) {
-  const auto scalar = [&](double value) { return at::full({}, value, context.options()); };
+  const auto scalar = [&](double value) { return at::scalar_tensor(value, context.options()); };
   return {
       draws, training, {}, scalar(schedule.beta), scalar(schedule.capacity), scalar(schedule.temperature)};
 }

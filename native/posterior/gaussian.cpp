@@ -18,9 +18,11 @@ class GaussianPosterior : public Posterior {
   bool hasDensity() const override { return true; }
   bool isGaussian() const override { return true; }
 
-  Latent rsample(const Tensor& features, Pass& pass) const override { return drawFrom(head(features), pass); }
+  Latent rsample(const Tensor& features, Pass& pass) const override {
+    return drawFrom(head(features), 1, pass);
+  }
   Latent rsampleEach(const Tensor& features, int64_t count, Pass& pass) const override {
-    return drawFrom(head(features).repeat_interleave(count, 0), pass);
+    return drawFrom(head(features), count, pass);
   }
 
   std::optional<Gaussian> gaussian(const Tensor& features) const override {
@@ -33,11 +35,11 @@ class GaussianPosterior : public Posterior {
   virtual Tensor head(const Tensor& features) const = 0;
 
  private:
-  Latent drawFrom(const Tensor& head, Pass& pass) const {
-    const Tensor noise = pass.draws.normal({head.size(0), latentSize_});
+  Latent drawFrom(const Tensor& head, int64_t count, Pass& pass) const {
+    const Tensor noise = pass.draws.normal({head.size(0) * count, latentSize_});
     const GaussianDraw draw = drawGaussian(pass.draws.context(), head, noise);
     Latent latent;
-    latent.gaussian = Gaussian::of(head);
+    latent.head = head;
     latent.z = draw.z;
     latent.logQ = draw.logQ;
     latent.fromStandardNormal = draw.divergence;

@@ -9,49 +9,36 @@
 
 #include <cmath>
 
-#include "ops/activation.h"
-#include "ops/gate.h"
+#include "ops/flow.h"
 #include "ops/gaussian_draw.h"
-#include "ops/masked_linear.h"
 #include "posterior/tables.h"
 
 namespace torchvae {
 namespace {
 
-// A masked autoencoder (Germain et al. 2015) of one hidden layer: output i of each of the two blocks of D
-// depends on inputs 0, ..., i - 1 and on the context, which is all that output 0 depends on.
-class MaskedStep {
- public:
-  MaskedStep(Weights& weights, const std::string& name, int64_t size, int64_t hidden, int64_t context) {
-    const auto bound = [](int64_t in) { return Init::uniform(1 / std::sqrt(static_cast<double>(in))); };
-    firstWeight_ = weights.parameter(name + ".0.weight", {hidden, size}, bound(size));
-    firstBias_ = weights.parameter(name + ".0.bias", {hidden}, bound(size));
-    contextOf_ = Linear(weights, name + ".context", context, hidden);
-    // Small, and the gates open: each step begins close to the identity.
-    secondWeight_ = weights.parameter(name + ".1.weight", {2 * size, hidden}, Init::normal(1e-2));
-    secondBias_ = weights.parameter(name + ".1.bias", {2 * size}, Init::constant(0));
-    if (weights.declaring()) return;
-    const auto options = secondBias_.leaf().options().requires_grad(false);
-    // Degrees 1 .. D of the dimensions, and 0 .. D - 1 in turn of the hidden units.
-    const Tensor in = at::arange(1, size + 1, options);
-    const Tensor unit = at::arange(0, hidden, options).remainder(size);
-    firstMask_ = unit.unsqueeze(1).ge(in.unsqueeze(0)).to(options.dtype());
-    const Tensor second = in.unsqueeze(1).gt(unit.unsqueeze(0)).to(options.dtype());
-    secondMask_ = second.repeat({2, 1});
-  }
-
-  // Shifts and gates, [B, 2 D].
-  Tensor operator()(const Context& context, const Tensor& z, const Tensor& features) const {
-    const Tensor ofCode = maskedLinear(context, z, *firstWeight_, firstMask_, *firstBias_);
-    const Tensor h = activate(context, ActivationKind::kElu, ofCode + contextOf_(features));
-    return maskedLinear(context, h, *secondWeight_, secondMask_, *secondBias_);
-  }
-
- private:
-  Weight firstWeight_, firstBias_, secondWeight_, secondBias_;
-  Linear contextOf_;
-  Tensor firstMask_, secondMask_;
-};
+// Declares or finds a step's masked autoencoder (Germain et al. 2015) of one hidden layer: output i of each
+// of the two blocks of D depends on inputs 0, ..., i - 1 and on the context, which is all that output 0
+// depends on.
+FlowStep makeStep(Weights& weights, const std::string& name, int64_t size, int64_t hidden, int64_t context) {
+  const auto bound = [](int64_t in) { return Init::uniform(1 / std::sqrt(static_cast<double>(in))); };
+  FlowStep step;
+  step.firstWeight = weights.parameter(name + ".0.weight", {hidden, size}, bound(size)).leaf();
+  step.firstBias = weights.parameter(name + ".0.bias", {hidden}, bound(size)).leaf();
+  step.contextWeight = weights.parameter(name + ".context.weight", {hidden, context}, bound(context)).leaf();
+  step.contextBias = weights.parameter(name + ".context.bias", {hidden}, bound(context)).leaf();
+  // Small, and the gates open: each step begins close to the identity.
+  step.secondWeight = weights.parameter(name + ".1.weight", {2 * size, hidden}, Init::normal(1e-2)).leaf();
+  step.secondBias = weights.parameter(name + ".1.bias", {2 * size}, Init::constant(0)).leaf();
+  if (weights.declaring()) return step;
+  const auto options = step.secondBias.options().requires_grad(false);
+  // Degrees 1 .. D of the dimensions, and 0 .. D - 1 in turn of the hidden units.
+  const Tensor in = at::arange(1, size + 1, options);
+  const Tensor unit = at::arange(0, hidden, options).remainder(size);
+  step.firstMask = unit.unsqueeze(1).ge(in.unsqueeze(0)).to(options.dtype());
+  const Tensor second = in.unsqueeze(1).gt(unit.unsqueeze(0)).to(options.dtype());
+  step.secondMask = second.repeat({2, 1});
+  return step;
+}
 
 class InverseAutoregressiveFlow : public Posterior {
  public:
@@ -61,8 +48,8 @@ class InverseAutoregressiveFlow : public Posterior {
     const int64_t context = spec.posterior.integer("context");
     context_ = Linear(weights, "posterior.context", features, context);
     for (int64_t i = 0; i < spec.posterior.integer("steps"); ++i) {
-      steps_.emplace_back(weights, "posterior.flow." + std::to_string(i), spec.latentSize,
-                          spec.posterior.integer("hidden"), context);
+      steps_.push_back(makeStep(weights, "posterior.flow." + std::to_string(i), spec.latentSize,
+                                spec.posterior.integer("hidden"), context));
     }
   }
 
@@ -72,38 +59,30 @@ class InverseAutoregressiveFlow : public Posterior {
   Latent rsample(const Tensor& features, Pass& pass) const override {
     const Tensor noise = pass.draws.normal({features.size(0), latentSize_});
     const GaussianDraw draw = drawGaussian(pass.draws.context(), head_(features), noise);
+    const Flowed flowed = flow(pass, {draw.z, draw.logQ}, features);
     Latent latent;
-    latent.z = draw.z;
-    latent.logQ = draw.logQ;
-    flow(pass, latent.z, latent.logQ, features);
+    latent.z = flowed.z;
+    latent.logQ = flowed.logQ;
     return latent;
   }
 
   // The flow has no moments in closed form: the base's mean is carried through it, and the base's variance is
   // given as it is.
   Gaussian moments(const Tensor& features, Pass& pass) const override {
-    Gaussian base = Gaussian::of(head_(features));
-    Tensor unread = at::zeros({features.size(0)}, features.options());
-    flow(pass, base.mean, unread, features);
-    return base;
+    const Gaussian base = Gaussian::of(head_(features));
+    const Tensor unread = at::zeros({features.size(0)}, features.options());
+    return {flow(pass, {base.mean, unread}, features).z, base.logVariance};
   }
 
  private:
-  void flow(const Pass& pass, Tensor& z, Tensor& logQ, const Tensor& features) const {
-    const Context& context = pass.draws.context();
-    const Tensor given = context_(features, ActivationKind::kElu);
-    for (size_t i = 0; i < steps_.size(); ++i) {
-      if (i > 0) z = z.flip({1});
-      const Gated gated = gate(context, z, steps_[i](context, z, given));
-      z = gated.z;
-      logQ = logQ - gated.logSlope;
-    }
+  Flowed flow(const Pass& pass, const Flowed& base, const Tensor& features) const {
+    return autoregressiveFlow(pass.draws.context(), steps_, base, context_(features, ActivationKind::kElu));
   }
 
   int64_t latentSize_;
   LinearPair head_;
   Linear context_;
-  std::vector<MaskedStep> steps_;
+  std::vector<FlowStep> steps_;
 };
 
 }  // namespace

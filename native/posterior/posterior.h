@@ -28,13 +28,18 @@ Tensor gaussianKl(const Gaussian& a, const Gaussian& b);
 // A draw of z, [B, codeSize], differentiable in the features.
 struct Latent {
   Tensor z;
-  std::optional<Gaussian> gaussian;  // q itself, where it is one
-  Tensor logQ;                       // log q(z|x), [B]; undefined where q has no density
+  Tensor head;  // q's means and log-variances for each x, [B, 2 D]; undefined where it is no diagonal normal
+  Tensor logQ;  // log q(z|x), [B]; undefined where q has no density
   // KL(q || N(0, I)) for each dimension, [B, D], where q is a normal.
   Tensor fromStandardNormal;
   // The divergence, for each dimension or group, [B, groups], where the posterior computes it.
   Tensor ownDivergence;
   Tensor penalty;  // what the posterior adds to the loss, [B]; undefined for nothing
+
+  // q itself, where it is a diagonal normal.
+  std::optional<Gaussian> gaussian() const {
+    return head.defined() ? std::optional(Gaussian::of(head)) : std::nullopt;
+  }
 };
 
 class Posterior {
@@ -43,7 +48,8 @@ class Posterior {
   // Values in a code z.
   virtual int64_t codeSize() const = 0;
   virtual Latent rsample(const Tensor& features, Pass& pass) const = 0;
-  // `count` draws for each row of the features, those of a row one after the other.
+  // `count` draws for each row of the features, those of a row one after the other: z and log q(z|x) have as
+  // many rows.
   virtual Latent rsampleEach(const Tensor& features, int64_t count, Pass& pass) const {
     return rsample(features.repeat_interleave(count, 0), pass);
   }

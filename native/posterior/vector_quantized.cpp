@@ -15,6 +15,7 @@
 
 #include "cpu/codebook.h"
 #include "ops/plain.h"
+#include "ops/quantize.h"
 #include "posterior/tables.h"
 
 namespace torchvae {
@@ -43,13 +44,13 @@ class VectorQuantized : public Posterior {
   Latent rsample(const Tensor& features, Pass& pass) const override {
     const Tensor vectors = vectors_(features).view({-1, size_});
     const Tensor nearest = nearestOf(vectors.detach());
-    const Tensor chosen = (*codebook_).index_select(0, nearest);
+    const Quantized quantized = quantize(pass.draws.context(), vectors, *codebook_, nearest, positions_);
     if (pass.training) follow(vectors.detach(), nearest);
     Latent latent;
-    latent.z = (vectors + (chosen - vectors).detach()).view({features.size(0), codeSize()});
+    latent.z = quantized.z;
     latent.ownDivergence =
         at::full({features.size(0), positions_}, std::log(static_cast<double>(codes_)), vectors.options());
-    latent.penalty = (vectors - chosen).square().view({features.size(0), codeSize()}).sum(1) * commitment_;
+    latent.penalty = quantized.distance * commitment_;
     return latent;
   }
 
@@ -96,6 +97,13 @@ class VectorQuantized : public Posterior {
     const c10::NoGradGuard noGrad;
     const auto [newCounts, newSums] = sumsOf(vectors, nearest);
     Tensor counts = *counts_, sums = *sums_, codebook = *codebook_;
+    if (kernels() != nullptr) {
+      cpu::followEntries(bookOf(vectors, codebook), newCounts.const_data_ptr<float>(),
+                         newSums.const_data_ptr<float>(), decay_, kEpsilon,
+                         {counts.mutable_data_ptr<float>(), sums.mutable_data_ptr<float>(),
+                          codebook.mutable_data_ptr<float>()});
+      return;
+    }
     // Sums begin as the drawn codebook, at a count of one each.
     sums.copy_(sums.where(sums.abs().sum(1, true).gt(0), codebook));
     counts.mul_(decay_).add_(newCounts, 1 - decay_);

@@ -3,9 +3,7 @@
 
 #include <ATen/ops/zeros.h>
 
-#include <cmath>
-#include <numbers>
-
+#include "ops/density.h"
 #include "prior/tables.h"
 
 namespace torchvae {
@@ -22,10 +20,7 @@ class StandardNormal : public Prior {
   }
 
   Tensor logProb(const Tensor& z, Pass& pass) const override {
-    if (!conditioned_) {
-      const double constant = 0.5 * static_cast<double>(codeSize_) * std::log(2 * std::numbers::pi);
-      return z.square().sum(1) * -0.5 - constant;
-    }
+    if (!conditioned_) return standardNormalLogDensity(pass.draws.context(), z);
     const Gaussian p = *gaussian(pass);
     return gaussianLogProb(z, p.mean, p.logVariance).sum(1);
   }

@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 #include "ops/plain.h"
 #include "pass/host_batch.h"
@@ -18,6 +19,15 @@
 namespace torchvae {
 
 namespace {
+
+// The sum of a tensor's values.
+double totalOf(const Tensor& values) {
+  if (!values.is_cpu() || values.scalar_type() != c10::kFloat || !values.is_contiguous()) {
+    return values.sum(c10::kDouble).item<double>();
+  }
+  const float* each = values.const_data_ptr<float>();
+  return std::accumulate(each, each + values.numel(), 0.0);
+}
 
 // For a backward pass, which adds to the gradients.
 void clearGradients(Parameters& parameters) {
@@ -121,12 +131,12 @@ void ReferenceStep::evaluate(const StepInput& input) {
 
 bool ReferenceStep::addLosses(LossSums& sums) {
   const auto rows = static_cast<double>(rows_);
-  const double loss = terms_.loss.item<double>();
+  const double loss = totalOf(terms_.loss);
   sums.loss += loss * rows;
-  sums.reconstruction += terms_.reconstruction.sum(c10::kDouble).item<double>();
-  sums.kl += terms_.kl.sum(c10::kDouble).item<double>();
+  sums.reconstruction += totalOf(terms_.reconstruction);
+  sums.kl += totalOf(terms_.kl);
   sums.terms.resize(terms_.extra.size());
-  for (size_t i = 0; i < terms_.extra.size(); ++i) sums.terms[i] += terms_.extra[i].item<double>() * rows;
+  for (size_t i = 0; i < terms_.extra.size(); ++i) sums.terms[i] += totalOf(terms_.extra[i]) * rows;
   sums.examples += rows_;
   return std::isfinite(loss);
 }

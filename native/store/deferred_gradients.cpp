@@ -14,14 +14,22 @@ namespace {
 template <class Body>
 void forRanges(Pool& pool, const std::vector<at::Tensor>& tensors, const Body& body) {
   constexpr int64_t kRange = 16384;
+  struct Range {
+    const float* values;
+    int64_t first, count;
+  };
+  std::vector<Range> ranges;
   for (const at::Tensor& tensor : tensors) {
     const int64_t count = tensor.numel();
-    const float* from = tensor.const_data_ptr<float>();
-    pool.run((count + kRange - 1) / kRange, [&](int64_t tile) {
-      const int64_t first = tile * kRange;
-      body(from + first, first, std::min(kRange, count - first));
-    });
+    const float* values = tensor.const_data_ptr<float>();
+    for (int64_t first = 0; first < count; first += kRange) {
+      ranges.push_back({values + first, first, std::min(kRange, count - first)});
+    }
   }
+  pool.run(static_cast<int64_t>(ranges.size()), [&](int64_t i) {
+    const Range& range = ranges[static_cast<size_t>(i)];
+    body(range.values, range.first, range.count);
+  });
 }
 
 float largestMagnitude(Pool& pool, const std::vector<at::Tensor>& tensors) {
@@ -58,7 +66,14 @@ at::Tensor joined(Pool& pool, const std::vector<at::Tensor>& tensors) {
 void DeferredGradients::begin(const at::Tensor& gradients) {
   items_.clear();
   products_.clear();
-  for (const auto [first, count] : others(gradients.size(0))) gradients.narrow(0, first, count).zero_();
+  const bool isPlain = gradients.is_cpu() && gradients.scalar_type() == c10::kFloat;
+  for (const auto [first, count] : others(gradients.size(0))) {
+    if (isPlain) {
+      std::fill_n(gradients.mutable_data_ptr<float>() + first, count, 0.0f);
+    } else {
+      gradients.narrow(0, first, count).zero_();
+    }
+  }
 }
 
 void DeferredGradients::add(const cpu::WeightProduct& place, const at::Tensor& x, const at::Tensor& dy) {
@@ -79,11 +94,15 @@ void DeferredGradients::make(const Context& context, const at::Tensor& gradients
 }
 
 bool DeferredGradients::areUsable(const Context& context) const {
-  return items_.size() == layers_.size() && std::ranges::all_of(items_, [&](const auto& entry) {
-           const Item& item = entry.second;
-           return cpu::isBounded(largestMagnitude(*context.pool, item.x),
-                                 largestMagnitude(*context.pool, item.dy), rowsOf(item.x));
-         });
+  if (items_.size() != layers_.size()) return false;
+  std::vector<at::Tensor> x, dy;
+  int64_t rows = 0;
+  for (const auto& [first, item] : items_) {
+    x.insert(x.end(), item.x.begin(), item.x.end());
+    dy.insert(dy.end(), item.dy.begin(), item.dy.end());
+    rows = std::max(rows, rowsOf(item.x));
+  }
+  return cpu::isBounded(largestMagnitude(*context.pool, x), largestMagnitude(*context.pool, dy), rows);
 }
 
 const std::vector<cpu::WeightProduct>& DeferredGradients::products(const Context& context) {

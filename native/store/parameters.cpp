@@ -149,6 +149,7 @@ void Parameters::allocate(const Context& context, uint64_t seed) {
   gradients = zeroed(context, {size_});
   firstMoments = zeroed(context, {size_});
   secondMoments = zeroed(context, {size_});
+  leaf = at::zeros({}, context.options()).requires_grad_(true);
   uint64_t index = 0;
   for (const ParameterEntry& entry : entries_) {
     at::Tensor drawn = at::empty(entry.slot.sizes, c10::TensorOptions().dtype(c10::kFloat));

@@ -124,6 +124,9 @@ class Parameters {
   void keepAverage(const Context& context);
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
+  // For operations that write their weights' gradients themselves: an input in the place of all of these,
+  // which requires gradients and gets none. Each further leaf costs the backward pass a node.
+  at::Tensor leaf;
   DeferredGradients deferred;  // of `gradients`, those that are still to be made
   // The dense layers' weights in bf16, in both forms, at the same offsets: [in, out], and with rows in pairs.
   // Kept where the context multiplies in bf16: by the optimizer as it goes, by freshenRounded() after all

@@ -1,6 +1,7 @@
 #include "vae/vae.h"
 
 #include "error.h"
+#include "ops/density.h"
 
 namespace torchvae {
 
@@ -21,9 +22,10 @@ Vae::Vae(Weights& weights, const ModelSpec& spec) : spec_(spec) {
 Tensor Vae::divergence(const Latent& latent, Pass& pass) const {
   if (latent.ownDivergence.defined()) return latent.ownDivergence;
   if (latent.fromStandardNormal.defined() && prior_->isStandardNormal()) return latent.fromStandardNormal;
-  const auto p = prior_->gaussian(pass);
-  if (latent.gaussian && p) return gaussianKl(*latent.gaussian, *p);
-  return (latent.logQ - prior_->logProb(latent.z, pass)).unsqueeze(1);
+  if (const auto q = latent.gaussian()) {
+    if (const auto p = prior_->gaussian(pass)) return gaussianKl(*q, *p);
+  }
+  return logRatio(pass.draws.context(), latent.logQ, prior_->logProb(latent.z, pass));
 }
 
 }  // namespace torchvae
