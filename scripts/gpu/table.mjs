@@ -11,6 +11,7 @@ const [BEGIN, END] = ['<!-- gpu:begin -->', '<!-- gpu:end -->'];
 const ROWS = [
   ['w1-128', 'w1-128', 'MLP 784-400-20, batch 128', 'float32'],
   ['w1-1024', 'w1-1024', 'the same, batch 1,024', 'float32'],
+  ['conv28-128', 'conv28-128', 'conv 32-64 of 28x28, latent 16, batch 128', 'float32'],
   ['conv64-512', 'conv64-512', 'conv 32-64-128-256 of 64x64x3, latent 128, batch 512', 'bf16'],
 ];
 const PROGRAMS = [
@@ -37,14 +38,15 @@ export function gpuTable() {
       ...times.map((found) => (found ? digits(found.median_wall_ms) : '')),
     ]);
   });
-  const [{ machine, date, pack }] = reports;
+  const [{ machine, date }] = reports;
+  const commits = [...new Set(reports.map(({ pack }) => pack.commit))].join(', ');
   const [gpu] = machine.gpu.split(',');
   return [
     row(['milliseconds a training step', ...PROGRAMS.map(([, title]) => title)]),
     row(['---', ...PROGRAMS.map(() => '---:')]),
     ...lines,
     '',
-    `Medians on ${gpu}, ${date.slice(0, 10)}, by \`scripts/gpu-verify\` (commit ${pack.commit}): PyTorch ${machine.torch}, JAX ${machine.jax}.`,
+    `Medians on ${gpu}, ${date.slice(0, 10)}, by \`scripts/gpu-verify\` (of commits ${commits}): PyTorch ${machine.torch}, JAX ${machine.jax}.`,
   ].join('\n');
 }
 
