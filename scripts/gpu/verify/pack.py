@@ -1,5 +1,6 @@
 """One folder with all that a machine with a GPU needs, of what a release ships."""
 import datetime
+import glob
 import json
 import lzma
 import os
@@ -12,8 +13,9 @@ import tempfile
 from .machine import ROOT
 
 # Of scripts/ and test/ the tarball has only scripts/build.mjs.
-EXTRAS = ('scripts/gpu-verify', 'scripts/gpu', 'test/fixtures', 'scripts/bench/family.mjs', 'scripts/bench/worker.mjs', 'scripts/bench/serve.mjs',
-          'scripts/bench/peers')
+EXTRAS = ('scripts/gpu-verify', 'scripts/gpu', 'scripts/bench/family.mjs', 'scripts/bench/worker.mjs', 'scripts/bench/serve.mjs', 'scripts/bench/peers')
+# What check.mjs reads.
+FIXTURES = 'test/fixtures/pytorch-*.safetensors'
 # Training takes no others.
 MNIST = ('train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz')
 # What nothing needs that runs: sources, packed binaries (those built here are preferred), types, other forms of csv-parse.
@@ -48,10 +50,13 @@ def pack(libtorch, out):
     for name in EXTRAS:
         source, target = os.path.join(ROOT, name), os.path.join(out, name)
         if os.path.isdir(source):
-            shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns('__pycache__', '*.parquet'))
+            shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns('__pycache__'))
         else:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copy(source, target)
+    os.makedirs(os.path.join(out, os.path.dirname(FIXTURES)))
+    for fixture in glob.glob(os.path.join(ROOT, FIXTURES)):
+        shutil.copy(fixture, os.path.join(out, os.path.dirname(FIXTURES)))
     copy_mnist(out)
     pack_node(out)
     files = {os.path.relpath(os.path.join(folder, name), out): os.path.getsize(os.path.join(folder, name))
