@@ -277,7 +277,7 @@ describe('calls at once', () => {
       addon.train(own, step({ epoch: 1 })),
       addon.evaluate(own, data, 2, 0, weights),
       addon.readState(own),
-      addon.importance(own, values(8), 2000, 0),
+      addon.importance(own, values(8), 200_000, 0),
       addon.gradients(own, values(2), 0, Float64Array.of(0, 1, 0, 1)),
     ]);
     addon.abort(own);
