@@ -833,7 +833,7 @@ describe('data sets', () => {
     ['Dataset: above 1', 'ERR_RANGE', ['[0, 1]', '2', 'example 0'], made({ data: floats(0, 2) })],
     ['Dataset: real bytes', 'ERR_TYPE', ['data', 'bytes'], made({ data: new Uint8Array(2), kind: 'real' })],
     ['Dataset: labels of another length', 'ERR_SHAPE', ['labels'], made({ labels: new Int32Array(3) })],
-    ['Dataset: a name that is none', 'ERR_TYPE', ['name'], made({ name: 5 })],
+    ['Dataset: a name that is not a string', 'ERR_TYPE', ['name'], made({ name: 5 })],
     [
       'Dataset: factors that are none',
       'ERR_TYPE',
@@ -916,7 +916,12 @@ describe('data sets', () => {
     ['loadDataset: an unknown name', 'ERR_RANGE', ['data', 'mnits', 'mnist'], () => loadDataset('mnits')],
     ['loadDataset: inherited names', 'ERR_RANGE', ['data', 'toString'], () => loadDataset('toString')],
     ['mnist: an unknown split', 'ERR_RANGE', ['split', 'dev'], () => mnist({ split: 'dev' as Anything })],
-    ['mnist: a folder that is none', 'ERR_TYPE', ['directory'], () => mnist({ directory: 5 as Anything })],
+    [
+      'mnist: a folder that is not a string',
+      'ERR_TYPE',
+      ['directory'],
+      () => mnist({ directory: 5 as Anything }),
+    ],
     ['mnist: mirrors that are none', 'ERR_TYPE', ['mirrors'], () => mnist({ mirrors: 'here' as Anything })],
     [
       'fashionMnist: an unknown option',

@@ -184,7 +184,7 @@ test('text of any kind stays text', async () => {
   }
 });
 
-test('svgToPng refuses what is no SVG', async () => {
+test('svgToPng refuses text that is not SVG', async () => {
   expect(await refusal('ERR_DATA_FORMAT', () => svgToPng('<svg'))).toMatch(/could not be drawn/);
   expect(await refusal('ERR_TYPE', () => svgToPng(5 as never))).toMatch(/text of an SVG/);
   expect(await refusal('ERR_RANGE', () => svgToPng('<svg/>', { scale: 0 }))).toMatch(/scale/);

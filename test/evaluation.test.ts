@@ -35,7 +35,7 @@ describe('structural similarity', () => {
     expect([...(await structuralSimilarity(bytes, bytes, { shape: [11, 13] }))]).toEqual([1, 1]);
   });
 
-  test('refuses what is no pair of sets of images', async () => {
+  test('refuses anything but a pair of sets of images', async () => {
     expect(await refusal('ERR_SHAPE', () => structuralSimilarity(a, b))).toContain('shape');
     const small = { shape: [1, 10, 28] };
     expect(await refusal('ERR_SHAPE', () => structuralSimilarity(a, b, small))).toContain('11 pixels');

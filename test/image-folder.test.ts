@@ -152,7 +152,7 @@ describe('refusing', () => {
     );
   });
 
-  test('what is no image, is cut short, or is another format than its name says', async () => {
+  test('a file that is not an image, is cut short, or has another format than its name says', async () => {
     const noise = Uint8Array.from({ length: 40 * 40 * 3 }, (_, i) => (i * 7919) % 256);
     const png = await sharp(noise, { raw: { width: 40, height: 40, channels: 3 } })
       .png()

@@ -172,7 +172,7 @@ describe('codes in a plane', () => {
     expect([...points]).toEqual(new Array(8).fill(0));
   });
 
-  test('what is no table of codes is refused', async () => {
+  test('anything but a table of codes is refused', async () => {
     const values = new Float32Array(6);
     expect(await refusal('ERR_SHAPE', () => projectCodes({ data: values, shape: [4, 2] }))).toMatch(
       /size of z/,
@@ -183,7 +183,7 @@ describe('codes in a plane', () => {
     );
   });
 
-  test('a chart of what is no example is refused', async () => {
+  test('a chart of anything but an example is refused', async () => {
     expect(await refusal('ERR_SHAPE', () => latentChart(vae, new Float32Array(5)))).toMatch(/784 values/);
     const two = new Float32Array(2 * 784);
     for (const label of ['a', 1n, Symbol('a')]) {

@@ -64,7 +64,7 @@ test('reconstructions stand below their originals, in every pair of rows', () =>
   expect([...grid.data]).toEqual([0, 51, 255, 204, 102, 96, 153, 96]);
 });
 
-test('what is no picture is refused', async () => {
+test('data that are not pictures are refused', async () => {
   const one = new Float32Array(4);
   expect(await refusal('ERR_SHAPE', () => imageGrid(one, [2, 1, 2]))).toMatch(/1 or 3 channels/);
   expect(await refusal('ERR_SHAPE', () => imageGrid(one, [4]))).toMatch(/\[height, width\]/);
