@@ -4,15 +4,12 @@
 
 #include "base/memory.h"
 #include "fused/likelihood.h"
+#include "kernels/sizes.h"
 
 namespace torchvae::fused {
 namespace {
 
 using namespace kernels;
-
-int32_t narrow(int64_t n) {
-  return static_cast<int32_t>(n);
-}
 
 BlockShape placedShape(const Context& context, const VaePlan& plan, const ModelSpec& spec,
                        int64_t batchSize) {

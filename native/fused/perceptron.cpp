@@ -6,15 +6,13 @@
 
 #include "base/memory.h"
 #include "cpu/activation.h"
+#include "kernels/sizes.h"
 
 namespace torchvae::fused {
 namespace {
 
 using namespace kernels;
 
-int32_t narrow(int64_t n) {
-  return static_cast<int32_t>(n);
-}
 float* pointer(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
 }

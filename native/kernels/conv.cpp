@@ -6,19 +6,13 @@
 #include <type_traits>
 
 #include "kernels/conv_arguments.h"
+#include "kernels/sizes.h"
 #include "kernels/tiles.h"
 
 namespace torchvae {
 namespace {
 
 using namespace kernels;
-
-int64_t ceilDiv(int64_t n, int64_t d) {
-  return (n + d - 1) / d;
-}
-int32_t narrow(int64_t n) {
-  return static_cast<int32_t>(n);
-}
 
 int bytesOf(Precision precision) {
   return precision == kBf16 ? 2 : 4;

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "error.h"
+#include "kernels/sizes.h"
 
 namespace torchvae {
 namespace {
@@ -24,20 +25,12 @@ constexpr KernelInfo kInfo[] = {
 #undef TORCHVAE_KERNEL
 };
 
-int64_t ceilDiv(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
 const void* pointer(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr() : nullptr;
 }
 
 void* mutablePointer(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.mutable_data_ptr() : nullptr;
-}
-
-int32_t narrow(int64_t n) {
-  return static_cast<int32_t>(n);
 }
 
 // Four values a thread, and no more blocks than keep a large device busy.
