@@ -95,10 +95,9 @@ int64_t GraphExecutor::advance(Shape& shape, int64_t steps) {
 void GraphExecutor::observe(Shape& shape) {
   if (!shape.observed) shape.observed = std::make_unique<Observation>(Observation{StepObserver(parameters_)});
   seen_ = shape.observed.get();
-  if (!seen_->isWarm) {
-    runStep(shape.rows, seen_);
-    seen_->isWarm = true;
-    return;
+  if (seen_->warm < kWarmUpSteps) {
+    ++seen_->warm;
+    return runStep(shape.rows, seen_);
   }
   if (!seen_->work) {
     seen_->work = context_.kernels->part().capture(

@@ -45,7 +45,7 @@ class GraphExecutor {
   struct Observation {
     StepObserver observer;
     at::Tensor skippedBefore;  // the count of skipped updates when the step began
-    bool isWarm = false;
+    int64_t warm = 0;
     std::unique_ptr<CapturedWork> work;
   };
   // Batches of one number of rows: the epoch's whole ones, or its last.
