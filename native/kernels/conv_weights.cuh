@@ -76,8 +76,8 @@ class PatchFeed {
       const int x = p.x * a_.stride + right_;
       const bool isInside =
           i * kDown < rowsLeft_ && y >= 0 && y < a_.largeHeight && x >= 0 && x < a_.largeWidth;
-      const int64_t at =
-          static_cast<int64_t>((p.image * a_.largeHeight + y) * a_.largeWidth + x) * a_.largeChannels;
+      const int64_t line = static_cast<int64_t>(p.image) * a_.largeHeight + y;
+      const int64_t at = (line * a_.largeWidth + x) * a_.largeChannels;
       constexpr int kBytes = kVector * sizeof(T);
       beginCopy<kBytes>(chunk + place_ + i * kDown * Chunks::kStride,
                         static_cast<const T*>(a_.large) + (isInside ? at + channel_ : 0),

@@ -13,15 +13,13 @@
 #include "dense.cuh"
 #include "latent.cuh"
 #include "output.cuh"
+#include "tile_program.cuh"
 
 #ifdef TORCHVAE_PRECISION
 namespace torchvae::kernels {
 
-struct Program {
-  static constexpr Precision kPrecision = Precision(TORCHVAE_PRECISION);
-  static constexpr int kTile = TORCHVAE_TILE;
+struct Program : TileProgram {
   static constexpr int kOutputTile = TORCHVAE_OUTPUT_TILE;
-  static constexpr int kVector = TORCHVAE_VECTOR;
   static constexpr int32_t kEncoderActivation = TORCHVAE_ENCODER_ACTIVATION;
   static constexpr int32_t kDecoderActivation = TORCHVAE_DECODER_ACTIVATION;
   static constexpr LikelihoodKind kLikelihood = LikelihoodKind(TORCHVAE_LIKELIHOOD);

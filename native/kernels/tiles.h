@@ -22,9 +22,8 @@ struct TileShape {
 };
 
 constexpr TileShape kTiles[] = {
-    // For products whose rows are the batch's: the smallest tile that gives no multiprocessor a second. What
-    // such a product takes is the instructions of all its warps, so that there are eight: enough to hide what
-    // each waits for.
+    // For products whose rows are the batch's: the smallest tile that gives no multiprocessor a second. Eight
+    // warps share out the depth of a small one; sixteen take a third more instructions, and the same time.
     {2, 2, 1, 1, 8, 128},  // 32 x 16
     {2, 4, 1, 1, 8, 64},   // 32 x 32
     {2, 4, 2, 1, 4, 64},   // 64 x 32

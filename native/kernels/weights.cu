@@ -1,14 +1,12 @@
 // The gradients of a perceptron's weights with their update, which NVRTC compiles for a device and an
 // optimizer.
+#include "tile_program.cuh"
 #include "weights.cuh"
 
 #ifdef TORCHVAE_PRECISION
 namespace torchvae::kernels {
 
-struct Program {
-  static constexpr Precision kPrecision = Precision(TORCHVAE_PRECISION);
-  static constexpr int kTile = TORCHVAE_TILE;
-  static constexpr int kVector = TORCHVAE_VECTOR;
+struct Program : TileProgram {
   static constexpr int32_t kOptimizer = TORCHVAE_OPTIMIZER_KIND;
 };
 
