@@ -139,6 +139,7 @@ async function againstCpu() {
 const PERCEPTRONS = {
   'W1 at 128': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 128 }, 1300],
   'W1 at 1,024': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 1024 }, 2500],
+  'W1 at 2,048': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 2048 }, 4000],
   'W1 at 256': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 256 }, 1300],
   'W1 at 512': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 512 }, 1300],
   'odd widths, one latent value': [
