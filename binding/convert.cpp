@@ -311,6 +311,10 @@ Napi::Value toFloat64Array(Napi::Env env, const std::vector<double>& values) {
   return toTypedArray<Napi::Float64Array>(env, values);
 }
 
+Napi::Value toInt32Array(Napi::Env env, const std::vector<int32_t>& values) {
+  return toTypedArray<Napi::Int32Array>(env, values);
+}
+
 Napi::Value toObject(Napi::Env env, const LossSums& sums) {
   auto object = Napi::Object::New(env);
   object.Set("loss", sums.loss);

@@ -64,6 +64,7 @@ StateValues toStateValues(const Napi::Value& value, const char* name);
 Napi::Value toTypedValues(Napi::Env env, const StateValues& values);
 Napi::Value toFloat32Array(Napi::Env env, const std::vector<float>& values);
 Napi::Value toFloat64Array(Napi::Env env, const std::vector<double>& values);
+Napi::Value toInt32Array(Napi::Env env, const std::vector<int32_t>& values);
 Napi::Value toObject(Napi::Env env, const LossSums& sums);
 Napi::Value toObject(Napi::Env env, const TrainResult& result);
 Napi::Value toObject(Napi::Env env, const EngineInfo& info);

@@ -243,6 +243,32 @@ Napi::Value structuralSimilarity(const Info& info) {
           [](Napi::Env env, std::vector<float>& values) { return toFloat32Array(env, values); });
 }
 
+// growForest(device, features, targets, judged, columns, { trees, depth, leaf, seed }):
+//   Promise<{ importances, classes }>
+Napi::Value growForest(const Info& info) {
+  auto device = unwrapHandle<DeviceHandle>(info[0]).device;
+  const int64_t columns = integerArgument(info, 4, "columns", 1, kMostWidth);
+  auto features = std::make_shared<OwnedArray>(toOwnedArray(info[1], columns));
+  addLabels(*features, info[2]);
+  auto judged = std::make_shared<OwnedArray>(toOwnedArray(info[3], columns));
+  const Napi::Object given = objectArgument(info[5]);
+  ForestSettings settings;
+  settings.trees = integerProperty(given, "trees", 1, 1 << 16);
+  settings.depth = integerProperty(given, "depth", 1, 1 << 8);
+  settings.leaf = integerProperty(given, "leaf", 1, kMostRows);
+  settings.seed = static_cast<uint64_t>(integerProperty(given, "seed", 0, kMostInteger));
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *device, nullptr,
+          [=] { return device->growForest(features->view(), judged->view(), settings); },
+          [](Napi::Env env, ForestFit& fit) {
+            auto object = Napi::Object::New(env);
+            object.Set("importances", toFloat64Array(env, fit.importances));
+            object.Set("classes", toInt32Array(env, fit.classes));
+            return object;
+          });
+}
+
 // losses(model, x, noise | seed, labels?): Promise<{ reconstruction, kl }>
 Napi::Value losses(const Info& info) {
   const ModelHandle handle = liveModel(info);
@@ -260,6 +286,42 @@ Napi::Value losses(const Info& info) {
             return terms;
           },
           [](Napi::Env env, ArrayPair& terms) { return pairToObject(env, terms, "reconstruction", "kl"); });
+}
+
+// The losses of several draws of z, with the noise of seed, seed + 1 and so on, each averaged over them.
+// meanLosses(model, x, seed, draws, labels?): Promise<{ reconstruction, kl }>
+Napi::Value meanLosses(const Info& info) {
+  const ModelHandle handle = liveModel(info);
+  auto x = std::make_shared<OwnedArray>(toOwnedArray(info[1], handle.inputSize));
+  const uint64_t seed = seedArgument(info, 2);
+  const int64_t draws = integerArgument(info, 3, "draws", 1, kMostRows);
+  addLabels(*x, info[4]);
+  using Means = std::pair<std::vector<double>, std::vector<double>>;
+  auto model = handle.model;
+  return Environment::of(info.Env())
+      .promise(
+          info.Env(), *handle.device, nullptr,
+          [=] {
+            const auto count = static_cast<size_t>(x->rows);
+            std::vector<float> reconstruction(count);
+            std::vector<float> kl(count);
+            Means means{std::vector<double>(count), std::vector<double>(count)};
+            for (int64_t draw = 0; draw < draws; ++draw) {
+              const NoiseSource noise{nullptr, seed + static_cast<uint64_t>(draw)};
+              model->losses(x->view(), noise, reconstruction.data(), kl.data());
+              for (size_t i = 0; i < count; ++i) {
+                means.first[i] += reconstruction[i] / static_cast<double>(draws);
+                means.second[i] += kl[i] / static_cast<double>(draws);
+              }
+            }
+            return means;
+          },
+          [](Napi::Env env, Means& means) {
+            auto object = Napi::Object::New(env);
+            object.Set("reconstruction", toFloat64Array(env, means.first));
+            object.Set("kl", toFloat64Array(env, means.second));
+            return object;
+          });
 }
 
 // gradients(model, x, noise | seed, schedule of one step, labels?):
@@ -300,7 +362,9 @@ void addQuestions(const AddFunction& add) {
   add("frechetDistance", frechetDistance);
   add("manifoldScores", manifoldScores);
   add("structuralSimilarity", structuralSimilarity);
+  add("growForest", growForest);
   add("losses", losses);
+  add("meanLosses", meanLosses);
   add("gradients", gradients);
 }
 

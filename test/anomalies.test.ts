@@ -53,6 +53,22 @@ async function trained(data: Dataset, epochs = 20): Promise<VAE> {
   return vae;
 }
 
+test.each(['reconstruction', 'elbo'] as const)(
+  'the %s of a score is the mean over its draws',
+  async (measure) => {
+    const data = await loadDataset(file('normal.csv', [header, ...readings(50)]));
+    using vae = await trained(data, 2);
+    const found = await vae.score(data, { measure, draws: 3, seed: 11 });
+    const each = await Promise.all([11, 12, 13].map((seed) => vae.lossesPerExample(data, { seed })));
+    found.forEach((score, i) => {
+      const terms = each.map(
+        ({ reconstruction, kl }) => reconstruction[i]! + (measure === 'elbo' ? kl[i]! : 0),
+      );
+      expect(score).toBeCloseTo(terms.reduce((sum, term) => sum + term, 0) / 3, 4);
+    });
+  },
+);
+
 describe('a row that is far from all others', () => {
   test.each(['9999', '-1e12', '1e30'])('fails alone: a reading of %s', async (reading) => {
     const data = await loadDataset(file('normal.csv', [header, ...readings(300)]));

@@ -4,7 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { growForest } from '../lib/evaluation/forest.ts';
 import {
+  type Dci,
   dci,
   detection,
   frechetDistance,
@@ -115,15 +117,30 @@ describe('disentanglement', () => {
   const codes = { data: Float32Array.from(fixture.disentanglement.codes), shape: [rows, 4] };
 
   test("DCI agrees with scikit-learn's forest, whose draws are other ones", async () => {
-    const found = await dci(codes, data, { seed: 3 });
-    const { disentanglement, completeness, informativeness, importances } = fixture.disentanglement;
-    found.importances.forEach((share, i) => {
-      expect(Math.abs(share - importances[i])).toBeLessThan(0.05);
+    const { halves, disentanglement, completeness, informativeness, importances } = fixture.disentanglement;
+    const found = await Promise.all(Array.from({ length: halves }, (_, seed) => dci(codes, data, { seed })));
+    const mean = (of: (one: Dci) => number) => found.reduce((sum, one) => sum + of(one), 0) / halves;
+    importances.forEach((share: number, i: number) => {
+      expect(Math.abs(mean((one) => one.importances[i]!) - share)).toBeLessThan(0.05);
     });
-    expect(Math.abs(found.disentanglement - disentanglement)).toBeLessThan(0.05);
-    expect(Math.abs(found.completeness - completeness)).toBeLessThan(0.05);
-    expect(Math.abs(found.informativeness - informativeness)).toBeLessThan(0.03);
-    expect(await dci(codes, data, { seed: 3 })).toEqual(found);
+    expect(Math.abs(mean((one) => one.disentanglement) - disentanglement)).toBeLessThan(0.03);
+    expect(Math.abs(mean((one) => one.completeness) - completeness)).toBeLessThan(0.03);
+    expect(Math.abs(mean((one) => one.informativeness) - informativeness)).toBeLessThan(0.02);
+    expect(await dci(codes, data, { seed: 3 })).toEqual(found[3]);
+  });
+
+  test("a tree is scikit-learn's", async () => {
+    const { features, targets, importances, classes } = fixture.tree;
+    const rows = Float32Array.from(features);
+    const fit = { features: rows, targets: Int32Array.from(targets) };
+    const grown = await growForest(
+      { columns: 3, fit, judge: rows },
+      { trees: 1, depth: 4, leaf: 50, seed: 0 },
+    );
+    importances.forEach((share: number, j: number) => {
+      expect(grown.importances[j]).toBeCloseTo(share, 12);
+    });
+    expect(Array.from(grown.classes)).toEqual(classes);
   });
 
   test('a code that is the factors scores 1, and noise 0', async () => {
@@ -160,7 +177,7 @@ describe('disentanglement', () => {
       [0, 1, 2, 3].map((k) => ({ name: `f${k}`, size: 10 })),
     );
     const wide = { data: values, shape: [n, 8] };
-    // Slices last 10 ms. They take seconds, half a second, and some 50 ms; where all of it ran at once there would be no turn.
+    // The trees grow on other threads, which the loop waits for; what is counted here is done in slices of 10 ms.
     for (const [measure, fewest] of [
       [dci, 20],
       [sap, 5],

@@ -1,8 +1,7 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Tensor } from '../model/input.ts';
-import { Turns } from '../turns.ts';
 import { classesOf, codesAndFactors, type DisentanglementOptions, halvesOf } from './factors.ts';
-import { Forest } from './forest.ts';
+import { growForest } from './forest.ts';
 
 /** How codes represent known factors (Eastwood and Williams 2018); each from 0 to 1, more is better. */
 export interface Dci {
@@ -22,8 +21,8 @@ const FOREST = { trees: 10, depth: 12, leaf: 5 };
 /**
  * Disentanglement, completeness and informativeness (Eastwood and Williams 2018, section 3) of codes, the means of q(z|x), for
  * a data set whose factors are known. The weight of a dimension for a factor is its importance to bagged decision trees
- * (disentanglement_lib takes boosted ones); a factor of real numbers is cut into 20 classes. The trees grow on JavaScript's thread
- * in slices of about 10 ms: a second or two for 10,000 examples.
+ * (disentanglement_lib takes boosted ones); a factor of real numbers is cut into 20 classes. The trees grow on the CPU's
+ * threads.
  *
  * @param codes [examples, dimensions]
  * @throws TorchvaeError ERR_TYPE, ERR_STATE for data without factors, ERR_SHAPE for codes of other examples or of one
@@ -34,15 +33,14 @@ export async function dci(codes: Tensor, data: Dataset, options: Disentanglement
   const { dimensions, factors } = given;
   const { fit, judge, seed } = halvesOf(given, options);
   const importances = new Float64Array(dimensions * factors.length);
-  const turns = new Turns();
-  const fitted = fit.rows(given.codes, dimensions);
+  const features = fit.rows(given.codes, dimensions);
   const judged = judge.rows(given.codes, dimensions);
   let informativeness = 0;
   for (const [k, factor] of factors.entries()) {
     const targets = classesOf(factor);
-    const forest = await Forest.fit(fitted, dimensions, fit.values(targets), { ...FOREST, seed }, turns);
-    const found = await forest.predict(judged, turns);
-    informativeness += accuracy(found, judge.values(targets)) / factors.length;
+    const rows = { columns: dimensions, fit: { features, targets: fit.values(targets) }, judge: judged };
+    const forest = await growForest(rows, { ...FOREST, seed });
+    informativeness += accuracy(forest.classes, judge.values(targets)) / factors.length;
     forest.importances.forEach((share, j) => {
       importances[j * factors.length + k] = share;
     });

@@ -1,6 +1,5 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Tensor } from '../model/input.ts';
-import { Turns } from '../turns.ts';
 import {
   codesAndFactors,
   columnOf,
@@ -8,7 +7,7 @@ import {
   type FactorColumn,
   halvesOf,
 } from './factors.ts';
-import { Forest } from './forest.ts';
+import { growForest } from './forest.ts';
 
 /** The separated attribute predictability (Kumar et al. 2018). */
 export interface SeparatedAttributePredictability {
@@ -38,13 +37,16 @@ export async function sap(
     columnOf(given.codes, given.dimensions, j),
   );
   const scores: Record<string, number> = {};
-  const turns = new Turns();
   const byTree = async (column: Float64Array, { values: classes, size }: FactorColumn) => {
     const targets = Int32Array.from(classes);
     const values = Float32Array.from(column);
     const options = { trees: 1, depth: Math.ceil(Math.log2(size)) + 1, leaf: 5, seed };
-    const tree = await Forest.fit(fit.rows(values, 1), 1, fit.values(targets), options, turns);
-    return balancedAccuracy(await tree.predict(judge.rows(values, 1), turns), judge.values(targets));
+    const rows = {
+      columns: 1,
+      fit: { features: fit.rows(values, 1), targets: fit.values(targets) },
+      judge: judge.rows(values, 1),
+    };
+    return balancedAccuracy((await growForest(rows, options)).classes, judge.values(targets));
   };
   for (const factor of given.factors) {
     const predicted: number[] = [];

@@ -60,7 +60,7 @@ export async function lossesPerExample(
 }
 
 /** The losses of examples that {@link readWithNoise} has checked. */
-export async function lossesOf(
+async function lossesOf(
   core: Core,
   { values, noise, labels }: ReturnType<typeof readWithNoise>,
 ): Promise<LossesPerExample> {

@@ -16,10 +16,11 @@ import {
 import { withKnownLabels } from './classes.ts';
 import { type Labeled, readExamples } from './codes.ts';
 import type { Core } from './core.ts';
-import { lossesOf, negativeLogLikelihood } from './densities.ts';
+import { negativeLogLikelihood } from './densities.ts';
 import { inParts, joined } from './in-parts.ts';
 import type { Examples } from './input.ts';
 import { withoutOddRows } from './odd-rows.ts';
+import { infiniteForNaN } from './output.ts';
 import { checkSameSchema } from './same-schema.ts';
 
 /** The result of `VAE.detect`, in the order of the examples. */
@@ -129,21 +130,23 @@ async function average(
   core: Core,
   x: Examples,
   { measure, draws, seed }: Scoring,
-  labels: Labeled['labels'],
+  known: Labeled['labels'],
 ): Promise<Float32Array> {
-  const given = labels && { labels };
+  const given = known && { labels: known };
   if (measure === 'likelihood') return negativeLogLikelihood(core, x, { samples: draws, seed, ...given });
-  let read = readExamples(core, x, { seed, ...given });
-  const total = new Float64Array(read.rows);
+  // Dynamic binarization draws other values for each draw; all other examples are read once.
   const isDrawn = x instanceof Dataset && x.binarization === 'dynamic';
-  for (let draw = 0; draw < draws; draw++) {
-    const noise = seed + draw;
-    // Dynamic binarization draws other values for each draw; all other examples were checked once.
-    if (isDrawn) read = readExamples(core, x, { seed: noise, ...given });
-    const { reconstruction, kl } = await lossesOf(core, { ...read, noise });
+  const [reads, drawsOfEach] = isDrawn ? [draws, 1] : [1, draws];
+  let total: Float64Array | undefined;
+  for (let read = 0; read < reads; read++) {
+    const { values, labels, seed: noise } = readExamples(core, x, { seed: seed + read, ...given });
+    const { reconstruction, kl } = await core.call((addon, handle) =>
+      addon.meanLosses(handle, values, noise, drawsOfEach, labels),
+    );
+    total ??= new Float64Array(reconstruction.length);
     for (let i = 0; i < total.length; i++) {
       total[i]! += reconstruction[i]! + (measure === 'elbo' ? kl[i]! : 0);
     }
   }
-  return Float32Array.from(total, (sum) => sum / draws);
+  return infiniteForNaN(Float32Array.from(total ?? [], (sum) => sum / reads));
 }

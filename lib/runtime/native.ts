@@ -248,12 +248,29 @@ export interface Addon {
     height: number,
     width: number,
   ): Promise<Float32Array>;
+  /** Bagged decision trees for the classes `targets`, and the likeliest class of each row of `judged`. */
+  growForest(
+    device: DeviceHandle,
+    features: Float32Array,
+    targets: Int32Array,
+    judged: Float32Array,
+    columns: number,
+    options: NativeForestOptions,
+  ): Promise<{ importances: Float64Array; classes: Int32Array }>;
   losses(
     model: ModelHandle,
     x: Float32Array | Uint8Array,
     noise: Noise,
     labels?: Int32Array,
   ): Promise<{ reconstruction: Float32Array; kl: Float32Array }>;
+  /** Averaged over draws of z, with the noise of `seed`, `seed` + 1 and so on. */
+  meanLosses(
+    model: ModelHandle,
+    x: Float32Array | Uint8Array,
+    seed: number,
+    draws: number,
+    labels?: Int32Array,
+  ): Promise<{ reconstruction: Float64Array; kl: Float64Array }>;
   gradients(
     model: ModelHandle,
     x: Float32Array | Uint8Array,
@@ -272,6 +289,17 @@ export interface Addon {
     model: ModelHandle,
     state: { step: number; tensors: Record<string, Float32Array | Float64Array> },
   ): Promise<void>;
+}
+
+/** How decision trees are grown. */
+export interface NativeForestOptions {
+  /** Each on a draw with replacement of as many rows as there are. One alone takes all rows as they are. */
+  trees: number;
+  /** Decisions between the root and a leaf, at most. */
+  depth: number;
+  /** Rows that a leaf has at least, however often they were drawn. */
+  leaf: number;
+  seed: number;
 }
 
 /** A part of a model by its name in the engine's table, with its settings. */

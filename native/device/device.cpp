@@ -9,6 +9,7 @@
 #include "cpu/bf16.h"
 #include "cpu/gemm.h"
 #include "data/resident.h"
+#include "eval/forest.h"
 #include "eval/frechet.h"
 #include "eval/manifold.h"
 #include "eval/mixture.h"
@@ -148,6 +149,11 @@ ManifoldScores ThreadedDevice::manifoldScores(const HostArray& real, const HostA
 std::vector<float> ThreadedDevice::structuralSimilarity(const HostArray& a, const HostArray& b,
                                                         const std::vector<int64_t>& shape) {
   return translated([&] { return torchvae::structuralSimilarity(a, b, shape); });
+}
+
+ForestFit ThreadedDevice::growForest(const HostArray& features, const HostArray& judged,
+                                     const ForestSettings& settings) {
+  return translated([&] { return torchvae::growForest(features, judged, settings, pool_.get()); });
 }
 
 }  // namespace torchvae

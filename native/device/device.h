@@ -36,6 +36,8 @@ class ThreadedDevice : public Device {
                                 int64_t neighbors) override;
   std::vector<float> structuralSimilarity(const HostArray& a, const HostArray& b,
                                           const std::vector<int64_t>& shape) override;
+  ForestFit growForest(const HostArray& features, const HostArray& judged,
+                       const ForestSettings& settings) override;
 
  private:
   void work();

@@ -45,9 +45,7 @@ class LibtorchEngine : public Engine {
       info.cpuCapability = at::get_cpu_capability();
       info.gemm = cpu::describeBackend();
       info.threads = defaultThreads();
-      info.cudaReason =
-          "the engine's CUDA part is not loaded: libtorch is a CPU build, no NVIDIA driver was found, "
-          "or this process opened the engine for the CPU alone";
+      info.cudaReason = "the engine's CUDA part is not loaded";
       if (cuda_ != nullptr) {
         info.cudaReason.clear();
         info.cudaDevices = cuda_->devices(info.cudaReason);

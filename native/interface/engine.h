@@ -19,7 +19,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 10;
+inline constexpr int kEngineInterface = 11;
 
 struct DeviceInfo {
   std::string name;
@@ -212,6 +212,23 @@ struct ManifoldScores {
   double coverage = 0;  // of the real points, those whose ball holds a generated one
 };
 
+// How decision trees are grown.
+struct ForestSettings {
+  // Each on a draw with replacement of as many rows as there are. One alone takes all rows as they are.
+  int64_t trees = 1;
+  int64_t depth = 1;  // decisions between the root and a leaf, at most
+  int64_t leaf = 1;   // rows that a leaf has at least, however often they were drawn
+  uint64_t seed = 0;
+};
+
+// What trees found.
+struct ForestFit {
+  // Of each feature, its share of the fall of impurity (Breiman 2001), averaged over the trees; they add up
+  // to 1 where any cut was made.
+  std::vector<double> importances;
+  std::vector<int32_t> classes;  // of the rows to judge, the likeliest
+};
+
 // How noise is come by where a method draws z: `values` ([rows, latentSize]) when given, else drawn from
 // `seed`.
 struct NoiseSource {
@@ -326,6 +343,11 @@ class Device {
   // ERR_SHAPE for sets of different numbers of images, and for images that the window does not fit into.
   virtual std::vector<float> structuralSimilarity(const HostArray& a, const HostArray& b,
                                                   const std::vector<int64_t>& shape) = 0;
+  // Bagged decision trees (Breiman 1996) for the labels of `features`, cut where the Gini impurity falls
+  // most, and what they say of `judged`. The same on every device. Throws ERR_SHAPE for rows without labels,
+  // or of other columns.
+  virtual ForestFit growForest(const HostArray& features, const HostArray& judged,
+                               const ForestSettings& settings) = 0;
 };
 
 class CudaPart;  // cuda_part.h

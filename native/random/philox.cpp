@@ -111,20 +111,23 @@ void fillUniform(const Draw& draw, float* out, int64_t count) {
   fillUniform(draw, 0, out, count);
 }
 
-std::vector<int64_t> permutation(const Draw& draw, int64_t count) {
-  std::vector<int64_t> order(static_cast<size_t>(count));
-  std::iota(order.begin(), order.end(), int64_t{0});
+int64_t drawBelow(const Draw& draw, int64_t index, int64_t bound) {
   const PhiloxKey key{static_cast<uint32_t>(draw.seed), static_cast<uint32_t>(draw.seed >> 32)};
   const uint32_t step = static_cast<uint32_t>(draw.step);
   const uint32_t tag = static_cast<uint32_t>(draw.stream) ^ static_cast<uint32_t>(draw.step >> 32) << 8;
-  // Fisher and Yates, with 64-bit draws scaled by a multiplication: the bias is below count / 2^64.
+  const auto place = static_cast<uint64_t>(index);
+  const auto words =
+      philox({static_cast<uint32_t>(place), static_cast<uint32_t>(place >> 32), step, tag}, key);
+  const uint64_t random = uint64_t{words[0]} << 32 | words[1];
+  return static_cast<int64_t>((static_cast<unsigned __int128>(random) * static_cast<uint64_t>(bound)) >> 64);
+}
+
+std::vector<int64_t> permutation(const Draw& draw, int64_t count) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  // Fisher and Yates.
   for (int64_t i = count - 1; i > 0; --i) {
-    const auto words = philox(
-        {static_cast<uint32_t>(i), static_cast<uint32_t>(static_cast<uint64_t>(i) >> 32), step, tag}, key);
-    const uint64_t random = uint64_t{words[0]} << 32 | words[1];
-    const auto j =
-        static_cast<int64_t>((static_cast<unsigned __int128>(random) * static_cast<uint64_t>(i + 1)) >> 64);
-    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(j)]);
+    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(drawBelow(draw, i, i + 1))]);
   }
   return order;
 }

@@ -52,6 +52,8 @@ void fillNormal(const Draw& draw, int64_t first, float* out, int64_t count);
 void fillUniform(const Draw& draw, float* out, int64_t count);
 // The draws of fillUniform with indices first, ..., first + count - 1.
 void fillUniform(const Draw& draw, int64_t first, float* out, int64_t count);
+// Number `index` of integers that are uniform in 0, ..., bound - 1, but for a bias below bound / 2^64.
+int64_t drawBelow(const Draw& draw, int64_t index, int64_t bound);
 // A uniform permutation of 0, ..., count - 1.
 std::vector<int64_t> permutation(const Draw& draw, int64_t count);
 
