@@ -16,7 +16,7 @@ import { packageVersion } from '../lib/package.ts';
 import { adviseOn } from '../lib/runtime/addon.ts';
 import { isRecentGlibc } from '../lib/runtime/libc.ts';
 import { findLibtorch } from '../lib/runtime/libtorch.ts';
-import { temporaryFolder } from './fake-libtorch.ts';
+import { temporaryFolder, versionPy, writeTree } from './fake-libtorch.ts';
 import { packageFolder, runNode } from './support/command.ts';
 
 let folder: string;
@@ -126,6 +126,40 @@ describe.runIf(process.platform === 'linux')('parts of a package', () => {
     expect(answer).toMatch(/^ERR_ADDON: The addon for linux-\w+ could not be loaded\. Tried:\n/);
     expect(answer).toContain(`${addon()}: does not exist`);
     expect(answer).toContain('npx torchvae build');
+  });
+
+  test("the CPU is there where libtorch's CUDA half cannot be opened", async () => {
+    const broken = join(folder, 'broken');
+    const [whole, lib] = [join(libtorch.root, 'lib'), join(broken, 'torch/lib')];
+    mkdirSync(lib, { recursive: true });
+    for (const name of readdirSync(whole)) symlinkSync(join(whole, name), join(lib, name));
+    // Libraries of NVIDIA's that wheels look for there.
+    symlinkSync(join(libtorch.root, '../nvidia'), join(broken, 'nvidia'));
+    writeTree(broken, {
+      'torch/version.py': versionPy(libtorch.version, '13.0'),
+      'torch/lib/libc10_cuda.so': 'c10_cuda',
+      'torch/lib/libtorch_cuda.so': 'torch_cuda',
+      'driver/libcuda.so.1': 'driver',
+    });
+    writeFileSync(join(binaries(), `libtorchvae_cuda-${libtorch.minor}.so`), 'part');
+    const device = async (name: string, env: NodeJS.ProcessEnv = {}) => {
+      writeFileSync(
+        join(folder, 'device.mjs'),
+        `import { Device } from './dist/runtime/device.js';
+        try { console.log(Device.open(process.argv[2], process.argv[3]).name); }
+        catch ({ code, message }) { console.log(code + ': ' + message); }
+        process.exit(0);`,
+      );
+      const LD_LIBRARY_PATH = join(broken, 'driver');
+      const options = { cwd: folder, env: { ...process.env, LD_LIBRARY_PATH, ...env } };
+      return (await runNode(['device.mjs', name, broken], options)).stdout.trim();
+    };
+    expect(await device('cpu')).toBe('cpu');
+    expect(await device('auto')).toMatch(/^ERR_LIBTORCH: Cannot open \S+libc10_cuda\.so: /);
+    expect(await device('auto', { CUDA_VISIBLE_DEVICES: '' })).toBe('cpu');
+    expect(await device('cuda', { CUDA_VISIBLE_DEVICES: '-1' })).toMatch(
+      /CUDA_VISIBLE_DEVICES hides all GPUs/,
+    );
   });
 
   test('what was built is preferred to what came, and stands beside it', async () => {

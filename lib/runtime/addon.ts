@@ -5,7 +5,7 @@ import { types } from 'node:util';
 import { type ErrorCode, TorchvaeError } from '../errors.ts';
 import { packageVersion } from '../package.ts';
 import { binaryFolders } from './binaries.ts';
-import { findNvidiaDriver } from './driver.ts';
+import { findNvidiaDriver, hidesGpus } from './driver.ts';
 import { glibcVersion, isRecentGlibc, NEEDED_GLIBC } from './libc.ts';
 import { findLibtorch, type Libtorch } from './libtorch.ts';
 import type { Addon, EngineInfo } from './native.ts';
@@ -22,10 +22,10 @@ export interface LoadOptions {
   /** Folder of libtorch; found by `findLibtorch` if not given. Only the first call of a process can choose. */
   libtorch?: string;
   /**
-   * `cpu` leaves libtorch's CUDA half closed, which saves a second and 280 MB; `auto` (default) opens it where an NVIDIA
-   * driver is.
+   * `cuda` and `auto` (default) open libtorch's CUDA half where an NVIDIA driver is. `any` does too, but goes on without it where it
+   * cannot be opened. `cpu` leaves it closed, after which this process cannot use CUDA: libtorch looks for its CUDA half once.
    */
-  device?: 'auto' | 'cpu' | 'cuda';
+  device?: 'any' | 'auto' | 'cpu' | 'cuda';
 }
 
 let loaded: LoadedEngine | undefined;
@@ -41,24 +41,42 @@ export function loadEngine(options: LoadOptions = {}): LoadedEngine {
   const folders = binaryFolders();
   const addon = loadAddon(folders);
   const engines = findEngines(folders);
+  const { device = 'auto' } = options;
   const libtorch = findLibtorch({
     ...(options.libtorch !== undefined && { root: options.libtorch }),
-    ...(options.device && { build: options.device }),
+    build: device === 'any' ? 'auto' : device,
     minors: [...engines.keys()],
   });
-  const wantsCuda =
-    options.device !== 'cpu' && libtorch.hasCuda && !libtorch.minimal && findNvidiaDriver() !== undefined;
   const { engine, cudaPart } = enginePaths(engines, libtorch.minor);
-  const info = callAddon(() =>
-    addon.open({
-      libtorch: [...libtorch.cpuLibraries, ...(wantsCuda ? libtorch.cudaLibraries : [])],
-      engine,
-      ...(wantsCuda && existsSync(cudaPart) && { cudaPart }),
-    }),
-  );
+  const openWithoutCuda = (reason: string): EngineInfo => {
+    const info = callAddon(() => addon.open({ libtorch: libtorch.cpuLibraries, engine }));
+    return { ...info, cuda: { ...info.cuda, reason } };
+  };
+  const openWithCuda = () => {
+    const libraries = [...libtorch.cpuLibraries, ...libtorch.cudaLibraries];
+    return callAddon(() => addon.open({ libtorch: libraries, engine, cudaPart }));
+  };
+  const reason = whyNoCuda(libtorch, cudaPart, device);
+  let info: EngineInfo;
+  try {
+    info = reason === undefined ? openWithCuda() : openWithoutCuda(reason);
+  } catch (error) {
+    if (device !== 'any' || reason !== undefined) throw error;
+    info = openWithoutCuda((error as Error).message);
+  }
   checkVersion(engine, info.engineVersion, addon.version);
   loaded = { addon, info, libtorch };
   return loaded;
+}
+
+/** Why CUDA's half of libtorch stays closed; undefined where it is to be opened. */
+function whyNoCuda(libtorch: Libtorch, cudaPart: string, device: LoadOptions['device']): string | undefined {
+  if (device === 'cpu') return 'this process opened the engine for the CPU alone';
+  if (!libtorch.hasCuda) return `the libtorch in ${libtorch.root} is a CPU build`;
+  if (libtorch.minimal) return `the libtorch in ${libtorch.root} has none of its run-time libraries`;
+  if (hidesGpus()) return 'CUDA_VISIBLE_DEVICES hides all GPUs';
+  if (findNvidiaDriver() === undefined) return 'no NVIDIA driver was found';
+  return existsSync(cudaPart) ? undefined : `there is no ${cudaPart}; ${REINSTALL}`;
 }
 
 /** Parts of one version know each other's numbers and structures; of two versions they only may. */

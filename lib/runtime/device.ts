@@ -97,7 +97,8 @@ export class Device {
       return Device.open('cpu', libtorch).lane(
         checkInteger('the lane of the device', Number(match[2]), 0, MOST_LANES - 1),
       );
-    const kind = name.startsWith('cuda') ? 'cuda' : (name as 'auto' | 'cpu');
+    // A process that begins with the CPU may go on with a GPU.
+    const kind = name === 'cpu' ? 'any' : name === 'auto' ? 'auto' : 'cuda';
     const engine = loadEngine({ device: kind, ...(libtorch !== undefined && { libtorch }) });
     const resolved = resolveName(name, Number(match[3] ?? 0), engine);
     const known = Device.#open.get(resolved) ?? new Device(resolved, engine);
