@@ -44,9 +44,9 @@ class GraphExecutor {
   // What was seen of a step. A graph writes it where its first run has.
   struct Observation {
     StepObserver observer;
-    at::Tensor skippedBefore;  // the count of skipped updates when the step began
+    at::Tensor skippedBefore{};  // the count of skipped updates when the step began
     int64_t warm = 0;
-    std::unique_ptr<CapturedWork> work;
+    std::unique_ptr<CapturedWork> work{};
   };
   // Batches of one number of rows: the epoch's whole ones, or its last.
   struct Shape {
