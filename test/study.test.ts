@@ -372,6 +372,7 @@ test.runIf(hasOptuna)('Optuna reads what torchvae wrote, and the other way round
     {
       name: 'torchvae linear',
       directions: ['maximize'],
+      metrics: ['elbo'],
       trials: [
         { number: 0, state: 'complete', values: [-110], params: shown(values), intermediate: { 1: -120 } },
         { number: 1, state: 'pruned', values: null, params: shown(pruned.values), intermediate: { 1: -150 } },

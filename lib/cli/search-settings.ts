@@ -7,7 +7,7 @@ import { objectOf } from '../report/epochs.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { serialRunner, type TrialData, type TrialRunner } from '../search/runner.ts';
 import { HOLDOUT } from '../search/search.ts';
-import { baseOf } from '../search/settings.ts';
+import { baseOf, checkSettingName } from '../search/settings.ts';
 import type { Json } from '../search/space/parameter.ts';
 import { completeSpace, type Space } from '../search/space/space.ts';
 import { isSearched, parseValue } from '../search/space/text.ts';
@@ -51,6 +51,7 @@ export async function wantedStudy(flags: StudyFlags): Promise<Wanted> {
       throw new TorchvaeError('ERR_RANGE', `Expected KEY=VALUES for --set but received ${assignment}`);
     }
     const [key, text] = [assignment.slice(0, at), assignment.slice(at + 1)];
+    checkSettingName(key, '--set');
     if (isSearched(text)) space[key] = text;
     else fixed[key] = parseValue(text);
   }

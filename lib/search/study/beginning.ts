@@ -28,8 +28,14 @@ export function beginning(begun: JournalStudy | undefined, definition: StudyDefi
   const directions = definition.objectives.map((name) => (OBJECTIVES[name].direction === 'maximize' ? 2 : 1));
   const { preset } = definition.base;
   const study = { op_code: OPERATION.createStudy, worker_id, study_name: `torchvae ${preset}`, directions };
-  const names = { op_code: OPERATION.setStudyUserAttribute, worker_id, study_id: begun?.id ?? 0 };
-  return [...(begun ? [] : [study]), { ...names, user_attr: { [DEFINITION]: storedDefinition(definition) } }];
+  // By which dashboards name the axis of a value.
+  const system_attr = { 'study:metric_names': definition.objectives };
+  const names = { op_code: OPERATION.setStudySystemAttribute, worker_id, study_id: 0, system_attr };
+  const stored = { op_code: OPERATION.setStudyUserAttribute, worker_id, study_id: begun?.id ?? 0 };
+  return [
+    ...(begun ? [] : [study, names]),
+    { ...stored, user_attr: { [DEFINITION]: storedDefinition(definition) } },
+  ];
 }
 
 /** @throws TorchvaeError ERR_STATE where a study that another program began has other directions */

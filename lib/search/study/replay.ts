@@ -7,6 +7,7 @@ export const OPERATION = {
   createStudy: 0,
   deleteStudy: 1,
   setStudyUserAttribute: 2,
+  setStudySystemAttribute: 3,
   createTrial: 4,
   setTrialParameter: 5,
   setTrialState: 6,
