@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type ModelSpecInput, sprites, VAE } from '../lib/index.ts';
+import { localRank } from '../lib/runtime/device.ts';
 import { rankPlace } from '../lib/training/ranks/place.ts';
 import { refusal } from './refusal.ts';
 import { type Outcome, packageFolder, runNode, torchvae } from './support/command.ts';
@@ -80,6 +81,18 @@ describe('the environment', () => {
     const alone = [...training, '--distributed', 'off', '--count', '100', '--out', newRun()];
     expect(await torchvae(alone, { env })).toMatchObject({ code: 0 });
   });
+});
+
+test('each process of a machine takes the GPU of its number', async () => {
+  vi.stubEnv('LOCAL_RANK', '3');
+  vi.stubEnv('WORLD_SIZE', undefined);
+  expect(localRank()).toBe(0);
+  vi.stubEnv('WORLD_SIZE', '8');
+  expect(localRank()).toBe(3);
+  vi.stubEnv('LOCAL_RANK', undefined);
+  expect(localRank()).toBe(0);
+  vi.stubEnv('LOCAL_RANK', '-1');
+  expect(await refusal('ERR_RANGE', async () => localRank())).toContain('LOCAL_RANK');
 });
 
 describe('models whose batches cannot be cut are refused', () => {

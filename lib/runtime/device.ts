@@ -8,7 +8,8 @@ import type { Addon, DatasetHandle, DeviceHandle, ModelHandle, TrainChunk, Train
 import { Together } from './together.ts';
 
 /**
- * Where a model computes: `auto` is the first GPU where there is one, else the CPU. `cpu/0`, `cpu/1` and so on are lanes of the CPU: each
+ * Where a model computes: `auto` is the first GPU where there is one, else the CPU; of several processes that a launcher has started,
+ * the GPU that `LOCAL_RANK` counts to, as `cuda` is. `cpu/0`, `cpu/1` and so on are lanes of the CPU: each
  * computes with one thread what `cpu` computes with all, to the same bits, so that as many models are trained at a time.
  */
 export type DeviceName = 'auto' | 'cpu' | `cpu/${number}` | 'cuda' | `cuda:${number}`;
@@ -100,7 +101,7 @@ export class Device {
     // A process that begins with the CPU may go on with a GPU.
     const kind = name === 'cpu' ? 'any' : name === 'auto' ? 'auto' : 'cuda';
     const engine = loadEngine({ device: kind, ...(libtorch !== undefined && { libtorch }) });
-    const resolved = resolveName(name, Number(match[3] ?? 0), engine);
+    const resolved = resolveName(name, match[3] === undefined ? undefined : Number(match[3]), engine);
     const known = Device.#open.get(resolved) ?? new Device(resolved, engine);
     Device.#open.set(resolved, known);
     return known;
@@ -133,11 +134,11 @@ export class Device {
 /** Each lane is a thread. */
 const MOST_LANES = 1024;
 
-function resolveName(name: DeviceName, index: number, { info }: LoadedEngine): string {
+function resolveName(name: DeviceName, index: number | undefined, { info }: LoadedEngine): string {
   const { available, devices, reason } = info.cuda;
-  if (name === 'cpu') return 'cpu';
-  if (name === 'auto') return available ? 'cuda:0' : 'cpu';
+  if (name === 'cpu' || (name === 'auto' && !available)) return 'cpu';
   if (!available) throw unusable(name, reason);
+  if (index === undefined) return `cuda:${localRank() % devices.length}`;
   if (index >= devices.length) {
     throw new TorchvaeError(
       'ERR_DEVICE',
@@ -145,6 +146,12 @@ function resolveName(name: DeviceName, index: number, { info }: LoadedEngine): s
     );
   }
   return `cuda:${index}`;
+}
+
+/** Which of the processes of this machine this is, where a launcher has started several: each takes a GPU. */
+export function localRank(): number {
+  const { LOCAL_RANK, WORLD_SIZE } = process.env;
+  return LOCAL_RANK && Number(WORLD_SIZE) > 1 ? checkInteger('LOCAL_RANK', Number(LOCAL_RANK), 0) : 0;
 }
 
 function unusable(name: DeviceName, reason: string): TorchvaeError {

@@ -55,8 +55,8 @@ struct StepState {
 
 // x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, with
 // zeros behind the last up to `storedChannels`, and
-// noise ~ N(0, 1) by the draws of (seed, stream, step). Where a row of x or of z is longer than its values,
-// the example's label follows, one-hot.
+// noise ~ N(0, 1) by the draws of (seed, stream, step), of which these rows' are those of rows place,
+// place + 1, ... Where a row of x or of z is longer than its values, the example's label follows, one-hot.
 struct LoadArguments {
   const void* data;       // [examples, columns], uint8 (scaled by 1/255) or float
   const int64_t* order;   // [examples]
@@ -65,7 +65,7 @@ struct LoadArguments {
   void* z;                // T [rows, zStride]: only the label is written
   void* noise;            // P [rows, latent]
   const StepState* state;
-  int64_t first, step;
+  int64_t first, step, place;
   uint64_t seed;
   uint32_t stream;
   uint32_t
@@ -75,11 +75,11 @@ struct LoadArguments {
   int32_t xStride, zStride;
 };
 
-// to[i] ~ N(0, 1), or U(0, 1) without its ends, by the draws of (seed, stream, step).
+// to[i] ~ N(0, 1), or U(0, 1) without its ends, by the draws first + i of (seed, stream, step).
 struct RandomArguments {
   void* to;  // T [count]
   const StepState* state;
-  int64_t count, step;
+  int64_t first, count, step;
   uint64_t seed;
   uint32_t stream;
   int32_t isUniform;

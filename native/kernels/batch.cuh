@@ -17,7 +17,7 @@ __device__ inline C scaled(From value) {
 // with a whole block of four.
 template <class C>
 __device__ inline C drawn(const LoadArguments& a, C chance, int j, uint64_t step) {
-  const int64_t index = static_cast<int64_t>(blockIdx.x) * ((a.columns + 3) / 4 * 4) + j;
+  const int64_t index = (a.place + blockIdx.x) * ((a.columns + 3) / 4 * 4) + j;
   return uniform(index, step, a.binaryStream, a.seed) < chance ? C(1) : C(0);
 }
 
@@ -83,8 +83,10 @@ __device__ inline void fillRandom(const RandomArguments& a) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride) {
     // Away from 0 and 1, as random/draws.cpp has it.
-    const float drawn = a.isUniform != 0 ? uniform(i, step, a.stream, a.seed) * (1.0f - kUnit) + 0.5f * kUnit
-                                         : normal(i, step, a.stream, a.seed);
+    const int64_t index = a.first + i;
+    const float drawn = a.isUniform != 0
+                            ? uniform(index, step, a.stream, a.seed) * (1.0f - kUnit) + 0.5f * kUnit
+                            : normal(index, step, a.stream, a.seed);
     store(static_cast<T*>(a.to), i, static_cast<Compute<T>>(drawn));
   }
 }
@@ -114,7 +116,7 @@ __device__ inline void loadBatch(const LoadArguments& a) {
   }
   const int64_t index = static_cast<int64_t>(block - a.rows) * kNoisePerBlock + threadIdx.x;
   if (index >= static_cast<int64_t>(a.rows) * a.latent) return;
-  static_cast<Compute<T>*>(a.noise)[index] = normal(index, step, a.stream, a.seed);
+  static_cast<Compute<T>*>(a.noise)[index] = normal(a.place * a.latent + index, step, a.stream, a.seed);
 }
 
 }  // namespace torchvae::kernels

@@ -103,6 +103,7 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         source.state,
                         source.first,
                         source.step,
+                        source.place,
                         source.seed,
                         static_cast<uint32_t>(Stream::kNoise),
                         source.isDrawn ? static_cast<uint32_t>(Stream::kBinary) : 0,
@@ -118,10 +119,15 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
   launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a, true);
 }
 
-void Kernels::fillRandom(const Draw& draw, bool isUniform, const StepState* state, const at::Tensor& to) {
-  const RandomArguments a{mutablePointer(to), state,
-                          to.numel(),         static_cast<int64_t>(draw.step),
-                          draw.seed,          static_cast<uint32_t>(draw.stream),
+void Kernels::fillRandom(const Draw& draw, int64_t first, bool isUniform, const StepState* state,
+                         const at::Tensor& to) {
+  const RandomArguments a{mutablePointer(to),
+                          state,
+                          first,
+                          to.numel(),
+                          static_cast<int64_t>(draw.step),
+                          draw.seed,
+                          static_cast<uint32_t>(draw.stream),
                           isUniform ? 1 : 0};
   launch(k_fillRandom, to.scalar_type(), blocksFor(a.count), a);
 }

@@ -65,6 +65,7 @@ struct BatchSource {
   const StepState* state = nullptr;
   at::Tensor labels{};   // int64 [examples]; undefined where the model is not conditioned on them
   bool isDrawn = false;  // whether the data are probabilities, of which 0 or 1 are drawn
+  int64_t place = 0;     // of the first row in the batch of all ranks, of which this is a part
   // Of images, which lie channel by channel in `data` and pixel by pixel in x.
   int64_t channels = 1, storedChannels = 1;
 };
@@ -124,7 +125,8 @@ class Kernels {
   void loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise,
                  const at::Tensor& z = {});
   // to ~ N(0, 1) or U(0, 1) by `draw`, whose step is the state's where one is given.
-  void fillRandom(const Draw& draw, bool isUniform, const StepState* state, const at::Tensor& to);
+  void fillRandom(const Draw& draw, int64_t first, bool isUniform, const StepState* state,
+                  const at::Tensor& to);
   // y = activate(from + bias), over the first `rows` rows; `bias` [columns] may be undefined, `from` may be
   // y. `slope`, unless undefined, gets the activation's slope.
   void activate(ActivationKind kind, const at::Tensor& from, const at::Tensor& bias, const at::Tensor& y,

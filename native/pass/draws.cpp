@@ -31,14 +31,14 @@ Draw Draws::next() {
 }
 
 Tensor Draws::drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const {
+  const int64_t count = c10::multiply_integers(sizes);
+  const int64_t first = first_ > 0 && sizes[0] % rows_ == 0 ? first_ * (count / rows_) : 0;
   if (context_.kernels != nullptr) {
     const Tensor made = at::empty(sizes, context_.options());
-    context_.kernels->fillRandom(draw, isUniform, state_, made);
+    context_.kernels->fillRandom(draw, first, isUniform, state_, made);
     return made;
   }
   const Tensor host = at::empty(sizes, kHostFloat);
-  const int64_t count = host.numel();
-  const int64_t first = first_ > 0 && sizes[0] % rows_ == 0 ? first_ * (count / rows_) : 0;
   fill(draw, isUniform, first, host.data_ptr<float>(), count);
   return host.to(context_.options());
 }

@@ -36,15 +36,17 @@ class GlooRanks : public TensorRanks {
   void sum(at::Tensor tensor, const std::atomic<bool>& abort) override {
     c10d::AllreduceOptions options;
     options.timeout = kPatience;
-    std::vector<at::Tensor> tensors{std::move(tensor)};
-    together(abort, [&] { return group_->allreduce(tensors, options); });
+    viaHost(tensor, [&](std::vector<at::Tensor>& tensors) {
+      together(abort, [&] { return group_->allreduce(tensors, options); });
+    });
   }
 
   void broadcast(at::Tensor tensor, const std::atomic<bool>& abort) override {
     c10d::BroadcastOptions options;
     options.timeout = kPatience;
-    std::vector<at::Tensor> tensors{std::move(tensor)};
-    together(abort, [&] { return group_->broadcast(tensors, options); });
+    viaHost(tensor, [&](std::vector<at::Tensor>& tensors) {
+      together(abort, [&] { return group_->broadcast(tensors, options); });
+    });
   }
 
   std::vector<std::string> exchange(const std::string& text, const std::atomic<bool>& abort) override {
@@ -65,6 +67,14 @@ class GlooRanks : public TensorRanks {
   }
 
  private:
+  // What Gloo takes of a tensor, and gives back.
+  template <class Exchange>
+  static void viaHost(const at::Tensor& tensor, const Exchange& exchange) {
+    std::vector<at::Tensor> tensors{tensor.cpu()};
+    exchange(tensors);
+    if (!tensor.is_cpu()) tensor.copy_(tensors.front());
+  }
+
   // Waits for a piece of work that all ranks do together.
   template <class Begin>
   void together(const std::atomic<bool>& abort, const Begin& begin) {

@@ -17,7 +17,8 @@ struct Share {
 
 class TensorRanks : public Ranks {
  public:
-  // Leaves the sum over the ranks in every rank's `tensor`, to the same bits; it is contiguous, on the CPU.
+  // Leaves the sum over the ranks in every rank's `tensor`, to the same bits; it is contiguous. What lies on
+  // a device goes by way of the host.
   virtual void sum(at::Tensor tensor, const std::atomic<bool>& abort) = 0;
   // Leaves rank 0's values in every rank's `tensor`.
   virtual void broadcast(at::Tensor tensor, const std::atomic<bool>& abort) = 0;

@@ -82,6 +82,7 @@ BatchSource FusedStep::sourceOf(const StepInput& input) const {
   BatchSource source{input.data.values(), input.order, input.first, 0, input.seed, input.noise};
   if (spec_.condition.classes > 0) source.labels = input.data.labels();
   source.isDrawn = input.data.isDrawn();
+  source.place = input.place;
   if (input.clock != nullptr) {
     source.state = input.clock->state();
     source.batchSize = input.clock->batchSize;

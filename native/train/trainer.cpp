@@ -227,16 +227,13 @@ void Trainer::runJoined(const std::vector<Turn>& turns, const std::vector<size_t
 // The order of the chunk's epoch, and room for its batches.
 void Trainer::prepare(const TrainChunk& chunk) {
   orderOf(chunk);
-  if (chunk.ranks != nullptr && model_.context.kernels != nullptr) {
-    throw Error("ERR_DEVICE", "Several processes train one model on the CPU alone; use device 'cpu'");
-  }
   const int64_t rows = std::min(chunk.batchSize, chunk.data->rows());
   const auto* ranks = static_cast<const TensorRanks*>(chunk.ranks.get());
   if (!model_.step.reserve(ranks == nullptr ? rows : ranks->mostOf(rows))) executor_.reset();
 }
 
 bool Trainer::isTakenByBlock(const TrainChunk& chunk) const {
-  if (!isCapturable(chunk.optimizer) || model_.step.block() == nullptr) return false;
+  if (!isCapturable(chunk) || model_.step.block() == nullptr) return false;
   const int64_t classes = model_.step.block()->classes();
   if (classes > 0) static_cast<const ResidentDataset&>(*chunk.data).checkLabels(classes);
   return true;
@@ -244,7 +241,7 @@ bool Trainer::isTakenByBlock(const TrainChunk& chunk) const {
 
 TrainResult Trainer::runPrepared(const TrainChunk& chunk, int64_t& step) {
   const at::Tensor& order = order_.indices;
-  if (!isCapturable(chunk.optimizer)) return loop(chunk, order, step);
+  if (!isCapturable(chunk)) return loop(chunk, order, step);
   const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
   if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer)) {
     executor_.reset();
@@ -283,10 +280,11 @@ void Trainer::prepareNext(const TrainChunk& chunk) {
   if (endsEpoch && !next_.serves(chunk, chunk.epoch + 1)) next_ = makeOrder(chunk, chunk.epoch + 1);
 }
 
-// A step that is refused on the device must leave all as it was, and running statistics do not wait.
-bool Trainer::isCapturable(const OptimizerSettings& settings) const {
-  return GraphExecutor::serves(model_.context, settings) && model_.store.adversary.size() == 0 &&
-         model_.store.buffers.size() == 0;
+// A step that is refused on the device must leave all as it was, and running statistics do not wait. Ranks
+// meet on the host.
+bool Trainer::isCapturable(const TrainChunk& chunk) const {
+  return chunk.ranks == nullptr && GraphExecutor::serves(model_.context, chunk.optimizer) &&
+         model_.store.adversary.size() == 0 && model_.store.buffers.size() == 0;
 }
 
 TrainResult Trainer::loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step) {

@@ -56,7 +56,7 @@ class Trainer {
   void prepare(const TrainChunk& chunk);
   bool isTakenByBlock(const TrainChunk& chunk) const;
   TrainResult runPrepared(const TrainChunk& chunk, int64_t& step);
-  bool isCapturable(const OptimizerSettings& settings) const;
+  bool isCapturable(const TrainChunk& chunk) const;
   TrainResult loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step);
 
   Trained model_;

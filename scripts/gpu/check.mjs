@@ -1,5 +1,5 @@
 // Checks of a device's numbers, for scripts/gpu-verify. Prints one line of JSON: {ok, ...}.
-//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|perceptrons|population|precisions|replays|small|lost|memory|epochs|refusal
+//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|perceptrons|population|ranks|precisions|replays|small|lost|memory|epochs|refusal
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Dataset, mnist, sprites, VAE } from '../../dist/index.js';
 import { decodeSafetensors } from '../../dist/model/safetensors.js';
 import { population, table } from './population.mjs';
+import { ranks } from './ranks.mjs';
 import { losses, relativeError, Verdict } from './verdict.mjs';
 
 const [device, what] = process.argv.slice(2);
@@ -397,6 +398,7 @@ const checks = {
   cpu: againstCpu,
   perceptrons,
   population: () => population(device),
+  ranks: () => ranks(device),
   precisions,
   replays,
   epochs,

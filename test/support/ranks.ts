@@ -50,7 +50,11 @@ export function torchvaeRanks(
 }
 
 /** Runs rank.mjs in `size` processes that train together. */
-export function trainInRanks(size: number, cases: object, folder: string): Promise<Outcome[]> {
-  const program = fileURLToPath(new URL('rank.mjs', import.meta.url));
+export function trainInRanks(
+  size: number,
+  cases: object,
+  folder: string,
+  program = fileURLToPath(new URL('rank.mjs', import.meta.url)),
+): Promise<Outcome[]> {
   return together(size, (options) => runNode([program, JSON.stringify(cases), folder], options));
 }

@@ -16,21 +16,10 @@ const WHOLE: Readonly<Record<ObjectiveSpec['type'], string | undefined>> = {
   'vae-gan': 'has an opponent that is trained beside the model',
 };
 
-/**
- * @throws TorchvaeError ERR_STATE for a model whose batches cannot be cut into parts for several processes; ERR_DEVICE for one that is not
- * on the CPU
- */
+/** @throws TorchvaeError ERR_STATE for a model whose batches cannot be cut into parts for several processes */
 export function checkShareable(core: Core, size: number): void {
-  const { spec, device } = core;
-  if (device.name !== 'cpu') {
-    throw new TorchvaeError(
-      'ERR_DEVICE',
-      `Expected a model on the CPU to train by ${size} processes but this one is on ${device.name}: they talk by Gloo, and ` +
-        `the engine has no NCCL yet; make it with device: 'cpu', or train with distributed: 'off'`,
-    );
-  }
   const reason =
-    obstacleOf(spec.objective) ?? followed(core.call((addon, model) => addon.stateTensors(model)));
+    obstacleOf(core.spec.objective) ?? followed(core.call((addon, model) => addon.stateTensors(model)));
   if (reason === undefined) return;
   throw new TorchvaeError(
     'ERR_STATE',

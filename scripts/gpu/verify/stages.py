@@ -21,6 +21,7 @@ def stages(machine, options):
         ('cpu', lambda: check('cpu', seconds=90)),
         ('perceptrons', lambda: check('perceptrons', seconds=90)),
         ('population', lambda: check('population', seconds=150)),
+        ('ranks', lambda: check('ranks', seconds=90)),
         ('precisions', lambda: check('precisions', seconds=60)),
         ('replays', lambda: check('replays', seconds=60)),
         ('small', lambda: check('small', seconds=60)),
@@ -44,7 +45,7 @@ def stages(machine, options):
     return correct + (on_gpu if machine.has_gpu else []) + contests
 
 
-NAMES = ('refusal', 'pytorch', 'optimizers', 'cpu', 'perceptrons', 'population', 'precisions', 'replays', 'small', 'lost-device', 'memory', 'sanitizer', 'kernels-w1',
+NAMES = ('refusal', 'pytorch', 'optimizers', 'cpu', 'perceptrons', 'population', 'ranks', 'precisions', 'replays', 'small', 'lost-device', 'memory', 'sanitizer', 'kernels-w1',
          'kernels-conv64', 'w1-128', 'epochs', 'w1-1024', 'w1-8192', 'conv28-128', 'conv64-512', 'family')
 
 
