@@ -6,13 +6,16 @@ import { Dataset } from './dataset.ts';
 import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './examples/binarize.ts';
 import type { DataKind } from './examples/checks.ts';
 import type { InvalidExamples } from './examples/invalid.ts';
+import { checkFractions, SPLIT_OPTIONS, type SplitOptions } from './examples/split.ts';
 import { checkWindows, type WindowOptions } from './examples/windows.ts';
 import type { DataSchema } from './schema.ts';
 import { type IterableOptions, openIterableStream, type StreamItems } from './streams/iterable.ts';
+import { checkStreamDivision, divide } from './streams/part.ts';
 import {
   type EpochRequest,
   type ExampleBlock,
   NEVER,
+  partOf,
   type Reading,
   type StreamSource,
 } from './streams/source.ts';
@@ -162,13 +165,33 @@ export class StreamedDataset {
    * @throws TorchvaeError ERR_TYPE, ERR_RANGE for fewer examples than `length`
    */
   windows(options: WindowOptions): StreamedDataset {
-    const source = windowedSource(this.#source, checkWindows(options, this.length));
-    const { binarization } = this;
-    return new StreamedDataset(source, {
-      window: this.#wantedWindow,
-      binarization,
-      threshold: this.#threshold,
-    });
+    return this.#with(windowedSource(this.#source, checkWindows(options, this.length)));
+  }
+
+  /**
+   * Divides the examples as `Dataset.split` does, each into exactly one part, which is the same in every epoch and after a resume. At random,
+   * every part has its fraction of each 65,536 consecutive examples, and of a shorter rest. Each part is a stream that passes over what the
+   * others hold: reading it takes about as long as reading all, but for images.
+   *
+   * @throws TorchvaeError ERR_TYPE; ERR_RANGE for fractions outside (0, 1), a part that would be empty, and a stratified split, for which
+   * all labels would have to be known
+   */
+  split(options: SplitOptions & { validation: number }): {
+    train: StreamedDataset;
+    validation: StreamedDataset;
+  };
+  split(options: SplitOptions & { fractions: readonly number[] }): StreamedDataset[];
+  split(
+    options: SplitOptions & { validation?: number; fractions?: readonly number[] },
+  ): StreamedDataset[] | { train: StreamedDataset; validation: StreamedDataset } {
+    const known = ['validation', 'fractions', ...SPLIT_OPTIONS];
+    const { validation, fractions: wanted, ...rest } = checkOptions('options of split', options, known);
+    const fractions = checkFractions(validation, wanted);
+    const parts = divide(this.name, this.length, fractions, checkStreamDivision(this.name, rest)).map(
+      (part) => this.#with(partOf(this.#source, part)),
+    );
+    if (wanted) return parts;
+    return { train: parts[0]!, validation: parts[1]! };
   }
 
   /**
@@ -184,6 +207,16 @@ export class StreamedDataset {
   /** @internal At most `count` examples from all over the stream, as far as it can be sought in: always the same. */
   spread(count: number, signal: AbortSignal = NEVER): Promise<Dataset> {
     return this.#some(Math.min(count, this.length), true, signal);
+  }
+
+  /** The same of another source. */
+  #with(source: StreamSource): StreamedDataset {
+    const { binarization } = this;
+    return new StreamedDataset(source, {
+      window: this.#wantedWindow,
+      binarization,
+      threshold: this.#threshold,
+    });
   }
 
   async #some(count: number, shuffle: boolean, signal: AbortSignal): Promise<Dataset> {

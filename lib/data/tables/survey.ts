@@ -3,7 +3,8 @@ import type { DataKind } from '../examples/checks.ts';
 import { missingLabel, missingValue, type OnMissing } from './encoding.ts';
 import { TableLearner } from './learner.ts';
 import { checkLearning, TableSchema, type TableSchemaOptions } from './schema.ts';
-import type { Table } from './table.ts';
+import { Suspicions } from './suspicions.ts';
+import { rowsOf, type Table } from './table.ts';
 
 /**
  * Surveys a stream of tables: its length, the schema of all rows (with the same numbers as from one table that held them all), and
@@ -15,6 +16,7 @@ export class TableSurvey {
   readonly #onMissing: 'refuse' | 'impute';
   readonly #encoding: { onMissing?: OnMissing };
   readonly #labelColumn: string | undefined;
+  readonly #suspicions: Suspicions;
   #length = 0;
   #isUnit = true;
   #hasLabels = false;
@@ -26,14 +28,19 @@ export class TableSurvey {
     this.#encoding = defined({ onMissing: options.onMissing, onUnknownLabel: 'refuse' as const });
     this.#onMissing = onMissing;
     this.#labelColumn = labelColumn;
+    this.#suspicions = new Suspicions(labelColumn);
     this.#learner = new TableLearner(name, { labelColumn, standardize });
   }
 
-  /** @throws TorchvaeError what `TableSchema.learn` or, with a given schema, `encode` throws */
-  add(table: Table): void {
+  /**
+   * @param rows those that are learned from; default all
+   * @throws TorchvaeError what `TableSchema.learn` or, with a given schema, `encode` throws
+   */
+  add(table: Table, rows?: Uint32Array): void {
     this.#length += table.length;
     if (!this.#given) {
-      this.#learner.add(table);
+      this.#learner.add(rows ? rowsOf(table, rows) : table, table);
+      this.#suspicions.add(table);
       this.#checkMissing(table);
       return;
     }
@@ -59,6 +66,8 @@ export class TableSurvey {
     length: number;
     kind: DataKind;
     hasLabels: boolean;
+    /** Of columns that may be a mistake. */
+    notes: readonly string[];
   } {
     const schema = this.#given ?? TableSchema.learned(this.#learner, this.#onMissing);
     const isUnit = this.#given ? this.#isUnit : this.#learner.isUnit;
@@ -67,6 +76,7 @@ export class TableSurvey {
       length: this.#length,
       kind: schema.kindOf(() => isUnit),
       hasLabels: this.#given ? this.#hasLabels : schema.label !== undefined,
+      notes: this.#given ? [] : this.#suspicions.finish(schema),
     };
   }
 }

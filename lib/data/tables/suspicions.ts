@@ -1,4 +1,5 @@
 import { timeIn } from './cells.ts';
+import type { TableSchema } from './schema.ts';
 import type { Column, DateColumn, NumericColumn, Table } from './table.ts';
 
 /** Fewer rows may count on by chance. */
@@ -14,8 +15,7 @@ const ID = /(?:^|[-_ ])(?:id|index|uid|rowid|no|nr|key)$/i;
  */
 export function suspicionsOf({ columns, length }: Table, labelColumn: string | undefined): string[] {
   return columns.flatMap((column) => {
-    if (length > 1 && isConstant(column))
-      return [`column ${column.name} has one value alone, which says nothing of other rows`];
+    if (length > 1 && isConstant(column)) return [oneValueAlone(column.name)];
     if (column.name === labelColumn) return [];
     if (labelColumn === undefined && LABEL.test(column.name) && hasClasses(column)) {
       return [
@@ -34,6 +34,36 @@ export function suspicionsOf({ columns, length }: Table, labelColumn: string | u
     }
     return [];
   });
+}
+
+function oneValueAlone(column: string): string {
+  return `column ${column} has one value alone, which says nothing of other rows`;
+}
+
+/** The same of rows that come in pieces: what holds of all pieces that are long enough to tell. */
+export class Suspicions {
+  readonly #labelColumn: string | undefined;
+  #found: readonly string[] | undefined;
+
+  constructor(labelColumn: string | undefined) {
+    this.#labelColumn = labelColumn;
+  }
+
+  add(table: Table): void {
+    if (this.#found && table.length < MANY_ROWS) return;
+    const found = suspicionsOf(table, this.#labelColumn);
+    this.#found = this.#found?.filter((note) => found.includes(note)) ?? found;
+  }
+
+  /** @param schema learned from all rows: a column may have another value in each piece */
+  finish({ fields, label }: Pick<TableSchema, 'fields' | 'label'>): readonly string[] {
+    const columns = label ? [...fields, { ...label, type: 'categorical' as const }] : fields;
+    const several = columns.filter((column) =>
+      column.type === 'categorical' ? column.categories.length > 1 : column.min < column.max,
+    );
+    const wrong = several.map(({ name }) => oneValueAlone(name));
+    return (this.#found ?? []).filter((note) => !wrong.includes(note));
+  }
 }
 
 /** Whether the cells are words, or few whole numbers. */

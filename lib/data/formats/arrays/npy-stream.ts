@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { checkOneOf } from '../../../check.ts';
+import { gather } from '../../examples/gather.ts';
 import { type InvalidExamples, invalidIn, joinedInvalid, notesOnInvalid } from '../../examples/invalid.ts';
 import {
   type Conversion,
@@ -156,15 +157,15 @@ class NpyReading implements Reading {
     for (const piece of this.#walk.take(count)) {
       checkGoesOn(path, this.#signal);
       const first = piece.block * this.#blockSize + piece.first;
-      const part = await this.#array.read(first, piece.count);
+      const part = await this.#array.read(first, piece.span);
       const numbers = numbersOf(part);
       const found = survey(numbers).kind;
       if (kindWidth(found) > kindWidth(kind)) {
-        const place = `examples ${first} to ${first + piece.count - 1} are of kind ${found}`;
+        const place = `examples ${first} to ${first + piece.span - 1} are of kind ${found}`;
         throw badData(path, `expected numbers of kind ${kind} but ${place}`);
       }
-      const values = convert(numbers, this.#conversion, path, placesIn(part.shape, first));
-      into.data.set(layout.arrange(values), piece.at * size);
+      const values = layout.arrange(convert(numbers, this.#conversion, path, placesIn(part.shape, first)));
+      into.data.set(piece.rows ? gather(values, piece.rows, size) : values, piece.at * size);
     }
     await this.#file.checkUnchanged(this.#version);
     return into;
