@@ -109,7 +109,7 @@ async function train(flags: Flags): Promise<void> {
   if (!saved && flags.epochs === undefined)
     settings.epochs = usualEpochs(data, settings.epochs, settings.batchSize);
   const { spec, fit: set } = applyOverrides(specFor(settings, data), settings.set ?? []);
-  const fit = { ...defined({ schedule: usualSchedule(data, settings.epochs) }), ...set };
+  const fit = { ...defined({ schedule: usualSchedule(data, [0, settings.epochs]) }), ...set };
   const { preset: name, seed, precision } = settings;
   const shape = { ...spec, inputShape: data.shape };
   using vae =

@@ -60,6 +60,7 @@ async function* runEpochs(
   let ranks: Ranks | undefined;
   try {
     throwIfAborted(settings.signal);
+    core.position = { ...core.position, span: settings.span };
     ranks = await join(core, train, settings);
     const { epoch, stepInEpoch } = core.position;
     const lastEpoch = epoch + settings.epochs;
@@ -197,7 +198,7 @@ async function runEpoch(
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
   const losses = toLosses(core, partial.sums, betaNow(core));
-  const { epoch, step, optimizer } = core.position;
+  const { epoch, step, optimizer, span } = core.position;
   const judged = await atScheduleEnd(core, losses, validated, settings);
   const plateau = notePlateau(settings.schedule, core.position.plateau, judged.loss);
   const best = noteBest(settings.stopping, core.position.best, judged, epoch + 1);
@@ -207,6 +208,7 @@ async function runEpoch(
     step,
     ...(optimizer && { optimizer }),
     ...(plateau && { plateau }),
+    ...(span && { span }),
     best,
   };
   return {
