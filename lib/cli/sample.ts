@@ -9,6 +9,7 @@ import { sampleCurves } from '../report/curves.ts';
 import { imageGrid } from '../report/grid.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
+import { drawsNote } from './facts.ts';
 import { checkpointOf } from './options.ts';
 import { checkNotData, checkOutput, putText } from './outputs.ts';
 import { integer } from './parsers.ts';
@@ -86,6 +87,7 @@ async function sample(run: string, options: Flags): Promise<void> {
   const extension = out === '-' ? '' : extname(out).toLowerCase() || known[0]!;
   if (extension === '.png' || extension === '.svg') await putSamples(vae, samples, { ...options, out });
   else await putText(out, textOf(vae, samples, labels, extension));
+  if (options.kind === undefined) process.stderr.write(drawsNote(vae.schema, vae.spec.likelihood));
   process.stderr.write(`Wrote ${counted(options.count, 'sample')}${out === '-' ? '' : ` to ${out}`}\n`);
 }
 

@@ -16,7 +16,7 @@ import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
 import { type DistributedFlags, type Role, resumes, roleOf } from './distributed.ts';
 import { describeTraining } from './dry-run.ts';
-import { columnLines, kernelsInWords } from './facts.ts';
+import { columnLines, drawsNote, kernelsInWords } from './facts.ts';
 import { hashOf, noteChange } from './file-hash.ts';
 import { collect, nonNegative } from './parsers.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -142,7 +142,7 @@ async function train(flags: Flags): Promise<void> {
   process.stderr.write(
     `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${placeInWords(vae, role)}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
   );
-  process.stderr.write(columnLines(data.schema));
+  process.stderr.write(columnLines(data.schema) + drawsNote(data.schema, vae.spec.likelihood));
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   const shown = { data: await someOf(judge ?? data), judge: validation ? 'validation' : 'test' } as const;
   const board = openBoard(run, flags.tensorboard === true, vae);
