@@ -173,7 +173,24 @@ describe('a stream in parts', () => {
         expect(head.cells).toEqual(whole[part].cells);
       }
     }
-    const { train } = await streamSplit(at('rows.csv'), { validation: 0.3, chronological: true });
+    const ends = { validation: 0.3, chronological: true };
+    const judgedBy = async ({
+      train,
+      validation,
+    }: Record<'train' | 'validation', Dataset | StreamedDataset>) => {
+      const spec = {
+        inputShape: train.shape,
+        encoder: { hidden: [4] },
+        latentSize: 1,
+        likelihood: 'gaussian',
+      } as const;
+      using vae = await VAE.create({ spec, device: 'cpu', seed: 1 });
+      return (await vae.fit(train, { epochs: 1, validation })).validation;
+    };
+    expect(await judgedBy(await streamSplit(at('rows.csv'), ends))).toEqual(
+      await judgedBy(await loadSplit(at('rows.csv'), ends)),
+    );
+    const { train } = await streamSplit(at('rows.csv'), ends);
     expect((train.schema as TableSchema).fields[1]).toMatchObject({ categories: ['Oslo', 'Rome'] });
     const series = { windowLength: 5 };
     const windows = await streamSplit(at('rows.csv'), { validation: 0.25 }, series);

@@ -115,6 +115,60 @@ describe('a table of text, streamed', () => {
     expect((await windows.head(inMemory.length)).data).toEqual(inMemory.data);
   });
 
+  test.each([false, true])(
+    'scores rows of other labels as in memory; conditioned on labels: %s',
+    async (isConditioned) => {
+      const labeled = ['load,kind', ...rows.slice(0, 600).map(({ load, kind }) => `${load},${kind}`)];
+      writeFileSync(at('labeled.csv'), labeled.join('\n'));
+      const other = labeled
+        .slice(0, 200)
+        .map((line, i) => (i % 9 === 4 ? line.replace(/.$/, i % 2 ? 'strange' : '') : line));
+      writeFileSync(at('other.csv'), other.join('\n'));
+      const train = await loadDataset(at('labeled.csv'), { labelColumn: 'kind' });
+      const condition = isConditioned ? { condition: { classes: 2 } } : {};
+      const spec = {
+        inputShape: train.shape,
+        encoder: { hidden: [4] },
+        latentSize: 1,
+        likelihood: 'gaussian',
+        ...condition,
+      } as const;
+      using vae = await VAE.create({ spec, seed: 1, device: 'cpu' });
+      const schema = train.schema as TableSchema;
+      const [whole, stream] = [
+        await loadDataset(at('other.csv'), { schema }),
+        await streamDataset(at('other.csv'), { schema }),
+      ];
+      expect([whole.classes, stream.classes]).toEqual([
+        ['a', 'b', '(none)', 'strange'],
+        ['a', 'b'],
+      ]);
+      expect((await stream.head(40)).classes).toEqual(['a', 'b', '(other)']);
+      const last = await vae.fit(train, { epochs: 1, validation: whole.subset([0, 1, 2]) });
+      expect(last.epoch).toBe(1);
+      await vae.fitThreshold(train, { falseAlarmRate: 0.05 });
+      const detected = await vae.detect(whole);
+      expect(new Set(detected.states)).toEqual(new Set(isConditioned ? ['scored', 'unseen'] : ['scored']));
+      expect(await vae.detect(stream)).toEqual(detected);
+      expect(await vae.loss(stream)).toEqual(await vae.loss(whole));
+      expect((await vae.encode(stream)).mean).toEqual((await vae.encode(whole)).mean);
+      await vae.fit(train, { epochs: 1, validation: stream });
+    },
+  );
+
+  test('gives some from all over', async () => {
+    const some = await (await streamDataset(at('x.csv'))).spread(50);
+    const times = (some.schema as TableSchema)
+      .decode(some.data as Float32Array, { bounded: false })
+      .map(({ time }) => Date.parse(String(time)));
+    expect(times).toHaveLength(50);
+    const hours = times.map((time) => (time - Date.UTC(2026, 0, 1)) / 3_600_000);
+    for (const quarter of [0, 1, 2, 3]) {
+      const share = hours.filter((hour) => Math.floor(hour / 1250) === quarter).length / 50;
+      expect(share).toBeGreaterThan(0.1);
+    }
+  });
+
   test('names the row of a bad cell, whatever piece it lies in', async () => {
     writeFileSync(
       at('bad.csv'),

@@ -53,9 +53,9 @@ type Model = Pick<VAE, 'schema' | 'spec'>;
 /** Examples of a stream that pictures are made of. */
 const SHOWN = 4096;
 
-/** The data as they are, or examples from all over a stream. */
-export async function someOf(data: Dataset | StreamedDataset): Promise<Dataset> {
-  return data instanceof StreamedDataset ? data.spread(Math.min(SHOWN, data.length)) : data;
+/** The data as they are, or at most so many examples from all over a stream; by default as many as pictures are made of. */
+export async function someOf(data: Dataset | StreamedDataset, most = SHOWN): Promise<Dataset> {
+  return data instanceof StreamedDataset ? data.spread(most) : data;
 }
 
 /** Test data have the schema and the image size of the training data. */

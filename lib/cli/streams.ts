@@ -14,7 +14,7 @@ import { type DataOptions, divisionOf, isNamed, loadOptions } from './options.ts
 import { integer, nonNegative } from './parsers.ts';
 
 /** Share of the memory that data may take before they are streamed: training holds them about three times. */
-const SHARE = 0.25;
+export const SHARE = 0.25;
 
 /** Adds the options that say whether data are streamed. */
 export function addStreamOptions(command: Command): Command {

@@ -10,7 +10,7 @@ import { checkFractions, SPLIT_OPTIONS, type SplitOptions } from './examples/spl
 import { checkWindows, type WindowOptions } from './examples/windows.ts';
 import type { DataSchema } from './schema.ts';
 import { type IterableOptions, openIterableStream, type StreamItems } from './streams/iterable.ts';
-import { checkStreamDivision, divide } from './streams/part.ts';
+import { checkStreamDivision, divide, spreadPart } from './streams/part.ts';
 import {
   type EpochRequest,
   type ExampleBlock,
@@ -20,6 +20,7 @@ import {
   type StreamSource,
 } from './streams/source.ts';
 import { windowedSource } from './streams/windows.ts';
+import { OTHER_LABEL } from './tables/encoding.ts';
 import { RECORD_OPTIONS } from './tables/records.ts';
 
 /** How a {@link StreamedDataset} is read. */
@@ -204,7 +205,7 @@ export class StreamedDataset {
     return this.#some(checkInteger('count', count, 1, this.length), false, signal);
   }
 
-  /** @internal At most `count` examples from all over the stream, as far as it can be sought in: always the same. */
+  /** @internal At most `count` examples from all over the stream: always the same. One that is read in its order is read to the last of them. */
   spread(count: number, signal: AbortSignal = NEVER): Promise<Dataset> {
     return this.#some(Math.min(count, this.length), true, signal);
   }
@@ -220,7 +221,10 @@ export class StreamedDataset {
   }
 
   async #some(count: number, shuffle: boolean, signal: AbortSignal): Promise<Dataset> {
-    const reading = await this.open({ seed: 0, epoch: 0, shuffle, first: 0, signal });
+    const isInOrder = shuffle && this.#source.isSequential;
+    const part = isInOrder ? spreadPart(this.length, count) : undefined;
+    const request = { seed: 0, epoch: 0, shuffle, first: 0, signal };
+    const reading = await this.open({ ...request, ...(part && { part }) });
     try {
       return this.#dataset(await reading.read(count));
     } finally {
@@ -229,7 +233,10 @@ export class StreamedDataset {
   }
 
   #dataset({ data, labels, cells }: ExampleBlock): Dataset {
-    const { name, shape, kind, binarization, classes, schema } = this;
+    const { name, shape, kind, binarization, schema } = this;
+    // Labels that no training row has.
+    const hasOthers = this.classes && labels?.some((label) => label >= this.classes!.length);
+    const classes = hasOthers ? [...this.classes!, OTHER_LABEL] : this.classes;
     return new Dataset({
       name,
       shape,

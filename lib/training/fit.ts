@@ -1,11 +1,13 @@
 import { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
+import type { ExampleBlock } from '../data/streams/source.ts';
 import { TorchvaeError } from '../errors.ts';
 import { surveyLatents } from '../evaluation/collapse.ts';
 import { inClassesOf } from '../model/classes.ts';
 import type { Core, Position } from '../model/core.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
+import { readableBlock } from '../model/odd-rows.ts';
 import type { RanksHandle, TrainResult } from '../runtime/native.ts';
 import { askFinite } from './counted-means.ts';
 import { hasStopped, noteBest } from './early-stopping.ts';
@@ -232,8 +234,12 @@ function judgedBy(
   validation: Dataset | StreamedDataset,
   how: Parameters<typeof evaluate>[3] & {},
 ): Promise<Losses> {
+  if (!(validation instanceof Dataset)) {
+    const keep = (block: ExampleBlock) => readableBlock(core, block, validation.size);
+    return evaluate(core, validation, 0, { ...how, keep });
+  }
   // Processes that share the rows have to leave out the same.
-  if (!(validation instanceof Dataset) || how.ranks) return evaluate(core, validation, 0, how);
+  if (how.ranks) return evaluate(core, validation, 0, how);
   return askFinite(core, validation, 0, (rows) => evaluate(core, rows, 0, how));
 }
 

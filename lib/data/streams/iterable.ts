@@ -137,7 +137,7 @@ class Items {
 
 async function surveyRecords(first: object, items: Items, options: ReturnType<typeof checkRecordOptions>) {
   const { name, schema: given, learning } = options;
-  const encoding = defined({ onMissing: learning.onMissing, onUnknownLabel: 'refuse' as const });
+  const encoding = defined({ onMissing: learning.onMissing, onUnknownLabel: 'other' as const });
   const survey = new TableSurvey(name, learning, given);
   for await (const table of tablesOf(first, items, new RecordTable(name, options))) survey.add(table);
   const { schema, ...found } = survey.finish();
@@ -145,6 +145,7 @@ async function surveyRecords(first: object, items: Items, options: ReturnType<ty
     name,
     shape: [schema.size],
     isBytes: false,
+    isSequential: true,
     classes: found.hasLabels ? schema.label?.categories : undefined,
     schema,
     ...found,
@@ -190,6 +191,7 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
     shape: first.shape,
     kind: first.kind === 'categorical' ? 'categorical' : NUMBER_KINDS[widest]!,
     isBytes,
+    isSequential: true,
     hasLabels: first.labels !== undefined,
     classes: first.classes,
     schema: first.schema,

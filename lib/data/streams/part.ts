@@ -44,6 +44,13 @@ export function divide(
   return parts;
 }
 
+/** A part of at least `count` examples, drawn from all over; undefined where these are nearly all. */
+export function spreadPart(length: number, count: number): Part | undefined {
+  // Each chunk's share is rounded.
+  const share = (count + Math.ceil(length / CHUNK)) / length;
+  return share < 1 ? drawnParts(length, [share, 1 - share], 0)[0] : undefined;
+}
+
 function stretches(length: number, fractions: readonly number[]): Part[] {
   let share = 0;
   let start = 0;

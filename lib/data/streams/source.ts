@@ -23,6 +23,8 @@ export interface StreamDescription {
   readonly invalid?: InvalidExamples | undefined;
   /** For people: what was passed over. */
   readonly notes?: readonly string[];
+  /** Whether examples come in their own order alone, or files after files. */
+  readonly isSequential?: true;
 }
 
 /** Some examples, one after the other, with the label of each where there are labels. */

@@ -88,6 +88,7 @@ export async function openRowStream(
     name: basename(name),
     shape: [schema.size],
     isBytes: false,
+    isSequential: true,
     classes: found.hasLabels ? schema.label?.categories : undefined,
     schema,
     notes: [
@@ -163,7 +164,7 @@ class RowReading implements Reading {
     this.#description = description;
     this.#schema = description.schema as TableSchema;
     const onUnseen = request.isHeldOut ? ('leave' as const) : undefined;
-    this.#how = { ...defined({ onMissing, onUnseen }), onUnknownLabel: 'refuse' };
+    this.#how = { ...defined({ onMissing, onUnseen }), onUnknownLabel: 'other' };
     this.#signal = request.signal;
     this.#walk = new BlockWalk(blocks, request);
   }

@@ -18,7 +18,7 @@ import {
 export function windowedSource(source: StreamSource, windows: Required<WindowOptions>): StreamSource {
   const size = source.shape.reduce((product, extent) => product * extent, 1);
   const length = countWindows(source.length, windows);
-  const description = { ...source, length, shape: [windows.length, size] };
+  const description = { ...source, length, shape: [windows.length, size], isSequential: true } as const;
   return {
     ...description,
     open: ({ part, ...request }) =>

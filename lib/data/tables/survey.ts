@@ -1,6 +1,6 @@
 import { defined } from '../../check.ts';
 import type { DataKind } from '../examples/checks.ts';
-import { missingLabel, missingValue, type OnMissing } from './encoding.ts';
+import { missingValue, type OnMissing } from './encoding.ts';
 import { TableLearner } from './learner.ts';
 import { checkLearning, TableSchema, type TableSchemaOptions } from './schema.ts';
 import { Suspicions } from './suspicions.ts';
@@ -25,7 +25,7 @@ export class TableSurvey {
   constructor(name: string, options: TableSchemaOptions, given: TableSchema | undefined) {
     const { labelColumn, onMissing, standardize } = checkLearning(options);
     this.#given = given;
-    this.#encoding = defined({ onMissing: options.onMissing, onUnknownLabel: 'refuse' as const });
+    this.#encoding = defined({ onMissing: options.onMissing, onUnknownLabel: 'other' as const });
     this.#onMissing = onMissing;
     this.#labelColumn = labelColumn;
     this.#suspicions = new Suspicions(labelColumn);
@@ -52,12 +52,10 @@ export class TableSurvey {
   /** Refuses now what `encode` would refuse later. */
   #checkMissing(table: Table): void {
     for (const column of table.columns) {
-      const isLabel = column.name === this.#labelColumn;
-      if (this.#onMissing === 'impute' && !isLabel) continue;
+      if (this.#onMissing === 'impute' || column.name === this.#labelColumn) continue;
       const row =
         column.type === 'categorical' ? column.values.indexOf(-1) : column.values.findIndex(Number.isNaN);
-      if (row >= 0)
-        throw isLabel ? missingLabel(table, row, column.name) : missingValue(table, row, column.name);
+      if (row >= 0) throw missingValue(table, row, column.name);
     }
   }
 

@@ -130,7 +130,7 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       const rows = rowsOf(await tableOf(request.group), request.rows);
       const { data, labels, cells } = schema.schema.encode(rows, {
         ...defined({ onMissing, onUnseen }),
-        onUnknownLabel: 'refuse',
+        onUnknownLabel: 'other',
       });
       return { data, labels, cells } satisfies ExampleBlock;
     }
