@@ -23,6 +23,7 @@ import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, readRun } from './resume.ts';
 import { describeRun } from './run-config.ts';
 import { openRunData, someOf } from './run-data.ts';
+import { checkpointTime, holdRun } from './run-lock.ts';
 import type { RunSettings } from './run-settings.ts';
 import { specFor } from './run-spec.ts';
 import { isStreamed } from './streams.ts';
@@ -97,6 +98,7 @@ async function train(flags: Flags): Promise<void> {
   const run = new RunDirectory(flags.out ?? defaultRun(settings));
   if (saved) checkSameRun(run, saved.settings, flags);
   else checkNoRun(run);
+  const begun = checkpointTime(run);
   settings.stream = await isStreamed(settings, 'train');
   using resumed = saved && (await VAE.load(run.checkpoint, { device: flags.device }));
   const hash = await hashOf(settings.data);
@@ -137,6 +139,7 @@ async function train(flags: Flags): Promise<void> {
   if (!role.leads) return await trainAlong(vae, epochs, interruption);
   // The directory is written only now, when everything has been checked.
   await run.create();
+  await using _held = { [Symbol.asyncDispose]: await holdRun(run, begun) };
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, hash, saved?.config));
   process.stderr.write(

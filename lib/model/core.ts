@@ -47,7 +47,7 @@ export interface Position {
   optimizer?: OptimizerType;
   /** What a `plateau` schedule of the learning rate has seen. */
   plateau?: Plateau;
-  /** The epochs of the call of fit that trained last: from the first to before the last. */
+  /** The epochs that the learning rate's usual schedule was made for, until they are done: from the first to before the last. */
   span?: readonly [first: number, last: number];
   /** The epoch that did best, and how long ago that was. */
   best?: Best;

@@ -176,7 +176,7 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
   const usual = usualEpochs(train, preset.epochs, batchSize);
   const epochs = wantedEpochs === undefined ? usual : wantedEpochs;
   const span = spanOf(core.position, checkInteger('epochs', epochs, 0));
-  const schedule = wantedSchedule === undefined ? usualSchedule(train, span) : wantedSchedule;
+  const usualOne = wantedSchedule === undefined ? usualSchedule(train, span) : undefined;
   const window = shuffledWindow(train, batching);
   checkStreamable(core, train, batching);
   const isShared = checkOneOf('distributed', distributed, ['auto', 'off']) === 'auto';
@@ -184,11 +184,11 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
   if (place) checkShareable(core, place.size);
   return {
     epochs,
-    span,
+    span: usualOne && span,
     batching,
     window,
     optimizer,
-    schedule: checkSchedule(schedule),
+    schedule: checkSchedule(wantedSchedule ?? usualOne),
     stopping: checkStopping(earlyStopping, judge !== undefined, spec),
     validation: judge,
     gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),

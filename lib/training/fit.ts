@@ -62,7 +62,8 @@ async function* runEpochs(
   let ranks: Ranks | undefined;
   try {
     throwIfAborted(settings.signal);
-    core.position = { ...core.position, span: settings.span };
+    const { span: _before, ...place } = core.position;
+    core.position = { ...place, ...(settings.span && { span: settings.span }) };
     ranks = await join(core, train, settings);
     const { epoch, stepInEpoch } = core.position;
     const lastEpoch = epoch + settings.epochs;
@@ -210,7 +211,7 @@ async function runEpoch(
     step,
     ...(optimizer && { optimizer }),
     ...(plateau && { plateau }),
-    ...(span && { span }),
+    ...(span && epoch + 1 < span[1] && { span }),
     best,
   };
   return {
