@@ -1,4 +1,5 @@
 import { defined } from '../../check.ts';
+import type { TorchvaeError } from '../../errors.ts';
 import type { DataKind } from '../examples/checks.ts';
 import { missingValue, type OnMissing } from './encoding.ts';
 import { TableLearner } from './learner.ts';
@@ -17,6 +18,7 @@ export class TableSurvey {
   readonly #encoding: { onMissing?: OnMissing };
   readonly #labelColumn: string | undefined;
   readonly #suspicions: Suspicions;
+  #missing: TorchvaeError | undefined;
   #length = 0;
   #isUnit = true;
   #hasLabels = false;
@@ -49,13 +51,14 @@ export class TableSurvey {
     this.#hasLabels = labels !== undefined;
   }
 
-  /** Refuses now what `encode` would refuse later. */
+  /** Notes what `encode` would refuse later, which is known better when all rows were seen: a column may have no values at all. */
   #checkMissing(table: Table): void {
+    if (this.#missing) return;
     for (const column of table.columns) {
       if (this.#onMissing === 'impute' || column.name === this.#labelColumn) continue;
       const row =
         column.type === 'categorical' ? column.values.indexOf(-1) : column.values.findIndex(Number.isNaN);
-      if (row >= 0) throw missingValue(table, row, column.name);
+      if (row >= 0) this.#missing ??= missingValue(table, row, column.name);
     }
   }
 
@@ -68,6 +71,7 @@ export class TableSurvey {
     notes: readonly string[];
   } {
     const schema = this.#given ?? TableSchema.learned(this.#learner, this.#onMissing);
+    if (this.#missing) throw this.#missing;
     const isUnit = this.#given ? this.#isUnit : this.#learner.isUnit;
     return {
       schema,
