@@ -151,6 +151,9 @@ describe('a .npy file', () => {
     ]) {
       await refusal('ERR_RANGE', () => streamDataset(path, options as StreamPathOptions));
     }
+    expect(
+      await refusal('ERR_RANGE', () => streamDataset(path, { member: 'x' } as StreamPathOptions)),
+    ).toMatch(/The option member of streamDataset has no meaning for .*; leave it out/);
     await refusal('ERR_TYPE', () => streamDataset(path, { window: '5' as never }));
     const data = await stream(path);
     expect(await refusal('ERR_STATE', () => data.binarize({ mode: 'fixed' }))).toMatch(

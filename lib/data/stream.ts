@@ -37,7 +37,10 @@ const STREAMED_NAMES = STREAMED.map(({ name }) => name)
   .replace(/, ([^,]*)$/, ' or $1');
 /** The options that make windows of rows. */
 const WINDOWS: readonly string[] = ['windowLength', 'stride'];
-const OPTIONS = STREAMED.flatMap(({ stream }): readonly string[] => stream!.options);
+/** Those of what is not streamed have no meaning here, as one of another format has none. */
+const OPTIONS = [
+  ...new Set(FORMATS.flatMap(({ options, stream }) => [...options, ...(stream?.options ?? [])])),
+].filter((option) => option !== 'split' && !WINDOWS.includes(option));
 
 /**
  * The examples at a path as a stream, for data larger than memory: a .npy file, which is read by positions as examples are
