@@ -1,6 +1,5 @@
 import { mapCells } from '../examples/cells.ts';
 import { gather } from '../examples/gather.ts';
-import { placeOf } from './part.ts';
 import {
   addCells,
   type EpochRequest,
@@ -24,7 +23,7 @@ export async function openInOrder(
   open: (first: number) => Promise<Reading>,
 ): Promise<Reading> {
   if (!part) return open(first);
-  let at = placeOf(part, first, description.length);
+  let at = first < part.length ? part.place(first) : description.length;
   let given = first;
   const size = description.shape.reduce((product, extent) => product * extent, 1);
   const all = await open(at);
@@ -32,7 +31,7 @@ export async function openInOrder(
     read: async (count) => {
       const into = emptyBlock(description, count);
       let cells: ExampleBlock['cells'];
-      const end = placeOf(part, given + count - 1, description.length) + 1;
+      const end = part.place(given + count - 1) + 1;
       for (let filled = 0; filled < count; ) {
         const span = Math.min(end - at, TOGETHER);
         const rows = part.rows(at, at + span);

@@ -7,6 +7,8 @@ export interface Part {
   readonly length: number;
   /** How many of the examples before this place belong to it. */
   count(end: number): number;
+  /** The place of its example with this index. */
+  place(index: number): number;
   /** The places from `first` to before `end` that belong to it, ascending, counted from `first`. */
   rows(first: number, end: number): Uint32Array;
 }
@@ -63,6 +65,7 @@ function stretches(length: number, fractions: readonly number[]): Part[] {
     return {
       length: stop - begin,
       count: (end) => within(end) - begin,
+      place: (index) => begin + index,
       rows: (first, end) => {
         const from = within(first);
         return Uint32Array.from({ length: Math.max(0, within(end) - from) }, (_, i) => from - first + i);
@@ -92,6 +95,12 @@ function drawnParts(length: number, fractions: readonly number[], seed: number):
     return {
       length: count(length),
       count,
+      place: (index) => {
+        // A stream that is shorter than a chunk has no whole one.
+        const last = Math.floor((length - 1) / CHUNK);
+        const at = whole === 0 ? last : Math.min(last, Math.floor(index / whole));
+        return at * CHUNK + chunk(at)[part]![index - at * whole]!;
+      },
       rows: (first, end) => {
         const rows: number[] = [];
         for (let index = Math.floor(first / CHUNK); index * CHUNK < end; index++) {
@@ -111,24 +120,13 @@ export function partOfPart(outer: Part, inner: Part): Part {
   return {
     length: inner.length,
     count: (end) => inner.count(outer.count(end)),
+    place: (index) => outer.place(inner.place(index)),
     rows: (first, end) => {
       const rows = outer.rows(first, end);
       const before = outer.count(first);
       return inner.rows(before, before + rows.length).map((i) => rows[i]!);
     },
   };
-}
-
-/** The place in the source of a part's example with this index. */
-export function placeOf(part: Part, index: number, length: number): number {
-  let [low, high] = [0, length];
-  // The last place before which there are no more than `index`.
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (part.count(middle) <= index) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }
 
 /** How many of these ascending numbers are below `limit`. */

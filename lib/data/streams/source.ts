@@ -150,9 +150,6 @@ export class BlockWalk {
   readonly #order: Uint32Array | undefined;
   #next = 0;
   #within = 0;
-  /** The block that {@link #rows} are of. */
-  #known = -1;
-  #rows: Uint32Array = new Uint32Array(0);
 
   constructor(blocks: Blocks, { seed, epoch, shuffle, first, part }: Omit<EpochRequest, 'signal'>) {
     this.#blocks = blocks;
@@ -190,18 +187,14 @@ export class BlockWalk {
 
   #piece(block: number, first: number, count: number, at: number): Piece {
     if (!this.#part) return { block, first, span: count, rows: undefined, count, at };
-    if (this.#known !== block) {
-      this.#known = block;
-      this.#rows = this.#part.rows(this.#blocks.start(block), this.#blocks.start(block + 1));
-    }
-    const wanted = this.#rows.subarray(first, first + count);
-    const [low, high] = [wanted[0]!, wanted.at(-1)!];
-    const span = high - low + 1;
+    const before = this.#start(block);
+    const [low, high] = [first, first + count - 1].map((index) => this.#part!.place(before + index));
+    const span = high! - low! + 1;
     return {
       block,
-      first: low,
+      first: low! - this.#blocks.start(block),
       span,
-      rows: span === count ? undefined : wanted.map((row) => row - low),
+      rows: span === count ? undefined : this.#part.rows(low!, high! + 1),
       count,
       at,
     };
