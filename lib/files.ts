@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { TorchvaeError } from './errors.ts';
 
 /** What to do about the failures of file systems that users meet. */
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'permission was denied; choose another place or change the permissions',
+  EEXIST: 'a file of this name is in the way; choose another name',
   EDQUOT: 'the disk quota is used up; free some space or choose another place',
   EISDIR: 'it is a directory; name a file',
   EMFILE: 'too many files are open; raise the limit of open files',
@@ -23,6 +24,23 @@ export function ioError(action: string, path: string, cause: unknown): TorchvaeE
   const advice = ADVICE[code];
   const reason = advice ? `${advice} (${code})` : String((cause as Error).message ?? cause);
   return new TorchvaeError('ERR_IO', `Could not ${action} ${path}: ${reason}`, { cause });
+}
+
+/**
+ * Creates a directory with those above it, unless it is there. Node's own way never ends where the system says ENOENT below a directory that
+ * exists, as /proc and some network file systems do.
+ *
+ * @throws what node:fs throws
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  const above = dirname(path);
+  if (above !== path) await makeDirectory(above);
+  await mkdir(path).catch(async (cause) => {
+    // Another process may have been faster.
+    if (cause.code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw cause;
+  });
 }
 
 /**

@@ -42,6 +42,7 @@ export {
   schemaFromJson,
   sprites,
   streamDataset,
+  streamSplit,
   TableSchema,
   type TableSchemaOptions,
   TextSchema,

@@ -1175,6 +1175,9 @@ describe('checkpoints', () => {
       { position: { ...position, step: 0.5 } },
       { position: { ...position, step: '4' } },
       { position: { ...position, best: 1 } },
+      { position: { ...position, span: [3] } },
+      { position: { ...position, span: [3, 1] } },
+      { position: { ...position, span: [0, -1] } },
       { position: { ...position, best: { of: 'x', value: null, epoch: 1, reference: 1, waited: 0 } } },
       { position: { ...position, best: { of: 'x', value: 1, epoch: 1, reference: 1, waited: 0.5 } } },
       { position: { ...position, stepInEpoch: 1 } },
@@ -1418,7 +1421,7 @@ test('averagedParameters: a model that keeps none', async () => {
 test('every public function appears here, with the formats or with the pictures', () => {
   const everything = { ...torchvae, ...metrics, ...report };
   const functions = Object.entries(everything).filter(([, value]) => typeof value === 'function');
-  const formats = ['array-files', 'image-folder', 'tables', 'text', 'streams-bad-input'];
+  const formats = ['array-files', 'image-folder', 'tables', 'text', 'streams-bad-input', 'stream-splits'];
   const files = ['bad-input', ...formats, 'charts', 'latent-pictures', 'tensorboard', 'evaluation', 'codec'];
   const source = files
     .map((name) => readFileSync(join(packageFolder, 'test', `${name}.test.ts`), 'utf8'))

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Dataset, type LoadOptions, loadDataset, TableSchema } from '../lib/data/index.ts';
+import { Dataset, type LoadOptions, loadDataset, StreamedDataset, TableSchema } from '../lib/data/index.ts';
 import { Random } from '../lib/data/random.ts';
 import { isCode, numberIn, plainNumberIn } from '../lib/data/tables/cells.ts';
 import { refusal } from './refusal.ts';
@@ -242,6 +242,13 @@ describe('what may be a mistake is noted, and kept', () => {
     ],
     ['capitals', 'city', (i) => ['Rome', 'ROME', 'Oslo'][i % 3]!, /column city .* such as Rome and ROME/],
     ['digits under the name of labels', 'label', (i) => String(i % 10), /column label seems to hold labels/],
+    [
+      'a number for a missing one',
+      'temp',
+      (i) => String(i % 15 === 7 ? -999 : i / 4),
+      /column temp has -999, .*missing/,
+    ],
+    ['such a number amid others', 'price', (i) => String(i % 15 === 7 ? 999 : 900 + 7 * (i % 31)), undefined],
     ['measures under such a name', 'target', (i) => String(i / 7), undefined],
     ['whole numbers', 'count', (i) => String((i * 37) % 101), undefined],
     ['numbers of eight digits', 'part', (i) => `2026${1000 + i * 100}`, undefined],
@@ -258,6 +265,16 @@ describe('what may be a mistake is noted, and kept', () => {
       [name]: name === 'city' ? cell(i) : Number(cell(i)),
     }));
     expect((await Dataset.fromRecords(records)).notes).toEqual(data.notes);
+  });
+
+  test('the last day for a missing one, also of a stream in which one piece has it', async () => {
+    const end = (i: number) => (i === 2500 ? '9999-12-31' : `2026-01-${10 + (i % 20)}`);
+    const records = Array.from({ length: 3000 }, (_, i) => ({ end: end(i), v: i % 7 }));
+    const note = 'column end has 9999-12-31, which may stand for a missing value; list it in `missing` if so';
+    expect((await Dataset.fromRecords(records)).notes).toEqual([note]);
+    expect((await StreamedDataset.from(() => records)).notes).toEqual([note]);
+    const { notes } = await Dataset.fromRecords(records, { missing: ['9999-12-31'], onMissing: 'impute' });
+    expect(notes).toEqual(['1 missing cell was imputed']);
   });
 });
 

@@ -12,7 +12,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cacheDirectory } from '../lib/cache.ts';
-import { ioError, writeFileAtomic } from '../lib/files.ts';
+import { ioError, makeDirectory, writeFileAtomic } from '../lib/files.ts';
 import { refusal } from './refusal.ts';
 
 let folder: string;
@@ -92,4 +92,15 @@ test('the cache is where the environment says, or in the home directory', () => 
   expect(cacheDirectory()).toBe(join('/b', 'torchvae'));
   vi.stubEnv('XDG_CACHE_HOME', undefined);
   expect(cacheDirectory()).toBe(join(homedir(), '.cache', 'torchvae'));
+});
+
+test('directories are created with those above, and where none can be it ends', async () => {
+  await makeDirectory(join(folder, 'a', 'b'));
+  await Promise.all(['b', 'c', 'c'].map((name) => makeDirectory(join(folder, 'a', name))));
+  expect(readdirSync(join(folder, 'a')).sort()).toEqual(['b', 'c']);
+  writeFileSync(join(folder, 'file'), '');
+  await expect(makeDirectory(join(folder, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
+  await expect(makeDirectory(join(folder, 'file', 'x'))).rejects.toMatchObject({ code: 'EEXIST' });
+  if (process.platform === 'linux')
+    await expect(makeDirectory('/proc/torchvae/runs')).rejects.toMatchObject({ code: 'ENOENT' });
 });

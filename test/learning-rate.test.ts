@@ -1,6 +1,9 @@
 /** Schedules of the learning rate against torch.optim.lr_scheduler (PyTorch 2.13), and through fit(). */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Dataset, type LearningRateSchedule, type StepProgress, VAE } from '../lib/index.ts';
+import { Dataset, type FitOptions, type LearningRateSchedule, type StepProgress, VAE } from '../lib/index.ts';
 import type { Plateau } from '../lib/model/core.ts';
 import { completeSpec, type ModelSpecInput } from '../lib/model/spec.ts';
 import { checkSchedule, isSteadyRate, learningRateAt, notePlateau } from '../lib/training/learning-rate.ts';
@@ -114,6 +117,55 @@ describe('through fit()', () => {
     expect(stepped.rates).toEqual([0.01, 0, 0]);
     // Two epochs at a rate of 0 leave the weights of the first.
     expect(stepped.weights).toEqual((await learn(undefined, 0.01, 1)).weights);
+  });
+
+  test('on a table the rate falls towards the end of the epochs, also where a call is interrupted', async () => {
+    const table = await Dataset.fromRecords(
+      Array.from({ length: 30 }, (_, i) => ({ x: i % 7, kind: 'abc'[i % 3] })),
+    );
+    const path = join(mkdtempSync(join(tmpdir(), 'torchvae-rates-')), 'half.safetensors');
+    const model = () =>
+      VAE.create({
+        spec: { ...spec, inputShape: table.shape, likelihood: 'gaussian' },
+        device: 'cpu',
+        seed: 3,
+      });
+    const ratesOf = async (vae: VAE, options: FitOptions, until = Infinity) => {
+      const rates: number[] = [];
+      for await (const { learningRate, epoch } of vae.fit(table, {
+        batchSize: 8,
+        learningRate: 0.01,
+        ...options,
+      })) {
+        rates.push(Math.round(1e6 * learningRate) / 1e6);
+        if (epoch === until) break;
+      }
+      return rates;
+    };
+    const [full, low] = [0.01, 0.001];
+    using whole = await model();
+    const falling = [...Array<number>(7).fill(full), low, low, low];
+    expect(await ratesOf(whole, { epochs: 10 })).toEqual(falling);
+    using begun = await model();
+    expect(await ratesOf(begun, { epochs: 10 }, 6)).toEqual(falling.slice(0, 6));
+    await begun.save(path);
+    using resumed = await VAE.load(path, { device: 'cpu' });
+    expect(await ratesOf(resumed, { epochs: 4 })).toEqual(falling.slice(6));
+    expect(await resumed.parameters()).toEqual(await whole.parameters());
+    // Calls one after the other have each their end, and those of an epoch none.
+    for (let call = 0; call < 6; call++) expect(await ratesOf(begun, { epochs: 1 })).toEqual([full]);
+    expect(await ratesOf(begun, { epochs: 5 })).toEqual([full, full, full, full, low]);
+    expect(await ratesOf(whole, { epochs: 5, schedule: { type: 'constant' } })).toEqual(Array(5).fill(full));
+    using population = await VAE.population({
+      spec: { ...spec, inputShape: table.shape, likelihood: 'gaussian' },
+      seeds: [3],
+      device: 'cpu',
+    });
+    await population.fit(table, { epochs: 10, batchSize: 8, learningRate: 0.01 });
+    using alone = await model();
+    await ratesOf(alone, { epochs: 10 });
+    expect(await population.members[0]!.parameters()).toEqual(await alone.parameters());
+    rmSync(dirname(path), { recursive: true });
   });
 
   test('an epoch reports the rate of its last step, progress the rate of the step to come', async () => {

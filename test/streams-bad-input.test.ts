@@ -131,10 +131,10 @@ describe('a .npy file', () => {
     );
     const fortran = file(npy('<f4', [100, 30], new Uint8Array(values.buffer), { fortran: true }));
     expect(await refusal('ERR_DATA_FORMAT', () => stream(fortran))).toMatch(/numpy\.ascontiguousarray/);
-    const table = join(folder, 'x.csv');
-    writeFileSync(table, 'a\n1\n');
-    expect(await refusal('ERR_DATA_FORMAT', () => streamDataset(table))).toMatch(
-      /expected a \.npy file, Parquet file or folder of images but it is a table of text/,
+    const lines = join(folder, 'x.txt');
+    writeFileSync(lines, 'To be, or not to be,\nthat is the question.\n');
+    expect(await refusal('ERR_DATA_FORMAT', () => streamDataset(lines))).toMatch(
+      /expected a \.npy file, .*Parquet file, .* or folder of images but it is a .*text.*read it whole/,
     );
     await refusal('ERR_RANGE', () => streamDataset(join(folder, 'nothing.npy')));
     await refusal('ERR_TYPE', () => streamDataset(7 as never));
@@ -151,6 +151,9 @@ describe('a .npy file', () => {
     ]) {
       await refusal('ERR_RANGE', () => streamDataset(path, options as StreamPathOptions));
     }
+    expect(
+      await refusal('ERR_RANGE', () => streamDataset(path, { member: 'x' } as StreamPathOptions)),
+    ).toMatch(/The option member of streamDataset has no meaning for .*; leave it out/);
     await refusal('ERR_TYPE', () => streamDataset(path, { window: '5' as never }));
     const data = await stream(path);
     expect(await refusal('ERR_STATE', () => data.binarize({ mode: 'fixed' }))).toMatch(

@@ -816,3 +816,41 @@ test('links to files are followed where they were named', async () => {
   symlinkSync(join(folder, 'people.csv'), join(folder, 'link.csv'));
   expect((await loadDataset(join(folder, 'link.csv'))).length).toBe(4);
 });
+
+describe('Parquet that a table is not made of as it is', () => {
+  const at = (name: string) => join(packageFolder, `test/fixtures/${name}.parquet`);
+
+  test('decimal numbers have as many decimals as their column, and are those of their texts', async () => {
+    for (const load of [loadDataset, streamDataset]) {
+      const { schema } = await load(at('decimals'));
+      expect((schema as TableSchema).fields[0]).toMatchObject({ name: 'price', max: 4.13, decimals: 2 });
+    }
+  });
+
+  test('bytes that are no text and names that come twice are refused, not read as something else', async () => {
+    for (const load of [loadDataset, streamDataset]) {
+      expect(await refusal('ERR_DATA_FORMAT', () => load(at('bytes')))).toMatch(
+        /row 2, column "raw": expected text in UTF-8 .* ignore the column/,
+      );
+      expect((await load(at('bytes'), { columns: { raw: 'ignore' } })).length).toBe(3);
+      expect(await refusal('ERR_DATA_FORMAT', () => load(at('twice')))).toMatch(
+        /"x" comes twice; rename one/,
+      );
+    }
+  });
+
+  test('an infinite number can be named as missing, and a column without values is named as one', async () => {
+    const records = [
+      { a: 1, b: null },
+      { a: Infinity, b: null },
+      { a: 3, b: null },
+    ];
+    const numbers = records.map(({ a }) => ({ a }));
+    const options = { missing: ['Infinity'], onMissing: 'impute' } as const;
+    expect((await Dataset.fromRecords(numbers, options)).notes).toEqual(['1 missing cell was imputed']);
+    const empty = records.map(({ b }, a) => ({ a, b }));
+    const message = await refusal('ERR_DATA_FORMAT', () => StreamedDataset.from(() => empty));
+    expect(message).toMatch(/column "b": expected values but all training rows miss theirs; ignore/);
+    expect(await refusal('ERR_DATA_FORMAT', () => Dataset.fromRecords(empty))).toBe(message);
+  });
+});

@@ -49,6 +49,17 @@ describe('reading', () => {
     expect(linesOf(await loadDataset(long, { length: 3, onLong: 'cut' }))).toEqual(['ok', 'abc']);
   });
 
+  test('one line that is far longer than the others is noted, unless a length is given', async () => {
+    const path = file([...Array<string>(60).fill('short line'), 'x'.repeat(900)].join('\n'), 'long.txt');
+    expect((await loadDataset(path)).notes).toEqual([
+      expect.stringMatching(
+        /longest line has 900 characters, nearly all others at most 10, .* give a length/,
+      ),
+    ]);
+    expect((await loadDataset(path, { length: 10, onLong: 'cut' })).notes).toEqual([]);
+    expect((await loadDataset(file('aab\n\nac\n'))).notes).toEqual([]);
+  });
+
   test('the vocabulary is that of the training part', async () => {
     const lines = Array.from({ length: 20 }, (_, i) => `${String.fromCharCode(97 + i)}-`);
     const { train, validation } = await loadSplit(file(lines.join('\n')), { validation: 0.5, seed: 1 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Dataset, loadDataset, VAE } from '../lib/index.ts';
+import { Dataset, loadDataset, streamDataset, VAE } from '../lib/index.ts';
 import { encodePng } from '../lib/report/png.ts';
 import { refusal } from './refusal.ts';
 import { torchvae } from './support/command.ts';
@@ -159,9 +159,10 @@ test('numbers that may be pixels are noted, and one number an example is told ho
     [2, 2, 2],
     new Uint8Array(BigInt64Array.of(0n, 7n, 99n, 255n, 1n, 2n, 3n, 4n).buffer),
   );
-  expect((await loadDataset(file('levels.npy', levels))).notes).toEqual([
-    'numbers up to 255 are kept as they are; if they are pixels, divide them by 255, or write them as uint8',
-  ]);
+  for (const load of [loadDataset, streamDataset])
+    expect((await load(file('levels.npy', levels))).notes).toEqual([
+      'numbers up to 255 are kept as they are; if they are pixels, divide them by 255, or write them as uint8',
+    ]);
   const single = npy('<f4', [4], new Uint8Array(new Float32Array(4).buffer));
   expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file('single.npy', single)))).toMatch(
     /reshape\(-1, 1\)/,

@@ -6,11 +6,13 @@ import type { Evaluation } from '../evaluation/evaluate.ts';
 import { writeFileAtomic } from '../files.ts';
 import { MEASURES } from '../model/anomaly.ts';
 import { plainArrays } from '../report/run-directory.ts';
+import { availableMemory } from '../runtime/memory.ts';
 import { VAE } from '../vae.ts';
 import { checkpointOf } from './options.ts';
 import { collect, integer } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { openWhole, someOf, writeNotes } from './run-data.ts';
+import { SHARE } from './streams.ts';
 
 interface Flags extends ShownOptions {
   split: 'train' | 'test';
@@ -25,6 +27,8 @@ interface Flags extends ShownOptions {
 
 /** The file in a run directory that the evaluation goes to. */
 const EVALUATION_FILE = 'evaluation.json';
+/** Examples of a stream that are evaluated. */
+const MOST = 100_000;
 
 /** Adds `torchvae evaluate`. */
 export function register(program: Command): void {
@@ -79,7 +83,11 @@ async function run(name: string, { split, json, out, ...flags }: Flags): Promise
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const whole = await openWhole(name, flags, split, vae);
   writeNotes(whole);
-  const data = await someOf(whole);
+  const data = await someOf(whole, mostOf(whole));
+  if (data.length < whole.length) {
+    const [some, all] = [data, whole].map(({ length }) => length.toLocaleString('en-US'));
+    process.stderr.write(`${whole.name} is streamed: the figures are of ${some} of its ${all} examples\n`);
+  }
   const evaluation = await vae.evaluate(data, {
     likelihoodSamples: flags.likelihood,
     samples: flags.samples,
@@ -99,6 +107,11 @@ async function run(name: string, { split, json, out, ...flags }: Flags): Promise
   if (file === undefined) return;
   await writeFileAtomic(file, text);
   process.stderr.write(`Wrote ${file}\n`);
+}
+
+/** Of a stream, as many examples as fit into memory beside the model, and are evaluated within minutes. */
+function mostOf({ size }: { size: number }): number {
+  return Math.max(1, Math.min(MOST, Math.floor((SHARE * availableMemory()) / (4 * size))));
 }
 
 /** The name of a class where there is one of that name, else a number. */

@@ -52,6 +52,19 @@ export function columnLines(schema: DataSchema | undefined): string {
   return `${lines}\n${more > 0 ? `  ... and ${more} more, which torchvae inspect lists\n` : ''}`;
 }
 
+/** What people should know of rows that a model of a table draws; nothing for most. */
+export function drawsNote(schema: DataSchema | undefined, { type }: ModelSpec['likelihood']): string {
+  const fields = schema?.type === 'table' && type === 'laplace' ? schema.fields : [];
+  const isShared = fields.some(
+    (field) => field.type === 'categorical' || (field.type === 'numeric' && field.zeros !== undefined),
+  );
+  if (!isShared) return '';
+  return (
+    'The likelihood laplace gives medians, which are no chances: drawn rows have the most frequent categories, and zeros, too often; ' +
+    'likelihood.type=gaussian keeps their shares\n'
+  );
+}
+
 /** The anomaly threshold, and how it was set. */
 export function thresholdFacts(threshold: AnomalyThreshold | undefined): Record<string, unknown> {
   if (!threshold) return {};

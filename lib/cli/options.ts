@@ -1,6 +1,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DataSchema, type Dataset, type LoadOptions, loadDataset, loadSplit } from '../data/index.ts';
+import { defined } from '../check.ts';
+import {
+  type DataSchema,
+  type Dataset,
+  type LoadOptions,
+  loadDataset,
+  loadSplit,
+  type SplitOptions,
+} from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { BEST_FILE, CHECKPOINT_FILE } from '../report/run-directory.ts';
 import { type ReadingOptions, readingOptions } from './reading.ts';
@@ -36,13 +44,16 @@ export async function openTraining(
 ): Promise<{ data: Dataset; validation?: Dataset }> {
   const load = loadOptions(options, 'train', schema);
   if (holdout === 0) return { data: await loadDataset(options.data, load) };
-  const { chronological } = options;
-  const { train, validation } = await loadSplit(
-    options.data,
-    { validation: holdout, seed, ...(chronological !== undefined && { chronological }) },
-    load,
-  );
+  const { train, validation } = await loadSplit(options.data, divisionOf(options, { holdout, seed }), load);
   return { data: train, validation };
+}
+
+/** How a share is held out. */
+export function divisionOf(
+  { chronological }: DataOptions,
+  { holdout, seed }: { holdout: number; seed: number },
+): SplitOptions & { validation: number } {
+  return { validation: holdout, seed, ...defined({ chronological }) };
 }
 
 /** What `loadDataset` takes. */

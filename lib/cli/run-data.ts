@@ -15,19 +15,18 @@ import { only } from '../data/options.ts';
 import { hasReadableRow, readableRows } from '../data/readable.ts';
 import { TorchvaeError } from '../errors.ts';
 import { noRow } from '../model/odd-rows.ts';
-import { preset } from '../model/presets.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
 import type { VAE } from '../vae.ts';
 import { type DataOptions, loadOptions, openTraining } from './options.ts';
 import { FILE_FLAGS, READING, readingOptions } from './reading.ts';
 import { type RunSettings, settingsOf } from './run-settings.ts';
-import { isStreamed, openStream } from './streams.ts';
+import { isStreamed, openStream, streamTraining } from './streams.ts';
 
 /** The data that a run trains on, and the data that judge it. */
 export interface RunData {
   data: Dataset | StreamedDataset;
   /** The part that is held out. */
-  validation?: Dataset;
+  validation?: Dataset | StreamedDataset;
   /** The test split, where there is one, or what `--test-data` names. */
   test?: Dataset | StreamedDataset;
 }
@@ -35,10 +34,10 @@ export interface RunData {
 /** The data of a run, as its settings say. Tables are read by `schema` where it is given, instead of learning another. */
 export async function openRunData(settings: RunSettings, schema?: DataSchema): Promise<RunData> {
   const { seed, holdout = 0, binarize } = settings;
-  if (settings.stream && holdout > 0) checkHoldout(settings);
+  const division = { holdout, seed };
   const opened: RunData = settings.stream
-    ? { data: await openStream(settings, 'train', schema) }
-    : await openTraining(settings, { holdout, seed }, schema);
+    ? await streamTraining(settings, division, schema)
+    : await openTraining(settings, division, schema);
   const test = await openTest(settings, opened.data);
   const { data, validation } = opened;
   return {
@@ -54,9 +53,9 @@ type Model = Pick<VAE, 'schema' | 'spec'>;
 /** Examples of a stream that pictures are made of. */
 const SHOWN = 4096;
 
-/** The data as they are, or examples from all over a stream. */
-export async function someOf(data: Dataset | StreamedDataset): Promise<Dataset> {
-  return data instanceof StreamedDataset ? data.spread(Math.min(SHOWN, data.length)) : data;
+/** The data as they are, or at most so many examples from all over a stream; by default as many as pictures are made of. */
+export async function someOf(data: Dataset | StreamedDataset, most = SHOWN): Promise<Dataset> {
+  return data instanceof StreamedDataset ? data.spread(most) : data;
 }
 
 /** Test data have the schema and the image size of the training data. */
@@ -91,18 +90,6 @@ async function likeTraining(
   const isImage = shape.length === 3 && (channels === 1 || channels === 3);
   if (!isImage || schema || !(await optionsOf(data)).includes('imageSize')) return {};
   return { channels, ...(size === undefined && { imageSize: [height!, width!] as const }) };
-}
-
-/** A stream cannot hold a part out: the preset's share is dropped with a note, the user's is refused. */
-function checkHoldout({ preset: name, holdout }: RunSettings): void {
-  if (preset(name).validation === holdout) {
-    process.stderr.write(`Nothing is held out of a stream; give --test-data to judge the epochs by\n`);
-    return;
-  }
-  throw new TorchvaeError(
-    'ERR_RANGE',
-    `--holdout divides data in memory and these are streamed; leave it out, and give --test-data to judge the epochs by`,
-  );
 }
 
 /**

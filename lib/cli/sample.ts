@@ -9,6 +9,7 @@ import { sampleCurves } from '../report/curves.ts';
 import { imageGrid } from '../report/grid.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
+import { drawsNote } from './facts.ts';
 import { checkpointOf } from './options.ts';
 import { checkNotData, checkOutput, putText } from './outputs.ts';
 import { integer } from './parsers.ts';
@@ -86,6 +87,7 @@ async function sample(run: string, options: Flags): Promise<void> {
   const extension = out === '-' ? '' : extname(out).toLowerCase() || known[0]!;
   if (extension === '.png' || extension === '.svg') await putSamples(vae, samples, { ...options, out });
   else await putText(out, textOf(vae, samples, labels, extension));
+  if (options.kind === undefined) process.stderr.write(drawsNote(vae.schema, vae.spec.likelihood));
   process.stderr.write(`Wrote ${counted(options.count, 'sample')}${out === '-' ? '' : ` to ${out}`}\n`);
 }
 
@@ -110,10 +112,15 @@ async function putSamples(vae: VAE, samples: Tensor, options: Flags & PictureOpt
 }
 
 /** Draws as lines of text, or rows, or plain values. */
-function textOf({ schema }: VAE, samples: Tensor, labels: Int32Array | undefined, extension: string): string {
+function textOf(
+  { schema, classes }: VAE,
+  samples: Tensor,
+  labels: Int32Array | undefined,
+  extension: string,
+): string {
   if (!schema) return valuesOf(samples);
   if (schema.type === 'text') return `${schema.decode(samples.data).join('\n')}\n`;
-  return rowsOf(schema, samples, labels, extension);
+  return rowsOf(schema, samples, labels && { of: labels, names: classes ?? [] }, extension);
 }
 
 /** Whether draws are shown as images. */
@@ -122,8 +129,14 @@ function isPicture({ schema, spec: { inputShape } }: VAE): boolean {
 }
 
 /** Of a conditioned model, as many as bring each class into one row. */
-function gridColumns({ spec: { condition } }: VAE, { count, label }: Flags): number {
-  return Math.ceil(condition && label === undefined ? count / condition.classes : Math.sqrt(count));
+function gridColumns(vae: VAE, { count, label }: Flags): number {
+  const classes = label === undefined ? trainedClasses(vae) : undefined;
+  return Math.ceil(classes ? count / classes : Math.sqrt(count));
+}
+
+/** The classes of a conditioned model that training examples had: those with a name, where classes have names. */
+function trainedClasses({ spec: { condition }, classes }: VAE): number | undefined {
+  return condition && Math.min(condition.classes, classes?.length ?? condition.classes);
 }
 
 /** Values as CSV: a line for each draw, in the order of its elements. */
@@ -140,7 +153,7 @@ function valuesOf({ data, shape: [rows] }: Tensor): string {
 function rowsOf(
   schema: TableSchema,
   { data, shape: [draws, length] }: Tensor,
-  labels: Int32Array | undefined,
+  labels: { of: Int32Array; names: readonly string[] } | undefined,
   extension: string,
 ): string {
   const { label } = schema;
@@ -151,7 +164,7 @@ function rowsOf(
     return {
       ...(isWindow && { sample, step: i % length! }),
       ...row,
-      ...(labels && label && { [label.name]: label.categories[labels[sample]!]! }),
+      ...(labels && label && { [label.name]: labels.names[labels.of[sample]!]! }),
     };
   });
   if (extension !== '.csv') return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;
@@ -168,7 +181,8 @@ function labelsFor(vae: VAE, options: Flags): Int32Array | undefined {
   if (label === undefined) {
     const columns = gridColumns(vae, options);
     const inRows = isPicture(vae);
-    return Int32Array.from({ length: count }, (_, i) => (inRows ? Math.floor(i / columns) : i % classes!));
+    const trained = trainedClasses(vae)!;
+    return Int32Array.from({ length: count }, (_, i) => (inRows ? Math.floor(i / columns) : i % trained));
   }
   if (classes === undefined) {
     throw new TorchvaeError('ERR_STATE', 'This model is not conditioned on labels; leave --label out');

@@ -69,7 +69,6 @@ export async function wantedStudy(flags: StudyFlags): Promise<Wanted> {
   };
   delete settings.patience;
   settings.stream = await isStreamed(settings, 'train');
-  if (settings.stream && given.holdout === undefined) delete settings.holdout;
   const objectives = objective as StudyDefinition['objectives'][number][];
   const parameters = completeSpace(space as Space);
   return { settings, definition: { parameters, objectives, sampler, pruner, seed, seeds, gridPoints, base } };
@@ -91,12 +90,6 @@ export async function openRunner(
 ): Promise<{ runner: TrialRunner; data: StudyDefinition['data'] }> {
   const first = await openRunData(settings);
   const { schema, shape } = first.data;
-  if (!first.validation && !first.test) {
-    throw new TorchvaeError(
-      'ERR_RANGE',
-      'Expected data that judge the trials but nothing is held out of a stream; give --test-data',
-    );
-  }
   let last = { seed: settings.seed, opened: first };
   const openedBy = async (seed: number) => {
     // The part that is held out is that of `torchvae train --seed`, so that a trial can be repeated.

@@ -1,18 +1,20 @@
 import { type Command, Option } from 'commander';
+import { defined } from '../check.ts';
 import {
   type DataSchema,
   type StreamedDataset,
   type StreamPathOptions,
   sizeInMemory,
   streamDataset,
+  streamSplit,
 } from '../data/index.ts';
 import { TorchvaeError } from '../errors.ts';
 import { availableMemory } from '../runtime/memory.ts';
-import { type DataOptions, isNamed, loadOptions } from './options.ts';
+import { type DataOptions, divisionOf, isNamed, loadOptions } from './options.ts';
 import { integer, nonNegative } from './parsers.ts';
 
 /** Share of the memory that data may take before they are streamed: training holds them about three times. */
-const SHARE = 0.25;
+export const SHARE = 0.25;
 
 /** Adds the options that say whether data are streamed. */
 export function addStreamOptions(command: Command): Command {
@@ -20,8 +22,8 @@ export function addStreamOptions(command: Command): Command {
     .addOption(
       new Option(
         '--stream',
-        'read the data anew in every epoch (.npy, .parquet, folders of images); default where they would take more than a ' +
-          'quarter of the memory',
+        'read the data anew in every epoch (.npy, .parquet, .csv, .jsonl, folders of these or of images); default where they would ' +
+          'take more than a quarter of the memory',
       ),
     )
     .option(
@@ -67,6 +69,31 @@ export function openStream(
   schema?: DataSchema,
   like: Pick<StreamPathOptions, 'channels' | 'imageSize'> = {},
 ): Promise<StreamedDataset> {
+  return streamDataset(options.data, { ...streamOptions(options, split, schema), ...like });
+}
+
+/** The named data for training as a stream, of which a share may be held out; tables are learned from the rest alone. */
+export async function streamTraining(
+  options: DataOptions,
+  { holdout, seed }: { holdout: number; seed: number },
+  schema?: DataSchema,
+): Promise<{ data: StreamedDataset; validation?: StreamedDataset }> {
+  const reading = streamOptions(options, 'train', schema);
+  if (holdout === 0) return { data: await streamDataset(options.data, reading) };
+  const { train, validation } = await streamSplit(
+    options.data,
+    divisionOf(options, { holdout, seed }),
+    reading,
+  );
+  return { data: train, validation };
+}
+
+/** What `streamDataset` takes. */
+function streamOptions(
+  options: DataOptions,
+  split: 'train' | 'test',
+  schema: DataSchema | undefined,
+): StreamPathOptions {
   const {
     split: _split,
     directory: _directory,
@@ -74,12 +101,11 @@ export function openStream(
     ...reading
   } = loadOptions(options, split, schema);
   const { labelColumn, ...others } = reading as StreamPathOptions;
-  return streamDataset(options.data, {
+  const { window, timeLimit } = options;
+  return {
     split,
-    ...(options.window !== undefined && { window: options.window }),
-    ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),
-    ...like,
+    ...defined({ window, timeLimit }),
     ...others,
     ...(schema?.type === 'table' ? { schema } : labelColumn !== undefined && { labelColumn }),
-  });
+  };
 }

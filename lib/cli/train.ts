@@ -16,13 +16,14 @@ import { VAE } from '../vae.ts';
 import { openBoard, writeEpoch } from './board.ts';
 import { type DistributedFlags, type Role, resumes, roleOf } from './distributed.ts';
 import { describeTraining } from './dry-run.ts';
-import { columnLines, kernelsInWords } from './facts.ts';
+import { columnLines, drawsNote, kernelsInWords } from './facts.ts';
 import { hashOf, noteChange } from './file-hash.ts';
 import { collect, nonNegative } from './parsers.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, readRun } from './resume.ts';
 import { describeRun } from './run-config.ts';
 import { openRunData, someOf } from './run-data.ts';
+import { checkpointTime, holdRun } from './run-lock.ts';
 import type { RunSettings } from './run-settings.ts';
 import { specFor } from './run-spec.ts';
 import { isStreamed } from './streams.ts';
@@ -97,6 +98,7 @@ async function train(flags: Flags): Promise<void> {
   const run = new RunDirectory(flags.out ?? defaultRun(settings));
   if (saved) checkSameRun(run, saved.settings, flags);
   else checkNoRun(run);
+  const begun = checkpointTime(run);
   settings.stream = await isStreamed(settings, 'train');
   using resumed = saved && (await VAE.load(run.checkpoint, { device: flags.device }));
   const hash = await hashOf(settings.data);
@@ -109,7 +111,7 @@ async function train(flags: Flags): Promise<void> {
   if (!saved && flags.epochs === undefined)
     settings.epochs = usualEpochs(data, settings.epochs, settings.batchSize);
   const { spec, fit: set } = applyOverrides(specFor(settings, data), settings.set ?? []);
-  const fit = { ...defined({ schedule: usualSchedule(data, settings.epochs) }), ...set };
+  const fit = { ...defined({ schedule: usualSchedule(data, [0, settings.epochs]) }), ...set };
   const { preset: name, seed, precision } = settings;
   const shape = { ...spec, inputShape: data.shape };
   using vae =
@@ -137,12 +139,13 @@ async function train(flags: Flags): Promise<void> {
   if (!role.leads) return await trainAlong(vae, epochs, interruption);
   // The directory is written only now, when everything has been checked.
   await run.create();
+  await using _held = { [Symbol.asyncDispose]: await holdRun(run, begun) };
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, hash, saved?.config));
   process.stderr.write(
     `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${placeInWords(vae, role)}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
   );
-  process.stderr.write(columnLines(data.schema));
+  process.stderr.write(columnLines(data.schema) + drawsNote(data.schema, vae.spec.likelihood));
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   const shown = { data: await someOf(judge ?? data), judge: validation ? 'validation' : 'test' } as const;
   const board = openBoard(run, flags.tensorboard === true, vae);

@@ -32,7 +32,7 @@ export { Random } from './random.ts';
 export { schemaFromJson } from './schema.ts';
 export { fashionMnist, type MnistOptions, mnist } from './sets/mnist.ts';
 export { type SpritesOptions, sprites } from './sets/sprites.ts';
-export { type StreamPathOptions, streamDataset } from './stream.ts';
+export { type StreamPathOptions, streamDataset, streamSplit } from './stream.ts';
 export { StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
 export type { IterableOptions, StreamItems } from './streams/iterable.ts';
 export type { ColumnType } from './tables/column-types.ts';

@@ -66,8 +66,12 @@ export function learnable<R extends Rows<R>>(rows: R, schema: DataSchema | undef
   };
 }
 
-/** Rows that are drawn at random do not follow one another: windows over them would be made up. */
-function inOrder(options: SplitOptions, name: string): SplitOptions {
+/**
+ * How rows that make up windows are divided. Rows that are drawn at random do not follow one another: windows over them would be made up.
+ *
+ * @throws TorchvaeError ERR_RANGE for options that would draw them
+ */
+export function inOrder(options: SplitOptions, name: string): SplitOptions {
   if (options.chronological !== false && !options.stratified) return { ...options, chronological: true };
   const given = options.stratified ? 'stratified' : 'chronological: false';
   throw new TorchvaeError(

@@ -1,18 +1,27 @@
 import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
+import { checkFractions, SPLIT_OPTIONS, type SplitOptions } from './examples/split.ts';
+import type { WindowOptions } from './examples/windows.ts';
 import { badData } from './files/source.ts';
 import { splitPath } from './files/split-folders.ts';
+import type { CsvOptions } from './formats/csv/reader.ts';
 import { formatOf } from './formats/detect.ts';
 import type { ImageFolderOptions } from './formats/images/folder.ts';
 import { FORMATS } from './formats/list.ts';
 import type { ParquetStreamOptions } from './formats/parquet/stream.ts';
+import { inOrder } from './learnable.ts';
 import { refuseOthers } from './options.ts';
 import { STREAM_OPTIONS, StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
-import { NEVER } from './streams/source.ts';
+import { checkStreamDivision, divide, type Part } from './streams/part.ts';
+import { NEVER, partOf, type StreamSource } from './streams/source.ts';
 import { checkWindowLength, strideAlone } from './tables/rows.ts';
 
 /** How {@link streamDataset} reads. */
-export interface StreamPathOptions extends StreamOptions, ImageFolderOptions, ParquetStreamOptions {
+export interface StreamPathOptions
+  extends StreamOptions,
+    CsvOptions,
+    ImageFolderOptions,
+    ParquetStreamOptions {
   /** Of a folder with the folders `train` and `test`. Default `train`. */
   split?: 'train' | 'test';
   /** Of rows: consecutive ones that make one example; see `StreamedDataset.windows`. Default: each row is one. */
@@ -28,12 +37,16 @@ const STREAMED_NAMES = STREAMED.map(({ name }) => name)
   .replace(/, ([^,]*)$/, ' or $1');
 /** The options that make windows of rows. */
 const WINDOWS: readonly string[] = ['windowLength', 'stride'];
-const OPTIONS = STREAMED.flatMap(({ stream }): readonly string[] => stream!.options);
+/** Those of what is not streamed have no meaning here, as one of another format has none. */
+const OPTIONS = [
+  ...new Set(FORMATS.flatMap(({ options, stream }) => [...options, ...(stream?.options ?? [])])),
+].filter((option) => option !== 'split' && !WINDOWS.includes(option));
 
 /**
  * The examples at a path as a stream, for data larger than memory: a .npy file, which is read by positions as examples are
- * needed; a folder of images, which are decoded anew in every epoch; or a Parquet file, whose row groups are decoded one by one
- * in a separate process. They become the same examples as with `loadDataset`.
+ * needed; a folder of images, which are decoded anew in every epoch; a Parquet file, whose row groups are decoded one by one
+ * in a separate process; a table of text or JSON lines, which are read from the beginning to the end; or a folder of such files. They become
+ * the same examples as with `loadDataset`.
  *
  * @throws TorchvaeError ERR_RANGE for a path where there is nothing, and for an option of another kind of data; ERR_DATA_FORMAT for
  * what cannot be streamed; ERR_ABORTED; what `loadDataset` throws
@@ -42,6 +55,55 @@ export async function streamDataset(
   folderOrFile: string,
   options: StreamPathOptions = {},
 ): Promise<StreamedDataset> {
+  const { source, window, windows } = await open('streamDataset', folderOrFile, options);
+  const stream = new StreamedDataset(source, { window });
+  if (!windows) return stream;
+  checkWindowLength(source.name, windows.length, stream.length);
+  return stream.windows(windows);
+}
+
+/**
+ * What {@link streamDataset} streams, divided as `StreamedDataset.split` does, or in its order if it makes up windows. Means and categories of
+ * tables are learned from the training part alone.
+ *
+ * @throws TorchvaeError what `streamDataset` and `StreamedDataset.split` throw
+ */
+export async function streamSplit(
+  folderOrFile: string,
+  split: SplitOptions & { validation: number },
+  options: StreamPathOptions = {},
+): Promise<{ train: StreamedDataset; validation: StreamedDataset }> {
+  const { validation, ...rest } = checkOptions('split', split, ['validation', ...SPLIT_OPTIONS]);
+  const fractions = checkFractions(validation, undefined);
+  const isSeries = options.windowLength !== undefined;
+  const name = checkPath('path', folderOrFile);
+  const division = checkStreamDivision(name, isSeries ? inOrder(rest, name) : rest);
+  let parts: Part[] | undefined;
+  const divided = (length: number): Part[] => {
+    parts ??= divide(name, length, fractions, division);
+    return parts;
+  };
+  const { source, window, windows } = await open(
+    'streamSplit',
+    name,
+    options,
+    (length) => divided(length)[0]!,
+  );
+  const [train, held] = divided(source.length).map((part, i) => {
+    const stream = new StreamedDataset(partOf(source, part, i === 1), { window });
+    if (!windows) return stream;
+    checkWindowLength(source.name, windows.length, stream.length);
+    return stream.windows(windows);
+  });
+  return { train: train!, validation: held! };
+}
+
+async function open(
+  what: string,
+  folderOrFile: string,
+  options: StreamPathOptions,
+  training?: (length: number) => Part,
+): Promise<{ source: StreamSource; window: number | undefined; windows: WindowOptions | undefined }> {
   const {
     window,
     signal = NEVER,
@@ -49,11 +111,11 @@ export async function streamDataset(
     windowLength,
     stride,
     ...others
-  } = checkOptions('options of streamDataset', options, ['split', ...WINDOWS, ...STREAM_OPTIONS, ...OPTIONS]);
+  } = checkOptions(`options of ${what}`, options, ['split', ...WINDOWS, ...STREAM_OPTIONS, ...OPTIONS]);
   checkOneOf('split', split, ['train', 'test']);
   const path = splitPath(checkPath('path', folderOrFile), split);
   if (window !== undefined) checkInteger('window', window, 1);
-  const format = await formatOf(path);
+  const format = await formatOf(path, others.schema?.type);
   if (!format) {
     const what = `the path of a ${STREAMED_NAMES}`;
     throw new TorchvaeError('ERR_RANGE', `${expected(what, 'path', path)}, which does not exist`);
@@ -65,11 +127,12 @@ export async function streamDataset(
   }
   if (stride !== undefined && windowLength === undefined) throw strideAlone();
   const rows = format.options.filter((option) => WINDOWS.includes(option));
-  refuseOthers('streamDataset', path, { ...others, windowLength }, [...format.stream.options, ...rows]);
-  const stream = new StreamedDataset(await format.stream.open(path, defined(others), signal), { window });
-  if (windowLength === undefined) return stream;
+  refuseOthers(what, path, { ...others, windowLength }, [...format.stream.options, ...rows]);
+  // Of the format of all files of a folder, their names say which split they are of.
+  const ofSplit = format.stream.options.includes('split') && { split };
+  const source = await format.stream.open(path, { ...defined(others), ...ofSplit }, signal, training);
+  if (windowLength === undefined) return { source, window, windows: undefined };
   // The format may also hold images.
-  if (!stream.schema) refuseOthers('streamDataset', path, { windowLength }, []);
-  checkWindowLength(path, windowLength, stream.length);
-  return stream.windows({ length: windowLength, ...(stride !== undefined && { stride }) });
+  if (!source.schema) refuseOthers(what, path, { windowLength }, []);
+  return { source, window, windows: { length: windowLength, ...(stride !== undefined && { stride }) } };
 }

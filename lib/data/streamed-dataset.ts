@@ -6,17 +6,21 @@ import { Dataset } from './dataset.ts';
 import { type Binarization, type BinarizeOptions, checkBinarize, thresholded } from './examples/binarize.ts';
 import type { DataKind } from './examples/checks.ts';
 import type { InvalidExamples } from './examples/invalid.ts';
+import { checkFractions, SPLIT_OPTIONS, type SplitOptions } from './examples/split.ts';
 import { checkWindows, type WindowOptions } from './examples/windows.ts';
 import type { DataSchema } from './schema.ts';
 import { type IterableOptions, openIterableStream, type StreamItems } from './streams/iterable.ts';
+import { checkStreamDivision, divide, spreadPart } from './streams/part.ts';
 import {
   type EpochRequest,
   type ExampleBlock,
   NEVER,
+  partOf,
   type Reading,
   type StreamSource,
 } from './streams/source.ts';
 import { windowedSource } from './streams/windows.ts';
+import { OTHER_LABEL } from './tables/encoding.ts';
 import { RECORD_OPTIONS } from './tables/records.ts';
 
 /** How a {@link StreamedDataset} is read. */
@@ -162,13 +166,33 @@ export class StreamedDataset {
    * @throws TorchvaeError ERR_TYPE, ERR_RANGE for fewer examples than `length`
    */
   windows(options: WindowOptions): StreamedDataset {
-    const source = windowedSource(this.#source, checkWindows(options, this.length));
-    const { binarization } = this;
-    return new StreamedDataset(source, {
-      window: this.#wantedWindow,
-      binarization,
-      threshold: this.#threshold,
-    });
+    return this.#with(windowedSource(this.#source, checkWindows(options, this.length)));
+  }
+
+  /**
+   * Divides the examples as `Dataset.split` does, each into exactly one part, which is the same in every epoch and after a resume. At random,
+   * every part has its fraction of each 65,536 consecutive examples, and of a shorter rest. Each part is a stream that passes over what the
+   * others hold: reading it takes about as long as reading all, but for images.
+   *
+   * @throws TorchvaeError ERR_TYPE; ERR_RANGE for fractions outside (0, 1), a part that would be empty, and a stratified split, for which
+   * all labels would have to be known
+   */
+  split(options: SplitOptions & { validation: number }): {
+    train: StreamedDataset;
+    validation: StreamedDataset;
+  };
+  split(options: SplitOptions & { fractions: readonly number[] }): StreamedDataset[];
+  split(
+    options: SplitOptions & { validation?: number; fractions?: readonly number[] },
+  ): StreamedDataset[] | { train: StreamedDataset; validation: StreamedDataset } {
+    const known = ['validation', 'fractions', ...SPLIT_OPTIONS];
+    const { validation, fractions: wanted, ...rest } = checkOptions('options of split', options, known);
+    const fractions = checkFractions(validation, wanted);
+    const parts = divide(this.name, this.length, fractions, checkStreamDivision(this.name, rest)).map(
+      (part) => this.#with(partOf(this.#source, part)),
+    );
+    if (wanted) return parts;
+    return { train: parts[0]!, validation: parts[1]! };
   }
 
   /**
@@ -181,13 +205,26 @@ export class StreamedDataset {
     return this.#some(checkInteger('count', count, 1, this.length), false, signal);
   }
 
-  /** @internal At most `count` examples from all over the stream, as far as it can be sought in: always the same. */
+  /** @internal At most `count` examples from all over the stream: always the same. One that is read in its order is read to the last of them. */
   spread(count: number, signal: AbortSignal = NEVER): Promise<Dataset> {
     return this.#some(Math.min(count, this.length), true, signal);
   }
 
+  /** The same of another source. */
+  #with(source: StreamSource): StreamedDataset {
+    const { binarization } = this;
+    return new StreamedDataset(source, {
+      window: this.#wantedWindow,
+      binarization,
+      threshold: this.#threshold,
+    });
+  }
+
   async #some(count: number, shuffle: boolean, signal: AbortSignal): Promise<Dataset> {
-    const reading = await this.open({ seed: 0, epoch: 0, shuffle, first: 0, signal });
+    const isInOrder = shuffle && this.#source.isSequential;
+    const part = isInOrder ? spreadPart(this.length, count) : undefined;
+    const request = { seed: 0, epoch: 0, shuffle, first: 0, signal };
+    const reading = await this.open({ ...request, ...(part && { part }) });
     try {
       return this.#dataset(await reading.read(count));
     } finally {
@@ -196,7 +233,10 @@ export class StreamedDataset {
   }
 
   #dataset({ data, labels, cells }: ExampleBlock): Dataset {
-    const { name, shape, kind, binarization, classes, schema } = this;
+    const { name, shape, kind, binarization, schema } = this;
+    // Labels that no training row has.
+    const hasOthers = this.classes && labels?.some((label) => label >= this.classes!.length);
+    const classes = hasOthers ? [...this.classes!, OTHER_LABEL] : this.classes;
     return new Dataset({
       name,
       shape,

@@ -172,7 +172,10 @@ function readTraining(
   if (typeof position !== 'object' || position === null) {
     throw damaged(path, expected('an object', 'training.position', position));
   }
-  const { epoch, stepInEpoch, step, optimizer, plateau, best, partial } = position as Record<string, unknown>;
+  const { epoch, stepInEpoch, step, optimizer, plateau, span, best, partial } = position as Record<
+    string,
+    unknown
+  >;
   const whole: Position = {
     epoch: count(path, 'position.epoch', epoch),
     stepInEpoch: count(path, 'position.stepInEpoch', stepInEpoch),
@@ -180,6 +183,7 @@ function readTraining(
   };
   if (optimizer !== undefined) whole.optimizer = readOptimizer(path, optimizer);
   if (plateau !== undefined) whole.plateau = readPlateau(path, plateau);
+  if (span !== undefined) whole.span = readSpan(path, span);
   if (best !== undefined) whole.best = readBest(path, best);
   if (partial !== undefined) whole.partial = readPartial(path, partial);
   else if (whole.stepInEpoch > 0) {
@@ -218,6 +222,13 @@ function readPlateau(path: string, value: unknown): NonNullable<Position['platea
     throw damaged(path, expected('the state of a plateau schedule', 'training.position.plateau', value));
   }
   return { best: Number(best), waited: count(path, 'position.plateau.waited', waited), scale: Number(scale) };
+}
+
+function readSpan(path: string, value: unknown): NonNullable<Position['span']> {
+  const [first, last] = Array.isArray(value) && value.length === 2 ? value : [];
+  const span = [count(path, 'position.span[0]', first), count(path, 'position.span[1]', last)] as const;
+  if (span[0] <= span[1]) return span;
+  throw damaged(path, expected('ascending epochs', 'training.position.span', value));
 }
 
 function readBest(path: string, value: unknown): NonNullable<Position['best']> {

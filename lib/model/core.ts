@@ -47,6 +47,8 @@ export interface Position {
   optimizer?: OptimizerType;
   /** What a `plateau` schedule of the learning rate has seen. */
   plateau?: Plateau;
+  /** The epochs that the learning rate's usual schedule was made for, until they are done: from the first to before the last. */
+  span?: readonly [first: number, last: number];
   /** The epoch that did best, and how long ago that was. */
   best?: Best;
   /** The epoch under way: sums of its losses so far, and the batches that its order was cut into. */

@@ -119,13 +119,29 @@ export function noRow({ name, length, notes }: Pick<Dataset, 'name' | 'length' |
 
 /** The same for a block of a stream; undefined where no row is left. */
 export function countedBlock(core: Core, block: ExampleBlock, size: number): ExampleBlock | undefined {
+  return readableBlock(core, block, size, (row) => !isFilled(core, block.cells, row));
+}
+
+/**
+ * The rows of a block of a stream that can be read, of a class that a conditioned model knows; undefined where none is left.
+ *
+ * @param isKept which of them
+ */
+export function readableBlock(
+  core: Core,
+  block: ExampleBlock,
+  size: number,
+  isKept: (row: number) => boolean = () => true,
+): ExampleBlock | undefined {
   const { data, labels, cells } = block;
   const isPlain = core.schema?.type !== 'table';
   if (isPlain && !invalidIn(data, size)) return block;
+  const classes = (core.spec.condition && core.classes?.length) ?? Infinity;
   const all = Array.from({ length: data.length / size }, (_, row) => row);
-  const rows = all.filter((row) =>
-    isPlain ? !isInvalid(data, size, row) : isReadable(block, size, row) && !isFilled(core, cells, row),
-  );
+  const rows = all.filter((row) => {
+    if (isPlain) return !isInvalid(data, size, row);
+    return isReadable(block, size, row) && !(labels && labels[row]! >= classes) && isKept(row);
+  });
   if (rows.length === all.length) return block;
   if (rows.length === 0) return undefined;
   return {

@@ -6,6 +6,9 @@ import type { Core } from './core.ts';
 import { support } from './parts/likelihoods.ts';
 import { readState } from './state.ts';
 
+/** The least chance of a number other than 0 that its mean is divided by: errors of the model are then no more than fifty times as large. */
+const LEAST_CHANCE = 0.02;
+
 /**
  * Makes rows that a table can have of draws from p(x|z), in place. Categories are drawn by their means, which are the chances that
  * the model gives them: the largest of a group with a normal's noise on it would come up too often where it is rare. Numbers and dates
@@ -25,6 +28,8 @@ export async function drawRows(
   const random = new Random(derivedSeed(seed, 1));
   const numbers = new Map<number, BoundedNormal>();
   const areChances = support(core.spec.likelihood).high === 1;
+  // A Laplace density gives medians.
+  const hasMeans = core.spec.likelihood.type !== 'laplace';
   const { dimensions } = core;
   for (let row = 0; row < draws.length; row += dimensions) {
     let at = 0;
@@ -43,13 +48,23 @@ export async function drawRows(
             normal = new BoundedNormal(boundsOf(field), wider * deviations[at % deviations.length]!);
             numbers.set(at, normal);
           }
-          const draw = mean![0]! + wider * (drawn![0]! - mean![0]!);
-          drawn![0] = normal.draw(mean![0]!, draw, random);
+          const center = hasMeans ? meanOf(field, mean!) : mean![0]!;
+          const draw = center + wider * (drawn![0]! - mean![0]!);
+          drawn![0] = normal.draw(center, draw, random);
         }
         at += width;
       }
     }
   }
+}
+
+/**
+ * The mean of a number that is not 0. Where zeros are kept apart the model gives that of all rows at this z, with 0 for those that are 0, which is
+ * the smaller the likelier these are.
+ */
+function meanOf(field: Field, [mean, zero]: Float32Array): number {
+  if (field.type !== 'numeric' || field.zeros === undefined) return mean!;
+  return mean! / Math.min(1, Math.max(LEAST_CHANCE, 1 - zero!));
 }
 
 /** Of a column whose zeros are kept apart: draws whether it is 0, and puts that down. */

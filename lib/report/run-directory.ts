@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { TorchvaeError } from '../errors.ts';
-import { ioError, isTemporaryFile, writeFileAtomic } from '../files.ts';
+import { ioError, isTemporaryFile, makeDirectory, writeFileAtomic } from '../files.ts';
 import type { Losses } from '../model/losses.ts';
 import type { EpochResult } from '../training/fit-options.ts';
 import { type EpochRecord, parseEpochs } from './epochs.ts';
@@ -35,7 +35,7 @@ export class RunDirectory {
    */
   async create(): Promise<void> {
     try {
-      await mkdir(this.path, { recursive: true });
+      await makeDirectory(this.path);
       const left = (await readdir(this.path)).filter(isTemporaryFile);
       await Promise.all(left.map((name) => rm(join(this.path, name), { force: true })));
     } catch (cause) {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { checkOneOf, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { ioError } from '../files.ts';
+import { ioError, makeDirectory } from '../files.ts';
 import { findNvidiaDriver } from '../runtime/driver.ts';
 import { INSTALL_RECORD, type Layout, readLayout } from '../runtime/layout.ts';
 import {
@@ -78,7 +78,7 @@ export async function setupLibtorch(options: SetupOptions = {}): Promise<SetupRe
   const ready = options.force ? undefined : readyInstall(options);
   if (ready) return ready;
   const cache = libtorchCache();
-  await mkdir(cache, { recursive: true }).catch((cause) => {
+  await makeDirectory(cache).catch((cause) => {
     throw ioError('create', cache, cause);
   });
   const release = await takeLock(join(cache, '.lock'), {

@@ -5,7 +5,7 @@ import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { LatentHealth } from '../evaluation/collapse.ts';
 import { inClassesOf } from '../model/classes.ts';
-import type { Core } from '../model/core.ts';
+import type { Core, Position } from '../model/core.ts';
 import { checkData } from '../model/input.ts';
 import { refuseInvalid } from '../model/invalid.ts';
 import type { Losses } from '../model/losses.ts';
@@ -32,8 +32,8 @@ export interface FitOptions extends OptimizerOptions {
   /** Whether each epoch takes the examples in another order, a function of the seed and the epoch's number. Default true. */
   shuffle?: boolean;
   /**
-   * How the learning rate changes from there. Default: it does not; of a table, where `epochs` is left out too, it falls to a tenth after
-   * seven tenths of the epochs, since draws keep the table's shares of categories then.
+   * How the learning rate changes from there. Default: it does not; of a table it falls to a tenth after seven tenths of `epochs`, since draws keep
+   * the table's shares of categories then. A call that trains for what was left of an interrupted one goes on with the schedule of that.
    */
   schedule?: LearningRateSchedule;
   /** Evaluated after every epoch. */
@@ -175,19 +175,20 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
   const batching = { batchSize, shuffle, accumulate };
   const usual = usualEpochs(train, preset.epochs, batchSize);
   const epochs = wantedEpochs === undefined ? usual : wantedEpochs;
-  const isUsual = wantedEpochs === undefined && wantedSchedule === undefined;
-  const schedule = isUsual ? usualSchedule(train, core.position.epoch + usual) : wantedSchedule;
+  const span = spanOf(core.position, checkInteger('epochs', epochs, 0));
+  const usualOne = wantedSchedule === undefined ? usualSchedule(train, span) : undefined;
   const window = shuffledWindow(train, batching);
   checkStreamable(core, train, batching);
   const isShared = checkOneOf('distributed', distributed, ['auto', 'off']) === 'auto';
   const place = isShared ? rankPlace() : undefined;
   if (place) checkShareable(core, place.size);
   return {
-    epochs: checkInteger('epochs', epochs, 0),
+    epochs,
+    span: usualOne && span,
     batching,
     window,
     optimizer,
-    schedule: checkSchedule(schedule),
+    schedule: checkSchedule(wantedSchedule ?? usualOne),
     stopping: checkStopping(earlyStopping, judge !== undefined, spec),
     validation: judge,
     gradientHealth: checkOneOf('gradientHealth', gradientHealth, ['off', 'epoch', 'live']),
@@ -197,4 +198,9 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
     signal,
     onProgress,
   };
+}
+
+/** The epochs of a call, or of the interrupted one that it finishes. */
+function spanOf({ epoch, span }: Position, epochs: number): readonly [first: number, last: number] {
+  return span && span[1] === epoch + epochs && span[0] <= epoch ? span : [epoch, epoch + epochs];
 }

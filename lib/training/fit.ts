@@ -1,11 +1,13 @@
 import { Dataset } from '../data/dataset.ts';
 import { spread } from '../data/spread.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
+import type { ExampleBlock } from '../data/streams/source.ts';
 import { TorchvaeError } from '../errors.ts';
 import { surveyLatents } from '../evaluation/collapse.ts';
 import { inClassesOf } from '../model/classes.ts';
 import type { Core, Position } from '../model/core.ts';
 import { type Losses, toLosses } from '../model/losses.ts';
+import { readableBlock } from '../model/odd-rows.ts';
 import type { RanksHandle, TrainResult } from '../runtime/native.ts';
 import { askFinite } from './counted-means.ts';
 import { hasStopped, noteBest } from './early-stopping.ts';
@@ -60,6 +62,8 @@ async function* runEpochs(
   let ranks: Ranks | undefined;
   try {
     throwIfAborted(settings.signal);
+    const { span: _before, ...place } = core.position;
+    core.position = { ...place, ...(settings.span && { span: settings.span }) };
     ranks = await join(core, train, settings);
     const { epoch, stepInEpoch } = core.position;
     const lastEpoch = epoch + settings.epochs;
@@ -197,7 +201,7 @@ async function runEpoch(
   const last = { stepInEpoch: stepsPerEpoch - 1, stepsPerEpoch, step: Math.max(0, core.position.step - 1) };
   const learningRate = learningRateOf(core, settings, last);
   const losses = toLosses(core, partial.sums, betaNow(core));
-  const { epoch, step, optimizer } = core.position;
+  const { epoch, step, optimizer, span } = core.position;
   const judged = await atScheduleEnd(core, losses, validated, settings);
   const plateau = notePlateau(settings.schedule, core.position.plateau, judged.loss);
   const best = noteBest(settings.stopping, core.position.best, judged, epoch + 1);
@@ -207,6 +211,7 @@ async function runEpoch(
     step,
     ...(optimizer && { optimizer }),
     ...(plateau && { plateau }),
+    ...(span && epoch + 1 < span[1] && { span }),
     best,
   };
   return {
@@ -230,8 +235,12 @@ function judgedBy(
   validation: Dataset | StreamedDataset,
   how: Parameters<typeof evaluate>[3] & {},
 ): Promise<Losses> {
+  if (!(validation instanceof Dataset)) {
+    const keep = (block: ExampleBlock) => readableBlock(core, block, validation.size);
+    return evaluate(core, validation, 0, { ...how, keep });
+  }
   // Processes that share the rows have to leave out the same.
-  if (!(validation instanceof Dataset) || how.ranks) return evaluate(core, validation, 0, how);
+  if (how.ranks) return evaluate(core, validation, 0, how);
   return askFinite(core, validation, 0, (rows) => evaluate(core, rows, 0, how));
 }
 

@@ -22,11 +22,11 @@ export function usualEpochs(
   return Math.max(preset, Math.min(MOST_EPOCHS, Math.ceil(UPDATES / Math.ceil(length / batchSize))));
 }
 
-/** The schedule that goes with them: for a table the learning rate falls to a tenth towards the last epoch. */
+/** The schedule that goes with epochs from the first to before the last: for a table the learning rate falls to a tenth towards the end. */
 export function usualSchedule(
   { schema }: Pick<Dataset | StreamedDataset, 'schema'>,
-  lastEpoch: number,
+  [first, last]: readonly [first: number, last: number],
 ): LearningRateSchedule | undefined {
   if (schema?.type !== 'table') return undefined;
-  return { type: 'multistep', at: [Math.ceil(FALLS_AT * lastEpoch)] };
+  return { type: 'multistep', at: [first + Math.ceil(FALLS_AT * (last - first))] };
 }

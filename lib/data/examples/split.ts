@@ -91,12 +91,12 @@ function groupByLabel(order: Uint32Array, labels: Int32Array): number[][] {
 
 /** @throws TorchvaeError ERR_RANGE for a part without examples */
 export function checkParts(
-  parts: readonly Uint32Array[],
+  parts: readonly { readonly length: number }[],
   fractions: readonly number[],
   length: number,
   name: string,
 ): void {
-  const part = parts.findIndex((indices) => indices.length === 0);
+  const part = parts.findIndex((part) => part.length === 0);
   if (part < 0) return;
   const share = `fraction ${fractions[part]} of the ${length} examples of ${name}`;
   throw new TorchvaeError('ERR_RANGE', `Expected at least one example in every part, but ${share} is none`);

@@ -1,6 +1,7 @@
 import type { Dataset } from '../dataset.ts';
 import { encodingOf } from '../files/text.ts';
 import type { Learnable } from '../learnable.ts';
+import type { Part } from '../streams/part.ts';
 import type { StreamSource } from '../streams/source.ts';
 import type { Table } from '../tables/table.ts';
 
@@ -69,8 +70,16 @@ export interface Format<Options extends object = object, StreamOptions extends o
 export interface Streaming<Options extends object = object> {
   /** The options of `streamDataset` that it takes, beside those of every stream. */
   readonly options: readonly string[];
-  /** @throws TorchvaeError what `Format.read` throws, ERR_ABORTED */
-  open(path: string, options: Options, signal: AbortSignal): Promise<StreamSource>;
+  /**
+   * @param training gives the rows that a schema is learned from, of so many; default all
+   * @throws TorchvaeError what `Format.read` throws, ERR_ABORTED; what `training` throws
+   */
+  open(
+    path: string,
+    options: Options,
+    signal: AbortSignal,
+    training?: (length: number) => Part,
+  ): Promise<StreamSource>;
   /**
    * Bytes that the examples would take in memory, roughly; undefined for what cannot be streamed.
    *

@@ -6,14 +6,18 @@ import type { Dataset } from '../dataset.ts';
 import { badData } from '../files/source.ts';
 import type { Learnable } from '../learnable.ts';
 import { only, refuseOthers } from '../options.ts';
+import type { Part } from '../streams/part.ts';
+import type { StreamSource } from '../streams/source.ts';
+import { openRowStream, ROW_OPTIONS, type RowOptions } from '../streams/tables.ts';
 import { joinedTables } from '../tables/join.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows } from '../tables/rows.ts';
 import type { Table } from '../tables/table.ts';
 import type { CsvOptions } from './csv/reader.ts';
-import { csv } from './csv.ts';
+import { csv, csvFiles } from './csv.ts';
 import type { Format, Found } from './format.ts';
 import type { ImageFolderOptions } from './images/folder.ts';
-import { jsonl } from './jsonl.ts';
+import { jsonFiles, jsonl } from './jsonl.ts';
+import { openParquetFiles, type ParquetStreamOptions } from './parquet/stream.ts';
 import { parquet, readFiles } from './parquet.ts';
 
 /** The format of each extension. */
@@ -32,24 +36,35 @@ const BY_NAME = new Intl.Collator('en', { numeric: true });
 /** What the names of files of a split begin with, such as `train-00000-of-00003.parquet`. */
 const SPLITS = { train: /^train(?:ing)?(?![a-z])/i, test: /^test(?:ing)?(?![a-z])/i } as const;
 
+type StreamOptions = CsvOptions & RowOptions & ParquetStreamOptions & { split?: 'train' | 'test' };
 type Options = CsvOptions & TableRowsOptions & ImageFolderOptions & { split?: 'train' | 'test' };
 
 /** A folder of tables, or of Parquet files of images, that were divided into files, as the library datasets of Hugging Face, Spark and others write them. */
-export const shards: Format<Options> = {
+export const shards: Format<Options, StreamOptions> = {
   name: 'folder of tables (.parquet, .csv, .tsv, .jsonl, .ndjson)',
   detect: (found) => tablesIn(found).length > 0,
   schema: 'table',
   options: [...new Set(['split', ...csv.options, ...parquet.options])],
   read,
   readTable,
+  stream: {
+    options: [...new Set(['split', ...csv.stream!.options, ...parquet.stream!.options])],
+    open: openStream,
+    sizeInMemory: async (path) => {
+      const { files, format } = await filesOf(path, {}, 'loadDataset');
+      const sizes = await Promise.all(files.map((file) => format.stream!.sizeInMemory(file)));
+      return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+    },
+  },
   hasTestSet: async (path) => (await namesIn(path)).some((name) => SPLITS.test.test(name)),
 };
 
 /** The files of the split, and their format. */
-async function filesOf(
+async function filesOf<T extends { split?: 'train' | 'test' }>(
   path: string,
-  { split = 'train', ...options }: Options,
-): Promise<{ files: string[]; format: Format; options: Omit<Options, 'split'>; notes: string[] }> {
+  { split = 'train', ...options }: T,
+  reader: 'loadDataset' | 'streamDataset',
+): Promise<{ files: string[]; format: Format; options: Omit<T, 'split'>; notes: string[] }> {
   checkOneOf('split', split, ['train', 'test']);
   const all = await namesIn(path);
   const names = ofSplit(all, split);
@@ -61,13 +76,13 @@ async function filesOf(
     );
   }
   const format = TABLES[extension!]!;
-  refuseOthers('loadDataset', path, options, format.options);
+  refuseOthers(reader, path, options, reader === 'loadDataset' ? format.options : format.stream!.options);
   return { files: names.map((name) => join(path, name)), format, options, notes: notesOn(all, names) };
 }
 
 /** @throws TorchvaeError ERR_DATA_FORMAT for files of several formats or with other columns; what their readers throw */
 async function read(path: string, given: Options): Promise<Dataset | Learnable> {
-  const { files, format, options, notes } = await filesOf(path, given);
+  const { files, format, options, notes } = await filesOf(path, given, 'loadDataset');
   if (format === parquet) return readFiles(path, files, options, notes);
   return tableRows(await readTable(path, given), only(options, TABLE_ROWS_OPTIONS));
 }
@@ -78,11 +93,34 @@ async function read(path: string, given: Options): Promise<Dataset | Learnable> 
  * @throws TorchvaeError as {@link read} does
  */
 async function readTable(path: string, given: Options, keepsAll?: boolean): Promise<Table> {
-  const { files, format, options, notes } = await filesOf(path, given);
+  const { files, format, options, notes } = await filesOf(path, given, 'loadDataset');
   const tables: Table[] = [];
   for (const file of files)
     tables.push(await format.readTable!(file, only(options, format.options), keepsAll));
   return { ...joinedTables(path, tables), notes };
+}
+
+/**
+ * The rows or images of all files of the split, read anew in every epoch.
+ *
+ * @throws TorchvaeError as {@link read} does
+ */
+async function openStream(
+  path: string,
+  given: StreamOptions,
+  signal: AbortSignal,
+  training?: (length: number) => Part,
+): Promise<StreamSource> {
+  const { files: paths, format, options, notes } = await filesOf(path, given, 'streamDataset');
+  const files = { name: path, paths, notes };
+  if (format === parquet) return openParquetFiles(files, options, signal, training);
+  const make = format === csv ? csvFiles : jsonFiles;
+  return openRowStream(
+    { ...make(path, paths, options), notes },
+    only(options, ROW_OPTIONS),
+    signal,
+    training,
+  );
 }
 
 /** The names of a folder's tables, if it holds nothing else. */

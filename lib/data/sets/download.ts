@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { TorchvaeError } from '../../errors.ts';
-import { ioError, writeFileAtomic } from '../../files.ts';
+import { ioError, makeDirectory, writeFileAtomic } from '../../files.ts';
 import { fetchSecure, fetchTrouble } from '../../https.ts';
 
 /** One file to fetch and how to know it. */
@@ -33,7 +32,7 @@ export async function download(options: DownloadOptions): Promise<void> {
       troubles.push(`${url}: ${fetchTrouble(cause)}`);
     });
     if (!content) continue;
-    await mkdir(dirname(path), { recursive: true }).catch((cause) => {
+    await makeDirectory(dirname(path)).catch((cause) => {
       throw ioError('create', dirname(path), cause);
     });
     await writeFileAtomic(path, content);

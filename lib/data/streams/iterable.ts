@@ -2,23 +2,15 @@ import { types } from 'node:util';
 import { defined, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import { Dataset } from '../dataset.ts';
-import { type CellCounts, mapCells } from '../examples/cells.ts';
 import { type InvalidExamples, invalidIn, joinedInvalid, notesOnInvalid } from '../examples/invalid.ts';
 import { kindWidth, NUMBER_KINDS } from '../examples/pixels.ts';
 import { badData } from '../files/source.ts';
 import { checkIterable, checkRecordOptions, type RecordOptions, RecordTable } from '../tables/records.ts';
 import { TableSurvey } from '../tables/survey.ts';
 import type { Table } from '../tables/table.ts';
-import {
-  addCells,
-  type EpochRequest,
-  type ExampleBlock,
-  emptyBlock,
-  type Reading,
-  type StreamDescription,
-  type StreamSource,
-  untilAborted,
-} from './source.ts';
+import { openInOrder } from './in-order.ts';
+import { SequentialReading } from './sequential.ts';
+import { type ExampleBlock, type StreamDescription, type StreamSource, untilAborted } from './source.ts';
 
 /** The items of a stream: records, or data sets as blocks of examples. */
 export type StreamItems = Iterable<object> | AsyncIterable<object>;
@@ -44,7 +36,7 @@ export async function openIterableStream(
   }
   const checked = checkRecordOptions('options of StreamedDataset.from', options);
   const items = new Items(make, checked.name, 0, signal);
-  let found: { description: StreamDescription; blocks(items: Items): AsyncIterable<ExampleBlock> };
+  let found: { description: StreamDescription; blocks: BlocksOf };
   try {
     const first = await items.next();
     if (first === undefined) throw badData(checked.name, 'expected at least one record or data set');
@@ -58,12 +50,16 @@ export async function openIterableStream(
   const { description, blocks } = found;
   return {
     ...description,
-    open: async (request) => {
-      const pass = new Items(make, description.name, request.epoch, request.signal);
-      return new SequentialReading(description, pass, blocks(pass), request);
-    },
+    open: (request) =>
+      openInOrder(description, request, async (first) => {
+        const pass = new Items(make, description.name, request.epoch, request.signal);
+        return new SequentialReading(description, pass, blocks(pass, request.isHeldOut), first);
+      }),
   };
 }
+
+/** What a pass over the items gives. */
+type BlocksOf = (items: Items, isHeldOut: boolean | undefined) => AsyncIterable<ExampleBlock>;
 
 /** One pass over the caller's items, which can end at any time. */
 class Items {
@@ -84,6 +80,9 @@ class Items {
       async ? async.call(items) : (items as Iterable<unknown>)[Symbol.iterator](),
     );
   }
+
+  /** What must hold of the iterations. */
+  readonly advice = 'the function must begin the same iteration anew each time';
 
   /** "item 5 of epoch 2", for messages. */
   get place(): string {
@@ -138,7 +137,7 @@ class Items {
 
 async function surveyRecords(first: object, items: Items, options: ReturnType<typeof checkRecordOptions>) {
   const { name, schema: given, learning } = options;
-  const encoding = defined({ onMissing: learning.onMissing, onUnknownLabel: 'refuse' as const });
+  const encoding = defined({ onMissing: learning.onMissing, onUnknownLabel: 'other' as const });
   const survey = new TableSurvey(name, learning, given);
   for await (const table of tablesOf(first, items, new RecordTable(name, options))) survey.add(table);
   const { schema, ...found } = survey.finish();
@@ -146,15 +145,17 @@ async function surveyRecords(first: object, items: Items, options: ReturnType<ty
     name,
     shape: [schema.size],
     isBytes: false,
+    isSequential: true,
     classes: found.hasLabels ? schema.label?.categories : undefined,
     schema,
     ...found,
   };
   return {
     description,
-    blocks: async function* (pass: Items): AsyncGenerator<ExampleBlock> {
+    blocks: async function* (pass: Items, isHeldOut?: boolean): AsyncGenerator<ExampleBlock> {
       const table = new RecordTable(name, { ...options, schema });
-      for await (const rows of tablesOf(undefined, pass, table)) yield schema.encode(rows, encoding);
+      const how = { ...encoding, ...(isHeldOut && { onUnseen: 'leave' as const }) };
+      for await (const rows of tablesOf(undefined, pass, table)) yield schema.encode(rows, how);
     },
   };
 }
@@ -190,6 +191,7 @@ async function surveyDatasets(first: Dataset, items: Items, name: string) {
     shape: first.shape,
     kind: first.kind === 'categorical' ? 'categorical' : NUMBER_KINDS[widest]!,
     isBytes,
+    isSequential: true,
     hasLabels: first.labels !== undefined,
     classes: first.classes,
     schema: first.schema,
@@ -234,90 +236,4 @@ function checkLike(first: Dataset, block: unknown, place: string): asserts block
     place,
     `expected examples as the first ones (${first.describe()}${labels(first)}) but received ${block.describe()}${labels(block)}`,
   );
-}
-
-/** Gives the examples in the order of the iteration, and checks that their number is that of the first pass. */
-class SequentialReading implements Reading {
-  readonly #description: StreamDescription;
-  readonly #items: Items;
-  readonly #blocks: AsyncIterator<ExampleBlock>;
-  #skip: number;
-  #given = 0;
-  #rest: ExampleBlock = { data: new Uint8Array(0) };
-  readonly #size: number;
-
-  constructor(
-    description: StreamDescription,
-    items: Items,
-    blocks: AsyncIterable<ExampleBlock>,
-    { first }: EpochRequest,
-  ) {
-    this.#description = description;
-    this.#items = items;
-    this.#blocks = blocks[Symbol.asyncIterator]();
-    this.#skip = first;
-    this.#size = description.shape.reduce((product, extent) => product * extent, 1);
-  }
-
-  async read(count: number): Promise<ExampleBlock> {
-    while (this.#skip > 0) this.#skip -= this.#take(await this.#more(), this.#skip).count;
-    const into = emptyBlock(this.#description, count);
-    let counts: CellCounts | undefined;
-    for (let at = 0; at < count; ) {
-      const { data, labels, cells, count: taken } = this.#take(await this.#more(), count - at);
-      into.data.set(data, at * this.#size);
-      if (into.labels) {
-        if (!labels) throw this.#noLabels();
-        into.labels.set(labels, at);
-      }
-      counts = addCells(counts, cells, at, count);
-      at += taken;
-    }
-    if (this.#given === this.#description.length) await this.#checkEnd();
-    return { ...into, cells: counts };
-  }
-
-  async close(): Promise<void> {
-    this.#items.close();
-  }
-
-  async #checkEnd(): Promise<void> {
-    if (this.#rest.data.length > 0 || !(await this.#blocks.next()).done) throw this.#wrongLength('more');
-  }
-
-  /** The rest of the current block, else the next block. */
-  async #more(): Promise<ExampleBlock> {
-    if (this.#rest.data.length > 0) return this.#rest;
-    const { done, value } = await this.#blocks.next();
-    if (done) throw this.#wrongLength(`only ${this.#given}`);
-    return value;
-  }
-
-  #take({ data, labels, cells }: ExampleBlock, most: number) {
-    const count = Math.min(most, data.length / this.#size);
-    this.#given += count;
-    if (this.#given > this.#description.length) throw this.#wrongLength('more');
-    this.#rest = {
-      data: data.subarray(count * this.#size),
-      labels: labels?.subarray(count),
-      cells: mapCells(cells, (counts) => counts.subarray(count)),
-    };
-    return {
-      data: data.subarray(0, count * this.#size),
-      labels: labels?.subarray(0, count),
-      cells: mapCells(cells, (counts) => counts.subarray(0, count)),
-      count,
-    };
-  }
-
-  #noLabels(): TorchvaeError {
-    const what = `a label for each example, as in the first pass, but there are none (${this.#items.place})`;
-    return badData(this.#description.name, `expected ${what}`);
-  }
-
-  #wrongLength(found: string): TorchvaeError {
-    const { name, length } = this.#description;
-    const what = `${length} examples, as the first pass gave, but there are ${found} (${this.#items.place})`;
-    return badData(name, `expected ${what}; the function must begin the same iteration anew each time`);
-  }
 }

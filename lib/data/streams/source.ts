@@ -4,6 +4,7 @@ import type { DataKind } from '../examples/checks.ts';
 import type { InvalidExamples } from '../examples/invalid.ts';
 import { derivedSeed, Random } from '../random.ts';
 import type { DataSchema } from '../schema.ts';
+import { type Part, partOfPart } from './part.ts';
 
 /** The description of a stream's examples. */
 export interface StreamDescription {
@@ -22,6 +23,8 @@ export interface StreamDescription {
   readonly invalid?: InvalidExamples | undefined;
   /** For people: what was passed over. */
   readonly notes?: readonly string[];
+  /** Whether examples come in their own order alone, or files after files. */
+  readonly isSequential?: true;
 }
 
 /** Some examples, one after the other, with the label of each where there are labels. */
@@ -42,6 +45,10 @@ export interface EpochRequest {
   readonly first: number;
   /** Ends the reading: pending reads reject with ERR_ABORTED. */
   readonly signal: AbortSignal;
+  /** The examples that are read, of which `first` counts those that are skipped. Default all. */
+  readonly part?: Part;
+  /** Of rows: whether they may have categories that those which the schema was learned from lack. */
+  readonly isHeldOut?: boolean;
 }
 
 /** A pass over the examples. */
@@ -61,11 +68,29 @@ export interface StreamSource extends StreamDescription {
   open(request: EpochRequest): Promise<Reading>;
 }
 
-/** Consecutive examples of one block, and their place in the arrays that a read fills. */
+/** The part of a source, as a source. */
+export function partOf(source: StreamSource, part: Part, isHeldOut = false): StreamSource {
+  return {
+    ...source,
+    length: part.length,
+    open: (request) =>
+      source.open({
+        ...request,
+        part: request.part ? partOfPart(part, request.part) : part,
+        isHeldOut: isHeldOut || (request.isHeldOut ?? false),
+      }),
+  };
+}
+
+/** Examples of one block, and their place in the arrays that a read fills. */
 export interface Piece {
   readonly block: number;
   /** Within the block. */
   readonly first: number;
+  /** Consecutive examples of the block that hold those of the piece. */
+  readonly span: number;
+  /** Which of the span they are, ascending; undefined for all. */
+  readonly rows: Uint32Array | undefined;
   readonly count: number;
   /** The place of its first example in the arrays. */
   readonly at: number;
@@ -86,6 +111,13 @@ export function evenBlocks(length: number, size: number): Blocks {
     count: Math.ceil(length / size),
     start: (block) => Math.min(length, block * size),
   };
+}
+
+/** Blocks of these lengths. */
+export function lengthsAsBlocks(lengths: readonly number[]): Blocks {
+  const starts = [0];
+  for (const length of lengths) starts.push(starts.at(-1)! + length);
+  return { length: starts.at(-1)!, count: lengths.length, start: (block) => starts[block]! };
 }
 
 /** Arrays for `count` examples of the description. */
@@ -114,12 +146,14 @@ export function addCells(
 /** Walks over the blocks in the order of an epoch, for reads of any number of examples. */
 export class BlockWalk {
   readonly #blocks: Blocks;
+  readonly #part: Part | undefined;
   readonly #order: Uint32Array | undefined;
   #next = 0;
   #within = 0;
 
-  constructor(blocks: Blocks, { seed, epoch, shuffle, first }: Omit<EpochRequest, 'signal'>) {
+  constructor(blocks: Blocks, { seed, epoch, shuffle, first, part }: Omit<EpochRequest, 'signal'>) {
     this.#blocks = blocks;
+    this.#part = part;
     this.#order = shuffle ? new Random(derivedSeed(seed, epoch + 1)).permutation(blocks.count) : undefined;
     this.#advance(first, () => {});
   }
@@ -127,22 +161,43 @@ export class BlockWalk {
   /** The pieces that the next `count` examples consist of. */
   take(count: number): Piece[] {
     const pieces: Piece[] = [];
-    this.#advance(count, (piece) => pieces.push(piece));
+    this.#advance(count, (block, first, taken, at) => pieces.push(this.#piece(block, first, taken, at)));
     return pieces;
   }
 
-  #advance(count: number, visit: (piece: Piece) => void): void {
+  #advance(count: number, visit: (block: number, first: number, count: number, at: number) => void): void {
     for (let at = 0; at < count; ) {
       const block = this.#order ? this.#order[this.#next]! : this.#next;
-      const left = this.#blocks.start(block + 1) - this.#blocks.start(block) - this.#within;
+      const left = this.#start(block + 1) - this.#start(block) - this.#within;
       const taken = Math.min(left, count - at);
-      if (taken > 0) visit({ block, first: this.#within, count: taken, at });
+      if (taken > 0) visit(block, this.#within, taken, at);
       at += taken;
       this.#within += taken;
       if (taken < left) continue;
       this.#next++;
       this.#within = 0;
     }
+  }
+
+  /** Examples that are read of the blocks before this one. */
+  #start(block: number): number {
+    const start = this.#blocks.start(block);
+    return this.#part ? this.#part.count(start) : start;
+  }
+
+  #piece(block: number, first: number, count: number, at: number): Piece {
+    if (!this.#part) return { block, first, span: count, rows: undefined, count, at };
+    const before = this.#start(block);
+    const [low, high] = [first, first + count - 1].map((index) => this.#part!.place(before + index));
+    const span = high! - low! + 1;
+    return {
+      block,
+      first: low! - this.#blocks.start(block),
+      span,
+      rows: span === count ? undefined : this.#part.rows(low!, high! + 1),
+      count,
+      at,
+    };
   }
 }
 

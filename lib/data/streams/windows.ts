@@ -1,5 +1,7 @@
+import { defined } from '../../check.ts';
 import { mapCells } from '../examples/cells.ts';
 import { countWindows, type WindowOptions, windowsOf } from '../examples/windows.ts';
+import { openInOrder } from './in-order.ts';
 import {
   addCells,
   type EpochRequest,
@@ -16,15 +18,15 @@ import {
 export function windowedSource(source: StreamSource, windows: Required<WindowOptions>): StreamSource {
   const size = source.shape.reduce((product, extent) => product * extent, 1);
   const length = countWindows(source.length, windows);
+  const description = { ...source, length, shape: [windows.length, size], isSequential: true } as const;
   return {
-    ...source,
-    length,
-    shape: [windows.length, size],
-    open: async (request) => {
-      const first = request.first * windows.stride;
-      const rows = await source.open({ ...request, shuffle: false, first } satisfies EpochRequest);
-      return new WindowReading(source, rows, size, windows);
-    },
+    ...description,
+    open: ({ part, ...request }) =>
+      openInOrder(description, defined({ ...request, part }), async (window) => {
+        const first = window * windows.stride;
+        const rows = await source.open({ ...request, shuffle: false, first } satisfies EpochRequest);
+        return new WindowReading(source, rows, size, windows);
+      }),
   };
 }
 

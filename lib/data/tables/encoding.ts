@@ -10,7 +10,7 @@ import {
   type NumericField,
   PERIODS,
 } from './fields.ts';
-import { inOrder, option, tooMany } from './learning.ts';
+import { inOrder, tooMany } from './learning.ts';
 import {
   type Column,
   categoriesOf,
@@ -147,13 +147,18 @@ function encodeCategories(
   }
 }
 
-/** What a label does that is missing, or that no training row has: become one more class, or throw. */
-export type OnUnknownLabel = 'add' | 'refuse';
+/**
+ * What a label does that is missing, or that no training row has: become one more class by its name, or, where it is not known before which
+ * there are, the one class behind the known ones.
+ */
+export type OnUnknownLabel = 'add' | 'other';
 
 /** The class of rows without a label. */
 export const NO_LABEL = '(none)';
+/** The class of rows whose labels no training row has. */
+export const OTHER_LABEL = '(other)';
 
-/** @throws TorchvaeError ERR_DATA_FORMAT for too many classes; with `refuse`, for a label that is missing or not a class */
+/** @throws TorchvaeError ERR_DATA_FORMAT for too many classes */
 export function encodeLabels(
   label: LabelField,
   column: Column,
@@ -163,23 +168,13 @@ export function encodeLabels(
   const { values: codes, categories: names } = categoriesOf(column);
   const nameOf = (code: number) => (code < 0 ? NO_LABEL : names[code]!);
   const known = new Set(label.categories);
-  if (onUnknown === 'refuse') {
-    const row = codes.findIndex((code) => code < 0 || !known.has(names[code]!));
-    if (row >= 0 && codes[row]! < 0) throw missingLabel(table, row, label.name);
-    if (row >= 0)
-      throw unknownCategory(
-        row,
-        label,
-        names[codes[row]!]!,
-        table,
-        `; leave the labels out (${option(label.name, 'ignore')})`,
-      );
-  }
   const others = new Set([...new Set(codes)].map(nameOf).filter((name) => !known.has(name)));
-  const classes = [...label.categories, ...[...others].sort(inOrder)];
+  const added = onUnknown === 'other' ? [OTHER_LABEL] : [...others].sort(inOrder);
+  const classes = others.size > 0 ? [...label.categories, ...added] : label.categories;
   if (classes.length > MAX_CATEGORIES) throw tooMany(label.name, `${classes.length}`, table.name);
   const places = new Map(classes.map((name, i) => [name, i]));
-  return { labels: Int32Array.from(codes, (code) => places.get(nameOf(code))!), classes };
+  const other = label.categories.length;
+  return { labels: Int32Array.from(codes, (code) => places.get(nameOf(code)) ?? other), classes };
 }
 
 /** The error for a row that has no value in a column. */
@@ -187,11 +182,6 @@ export function missingValue(table: Table, row: number, column: string): Torchva
   const advice = "fill it in, leave the row out, or give onMissing: 'impute'";
   const place = placeOf(row, column, table);
   return badData(table.name, `${place}: expected a value but it is missing; ${advice}`);
-}
-
-/** The error for a row that has no label. */
-export function missingLabel(table: Table, row: number, column: string): TorchvaeError {
-  return badData(table.name, `${placeOf(row, column, table)}: expected a label but it is missing`);
 }
 
 function unknownCategory(

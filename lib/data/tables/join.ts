@@ -18,18 +18,33 @@ export function joinedTables(name: string, tables: readonly Table[]): Table {
   return { ...first, name, length: tables.reduce((sum, { length }) => sum + length, 0), columns };
 }
 
-function checkSameColumns(first: Table, table: Table): void {
-  const [wanted, found] = [first, table].map(({ columns }) => columns.map((column) => column.name)) as [
-    string[],
-    string[],
-  ];
+/** @throws TorchvaeError ERR_DATA_FORMAT for a table that has other columns than the first */
+export function checkSameColumns(
+  first: Pick<Table, 'name' | 'columns'>,
+  table: Pick<Table, 'name' | 'columns'>,
+): void {
+  checkSameNames(
+    first.name,
+    first.columns.map((column) => column.name),
+    table.name,
+    table.columns.map((column) => column.name),
+  );
+}
+
+/** @throws TorchvaeError ERR_DATA_FORMAT for a file that has other columns than the first */
+export function checkSameNames(
+  first: string,
+  wanted: readonly string[],
+  name: string,
+  found: readonly string[],
+): void {
   const odd =
     wanted.find((column) => !found.includes(column)) ?? found.find((column) => !wanted.includes(column));
   if (odd === undefined) return;
   const has = found.includes(odd) ? 'has' : 'lacks';
   throw badData(
-    table.name,
-    `expected the columns of ${first.name} (${wanted.slice(0, 20).join(', ')}) but it ${has} ${JSON.stringify(odd)}; move it away, or ` +
+    name,
+    `expected the columns of ${first} (${wanted.slice(0, 20).join(', ')}) but it ${has} ${JSON.stringify(odd)}; move it away, or ` +
       'name one of the files',
   );
 }

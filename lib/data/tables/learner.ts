@@ -34,7 +34,7 @@ export class TableLearner {
    */
   add(table: Table, labeled: Table = table): void {
     const label = this.#labelColumn;
-    this.#leftOut = table.leftOut ?? [];
+    if (!this.#fields) this.#leftOut = table.leftOut ?? [];
     this.#decimal = table.decimal;
     this.#fields ??= table.columns
       .filter(({ name }) => name !== label)

@@ -36,7 +36,9 @@ export class MissingValues {
   /** @param texts that stand for a missing value */
   constructor(texts: readonly string[] = MISSING) {
     this.#texts = new Set(texts);
-    this.#numbers = new Set(texts.flatMap((text) => numberIn(text) ?? []).filter(Number.isFinite));
+    this.#numbers = new Set(
+      texts.flatMap((text) => numberIn(text) ?? []).filter((number) => !Number.isNaN(number)),
+    );
   }
 
   /** Whether numbers stand for missing values. */

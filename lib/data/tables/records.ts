@@ -112,10 +112,15 @@ export class RecordTable {
   /** Settles the keys by all of these records, instead of the first alone. */
   expect(records: Iterable<Readonly<Record<string, unknown>>>): void {
     const all: Record<string, unknown> = {};
-    for (const record of records) Object.assign(all, this.#flattened(record));
+    for (const record of records) this.addKeys(record, all);
     const names = new Set(Object.keys(all));
     for (const name of names) if (isEmptyVector(name, null, names)) delete all[name];
     if (names.size > 0) this.#settle(all);
+  }
+
+  /** Adds the keys of a record to those of others: together they can be given to {@link expect}. */
+  addKeys(record: Readonly<Record<string, unknown>>, all: Record<string, unknown>): void {
+    Object.assign(all, this.#flattened(record));
   }
 
   /** @throws TorchvaeError ERR_TYPE unless it is a record; ERR_DATA_FORMAT for keys that the first record lacks, and for bad cells */

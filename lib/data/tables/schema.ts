@@ -178,7 +178,7 @@ export class TableSchema {
    * @param options.onUnseen what a category does that the training rows did not have: `leave` encodes it by zeros alone and counts
    * it. Default `leave` where missing values are imputed, else `refuse`
    * @param options.onUnknownLabel what a label does that is missing, or that no training row has: `add` (default) makes it a class behind
-   * the known ones, of which models that are conditioned on labels know nothing; `refuse` throws
+   * the known ones, of which models that are conditioned on labels know nothing; `other` puts all of these into one
    * @throws TorchvaeError ERR_RANGE for a column that the table does not have; ERR_DATA_FORMAT naming row and column of a value that
    * is missing, of another type, not finite as float32, or a category that the training rows did not have
    */

@@ -1,9 +1,11 @@
 import { defined } from '../../check.ts';
+import type { TorchvaeError } from '../../errors.ts';
 import type { DataKind } from '../examples/checks.ts';
-import { missingLabel, missingValue, type OnMissing } from './encoding.ts';
+import { missingValue, type OnMissing } from './encoding.ts';
 import { TableLearner } from './learner.ts';
 import { checkLearning, TableSchema, type TableSchemaOptions } from './schema.ts';
-import type { Table } from './table.ts';
+import { Suspicions } from './suspicions.ts';
+import { rowsOf, type Table } from './table.ts';
 
 /**
  * Surveys a stream of tables: its length, the schema of all rows (with the same numbers as from one table that held them all), and
@@ -15,6 +17,8 @@ export class TableSurvey {
   readonly #onMissing: 'refuse' | 'impute';
   readonly #encoding: { onMissing?: OnMissing };
   readonly #labelColumn: string | undefined;
+  readonly #suspicions: Suspicions;
+  #missing: TorchvaeError | undefined;
   #length = 0;
   #isUnit = true;
   #hasLabels = false;
@@ -23,17 +27,22 @@ export class TableSurvey {
   constructor(name: string, options: TableSchemaOptions, given: TableSchema | undefined) {
     const { labelColumn, onMissing, standardize } = checkLearning(options);
     this.#given = given;
-    this.#encoding = defined({ onMissing: options.onMissing, onUnknownLabel: 'refuse' as const });
+    this.#encoding = defined({ onMissing: options.onMissing, onUnknownLabel: 'other' as const });
     this.#onMissing = onMissing;
     this.#labelColumn = labelColumn;
+    this.#suspicions = new Suspicions(labelColumn);
     this.#learner = new TableLearner(name, { labelColumn, standardize });
   }
 
-  /** @throws TorchvaeError what `TableSchema.learn` or, with a given schema, `encode` throws */
-  add(table: Table): void {
+  /**
+   * @param rows those that are learned from; default all
+   * @throws TorchvaeError what `TableSchema.learn` or, with a given schema, `encode` throws
+   */
+  add(table: Table, rows?: Uint32Array): void {
     this.#length += table.length;
     if (!this.#given) {
-      this.#learner.add(table);
+      this.#learner.add(rows ? rowsOf(table, rows) : table, table);
+      this.#suspicions.add(table);
       this.#checkMissing(table);
       return;
     }
@@ -42,15 +51,14 @@ export class TableSurvey {
     this.#hasLabels = labels !== undefined;
   }
 
-  /** Refuses now what `encode` would refuse later. */
+  /** Notes what `encode` would refuse later, which is known better when all rows were seen: a column may have no values at all. */
   #checkMissing(table: Table): void {
+    if (this.#missing) return;
     for (const column of table.columns) {
-      const isLabel = column.name === this.#labelColumn;
-      if (this.#onMissing === 'impute' && !isLabel) continue;
+      if (this.#onMissing === 'impute' || column.name === this.#labelColumn) continue;
       const row =
         column.type === 'categorical' ? column.values.indexOf(-1) : column.values.findIndex(Number.isNaN);
-      if (row >= 0)
-        throw isLabel ? missingLabel(table, row, column.name) : missingValue(table, row, column.name);
+      if (row >= 0) this.#missing ??= missingValue(table, row, column.name);
     }
   }
 
@@ -59,14 +67,18 @@ export class TableSurvey {
     length: number;
     kind: DataKind;
     hasLabels: boolean;
+    /** Of columns that may be a mistake. */
+    notes: readonly string[];
   } {
     const schema = this.#given ?? TableSchema.learned(this.#learner, this.#onMissing);
+    if (this.#missing) throw this.#missing;
     const isUnit = this.#given ? this.#isUnit : this.#learner.isUnit;
     return {
       schema,
       length: this.#length,
       kind: schema.kindOf(() => isUnit),
       hasLabels: this.#given ? this.#hasLabels : schema.label !== undefined,
+      notes: this.#given ? [] : this.#suspicions.finish(schema),
     };
   }
 }

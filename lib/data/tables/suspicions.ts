@@ -1,4 +1,5 @@
 import { timeIn } from './cells.ts';
+import type { TableSchema } from './schema.ts';
 import type { Column, DateColumn, NumericColumn, Table } from './table.ts';
 
 /** Fewer rows may count on by chance. */
@@ -14,8 +15,7 @@ const ID = /(?:^|[-_ ])(?:id|index|uid|rowid|no|nr|key)$/i;
  */
 export function suspicionsOf({ columns, length }: Table, labelColumn: string | undefined): string[] {
   return columns.flatMap((column) => {
-    if (length > 1 && isConstant(column))
-      return [`column ${column.name} has one value alone, which says nothing of other rows`];
+    if (length > 1 && isConstant(column)) return [oneValueAlone(column.name)];
     if (column.name === labelColumn) return [];
     if (labelColumn === undefined && LABEL.test(column.name) && hasClasses(column)) {
       return [
@@ -23,6 +23,8 @@ export function suspicionsOf({ columns, length }: Table, labelColumn: string | u
       ];
     }
     if (column.type === 'categorical') return inCapitalsAlone(column.name, column.categories);
+    const stand = length >= MANY_ROWS ? standInNotes(column) : [];
+    if (stand.length > 0) return stand;
     if (column.type === 'date') return [];
     if (length >= MANY_ROWS && isRowNumber(column)) {
       return [`column ${column.name} seems to number the rows; ignore it if so`];
@@ -34,6 +36,40 @@ export function suspicionsOf({ columns, length }: Table, labelColumn: string | u
     }
     return [];
   });
+}
+
+function oneValueAlone(column: string): string {
+  return `column ${column} has one value alone, which says nothing of other rows`;
+}
+
+/** The same of rows that come in pieces: what holds of all pieces that are long enough to tell. */
+export class Suspicions {
+  readonly #labelColumn: string | undefined;
+  #found: readonly string[] | undefined;
+  /** What one piece alone shows. */
+  readonly #standIns = new Set<string>();
+
+  constructor(labelColumn: string | undefined) {
+    this.#labelColumn = labelColumn;
+  }
+
+  add(table: Table): void {
+    for (const note of table.columns.flatMap(standInNotes)) this.#standIns.add(note);
+    if (this.#found && table.length < MANY_ROWS) return;
+    const found = suspicionsOf(table, this.#labelColumn);
+    this.#found = this.#found?.filter((note) => found.includes(note)) ?? found;
+  }
+
+  /** @param schema learned from all rows: a column may have another value in each piece */
+  finish({ fields, label }: Pick<TableSchema, 'fields' | 'label'>): readonly string[] {
+    const columns = label ? [...fields, { ...label, type: 'categorical' as const }] : fields;
+    const several = columns.filter((column) =>
+      column.type === 'categorical' ? column.categories.length > 1 : column.min < column.max,
+    );
+    const wrong = several.map(({ name }) => oneValueAlone(name));
+    const all = new Set([...(this.#found ?? []), ...this.#standIns]);
+    return [...all].filter((note) => !wrong.includes(note));
+  }
 }
 
 /** Whether the cells are words, or few whole numbers. */
@@ -60,6 +96,41 @@ export function seriesNotes(columns: readonly Column[]): string[] {
 
 function isConstant({ values }: Column): boolean {
   return values.every((value) => value === values[0]);
+}
+
+/** Numbers that people write where there is none. */
+const STAND_INS: readonly number[] = [999, 9999, 99_999, 999_999, 999.9, 9999.9, 999.99, 9999.99].flatMap(
+  (value) => [value, -value],
+);
+/** The same of dates. */
+const LAST_DAY = Date.UTC(9999, 11, 31) / 1000;
+
+function standInNotes(column: Column): string[] {
+  const stand = column.type === 'categorical' ? undefined : standIn(column);
+  if (stand === undefined) return [];
+  return [
+    `column ${column.name} has ${stand}, which may stand for a missing value; list it in \`missing\` if so`,
+  ];
+}
+
+/** A number or day that stands alone beyond all others, further than they lie apart, and that people write where there is none. */
+function standIn(column: NumericColumn | DateColumn): string | undefined {
+  const known = Array.from(column.values).filter((value) => !Number.isNaN(value));
+  if (column.type === 'date') {
+    const isUsed = known.some((value) => value >= LAST_DAY) && known.some((value) => value < LAST_DAY);
+    return isUsed ? '9999-12-31' : undefined;
+  }
+  const found = new Set(known.filter((value) => STAND_INS.includes(value)));
+  const stand = [...found].find((value) => {
+    const others = known.filter((other) => other !== value);
+    const [low, high] = others.reduce(
+      ([least, most], other) => [Math.min(least, other), Math.max(most, other)],
+      [Infinity, -Infinity],
+    );
+    const gap = value > high! ? value - high! : low! - value;
+    return others.length > 0 && gap > high! - low!;
+  });
+  return stand === undefined ? undefined : String(stand);
 }
 
 function isRowNumber({ name, values }: NumericColumn): boolean {

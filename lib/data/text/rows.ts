@@ -3,7 +3,13 @@ import { defined } from '../../check.ts';
 import { Dataset } from '../dataset.ts';
 import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
 import type { DataSchema } from '../schema.ts';
-import { type Lines, TEXT_SCHEMA_OPTIONS, TextSchema, type TextSchemaOptions } from './schema.ts';
+import {
+  countTokens,
+  type Lines,
+  TEXT_SCHEMA_OPTIONS,
+  TextSchema,
+  type TextSchemaOptions,
+} from './schema.ts';
 
 /** How lines become examples: by a schema that is given, or that is learned with these options. */
 export interface TextRowsOptions extends TextSchemaOptions {
@@ -20,6 +26,8 @@ export function textRows(lines: Lines, { schema, ...learning }: TextRowsOptions)
 class TextRows implements Rows<TextRows> {
   readonly #text: Lines;
   readonly #options: TextSchemaOptions;
+  /** Of the lines that a schema was learned from. */
+  #notes: readonly string[] = [];
 
   constructor(text: Lines, options: TextSchemaOptions) {
     this.#text = text;
@@ -42,7 +50,9 @@ class TextRows implements Rows<TextRows> {
   }
 
   learn(all: TextRows): DataSchema {
-    return TextSchema.learn(this.#text, defined(this.#options), all.#text);
+    const schema = TextSchema.learn(this.#text, defined(this.#options), all.#text);
+    this.#notes = this.#options.length === undefined ? lengthNotes(all.#text.lines, schema) : [];
+    return schema;
   }
 
   encode(schema: DataSchema): Dataset {
@@ -51,6 +61,20 @@ class TextRows implements Rows<TextRows> {
       name: basename(this.name),
       ...schema.encode(this.#text, defined({ onLong: this.#options.onLong })),
       schema,
+      notes: this.#notes,
     });
   }
+}
+
+/** How much longer the longest line may be than nearly all others, which are filled up to its length. */
+const LONGER = 8;
+
+/** What people should know of a line that makes the examples of all others long. */
+function lengthNotes(lines: readonly string[], { size, level }: TextSchema): string[] {
+  const lengths = Float64Array.from(lines, (line) => countTokens(line, level)).sort();
+  const usual = Math.max(1, lengths[Math.floor(0.98 * (lengths.length - 1))]!);
+  if (size <= LONGER * usual) return [];
+  return [
+    `the longest line has ${size} ${level}s, nearly all others at most ${usual}, and are filled up; give a length, and cut what is longer`,
+  ];
 }

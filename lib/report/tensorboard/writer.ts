@@ -1,10 +1,10 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { checkInteger, checkOptions, checkPath, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
-import { ioError } from '../../files.ts';
+import { ioError, makeDirectory } from '../../files.ts';
 import type { Picture } from '../png.ts';
 import { histogramValue, imageValue, scalarValue, startEvent, summaryEvent, versionEvent } from './events.ts';
 import { record } from './record.ts';
@@ -100,7 +100,7 @@ export class TensorBoardWriter {
     const name = `events.out.tfevents.${Math.floor(seconds)}.${hostname()}.${process.pid}.${files++}`;
     this.#path = join(this.directory, name);
     try {
-      await mkdir(this.directory, { recursive: true });
+      await makeDirectory(this.directory);
       const file = await open(this.#path, 'ax');
       await file.appendFile(record(versionEvent(seconds)));
       if (this.#begin !== undefined) await file.appendFile(record(startEvent(seconds, this.#begin)));

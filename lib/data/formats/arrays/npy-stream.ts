@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { checkOneOf } from '../../../check.ts';
+import { gather } from '../../examples/gather.ts';
 import { type InvalidExamples, invalidIn, joinedInvalid, notesOnInvalid } from '../../examples/invalid.ts';
 import {
   type Conversion,
@@ -27,7 +28,7 @@ import {
   type StreamSource,
 } from '../../streams/source.ts';
 import { type NpyRows, openNpy } from './npy-file.ts';
-import { layoutOf, numbersOf, placesIn } from './numeric-array.ts';
+import { LIKE_PIXELS, layoutOf, liesInBytes, mayBePixels, numbersOf, placesIn } from './numeric-array.ts';
 
 /** Bytes that are read at a time while examples are shuffled: many such blocks make up a window. */
 const BLOCK_BYTES = 1 << 16;
@@ -54,8 +55,8 @@ export async function openNpyStream(
     const { shape } = layoutOf(array.shape, path);
     const { type } = numbersOf(await array.read(0, 1));
     const isKnown = options.kind !== undefined && (type !== 'levels' || options.maxLevel !== undefined);
-    const { found, invalid } = isKnown
-      ? { found: { kind: options.kind!, max: 1 }, invalid: undefined }
+    const { found, invalid, isInBytes } = isKnown
+      ? { found: { kind: options.kind!, max: 1 }, invalid: undefined, isInBytes: false }
       : await surveyOf(array, path, signal);
     const conversion = conversionOf(found, options);
     const description: StreamDescription = {
@@ -66,7 +67,10 @@ export async function openNpyStream(
       isBytes: isBytes(type, conversion.kind),
       hasLabels: false,
       invalid,
-      notes: notesOnInvalid(invalid, array.shape[0]!),
+      notes: [
+        ...(isInBytes && mayBePixels(array.shape, type, conversion) ? [LIKE_PIXELS] : []),
+        ...notesOnInvalid(invalid, array.shape[0]!),
+      ],
     };
     const open = (request: EpochRequest) =>
       NpyReading.open(path, file.version, description, conversion, request);
@@ -82,11 +86,12 @@ async function surveyOf(
   array: NpyRows,
   path: string,
   signal: AbortSignal,
-): Promise<{ found: Survey; invalid: InvalidExamples | undefined }> {
+): Promise<{ found: Survey; invalid: InvalidExamples | undefined; isInBytes: boolean }> {
   const length = array.shape[0]!;
   const rows = Math.max(1, Math.floor(STRETCH_BYTES / array.rowLength));
   let found: Survey = { kind: 'binary', max: 0 };
   let invalid: InvalidExamples | undefined;
+  let isInBytes = true;
   for (let first = 0; first < length; first += rows) {
     checkGoesOn(path, signal);
     const part = await array.read(first, Math.min(rows, length - first));
@@ -95,10 +100,11 @@ async function surveyOf(
     // Of numbers, all are looked at: one that is not finite should not end the training later.
     if (numbers.type === 'numbers') {
       const values = convert(numbers, AS_THEY_ARE, path, placesIn(part.shape, first));
+      isInBytes &&= liesInBytes(values);
       invalid = joinedInvalid(invalid, invalidIn(values, values.length / part.shape[0]!, first));
     } else if (isSettled(found, numbers.type)) break;
   }
-  return { found, invalid };
+  return { found, invalid, isInBytes };
 }
 
 class NpyReading implements Reading {
@@ -156,15 +162,15 @@ class NpyReading implements Reading {
     for (const piece of this.#walk.take(count)) {
       checkGoesOn(path, this.#signal);
       const first = piece.block * this.#blockSize + piece.first;
-      const part = await this.#array.read(first, piece.count);
+      const part = await this.#array.read(first, piece.span);
       const numbers = numbersOf(part);
       const found = survey(numbers).kind;
       if (kindWidth(found) > kindWidth(kind)) {
-        const place = `examples ${first} to ${first + piece.count - 1} are of kind ${found}`;
+        const place = `examples ${first} to ${first + piece.span - 1} are of kind ${found}`;
         throw badData(path, `expected numbers of kind ${kind} but ${place}`);
       }
-      const values = convert(numbers, this.#conversion, path, placesIn(part.shape, first));
-      into.data.set(layout.arrange(values), piece.at * size);
+      const values = layout.arrange(convert(numbers, this.#conversion, path, placesIn(part.shape, first)));
+      into.data.set(piece.rows ? gather(values, piece.rows, size) : values, piece.at * size);
     }
     await this.#file.checkUnchanged(this.#version);
     return into;

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { Dataset } from '../../dataset.ts';
 import { invalidIn, notesOnInvalid } from '../../examples/invalid.ts';
 import {
+  type Conversion,
   checkPixelOptions,
   conversionOf,
   convert,
@@ -51,14 +52,11 @@ export function datasetOf(
   const numbers = numbersOf(array);
   const conversion = conversionOf(survey(numbers), options);
   const data = convert(numbers, conversion, file, placesIn(array.shape));
-  const isLikePixels = numbers.type === 'numbers' && conversion.kind === 'real' && array.shape.length > 2;
   const length = array.shape[0]!;
   return new Dataset({
     name,
     notes: [
-      ...(isLikePixels && liesInBytes(data)
-        ? [`numbers up to 255 are kept as they are; if they are pixels, ${AS_PIXELS}`]
-        : []),
+      ...(mayBePixels(array.shape, numbers.type, conversion) && liesInBytes(data) ? [LIKE_PIXELS] : []),
       ...notesOnInvalid(invalidIn(data, data.length / length), length),
     ],
     shape: layout.shape,
@@ -72,7 +70,20 @@ export function datasetOf(
 const AS_PIXELS = 'divide them by 255, or write them as uint8';
 
 /** Whether all numbers are such as bytes are, though they are kept as other numbers. */
-function liesInBytes(data: Uint8Array | Float32Array): boolean {
+/** What people should know of numbers that look like pixels and are not taken for them. */
+export const LIKE_PIXELS = `numbers up to 255 are kept as they are; if they are pixels, ${AS_PIXELS}`;
+
+/** Whether numbers of this arrangement, if all lie in those of a byte, look like pixels that are kept as they are. */
+export function mayBePixels(
+  shape: readonly number[],
+  type: Numbers['type'],
+  { kind }: Pick<Conversion, 'kind'>,
+): boolean {
+  return type === 'numbers' && kind === 'real' && shape.length > 2;
+}
+
+/** Whether all numbers lie between those of a byte. */
+export function liesInBytes(data: Uint8Array | Float32Array): boolean {
   return data.every((value) => value >= 0 && value <= 255);
 }
 

@@ -9,7 +9,7 @@ import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts'
 import type { OnMissing } from '../../tables/encoding.ts';
 import { checkMissing } from '../../tables/missing.ts';
 import type { TableSchema } from '../../tables/schema.ts';
-import type { Table } from '../../tables/table.ts';
+import type { LeftOut, Table } from '../../tables/table.ts';
 import { dialectOf } from './dialect.ts';
 import { delimitedRows, spacedRows } from './rows.ts';
 
@@ -30,6 +30,8 @@ export interface CsvOptions {
 export const CSV_OPTIONS = ['delimiter', 'decimal', 'header', 'missing', 'columns'] as const;
 
 const MAX_FILE = 2 ** 32;
+/** Cells of a piece of a table. */
+const CELLS_TOGETHER = 2 ** 18;
 /** Characters that show the dialect. */
 const SAMPLE = 2 ** 16;
 
@@ -51,21 +53,45 @@ export async function readCsv(
   keepsAll = false,
 ): Promise<Table> {
   const given = checkCsvOptions(options);
+  const isLenient = schema?.isLenient(onMissing) ?? false;
   const text = textOf(path, MAX_FILE);
   try {
-    const isLenient = schema?.isLenient(onMissing) ?? false;
-    return await tableOf(path, text, { ...given, isLenient, keepsAll }, schema);
+    const { value } = await tablesOf(path, text, { ...given, isLenient, keepsAll }, schema, Infinity).next();
+    return value!;
   } finally {
     await text.return();
   }
 }
 
-async function tableOf(
+/**
+ * The same table in pieces, for files that do not fit into memory. A column of a piece has the type that the piece's cells show.
+ *
+ * @throws TorchvaeError as {@link readCsv} does
+ */
+export async function* csvTables(
+  path: string,
+  options: CsvOptions,
+  schema?: TableSchema,
+  onMissing?: OnMissing,
+): AsyncGenerator<Table, void, undefined> {
+  const given = checkCsvOptions(options);
+  const isLenient = schema?.isLenient(onMissing) ?? false;
+  const text = textOf(path, Infinity);
+  try {
+    yield* tablesOf(path, text, { ...given, isLenient, keepsAll: false }, schema, CELLS_TOGETHER);
+  } finally {
+    await text.return();
+  }
+}
+
+/** @param cells of a piece */
+async function* tablesOf(
   path: string,
   text: AsyncGenerator<string, void, undefined>,
   given: ReturnType<typeof checkCsvOptions> & { isLenient: boolean; keepsAll: boolean },
   schema: TableSchema | undefined,
-): Promise<Table> {
+  cells: number,
+): AsyncGenerator<Table, void, undefined> {
   const { start, delimiter } = withoutSep(await startOf(text));
   const names = schema?.fields.map(({ name }) => name);
   const dialect = dialectOf(wholeLines(start), {
@@ -78,24 +104,38 @@ async function tableOf(
   const rowsOf = dialect.delimiter === ' ' ? spacedRows : delimitedRows;
   const takesOdd = given.isLenient || given.keepsAll;
   let builder: TableBuilder | undefined;
+  let make: (leftOut?: readonly LeftOut[]) => TableBuilder;
   let found: string[] = [];
+  let before = 0;
   for await (const record of rowsOf(path, joined(start, text), dialect.delimiter, takesOdd)) {
     if (!builder) {
       found = record.map((name, i) => (dialect.header && name.trim()) || `column${i + 1}`);
-      builder = new TableBuilder(path, found, {
+      const how = {
         types: schema?.typesOf(path, found, given.columns) ?? given.columns,
         decimal: dialect.decimal,
         isLenient: given.isLenient,
         ofSchema: schema !== undefined,
         missing: given.missing,
         unnamed: new Set(found.filter((_, i) => dialect.header && isUnnamed(record[i]!))),
-      });
+      };
+      // What the first piece shows of columns without a name holds for the others.
+      make = (leftOut = []) => {
+        for (const { name } of leftOut) how.types = { ...how.types, [name]: 'ignore' };
+        if (before > 0) how.unnamed = new Set();
+        return new TableBuilder(path, found, { ...how, first: before });
+      };
+      builder = make();
       if (dialect.header) continue;
     }
     builder.add(record.length === found.length ? record : oddRow(record, found, names));
+    if (builder.length * found.length < cells) continue;
+    const piece = { ...builder.build(), decimal: dialect.decimal };
+    yield piece;
+    before += piece.length;
+    builder = make!(piece.leftOut);
   }
   if (!builder) throw badData(path, 'expected a line with the names of the columns but the file is empty');
-  return { ...builder.build(), decimal: dialect.decimal };
+  if (builder.length > 0 || before === 0) yield { ...builder.build(), decimal: dialect.decimal };
 }
 
 /** Cells that cannot be read in the columns of a schema, and missing ones in others: which cells those of the row are is not known. */

@@ -23,6 +23,8 @@ export interface Header {
   width: number;
   isGray: boolean;
   depth: Depth;
+  /** Pictures of an animation or a document, of which the first is taken. */
+  pictures: number;
 }
 
 /** [channels, height, width] of an example. */
@@ -79,7 +81,7 @@ export class ImageDecoder {
     const [channels, height, width] = shape;
     const plain = height * width <= this.#maxPixels ? plainPng(bytes, shape) : undefined;
     if (plain) {
-      check({ height, width, isGray: channels === 1, depth: 'uchar' });
+      check({ height, width, isGray: channels === 1, depth: 'uchar', pictures: 1 });
       return { type: 'bytes', data: planesOf(plain, channels, channels) };
     }
     const image = this.#open(bytes);
@@ -99,12 +101,12 @@ export class ImageDecoder {
   }
 
   async #header(image: Sharp, path: string): Promise<Header> {
-    const { format, height, width, space, depth, orientation = 1 } = await decoding(path, image.metadata());
+    const found = await decoding(path, image.metadata(), this.#maxPixels);
+    const { format, height, width, space, depth, orientation = 1, pages = 1 } = found;
     if (!FORMATS.includes(format))
       throw badImage(path, `expected one of ${FORMATS.join(', ')} but it is ${format}`);
     if (height * width > this.#maxPixels) {
-      const most = `expected at most ${this.#maxPixels} pixels but it has ${height} x ${width}`;
-      throw badImage(path, `${most}; raise maxPixels if it is right`);
+      throw tooLarge(path, this.#maxPixels, `it has ${height} x ${width}`);
     }
     if (!Object.hasOwn(DEPTHS, depth!)) {
       throw badImage(
@@ -118,6 +120,7 @@ export class ImageDecoder {
       width: isTurned ? height : width,
       isGray: space === 'b-w' || space === 'grey16',
       depth: depth as Depth,
+      pictures: pages,
     };
   }
 }
@@ -174,11 +177,20 @@ function planesOf<T extends Uint8Array | Uint16Array | Float32Array>(
   return planes;
 }
 
-async function decoding<T>(path: string, result: Promise<T>): Promise<T> {
+function tooLarge(path: string, most: number, found: string, cause?: unknown): TorchvaeError {
+  return badImage(
+    path,
+    `expected at most ${most} pixels but ${found}; raise maxPixels if it is right`,
+    cause,
+  );
+}
+
+async function decoding<T>(path: string, result: Promise<T>, most = Infinity): Promise<T> {
   try {
     return await result;
   } catch (cause) {
-    const reason = (cause as Error).message.split('\n')[0];
+    const reason = (cause as Error).message.split('\n')[0]!;
+    if (/exceeds pixel limit/i.test(reason)) throw tooLarge(path, most, 'it has more', cause);
     throw badImage(path, `expected a whole image but decoding failed: ${reason}`, cause);
   }
 }

@@ -157,6 +157,7 @@ export async function openImages(
   const { path: from, header: first } = await firstHeader(folder, all.paths, decoder, options);
   let isGray = first.isGray;
   let isBytes = first.depth === 'uchar';
+  let several = 0;
   const skipped = await eachGood(all.paths, options, async (path) => {
     checkGoesOn(folder, signal);
     // With size and channels given there is nothing to learn of the others.
@@ -164,6 +165,7 @@ export async function openImages(
     const header = await decoder.header(path);
     isGray &&= header.isGray;
     isBytes &&= header.depth === 'uchar';
+    if (header.pictures > 1) several++;
     if (!asked) checkSameSize(path, header, from, first);
   });
   const files = without(all, skipped, folder);
@@ -173,7 +175,15 @@ export async function openImages(
     files,
     shape,
     isBytes,
-    notes: [...notes, ...notesOf(skipped, folder)],
+    notes: [
+      ...notes,
+      ...(several > 0
+        ? [
+            `${several} of the files ${several === 1 ? 'holds' : 'hold'} several pictures, of which the first was taken`,
+          ]
+        : []),
+      ...notesOf(skipped, folder),
+    ],
     decode: (path, read) => {
       const check = (header: Header) => {
         if (!asked) checkSameSize(path, header, from, first);

@@ -112,8 +112,8 @@ function imageReader(
     const size = into.data.length / count;
     const wanted = walk
       .take(count)
-      .flatMap(({ block, first, count: images }) =>
-        Array.from({ length: images }, (_, i) => blocks.start(block) + first + i),
+      .flatMap(({ block, first, count: images, rows }) =>
+        Array.from({ length: images }, (_, i) => blocks.start(block) + first + (rows ? rows[i]! : i)),
       );
     await eachOf(
       wanted.map((index) => paths[index]!),

@@ -1,41 +1,53 @@
 /** The program of the process that reads a Parquet file; it may run out of memory without harm to the user's process. */
+import { defined } from '../../../check.ts';
 import { TorchvaeError } from '../../../errors.ts';
 import type { DataKind } from '../../examples/checks.ts';
 import { badData, type FileVersion, type OpenFile, openFile } from '../../files/source.ts';
 import type { ExampleBlock } from '../../streams/source.ts';
-import type { OnMissing } from '../../tables/encoding.ts';
+import type { OnMissing, OnUnseen } from '../../tables/encoding.ts';
 import { TableSchema, type TableSchemaJson, type TableSchemaOptions } from '../../tables/schema.ts';
 import { TableSurvey } from '../../tables/survey.ts';
 import { type Column, rowsOf, type Table } from '../../tables/table.ts';
 import { type ColumnTypes, ParquetFile } from './file.ts';
 
+/** Opens a file, which the requests behind it are about. */
+export interface OpenRequest {
+  type: 'open';
+  path: string;
+  columns: ColumnTypes;
+  schema?: TableSchemaJson | undefined;
+  missing?: readonly string[] | undefined;
+  onMissing?: OnMissing | undefined;
+  /** That of a pass before, if there was one. */
+  version?: FileVersion | undefined;
+}
+
 /** The requests of `process.ts`, one at a time. */
 export type ParquetRequest =
-  /** The first request. `version` is that of a pass before, if there was one. */
-  | {
-      type: 'open';
-      path: string;
-      columns: ColumnTypes;
-      schema?: TableSchemaJson | undefined;
-      missing?: readonly string[] | undefined;
-      onMissing?: OnMissing | undefined;
-      version?: FileVersion | undefined;
-    }
+  | OpenRequest
   /** All rows. */
   | { type: 'table' }
   /** The images of a row group. */
   | { type: 'images'; group: number; column: string; label?: string | undefined }
   /** Adds a row group to the survey; then asks for the survey's result. */
-  | { type: 'survey'; group: number; learning: TableSchemaOptions; schema?: TableSchemaJson | undefined }
+  | {
+      type: 'survey';
+      group: number;
+      /** The rows of the group that are learned from; default all. */
+      rows?: Uint32Array | undefined;
+      learning: TableSchemaOptions;
+      schema?: TableSchemaJson | undefined;
+    }
   | { type: 'surveyed' }
   /** Rows of a row group as examples. */
   | {
       type: 'encode';
       schema: TableSchemaJson;
       onMissing?: OnMissing | undefined;
+      onUnseen?: OnUnseen | undefined;
       group: number;
-      first: number;
-      count: number;
+      /** By their places in the row group. */
+      rows: Uint32Array;
     };
 
 /** The description of an opened file. */
@@ -55,6 +67,8 @@ export interface Surveyed {
   length: number;
   kind: DataKind;
   hasLabels: boolean;
+  /** For people. */
+  notes?: readonly string[];
 }
 
 /** The answers: for a table the columns one by one before the rest, or an error's code and message. */
@@ -62,7 +76,7 @@ export type ParquetAnswer =
   /** Once, when the program has been loaded. */
   { ready: true } | { column: Column } | { done: unknown } | { code: TorchvaeError['code']; message: string };
 
-let file: OpenFile;
+let file: OpenFile | undefined;
 let parquet: ParquetFile;
 let version: FileVersion;
 let survey: TableSurvey | undefined;
@@ -73,6 +87,8 @@ let group: { index: number; table: Table } | undefined;
 async function answer(request: ParquetRequest): Promise<unknown> {
   switch (request.type) {
     case 'open': {
+      await file?.close();
+      group = undefined;
       file = await openFile(request.path);
       version = request.version ?? file.version;
       await file.checkUnchanged(version);
@@ -99,8 +115,8 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       return parquet.images(request.group, request.column, request.label);
     case 'survey': {
       const given = request.schema && TableSchema.fromJSON(request.schema);
-      survey ??= new TableSurvey(file.path, request.learning, given);
-      if (parquet.groupRows[request.group]! > 0) survey.add(await tableOf(request.group));
+      survey ??= new TableSurvey(file!.path, request.learning, given);
+      if (parquet.groupRows[request.group]! > 0) survey.add(await tableOf(request.group), request.rows);
       return undefined;
     }
     case 'surveyed': {
@@ -110,15 +126,11 @@ async function answer(request: ParquetRequest): Promise<unknown> {
     case 'encode': {
       const json = JSON.stringify(request.schema);
       if (schema?.json !== json) schema = { json, schema: TableSchema.fromJSON(request.schema) };
-      const { first, count } = request;
-      const rows = rowsOf(
-        await tableOf(request.group),
-        Uint32Array.from({ length: count }, (_, i) => first + i),
-      );
-      const { onMissing } = request;
+      const { onMissing, onUnseen } = request;
+      const rows = rowsOf(await tableOf(request.group), request.rows);
       const { data, labels, cells } = schema.schema.encode(rows, {
-        ...(onMissing && { onMissing }),
-        onUnknownLabel: 'refuse',
+        ...defined({ onMissing, onUnseen }),
+        onUnknownLabel: 'other',
       });
       return { data, labels, cells } satisfies ExampleBlock;
     }
@@ -142,7 +154,7 @@ async function tableOf(index: number): Promise<Table> {
   group = undefined;
   const builder = parquet.builder(parquet.start(index));
   await parquet.addGroup(index, builder);
-  await file.checkUnchanged(version);
+  await file!.checkUnchanged(version);
   group = { index, table: builder.build() };
   return group.table;
 }

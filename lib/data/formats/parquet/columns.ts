@@ -1,4 +1,5 @@
 import type { FileMetaData, SchemaTree } from 'hyparquet';
+import { roundTo } from '../../tables/number-learner.ts';
 
 /** What a row holds in a column: one value, a list of numbers, an encoded image with its name, or something else. */
 export type ColumnShape = 'value' | 'vector' | 'image' | 'nested';
@@ -25,6 +26,24 @@ function isNumberList(children: readonly SchemaTree[]): boolean {
 
 function isNumber({ type }: SchemaTree['element']): boolean {
   return NUMBERS.includes(type);
+}
+
+/** Makes a cell of what the parser gives for it; `fail` makes an error that names the cell. */
+export type CellReader = (value: unknown, fail: (trouble: string) => Error) => unknown;
+
+/**
+ * How cells of a column are read whose values the parser gives otherwise; undefined for most. It multiplies decimal numbers by a power of ten
+ * that is not exact, and takes all bytes for text, since older writers do not mark it.
+ */
+export function cellReader(element: SchemaTree['element']): CellReader | undefined {
+  const { type, converted_type: converted, logical_type: logical, scale = 0 } = element;
+  if (converted === 'DECIMAL' || logical?.type === 'DECIMAL')
+    return (value) => (typeof value === 'number' ? roundTo(value, scale) : value);
+  if (type !== 'BYTE_ARRAY' || converted !== undefined || logical !== undefined) return undefined;
+  return (value, fail) => {
+    if (typeof value !== 'string' || !value.includes('\ufffd')) return value;
+    throw fail('expected text in UTF-8 but received other bytes; ignore the column, or write it as text');
+  };
 }
 
 /** As the library datasets of Hugging Face writes images. */

@@ -4,6 +4,7 @@ import {
   parquetMetadataAsync,
   parquetRead,
   parquetSchema,
+  type SchemaTree,
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { TorchvaeError } from '../../../errors.ts';
@@ -14,7 +15,7 @@ import type { OnMissing } from '../../tables/encoding.ts';
 import type { TableSchema } from '../../tables/schema.ts';
 import { placeOf } from '../../tables/table.ts';
 import { elementName, oddList, widthIn } from '../../tables/vectors.ts';
-import { type ColumnShape, classesOf, shapeOf } from './columns.ts';
+import { type CellReader, type ColumnShape, cellReader, classesOf, shapeOf } from './columns.ts';
 import { checkPages } from './pages.ts';
 
 /** First rows that are looked at for the length of their lists. */
@@ -52,25 +53,38 @@ export class ParquetFile {
   readonly #buffer: AsyncBuffer;
   readonly #metadata: FileMetaData;
   readonly #shapes: ReadonlyMap<string, ColumnShape>;
+  /** What makes cells of the parser's values, where these are not. */
+  readonly #cells: ReadonlyMap<string, CellReader>;
   #layout: Layout = { names: [], types: {}, places: [], widths: new Map(), isLenient: false };
 
-  private constructor(file: SourceFile, metadata: FileMetaData, shapes: ReadonlyMap<string, ColumnShape>) {
+  private constructor(file: SourceFile, metadata: FileMetaData, columns: readonly SchemaTree[]) {
     this.#file = file;
     this.#buffer = asyncBuffer(file);
     this.#metadata = metadata;
-    this.#shapes = shapes;
+    this.#shapes = new Map(columns.map((column) => [column.element.name, shapeOf(column)]));
+    this.#cells = new Map(
+      columns.flatMap(({ element }) => {
+        const read = cellReader(element);
+        return read ? [[element.name, read] as const] : [];
+      }),
+    );
     this.groupRows = metadata.row_groups.map(({ num_rows: rows }) => Number(rows));
   }
 
   /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT */
   static async open(file: SourceFile): Promise<ParquetFile> {
     const { path } = file;
-    const [metadata, shapes] = await attempt(path, 'its footer', async () => {
+    const [metadata, columns] = await attempt(path, 'its footer', async () => {
       const footer = await parquetMetadataAsync(asyncBuffer(file), { geoparquet: false });
-      const columns = parquetSchema(footer).children;
-      return [footer, new Map(columns.map((column) => [column.element.name, shapeOf(column)]))] as const;
+      return [footer, parquetSchema(footer).children] as const;
     });
-    return new ParquetFile(file, metadata, shapes);
+    const names = columns.map(({ element }) => element.name);
+    const twice = names.find((name, i) => names.indexOf(name) < i);
+    if (twice === undefined) return new ParquetFile(file, metadata, columns);
+    throw badData(
+      path,
+      `expected columns of different names but ${JSON.stringify(twice)} comes twice; rename one`,
+    );
   }
 
   /** The columns of encoded images. */
@@ -149,7 +163,13 @@ export class ParquetFile {
     const rows = await this.#rowsOf(index, columns, names.length);
     const cells = places.map(({ column, element }) => ({ at: columns.indexOf(column), element }));
     const vectors = columns.map((column) => widths.get(column));
+    const readers = columns.map((column) => this.#cells.get(column));
     rows.forEach((row, i) => {
+      readers.forEach((read, at) => {
+        if (!read) return;
+        const place = () => placeOf(this.start(index) + i, columns[at]!);
+        row[at] = read(row[at], (trouble) => badData(this.#file.path, `${place()}: ${trouble}`));
+      });
       vectors.forEach((width, at) => {
         const { length = 0 } = (row[at] ?? {}) as { length?: number };
         if (width === undefined || length === width) return;

@@ -1,16 +1,18 @@
 import { badData } from '../../files/source.ts';
-import type { Blocks } from '../../streams/source.ts';
+import { type Blocks, lengthsAsBlocks } from '../../streams/source.ts';
 import { inOrder } from '../../tables/learning.ts';
 import { noColumn } from '../../tables/table.ts';
 import type { ImageSource } from '../images/decoder.ts';
 import type { ImageFiles } from '../images/files.ts';
-import { blocksOf } from './blocks.ts';
-import type { Opened } from './child.ts';
+import type { Opened, ParquetRequest } from './child.ts';
 import type { ImageRows } from './file.ts';
 import type { ParquetProcess } from './process.ts';
 
 /** Columns that hold the labels of images, unless another is named. */
 const LABELS = ['label', 'labels', 'fine_label'];
+
+/** Asks about a row group of a file. */
+export type AskGroup = <T>(group: number, request: (group: number) => ParquetRequest) => Promise<T>;
 
 /** The columns of a file of images. */
 type Images = NonNullable<Opened['images']>;
@@ -39,7 +41,7 @@ export class ParquetImages {
     this.#path = path;
     this.#images = images;
     this.#label = labelColumn ?? LABELS.find((name) => images.others.includes(name));
-    this.blocks = blocksOf(groupRows);
+    this.blocks = lengthsAsBlocks(groupRows);
   }
 
   /**
@@ -48,11 +50,11 @@ export class ParquetImages {
    * @param visit gets the bytes of each
    * @throws TorchvaeError ERR_DATA_FORMAT for a row without an image or a label
    */
-  async find(process: ParquetProcess, visit: (name: string, bytes: Uint8Array) => void): Promise<ImageFiles> {
+  async find(ask: AskGroup, visit: (name: string, bytes: Uint8Array) => void): Promise<ImageFiles> {
     const { column, classes } = this.#images;
     const labels: unknown[] = [];
     for (let group = 0; group < this.blocks.count; group++) {
-      const rows = await this.#group(process, group);
+      const rows = await this.rows(ask, group);
       rows.bytes.forEach((bytes, i) => {
         const row = this.#rows.size;
         const name = `${this.#path}, row ${row + 1}, column ${JSON.stringify(column)}`;
@@ -67,26 +69,20 @@ export class ParquetImages {
     return { paths: [...this.#rows.keys()], labels: found?.labels, classes: found?.classes };
   }
 
-  /** Gives the bytes of images, best in their order: the row group that was read last is kept. */
-  reader(process: ParquetProcess): ImageSource['read'] {
-    let group = -1;
-    let rows: Promise<ImageRows> | undefined;
-    return async (name) => {
-      const row = this.#rows.get(name)!;
-      const wanted = this.groupOf(row);
-      if (wanted !== group) {
-        group = wanted;
-        // The process answers one request at a time.
-        const before = rows?.catch(() => {});
-        rows = Promise.resolve(before).then(() => this.#group(process, wanted));
-      }
-      return (await rows!).bytes[row - this.blocks.start(wanted)]!;
-    };
+  /** The row group of an image by the name that messages call it, and its place in that. */
+  placeOf(image: string): { group: number; index: number } {
+    const row = this.#rows.get(image)!;
+    const group = this.#groupOf(row);
+    return { group, index: row - this.blocks.start(group) };
   }
 
-  /** The row group of an image by the name that messages call it. */
-  groupOf(image: string | number): number {
-    const row = typeof image === 'number' ? image : this.#rows.get(image)!;
+  /** The images of a row group. */
+  rows(ask: AskGroup, group: number): Promise<ImageRows> {
+    const { column } = this.#images;
+    return ask(group, (index) => ({ type: 'images', group: index, column, label: this.#label }));
+  }
+
+  #groupOf(row: number): number {
     let [low, high] = [0, this.blocks.count - 1];
     while (low < high) {
       const middle = (low + high + 1) >> 1;
@@ -94,10 +90,6 @@ export class ParquetImages {
       else high = middle - 1;
     }
     return low;
-  }
-
-  #group(process: ParquetProcess, group: number): Promise<ImageRows> {
-    return process.ask({ type: 'images', group, column: this.#images.column, label: this.#label });
   }
 }
 
@@ -114,7 +106,10 @@ export async function imagesOfRows(
 ): Promise<ImageSource> {
   const files = new Map<string, Uint8Array>();
   const images = new ParquetImages(path, opened, labelColumn);
-  const found = await images.find(process, (name, bytes) => files.set(name, bytes));
+  const found = await images.find(
+    (group, request) => process.ask(request(group)),
+    (name, bytes) => files.set(name, bytes),
+  );
   return {
     name: path,
     find: async () => ({ ...found, notes: [] }),

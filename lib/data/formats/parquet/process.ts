@@ -33,7 +33,8 @@ export interface ProcessLimits {
  * each answer's time by `timeLimit`, since a file can state any size to the parser.
  */
 export class ParquetProcess {
-  readonly #path: string;
+  /** Of the file that is open. */
+  #path: string;
   readonly #megabytes: number;
   readonly #limits: ProcessLimits;
   readonly #child: ChildProcess;
@@ -63,20 +64,18 @@ export class ParquetProcess {
     if (limits.signal?.aborted) this.#abort();
   }
 
-  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT unless it is a Parquet file of at most `maxFile` bytes */
-  static async start(path: string, limits: ProcessLimits): Promise<ParquetProcess> {
-    const size = await withFile(path, async (file) => {
-      checkFileSize(file, limits.maxFile);
-      const start = await file.read(0, 4);
-      if (file.size < 12 || Buffer.from(start).toString('latin1') !== 'PAR1') {
-        throw badData(
-          path,
-          `expected PAR1 at offset 0 but received ${Buffer.from(start).toString('hex') || 'nothing'}; it is not a Parquet file`,
-        );
-      }
-      return file.size;
-    });
-    return new ParquetProcess(path, Math.min(HEAP.most, HEAP.base + (HEAP.perFile * size) / 2 ** 20), limits);
+  /**
+   * @param paths of the files that it is to open
+   * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT unless these are Parquet files of at most `maxFile` bytes
+   */
+  static async start(paths: readonly string[], limits: ProcessLimits): Promise<ParquetProcess> {
+    const sizes = await Promise.all(paths.map((path) => sizeOf(path, limits.maxFile)));
+    const size = Math.max(...sizes);
+    return new ParquetProcess(
+      paths[0]!,
+      Math.min(HEAP.most, HEAP.base + (HEAP.perFile * size) / 2 ** 20),
+      limits,
+    );
   }
 
   /**
@@ -84,6 +83,7 @@ export class ParquetProcess {
    * @throws TorchvaeError the process's error, ERR_DATA_FORMAT where it ran out of memory or time, ERR_ABORTED
    */
   ask<T>(request: ParquetRequest, take: (column: Column) => void = () => {}): Promise<T> {
+    if (request.type === 'open') this.#path = request.path;
     const { signal, timeLimit } = this.#limits;
     return new Promise<T>((resolve, reject) => {
       const settle = () => {
@@ -151,4 +151,19 @@ export class ParquetProcess {
       `expected a row group to be read within ${timeLimit} s but it was not; it is damaged, or divide it, or give a longer timeLimit`,
     );
   }
+}
+
+/** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT unless it is a Parquet file of at most `most` bytes */
+function sizeOf(path: string, most: number): Promise<number> {
+  return withFile(path, async (file) => {
+    checkFileSize(file, most);
+    const start = await file.read(0, 4);
+    if (file.size < 12 || Buffer.from(start).toString('latin1') !== 'PAR1') {
+      throw badData(
+        path,
+        `expected PAR1 at offset 0 but received ${Buffer.from(start).toString('hex') || 'nothing'}; it is not a Parquet file`,
+      );
+    }
+    return file.size;
+  });
 }

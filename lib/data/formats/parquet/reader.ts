@@ -48,7 +48,7 @@ export async function readParquet(
   } = checkOptions('options of readParquet', options, PARQUET_OPTIONS);
   const columns = checkColumnTypes(given);
   checkMissing(missing);
-  const process = await ParquetProcess.start(path, { maxFile: MAX_FILE, timeLimit: Infinity });
+  const process = await ParquetProcess.start([path], { maxFile: MAX_FILE, timeLimit: Infinity });
   try {
     const opened = await process.ask<Opened>({
       type: 'open',

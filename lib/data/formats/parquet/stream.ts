@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
 import { checkNumber } from '../../../check.ts';
 import type { CellCounts } from '../../examples/cells.ts';
-import { badData } from '../../files/source.ts';
+import { badData, type FileVersion } from '../../files/source.ts';
 import { only, refuseOthers } from '../../options.ts';
+import type { Part } from '../../streams/part.ts';
 import {
   addCells,
   type Blocks,
@@ -10,21 +11,23 @@ import {
   type EpochRequest,
   type ExampleBlock,
   emptyBlock,
+  lengthsAsBlocks,
   type Reading,
   type StreamDescription,
   type StreamSource,
 } from '../../streams/source.ts';
 import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
+import { checkSameNames } from '../../tables/join.ts';
 import { checkMissing } from '../../tables/missing.ts';
 import {
   checkGivenSchema,
   TABLE_SCHEMA_OPTIONS,
   TableSchema,
+  type TableSchemaJson,
   type TableSchemaOptions,
 } from '../../tables/schema.ts';
 import { IMAGE_OPTIONS, type ImageFolderOptions } from '../images/folder.ts';
-import { blocksOf } from './blocks.ts';
-import type { Opened, Surveyed } from './child.ts';
+import type { Opened, OpenRequest, ParquetRequest, Surveyed } from './child.ts';
 import { openParquetImages } from './image-stream.ts';
 import { ParquetProcess, type ProcessLimits } from './process.ts';
 
@@ -46,6 +49,17 @@ const OF_IMAGES: readonly string[] = ['columns', 'timeLimit', 'labelColumn', ...
 
 export const PARQUET_STREAM_OPTIONS = [...OF_TABLES, ...IMAGE_OPTIONS] as const;
 
+/** The files of a stream, which the pass before found so. */
+interface StreamFiles {
+  readonly paths: readonly string[];
+  readonly versions: readonly FileVersion[];
+  /** The file and the place in it of each row group. */
+  readonly groups: readonly (readonly [file: number, group: number])[];
+  readonly limits: Omit<ProcessLimits, 'signal'>;
+  /** What is asked for when a file is opened. */
+  readonly how: Pick<OpenRequest, 'columns' | 'missing' | 'onMissing'>;
+}
+
 /**
  * The rows or images of a Parquet file, read by a separate process with bounded memory and time, one row group at a time. A first pass over
  * all rows learns the schema, with the same numbers as in memory. A given schema needs that pass only where its numbers are not
@@ -53,85 +67,103 @@ export const PARQUET_STREAM_OPTIONS = [...OF_TABLES, ...IMAGE_OPTIONS] as const;
  *
  * @throws TorchvaeError as `readParquet` does, also where a row group takes longer than `timeLimit`; what `TableSchema.learn` throws
  */
-export async function openParquetStream(
+export function openParquetStream(
   path: string,
   options: ParquetStreamOptions,
   signal: AbortSignal,
+  training?: (length: number) => Part,
 ): Promise<StreamSource> {
-  const { columns: given, schema, missing, timeLimit = 120, ...others } = options;
+  return openParquetFiles({ name: path, paths: [path] }, options, signal, training);
+}
+
+/**
+ * The same of several files with the same columns, one after the other, by one process.
+ *
+ * @throws TorchvaeError as {@link openParquetStream} does
+ */
+export async function openParquetFiles(
+  { name, paths, notes = [] }: { name: string; paths: readonly string[]; notes?: readonly string[] },
+  options: ParquetStreamOptions,
+  signal: AbortSignal,
+  training?: (length: number) => Part,
+): Promise<StreamSource> {
+  const { columns, schema, missing, timeLimit = 120, ...others } = options;
   const learning = only(others, TABLE_SCHEMA_OPTIONS) as TableSchemaOptions;
   checkGivenSchema(schema);
   checkMissing(missing);
   checkNumber('timeLimit', timeLimit, 0.001, 1e6);
-  const columns = checkColumnTypes(given);
-  const start = (ends: AbortSignal): Promise<ParquetProcess> =>
-    ParquetProcess.start(path, { maxFile: Infinity, timeLimit, signal: ends } satisfies ProcessLimits);
-  const process = await start(signal);
+  const limits = { maxFile: Infinity, timeLimit };
+  const how = { columns: checkColumnTypes(columns), missing, onMissing: learning.onMissing };
+  const process = await ParquetProcess.start(paths, { ...limits, signal });
   try {
-    const { groupRows, wanted, version, images } = await process.ask<Opened>({
-      type: 'open',
-      path,
-      columns,
-      schema: schema?.toJSON(),
-      missing,
-      onMissing: learning.onMissing,
-    });
-    if (images) {
-      refuseOthers('streamDataset', path, options, OF_IMAGES);
-      const again = async (ends: AbortSignal) => {
-        const reader = await start(ends);
-        await reader.ask({ type: 'open', path, columns, version });
-        return reader;
-      };
-      const wantedOptions = only(others, OF_IMAGES) as ImageFolderOptions;
-      const found = { groupRows, wanted, version, images };
-      return await openParquetImages(path, process, found, again, wantedOptions, signal);
+    const found: Opened[] = [];
+    for (const path of paths)
+      found.push(await process.ask<Opened>({ type: 'open', path, ...how, schema: schema?.toJSON() }));
+    const files: StreamFiles = {
+      paths,
+      versions: found.map(({ version }) => version),
+      groups: found.flatMap(({ groupRows }, file) => groupRows.map((_, group) => [file, group] as const)),
+      limits,
+      how,
+    };
+    const pictures = found.filter(({ images }) => images).length;
+    if (pictures > 0 && pictures < found.length)
+      throw badData(
+        name,
+        'expected rows or images in all of its files but some have others; name one of them',
+      );
+    const passes = new Passes(process, files, schema);
+    if (pictures > 0) {
+      refuseOthers('streamDataset', name, options, OF_IMAGES);
+      const again = async (ends: AbortSignal) =>
+        new Passes(await ParquetProcess.start(paths, { ...limits, signal: ends }), files, undefined);
+      const wanted = only(others, OF_IMAGES) as ImageFolderOptions;
+      const opened = found.map(({ groupRows, images }) => ({ groupRows, images: images! }));
+      return await openParquetImages({ name, paths, notes }, passes, opened, again, wanted, signal);
     }
-    refuseOthers('streamDataset', path, options, OF_TABLES);
-    const length = groupRows.reduce((sum, rows) => sum + rows, 0);
-    if (length === 0) throw badData(path, 'expected at least one row');
+    refuseOthers('streamDataset', name, options, OF_TABLES);
+    if (!schema)
+      found.forEach(({ wanted }, i) => {
+        checkSameNames(paths[0]!, found[0]!.wanted, paths[i]!, wanted);
+      });
+    const groupRows = found.flatMap((file) => file.groupRows);
+    const blocks = lengthsAsBlocks(groupRows);
+    if (blocks.length === 0) throw badData(name, 'expected at least one row');
+    const part = training?.(blocks.length);
     const kind = schema?.kindOf(() => true);
-    const found: Surveyed =
+    const surveyed: Surveyed =
       schema && kind !== 'unit'
         ? {
             schema: schema.toJSON(),
-            length,
+            length: blocks.length,
             kind: kind!,
-            hasLabels: wanted.includes(schema.label?.name ?? ''),
+            hasLabels: found.every(({ wanted }) => wanted.includes(schema.label?.name ?? '')),
           }
-        : await survey(process, groupRows.length, learning, schema);
-    const learned = schema ?? TableSchema.fromJSON(found.schema);
+        : await survey(passes, blocks, learning, { schema, part });
+    const learned = schema ?? TableSchema.fromJSON(surveyed.schema);
     const description: StreamDescription = {
-      name: basename(path),
-      length: found.length,
+      name: basename(name),
+      length: surveyed.length,
       shape: [learned.size],
-      kind: found.kind,
+      kind: surveyed.kind,
       isBytes: false,
-      hasLabels: found.hasLabels,
-      classes: found.hasLabels ? learned.label?.categories : undefined,
+      hasLabels: surveyed.hasLabels,
+      classes: surveyed.hasLabels ? learned.label?.categories : undefined,
       schema: learned,
+      notes: [...notes, ...(surveyed.notes ?? [])],
     };
-    const blocks = blocksOf(groupRows);
     return {
       ...description,
       open: async (request) => {
-        const reader = await start(request.signal);
+        const reader = await ParquetProcess.start(paths, { ...limits, signal: request.signal });
+        const rows = new Passes(reader, files, learned);
         try {
-          const { onMissing } = learning;
-          await reader.ask({
-            type: 'open',
-            path,
-            columns,
-            schema: learned.toJSON(),
-            missing,
-            onMissing,
-            version,
-          });
-          return parquetReading(reader, description, blocks, request, learning.onMissing);
+          await rows.begin();
         } catch (error) {
-          await reader.close();
+          await rows.close();
           throw error;
         }
+        return parquetReading(rows, description, blocks, request, learning.onMissing);
       },
     };
   } finally {
@@ -139,19 +171,71 @@ export async function openParquetStream(
   }
 }
 
+/** Asks one process about the row groups of all files, one request at a time. */
+export class Passes {
+  readonly #process: ParquetProcess;
+  readonly #files: StreamFiles;
+  readonly #schema: TableSchemaJson | undefined;
+  #file: number;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(process: ParquetProcess, files: StreamFiles, schema: TableSchema | undefined) {
+    this.#process = process;
+    this.#files = files;
+    this.#schema = schema?.toJSON();
+    this.#file = -1;
+  }
+
+  /** Opens the first file, so that what is wrong with it shows at once. */
+  async begin(): Promise<void> {
+    await this.#open(0);
+  }
+
+  /** The answer to a request about a row group of the whole. */
+  ask<T>(group: number, request: (group: number) => ParquetRequest): Promise<T> {
+    const [file, within] = this.#files.groups[group]!;
+    const answer = this.#last.then(async () => {
+      await this.#open(file);
+      return this.#process.ask<T>(request(within));
+    });
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  /** The answer to a request about all that was asked before. */
+  sum<T>(request: ParquetRequest): Promise<T> {
+    return this.#process.ask<T>(request);
+  }
+
+  close(): Promise<void> {
+    return this.#process.close();
+  }
+
+  async #open(file: number): Promise<void> {
+    if (file === this.#file) return;
+    const { paths, versions, how } = this.#files;
+    const [path, version] = [paths[file]!, versions[file]!];
+    await this.#process.ask({ type: 'open', path, version, ...how, schema: this.#schema });
+    this.#file = file;
+  }
+}
+
 async function survey(
-  process: ParquetProcess,
-  groups: number,
+  passes: Passes,
+  blocks: Blocks,
   learning: TableSchemaOptions,
-  given: TableSchema | undefined,
+  { schema: given, part }: { schema: TableSchema | undefined; part: Part | undefined },
 ): Promise<Surveyed> {
   const schema = given?.toJSON();
-  for (let group = 0; group < groups; group++) await process.ask({ type: 'survey', group, learning, schema });
-  return process.ask({ type: 'surveyed' });
+  for (let block = 0; block < blocks.count; block++) {
+    const rows = part?.rows(blocks.start(block), blocks.start(block + 1));
+    await passes.ask(block, (group) => ({ type: 'survey', group, rows, learning, schema }));
+  }
+  return passes.sum({ type: 'surveyed' });
 }
 
 function parquetReading(
-  process: ParquetProcess,
+  passes: Passes,
   description: StreamDescription,
   blocks: Blocks,
   request: EpochRequest,
@@ -164,21 +248,21 @@ function parquetReading(
     read: async (count) => {
       const into = emptyBlock(description, count);
       let cells: CellCounts | undefined;
-      for (const { block: group, first, count: rows, at } of walk.take(count)) {
-        const part = await process.ask<ExampleBlock>({
+      for (const { block, first, count: taken, rows, at } of walk.take(count)) {
+        const part = await passes.ask<ExampleBlock>(block, (group) => ({
           type: 'encode',
           schema,
           onMissing,
+          onUnseen: request.isHeldOut ? 'leave' : undefined,
           group,
-          first,
-          count: rows,
-        });
+          rows: Uint32Array.from({ length: taken }, (_, i) => first + (rows ? rows[i]! : i)),
+        }));
         into.data.set(part.data, at * size);
         if (part.labels) into.labels?.set(part.labels, at);
         cells = addCells(cells, part.cells, at, count);
       }
       return { ...into, cells };
     },
-    close: () => process.close(),
+    close: () => passes.close(),
   };
 }
