@@ -41,6 +41,11 @@ const CASES: [string, ModelSpecInput][] = [
     'a capacity below',
     { ...base, objective: { type: 'elbo', capacity: { from: 0, to: 0.01, steps: 1 }, beta: 2 } },
   ],
+  ['total correlation', { ...base, objective: { type: 'beta-tc', alpha: 0.7, beta: 5, gamma: 1.3 } }],
+  [
+    'total correlation, stratified',
+    { ...base, objective: { type: 'beta-tc', beta: 3, estimator: 'stratified' }, condition },
+  ],
   ['labels', { ...base, condition }],
   ['labels of the encoder alone', { ...base, condition: { ...condition, decoder: false } }],
   ['labels of the decoder alone', { ...base, condition: { ...condition, encoder: false } }],
@@ -99,6 +104,8 @@ describe.each(CASES)('%s', (_, spec) => {
     const wanted = await reference.gradients(values, { seed: 5, ...given });
     expect(came.loss).toBeCloseTo(wanted.loss, 4);
     expect(came.kl).toBeCloseTo(wanted.kl, 4);
+    expect(Object.keys(came.terms)).toEqual(Object.keys(wanted.terms));
+    for (const [name, term] of Object.entries(wanted.terms)) expect(came.terms[name]).toBeCloseTo(term, 4);
     for (const [name, { data: gradient }] of wanted.gradients) {
       expect(distance(came.gradients.get(name)!.data, gradient), name).toBeLessThan(2e-4);
     }

@@ -52,6 +52,9 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
             {training, false, plan.encoder.empty()}),
       decoder_(context, parameters, plan.decoder, capacity, {training, false, false, true}),
       klCost_(context, spec.objective, spec.latentSize) {
+  if (AggregateCost::serves(spec.objective)) {
+    aggregateCost_.emplace(context, spec.objective, spec.latentSize, capacity);
+  }
   if (!training) return;
   zGradient_ = makeActivations(context, capacity, spec.latentSize + labels.decoder, ProductRole::kResult);
   if (context.kernels == nullptr) return;
@@ -68,8 +71,12 @@ void BatchPass::sample(int64_t rows) {
   posterior_->sample(context_, head(), noise, rows, z, kl);
 }
 
-void BatchPass::price(int64_t rows, const KlWeight& weight) {
-  klCost_.evaluate(head(), weight, rows);
+void BatchPass::price(int64_t rows, int64_t examples, const KlWeight& weight, bool withGradient) {
+  if (aggregateCost_) {
+    aggregateCost_->evaluate(head(), noise, z.value, rows, examples, weight.beta, withGradient);
+  } else {
+    klCost_.evaluate(head(), weight, rows);
+  }
 }
 
 void BatchPass::decode(int64_t rows) {
@@ -83,8 +90,10 @@ void BatchPass::reconstruct(int64_t rows, bool withGradient) {
 
 void BatchPass::backward(int64_t rows, const KlWeight& beta) {
   decoder_.backward(&zGradient_, rows);
-  posterior_->backward(context_, head(), noise, zGradient_.value, beta, klCost_.factors(), rows,
-                       head_.outputGradient);
+  const at::Tensor others = aggregateCost_ ? aggregateCost_->gradients() : at::Tensor();
+  posterior_->backward(context_, head(), noise,
+                       {zGradient_.value, aggregateCost_ ? KlWeight(0) : beta, klCost_.factors(), others},
+                       rows, head_.outputGradient);
   if (encoder_.empty()) return;
   head_.inputGradient(encoder_.lastActivation(), encoder_.outputGradient(), rows);
   encoder_.backward(nullptr, rows);

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "fused/aggregate_cost.h"
 #include "fused/kl_cost.h"
 #include "fused/layers/dense.h"
 #include "fused/likelihood.h"
@@ -32,11 +34,12 @@ class BatchPass {
   // The parts of a step, over the first `rows` examples in `x` and `noise`, to be called in this order.
   void encode(int64_t rows);                          // head = encoder(x)
   void sample(int64_t rows);                          // z = rsample(q, noise), kl = KL(q || p)
-  void price(int64_t rows, const KlWeight& weight);   // klCost
   void decode(int64_t rows);                          // decoder(z)
   void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
-  // The gradients of mean(reconstruction) + beta klCost in every layer's output; after reconstruct(rows,
-  // true).
+  // What training minimizes of the codes, of a batch of a data set of `examples`: klCost, or aggregateCost().
+  void price(int64_t rows, int64_t examples, const KlWeight& weight, bool withGradient);
+  // The gradients of mean(reconstruction) + beta klCost, or aggregateCost(), in every layer's output; after
+  // reconstruct(rows, true) and price().
   void backward(int64_t rows, const KlWeight& beta);
   // From these, the weights' gradients, into the Parameters.
   void weightGradients(Parameters& parameters, int64_t rows);
@@ -55,6 +58,8 @@ class BatchPass {
   int64_t capacity() const { return capacity_; }
   const at::Tensor& head() const { return head_.output.value; }
   const KlCost& klCost() const { return klCost_; }
+  // Null where the objective is not that one.
+  const AggregateCost* aggregateCost() const { return aggregateCost_ ? &*aggregateCost_ : nullptr; }
 
   // Of x's images, whose values lie pixel by pixel, as convolutions take them; 1 where x is taken as it
   // comes.
@@ -79,6 +84,7 @@ class BatchPass {
   Dense head_;
   Network decoder_;
   KlCost klCost_;
+  std::optional<AggregateCost> aggregateCost_;
   Activations zGradient_;
   at::Tensor partials_;  // sums of squares of blocks of gradients, with fused kernels
   const Activations* encoded_ = nullptr;

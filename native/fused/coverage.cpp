@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "fused/aggregate_cost.h"
 #include "fused/block.h"
 #include "fused/likelihood.h"
 #include "fused/posterior.h"
@@ -59,9 +60,9 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
   if (!hasKernel(spec.likelihood)) {
     return "the likelihood '" + spec.likelihood.type + "' has no fused kernel for these settings";
   }
-  if (spec.objective.type != "elbo")
-    return "the objective '" + spec.objective.type + "' has no fused kernels";
-  return "";
+  const bool isServed =
+      spec.objective.type == "elbo" || (AggregateCost::serves(spec.objective) && context.tiled());
+  return isServed ? "" : "the objective '" + spec.objective.type + "' has no fused kernels";
 }
 
 std::string perceptronObstacle(const Context& context, const ModelSpec& spec, int64_t rows) {

@@ -11,9 +11,8 @@ class DiagonalGaussian : public Posterior {
  public:
   void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
               Activations& z, at::Tensor& kl) const override;
-  void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
-                const KlWeight& beta, const at::Tensor& factors, int64_t rows,
-                Activations& headGradient) const override;
+  void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
+                const CodeGradients& given, int64_t rows, Activations& headGradient) const override;
 };
 
 }  // namespace torchvae::fused

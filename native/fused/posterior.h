@@ -10,6 +10,16 @@
 
 namespace torchvae::fused {
 
+// What backward() goes on from.
+struct CodeGradients {
+  const at::Tensor& z;  // of the mean reconstruction loss; may have more columns than z
+  KlWeight beta;
+  const at::Tensor& factors;  // [latentSize]: of each dimension's KL; undefined for 1
+  // Those of further terms in z, the means and the log-variances, [rows, 3 latentSize]; undefined for none,
+  // as it is without the CPU's kernels.
+  const at::Tensor& others;
+};
+
 class Posterior {
  public:
   virtual ~Posterior() = default;
@@ -19,11 +29,9 @@ class Posterior {
   virtual void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
                       Activations& z, at::Tensor& kl) const = 0;
 
-  // From dz, the gradient of the mean reconstruction loss, the gradient in `head` of mean(reconstruction +
-  // beta factors kl); `factors` [latentSize] are undefined for 1. dz may have more columns than z.
+  // The gradient in `head` of mean(reconstruction + beta factors kl) and of further terms.
   virtual void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                        const at::Tensor& dz, const KlWeight& beta, const at::Tensor& factors, int64_t rows,
-                        Activations& headGradient) const = 0;
+                        const CodeGradients& given, int64_t rows, Activations& headGradient) const = 0;
 };
 
 // Whether the table holds this pair of names.

@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "base/tensor.h"
+#include "cpu/aggregate.h"
 
 namespace torchvae {
 
@@ -18,12 +19,11 @@ Tensor normalLogDensities(const Context& context, const Tensor& z, const Tensor&
                           const Tensor& logVariance);
 
 // Of a batch's own posteriors N(mean_j, exp(logVariance_j)), each [B, D]: joint [B] = log sum_j w_ij
-// q(z_i|x_j) and marginals [B] = sum_d log sum_j w_ij q(z_i,d|x_j), with logWeight [B, B], a constant,
-// undefined for w = 1. Differentiable as above.
+// q(z_i|x_j) and product [B] = sum_d log sum_j w_ij q(z_i,d|x_j). Differentiable as above.
 struct AggregateDensities {
-  Tensor joint, marginals;
+  Tensor joint, product;
 };
 AggregateDensities aggregateLogDensities(const Context& context, const Tensor& z, const Tensor& mean,
-                                         const Tensor& logVariance, const Tensor& logWeight);
+                                         const Tensor& logVariance, const cpu::PairWeights& logWeight);
 
 }  // namespace torchvae
