@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "cpu/lane_sum.h"
+#include "cpu/softmax.h"
 #include "cpu/vector.h"
 
 namespace torchvae::cpu {
 namespace {
 
 constexpr float kLogTwoPi = 1.8378770664093453f;
-constexpr float kLowest = -3.4e38f;
 // Rows of z that are taken together, and whose part of the posteriors' gradients is summed apart: the sums
 // have one order, whatever the threads.
 constexpr int64_t kGroups = 8;
@@ -39,32 +39,6 @@ TORCHVAE_VECTORIZED void fillColumn(const BatchPosteriors& b, int64_t d, float* 
   }
   for (int64_t j = 0; j < b.rows; ++j) precision[j] = vec::exp(-constant[j]);
   for (int64_t j = 0; j < b.rows; ++j) constant[j] = -0.5f * (constant[j] + kLogTwoPi);
-}
-
-// Of values v: log(sum of exp(v)), and what takes the exponentials that are left in their place to shares of
-// that sum.
-struct Softmax {
-  float logSum, scale;
-};
-
-TORCHVAE_VECTORIZED Softmax exponentials(float* values, int64_t count) {
-  const int64_t whole = count / 16 * 16;
-  float lanes[16];
-  std::fill_n(lanes, 16, kLowest);
-  for (int64_t j = 0; j < whole; j += 16) {
-    for (int64_t k = 0; k < 16; ++k) lanes[k] = values[j + k] > lanes[k] ? values[j + k] : lanes[k];
-  }
-  float largest = kLowest;
-  for (const float lane : lanes) largest = std::max(largest, lane);
-  for (int64_t j = whole; j < count; ++j) largest = std::max(largest, values[j]);
-  for (int64_t j = 0; j < count; ++j) values[j] = vec::exp(values[j] - largest);
-  LaneSum sum;
-  for (int64_t j = 0; j < whole; j += 16) {
-    for (int64_t k = 0; k < 16; ++k) sum.lane[k] += values[j + k];
-  }
-  for (int64_t j = whole; j < count; ++j) sum.lane[j - whole] += values[j];
-  const auto total = static_cast<float>(sum.total());
-  return {largest + vec::log(total), 1.0f / total};
 }
 
 // to[j] = log q(z_d|x_j) + weight[j], and sums[j] += log q(z_d|x_j).
@@ -142,11 +116,12 @@ class Row {
     }
   }
 
-  float joint() { return (joint_ = exponentials(sums_, b_.rows)).logSum; }
+  float joint() { return (joint_ = softmaxExponentials(sums_, b_.rows)).logSum; }
 
   float product() const {
     double sum = 0;
-    for (int64_t d = 0; d < b_.dimensions; ++d) sum += exponentials(each_ + d * b_.rows, b_.rows).logSum;
+    for (int64_t d = 0; d < b_.dimensions; ++d)
+      sum += softmaxExponentials(each_ + d * b_.rows, b_.rows).logSum;
     return static_cast<float>(sum);
   }
 
@@ -157,7 +132,7 @@ class Row {
     double sum = 0;
     for (int64_t d = 0; d < b_.dimensions; ++d) {
       const int64_t at = d * b_.rows;
-      const Softmax marginal = exponentials(each_ + at, b_.rows);
+      const Softmax marginal = softmaxExponentials(each_ + at, b_.rows);
       sum += marginal.logSum;
       dz[d] = addGradients(Column(columns_, d, b_.rows), z_[d], each_ + at, sums_, ofProduct * marginal.scale,
                            dmean + at, dlogVariance + at);

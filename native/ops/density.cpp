@@ -10,6 +10,7 @@
 #include <cmath>
 #include <functional>
 #include <numbers>
+#include <optional>
 
 #include "cpu/gaussian_draw.h"
 #include "cpu/mixture.h"
@@ -61,25 +62,30 @@ class LogRatio : public torch::autograd::Function<LogRatio> {
   }
 };
 
-cpu::NormalMixture viewOf(const Tensor& z, const Tensor& mean, const Tensor& logVariance) {
+cpu::NormalMixture viewOf(const Tensor& z, const Tensor& mean, const Tensor& logVariance,
+                          const Tensor& logWeight) {
   return {z.size(0),
           mean.size(0),
           z.size(1),
           z.const_data_ptr<float>(),
           mean.const_data_ptr<float>(),
-          logVariance.const_data_ptr<float>()};
+          logVariance.const_data_ptr<float>(),
+          logWeight.defined() ? logWeight.const_data_ptr<float>() : nullptr};
 }
 
-class NormalLogDensities : public torch::autograd::Function<NormalLogDensities> {
+class MixtureLogDensity : public torch::autograd::Function<MixtureLogDensity> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& z, const Tensor& mean, const Tensor& logVariance,
-                        Pool* pool) {
+                        const std::optional<Tensor>& logWeight, Pool* pool) {
     const Tensor points = z.contiguous(), means = mean.contiguous(), logVariances = logVariance.contiguous();
-    const Tensor each = at::empty({z.size(0), mean.size(0)}, z.options());
-    cpu::normalLogDensities(*pool, viewOf(points, means, logVariances), each.mutable_data_ptr<float>());
-    ctx->save_for_backward({points, means, logVariances});
+    const Tensor weights = logWeight ? logWeight->contiguous() : Tensor();
+    const Tensor total = at::empty({z.size(0)}, z.options()),
+                 shares = at::empty({z.size(0), mean.size(0)}, z.options());
+    cpu::mixtureLogDensities(*pool, viewOf(points, means, logVariances, weights),
+                             total.mutable_data_ptr<float>(), shares.mutable_data_ptr<float>());
+    ctx->save_for_backward({points, means, logVariances, weights, shares});
     ctx->saved_data["pool"] = reinterpret_cast<int64_t>(pool);
-    return each;
+    return total;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
@@ -87,12 +93,14 @@ class NormalLogDensities : public torch::autograd::Function<NormalLogDensities> 
     auto* pool = reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt());
     const Tensor gradient = gradients[0].contiguous();
     const Tensor dz = at::empty_like(saved[0]), dmean = at::empty_like(saved[1]),
-                 dlogVariance = at::empty_like(saved[2]);
-    cpu::normalLogDensitiesBackward(*pool, viewOf(saved[0], saved[1], saved[2]),
-                                    gradient.const_data_ptr<float>(),
-                                    {dz.mutable_data_ptr<float>(), dmean.mutable_data_ptr<float>(),
-                                     dlogVariance.mutable_data_ptr<float>()});
-    return {dz, dmean, dlogVariance, Tensor()};
+                 dlogVariance = at::empty_like(saved[2]),
+                 dlogWeight = saved[3].defined() ? at::empty_like(saved[3]) : Tensor();
+    cpu::mixtureLogDensitiesBackward(*pool, viewOf(saved[0], saved[1], saved[2], saved[3]),
+                                     saved[4].const_data_ptr<float>(), gradient.const_data_ptr<float>(),
+                                     {dz.mutable_data_ptr<float>(), dmean.mutable_data_ptr<float>(),
+                                      dlogVariance.mutable_data_ptr<float>(),
+                                      dlogWeight.defined() ? dlogWeight.mutable_data_ptr<float>() : nullptr});
+    return {dz, dmean, dlogVariance, dlogWeight, Tensor()};
   }
 };
 
@@ -163,13 +171,18 @@ Tensor logRatio(const Context& context, const Tensor& logQ, const Tensor& logP) 
   return (logQ - logP).unsqueeze(1);
 }
 
-Tensor normalLogDensities(const Context& context, const Tensor& z, const Tensor& mean,
-                          const Tensor& logVariance) {
-  if (PlainOperations::served(context)) return NormalLogDensities::apply(z, mean, logVariance, context.pool);
+Tensor mixtureLogDensity(const Context& context, const Tensor& z, const Tensor& mean,
+                         const Tensor& logVariance, const Tensor& logWeight) {
+  if (PlainOperations::served(context)) {
+    const auto weight = logWeight.defined() ? std::optional(logWeight) : std::nullopt;
+    return MixtureLogDensity::apply(z, mean, logVariance, weight, context.pool);
+  }
   const double constant = std::log(2 * std::numbers::pi);
   const Tensor difference = z.unsqueeze(1) - mean.unsqueeze(0);
   const Tensor spread = logVariance.unsqueeze(0);
-  return ((difference.square() * (-spread).exp() + spread + constant) * -0.5).sum(2);
+  const Tensor each = ((difference.square() * (-spread).exp() + spread + constant) * -0.5).sum(2);
+  if (logWeight.defined()) return at::logsumexp(each + logWeight, {1});
+  return at::logsumexp(each, {1}) - std::log(static_cast<double>(mean.size(0)));
 }
 
 AggregateDensities aggregateLogDensities(const Context& context, const Tensor& z, const Tensor& mean,

@@ -1,7 +1,6 @@
 // Mixtures of diagonal Gaussians: one of learned components, and the VampPrior (Tomczak and Welling 2018),
 // whose components are the posteriors of learned pseudo-inputs.
 
-#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
@@ -18,13 +17,15 @@ class GaussianMixture : public Prior {
  public:
   Tensor logProb(const Tensor& z, Pass& pass) const override {
     const auto [components, logits] = mixture(pass);
-    const Tensor each = normalLogDensities(pass.draws.context(), z, components.mean, components.logVariance);
-    return at::logsumexp(each + logits.log_softmax(0), {1});
+    return mixtureLogDensity(pass.draws.context(), z, components.mean, components.logVariance,
+                             logits.defined() ? logits.log_softmax(0) : logits);
   }
 
   Tensor sample(int64_t rows, Pass& pass) const override {
     const auto [components, logits] = mixture(pass);
-    const Tensor chosen = drawComponents(logits, rows, pass);
+    const int64_t count = components.mean.size(0);
+    const Tensor chosen =
+        drawComponents(logits.defined() ? logits : at::zeros({count}, components.mean.options()), rows, pass);
     const Gaussian each{components.mean.index_select(0, chosen),
                         components.logVariance.index_select(0, chosen)};
     return each.rsample(pass.draws.normal(each.mean.sizes()));
@@ -33,7 +34,7 @@ class GaussianMixture : public Prior {
  protected:
   struct Components {
     Gaussian each;  // [components, D]
-    Tensor logits;  // [components]
+    Tensor logits;  // [components]; undefined where all are as likely
   };
   virtual Components mixture(Pass& pass) const = 0;
 };
@@ -65,7 +66,7 @@ class VampPrior : public GaussianMixture {
  protected:
   Components mixture(Pass& pass) const override {
     const Tensor x = unit_ ? activate(pass.draws.context(), ActivationKind::kSigmoid, *inputs_) : *inputs_;
-    return {pass.draws.ofNoRows([&] { return posteriorOf_(x, pass); }), at::zeros({x.size(0)}, x.options())};
+    return {pass.draws.ofNoRows([&] { return posteriorOf_(x, pass); }), {}};
   }
 
  private:
