@@ -46,6 +46,24 @@ const CASES: [string, ModelSpecInput][] = [
     'total correlation, stratified',
     { ...base, objective: { type: 'beta-tc', beta: 3, estimator: 'stratified' }, condition },
   ],
+  [
+    'an inverse autoregressive flow',
+    { ...base, posterior: { type: 'iaf' }, objective: { type: 'elbo', beta: 0.7 } },
+  ],
+  [
+    'an inverse autoregressive flow conditioned on labels',
+    { ...base, posterior: { type: 'iaf', steps: 3, hidden: 20, context: 7 }, condition },
+  ],
+  [
+    'an inverse autoregressive flow over convolutions',
+    {
+      inputShape: [1, 6, 7],
+      encoder: { type: 'conv', channels: [4, 6] },
+      decoder: { type: 'conv', channels: [6, 4] },
+      latentSize: 3,
+      posterior: { type: 'iaf', context: 5 },
+    },
+  ],
   ['labels', { ...base, condition }],
   ['labels of the encoder alone', { ...base, condition: { ...condition, decoder: false } }],
   ['labels of the decoder alone', { ...base, condition: { ...condition, encoder: false } }],
@@ -133,6 +151,10 @@ test.each<[string, ModelSpecInput]>([
   [
     "the likelihood 'categorical' has no fused kernel for these settings",
     { ...base, likelihood: { type: 'categorical' } },
+  ],
+  [
+    "free bits and a capacity of the posterior 'iaf' have no fused kernels",
+    { ...base, posterior: { type: 'iaf' }, objective: { type: 'elbo', freeBits: 0.1 } },
   ],
   [
     "the posterior 'gaussian' with the prior 'mixture' has no fused kernels",

@@ -15,9 +15,7 @@ VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
   VaePlan plan;
   Features encoded;
   plan.encoder = declareEncoder(parameters, spec, encoded);
-  const std::vector<std::string> names{"posterior.mean", "posterior.logVariance"};
-  plan.head = encoded.image.size() > 0 ? parameters.addDenseFromImage(names, encoded.image, spec.latentSize)
-                                       : parameters.addDense(names, encoded.size, spec.latentSize);
+  plan.head = declarePosterior(parameters, spec, encoded);
   plan.decoder = declareDecoder(parameters, spec);
   return plan;
 }
@@ -45,7 +43,7 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
       kl(zeroed(context, {capacity})),
       context_(context),
       capacity_(capacity),
-      posterior_(makePosterior(spec.posterior.type, spec.prior.type)),
+      posterior_(makePosterior(context, parameters, spec, capacity)),
       likelihood_(spec.likelihood, spec.inputSize()),
       encoder_(context, parameters, plan.encoder, capacity, {training, true, true}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity,
@@ -65,6 +63,10 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
 void BatchPass::encode(int64_t rows) {
   encoded_ = &encoder_.forward(x, rows);
   head_.forward(*encoded_, rows);
+}
+
+std::pair<at::Tensor, at::Tensor> BatchPass::moments(int64_t rows) {
+  return posterior_->moments(context_, head(), rows);
 }
 
 void BatchPass::sample(int64_t rows) {
@@ -140,6 +142,7 @@ void BatchPass::weightGradients(Parameters& parameters, int64_t rows) {
     finishGradients(parameters, rows, {}, nullptr, nullptr);
     return;
   }
+  posterior_->weightGradients(context_, parameters);
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
   });
@@ -153,6 +156,8 @@ bool BatchPass::updateWeights(Parameters& parameters, int64_t rows,
   if (!context_.tiled()) return false;
   bool isBounded = true;
   others_.clear();
+  posterior_->weightGradients(context_, parameters);
+  if (const FlatRange own = posterior_->parameterRange(); own.count > 0) others_.push_back(own);
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() != nullptr) {
       isBounded = isBounded && layer.weightGradientBounded(rows);

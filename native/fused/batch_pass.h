@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "fused/aggregate_cost.h"
 #include "fused/kl_cost.h"
@@ -55,8 +56,10 @@ class BatchPass {
   void optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings, StepState* state,
                 const ScheduleRow* schedule);
 
+  // The mean and the log-variance of q(z|x), each [rows, latentSize]; after encode().
+  std::pair<at::Tensor, at::Tensor> moments(int64_t rows);
+
   int64_t capacity() const { return capacity_; }
-  const at::Tensor& head() const { return head_.output.value; }
   const KlCost& klCost() const { return klCost_; }
   // Null where the objective is not that one.
   const AggregateCost* aggregateCost() const { return aggregateCost_ ? &*aggregateCost_ : nullptr; }
@@ -75,6 +78,7 @@ class BatchPass {
   void forLayers(const F& f);
   const std::vector<cpu::WeightProduct>& weightProducts();
   std::vector<GradientPart> gradientParts(int64_t rows);
+  const at::Tensor& head() const { return head_.output.value; }
 
   Context context_;
   int64_t capacity_;

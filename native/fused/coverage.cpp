@@ -52,13 +52,18 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
     if (!reason.empty()) return reason;
   }
   if (hasTooManyLayers(context, spec)) return "the model has more layers than one kernel's arguments hold";
-  if (!hasKernels(spec.posterior.type, spec.prior.type)) {
+  if (!hasKernels(context, spec)) {
     return "the posterior '" + spec.posterior.type + "' with the prior '" + spec.prior.type +
            "' has no fused kernels";
   }
   if (spec.condition.prior) return "a prior conditioned on labels has no fused kernel";
   if (!hasKernel(spec.likelihood)) {
     return "the likelihood '" + spec.likelihood.type + "' has no fused kernel for these settings";
+  }
+  const bool isHeld = spec.objective.type == "elbo" &&
+                      (spec.objective.number("freeBits") > 0 || spec.objective.flag("hasCapacity"));
+  if (isHeld && spec.posterior.type != "gaussian") {
+    return "free bits and a capacity of the posterior '" + spec.posterior.type + "' have no fused kernels";
   }
   const bool isServed =
       spec.objective.type == "elbo" || (AggregateCost::serves(spec.objective) && context.tiled());

@@ -62,8 +62,13 @@ void forRows(Pool& pool, int64_t rows, int64_t latent, const Body& body) {
 
 }  // namespace
 
+DenseSlots DiagonalGaussian::declare(Parameters& parameters, const ModelSpec& spec, const Features& encoded) {
+  return declareHead(
+      parameters, {{"posterior.mean", spec.latentSize}, {"posterior.logVariance", spec.latentSize}}, encoded);
+}
+
 void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                              int64_t rows, Activations& z, at::Tensor& kl) const {
+                              int64_t rows, Activations& z, at::Tensor& kl) {
   const int64_t latent = noise.size(1);
   const int64_t stride = z.value.size(1);
   if (context.tiled()) {
@@ -95,7 +100,7 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
 }
 
 void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                                const CodeGradients& given, int64_t rows, Activations& headGradient) const {
+                                const CodeGradients& given, int64_t rows, Activations& headGradient) {
   const int64_t latent = noise.size(1);
   const auto& [dz, beta, factors, others] = given;
   if (context.kernels != nullptr) {

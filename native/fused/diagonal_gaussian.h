@@ -9,10 +9,16 @@ namespace torchvae::fused {
 
 class DiagonalGaussian : public Posterior {
  public:
+  static bool serves(const Context& /*context*/) { return true; }
+  static DenseSlots declare(Parameters& parameters, const ModelSpec& spec, const Features& encoded);
+
+  DiagonalGaussian(const Context& /*context*/, const Parameters& /*parameters*/, const ModelSpec& /*spec*/,
+                   int64_t /*capacity*/) {}
+
   void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
-              Activations& z, at::Tensor& kl) const override;
+              Activations& z, at::Tensor& kl) override;
   void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                const CodeGradients& given, int64_t rows, Activations& headGradient) const override;
+                const CodeGradients& given, int64_t rows, Activations& headGradient) override;
 };
 
 }  // namespace torchvae::fused

@@ -243,8 +243,7 @@ std::pair<at::Tensor, at::Tensor> FusedStep::encode(const HostInput& input) {
   BatchPass& pass = evaluationPass(input.rows);
   load(pass, input);
   pass.encode(input.rows);
-  const at::Tensor head = pass.head().narrow(0, 0, input.rows);
-  return {head.narrow(1, 0, spec_.latentSize), head.narrow(1, spec_.latentSize, spec_.latentSize)};
+  return pass.moments(input.rows);
 }
 
 std::pair<at::Tensor, at::Tensor> FusedStep::losses(const HostInput& input) {
