@@ -104,9 +104,9 @@ void FusedStep::load(BatchPass& pass, const StepInput& input) const {
   drawNoise(context_, input.seed, input.noise, input.place, input.rows, pass.noise);
   if (pass.labels.decoder == 0) return;
   const at::Tensor examples = input.order.narrow(0, input.first, input.rows);
-  pass.z.value.narrow(0, 0, input.rows)
-      .narrow(1, spec_.latentSize, pass.labels.decoder)
-      .copy_(input.data.labelsOf(context_, examples, classes));
+  const at::Tensor beside =
+      pass.z.value.narrow(0, 0, input.rows).narrow(1, spec_.latentSize, pass.labels.decoder);
+  input.data.storeLabels(context_, examples, beside);
 }
 
 void FusedStep::load(BatchPass& pass, const HostInput& input) const {
