@@ -64,6 +64,29 @@ const CASES: [string, ModelSpecInput][] = [
       posterior: { type: 'iaf', context: 5 },
     },
   ],
+  [
+    'pseudo-inputs',
+    { ...base, prior: { type: 'vamp', components: 7 }, objective: { type: 'elbo', beta: 0.7 } },
+  ],
+  [
+    'pseudo-inputs of a linear encoder, not of the unit interval',
+    {
+      ...base,
+      encoder: { ...mlp, hidden: [] },
+      prior: { type: 'vamp', components: 30 },
+      likelihood: { type: 'gaussian', sigma: 0.3 },
+      condition: { ...condition, encoder: false },
+    },
+  ],
+  [
+    'pseudo-inputs of layers in panels',
+    {
+      ...base,
+      encoder: { ...mlp, hidden: [224, 32] },
+      prior: { type: 'vamp', components: 40 },
+      latentSize: 16,
+    },
+  ],
   ['labels', { ...base, condition }],
   ['labels of the encoder alone', { ...base, condition: { ...condition, decoder: false } }],
   ['labels of the decoder alone', { ...base, condition: { ...condition, encoder: false } }],
@@ -153,12 +176,16 @@ test.each<[string, ModelSpecInput]>([
     { ...base, likelihood: { type: 'categorical' } },
   ],
   [
-    "free bits and a capacity of the posterior 'iaf' have no fused kernels",
+    "free bits and a capacity have no fused kernels for the posterior 'iaf' with the prior 'standard-normal'",
     { ...base, posterior: { type: 'iaf' }, objective: { type: 'elbo', freeBits: 0.1 } },
   ],
   [
     "the posterior 'gaussian' with the prior 'mixture' has no fused kernels",
     { ...base, prior: { type: 'mixture' } },
+  ],
+  [
+    "the objective 'beta-tc' has no fused kernels",
+    { ...base, objective: { type: 'beta-tc' }, prior: { type: 'vamp', components: 5 } },
   ],
   ['dropout has no fused kernel', { ...base, encoder: { ...mlp, dropout: 0.1 } }],
   ['normalization layers have no fused kernels', { ...base, decoder: { ...mlp, norm: 'batch' } }],

@@ -37,8 +37,8 @@ Columns columnsOf(Pool& pool, const NormalMixture& m) {
       double sum = 0;
       for (int64_t d = 0; d < m.dimensions; ++d) {
         const auto at = static_cast<size_t>(d * m.components + j);
-        columns.mean[at] = m.mean[j * m.dimensions + d];
-        columns.precision[at] = m.logVariance[j * m.dimensions + d];
+        columns.mean[at] = m.mean[j * m.componentRow + d];
+        columns.precision[at] = m.logVariance[j * m.componentRow + d];
         sum += columns.precision[at];
       }
       const double weight = m.logWeight == nullptr ? equal : m.logWeight[j];
@@ -86,7 +86,7 @@ TORCHVAE_VECTORIZED void pointGradient(const NormalMixture& m, const float* prec
   for (int64_t j = 0; j < m.components; ++j) {
     const float g = gradient * share[j];
     if (g == 0) continue;
-    const float* mean = m.mean + j * m.dimensions;
+    const float* mean = m.mean + j * m.componentRow;
     const float* p = precision + j * m.dimensions;
     for (int64_t d = 0; d < m.dimensions; ++d) dz[d] += g * (mean[d] - z[d]) * p[d];
   }
@@ -97,7 +97,7 @@ TORCHVAE_VECTORIZED void pointGradient(const NormalMixture& m, const float* prec
 TORCHVAE_VECTORIZED float componentGradient(const NormalMixture& m, const float* precision,
                                             const float* shares, const float* gradient, int64_t component,
                                             float* dmean, float* dlogVariance) {
-  const float* mean = m.mean + component * m.dimensions;
+  const float* mean = m.mean + component * m.componentRow;
   const float* p = precision + component * m.dimensions;
   float sum = 0;
   for (int64_t d = 0; d < m.dimensions; ++d) dmean[d] = dlogVariance[d] = 0;
@@ -134,12 +134,11 @@ void mixtureLogDensitiesBackward(Pool& pool, const NormalMixture& m, const float
   const int64_t tiles = (m.components + kComponents - 1) / kComponents;
   pool.run(tiles, [&](int64_t tile) {
     const int64_t first = tile * kComponents, last = std::min(m.components, first + kComponents);
-    const int64_t at = first * m.dimensions;
-    exponentials(m.logVariance + at, (last - first) * m.dimensions, precision.data() + at);
     for (int64_t j = first; j < last; ++j) {
-      const int64_t own = j * m.dimensions;
+      const int64_t row = j * m.componentRow;
+      exponentials(m.logVariance + row, m.dimensions, precision.data() + j * m.dimensions);
       const float sum =
-          componentGradient(m, precision.data(), shares, gradient, j, to.mean + own, to.logVariance + own);
+          componentGradient(m, precision.data(), shares, gradient, j, to.mean + row, to.logVariance + row);
       if (to.logWeight != nullptr) to.logWeight[j] = sum;
     }
   });

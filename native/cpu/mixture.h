@@ -8,13 +8,14 @@
 
 namespace torchvae::cpu {
 
-// Row-major: z [points, dimensions]; mean and logVariance [components, dimensions]; logWeight [components],
-// null where all weigh the same.
+// z [points, dimensions], row-major; mean and logVariance [components, dimensions], whose rows lie
+// `componentRow` apart; logWeight [components], null where all weigh the same.
 struct NormalMixture {
   int64_t points, components, dimensions;
   const float* z;
   const float* mean;
   const float* logVariance;
+  int64_t componentRow;
   const float* logWeight;
 };
 
@@ -23,7 +24,7 @@ struct NormalMixture {
 void mixtureLogDensities(Pool& pool, const NormalMixture& mixture, float* total, float* shares);
 
 // From the shares and the gradient in `total`, [points], the gradients in z, mean and logVariance, and,
-// unless null, in logWeight, each of which is written.
+// unless null, in logWeight, each of which is written where its values are in the mixture.
 struct MixtureGradients {
   float* z;
   float* mean;

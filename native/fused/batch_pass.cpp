@@ -32,9 +32,15 @@ ProductRole inputRole(const Context& context, bool training) {
 
 BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
                      const ModelSpec& spec, int64_t capacity, bool training)
+    : BatchPass(context, parameters, plan, spec, capacity, training,
+                makePosterior(context, parameters, spec, capacity)) {}
+
+BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
+                     const ModelSpec& spec, int64_t capacity, bool training,
+                     std::unique_ptr<Posterior> posterior)
     : channels(imageChannels(parameters, spec)),
       labels(labelsOf(spec)),
-      x(makeActivations(context, capacity,
+      x(makeActivations(context, capacity + posterior->furtherRows(),
                         spec.inputSize() / channels.used * channels.stored + labels.encoder,
                         inputRole(context, training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
@@ -43,11 +49,11 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
       kl(zeroed(context, {capacity})),
       context_(context),
       capacity_(capacity),
-      posterior_(makePosterior(context, parameters, spec, capacity)),
+      posterior_(std::move(posterior)),
       likelihood_(spec.likelihood, spec.inputSize()),
-      encoder_(context, parameters, plan.encoder, capacity, {training, true, true}),
-      head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity,
-            {training, false, plan.encoder.empty()}),
+      encoder_(context, parameters, plan.encoder, capacity + further(), {training, true, further() == 0}),
+      head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity + further(),
+            {training, false, plan.encoder.empty() && further() == 0}),
       decoder_(context, parameters, plan.decoder, capacity, {training, false, false, true}),
       klCost_(context, spec.objective, spec.latentSize) {
   if (AggregateCost::serves(spec.objective)) {
@@ -61,11 +67,13 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
 }
 
 void BatchPass::encode(int64_t rows) {
-  encoded_ = &encoder_.forward(x, rows);
-  head_.forward(*encoded_, rows);
+  posterior_->appendRows(context_, rows, x);
+  encoded_ = &encoder_.forward(x, rows + further());
+  head_.forward(*encoded_, rows + further());
 }
 
 std::pair<at::Tensor, at::Tensor> BatchPass::moments(int64_t rows) {
+  head_.forward(encoder_.forward(x, rows), rows);
   return posterior_->moments(context_, head(), rows);
 }
 
@@ -96,9 +104,13 @@ void BatchPass::backward(int64_t rows, const KlWeight& beta) {
   posterior_->backward(context_, head(), noise,
                        {zGradient_.value, aggregateCost_ ? KlWeight(0) : beta, klCost_.factors(), others},
                        rows, head_.outputGradient);
-  if (encoder_.empty()) return;
-  head_.inputGradient(encoder_.lastActivation(), encoder_.outputGradient(), rows);
-  encoder_.backward(nullptr, rows);
+  if (!encoder_.empty()) {
+    head_.inputGradient(encoder_.lastActivation(), encoder_.outputGradient(), rows + further());
+    encoder_.backward(nullptr, rows + further());
+  }
+  if (further() == 0) return;
+  Dense& first = encoder_.empty() ? head_ : static_cast<Dense&>(*encoder_.layers().front());
+  first.inputGradientOfRows(rows, further(), posterior_->furtherGradients());
 }
 
 template <class F>
@@ -160,7 +172,7 @@ bool BatchPass::updateWeights(Parameters& parameters, int64_t rows,
   if (const FlatRange own = posterior_->parameterRange(); own.count > 0) others_.push_back(own);
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() != nullptr) {
-      isBounded = isBounded && layer.weightGradientBounded(rows);
+      isBounded = isBounded && layer.weightGradientBounded(rows + further());
       return;
     }
     layer.weightGradient(rows);

@@ -56,7 +56,7 @@ class BatchPass {
   void optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings, StepState* state,
                 const ScheduleRow* schedule);
 
-  // The mean and the log-variance of q(z|x), each [rows, latentSize]; after encode().
+  // The mean and the log-variance of q(z|x) over the first `rows` examples in `x`, each [rows, latentSize].
   std::pair<at::Tensor, at::Tensor> moments(int64_t rows);
 
   int64_t capacity() const { return capacity_; }
@@ -68,12 +68,18 @@ class BatchPass {
   // comes.
   const Channels channels;
   const LabelColumns labels;
-  Activations x;                  // [capacity, inputSize as stored + labels.encoder]
+  Activations x;                  // [capacity or more, inputSize as stored + labels.encoder]
   at::Tensor noise;               // [capacity, latentSize]
   Activations z;                  // [capacity, latentSize + labels.decoder]
   at::Tensor reconstruction, kl;  // [capacity], nats of each example
 
  private:
+  BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
+            int64_t capacity, bool training, std::unique_ptr<Posterior> posterior);
+
+  // Rows that the prior has in the encoder behind those of a batch.
+  int64_t further() const { return posterior_->furtherRows(); }
+
   template <class F>
   void forLayers(const F& f);
   const std::vector<cpu::WeightProduct>& weightProducts();

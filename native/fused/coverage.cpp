@@ -62,11 +62,13 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
   }
   const bool isHeld = spec.objective.type == "elbo" &&
                       (spec.objective.number("freeBits") > 0 || spec.objective.flag("hasCapacity"));
-  if (isHeld && spec.posterior.type != "gaussian") {
-    return "free bits and a capacity of the posterior '" + spec.posterior.type + "' have no fused kernels";
+  if (isHeld && (spec.posterior.type != "gaussian" || spec.prior.type != "standard-normal")) {
+    return "free bits and a capacity have no fused kernels for the posterior '" + spec.posterior.type +
+           "' with the prior '" + spec.prior.type + "'";
   }
   const bool isServed =
-      spec.objective.type == "elbo" || (AggregateCost::serves(spec.objective) && context.tiled());
+      spec.objective.type == "elbo" ||
+      (AggregateCost::serves(spec.objective) && context.tiled() && spec.prior.type == "standard-normal");
   return isServed ? "" : "the objective '" + spec.objective.type + "' has no fused kernels";
 }
 

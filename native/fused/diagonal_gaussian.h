@@ -9,7 +9,7 @@ namespace torchvae::fused {
 
 class DiagonalGaussian : public Posterior {
  public:
-  static bool serves(const Context& /*context*/) { return true; }
+  static bool serves(const Context& /*context*/, const ModelSpec& /*spec*/) { return true; }
   static DenseSlots declare(Parameters& parameters, const ModelSpec& spec, const Features& encoded);
 
   DiagonalGaussian(const Context& /*context*/, const Parameters& /*parameters*/, const ModelSpec& /*spec*/,

@@ -15,7 +15,9 @@ namespace torchvae::fused {
 
 class FlowPosterior : public Posterior {
  public:
-  static bool serves(const Context& context) { return context.tiledProducts() && !context.bf16; }
+  static bool serves(const Context& context, const ModelSpec& /*spec*/) {
+    return context.tiledProducts() && !context.bf16;
+  }
   static DenseSlots declare(Parameters& parameters, const ModelSpec& spec, const Features& encoded);
 
   FlowPosterior(const Context& context, const Parameters& parameters, const ModelSpec& spec,

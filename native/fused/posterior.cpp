@@ -3,6 +3,7 @@
 #include "error.h"
 #include "fused/diagonal_gaussian.h"
 #include "fused/flow_posterior.h"
+#include "fused/vamp_gaussian.h"
 
 namespace torchvae::fused {
 namespace {
@@ -10,21 +11,23 @@ namespace {
 struct Row {
   const char* posterior;
   const char* prior;
-  bool (*serves)(const Context&);
+  bool (*serves)(const Context&, const ModelSpec&);
   DenseSlots (*declare)(Parameters&, const ModelSpec&, const Features&);
   std::unique_ptr<Posterior> (*make)(const Context&, const Parameters&, const ModelSpec&, int64_t capacity);
 };
 
 template <class Kind>
-constexpr Row rowOf(const char* posterior) {
-  return {posterior, "standard-normal", Kind::serves, Kind::declare,
+constexpr Row rowOf(const char* posterior, const char* prior) {
+  return {posterior, prior, Kind::serves, Kind::declare,
           [](const Context& context, const Parameters& parameters, const ModelSpec& spec,
              int64_t capacity) -> std::unique_ptr<Posterior> {
             return std::make_unique<Kind>(context, parameters, spec, capacity);
           }};
 }
 
-constexpr Row kTable[] = {rowOf<DiagonalGaussian>("gaussian"), rowOf<FlowPosterior>("iaf")};
+constexpr Row kTable[] = {rowOf<DiagonalGaussian>("gaussian", "standard-normal"),
+                          rowOf<FlowPosterior>("iaf", "standard-normal"),
+                          rowOf<VampGaussian>("gaussian", "vamp")};
 
 const Row* find(const ModelSpec& spec) {
   for (const Row& row : kTable) {
@@ -50,7 +53,7 @@ std::pair<at::Tensor, at::Tensor> Posterior::moments(const Context& /*context*/,
 
 bool hasKernels(const Context& context, const ModelSpec& spec) {
   const Row* row = find(spec);
-  return row != nullptr && row->serves(context);
+  return row != nullptr && row->serves(context, spec);
 }
 
 DenseSlots declarePosterior(Parameters& parameters, const ModelSpec& spec, const Features& encoded) {

@@ -1,4 +1,4 @@
-// q(z|x): what the encoder's output says of z, and its divergence from the prior p(z) = N(0, I).
+// q(z|x): what the encoder's output says of z, and its divergence from the prior p(z).
 #pragma once
 
 #include <memory>
@@ -41,6 +41,13 @@ class Posterior {
   // The mean of q(z|x) and its log-variance, each [rows, latentSize].
   virtual std::pair<at::Tensor, at::Tensor> moments(const Context& context, const at::Tensor& head,
                                                     int64_t rows);
+
+  // Inputs of the encoder that a prior has beside a batch of `rows` examples: how many, and writes them
+  // behind the examples in x. The head then has as many more rows, and its gradient must.
+  virtual int64_t furtherRows() const { return 0; }
+  virtual void appendRows(const Context& /*context*/, int64_t /*rows*/, Activations& /*x*/) {}
+  // Where the gradients in these are written, [furtherRows, inputSize].
+  virtual at::Tensor furtherGradients() const { return {}; }
 
   // Of weights beside the head's: writes their gradients, after backward(), and says where they lie.
   virtual void weightGradients(const Context& /*context*/, Parameters& /*parameters*/) {}

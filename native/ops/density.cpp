@@ -70,6 +70,7 @@ cpu::NormalMixture viewOf(const Tensor& z, const Tensor& mean, const Tensor& log
           z.const_data_ptr<float>(),
           mean.const_data_ptr<float>(),
           logVariance.const_data_ptr<float>(),
+          mean.size(1),
           logWeight.defined() ? logWeight.const_data_ptr<float>() : nullptr};
 }
 

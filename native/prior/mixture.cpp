@@ -9,6 +9,7 @@
 #include "ops/activation.h"
 #include "ops/density.h"
 #include "prior/tables.h"
+#include "store/pseudo_inputs.h"
 
 namespace torchvae {
 namespace {
@@ -57,10 +58,10 @@ class LearnedMixture : public GaussianMixture {
 class VampPrior : public GaussianMixture {
  public:
   VampPrior(Weights& weights, const ModelSpec& spec, PosteriorOf posteriorOf)
-      : unit_(isUnit(spec.likelihood)),
+      : unit_(areUnitInputs(spec.likelihood)),
         posteriorOf_(std::move(posteriorOf)),
         // Spread like dim, noisy data around the middle of the unit interval, or around zero.
-        inputs_(weights.parameter("prior.inputs", {spec.prior.integer("components"), spec.inputSize()},
+        inputs_(weights.parameter(kPseudoInputs, {spec.prior.integer("components"), spec.inputSize()},
                                   Init::normal(unit_ ? 1 : 0.1))) {}
 
  protected:
@@ -70,12 +71,6 @@ class VampPrior : public GaussianMixture {
   }
 
  private:
-  // Whether the data are in [0, 1]: a likelihood of real values says so by its link.
-  static bool isUnit(const PartSpec& likelihood) {
-    const auto link = likelihood.words.find("link");
-    return link == likelihood.words.end() || link->second == "sigmoid";
-  }
-
   bool unit_;
   PosteriorOf posteriorOf_;
   Weight inputs_;

@@ -242,7 +242,6 @@ std::pair<at::Tensor, at::Tensor> FusedStep::encode(const HostInput& input) {
   parameters_.freshenRounded(context_);
   BatchPass& pass = evaluationPass(input.rows);
   load(pass, input);
-  pass.encode(input.rows);
   return pass.moments(input.rows);
 }
 

@@ -19,6 +19,10 @@ test.each<[string, ModelSpecInput]>([
     "the posterior 'iaf' with the prior 'standard-normal' has no fused kernels",
     { posterior: { type: 'iaf' } },
   ],
+  [
+    "the posterior 'gaussian' with the prior 'vamp' has no fused kernels",
+    { prior: { type: 'vamp', components: 5 } },
+  ],
 ])('refuses with the reason: %s', async (reason, parts) => {
   expect(await kernelsOf(parts)).toEqual({ kind: 'reference', reason });
 });
