@@ -41,6 +41,52 @@ const CASES: [string, ModelSpecInput][] = [
     'a capacity below',
     { ...base, objective: { type: 'elbo', capacity: { from: 0, to: 0.01, steps: 1 }, beta: 2 } },
   ],
+  ['total correlation', { ...base, objective: { type: 'beta-tc', alpha: 0.7, beta: 5, gamma: 1.3 } }],
+  [
+    'total correlation, stratified',
+    { ...base, objective: { type: 'beta-tc', beta: 3, estimator: 'stratified' }, condition },
+  ],
+  [
+    'an inverse autoregressive flow',
+    { ...base, posterior: { type: 'iaf' }, objective: { type: 'elbo', beta: 0.7 } },
+  ],
+  [
+    'an inverse autoregressive flow conditioned on labels',
+    { ...base, posterior: { type: 'iaf', steps: 3, hidden: 20, context: 7 }, condition },
+  ],
+  [
+    'an inverse autoregressive flow over convolutions',
+    {
+      inputShape: [1, 6, 7],
+      encoder: { type: 'conv', channels: [4, 6] },
+      decoder: { type: 'conv', channels: [6, 4] },
+      latentSize: 3,
+      posterior: { type: 'iaf', context: 5 },
+    },
+  ],
+  [
+    'pseudo-inputs',
+    { ...base, prior: { type: 'vamp', components: 7 }, objective: { type: 'elbo', beta: 0.7 } },
+  ],
+  [
+    'pseudo-inputs of a linear encoder, not of the unit interval',
+    {
+      ...base,
+      encoder: { ...mlp, hidden: [] },
+      prior: { type: 'vamp', components: 30 },
+      likelihood: { type: 'gaussian', sigma: 0.3 },
+      condition: { ...condition, encoder: false },
+    },
+  ],
+  [
+    'pseudo-inputs of layers in panels',
+    {
+      ...base,
+      encoder: { ...mlp, hidden: [224, 32] },
+      prior: { type: 'vamp', components: 40 },
+      latentSize: 16,
+    },
+  ],
   ['labels', { ...base, condition }],
   ['labels of the encoder alone', { ...base, condition: { ...condition, decoder: false } }],
   ['labels of the decoder alone', { ...base, condition: { ...condition, encoder: false } }],
@@ -99,6 +145,8 @@ describe.each(CASES)('%s', (_, spec) => {
     const wanted = await reference.gradients(values, { seed: 5, ...given });
     expect(came.loss).toBeCloseTo(wanted.loss, 4);
     expect(came.kl).toBeCloseTo(wanted.kl, 4);
+    expect(Object.keys(came.terms)).toEqual(Object.keys(wanted.terms));
+    for (const [name, term] of Object.entries(wanted.terms)) expect(came.terms[name]).toBeCloseTo(term, 4);
     for (const [name, { data: gradient }] of wanted.gradients) {
       expect(distance(came.gradients.get(name)!.data, gradient), name).toBeLessThan(2e-4);
     }
@@ -128,8 +176,16 @@ test.each<[string, ModelSpecInput]>([
     { ...base, likelihood: { type: 'categorical' } },
   ],
   [
+    "free bits and a capacity have no fused kernels for the posterior 'iaf' with the prior 'standard-normal'",
+    { ...base, posterior: { type: 'iaf' }, objective: { type: 'elbo', freeBits: 0.1 } },
+  ],
+  [
     "the posterior 'gaussian' with the prior 'mixture' has no fused kernels",
     { ...base, prior: { type: 'mixture' } },
+  ],
+  [
+    "the objective 'beta-tc' has no fused kernels",
+    { ...base, objective: { type: 'beta-tc' }, prior: { type: 'vamp', components: 5 } },
   ],
   ['dropout has no fused kernel', { ...base, encoder: { ...mlp, dropout: 0.1 } }],
   ['normalization layers have no fused kernels', { ...base, decoder: { ...mlp, norm: 'batch' } }],

@@ -1,74 +1,52 @@
 #include "cpu/aggregate.h"
 
 #include <algorithm>
-#include <vector>
+#include <cmath>
+#include <utility>
 
 #include "cpu/lane_sum.h"
+#include "cpu/softmax.h"
 #include "cpu/vector.h"
 
 namespace torchvae::cpu {
 namespace {
 
 constexpr float kLogTwoPi = 1.8378770664093453f;
-constexpr float kLowest = -3.4e38f;
 // Rows of z that are taken together, and whose part of the posteriors' gradients is summed apart: the sums
 // have one order, whatever the threads.
 constexpr int64_t kGroups = 8;
 
-// The posteriors dimension by dimension, so that a loop over them is one over their memory:
+// One dimension of the posteriors, so that a loop over them is one over their memory:
 // log q(z_d|x_j) = constant_j - precision_j / 2 (z_d - mean_j)^2.
-struct Columns {
-  int64_t count;
-  std::vector<float> memory;  // [dimensions, 3, count]
+struct Column {
+  static constexpr int64_t kParts = 3;
 
-  explicit Columns(const BatchPosteriors& b)
-      : count(b.rows), memory(static_cast<size_t>(3 * b.rows * b.dimensions)) {}
-  const float* mean(int64_t d) const { return memory.data() + 3 * d * count; }
-  const float* precision(int64_t d) const { return mean(d) + count; }
-  const float* constant(int64_t d) const { return mean(d) + 2 * count; }
+  int64_t count;
+  const float* mean;
+  const float* precision;
+  const float* constant;
+
+  Column(const float* columns, int64_t d, int64_t rows)
+      : count(rows), mean(columns + d * kParts * rows), precision(mean + rows), constant(precision + rows) {}
 };
 
-TORCHVAE_VECTORIZED void fillColumn(const BatchPosteriors& b, int64_t d, float* to) {
-  float *mean = to, *precision = to + b.rows, *constant = to + 2 * b.rows;
+TORCHVAE_VECTORIZED void fillColumn(const BatchPosteriors& b, int64_t d, float* columns) {
+  float* mean = columns + d * Column::kParts * b.rows;
+  float *precision = mean + b.rows, *constant = precision + b.rows;
   for (int64_t j = 0; j < b.rows; ++j) {
-    mean[j] = b.mean[j * b.dimensions + d];
-    constant[j] = b.logVariance[j * b.dimensions + d];
+    mean[j] = b.mean[j * b.headRow + d];
+    constant[j] = b.logVariance[j * b.headRow + d];
   }
   for (int64_t j = 0; j < b.rows; ++j) precision[j] = vec::exp(-constant[j]);
   for (int64_t j = 0; j < b.rows; ++j) constant[j] = -0.5f * (constant[j] + kLogTwoPi);
 }
 
-Columns columnsOf(const BatchPosteriors& b) {
-  Columns columns(b);
-  for (int64_t d = 0; d < b.dimensions; ++d) fillColumn(b, d, columns.memory.data() + 3 * d * b.rows);
-  return columns;
-}
-
-// log(sum over j of exp(values[j])).
-TORCHVAE_VECTORIZED float logSumExp(const float* values, int64_t count) {
-  const int64_t whole = count / 16 * 16;
-  float lanes[16];
-  std::fill_n(lanes, 16, kLowest);
-  for (int64_t j = 0; j < whole; j += 16) {
-    for (int64_t k = 0; k < 16; ++k) lanes[k] = values[j + k] > lanes[k] ? values[j + k] : lanes[k];
-  }
-  float largest = kLowest;
-  for (const float lane : lanes) largest = std::max(largest, lane);
-  for (int64_t j = whole; j < count; ++j) largest = std::max(largest, values[j]);
-  LaneSum sum;
-  for (int64_t j = 0; j < whole; j += 16) {
-    for (int64_t k = 0; k < 16; ++k) sum.lane[k] += vec::exp(values[j + k] - largest);
-  }
-  for (int64_t j = whole; j < count; ++j) sum.lane[j - whole] += vec::exp(values[j] - largest);
-  return largest + vec::log(static_cast<float>(sum.total()));
-}
-
 // to[j] = log q(z_d|x_j) + weight[j], and sums[j] += log q(z_d|x_j).
-TORCHVAE_VECTORIZED void addDensities(const Columns& c, int64_t d, float z, const float* __restrict__ weight,
+TORCHVAE_VECTORIZED void addDensities(const Column& c, float z, const float* __restrict__ weight,
                                       float* __restrict__ to, float* __restrict__ sums) {
-  const float* __restrict__ mean = c.mean(d);
-  const float* __restrict__ precision = c.precision(d);
-  const float* __restrict__ constant = c.constant(d);
+  const float* __restrict__ mean = c.mean;
+  const float* __restrict__ precision = c.precision;
+  const float* __restrict__ constant = c.constant;
   for (int64_t j = 0; j < c.count; ++j) {
     const float difference = z - mean[j];
     const float density = constant[j] - 0.5f * (difference * difference * precision[j]);
@@ -77,119 +55,144 @@ TORCHVAE_VECTORIZED void addDensities(const Columns& c, int64_t d, float z, cons
   }
 }
 
-// to[j] = scale exp(values[j] - offset).
-TORCHVAE_VECTORIZED void scaledExponentials(const float* __restrict__ values, int64_t count, float offset,
-                                            float scale, float* __restrict__ to) {
-  for (int64_t j = 0; j < count; ++j) to[j] = scale * vec::exp(values[j] - offset);
+TORCHVAE_VECTORIZED void scale(float* values, int64_t count, float factor) {
+  for (int64_t j = 0; j < count; ++j) values[j] *= factor;
 }
 
-// The row's own densities: each [dimensions, rows] with the weight added, and their sums with it, [rows].
-struct RowDensities {
-  float* each;
-  float* sums;
-  const float* weight;
-
-  RowDensities(const BatchPosteriors& b, const Columns& columns, int64_t i, float* scratch)
-      : each(scratch), sums(scratch + b.dimensions * b.rows), weight(sums + b.rows) {
-    float* weights = sums + b.rows;
-    if (b.logWeight == nullptr) {
-      std::fill_n(weights, b.rows, 0.0f);
-    } else {
-      std::copy_n(b.logWeight + i * b.rows, b.rows, weights);
-    }
-    std::copy_n(weights, b.rows, sums);
-    for (int64_t d = 0; d < b.dimensions; ++d) {
-      addDensities(columns, d, b.z[i * b.dimensions + d], weight, each + d * b.rows, sums);
-    }
-  }
-
-  static size_t scratchSize(const BatchPosteriors& b) {
-    return static_cast<size_t>((b.dimensions + 3) * b.rows);
-  }
-};
-
-// Of one dimension of a row, with coefficient_j = ofJoint[j] + `slope` exp(log q(z_d|x_j) - marginal), the
-// factor of d log q(z_d|x_j): adds to the gradients in the posteriors, and returns that in z_d. `density` is
+// Of one dimension of a row, with coefficient_j = ofJoint[j] + `slope` exponential[j], the factor of
+// d log q(z_d|x_j): adds to the gradients in the posteriors, and returns that in z_d. `exponential` is
 // overwritten.
-TORCHVAE_VECTORIZED float addGradients(const Columns& c, int64_t d, float z, float* __restrict__ density,
-                                       const float* __restrict__ ofJoint, float marginal, float slope,
+TORCHVAE_VECTORIZED float addGradients(const Column& c, float z, float* __restrict__ exponential,
+                                       const float* __restrict__ ofJoint, float slope,
                                        float* __restrict__ dmean, float* __restrict__ dlogVariance) {
-  const float* __restrict__ mean = c.mean(d);
-  const float* __restrict__ precision = c.precision(d);
+  const float* __restrict__ mean = c.mean;
+  const float* __restrict__ precision = c.precision;
   for (int64_t j = 0; j < c.count; ++j) {
-    const float coefficient = ofJoint[j] + slope * vec::exp(density[j] - marginal);
+    const float coefficient = ofJoint[j] + slope * exponential[j];
     const float difference = z - mean[j];
     const float scaled = difference * precision[j];
     dmean[j] += coefficient * scaled;
     dlogVariance[j] += 0.5f * coefficient * (difference * scaled - 1.0f);
-    density[j] = coefficient * scaled;
+    exponential[j] = coefficient * scaled;
   }
   LaneSum sum;
   const int64_t whole = c.count / 16 * 16;
   for (int64_t j = 0; j < whole; j += 16) {
-    for (int64_t k = 0; k < 16; ++k) sum.lane[k] -= density[j + k];
+    for (int64_t k = 0; k < 16; ++k) sum.lane[k] -= exponential[j + k];
   }
-  for (int64_t j = whole; j < c.count; ++j) sum.lane[j - whole] -= density[j];
+  for (int64_t j = whole; j < c.count; ++j) sum.lane[j - whole] -= exponential[j];
   return static_cast<float>(sum.total());
 }
 
-// Calls body(group, first, last, scratch) for groups of rows.
-template <class Body>
-void forGroups(Pool& pool, const BatchPosteriors& b, const Body& body) {
-  pool.run(kGroups, [&](int64_t group) {
-    thread_local std::vector<float> scratch;
-    scratch.resize(RowDensities::scratchSize(b));
-    body(group, b.rows * group / kGroups, b.rows * (group + 1) / kGroups, scratch.data());
-  });
+// to[j] = the sum over groups of parts that lie `apart`.
+TORCHVAE_VECTORIZED void addGroups(const float* parts, int64_t apart, int64_t count, float* to) {
+  for (int64_t j = 0; j < count; ++j) {
+    float sum = 0;
+    for (int64_t group = 0; group < kGroups; ++group) sum += parts[group * apart + j];
+    to[j] = sum;
+  }
 }
+
+// One row of z among all posteriors.
+class Row {
+ public:
+  static size_t scratchSize(const BatchPosteriors& b) {
+    return static_cast<size_t>((b.dimensions + 2) * b.rows);
+  }
+
+  Row(const BatchPosteriors& b, const float* columns, int64_t i, float* scratch)
+      : b_(b),
+        columns_(columns),
+        z_(b.z + i * b.zRow),
+        each_(scratch),
+        sums_(scratch + b.dimensions * b.rows) {
+    float* weight = sums_ + b.rows;
+    std::fill_n(weight, b.rows, static_cast<float>(b.logWeight.other));
+    weight[(i + b.rows - 1) % b.rows] = static_cast<float>(b.logWeight.previous);
+    weight[i] = static_cast<float>(b.logWeight.own);
+    std::copy_n(weight, b.rows, sums_);
+    for (int64_t d = 0; d < b.dimensions; ++d) {
+      addDensities(Column(columns, d, b.rows), z_[d], weight, each_ + d * b.rows, sums_);
+    }
+  }
+
+  float joint() { return (joint_ = softmaxExponentials(sums_, b_.rows)).logSum; }
+
+  float product() const {
+    double sum = 0;
+    for (int64_t d = 0; d < b_.dimensions; ++d)
+      sum += softmaxExponentials(each_ + d * b_.rows, b_.rows).logSum;
+    return static_cast<float>(sum);
+  }
+
+  // The same, with the gradients: dz [dimensions], and sums of the posteriors' [dimensions, rows] each. After
+  // joint().
+  float product(float ofJoint, float ofProduct, float* dz, float* dmean, float* dlogVariance) {
+    scale(sums_, b_.rows, ofJoint * joint_.scale);
+    double sum = 0;
+    for (int64_t d = 0; d < b_.dimensions; ++d) {
+      const int64_t at = d * b_.rows;
+      const Softmax marginal = softmaxExponentials(each_ + at, b_.rows);
+      sum += marginal.logSum;
+      dz[d] = addGradients(Column(columns_, d, b_.rows), z_[d], each_ + at, sums_, ofProduct * marginal.scale,
+                           dmean + at, dlogVariance + at);
+    }
+    return static_cast<float>(sum);
+  }
+
+ private:
+  const BatchPosteriors& b_;
+  const float* columns_;
+  const float* z_;
+  float* each_;  // [dimensions, rows]: log q(z_d|x_j) with the weights added, and then exponentials
+  float* sums_;  // [rows]: their sums over d, with the weights added once
+  Softmax joint_{};
+};
 
 }  // namespace
 
-void aggregateLogDensities(Pool& pool, const BatchPosteriors& b, float* joint, float* marginals) {
-  const Columns columns = columnsOf(b);
-  forGroups(pool, b, [&](int64_t /*group*/, int64_t first, int64_t last, float* scratch) {
-    for (int64_t i = first; i < last; ++i) {
-      const RowDensities row(b, columns, i, scratch);
-      joint[i] = logSumExp(row.sums, b.rows);
-      for (int64_t d = 0; d < b.dimensions; ++d) {
-        marginals[i * b.dimensions + d] = logSumExp(row.each + d * b.rows, b.rows);
-      }
-    }
-  });
+PairWeights pairWeights(bool isStratified, int64_t rows, int64_t examples) {
+  const auto n = static_cast<double>(examples);
+  if (!isStratified || rows < 2) {
+    const double each = -std::log(static_cast<double>(rows) * n);
+    return {each, each, each};
+  }
+  const auto m = static_cast<double>(rows - 1);
+  return {-std::log(n), std::log((n - m) / (n * m)), -std::log(m)};
 }
 
-void aggregateLogDensitiesBackward(Pool& pool, const BatchPosteriors& b, const float* joint,
-                                   const float* marginals, const AggregateGradients& gradients, float* dz,
-                                   float* dmean, float* dlogVariance) {
-  const Columns columns = columnsOf(b);
+void AggregatePosterior::evaluate(const BatchPosteriors& b, const AggregateDensities& to,
+                                  const AggregateGradients* gradients) {
   const int64_t size = b.rows * b.dimensions;
+  columns_.resize(static_cast<size_t>(Column::kParts * size));
+  pool_.run(b.dimensions, [&](int64_t d) { fillColumn(b, d, columns_.data()); });
   // Of each group: the gradients in the means, then in the log-variances, [dimensions, rows] each.
-  std::vector<float> parts(static_cast<size_t>(kGroups * 2 * size));
-  forGroups(pool, b, [&](int64_t group, int64_t first, int64_t last, float* scratch) {
-    float* own = parts.data() + group * 2 * size;
-    float* ofJoint = scratch + (b.dimensions + 2) * b.rows;
-    for (int64_t i = first; i < last; ++i) {
-      const RowDensities row(b, columns, i, scratch);
-      scaledExponentials(row.sums, b.rows, joint[i], gradients.joint[i], ofJoint);
-      for (int64_t d = 0; d < b.dimensions; ++d) {
-        const int64_t at = i * b.dimensions + d;
-        dz[at] = addGradients(columns, d, b.z[at], row.each + d * b.rows, ofJoint, marginals[at],
-                              gradients.marginals[at], own + d * b.rows, own + size + d * b.rows);
-      }
+  if (gradients != nullptr) parts_.resize(static_cast<size_t>(kGroups * 2 * size));
+  pool_.run(kGroups, [&](int64_t group) {
+    thread_local std::vector<float> scratch;
+    scratch.resize(Row::scratchSize(b));
+    float* own = parts_.data() + group * 2 * size;
+    if (gradients != nullptr) std::fill_n(own, 2 * size, 0.0f);
+    for (int64_t i = b.rows * group / kGroups; i < b.rows * (group + 1) / kGroups; ++i) {
+      Row row(b, columns_.data(), i, scratch.data());
+      to.joint[i] = row.joint();
+      to.product[i] = gradients == nullptr ? row.product()
+                                           : row.product(gradients->ofJoint[i], gradients->ofProduct[i],
+                                                         gradients->z + i * gradients->row, own, own + size);
     }
   });
-  for (int64_t j = 0; j < b.rows; ++j) {
-    for (int64_t d = 0; d < b.dimensions; ++d) {
-      float mean = 0, logVariance = 0;
-      for (int64_t group = 0; group < kGroups; ++group) {
-        const float* part = parts.data() + group * 2 * size + d * b.rows + j;
-        mean += part[0];
-        logVariance += part[size];
-      }
-      dmean[j * b.dimensions + d] = mean;
-      dlogVariance[j * b.dimensions + d] = logVariance;
+  if (gradients != nullptr) sumGroups(b, *gradients);
+}
+
+void AggregatePosterior::sumGroups(const BatchPosteriors& b, const AggregateGradients& gradients) {
+  const int64_t size = b.rows * b.dimensions;
+  pool_.run(b.dimensions, [&](int64_t d) {
+    float* sums = columns_.data() + d * Column::kParts * b.rows;  // the dimension's own, which is done with
+    for (const auto& [part, to] : {std::pair{int64_t{0}, gradients.mean}, {size, gradients.logVariance}}) {
+      addGroups(parts_.data() + part + d * b.rows, 2 * size, b.rows, sums);
+      for (int64_t j = 0; j < b.rows; ++j) to[j * gradients.row + d] = sums[j];
     }
-  }
+  });
 }
 
 }  // namespace torchvae::cpu

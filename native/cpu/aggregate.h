@@ -3,32 +3,65 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "cpu/pool.h"
 
 namespace torchvae::cpu {
 
-// Row-major: z, mean and logVariance [rows, dimensions] of the batch; logWeight [rows, rows] of example j in
-// the estimate at z_i, null for 0.
+// log w_ij, of example j in the estimate at z_i: of the example itself, of the one before it (of the last for
+// the first), and of each other.
+struct PairWeights {
+  double own = 0, previous = 0, other = 0;
+};
+
+// The weights of a batch of `rows` from `examples`: minibatch weighted sampling, w = 1 / (rows examples), or
+// stratified sampling, in which the previous example stands for all that are not in the batch (Chen et al.
+// 2018, appendix C). A batch of one has no other example, and is weighted as in the former.
+PairWeights pairWeights(bool isStratified, int64_t rows, int64_t examples);
+
+// Rows of a batch: z and, a posterior's mean beside its log-variance, rows that lie `zRow` and `headRow`
+// apart.
 struct BatchPosteriors {
   int64_t rows, dimensions;
   const float* z;
+  int64_t zRow;
   const float* mean;
   const float* logVariance;
-  const float* logWeight;
+  int64_t headRow;
+  PairWeights logWeight;
 };
 
-// joint [rows] = log sum_j w_ij q(z_i|x_j); marginals [rows, dimensions] = log sum_j w_ij q(z_i,d|x_j).
-void aggregateLogDensities(Pool& pool, const BatchPosteriors& batch, float* joint, float* marginals);
+// Of each row: joint = log sum_j w_ij q(z_i|x_j), product = sum_d log sum_j w_ij q(z_i,d|x_j).
+struct AggregateDensities {
+  float* joint;    // [rows]
+  float* product;  // [rows]
+};
 
-// From these and the gradients in joint [rows] and marginals [rows, dimensions], the gradients in z, mean and
-// logVariance, each of which is written.
+// From the gradients in these, those in z, mean and log-variance, rows that lie `row` apart.
 struct AggregateGradients {
-  const float* joint;
-  const float* marginals;
+  const float* ofJoint;    // [rows]
+  const float* ofProduct;  // [rows]
+  float* z;
+  float* mean;
+  float* logVariance;
+  int64_t row;
 };
-void aggregateLogDensitiesBackward(Pool& pool, const BatchPosteriors& batch, const float* joint,
-                                   const float* marginals, const AggregateGradients& gradients, float* dz,
-                                   float* dmean, float* dlogVariance);
+
+class AggregatePosterior {
+ public:
+  explicit AggregatePosterior(Pool& pool) : pool_(pool) {}
+  // Writes the densities and, unless null, the gradients.
+  void evaluate(const BatchPosteriors& batch, const AggregateDensities& to,
+                const AggregateGradients* gradients);
+
+ private:
+  void sumGroups(const BatchPosteriors& batch, const AggregateGradients& gradients);
+
+  Pool& pool_;
+  // Kept for their memory.
+  std::vector<float> columns_;  // the posteriors, dimension by dimension
+  std::vector<float> parts_;    // of the gradients, by groups of rows
+};
 
 }  // namespace torchvae::cpu

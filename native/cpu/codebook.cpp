@@ -10,15 +10,42 @@ namespace {
 
 constexpr int64_t kTileRows = 64;
 
-// The first of the entries at the least distance |e_k|^2 - 2 v e_k; `columns` are the entries transposed.
-TORCHVAE_VECTORIZED int64_t nearestOf(const Codebook& b, const float* columns, const float* squares,
-                                      const float* vector, float* distance) {
-  std::copy_n(squares, b.codes, distance);
+// distance[k] = squares[k] + sum over d of factor_d column_d[k], for a block of entries that registers hold.
+TORCHVAE_INLINE void distances(const Codebook& b, const float* columns, const float* squares,
+                               const float* vector, float* distance) {
+  constexpr int64_t kBlock = 64;
+  using Sixteen = float __attribute__((vector_size(64), aligned(4), may_alias));
+  const auto at = [](const float* values) { return reinterpret_cast<const Sixteen*>(values); };
+  const int64_t whole = b.codes / kBlock * kBlock;
+  for (int64_t k = 0; k < whole; k += kBlock) {
+    Sixteen s0 = at(squares + k)[0], s1 = at(squares + k)[1], s2 = at(squares + k)[2],
+            s3 = at(squares + k)[3];
+    for (int64_t d = 0; d < b.size; ++d) {
+      const float factor = -2 * vector[d];
+      const Sixteen* column = at(columns + d * b.codes + k);
+      s0 += factor * column[0];
+      s1 += factor * column[1];
+      s2 += factor * column[2];
+      s3 += factor * column[3];
+    }
+    auto* to = reinterpret_cast<Sixteen*>(distance + k);
+    to[0] = s0;
+    to[1] = s1;
+    to[2] = s2;
+    to[3] = s3;
+  }
+  std::copy(squares + whole, squares + b.codes, distance + whole);
   for (int64_t d = 0; d < b.size; ++d) {
     const float factor = -2 * vector[d];
     const float* column = columns + d * b.codes;
-    for (int64_t k = 0; k < b.codes; ++k) distance[k] += factor * column[k];
+    for (int64_t k = whole; k < b.codes; ++k) distance[k] += factor * column[k];
   }
+}
+
+// The first of the entries at the least distance |e_k|^2 - 2 v e_k; `columns` are the entries transposed.
+TORCHVAE_VECTORIZED int64_t nearestOf(const Codebook& b, const float* columns, const float* squares,
+                                      const float* vector, float* distance) {
+  distances(b, columns, squares, vector, distance);
   float lanes[16];
   std::fill_n(lanes, 16, distance[0]);
   const int64_t whole = b.codes / 16 * 16;

@@ -1,6 +1,8 @@
 #include "cpu/flow.h"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "cpu/gemm.h"
 #include "cpu/lane_sum.h"
@@ -74,6 +76,20 @@ TORCHVAE_VECTORIZED float sumOf(const float* values, int64_t count) {
   }
   for (int64_t i = whole; i < count; ++i) sum.lane[i - whole] += values[i];
   return static_cast<float>(sum.total());
+}
+
+// Values of each of FlowMemory's parts, in its order.
+std::vector<int64_t> memorySizes(const FlowShape& s) {
+  const int64_t in = s.hidden * s.inputs(), out = 2 * s.size * s.hidden;
+  return {in,
+          in,
+          out,
+          out,
+          s.rows * s.inputs(),
+          s.rows * s.hidden,
+          s.rows * 2 * s.size,
+          s.rows * s.hidden,
+          s.rows * 2 * s.size};
 }
 
 // The matrices of one step as the products take them: the first for item 0, the second for item 1.
@@ -211,17 +227,25 @@ void addSecondGradients(const FlowShape& s, const FlowStepWeights& w, const Flow
 
 }  // namespace
 
-std::vector<int64_t> flowMemorySizes(const FlowShape& s) {
-  const int64_t in = s.hidden * s.inputs(), out = 2 * s.size * s.hidden;
-  return {in,
-          in,
-          out,
-          out,
-          s.rows * s.inputs(),
-          s.rows * s.hidden,
-          s.rows * 2 * s.size,
-          s.rows * s.hidden,
-          s.rows * 2 * s.size};
+int64_t flowMemorySize(const FlowShape& shape) {
+  const std::vector<int64_t> sizes = memorySizes(shape);
+  return std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
+}
+
+Flow makeFlow(const FlowShape& shape, std::vector<FlowStepWeights> weights, float* memory) {
+  Flow flow{shape, std::move(weights), {}};
+  const std::vector<int64_t> sizes = memorySizes(shape);
+  for (size_t step = 0; step < flow.weights.size(); ++step) {
+    FlowMemory parts{};
+    size_t i = 0;
+    for (float** part : {&parts.in, &parts.inT, &parts.out, &parts.outT, &parts.inputs, &parts.hidden,
+                         &parts.parts, &parts.dHiddenT, &parts.dPartsT}) {
+      *part = memory;
+      memory += sizes[i++];
+    }
+    flow.memory.push_back(parts);
+  }
+  return flow;
 }
 
 void flowForward(Pool& pool, const Flow& flow, const FlowCode<const float>& from, const float* given,

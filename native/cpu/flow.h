@@ -36,15 +36,17 @@ struct FlowMemory {
   float *inputs, *hidden, *parts;  // [B, D + C]; [B, H], activated; [B, 2 D]
   float *dHiddenT, *dPartsT;       // the gradients before the activation and in the parts: [H, B], [2 D, B]
 };
-// Values of each of these, in this order.
-std::vector<int64_t> flowMemorySizes(const FlowShape& shape);
-
 // A flow's steps. The order of z's values is reversed between two.
 struct Flow {
   FlowShape shape;
   std::vector<FlowStepWeights> weights;
   std::vector<FlowMemory> memory;
 };
+
+// Values of the memory that one step takes.
+int64_t flowMemorySize(const FlowShape& shape);
+// The flow of these steps over `memory`, which holds as many values for each.
+Flow makeFlow(const FlowShape& shape, std::vector<FlowStepWeights> weights, float* memory);
 
 // A code z [B, D] and its log q(z) [B].
 template <class Value>

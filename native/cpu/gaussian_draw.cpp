@@ -13,7 +13,7 @@ TORCHVAE_VECTORIZED void drawRows(const GaussianHead& q, int64_t first, int64_t 
                                   float* divergence, float* logQ) {
   const int64_t n = q.latent;
   for (int64_t row = first; row < last; ++row) {
-    const float* mean = q.head + row * 2 * n;
+    const float* mean = q.head + row * q.headRow;
     const float* logVariance = mean + n;
     for (int64_t j = 0; j < n; ++j) {
       divergence[row * n + j] =
@@ -43,8 +43,8 @@ TORCHVAE_VECTORIZED void backRows(const GaussianHead& q, const GaussianGradients
                                   int64_t last, float* to) {
   const int64_t n = q.latent;
   for (int64_t row = first; row < last; ++row) {
-    const float* mean = q.head + row * 2 * n;
-    float* ofMean = to + row * 2 * n;
+    const float* mean = q.head + row * q.headRow;
+    float* ofMean = to + row * q.headRow;
     float* ofLogVariance = ofMean + n;
     // At the drawn z the density is that of the noise: -(noise^2 + logVariance + log 2 pi) / 2.
     float ofLogQ = 0;

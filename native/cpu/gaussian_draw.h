@@ -7,10 +7,12 @@
 
 namespace torchvae::cpu {
 
-// Row-major: head [rows, 2 latent], means and then log-variances; noise [rows draws, latent].
+// Row-major: head, `headRow` values a row of which the first 2 latent are means and then log-variances; noise
+// [rows draws, latent].
 struct GaussianHead {
   int64_t rows, draws, latent;
   const float* head;
+  int64_t headRow;
   const float* noise;
 };
 
@@ -24,7 +26,7 @@ struct GaussianGradients {
   const float* divergence;
   const float* logQ;
 };
-// The gradient in the head, which is written.
+// The gradient in the head, of as long rows, whose first 2 latent values are written.
 void drawGaussianBackward(Pool& pool, const GaussianHead& q, const GaussianGradients& gradients, float* to);
 
 // logDensity [rows] = log N(z; 0, I) of z [rows, latent].

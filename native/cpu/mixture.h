@@ -8,24 +8,30 @@
 
 namespace torchvae::cpu {
 
-// Row-major: z [points, dimensions]; mean and logVariance [components, dimensions].
+// z [points, dimensions], row-major; mean and logVariance [components, dimensions], whose rows lie
+// `componentRow` apart; logWeight [components], null where all weigh the same.
 struct NormalMixture {
   int64_t points, components, dimensions;
   const float* z;
   const float* mean;
   const float* logVariance;
+  int64_t componentRow;
+  const float* logWeight;
 };
 
-// each [points, components] = log N(z_i; mean_j, exp(logVariance_j)).
-void normalLogDensities(Pool& pool, const NormalMixture& mixture, float* each);
+// total [points] = log sum_j w_j N(z_i; mean_j, exp(logVariance_j)), and each component's part of that sum,
+// shares [points, components].
+void mixtureLogDensities(Pool& pool, const NormalMixture& mixture, float* total, float* shares);
 
-// From the gradient in `each`, the gradients in z, mean and logVariance, each of which is written.
-struct NormalGradients {
+// From the shares and the gradient in `total`, [points], the gradients in z, mean and logVariance, and,
+// unless null, in logWeight, each of which is written where its values are in the mixture.
+struct MixtureGradients {
   float* z;
   float* mean;
   float* logVariance;
+  float* logWeight;
 };
-void normalLogDensitiesBackward(Pool& pool, const NormalMixture& mixture, const float* gradient,
-                                const NormalGradients& to);
+void mixtureLogDensitiesBackward(Pool& pool, const NormalMixture& mixture, const float* shares,
+                                 const float* gradient, const MixtureGradients& to);
 
 }  // namespace torchvae::cpu

@@ -78,8 +78,28 @@ void ResidentDataset::checkLabels(int64_t classes) const {
 
 at::Tensor ResidentDataset::labelsOf(const Context& context, const at::Tensor& examples,
                                      int64_t classes) const {
+  if (context.tiled()) {
+    const at::Tensor to = at::empty({examples.size(0), classes}, context.options());
+    storeLabels(context, examples, to);
+    return to;
+  }
   checkLabels(classes);
   return at::one_hot(at::index_select(labels_, 0, examples), classes).to(context.options());
+}
+
+void ResidentDataset::storeLabels(const Context& context, const at::Tensor& examples,
+                                  const at::Tensor& to) const {
+  const int64_t classes = to.size(1);
+  if (!context.tiled()) {
+    to.copy_(labelsOf(context, examples, classes));
+    return;
+  }
+  checkLabels(classes);
+  const int64_t *index = examples.const_data_ptr<int64_t>(), *labels = labels_.const_data_ptr<int64_t>();
+  float* row = to.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < examples.size(0); ++i, row += to.stride(0)) {
+    storeLabel(labels[index[i]], classes, row);
+  }
 }
 
 // The CPU's way: rows to those of `to`, which may be longer, for the labels; finish(begin, end) follows a
@@ -133,7 +153,7 @@ void ResidentDataset::gather(const Context& context, const Rows& wanted, Activat
   const int64_t classes = x.value.size(1) - columns();
   if (classes == 0) return;
   const at::Tensor examples = wanted.order.narrow(0, wanted.first, wanted.rows);
-  to.narrow(1, columns(), classes).copy_(labelsOf(context, examples, classes));
+  storeLabels(context, examples, to.narrow(1, columns(), classes));
 }
 
 at::Tensor ResidentDataset::rowsOf(const Context& context, const Rows& wanted) const {

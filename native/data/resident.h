@@ -44,6 +44,8 @@ class ResidentDataset : public Dataset {
   void checkLabels(int64_t classes) const;
   // The labels of these examples, one-hot [rows, classes]. Throws as checkLabels() does.
   at::Tensor labelsOf(const Context& context, const at::Tensor& examples, int64_t classes) const;
+  // The same to rows of `to` [rows, classes], which may lie apart.
+  void storeLabels(const Context& context, const at::Tensor& examples, const at::Tensor& to) const;
 
  private:
   template <class Finish>

@@ -15,9 +15,7 @@ VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
   VaePlan plan;
   Features encoded;
   plan.encoder = declareEncoder(parameters, spec, encoded);
-  const std::vector<std::string> names{"posterior.mean", "posterior.logVariance"};
-  plan.head = encoded.image.size() > 0 ? parameters.addDenseFromImage(names, encoded.image, spec.latentSize)
-                                       : parameters.addDense(names, encoded.size, spec.latentSize);
+  plan.head = declarePosterior(parameters, spec, encoded);
   plan.decoder = declareDecoder(parameters, spec);
   return plan;
 }
@@ -34,9 +32,15 @@ ProductRole inputRole(const Context& context, bool training) {
 
 BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
                      const ModelSpec& spec, int64_t capacity, bool training)
+    : BatchPass(context, parameters, plan, spec, capacity, training,
+                makePosterior(context, parameters, spec, capacity)) {}
+
+BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
+                     const ModelSpec& spec, int64_t capacity, bool training,
+                     std::unique_ptr<Posterior> posterior)
     : channels(imageChannels(parameters, spec)),
       labels(labelsOf(spec)),
-      x(makeActivations(context, capacity,
+      x(makeActivations(context, capacity + posterior->furtherRows(),
                         spec.inputSize() / channels.used * channels.stored + labels.encoder,
                         inputRole(context, training))),
       noise(zeroed(context, {capacity, spec.latentSize})),
@@ -45,13 +49,16 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
       kl(zeroed(context, {capacity})),
       context_(context),
       capacity_(capacity),
-      posterior_(makePosterior(spec.posterior.type, spec.prior.type)),
+      posterior_(std::move(posterior)),
       likelihood_(spec.likelihood, spec.inputSize()),
-      encoder_(context, parameters, plan.encoder, capacity, {training, true, true}),
-      head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity,
-            {training, false, plan.encoder.empty()}),
+      encoder_(context, parameters, plan.encoder, capacity + further(), {training, true, further() == 0}),
+      head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity + further(),
+            {training, false, plan.encoder.empty() && further() == 0}),
       decoder_(context, parameters, plan.decoder, capacity, {training, false, false, true}),
       klCost_(context, spec.objective, spec.latentSize) {
+  if (AggregateCost::serves(spec.objective)) {
+    aggregateCost_.emplace(context, spec.objective, spec.latentSize, capacity);
+  }
   if (!training) return;
   zGradient_ = makeActivations(context, capacity, spec.latentSize + labels.decoder, ProductRole::kResult);
   if (context.kernels == nullptr) return;
@@ -60,16 +67,26 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
 }
 
 void BatchPass::encode(int64_t rows) {
-  encoded_ = &encoder_.forward(x, rows);
-  head_.forward(*encoded_, rows);
+  posterior_->appendRows(context_, rows, x);
+  encoded_ = &encoder_.forward(x, rows + further());
+  head_.forward(*encoded_, rows + further());
+}
+
+std::pair<at::Tensor, at::Tensor> BatchPass::moments(int64_t rows) {
+  head_.forward(encoder_.forward(x, rows), rows);
+  return posterior_->moments(context_, head(), rows);
 }
 
 void BatchPass::sample(int64_t rows) {
   posterior_->sample(context_, head(), noise, rows, z, kl);
 }
 
-void BatchPass::price(int64_t rows, const KlWeight& weight) {
-  klCost_.evaluate(head(), weight, rows);
+void BatchPass::price(int64_t rows, int64_t examples, const KlWeight& weight, bool withGradient) {
+  if (aggregateCost_) {
+    aggregateCost_->evaluate(head(), noise, z.value, rows, examples, weight.beta, withGradient);
+  } else {
+    klCost_.evaluate(head(), weight, rows);
+  }
 }
 
 void BatchPass::decode(int64_t rows) {
@@ -83,11 +100,17 @@ void BatchPass::reconstruct(int64_t rows, bool withGradient) {
 
 void BatchPass::backward(int64_t rows, const KlWeight& beta) {
   decoder_.backward(&zGradient_, rows);
-  posterior_->backward(context_, head(), noise, zGradient_.value, beta, klCost_.factors(), rows,
-                       head_.outputGradient);
-  if (encoder_.empty()) return;
-  head_.inputGradient(encoder_.lastActivation(), encoder_.outputGradient(), rows);
-  encoder_.backward(nullptr, rows);
+  const at::Tensor others = aggregateCost_ ? aggregateCost_->gradients() : at::Tensor();
+  posterior_->backward(context_, head(), noise,
+                       {zGradient_.value, aggregateCost_ ? KlWeight(0) : beta, klCost_.factors(), others},
+                       rows, head_.outputGradient);
+  if (!encoder_.empty()) {
+    head_.inputGradient(encoder_.lastActivation(), encoder_.outputGradient(), rows + further());
+    encoder_.backward(nullptr, rows + further());
+  }
+  if (further() == 0) return;
+  Dense& first = encoder_.empty() ? head_ : static_cast<Dense&>(*encoder_.layers().front());
+  first.inputGradientOfRows(rows, further(), posterior_->furtherGradients());
 }
 
 template <class F>
@@ -131,6 +154,7 @@ void BatchPass::weightGradients(Parameters& parameters, int64_t rows) {
     finishGradients(parameters, rows, {}, nullptr, nullptr);
     return;
   }
+  posterior_->weightGradients(context_, parameters);
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
   });
@@ -144,9 +168,11 @@ bool BatchPass::updateWeights(Parameters& parameters, int64_t rows,
   if (!context_.tiled()) return false;
   bool isBounded = true;
   others_.clear();
+  posterior_->weightGradients(context_, parameters);
+  if (const FlatRange own = posterior_->parameterRange(); own.count > 0) others_.push_back(own);
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() != nullptr) {
-      isBounded = isBounded && layer.weightGradientBounded(rows);
+      isBounded = isBounded && layer.weightGradientBounded(rows + further());
       return;
     }
     layer.weightGradient(rows);

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <utility>
 
+#include "fused/aggregate_cost.h"
 #include "fused/kl_cost.h"
 #include "fused/layers/dense.h"
 #include "fused/likelihood.h"
@@ -32,11 +35,12 @@ class BatchPass {
   // The parts of a step, over the first `rows` examples in `x` and `noise`, to be called in this order.
   void encode(int64_t rows);                          // head = encoder(x)
   void sample(int64_t rows);                          // z = rsample(q, noise), kl = KL(q || p)
-  void price(int64_t rows, const KlWeight& weight);   // klCost
   void decode(int64_t rows);                          // decoder(z)
   void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
-  // The gradients of mean(reconstruction) + beta klCost in every layer's output; after reconstruct(rows,
-  // true).
+  // What training minimizes of the codes, of a batch of a data set of `examples`: klCost, or aggregateCost().
+  void price(int64_t rows, int64_t examples, const KlWeight& weight, bool withGradient);
+  // The gradients of mean(reconstruction) + beta klCost, or aggregateCost(), in every layer's output; after
+  // reconstruct(rows, true) and price().
   void backward(int64_t rows, const KlWeight& beta);
   // From these, the weights' gradients, into the Parameters.
   void weightGradients(Parameters& parameters, int64_t rows);
@@ -52,24 +56,35 @@ class BatchPass {
   void optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings, StepState* state,
                 const ScheduleRow* schedule);
 
+  // The mean and the log-variance of q(z|x) over the first `rows` examples in `x`, each [rows, latentSize].
+  std::pair<at::Tensor, at::Tensor> moments(int64_t rows);
+
   int64_t capacity() const { return capacity_; }
-  const at::Tensor& head() const { return head_.output.value; }
   const KlCost& klCost() const { return klCost_; }
+  // Null where the objective is not that one.
+  const AggregateCost* aggregateCost() const { return aggregateCost_ ? &*aggregateCost_ : nullptr; }
 
   // Of x's images, whose values lie pixel by pixel, as convolutions take them; 1 where x is taken as it
   // comes.
   const Channels channels;
   const LabelColumns labels;
-  Activations x;                  // [capacity, inputSize as stored + labels.encoder]
+  Activations x;                  // [capacity or more, inputSize as stored + labels.encoder]
   at::Tensor noise;               // [capacity, latentSize]
   Activations z;                  // [capacity, latentSize + labels.decoder]
   at::Tensor reconstruction, kl;  // [capacity], nats of each example
 
  private:
+  BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
+            int64_t capacity, bool training, std::unique_ptr<Posterior> posterior);
+
+  // Rows that the prior has in the encoder behind those of a batch.
+  int64_t further() const { return posterior_->furtherRows(); }
+
   template <class F>
   void forLayers(const F& f);
   const std::vector<cpu::WeightProduct>& weightProducts();
   std::vector<GradientPart> gradientParts(int64_t rows);
+  const at::Tensor& head() const { return head_.output.value; }
 
   Context context_;
   int64_t capacity_;
@@ -79,6 +94,7 @@ class BatchPass {
   Dense head_;
   Network decoder_;
   KlCost klCost_;
+  std::optional<AggregateCost> aggregateCost_;
   Activations zGradient_;
   at::Tensor partials_;  // sums of squares of blocks of gradients, with fused kernels
   const Activations* encoded_ = nullptr;

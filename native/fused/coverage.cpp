@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "fused/aggregate_cost.h"
 #include "fused/block.h"
 #include "fused/likelihood.h"
 #include "fused/posterior.h"
@@ -51,7 +52,7 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
     if (!reason.empty()) return reason;
   }
   if (hasTooManyLayers(context, spec)) return "the model has more layers than one kernel's arguments hold";
-  if (!hasKernels(spec.posterior.type, spec.prior.type)) {
+  if (!hasKernels(context, spec)) {
     return "the posterior '" + spec.posterior.type + "' with the prior '" + spec.prior.type +
            "' has no fused kernels";
   }
@@ -59,9 +60,16 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
   if (!hasKernel(spec.likelihood)) {
     return "the likelihood '" + spec.likelihood.type + "' has no fused kernel for these settings";
   }
-  if (spec.objective.type != "elbo")
-    return "the objective '" + spec.objective.type + "' has no fused kernels";
-  return "";
+  const bool isHeld = spec.objective.type == "elbo" &&
+                      (spec.objective.number("freeBits") > 0 || spec.objective.flag("hasCapacity"));
+  if (isHeld && (spec.posterior.type != "gaussian" || spec.prior.type != "standard-normal")) {
+    return "free bits and a capacity have no fused kernels for the posterior '" + spec.posterior.type +
+           "' with the prior '" + spec.prior.type + "'";
+  }
+  const bool isServed =
+      spec.objective.type == "elbo" ||
+      (AggregateCost::serves(spec.objective) && context.tiled() && spec.prior.type == "standard-normal");
+  return isServed ? "" : "the objective '" + spec.objective.type + "' has no fused kernels";
 }
 
 std::string perceptronObstacle(const Context& context, const ModelSpec& spec, int64_t rows) {

@@ -30,19 +30,23 @@ TORCHVAE_VECTORIZED void sampleRows(const float* head, const float* noise, int64
   }
 }
 
-// Rows of dz are `stride` apart; klScale [latent].
+// Rows of dz are `stride` apart; klScale [latent]; `others` [rows, 3 latent] or null.
 TORCHVAE_VECTORIZED void backwardRows(const float* head, const float* noise, const float* dz, int64_t stride,
-                                      const float* klScale, int64_t rows, int64_t latent, float* gradient) {
+                                      const float* klScale, const float* others, int64_t rows, int64_t latent,
+                                      float* gradient) {
   for (int64_t i = 0; i < rows; ++i) {
     const float* mean = head + i * 2 * latent;
+    const float* more = others + i * 3 * latent;
     float* meanGradient = gradient + i * 2 * latent;
     for (int64_t j = 0; j < latent; ++j) {
       const float deviation = vec::exp(0.5f * mean[latent + j]);
-      const float d = dz[i * stride + j];
+      const float d = dz[i * stride + j] + (others == nullptr ? 0 : more[j]);
       meanGradient[j] = d + klScale[j] * mean[j];
       meanGradient[latent + j] =
           0.5f * (d * noise[i * latent + j] * deviation + klScale[j] * (deviation * deviation - 1.0f));
     }
+    if (others == nullptr) continue;
+    for (int64_t j = 0; j < 2 * latent; ++j) meanGradient[j] += more[latent + j];
   }
 }
 
@@ -58,8 +62,13 @@ void forRows(Pool& pool, int64_t rows, int64_t latent, const Body& body) {
 
 }  // namespace
 
+DenseSlots DiagonalGaussian::declare(Parameters& parameters, const ModelSpec& spec, const Features& encoded) {
+  return declareHead(
+      parameters, {{"posterior.mean", spec.latentSize}, {"posterior.logVariance", spec.latentSize}}, encoded);
+}
+
 void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                              int64_t rows, Activations& z, at::Tensor& kl) const {
+                              int64_t rows, Activations& z, at::Tensor& kl) {
   const int64_t latent = noise.size(1);
   const int64_t stride = z.value.size(1);
   if (context.tiled()) {
@@ -91,9 +100,9 @@ void DiagonalGaussian::sample(const Context& context, const at::Tensor& head, co
 }
 
 void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
-                                const at::Tensor& dz, const KlWeight& beta, const at::Tensor& factors,
-                                int64_t rows, Activations& headGradient) const {
+                                const CodeGradients& given, int64_t rows, Activations& headGradient) {
   const int64_t latent = noise.size(1);
+  const auto& [dz, beta, factors, others] = given;
   if (context.kernels != nullptr) {
     context.kernels->sampleBackward(head, noise, dz, beta, factors, rows, headGradient.value);
     return;
@@ -104,6 +113,7 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
     const float* heads = head.data_ptr<float>();
     const float* noises = noise.data_ptr<float>();
     const float* dzs = dz.data_ptr<float>();
+    const float* more = others.defined() ? others.const_data_ptr<float>() : nullptr;
     const int64_t stride = dz.size(1);
     std::vector<float> scales(static_cast<size_t>(latent), static_cast<float>(klScale));
     if (factors.defined()) {
@@ -114,7 +124,8 @@ void DiagonalGaussian::backward(const Context& context, const at::Tensor& head, 
     forRows(*context.pool, rows, latent, [&](int64_t first, int64_t last) {
       float* own = gradient + first * 2 * latent;
       backwardRows(heads + first * 2 * latent, noises + first * latent, dzs + first * stride, stride,
-                   scales.data(), last - first, latent, own);
+                   scales.data(), more == nullptr ? nullptr : more + first * 3 * latent, last - first, latent,
+                   own);
       headGradient.magnitude.include(largestMagnitudeBits(own, last - first, 2 * latent, 2 * latent));
       headGradient.finishRows(first, last);
     });

@@ -9,11 +9,16 @@ namespace torchvae::fused {
 
 class DiagonalGaussian : public Posterior {
  public:
+  static bool serves(const Context& /*context*/, const ModelSpec& /*spec*/) { return true; }
+  static DenseSlots declare(Parameters& parameters, const ModelSpec& spec, const Features& encoded);
+
+  DiagonalGaussian(const Context& /*context*/, const Parameters& /*parameters*/, const ModelSpec& /*spec*/,
+                   int64_t /*capacity*/) {}
+
   void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
-              Activations& z, at::Tensor& kl) const override;
-  void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise, const at::Tensor& dz,
-                const KlWeight& beta, const at::Tensor& factors, int64_t rows,
-                Activations& headGradient) const override;
+              Activations& z, at::Tensor& kl) override;
+  void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
+                const CodeGradients& given, int64_t rows, Activations& headGradient) override;
 };
 
 }  // namespace torchvae::fused

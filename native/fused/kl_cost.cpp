@@ -44,8 +44,8 @@ std::vector<double> meansOf(const at::Tensor& head, int64_t rows, int64_t latent
 
 }  // namespace
 
-KlCost::KlCost(const Context& context, const PartSpec& objective, int64_t latentSize)
-    : context_(context), price_{objective.number("freeBits"), objective.flag("hasCapacity")} {
+KlCost::KlCost(const Context& context, const PartSpec& objective, int64_t latentSize) : context_(context) {
+  if (objective.type == "elbo") price_ = {objective.number("freeBits"), objective.flag("hasCapacity")};
   if (price_.isPlain()) return;
   factors_ = at::zeros({latentSize}, context.options());
   cost_ = at::zeros({1}, c10::TensorOptions().device(context.device).dtype(c10::kDouble));

@@ -11,6 +11,7 @@ namespace torchvae::fused {
 
 class KlCost {
  public:
+  // Plain for other objectives than the ELBO.
   KlCost(const Context& context, const PartSpec& objective, int64_t latentSize);
 
   // From head [rows, 2 latentSize], a diagonal Gaussian's parameters.

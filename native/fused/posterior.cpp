@@ -2,6 +2,8 @@
 
 #include "error.h"
 #include "fused/diagonal_gaussian.h"
+#include "fused/flow_posterior.h"
+#include "fused/vamp_gaussian.h"
 
 namespace torchvae::fused {
 namespace {
@@ -9,30 +11,63 @@ namespace {
 struct Row {
   const char* posterior;
   const char* prior;
-  std::unique_ptr<Posterior> (*make)();
+  bool (*serves)(const Context&, const ModelSpec&);
+  DenseSlots (*declare)(Parameters&, const ModelSpec&, const Features&);
+  std::unique_ptr<Posterior> (*make)(const Context&, const Parameters&, const ModelSpec&, int64_t capacity);
 };
 
-constexpr Row kTable[] = {
-    {"gaussian", "standard-normal",
-     []() -> std::unique_ptr<Posterior> { return std::make_unique<DiagonalGaussian>(); }},
-};
+template <class Kind>
+constexpr Row rowOf(const char* posterior, const char* prior) {
+  return {posterior, prior, Kind::serves, Kind::declare,
+          [](const Context& context, const Parameters& parameters, const ModelSpec& spec,
+             int64_t capacity) -> std::unique_ptr<Posterior> {
+            return std::make_unique<Kind>(context, parameters, spec, capacity);
+          }};
+}
 
-const Row* find(const std::string& posterior, const std::string& prior) {
+constexpr Row kTable[] = {rowOf<DiagonalGaussian>("gaussian", "standard-normal"),
+                          rowOf<FlowPosterior>("iaf", "standard-normal"),
+                          rowOf<VampGaussian>("gaussian", "vamp")};
+
+const Row* find(const ModelSpec& spec) {
   for (const Row& row : kTable) {
-    if (posterior == row.posterior && prior == row.prior) return &row;
+    if (spec.posterior.type == row.posterior && spec.prior.type == row.prior) return &row;
   }
   return nullptr;
 }
 
-}  // namespace
-
-bool hasKernels(const std::string& posterior, const std::string& prior) {
-  return find(posterior, prior) != nullptr;
+const Row& known(const ModelSpec& spec) {
+  if (const Row* row = find(spec)) return *row;
+  throw Error("ERR_SPEC",
+              "The engine has no posterior " + spec.posterior.type + " with the prior " + spec.prior.type);
 }
 
-std::unique_ptr<Posterior> makePosterior(const std::string& posterior, const std::string& prior) {
-  if (const Row* row = find(posterior, prior)) return row->make();
-  throw Error("ERR_SPEC", "The engine has no posterior " + posterior + " with the prior " + prior);
+}  // namespace
+
+std::pair<at::Tensor, at::Tensor> Posterior::moments(const Context& /*context*/, const at::Tensor& head,
+                                                     int64_t rows) {
+  const int64_t latent = head.size(1) / 2;
+  const at::Tensor own = head.narrow(0, 0, rows);
+  return {own.narrow(1, 0, latent), own.narrow(1, latent, latent)};
+}
+
+bool hasKernels(const Context& context, const ModelSpec& spec) {
+  const Row* row = find(spec);
+  return row != nullptr && row->serves(context, spec);
+}
+
+DenseSlots declarePosterior(Parameters& parameters, const ModelSpec& spec, const Features& encoded) {
+  return known(spec).declare(parameters, spec, encoded);
+}
+
+std::unique_ptr<Posterior> makePosterior(const Context& context, const Parameters& parameters,
+                                         const ModelSpec& spec, int64_t capacity) {
+  return known(spec).make(context, parameters, spec, capacity);
+}
+
+DenseSlots declareHead(Parameters& parameters, const std::vector<DensePart>& parts, const Features& encoded) {
+  return encoded.image.size() > 0 ? parameters.addDenseFromImage(parts, encoded.image)
+                                  : parameters.addDense(parts, encoded.size);
 }
 
 }  // namespace torchvae::fused

@@ -3,9 +3,6 @@
 // sampling (appendix C), and DIP-VAE (Kumar et al. 2018).
 
 #include <ATen/ops/diag.h>
-#include <ATen/ops/full.h>
-
-#include <cmath>
 
 #include "error.h"
 #include "objective/tables.h"
@@ -35,17 +32,9 @@ class BetaTc : public Objective {
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t examples, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const Gaussian q = *d.latent.gaussian();
-    const int64_t rows = x.size(0);
-    const bool isStratified = stratified_ && rows > 1;
-    const Tensor weight = isStratified ? stratifiedWeights(rows, examples, x.options()) : Tensor();
-    // log q(z) and log prod_d q(z_d), [B].
-    auto [joint, product] =
+    const cpu::PairWeights weight = cpu::pairWeights(stratified_, x.size(0), examples);
+    const auto [joint, product] =
         aggregateLogDensities(pass.draws.context(), d.latent.z, q.mean, q.logVariance, weight);
-    if (!isStratified) {
-      const double size = std::log(static_cast<double>(rows) * static_cast<double>(examples));
-      joint = joint - size;
-      product = product - size * static_cast<double>(q.mean.size(1));
-    }
     const Tensor logPrior = vae.prior().logProb(d.latent.z, pass);
     const Tensor information = (d.latent.logQ - joint).mean();
     const Tensor correlation = (joint - product).mean();
@@ -59,19 +48,6 @@ class BetaTc : public Objective {
   }
 
  private:
-  // log of the weight of example j in the estimate of q(z_i).
-  static Tensor stratifiedWeights(int64_t rows, int64_t examples, const c10::TensorOptions& options) {
-    const auto n = static_cast<double>(examples);
-    const auto m = static_cast<double>(rows - 1);
-    Tensor weight = at::full({rows, rows}, 1 / m, options);
-    weight.diagonal().fill_(1 / n);
-    // One other example stands for all that are not in the batch.
-    const double rest = (n - m) / (n * m);
-    weight.diagonal(-1).fill_(rest);
-    weight.select(0, 0).select(0, rows - 1).fill_(rest);
-    return weight.log();
-  }
-
   double alpha_, gamma_;
   bool stratified_;
 };

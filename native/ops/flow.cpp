@@ -7,7 +7,7 @@
 #include <ATen/ops/log_sigmoid.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <numeric>
+#include <utility>
 
 #include "cpu/flow.h"
 #include "ops/plain.h"
@@ -25,25 +25,15 @@ cpu::FlowShape shapeOf(const std::vector<FlowStep>& steps, int64_t rows) {
 
 // The flow over `memory`, which holds all steps' matrices, activations and gradients.
 cpu::Flow flowOf(const std::vector<FlowStep>& steps, const cpu::FlowShape& shape, const Tensor& memory) {
-  cpu::Flow flow{shape, {}, {}};
-  const std::vector<int64_t> sizes = cpu::flowMemorySizes(shape);
-  float* at = memory.mutable_data_ptr<float>();
+  std::vector<cpu::FlowStepWeights> weights;
   for (const FlowStep& step : steps) {
     const auto values = [](const Tensor& tensor) { return tensor.const_data_ptr<float>(); };
-    flow.weights.push_back({{values(step.firstWeight), values(step.firstBias), values(step.contextWeight),
-                             values(step.contextBias), values(step.secondWeight), values(step.secondBias)},
-                            values(step.firstMask),
-                            values(step.secondMask)});
-    cpu::FlowMemory parts{};
-    size_t i = 0;
-    for (float** part : {&parts.in, &parts.inT, &parts.out, &parts.outT, &parts.inputs, &parts.hidden,
-                         &parts.parts, &parts.dHiddenT, &parts.dPartsT}) {
-      *part = at;
-      at += sizes[i++];
-    }
-    flow.memory.push_back(parts);
+    weights.push_back({{values(step.firstWeight), values(step.firstBias), values(step.contextWeight),
+                        values(step.contextBias), values(step.secondWeight), values(step.secondBias)},
+                       values(step.firstMask),
+                       values(step.secondMask)});
   }
-  return flow;
+  return cpu::makeFlow(shape, std::move(weights), memory.mutable_data_ptr<float>());
 }
 
 class FlowFunction : public torch::autograd::Function<FlowFunction> {
@@ -53,9 +43,8 @@ class FlowFunction : public torch::autograd::Function<FlowFunction> {
                                const Tensor& /*leaf*/, const std::vector<FlowStep>* steps, Pool* pool) {
     const Tensor code = z.contiguous(), density = logQ.contiguous(), features = given.contiguous();
     const cpu::FlowShape shape = shapeOf(*steps, code.size(0));
-    const std::vector<int64_t> sizes = cpu::flowMemorySizes(shape);
-    const int64_t each = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
-    const Tensor memory = at::empty({static_cast<int64_t>(steps->size()) * each}, code.options());
+    const auto count = static_cast<int64_t>(steps->size());
+    const Tensor memory = at::empty({count * cpu::flowMemorySize(shape)}, code.options());
     const Tensor to = at::empty_like(code), toLogQ = at::empty_like(density);
     cpu::flowForward(
         *pool, flowOf(*steps, shape, memory), {code.const_data_ptr<float>(), density.const_data_ptr<float>()},

@@ -18,7 +18,7 @@ using torch::autograd::variable_list;
 
 cpu::GaussianHead viewOf(const Tensor& head, const Tensor& noise) {
   return {head.size(0), noise.size(0) / head.size(0), noise.size(1), head.const_data_ptr<float>(),
-          noise.const_data_ptr<float>()};
+          head.size(1), noise.const_data_ptr<float>()};
 }
 
 class DrawFunction : public torch::autograd::Function<DrawFunction> {

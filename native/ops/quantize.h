@@ -7,14 +7,15 @@
 namespace torchvae {
 
 struct Quantized {
-  Tensor z;         // [B, P S]: the entries
-  Tensor distance;  // [B]: of an example's vectors and their entries, the sum of squared differences
+  Tensor z;  // [B, P S]: the entries
+  Tensor
+      penalty;  // [B]: `commitment` times the sum of squared differences of an example's vectors and entries
 };
 
-// Of vectors [B P, S] and the entries [codes, S] that `nearest` [B P] chooses for them, P = positions.
+// Of P vectors an example, [B, P S], and the entries [codes, S] that `nearest` [B P] chooses for them.
 // Gradients in z pass straight through to the vectors (van den Oord et al. 2017); the entries are constants.
 // Differentiable once on the CPU in float32.
 Quantized quantize(const Context& context, const Tensor& vectors, const Tensor& entries,
-                   const Tensor& nearest, int64_t positions);
+                   const Tensor& nearest, double commitment);
 
 }  // namespace torchvae

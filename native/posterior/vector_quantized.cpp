@@ -42,15 +42,16 @@ class VectorQuantized : public Posterior {
   Own ownDivergence() const override { return Own::kCategorical; }
 
   Latent rsample(const Tensor& features, Pass& pass) const override {
-    const Tensor vectors = vectors_(features).view({-1, size_});
-    const Tensor nearest = nearestOf(vectors.detach());
-    const Quantized quantized = quantize(pass.draws.context(), vectors, *codebook_, nearest, positions_);
-    if (pass.training) follow(vectors.detach(), nearest);
+    const Tensor vectors = vectors_(features);
+    const Tensor each = vectors.detach().view({-1, size_});
+    const Tensor nearest = nearestOf(each);
+    const Quantized quantized = quantize(pass.draws.context(), vectors, *codebook_, nearest, commitment_);
+    if (pass.training) follow(each, nearest);
     Latent latent;
     latent.z = quantized.z;
     latent.ownDivergence =
         at::full({features.size(0), positions_}, std::log(static_cast<double>(codes_)), vectors.options());
-    latent.penalty = quantized.distance * commitment_;
+    latent.penalty = quantized.penalty;
     return latent;
   }
 

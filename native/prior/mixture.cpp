@@ -1,7 +1,6 @@
 // Mixtures of diagonal Gaussians: one of learned components, and the VampPrior (Tomczak and Welling 2018),
 // whose components are the posteriors of learned pseudo-inputs.
 
-#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
@@ -10,6 +9,7 @@
 #include "ops/activation.h"
 #include "ops/density.h"
 #include "prior/tables.h"
+#include "store/pseudo_inputs.h"
 
 namespace torchvae {
 namespace {
@@ -18,13 +18,15 @@ class GaussianMixture : public Prior {
  public:
   Tensor logProb(const Tensor& z, Pass& pass) const override {
     const auto [components, logits] = mixture(pass);
-    const Tensor each = normalLogDensities(pass.draws.context(), z, components.mean, components.logVariance);
-    return at::logsumexp(each + logits.log_softmax(0), {1});
+    return mixtureLogDensity(pass.draws.context(), z, components.mean, components.logVariance,
+                             logits.defined() ? logits.log_softmax(0) : logits);
   }
 
   Tensor sample(int64_t rows, Pass& pass) const override {
     const auto [components, logits] = mixture(pass);
-    const Tensor chosen = drawComponents(logits, rows, pass);
+    const int64_t count = components.mean.size(0);
+    const Tensor chosen =
+        drawComponents(logits.defined() ? logits : at::zeros({count}, components.mean.options()), rows, pass);
     const Gaussian each{components.mean.index_select(0, chosen),
                         components.logVariance.index_select(0, chosen)};
     return each.rsample(pass.draws.normal(each.mean.sizes()));
@@ -33,7 +35,7 @@ class GaussianMixture : public Prior {
  protected:
   struct Components {
     Gaussian each;  // [components, D]
-    Tensor logits;  // [components]
+    Tensor logits;  // [components]; undefined where all are as likely
   };
   virtual Components mixture(Pass& pass) const = 0;
 };
@@ -56,25 +58,19 @@ class LearnedMixture : public GaussianMixture {
 class VampPrior : public GaussianMixture {
  public:
   VampPrior(Weights& weights, const ModelSpec& spec, PosteriorOf posteriorOf)
-      : unit_(isUnit(spec.likelihood)),
+      : unit_(areUnitInputs(spec.likelihood)),
         posteriorOf_(std::move(posteriorOf)),
         // Spread like dim, noisy data around the middle of the unit interval, or around zero.
-        inputs_(weights.parameter("prior.inputs", {spec.prior.integer("components"), spec.inputSize()},
+        inputs_(weights.parameter(kPseudoInputs, {spec.prior.integer("components"), spec.inputSize()},
                                   Init::normal(unit_ ? 1 : 0.1))) {}
 
  protected:
   Components mixture(Pass& pass) const override {
     const Tensor x = unit_ ? activate(pass.draws.context(), ActivationKind::kSigmoid, *inputs_) : *inputs_;
-    return {pass.draws.ofNoRows([&] { return posteriorOf_(x, pass); }), at::zeros({x.size(0)}, x.options())};
+    return {pass.draws.ofNoRows([&] { return posteriorOf_(x, pass); }), {}};
   }
 
  private:
-  // Whether the data are in [0, 1]: a likelihood of real values says so by its link.
-  static bool isUnit(const PartSpec& likelihood) {
-    const auto link = likelihood.words.find("link");
-    return link == likelihood.words.end() || link->second == "sigmoid";
-  }
-
   bool unit_;
   PosteriorOf posteriorOf_;
   Weight inputs_;

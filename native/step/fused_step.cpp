@@ -105,9 +105,9 @@ void FusedStep::load(BatchPass& pass, const StepInput& input) const {
   drawNoise(context_, input.seed, input.noise, input.place, input.rows, pass.noise);
   if (pass.labels.decoder == 0) return;
   const at::Tensor examples = input.order.narrow(0, input.first, input.rows);
-  pass.z.value.narrow(0, 0, input.rows)
-      .narrow(1, spec_.latentSize, pass.labels.decoder)
-      .copy_(input.data.labelsOf(context_, examples, classes));
+  const at::Tensor beside =
+      pass.z.value.narrow(0, 0, input.rows).narrow(1, spec_.latentSize, pass.labels.decoder);
+  input.data.storeLabels(context_, examples, beside);
 }
 
 void FusedStep::load(BatchPass& pass, const HostInput& input) const {
@@ -138,15 +138,18 @@ void FusedStep::loadNoise(BatchPass& pass, const HostInput& input) const {
   pass.noise.narrow(0, 0, input.rows).copy_(draws.normal({input.rows, spec_.latentSize}));
 }
 
-void FusedStep::forward(BatchPass& pass, int64_t rows, const KlWeight& weight, bool withGradient) {
+void FusedStep::forward(BatchPass& pass, int64_t rows, bool withGradient) {
   pass_ = &pass;
   rows_ = rows;
-  beta_ = weight.beta;
   pass.encode(rows);
   pass.sample(rows);
-  pass.price(rows, weight);
   pass.decode(rows);
   pass.reconstruct(rows, withGradient);
+}
+
+void FusedStep::price(int64_t examples, const KlWeight& weight, bool withGradient) {
+  beta_ = weight.beta;
+  pass_->price(rows_, examples, weight, withGradient);
 }
 
 void FusedStep::differentiate(const StepInput& input) {
@@ -160,7 +163,8 @@ void FusedStep::differentiate(const StepInput& input) {
   load(*training_, input);
   const KlWeight weight = input.clock != nullptr ? KlWeight(input.clock->state(), input.clock->rows())
                                                  : KlWeight(input.schedule.beta, input.schedule.capacity);
-  forward(*training_, input.rows, weight, true);
+  forward(*training_, input.rows, true);
+  price(input.data.rows(), weight, true);
   training_->backward(input.rows, weight);
 }
 
@@ -174,7 +178,8 @@ void FusedStep::differentiate(const HostInput& input, const StepSchedule& schedu
     drawNoise(context_, input.noise.seed, 0, 0, input.rows, asked_->noise);
   }
   const KlWeight weight(schedule.beta, schedule.capacity);
-  forward(*asked_, input.rows, weight, true);
+  forward(*asked_, input.rows, true);
+  price(input.rows, weight, true);
   asked_->backward(input.rows, weight);
 }
 
@@ -182,18 +187,26 @@ void FusedStep::evaluate(const StepInput& input) {
   parameters_.freshenRounded(context_);
   BatchPass& pass = evaluationPass(input.rows);
   load(pass, input);
-  forward(pass, input.rows, {input.schedule.beta, input.schedule.capacity}, false);
+  forward(pass, input.rows, false);
+  price(input.data.rows(), {input.schedule.beta, input.schedule.capacity}, false);
 }
 
 bool FusedStep::addLosses(LossSums& sums) {
+  const auto rows = static_cast<double>(rows_);
   const double reconstruction = sumOf(context_, pass_->reconstruction, rows_);
   const double kl = sumOf(context_, pass_->kl, rows_);
-  const at::Tensor& cost = pass_->klCost().cost();
-  const double price = cost.defined() ? cost.item<double>() * static_cast<double>(rows_) : kl;
-  const double loss = reconstruction + beta_ * price;
+  const at::Tensor& klCost = pass_->klCost().cost();
+  const fused::AggregateCost* aggregate = pass_->aggregateCost();
+  const double cost = aggregate != nullptr ? aggregate->cost() * rows
+                                           : beta_ * (klCost.defined() ? klCost.item<double>() * rows : kl);
+  const double loss = reconstruction + cost;
   sums.loss += loss;
   sums.reconstruction += reconstruction;
   sums.kl += kl;
+  if (aggregate != nullptr) {
+    sums.terms.resize(aggregate->terms().size());
+    for (size_t i = 0; i < sums.terms.size(); ++i) sums.terms[i] += aggregate->terms()[i] * rows;
+  }
   sums.examples += rows_;
   return std::isfinite(reconstruction) && std::isfinite(kl) && std::isfinite(loss);
 }
@@ -230,9 +243,7 @@ std::pair<at::Tensor, at::Tensor> FusedStep::encode(const HostInput& input) {
   parameters_.freshenRounded(context_);
   BatchPass& pass = evaluationPass(input.rows);
   load(pass, input);
-  pass.encode(input.rows);
-  const at::Tensor head = pass.head().narrow(0, 0, input.rows);
-  return {head.narrow(1, 0, spec_.latentSize), head.narrow(1, spec_.latentSize, spec_.latentSize)};
+  return pass.moments(input.rows);
 }
 
 std::pair<at::Tensor, at::Tensor> FusedStep::losses(const HostInput& input) {
@@ -240,7 +251,7 @@ std::pair<at::Tensor, at::Tensor> FusedStep::losses(const HostInput& input) {
   BatchPass& pass = evaluationPass(input.rows);
   load(pass, input);
   loadNoise(pass, input);
-  forward(pass, input.rows, {1, 0}, false);
+  forward(pass, input.rows, false);
   return {pass.reconstruction.narrow(0, 0, input.rows), pass.kl.narrow(0, 0, input.rows)};
 }
 

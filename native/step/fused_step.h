@@ -35,7 +35,9 @@ class FusedStep : public Step {
   void load(fused::BatchPass& pass, const StepInput& input) const;
   void load(fused::BatchPass& pass, const HostInput& input) const;
   void loadNoise(fused::BatchPass& pass, const HostInput& input) const;
-  void forward(fused::BatchPass& pass, int64_t rows, const KlWeight& weight, bool withGradient);
+  void forward(fused::BatchPass& pass, int64_t rows, bool withGradient);
+  // What training minimizes, of a batch that went forward, from a data set of `examples`.
+  void price(int64_t examples, const KlWeight& weight, bool withGradient);
 
   const Context& context_;
   const ModelSpec& spec_;

@@ -67,29 +67,34 @@ DenseSlots Parameters::reserveDense(int64_t in, int64_t out, bool mayBePanels) {
   return slots;
 }
 
-DenseSlots Parameters::addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach) {
-  return addDenseFromImage(names, {in, 1, 1}, outEach);
+DenseSlots Parameters::addDense(const std::vector<DensePart>& parts, int64_t in) {
+  return addDenseFromImage(parts, {in, 1, 1});
 }
 
-DenseSlots Parameters::addDenseFromImage(const std::vector<std::string>& names, const ImageFeatures& in,
-                                         int64_t outEach) {
-  const int64_t out = outEach * static_cast<int64_t>(names.size());
-  const DenseSlots slots = reserveDense(in.size(), out, outEach % kPanel == 0);
-  if (in.height * in.width == 1) denseByNames_[names] = slots;
+DenseSlots Parameters::addDenseFromImage(const std::vector<DensePart>& parts, const ImageFeatures& in) {
+  int64_t out = 0;
+  for (const DensePart& part : parts) out += part.out;
+  const bool areWhole =
+      std::ranges::all_of(parts, [](const DensePart& part) { return part.out % kPanel == 0; });
+  const DenseSlots slots = reserveDense(in.size(), out, areWhole);
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in.size())));
-  for (size_t i = 0; i < names.size(); ++i) {
-    const int64_t first = static_cast<int64_t>(i) * outEach;
-    Slot weight{{outEach, in.channels, in.height, in.width},
+  std::vector<std::string> names;
+  int64_t first = 0;
+  for (const auto& [name, own] : parts) {
+    Slot weight{{own, in.channels, in.height, in.width},
                 {1, out, in.width * in.channels * out, in.channels * out},
                 slots.weight.offset + first};
     if (slots.panels) {
-      weight = {{outEach / kPanel, kPanel, in.channels, in.height, in.width},
+      weight = {{own / kPanel, kPanel, in.channels, in.height, in.width},
                 {in.size() * kPanel, 1, kPanel, in.width * in.channels * kPanel, in.channels * kPanel},
                 slots.weight.offset + first * in.size()};
     }
-    entries_.push_back({names[i] + ".weight", {outEach, in.size()}, weight, init});
-    entries_.push_back({names[i] + ".bias", {outEach}, {{outEach}, {1}, slots.bias.offset + first}, init});
+    entries_.push_back({name + ".weight", {own, in.size()}, weight, init});
+    entries_.push_back({name + ".bias", {own}, {{own}, {1}, slots.bias.offset + first}, init});
+    names.push_back(name);
+    first += own;
   }
+  if (in.height * in.width == 1) denseByNames_[names] = slots;
   return slots;
 }
 

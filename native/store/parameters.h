@@ -71,6 +71,12 @@ struct ImageFeatures {
   int64_t size() const { return channels * height * width; }
 };
 
+// A part of a dense layer's output, whose weights have a name of their own.
+struct DensePart {
+  std::string name;
+  int64_t out = 0;
+};
+
 class Parameters {
  public:
   Parameters() = default;
@@ -80,12 +86,11 @@ class Parameters {
 
   int64_t channelMultiple() const { return channelMultiple_; }
 
-  // Declares a dense layer whose output is the concatenation of `names` of `outEach` features each; every
-  // name gets its own weight [outEach, in] and bias [outEach], drawn as torch.nn.Linear draws them.
-  DenseSlots addDense(const std::vector<std::string>& names, int64_t in, int64_t outEach);
+  // Declares a dense layer whose output is the concatenation of `parts`; each gets its own weight [out, in]
+  // and bias [out], drawn as torch.nn.Linear draws them.
+  DenseSlots addDense(const std::vector<DensePart>& parts, int64_t in);
   // The same for one whose input, or output, is an image.
-  DenseSlots addDenseFromImage(const std::vector<std::string>& names, const ImageFeatures& in,
-                               int64_t outEach);
+  DenseSlots addDenseFromImage(const std::vector<DensePart>& parts, const ImageFeatures& in);
   DenseSlots addDenseToImage(const std::string& name, int64_t in, const ImageFeatures& out);
 
   // Declares a convolution's weights; `output` are its small or its large image's channels. Drawn as

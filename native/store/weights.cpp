@@ -29,7 +29,11 @@ Weights::DenseLayer Weights::dense(const std::vector<std::string>& names, int64_
   Parameters& parameters = isAdversary_ ? store_.adversary : store_.model;
   const bool hasKernels = context_ != nullptr && context_->tiledProducts();
   const bool isDeclared = parameters.find(names[0] + ".weight") != nullptr;
-  if (declaring() && hasKernels && !isDeclared) parameters.addDense(names, in, out);
+  if (declaring() && hasKernels && !isDeclared) {
+    std::vector<DensePart> parts;
+    for (const std::string& name : names) parts.push_back({name, out});
+    parameters.addDense(parts, in);
+  }
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in)));
   DenseLayer layer;
   for (const std::string& name : names) {

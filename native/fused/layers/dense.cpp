@@ -101,24 +101,10 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
     return;
   }
   if (context_.tiledProducts()) {
-    const cpu::DenseShape shape{rows, in_, out_, capacity_};
-    const cpu::InputGradient places{pointer(input_->kept()), pointer(input_->keptTransposed()),
-                                    pointer(gradient.value), pointer(gradient.transposed)};
-    const float* w = pointer(weight_);
-    const float* dyT = pointer(outputGradient.transposed);
-    if (!context_.panels()) {
-      cpu::denseInputGradient(*context_.pool, shape, madeX, w, dyT, places, gradient.magnitude);
-      return;
-    }
-    const int64_t size = slots_.panels ? cpu::panelPartialSize(*context_.pool, in_, capacity_) : in_ * out_;
-    if (!scratch_.defined()) scratch_ = zeroed(context_, {size});
-    if (slots_.panels) {
-      cpu::panelInputGradient(*context_.pool, shape, madeX, w, dyT, places, pointer(scratch_),
-                              gradient.magnitude);
-    } else {
-      cpu::rowMajorInputGradient(*context_.pool, shape, madeX, w, pointer(outputGradient.value), places,
-                                 pointer(scratch_), gradient.magnitude);
-    }
+    multiplyBack(madeX, 0, rows,
+                 {pointer(input_->kept()), pointer(input_->keptTransposed()), pointer(gradient.value),
+                  pointer(gradient.transposed)},
+                 gradient.magnitude);
     return;
   }
   at::Tensor dx = gradient.value.narrow(0, 0, rows);
@@ -131,6 +117,32 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
   }
   at::mm_out(dx, outputGradient.value.narrow(0, 0, rows), weight_.t());
   scaleRowsBySlope(madeX, *input_, gradient.value, rows);
+}
+
+void Dense::inputGradientOfRows(int64_t first, int64_t rows, const at::Tensor& dx) {
+  Magnitude magnitude;
+  multiplyBack(ActivationKind::kIdentity, first, rows,
+               {pointer(input_->value), nullptr, pointer(dx), nullptr}, magnitude);
+}
+
+void Dense::multiplyBack(ActivationKind madeX, int64_t first, int64_t rows, const cpu::InputGradient& places,
+                         Magnitude& magnitude) {
+  const cpu::DenseShape shape{rows, in_, out_, capacity_};
+  const float* w = pointer(weight_);
+  const bool isRowMajor = context_.panels() && !slots_.panels;
+  const float* dyT = isRowMajor ? nullptr : pointer(outputGradient.transposed) + first;
+  if (!context_.panels()) {
+    cpu::denseInputGradient(*context_.pool, shape, madeX, w, dyT, places, magnitude);
+    return;
+  }
+  const int64_t size = slots_.panels ? cpu::panelPartialSize(*context_.pool, in_, capacity_) : in_ * out_;
+  if (!scratch_.defined()) scratch_ = zeroed(context_, {size});
+  if (slots_.panels) {
+    cpu::panelInputGradient(*context_.pool, shape, madeX, w, dyT, places, pointer(scratch_), magnitude);
+  } else {
+    cpu::rowMajorInputGradient(*context_.pool, shape, madeX, w, pointer(outputGradient.value) + first * out_,
+                               places, pointer(scratch_), magnitude);
+  }
 }
 
 void Dense::weightGradient(int64_t rows) {

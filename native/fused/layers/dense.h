@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/context.h"
+#include "cpu/dense.h"
 #include "fused/layers/layer.h"
 #include "store/parameters.h"
 
@@ -15,6 +16,9 @@ class Dense : public fused::Layer {
 
   void forward(const Activations& x, int64_t rows) override;
   void inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) override;
+  // On the CPU's kernels in float32: the gradient in rows [first, first + rows) of the input, which nothing
+  // made, to dx [rows, in].
+  void inputGradientOfRows(int64_t first, int64_t rows, const at::Tensor& dx);
   void weightGradient(int64_t rows) override;
   const cpu::WeightProduct* weightProduct() const override;
   bool weightGradientBounded(int64_t rows) const override;
@@ -22,6 +26,10 @@ class Dense : public fused::Layer {
   void gradientParts(int64_t rows, std::vector<GradientPart>& parts) const override;
 
  private:
+  // The gradient in rows [first, first + rows) of the input, by the CPU's kernels.
+  void multiplyBack(ActivationKind madeX, int64_t first, int64_t rows, const cpu::InputGradient& places,
+                    Magnitude& magnitude);
+
   Context context_;
   DenseSlots slots_;
   int64_t in_, out_, capacity_;

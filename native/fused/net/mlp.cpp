@@ -8,7 +8,7 @@ NetworkPlan declareLayers(Parameters& parameters, const std::string& name, int64
   NetworkPlan plan;
   for (size_t i = 0; i < widths.size(); ++i) {
     const DenseSlots slots =
-        parameters.addDense({name + "." + std::to_string(i)}, i == 0 ? in : widths[i - 1], widths[i]);
+        parameters.addDense({{name + "." + std::to_string(i), widths[i]}}, i == 0 ? in : widths[i - 1]);
     plan.push_back({DensePlan{slots}, activation});
   }
   return plan;

@@ -1,0 +1,28 @@
+/** What fused kernels cover on the CPU alone: a device takes it by libtorch's derivatives. */
+import { expect, test } from 'vitest';
+import { type ModelSpecInput, VAE } from '../../lib/index.ts';
+
+const spec = { inputShape: [30], encoder: { hidden: [16] }, latentSize: 3 };
+
+const kernelsOf = async (parts: ModelSpecInput) => {
+  using vae = await VAE.create({ spec: { ...spec, ...parts }, device: 'cpu' });
+  return vae.kernels;
+};
+
+test('the plain model has fused kernels on a device', async () => {
+  expect(await kernelsOf({})).toEqual({ kind: 'fused' });
+});
+
+test.each<[string, ModelSpecInput]>([
+  ["the objective 'beta-tc' has no fused kernels", { objective: { type: 'beta-tc' } }],
+  [
+    "the posterior 'iaf' with the prior 'standard-normal' has no fused kernels",
+    { posterior: { type: 'iaf' } },
+  ],
+  [
+    "the posterior 'gaussian' with the prior 'vamp' has no fused kernels",
+    { prior: { type: 'vamp', components: 5 } },
+  ],
+])('refuses with the reason: %s', async (reason, parts) => {
+  expect(await kernelsOf(parts)).toEqual({ kind: 'reference', reason });
+});
