@@ -71,7 +71,7 @@ struct ImageFeatures {
   int64_t size() const { return channels * height * width; }
 };
 
-// A part of a dense layer's output, whose weights have a name of their own.
+// A named part of a dense layer's output.
 struct DensePart {
   std::string name;
   int64_t out = 0;
