@@ -57,12 +57,9 @@ class TextRows implements Rows<TextRows> {
 
   encode(schema: DataSchema): Dataset {
     if (!(schema instanceof TextSchema)) throw otherSchema(this.name, 'text', schema);
-    return new Dataset({
-      name: basename(this.name),
-      ...schema.encode(this.#text, defined({ onLong: this.#options.onLong })),
-      schema,
-      notes: this.#notes,
-    });
+    const encoded = schema.encode(this.#text, defined({ onLong: this.#options.onLong }));
+    const notes = [...this.#notes, ...encoded.notes];
+    return new Dataset({ name: basename(this.name), ...encoded, schema, notes });
   }
 }
 
