@@ -65,14 +65,14 @@ struct LoadArguments {
   void* z;                // T [rows, zStride]: only the label is written
   void* noise;            // P [rows, latent]
   const StepState* state;
-  int64_t first, step, place;
+  int64_t first, step;
   uint64_t seed;
   uint32_t stream;
   uint32_t
       binaryStream;  // of the numbers that draw 0 or 1 by the values' probabilities; 0 to take the values
   int32_t isUint8;
   int32_t rows, columns, latent, batchSize, channels, storedChannels;
-  int32_t xStride, zStride;
+  int32_t xStride, zStride, place;
 };
 
 // to[i] ~ N(0, 1), or U(0, 1) without its ends, by the draws first + i of (seed, stream, step).

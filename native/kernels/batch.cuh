@@ -17,7 +17,8 @@ __device__ inline C scaled(From value) {
 // with a whole block of four.
 template <class C>
 __device__ inline C drawn(const LoadArguments& a, C chance, int j, uint64_t step) {
-  const int64_t index = (a.place + blockIdx.x) * ((a.columns + 3) / 4 * 4) + j;
+  const int64_t row = a.place + static_cast<int32_t>(blockIdx.x);
+  const int64_t index = row * ((a.columns + 3) / 4 * 4) + j;
   return uniform(index, step, a.binaryStream, a.seed) < chance ? C(1) : C(0);
 }
 
@@ -116,7 +117,8 @@ __device__ inline void loadBatch(const LoadArguments& a) {
   }
   const int64_t index = static_cast<int64_t>(block - a.rows) * kNoisePerBlock + threadIdx.x;
   if (index >= static_cast<int64_t>(a.rows) * a.latent) return;
-  static_cast<Compute<T>*>(a.noise)[index] = normal(a.place * a.latent + index, step, a.stream, a.seed);
+  static_cast<Compute<T>*>(a.noise)[index] =
+      normal(static_cast<int64_t>(a.place) * a.latent + index, step, a.stream, a.seed);
 }
 
 }  // namespace torchvae::kernels

@@ -103,7 +103,6 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         source.state,
                         source.first,
                         source.step,
-                        source.place,
                         source.seed,
                         static_cast<uint32_t>(Stream::kNoise),
                         source.isDrawn ? static_cast<uint32_t>(Stream::kBinary) : 0,
@@ -115,7 +114,8 @@ void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tenso
                         narrow(source.channels),
                         narrow(source.storedChannels),
                         narrow(x.size(1)),
-                        narrow(z.defined() ? z.size(1) : latent)};
+                        narrow(z.defined() ? z.size(1) : latent),
+                        narrow(source.place)};
   launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a, true);
 }
 
