@@ -297,16 +297,18 @@ Napi::Value meanLosses(const Info& info) {
   const int64_t draws = integerArgument(info, 3, "draws", 1, kMostRows);
   addLabels(*x, info[4]);
   using Means = std::pair<std::vector<double>, std::vector<double>>;
+  auto flag = handle.ending;
   auto model = handle.model;
   return Environment::of(info.Env())
       .promise(
-          info.Env(), *handle.device, nullptr,
+          info.Env(), *handle.device, flag,
           [=] {
             const auto count = static_cast<size_t>(x->rows);
             std::vector<float> reconstruction(count);
             std::vector<float> kl(count);
             Means means{std::vector<double>(count), std::vector<double>(count)};
             for (int64_t draw = 0; draw < draws; ++draw) {
+              if (flag->load()) throw Error("ERR_ABORTED", "The model was disposed while it was asked");
               const NoiseSource noise{nullptr, seed + static_cast<uint64_t>(draw)};
               model->losses(x->view(), noise, reconstruction.data(), kl.data());
               for (size_t i = 0; i < count; ++i) {
