@@ -6,6 +6,7 @@
 
 #include "cpu/gemm.h"
 #include "cpu/lane_sum.h"
+#include "cpu/ranges.h"
 #include "cpu/slope.h"
 #include "cpu/transpose.h"
 #include "cpu/vector.h"
@@ -16,13 +17,6 @@ namespace {
 // Open at first: each step begins close to the identity.
 constexpr float kOpen = 2.0f;
 constexpr int64_t kRange = 32;
-
-// Calls body(first, count) for ranges of rows.
-template <class Body>
-void forRows(Pool& pool, int64_t rows, const Body& body) {
-  pool.run((rows + kRange - 1) / kRange,
-           [&](int64_t tile) { body(tile * kRange, std::min(kRange, rows - tile * kRange)); });
-}
 
 TORCHVAE_VECTORIZED void addBiases(const float* one, const float* other, int64_t rows, int64_t columns,
                                    float* to) {
@@ -254,14 +248,15 @@ void flowForward(Pool& pool, const Flow& flow, const FlowCode<const float>& from
     const auto step = static_cast<size_t>(item / 2);
     prepare(flow.shape, flow.weights[step], flow.memory[step], item % 2);
   });
-  forRows(pool, flow.shape.rows,
-          [&](int64_t first, int64_t count) { forwardRows(flow, first, count, from, given, to); });
+  forRanges(pool, flow.shape.rows, kRange,
+            [&](int64_t first, int64_t last) { forwardRows(flow, first, last - first, from, given, to); });
 }
 
 void flowBackward(Pool& pool, const Flow& flow, const FlowCode<const float>& gradient, float* dz,
                   float* dGiven) {
   const FlowShape& s = flow.shape;
-  forRows(pool, s.rows, [&](int64_t first, int64_t count) {
+  forRanges(pool, s.rows, kRange, [&](int64_t first, int64_t last) {
+    const int64_t count = last - first;
     BackwardScratch scratch(s, count);
     std::copy_n(gradient.z + first * s.size, count * s.size, dz + first * s.size);
     std::fill_n(dGiven + first * s.given, count * s.given, 0.0f);

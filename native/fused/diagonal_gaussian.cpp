@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "cpu/pool.h"
+#include "cpu/ranges.h"
 #include "cpu/vector.h"
 
 namespace torchvae::fused {
@@ -56,8 +56,7 @@ void forRows(Pool& pool, int64_t rows, int64_t latent, const Body& body) {
   constexpr int64_t kRange = 32;
   constexpr int64_t kFewValues = 1024;
   if (rows * latent < kFewValues) return body(int64_t{0}, rows);
-  pool.run((rows + kRange - 1) / kRange,
-           [&](int64_t range) { body(range * kRange, std::min((range + 1) * kRange, rows)); });
+  forRanges(pool, rows, kRange, body);
 }
 
 }  // namespace

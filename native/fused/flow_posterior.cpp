@@ -2,26 +2,17 @@
 
 #include <algorithm>
 
+#include "base/floats.h"
 #include "base/memory.h"
 #include "cpu/gaussian_draw.h"
-#include "cpu/pool.h"
+#include "cpu/ranges.h"
 #include "cpu/slope.h"
 #include "store/flow_tensors.h"
 
 namespace torchvae::fused {
 namespace {
 
-float* values(const at::Tensor& tensor) {
-  return tensor.mutable_data_ptr<float>();
-}
-
-// Calls body(first, last) for ranges of rows.
-template <class Body>
-void forRows(Pool& pool, int64_t rows, const Body& body) {
-  constexpr int64_t kRange = 32;
-  pool.run((rows + kRange - 1) / kRange,
-           [&](int64_t range) { body(range * kRange, std::min((range + 1) * kRange, rows)); });
-}
+constexpr int64_t kRange = 32;  // rows that a thread takes at a time
 
 }  // namespace
 
@@ -70,10 +61,10 @@ FlowPosterior::FlowPosterior(const Context& context, const Parameters& parameter
 
 void FlowPosterior::begin(const Context& context, const at::Tensor& head, int64_t rows) {
   const int64_t columns = head.size(1);
-  forRows(*context.pool, rows, [&](int64_t first, int64_t last) {
+  forRanges(*context.pool, rows, kRange, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
-      cpu::applyActivation(ActivationKind::kElu, values(head) + i * columns + 2 * latent_, context_,
-                           values(given_) + i * context_, nullptr);
+      cpu::applyActivation(ActivationKind::kElu, floats(head) + i * columns + 2 * latent_, context_,
+                           floats(given_) + i * context_, nullptr);
     }
   });
   shape_.rows = rows;
@@ -82,31 +73,31 @@ void FlowPosterior::begin(const Context& context, const at::Tensor& head, int64_
   for (const auto& [first, firstBias, given, givenBias, second, secondBias] : places_) {
     weights.push_back(
         {{all + first, all + firstBias, all + given, all + givenBias, all + second, all + secondBias},
-         values(firstMask_),
-         values(secondMask_)});
+         floats(firstMask_),
+         floats(secondMask_)});
   }
-  flow_ = cpu::makeFlow(shape_, std::move(weights), values(memory_));
+  flow_ = cpu::makeFlow(shape_, std::move(weights), floats(memory_));
 }
 
 void FlowPosterior::sample(const Context& context, const at::Tensor& head, const at::Tensor& noise,
                            int64_t rows, Activations& z, at::Tensor& kl) {
   Pool& pool = *context.pool;
   begin(context, head, rows);
-  cpu::drawGaussian(pool, {rows, 1, latent_, values(head), head.size(1), values(noise)}, values(base_),
-                    values(divergence_), values(baseLogQ_));
-  cpu::flowForward(pool, flow_, {values(base_), values(baseLogQ_)}, values(given_),
-                   {values(flowed_), values(logQ_)});
+  cpu::drawGaussian(pool, {rows, 1, latent_, floats(head), head.size(1), floats(noise)}, floats(base_),
+                    floats(divergence_), floats(baseLogQ_));
+  cpu::flowForward(pool, flow_, {floats(base_), floats(baseLogQ_)}, floats(given_),
+                   {floats(flowed_), floats(logQ_)});
   const int64_t stride = z.value.size(1);
   z.magnitude.reset();
-  forRows(pool, rows, [&](int64_t first, int64_t last) {
-    float* divergences = values(kl);
-    cpu::standardNormalLogDensity(values(flowed_) + first * latent_, last - first, latent_,
+  forRanges(pool, rows, kRange, [&](int64_t first, int64_t last) {
+    float* divergences = floats(kl);
+    cpu::standardNormalLogDensity(floats(flowed_) + first * latent_, last - first, latent_,
                                   divergences + first);
     for (int64_t i = first; i < last; ++i) {
-      divergences[i] = values(logQ_)[i] - divergences[i];
-      std::copy_n(values(flowed_) + i * latent_, latent_, values(z.value) + i * stride);
+      divergences[i] = floats(logQ_)[i] - divergences[i];
+      std::copy_n(floats(flowed_) + i * latent_, latent_, floats(z.value) + i * stride);
     }
-    z.magnitude.include(largestMagnitudeBits(values(z.value) + first * stride, last - first, stride, stride));
+    z.magnitude.include(largestMagnitudeBits(floats(z.value) + first * stride, last - first, stride, stride));
     z.finishRows(first, last);
   });
 }
@@ -117,24 +108,24 @@ void FlowPosterior::backward(const Context& context, const at::Tensor& head, con
   // Of log q - log p, each example's part of the mean.
   const auto ofKl = static_cast<float>(given.beta.beta / static_cast<double>(rows));
   const int64_t stride = given.z.size(1);
-  forRows(pool, rows, [&](int64_t first, int64_t last) {
+  forRanges(pool, rows, kRange, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
-      const float *dz = values(given.z) + i * stride, *z = values(flowed_) + i * latent_;
-      float* to = values(ofFlowed_) + i * latent_;
+      const float *dz = floats(given.z) + i * stride, *z = floats(flowed_) + i * latent_;
+      float* to = floats(ofFlowed_) + i * latent_;
       for (int64_t j = 0; j < latent_; ++j) to[j] = dz[j] + ofKl * z[j];
-      values(ofLogQ_)[i] = ofKl;
+      floats(ofLogQ_)[i] = ofKl;
     }
   });
-  cpu::flowBackward(pool, flow_, {values(ofFlowed_), values(ofLogQ_)}, values(ofBase_), values(ofGiven_));
-  cpu::drawGaussianBackward(pool, {rows, 1, latent_, values(head), head.size(1), values(noise)},
-                            {values(ofBase_), nullptr, values(ofLogQ_)}, values(headGradient.value));
+  cpu::flowBackward(pool, flow_, {floats(ofFlowed_), floats(ofLogQ_)}, floats(ofBase_), floats(ofGiven_));
+  cpu::drawGaussianBackward(pool, {rows, 1, latent_, floats(head), head.size(1), floats(noise)},
+                            {floats(ofBase_), nullptr, floats(ofLogQ_)}, floats(headGradient.value));
   const int64_t columns = head.size(1);
   headGradient.magnitude.reset();
-  forRows(pool, rows, [&](int64_t first, int64_t last) {
-    float* gradient = values(headGradient.value);
+  forRanges(pool, rows, kRange, [&](int64_t first, int64_t last) {
+    float* gradient = floats(headGradient.value);
     for (int64_t i = first; i < last; ++i) {
-      cpu::multiplyBySlope(ActivationKind::kElu, values(ofGiven_) + i * context_,
-                           values(given_) + i * context_, context_, gradient + i * columns + 2 * latent_);
+      cpu::multiplyBySlope(ActivationKind::kElu, floats(ofGiven_) + i * context_,
+                           floats(given_) + i * context_, context_, gradient + i * columns + 2 * latent_);
     }
     headGradient.magnitude.include(
         largestMagnitudeBits(gradient + first * columns, last - first, columns, columns));
@@ -147,13 +138,13 @@ std::pair<at::Tensor, at::Tensor> FlowPosterior::moments(const Context& context,
   begin(context, head, rows);
   const at::Tensor own = head.narrow(0, 0, rows);
   base_.narrow(0, 0, rows).copy_(own.narrow(1, 0, latent_));
-  cpu::flowForward(*context.pool, flow_, {values(base_), values(baseLogQ_)}, values(given_),
-                   {values(flowed_), values(logQ_)});
+  cpu::flowForward(*context.pool, flow_, {floats(base_), floats(baseLogQ_)}, floats(given_),
+                   {floats(flowed_), floats(logQ_)});
   return {flowed_.narrow(0, 0, rows), own.narrow(1, latent_, latent_)};
 }
 
 void FlowPosterior::weightGradients(const Context& context, Parameters& parameters) {
-  float* all = values(parameters.gradients);
+  float* all = floats(parameters.gradients);
   std::fill_n(all + range_.first, range_.count, 0.0f);
   std::vector<cpu::FlowWeights<float>> gradients;
   for (const auto& [first, firstBias, given, givenBias, second, secondBias] : places_) {

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
+#include "base/floats.h"
 #include "base/memory.h"
 #include "cpu/gaussian_draw.h"
-#include "cpu/pool.h"
+#include "cpu/ranges.h"
 #include "cpu/slope.h"
 #include "fused/diagonal_gaussian.h"
 #include "store/pseudo_inputs.h"
@@ -12,17 +13,7 @@
 namespace torchvae::fused {
 namespace {
 
-float* values(const at::Tensor& tensor) {
-  return tensor.mutable_data_ptr<float>();
-}
-
-// Calls body(first, last) for ranges of rows.
-template <class Body>
-void forRows(Pool& pool, int64_t rows, const Body& body) {
-  constexpr int64_t kRange = 16;
-  pool.run((rows + kRange - 1) / kRange,
-           [&](int64_t range) { body(range * kRange, std::min((range + 1) * kRange, rows)); });
-}
+constexpr int64_t kRange = 16;  // rows that a thread takes at a time
 
 }  // namespace
 
@@ -52,8 +43,8 @@ VampGaussian::VampGaussian(const Context& context, const Parameters& parameters,
 void VampGaussian::appendRows(const Context& context, int64_t rows, Activations& x) {
   const float* weights = parameters_.values.const_data_ptr<float>() + offset_;
   const int64_t columns = x.value.size(1);
-  forRows(*context.pool, components_, [&](int64_t first, int64_t last) {
-    float* to = values(x.value) + (rows + first) * columns;
+  forRanges(*context.pool, components_, kRange, [&](int64_t first, int64_t last) {
+    float* to = floats(x.value) + (rows + first) * columns;
     if (isUnit_) {
       cpu::applyActivation(ActivationKind::kSigmoid, weights + first * columns, (last - first) * columns, to,
                            nullptr);
@@ -67,24 +58,24 @@ void VampGaussian::appendRows(const Context& context, int64_t rows, Activations&
 }
 
 cpu::NormalMixture VampGaussian::mixtureOf(const at::Tensor& head, int64_t rows) const {
-  const float* means = values(head) + rows * 2 * latent_;
-  return {rows, components_, latent_, values(codes_), means, means + latent_, 2 * latent_, nullptr};
+  const float* means = floats(head) + rows * 2 * latent_;
+  return {rows, components_, latent_, floats(codes_), means, means + latent_, 2 * latent_, nullptr};
 }
 
 void VampGaussian::sample(const Context& context, const at::Tensor& head, const at::Tensor& noise,
                           int64_t rows, Activations& z, at::Tensor& kl) {
   Pool& pool = *context.pool;
-  cpu::drawGaussian(pool, {rows, 1, latent_, values(head), head.size(1), values(noise)}, values(codes_),
-                    values(divergence_), values(logQ_));
-  cpu::mixtureLogDensities(pool, mixtureOf(head, rows), values(logPrior_), values(shares_));
+  cpu::drawGaussian(pool, {rows, 1, latent_, floats(head), head.size(1), floats(noise)}, floats(codes_),
+                    floats(divergence_), floats(logQ_));
+  cpu::mixtureLogDensities(pool, mixtureOf(head, rows), floats(logPrior_), floats(shares_));
   const int64_t stride = z.value.size(1);
   z.magnitude.reset();
-  forRows(pool, rows, [&](int64_t first, int64_t last) {
+  forRanges(pool, rows, kRange, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
-      values(kl)[i] = values(logQ_)[i] - values(logPrior_)[i];
-      std::copy_n(values(codes_) + i * latent_, latent_, values(z.value) + i * stride);
+      floats(kl)[i] = floats(logQ_)[i] - floats(logPrior_)[i];
+      std::copy_n(floats(codes_) + i * latent_, latent_, floats(z.value) + i * stride);
     }
-    z.magnitude.include(largestMagnitudeBits(values(z.value) + first * stride, last - first, stride, stride));
+    z.magnitude.include(largestMagnitudeBits(floats(z.value) + first * stride, last - first, stride, stride));
     z.finishRows(first, last);
   });
 }
@@ -94,35 +85,35 @@ void VampGaussian::backward(const Context& context, const at::Tensor& head, cons
   Pool& pool = *context.pool;
   // Of log q - log p, each example's part of the mean.
   const auto ofKl = static_cast<float>(given.beta.beta / static_cast<double>(rows));
-  std::fill_n(values(ofLogQ_), rows, ofKl);
-  std::fill_n(values(ofLogPrior_), rows, -ofKl);
+  std::fill_n(floats(ofLogQ_), rows, ofKl);
+  std::fill_n(floats(ofLogPrior_), rows, -ofKl);
   const int64_t stride = given.z.size(1), columns = head.size(1);
-  float* ofMeans = values(headGradient.value) + rows * columns;
-  cpu::mixtureLogDensitiesBackward(pool, mixtureOf(head, rows), values(shares_), values(ofLogPrior_),
-                                   {values(ofPrior_), ofMeans, ofMeans + latent_, nullptr});
+  float* ofMeans = floats(headGradient.value) + rows * columns;
+  cpu::mixtureLogDensitiesBackward(pool, mixtureOf(head, rows), floats(shares_), floats(ofLogPrior_),
+                                   {floats(ofPrior_), ofMeans, ofMeans + latent_, nullptr});
   for (int64_t i = 0; i < rows; ++i) {
-    const float *dz = values(given.z) + i * stride, *more = values(ofPrior_) + i * latent_;
-    for (int64_t j = 0; j < latent_; ++j) values(ofCodes_)[i * latent_ + j] = dz[j] + more[j];
+    const float *dz = floats(given.z) + i * stride, *more = floats(ofPrior_) + i * latent_;
+    for (int64_t j = 0; j < latent_; ++j) floats(ofCodes_)[i * latent_ + j] = dz[j] + more[j];
   }
-  cpu::drawGaussianBackward(pool, {rows, 1, latent_, values(head), columns, values(noise)},
-                            {values(ofCodes_), nullptr, values(ofLogQ_)}, values(headGradient.value));
+  cpu::drawGaussianBackward(pool, {rows, 1, latent_, floats(head), columns, floats(noise)},
+                            {floats(ofCodes_), nullptr, floats(ofLogQ_)}, floats(headGradient.value));
   headGradient.magnitude.reset();
-  forRows(pool, rows + components_, [&](int64_t first, int64_t last) {
+  forRanges(pool, rows + components_, kRange, [&](int64_t first, int64_t last) {
     headGradient.magnitude.include(
-        largestMagnitudeBits(values(headGradient.value) + first * columns, last - first, columns, columns));
+        largestMagnitudeBits(floats(headGradient.value) + first * columns, last - first, columns, columns));
     headGradient.finishRows(first, last);
   });
 }
 
 void VampGaussian::weightGradients(const Context& context, Parameters& parameters) {
-  float* to = values(parameters.gradients) + offset_;
-  forRows(*context.pool, components_, [&](int64_t first, int64_t last) {
+  float* to = floats(parameters.gradients) + offset_;
+  forRanges(*context.pool, components_, kRange, [&](int64_t first, int64_t last) {
     const int64_t at = first * inputSize_, count = (last - first) * inputSize_;
     if (isUnit_) {
-      cpu::multiplyBySlope(ActivationKind::kSigmoid, values(ofInputs_) + at, values(inputs_) + at, count,
+      cpu::multiplyBySlope(ActivationKind::kSigmoid, floats(ofInputs_) + at, floats(inputs_) + at, count,
                            to + at);
     } else {
-      std::copy_n(values(ofInputs_) + at, count, to + at);
+      std::copy_n(floats(ofInputs_) + at, count, to + at);
     }
   });
 }

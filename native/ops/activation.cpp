@@ -11,7 +11,7 @@
 #include <algorithm>
 
 #include "cpu/activation.h"
-#include "cpu/pool.h"
+#include "cpu/ranges.h"
 #include "cpu/slope.h"
 #include "ops/plain.h"
 
@@ -21,13 +21,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Calls body(first, count) for ranges of the values.
-template <class Body>
-void forRanges(Pool& pool, int64_t count, const Body& body) {
-  constexpr int64_t kRange = 4096;
-  pool.run((count + kRange - 1) / kRange,
-           [&](int64_t tile) { body(tile * kRange, std::min(kRange, count - tile * kRange)); });
-}
+constexpr int64_t kRange = 4096;  // values that a thread takes at a time
 
 class ActivationFunction : public torch::autograd::Function<ActivationFunction> {
  public:
@@ -38,8 +32,8 @@ class ActivationFunction : public torch::autograd::Function<ActivationFunction> 
     const float* from = input.const_data_ptr<float>();
     float* to = y.mutable_data_ptr<float>();
     float* slopes = slope.defined() ? slope.mutable_data_ptr<float>() : nullptr;
-    forRanges(*pool, input.numel(), [&](int64_t first, int64_t count) {
-      cpu::applyActivation(kind, from + first, count, to + first,
+    forRanges(*pool, input.numel(), kRange, [&](int64_t first, int64_t last) {
+      cpu::applyActivation(kind, from + first, last - first, to + first,
                            slopes == nullptr ? nullptr : slopes + first);
     });
     ctx->save_for_backward({slope.defined() ? slope : y});
@@ -55,8 +49,8 @@ class ActivationFunction : public torch::autograd::Function<ActivationFunction> 
     const Tensor dx = at::empty_like(kept);
     const float *from = dy.const_data_ptr<float>(), *slopes = kept.const_data_ptr<float>();
     float* to = dx.mutable_data_ptr<float>();
-    forRanges(*pool, dx.numel(), [&](int64_t first, int64_t count) {
-      cpu::multiplyBySlope(kind, from + first, slopes + first, count, to + first);
+    forRanges(*pool, dx.numel(), kRange, [&](int64_t first, int64_t last) {
+      cpu::multiplyBySlope(kind, from + first, slopes + first, last - first, to + first);
     });
     return {dx, Tensor(), Tensor()};
   }

@@ -8,6 +8,7 @@
 #include "cpu/activation.h"
 #include "cpu/dense.h"
 #include "cpu/panels.h"
+#include "cpu/ranges.h"
 #include "cpu/slope.h"
 #include "cpu/transpose.h"
 #include "cpu/weights.h"
@@ -55,17 +56,11 @@ Tensor newFloats(at::IntArrayRef sizes) {
 
 constexpr int64_t kTileRows = 16;
 
-template <class Body>
-void forRows(Pool& pool, int64_t rows, const Body& body) {
-  pool.run((rows + kTileRows - 1) / kTileRows,
-           [&](int64_t tile) { body(tile * kTileRows, std::min(rows, (tile + 1) * kTileRows)); });
-}
-
 // The gradient before the activation, and its transpose where that is defined.
 void passActivation(Pool& pool, ActivationKind activation, const Tensor& kept, const Tensor& dy,
                     const Tensor& before, const Tensor& transposed) {
   const auto [rows, columns] = std::pair{dy.size(0), dy.size(1)};
-  forRows(pool, rows, [&, rows = rows, columns = columns](int64_t first, int64_t last) {
+  forRanges(pool, rows, kTileRows, [&, rows = rows, columns = columns](int64_t first, int64_t last) {
     const int64_t at = first * columns;
     float* to = pointer(before) + at;
     if (activation != ActivationKind::kIdentity) {
@@ -144,7 +139,7 @@ void DenseOp::addWeightGradients(const Tensor& x, const Tensor& before) const {
   Tensor transposed;
   if (!context_->panels()) {
     transposed = newFloats({slots_.in, rows});
-    forRows(pool, rows, [&](int64_t first, int64_t last) {
+    forRanges(pool, rows, kTileRows, [&](int64_t first, int64_t last) {
       transpose(values(x) + first * slots_.in, slots_.in, last - first, slots_.in,
                 pointer(transposed) + first, rows);
     });
