@@ -62,6 +62,12 @@ const CASES: readonly RankCase[] = [
     fit: two,
   },
   {
+    name: 'a VampPrior by fused kernels, whose pseudo-inputs every process has',
+    count: 200,
+    create: { spec: { ...small, prior: { type: 'vamp', components: 16 } } },
+    fit: two,
+  },
+  {
     name: 'labels and a flow',
     count: 200,
     create: { spec: { ...small, posterior: 'iaf', condition: { classes: 3 } } },
