@@ -30,10 +30,14 @@ std::string networkObstacle(const Context& context, const ModelSpec& spec, const
 }
 
 // How a device is to take a perceptron's steps: `layers`, by libtorch's products; `fused`, by the kernels of
-// many blocks; else as is best for the model.
+// many blocks; `strips`, by those without the ones that take whole rows; else as is best for the model.
 std::string askedStep() {
   const char* variable = std::getenv("TORCHVAE_GPU_STEP");
   return variable == nullptr ? "" : variable;
+}
+
+bool asksForManyBlocks() {
+  return askedStep() == "fused" || asksForStrips();
 }
 
 // A device's kernel takes a bounded number of ranges of gradients, two for each layer.
@@ -82,7 +86,7 @@ std::string perceptronObstacle(const Context& context, const ModelSpec& spec, in
   if (spec.encoder.type != "mlp" || spec.decoder.type != "mlp") return "a network is not a perceptron";
   // Larger products with rounded factors are better served by the libraries' tiles.
   const bool isRounded = context.bf16 || context.tf32;
-  if (isRounded && rows > kMostRows && asked != "fused") return "the batch has more than 1,024 examples";
+  if (isRounded && rows > kMostRows && !asksForManyBlocks()) return "the batch has more than 1,024 examples";
   for (const NetworkSpec* network : {&spec.encoder, &spec.decoder}) {
     for (const int64_t width : network->hidden) {
       if (width > kMostUnits) return "a hidden layer has more than 1,024 units";
@@ -98,7 +102,7 @@ std::string blockObstacle(const Context& context, const ModelSpec& spec, int64_t
   constexpr int64_t kMostRows = 256, kMostProducts = 1 << 19;
   const std::string reason = perceptronObstacle(context, spec, rows);
   if (!reason.empty()) return reason;
-  if (askedStep() == "fused") return "TORCHVAE_GPU_STEP asks for the kernels of many blocks";
+  if (asksForManyBlocks()) return "TORCHVAE_GPU_STEP asks for the kernels of many blocks";
   if (context.bf16 || context.tf32) return "rounded products are for tensor cores";
   if (rows > kMostRows) return "the batch has more than 256 examples";
   kernels::BlockShape shape = blockShapeOf(spec, rows);
@@ -106,6 +110,10 @@ std::string blockObstacle(const Context& context, const ModelSpec& spec, int64_t
   if (!placeInShared(shape, sharedFloatsOf(context.kernels->part().capability())))
     return "the model and a batch do not fit in one block's shared memory";
   return "";
+}
+
+bool asksForStrips() {
+  return askedStep() == "strips";
 }
 
 }  // namespace torchvae::fused

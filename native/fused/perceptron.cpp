@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "cpu/activation.h"
+#include "fused/perceptron_tiles.h"
 #include "kernels/sizes.h"
 
 namespace torchvae::fused {
@@ -30,60 +31,6 @@ const uint32_t* bitsOf(const at::Tensor& magnitudes) {
   return reinterpret_cast<const uint32_t*>(magnitudes.const_data_ptr<int32_t>());
 }
 
-using Sizes = std::vector<std::pair<int64_t, int64_t>>;  // of matrices
-
-// Tiles that cover all of them.
-int64_t tilesOf(const TileShape& tile, const Sizes& sizes) {
-  int64_t tiles = 0;
-  for (const auto& [rows, columns] : sizes)
-    tiles += (rows + tile.rows() - 1) / tile.rows() * ((columns + tile.columns() - 1) / tile.columns());
-  return tiles;
-}
-
-// The multiprocessors of a large device.
-constexpr int64_t kMultiprocessors = 132;
-
-// The smallest tile of which each of these products, one at a time, gives no multiprocessor a second.
-int batchTileFor(int64_t rows, const std::vector<int64_t>& widths) {
-  const auto isFew = [&](int tile) {
-    return std::ranges::all_of(widths, [&](int64_t width) {
-      return tilesOf(kTiles[tile], {{rows, width}}) <= kMultiprocessors;
-    });
-  };
-  int tile = 0;
-  while (tile + 1 < kBatchTiles && !isFew(tile)) ++tile;
-  return tile;
-}
-
-// The largest tile of which the layers, all at once, have enough.
-int weightTileFor(const Sizes& layers) {
-  int tile = kFirstWeightTile + kWeightTiles - 1;
-  while (tile > kFirstWeightTile && tilesOf(kTiles[tile], layers) < kMultiprocessors) --tile;
-  return tile;
-}
-
-const DenseSlots& slotsOf(const LayerPlan& plan) {
-  return std::get<DensePlan>(plan.layer).slots;
-}
-
-PerceptronKind kindOf(const Context& context, const VaePlan& plan, const ModelSpec& spec, int64_t capacity) {
-  Sizes layers{{plan.head.in, plan.head.out}};
-  std::vector<int64_t> hidden;
-  for (const NetworkPlan* network : {&plan.encoder, &plan.decoder}) {
-    for (const LayerPlan& layer : *network) {
-      layers.emplace_back(slotsOf(layer).in, slotsOf(layer).out);
-      hidden.push_back(slotsOf(layer).out);
-    }
-  }
-  const int64_t output = hidden.back();
-  hidden.pop_back();
-  const bool isAligned = std::ranges::all_of(layers, [](const auto& layer) { return layer.second % 4 == 0; });
-  return {precisionOf(context),           spec.encoder.activation,
-          spec.decoder.activation,        Likelihood(spec.likelihood, spec.inputSize()).kind(),
-          batchTileFor(capacity, hidden), batchTileFor(capacity, {output}),
-          weightTileFor(layers),          isAligned ? 4 : 1};
-}
-
 }  // namespace
 
 Perceptron::Perceptron(const Context& context, const Parameters& parameters, const VaePlan& plan,
@@ -92,7 +39,7 @@ Perceptron::Perceptron(const Context& context, const Parameters& parameters, con
       values_(parameters.values.const_data_ptr<float>()),
       capacity_(capacity),
       latent_(spec.latentSize),
-      kernels_(context.kernels->part(), kindOf(context, plan, spec, capacity)),
+      kernels_(context.kernels->part(), perceptronKind(context, plan, spec, capacity)),
       likelihood_(spec.likelihood, spec.inputSize()),
       klCost_(context, spec.objective, spec.latentSize),
       head_(plan.encoder.size()) {
@@ -107,6 +54,12 @@ Perceptron::Perceptron(const Context& context, const Parameters& parameters, con
   kl_ = zeroed(context, {capacity});
   losses_ = zeroed(context, {kernels_.outputTiles(spec.inputSize()), capacity});
   int64_t ofBatch = kernels_.latentBlocks(capacity, 1);
+  if (kernels_.goesByRows()) {
+    ofBatch += kernels_.rowBlocks(capacity);
+    heads_ = zeroed(context, {capacity, headSlices() * 2 * latent_});
+  }
+  if (kernels_.hasOutputBack())
+    parts_ = zeroed(context, {losses_.size(0), capacity, (units_.back().slots.in + 7) / 8 * 8});
   for (const Unit& unit : units_) {
     ofBatch += kernels_.forwardBlocks(capacity, unit.slots.out) +
                kernels_.outputBlocks(capacity, unit.slots.out) +
@@ -117,6 +70,10 @@ Perceptron::Perceptron(const Context& context, const Parameters& parameters, con
   activations_ = at::zeros({ofBatch}, options.dtype(c10::kInt));
   deltas_ = at::zeros({ofBatch}, options.dtype(c10::kInt));
   squares_ = at::zeros({weightBlocks_}, options.dtype(c10::kDouble));
+}
+
+int64_t Perceptron::headSlices() const {
+  return kernels_.forwardBlocks(1, units_[head_ - 1].slots.out);
 }
 
 at::Tensor Perceptron::rowsOf(int64_t columns) const {
@@ -138,18 +95,27 @@ const at::Tensor& Perceptron::inputOf(size_t layer) const {
 ForwardArguments Perceptron::forwardArguments(size_t layer) const {
   const Unit& unit = units_[layer];
   const at::Tensor& from = inputOf(layer);
-  return {pointer(from),
-          values_ + unit.slots.weight.offset,
-          values_ + unit.slots.bias.offset,
-          pointer(unit.output),
-          pointer(unit.slope),
-          nullptr,
-          narrow(rows_),
-          narrow(unit.slots.in),
-          narrow(unit.slots.out),
-          strideOf(from),
-          strideOf(unit.output),
-          unit.side};
+  ForwardArguments a{pointer(from),
+                     values_ + unit.slots.weight.offset,
+                     values_ + unit.slots.bias.offset,
+                     pointer(unit.output),
+                     pointer(unit.slope),
+                     nullptr,
+                     narrow(rows_),
+                     narrow(unit.slots.in),
+                     narrow(unit.slots.out),
+                     strideOf(from),
+                     strideOf(unit.output),
+                     unit.side,
+                     nullptr,
+                     nullptr,
+                     0};
+  if (kernels_.goesByRows() && layer + 1 == head_) {
+    a.headWeight = values_ + units_[head_].slots.weight.offset;
+    a.heads = pointer(heads_);
+    a.headSize = narrow(2 * latent_);
+  }
+  return a;
 }
 
 // Of the hidden layer below `layer`.
@@ -201,16 +167,51 @@ void Perceptron::sample() {
   kernels_.latent(a);
 }
 
-void Perceptron::output() {
+// The same where the layer before has left the head in parts.
+void Perceptron::sampleByRows() {
+  LatentRowsArguments a{pointer(heads_),
+                        values_ + units_[head_].slots.bias.offset,
+                        pointer(noise_),
+                        pointer(headOutput_),
+                        pointer(z_),
+                        pointer(kl_),
+                        forwardArguments(head_ + 1),
+                        claim(activations_, activationCount_, kernels_.rowBlocks(rows_)),
+                        narrow(rows_),
+                        narrow(latent_),
+                        strideOf(z_),
+                        narrow(headSlices()),
+                        0};
+  kernels_.latentRows(a);
+}
+
+OutputArguments Perceptron::outputArguments() const {
   const Unit& unit = units_.back();
   const at::Tensor& from = inputOf(units_.size() - 1);
   const cpu::LikelihoodTerms& terms = likelihood_.terms();
-  kernels_.output({pointer(from), values_ + unit.slots.weight.offset, values_ + unit.slots.bias.offset,
-                   pointer(x_), pointer(unit.delta), pointer(losses_),
-                   claim(deltas_, deltaCount_, kernels_.outputBlocks(rows_, unit.slots.out)),
-                   static_cast<float>(terms.precision), terms.sigmoid ? 1 : 0, narrow(rows_),
-                   narrow(unit.slots.in), narrow(unit.slots.out), strideOf(from), strideOf(x_),
-                   strideOf(unit.delta)});
+  return {pointer(from),
+          values_ + unit.slots.weight.offset,
+          values_ + unit.slots.bias.offset,
+          pointer(x_),
+          pointer(unit.delta),
+          pointer(losses_),
+          nullptr,
+          static_cast<float>(terms.precision),
+          terms.sigmoid ? 1 : 0,
+          narrow(rows_),
+          narrow(unit.slots.in),
+          narrow(unit.slots.out),
+          strideOf(from),
+          strideOf(x_),
+          strideOf(unit.delta)};
+}
+
+// With outputBack() also what the delta of the layer below is made of.
+void Perceptron::output() {
+  OutputArguments a = outputArguments();
+  a.magnitudes = claim(deltas_, deltaCount_, kernels_.outputBlocks(rows_, a.out));
+  if (!kernels_.hasOutputBack()) return kernels_.output(a);
+  kernels_.outputBack({a, pointer(parts_), narrow(kernels_.outputTiles(a.out)), narrow(parts_.size(2))});
 }
 
 // The deltas of the hidden layers to, ..., from - 1, the last first.
@@ -222,7 +223,7 @@ void Perceptron::back(size_t from, size_t to) {
   }
 }
 
-void Perceptron::sampleBack() {
+LatentBackArguments Perceptron::latentBackArguments() const {
   const Unit& head = units_[head_];
   const Unit& first = units_[head_ + 1];
   const cpu::LikelihoodTerms& terms = likelihood_.terms();
@@ -253,9 +254,28 @@ void Perceptron::sampleBack() {
                         narrow(kernels_.outputTiles(units_.back().slots.out)),
                         0};
   if (head_ > 0) a.hidden = backArguments(head_);
+  return a;
+}
+
+void Perceptron::sampleBack() {
+  LatentBackArguments a = latentBackArguments();
   a.slices = narrow(kernels_.slices(rows_, a.hidden.in));
   a.magnitudes = claim(deltas_, deltaCount_, kernels_.latentBlocks(rows_, a.slices));
   kernels_.latentBack(a);
+}
+
+void Perceptron::sampleBackByRows() {
+  LatentRowsBackArguments a{latentBackArguments(), nullptr, nullptr, nullptr, 0, 0, 0};
+  a.between.magnitudes = claim(deltas_, deltaCount_, kernels_.rowBlocks(rows_));
+  if (kernels_.hasOutputBack()) {
+    const Unit& first = units_[head_ + 1];
+    a.parts = pointer(parts_);
+    a.kept = pointer(first.slope.defined() ? first.slope : first.output);
+    a.delta = pointer(first.delta);
+    a.slices = a.between.lossTiles;
+    a.partStride = narrow(parts_.size(2));
+  }
+  kernels_.latentRowsBack(a);
 }
 
 void Perceptron::differentiate(const BatchSource& source, int64_t rows, float inputMagnitude,
@@ -266,13 +286,13 @@ void Perceptron::differentiate(const BatchSource& source, int64_t rows, float in
   activationCount_ = deltaCount_ = 0;
   context_.kernels->loadBatch(source, rows, x_, noise_, z_);
   forward(0, head_);
-  sample();
+  kernels_.goesByRows() ? sampleByRows() : sample();
   klCost_.evaluate(headOutput_, KlWeight(clock.state(), clock.rows()), rows);
   const size_t last = units_.size() - 1;
   forward(head_ + 2, last);
   output();
-  back(last, head_ + 1);
-  sampleBack();
+  if (!kernels_.hasOutputBack()) back(last, head_ + 1);
+  kernels_.goesByRows() ? sampleBackByRows() : sampleBack();
   if (head_ > 0) back(head_ - 1, 0);
 }
 

@@ -40,17 +40,22 @@ class Perceptron {
   Unit makeUnit(const LayerPlan& plan, kernels::Side side) const;
   // A buffer of `capacity` rows that begin at multiples of 16 bytes.
   at::Tensor rowsOf(int64_t columns) const;
+  int64_t headSlices() const;  // parts of the head's product that forward() leaves
   bool hasHiddenDecoder() const { return head_ + 2 < units_.size(); }
   const at::Tensor& inputOf(size_t layer) const;
   kernels::ForwardArguments forwardArguments(size_t layer) const;
   kernels::BackArguments backArguments(size_t layer) const;
+  kernels::LatentBackArguments latentBackArguments() const;
+  kernels::OutputArguments outputArguments() const;
   UpdateBuffers buffersOf(const Parameters& parameters) const;
   kernels::WeightsArguments weightsArguments(const Parameters& parameters, kernels::WeightsMode mode) const;
   void forward(size_t from, size_t to);
   void sample();
+  void sampleByRows();
   void output();
   void back(size_t from, size_t to);
   void sampleBack();
+  void sampleBackByRows();
 
   Context context_;
   const float* values_;  // the parameters'
@@ -62,6 +67,7 @@ class Perceptron {
   size_t head_;              // the head's place among them
   at::Tensor x_, noise_, z_, headOutput_, kl_;
   at::Tensor losses_;                // [tiles across, capacity]
+  at::Tensor heads_, parts_;         // what goes by whole rows: LatentRowsArguments, OutputBackArguments
   at::Tensor activations_, deltas_;  // int32: magnitudes
   at::Tensor squares_;               // double [weightBlocks_]
   int64_t weightBlocks_ = 0;

@@ -77,10 +77,13 @@ __device__ inline void include(uint32_t& largest, uint32_t bits) {
   largest = bits > largest ? bits : largest;
 }
 
-// Ends a tile of a layer: y and its slope from the sums and the biases. Returns the largest magnitude in y
-// that this thread has met.
+// Ends a tile of a layer: y and its slope from the sums and the biases, y also in `kept`, unless null, in
+// rows of kKeptStride. Returns the largest magnitude in y that this thread has met.
+template <class Tile>
+constexpr int kKeptStride = Tile::kColumns + 4;
 template <class Program, class Tile>
-__device__ inline uint32_t finishUnits(const ForwardArguments& a, const float* shared, int row, int column) {
+__device__ inline uint32_t finishUnits(const ForwardArguments& a, const float* shared, int row, int column,
+                                       float* kept = nullptr) {
   const int32_t kind = activationOf<Program>(a.side);
   uint32_t largest = 0;
   forGroups<Tile>(
@@ -98,8 +101,47 @@ __device__ inline uint32_t finishUnits(const ForwardArguments& a, const float* s
         const int64_t at = static_cast<int64_t>(g.row) * a.yStride + g.column;
         putGroup<Program::kVector>(a.y + at, y, g.left);
         if (a.slope != nullptr) putGroup<Program::kVector>(a.slope + at, slope, g.left);
+        if (kept != nullptr) putGroup<4>(kept + (g.row - row) * kKeptStride<Tile> + g.column - column, y, 4);
       });
   return largest;
+}
+
+// A tile's part of the head: its y [rows, columns] in shared memory, times the head's weights of its columns,
+// which are there too, in rows of whole fours. A thread takes four rows and four columns.
+template <class Tile>
+__device__ inline void partHead(const ForwardArguments& a, const float* y, const float* weights, int row,
+                                int slice, int slices) {
+  const int across = (a.headSize + 3) / 4;
+  for (int i = threadIdx.x; i < Tile::kRows / 4 * across; i += Tile::kThreads) {
+    const int m = i / across * 4;
+    const int n = i % across * 4;
+    float sums[4][4] = {};
+#pragma unroll 4
+    for (int unit = 0; unit < Tile::kColumns; unit += 4) {
+      Floats<4> right[4];
+#pragma unroll
+      for (int k = 0; k < 4; ++k)
+        right[k] = *reinterpret_cast<const Floats<4>*>(weights + (unit + k) * 4 * across + n);
+#pragma unroll
+      for (int r = 0; r < 4; ++r) {
+        const auto left = *reinterpret_cast<const Floats<4>*>(y + (m + r) * kKeptStride<Tile> + unit);
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+#pragma unroll
+          for (int c = 0; c < 4; ++c) sums[r][c] += left.of[k] * right[k].of[c];
+        }
+      }
+    }
+#pragma unroll
+    for (int r = 0; r < 4; ++r) {
+      if (row + m + r >= a.rows) continue;
+      float* to = a.heads + (static_cast<int64_t>(row + m + r) * slices + slice) * a.headSize + n;
+#pragma unroll
+      for (int c = 0; c < 4; ++c) {
+        if (n + c < a.headSize) to[c] = sums[r][c];
+      }
+    }
+  }
 }
 
 // Grid: the tiles of y, those of one row after another.
@@ -109,11 +151,25 @@ __device__ inline void forward(const ForwardArguments& a) {
       Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongColumns, Program::kVector>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   const int across = (a.out + Tile::kColumns - 1) / Tile::kColumns;
+  const int slice = static_cast<int>(blockIdx.x) % across;
   const int row = static_cast<int>(blockIdx.x) / across * Tile::kRows;
-  const int column = static_cast<int>(blockIdx.x) % across * Tile::kColumns;
-  Tile::run(shared, {a.x, a.rows, a.in, a.xStride}, {a.weight, a.in, a.out, a.out}, row, column, a.in);
-  const uint32_t largest = blockMax(finishUnits<Program, Tile>(a, shared, row, column));
+  const int column = slice * Tile::kColumns;
+  const bool isLast = a.heads != nullptr;
+  // Behind the product: y, and the head's weights of these columns.
+  float* const kept = shared + productBytes(Tile::kShape, kDepthAlongRows, kDepthAlongColumns) / 4;
+  float* const headWeights = kept + Tile::kRows * kKeptStride<Tile>;
+  Tile::run(shared, {a.x, a.rows, a.in, a.xStride}, {a.weight, a.in, a.out, a.out}, row, column, a.in,
+            NoVisit(), [&] {
+              if (!isLast) return;
+              const int width = (a.headSize + 3) / 4 * 4;
+              beginPiece<Program::kVector>(headWeights, width, {a.headWeight, a.out, a.headSize, a.headSize},
+                                           column, Tile::kColumns, 0, width);
+            });
+  const uint32_t largest =
+      blockMax(finishUnits<Program, Tile>(a, shared, row, column, isLast ? kept : nullptr));
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
+  // All of y is there: blockMax() has waited for every thread.
+  if (isLast) partHead<Tile>(a, kept, headWeights, row, slice, across);
 }
 
 // The deltas of a tile of units from the sums, which are the gradients in their outputs. Returns the largest

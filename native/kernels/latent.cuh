@@ -9,24 +9,31 @@
 
 namespace torchvae::kernels {
 
-// The latent values of a row by one warp. Returns the largest magnitude in z that this lane has met.
-__device__ inline uint32_t sampleRow(const LatentArguments& a, int row) {
-  const float* head = a.head + static_cast<int64_t>(row) * 2 * a.latent;
-  const float* noise = a.noise + static_cast<int64_t>(row) * a.latent;
-  float* z = a.z + static_cast<int64_t>(row) * a.zStride;
+// A row's latent values by one warp, from its means and, behind them, log-variances; put(j, value) gets each.
+// Returns the row's divergence in every lane.
+template <class Put>
+__device__ inline float sampled(const float* head, const float* noise, int latent, const Put& put) {
   float sum = 0;
-  uint32_t largest = 0;
-  for (int j = threadIdx.x % 32; j < a.latent; j += 32) {
+  for (int j = threadIdx.x % 32; j < latent; j += 32) {
     const float mean = head[j];
-    const float logVariance = head[a.latent + j];
+    const float logVariance = head[latent + j];
     const float deviation = exp(0.5f * logVariance);
-    const float value = mean + deviation * noise[j];
-    z[j] = value;
+    put(j, mean + deviation * noise[j]);
     sum += mean * mean + (deviation * deviation - 1.0f - logVariance);
-    include(largest, magnitudeBits(value));
   }
-  sum = warpSum(sum);
-  if (threadIdx.x % 32 == 0) a.kl[row] = 0.5f * sum;
+  return 0.5f * warpSum(sum);
+}
+
+// Of a row of the batch. Returns the largest magnitude in z that this lane has met.
+__device__ inline uint32_t sampleRow(const LatentArguments& a, int row) {
+  const int64_t place = row;
+  uint32_t largest = 0;
+  const float kl =
+      sampled(a.head + place * 2 * a.latent, a.noise + place * a.latent, a.latent, [&](int j, float value) {
+        a.z[place * a.zStride + j] = value;
+        include(largest, magnitudeBits(value));
+      });
+  if (threadIdx.x % 32 == 0) a.kl[row] = kl;
   return largest;
 }
 
@@ -85,6 +92,11 @@ __device__ inline void latent(const LatentArguments& a) {
 struct LatentValue {
   float mean, logVariance, noise, factor;
 };
+__device__ inline LatentValue latentValue(const LatentBackArguments& a, int row, int j) {
+  const float* head = a.head + static_cast<int64_t>(row) * 2 * a.latent + j;
+  return {head[0], head[a.latent], a.noise[static_cast<int64_t>(row) * a.latent + j],
+          a.factors == nullptr ? 1.0f : a.factors[j]};
+}
 struct LatentGroup {
   LatentValue of[4];
 };
@@ -92,45 +104,54 @@ __device__ inline LatentGroup latentGroup(const LatentBackArguments& a, const Gr
   LatentGroup group = {};
 #pragma unroll
   for (int k = 0; k < 4; ++k) {
-    if (k >= g.left) continue;
-    const int j = g.column + k;
-    const float* head = a.head + static_cast<int64_t>(g.row) * 2 * a.latent + j;
-    group.of[k] = {head[0], head[a.latent], a.noise[static_cast<int64_t>(g.row) * a.latent + j],
-                   a.factors == nullptr ? 1.0f : a.factors[j]};
+    if (k < g.left) group.of[k] = latentValue(a, g.row, g.column + k);
   }
   return group;
 }
 
-// The head's delta of a latent value, from the gradient in z; klScale is of its divergence. Returns its
-// magnitude.
-__device__ inline uint32_t finishLatent(const LatentBackArguments& a, float klScale, int row, int column,
-                                        float dz, const LatentValue& value) {
-  float* to = a.headDelta + static_cast<int64_t>(row) * a.headStride + column;
+// The head's delta of a latent value, from the gradient in z; klScale is of its divergence.
+struct LatentDelta {
+  float ofMean, ofLogVariance;
+};
+__device__ inline LatentDelta latentDelta(float klScale, float dz, const LatentValue& value) {
   const float deviation = exp(0.5f * value.logVariance);
-  const float ofMean = dz + klScale * value.mean;
-  const float ofLogVariance =
-      0.5f * (dz * value.noise * deviation + klScale * (deviation * deviation - 1.0f));
-  to[0] = ofMean;
-  to[a.latent] = ofLogVariance;
-  uint32_t largest = magnitudeBits(ofMean);
-  include(largest, magnitudeBits(ofLogVariance));
+  return {dz + klScale * value.mean,
+          0.5f * (dz * value.noise * deviation + klScale * (deviation * deviation - 1.0f))};
+}
+// Stores it; returns its magnitude.
+__device__ inline uint32_t storeLatentDelta(const LatentBackArguments& a, int row, int column,
+                                            const LatentDelta& delta) {
+  float* to = a.headDelta + static_cast<int64_t>(row) * a.headStride + column;
+  to[0] = delta.ofMean;
+  to[a.latent] = delta.ofLogVariance;
+  uint32_t largest = magnitudeBits(delta.ofMean);
+  include(largest, magnitudeBits(delta.ofLogVariance));
   return largest;
 }
 
-// The batch's sums of losses into the state, by one block.
+// The scale of the batch's divergence in the gradient of its mean loss.
+__device__ inline float klScaleOf(const LatentBackArguments& a) {
+  return static_cast<float>(a.schedule[a.state->index].beta / a.rows);
+}
+
+// The batch's sums of losses into the state, by one block. Nothing but the update reads what the step's
+// number gives, so that is worked out before the losses are there.
 __device__ inline void sumBatch(const LatentBackArguments& a) {
+  const ScheduleRow now = a.schedule[a.state->index];
+  if (threadIdx.x == 0) noteRates(*a.state, now, a.beta1, a.beta2);
+  awaitPrevious();
+  admitNext();
+  const int threads = blockDim.x;
   double terms = 0, kl = 0;
   const int count = a.lossTiles * a.rows;
 #pragma unroll 8
-  for (int i = threadIdx.x; i < count; i += kStripThreads) terms += a.losses[i];
-  for (int i = threadIdx.x; i < a.rows; i += kStripThreads) kl += a.kl[i];
+  for (int i = threadIdx.x; i < count; i += threads) terms += a.losses[i];
+  for (int i = threadIdx.x; i < a.rows; i += threads) kl += a.kl[i];
   const double reconstruction = a.lossScale * blockSum(terms) + a.lossConstant * a.rows;
   kl = blockSum(kl);
   if (threadIdx.x != 0) return;
-  const ScheduleRow& now = a.schedule[a.state->index];
   const double cost = a.klCost != nullptr ? *a.klCost * a.rows : kl;
-  const double loss = reconstruction + now.beta * cost;
-  noteLosses(*a.state, now, reconstruction, kl, loss, a.beta1, a.beta2);
+  noteLosses(*a.state, reconstruction, kl, reconstruction + now.beta * cost);
 }
 
 // Grid: `slices` blocks for every kStripRows rows, and one more for the sums.
@@ -139,18 +160,14 @@ __device__ inline void latentBack(const LatentBackArguments& a) {
   using Deep = Product<Program::kPrecision, kDeepStrip, kDepthAlongRows, kDepthAlongRows, Program::kVector>;
   using Wide = Product<Program::kPrecision, kWideStrip, kDepthAlongRows, kDepthAlongRows, Program::kVector>;
   TORCHVAE_DYNAMIC_SHARED(shared);
-  if (blockIdx.x == gridDim.x - 1) {
-    awaitPrevious();
-    admitNext();
-    return sumBatch(a);
-  }
+  if (blockIdx.x == gridDim.x - 1) return sumBatch(a);
   const Strip strip = stripOf(a.slices);
   const int row = strip.row;
   uint32_t largest = 0;
   for (int column = 0; column < a.latent; column += Deep::kColumns) {
     Deep::run(shared, {a.delta, a.rows, a.out, a.deltaStride}, {a.weight, a.latent, a.out, a.out}, row,
               column, a.out);
-    const auto klScale = static_cast<float>(a.schedule[a.state->index].beta / a.rows);
+    const float klScale = klScaleOf(a);
     forGroups<Deep>(
         shared, row, column, a.rows, a.latent, [&](const Group& g) { return latentGroup(a, g); },
         [&](const Group& g, const Floats<4>& sums, const LatentGroup& values) {
@@ -158,7 +175,8 @@ __device__ inline void latentBack(const LatentBackArguments& a) {
           for (int k = 0; k < 4; ++k) {
             if (k >= g.left) continue;
             const LatentValue& value = values.of[k];
-            include(largest, finishLatent(a, klScale * value.factor, g.row, g.column + k, sums.of[k], value));
+            include(largest, storeLatentDelta(a, g.row, g.column + k,
+                                              latentDelta(klScale * value.factor, sums.of[k], value)));
           }
         });
     __syncthreads();

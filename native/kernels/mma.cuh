@@ -73,34 +73,36 @@ __device__ inline Factor<P, 2> rightFactor(const Value& b) {
   return factor;
 }
 
-// c[m][n] += a[m] b[n]. Every tile of one product is begun before the next product, so that none waits for
-// the one before it.
+// c[m][n] += a[m] b[n] for m < rows and n < columns. Every tile of one product is begun before the next
+// product, so that none waits for the one before it.
 template <Precision P, int kRows, int kColumns>
 __device__ inline void multiplyTiles(float (&c)[kRows][kColumns][4], const Factor<P, 4> (&a)[kRows],
-                                     const Factor<P, 2> (&b)[kColumns]) {
-  if constexpr (P == kFloat32) {
+                                     const Factor<P, 2> (&b)[kColumns], int rows = kRows,
+                                     int columns = kColumns) {
+  const auto forTiles = [&](const auto& multiply) {
 #pragma unroll
     for (int m = 0; m < kRows; ++m) {
 #pragma unroll
-      for (int n = 0; n < kColumns; ++n) multiplyTf32(c[m][n], a[m].small, b[n].big);
-    }
-#pragma unroll
-    for (int m = 0; m < kRows; ++m) {
-#pragma unroll
-      for (int n = 0; n < kColumns; ++n) multiplyTf32(c[m][n], a[m].big, b[n].small);
-    }
-  }
-#pragma unroll
-  for (int m = 0; m < kRows; ++m) {
-#pragma unroll
-    for (int n = 0; n < kColumns; ++n) {
-      if constexpr (P == kBf16) {
-        multiplyBf16(c[m][n], a[m].big, b[n].big);
-      } else {
-        multiplyTf32(c[m][n], a[m].big, b[n].big);
+      for (int n = 0; n < kColumns; ++n) {
+        if (m < rows && n < columns) multiply(c[m][n], a[m], b[n]);
       }
     }
+  };
+  if constexpr (P == kFloat32) {
+    forTiles([](float(&sums)[4], const Factor<P, 4>& left, const Factor<P, 2>& right) {
+      multiplyTf32(sums, left.small, right.big);
+    });
+    forTiles([](float(&sums)[4], const Factor<P, 4>& left, const Factor<P, 2>& right) {
+      multiplyTf32(sums, left.big, right.small);
+    });
   }
+  forTiles([](float(&sums)[4], const Factor<P, 4>& left, const Factor<P, 2>& right) {
+    if constexpr (P == kBf16) {
+      multiplyBf16(sums, left.big, right.big);
+    } else {
+      multiplyTf32(sums, left.big, right.big);
+    }
+  });
 }
 
 }  // namespace torchvae::kernels

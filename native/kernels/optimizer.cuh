@@ -38,13 +38,11 @@ __device__ inline void noteRates(StepState& state, const ScheduleRow& now, doubl
   state.inverseRoot = 1 / sqrt(1 - power(beta2, t));
 }
 
-// The batch's sums, and these.
-__device__ inline void noteLosses(StepState& state, const ScheduleRow& now, double reconstruction, double kl,
-                                  double loss, double beta1, double beta2) {
+// The batch's sums.
+__device__ inline void noteLosses(StepState& state, double reconstruction, double kl, double loss) {
   state.batchReconstruction = reconstruction;
   state.batchKl = kl;
   state.batchLoss = loss;
-  noteRates(state, now, beta1, beta2);
 }
 
 // Sums over the lines of 32 columns by 1,024 threads: 32 lines at a time. Returns this thread's share of
@@ -116,7 +114,8 @@ __device__ inline void finishGradients(const GradientArguments& a) {
   const double cost = a.klCost != nullptr ? *a.klCost * a.rows : kl;
   const double loss = a.loss != nullptr ? static_cast<double>(*static_cast<const C*>(a.loss)) * a.rows
                                         : reconstruction + now.beta * cost;
-  noteLosses(*a.state, now, reconstruction, kl, loss, a.beta1, a.beta2);
+  noteLosses(*a.state, reconstruction, kl, loss);
+  noteRates(*a.state, now, a.beta1, a.beta2);
 }
 
 // In the order of engine.h's OptimizerKind, which is made of the same list.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/block.h"
+
 namespace torchvae {
 namespace {
 
@@ -36,14 +38,57 @@ constexpr bool doAllFit() {
 static_assert(doAllFit());
 static_assert(std::is_trivially_copyable_v<WeightsArguments> && sizeof(WeightsArguments) <= 4096);
 
+int64_t inFours(int64_t floats) {
+  return (floats + 3) / 4 * 4;
+}
+
+// Of forward(): a layer's product, and behind it what its part of a head of `headSize` is made of.
+int64_t forwardBytes(const TileShape& tile, int64_t headSize) {
+  const int64_t product = productBytes(tile, kDepthAlongRows, kDepthAlongColumns);
+  if (headSize == 0) return product;
+  return product + 4 * (tile.rows() * (tile.columns() + 4) + tile.columns() * inFours(headSize));
+}
+
+// Of latentRows(), without what it stages of weights: parts and sums of the head, noise, z.
+int64_t latentRowsBytes(int64_t blockRows, int64_t slices, int64_t latent, int64_t in) {
+  return 4 * (inFours(blockRows * slices * 2 * latent) + blockRows * (3 * latent + in));
+}
+
+// Of latentRowsBack(), without what it stages: deltas of the layer above, `out` wide, and of the head.
+int64_t latentRowsBackBytes(int64_t blockRows, int64_t out, int64_t latent) {
+  return 4 * blockRows * (inFours(out) + inFours(2 * latent));
+}
+
+// With this much for a block the kernel before, and the one behind it, find room beside it.
+constexpr int64_t kMostStaged = 112 * 1024;
+
 }  // namespace
+
+bool haveRowsRoom(const PerceptronKind& kind, int64_t last, int64_t latent, int64_t in, int64_t first,
+                  int64_t bytes) {
+  const TileShape& tile = kTiles[kind.batchTile];
+  const int64_t slices = tilesOf(tile, 1, last);
+  return forwardBytes(tile, 2 * latent) <= bytes &&
+         latentRowsBytes(kind.blockRows, slices, latent, in) <= bytes &&
+         latentRowsBackBytes(kind.blockRows, first, latent) <= bytes;
+}
 
 int64_t PerceptronKernels::forwardBlocks(int64_t rows, int64_t columns) const {
   return tilesOf(kTiles[kind_.batchTile], rows, columns);
 }
 
 int64_t PerceptronKernels::outputBlocks(int64_t rows, int64_t columns) const {
-  return tilesOf(kTiles[kind_.outputTile], rows, columns);
+  if (!hasOutputBack()) return tilesOf(kTiles[kind_.outputTile], rows, columns);
+  const OutputBackShape shape{kind_.rowTiles, kind_.outTiles, 0};
+  return (rows + shape.rows() - 1) / shape.rows() * ((columns + shape.columns() - 1) / shape.columns());
+}
+
+int64_t PerceptronKernels::rowBlocks(int64_t rows) const {
+  return (rows + kind_.blockRows - 1) / kind_.blockRows;
+}
+
+int64_t PerceptronKernels::mostStaged() const {
+  return std::min<int64_t>(kMostStaged, 4 * sharedFloatsOf(part_.capability()));
 }
 
 int64_t PerceptronKernels::slices(int64_t rows, int64_t width) const {
@@ -64,38 +109,12 @@ int64_t PerceptronKernels::outputTiles(int64_t columns) const {
   return outputBlocks(1, columns);
 }
 
-const TileShape& PerceptronKernels::tileOf(Name name) const {
-  switch (name) {
-    case kForward:
-    case kBack:
-      return kTiles[kind_.batchTile];
-    case kOutput:
-      return kTiles[kind_.outputTile];
-    case kWeights:
-      return kTiles[kind_.weightTile];
-    default:
-      return kTiles[kDeepStrip];
-  }
-}
-
-int64_t PerceptronKernels::sharedBytes(Name name) const {
-  switch (name) {
-    case kForward:
-    case kOutput:
-      return productBytes(tileOf(name), kDepthAlongRows, kDepthAlongColumns);
-    case kBack:
-      return productBytes(tileOf(name), kDepthAlongRows, kDepthAlongRows);
-    case kLatent:
-      return stripBytes(kDepthAlongColumns);
-    case kLatentBack:
-      return stripBytes(kDepthAlongRows);
-    default:
-      return productBytes(tileOf(name), kDepthAlongColumns, kDepthAlongColumns);
-  }
-}
-
 KernelKey PerceptronKernels::keyOf(Name name, int64_t optimizer) const {
-  static constexpr const char* kNamesOf[] = {"forward", "latent", "output", "back", "latentBack", "weights"};
+  static constexpr const char* kNamesOf[] = {"forward",    "latent",         "latentRows",
+                                             "output",     "outputBack",     "back",
+                                             "latentBack", "latentRowsBack", "weights"};
+  // Models of any size share a function: it is given what the largest takes.
+  const int64_t bytes = 4 * sharedFloatsOf(part_.capability());
   if (name == kWeights) {
     return {"weights.cu",
             {{"PRECISION", kind_.precision},
@@ -103,7 +122,7 @@ KernelKey PerceptronKernels::keyOf(Name name, int64_t optimizer) const {
              {"VECTOR", kind_.vector},
              {"OPTIMIZER_KIND", optimizer}},
             kNamesOf[name],
-            sharedBytes(name)};
+            bytes};
   }
   return {"perceptron.cu",
           {{"PRECISION", kind_.precision},
@@ -112,36 +131,65 @@ KernelKey PerceptronKernels::keyOf(Name name, int64_t optimizer) const {
            {"VECTOR", kind_.vector},
            {"ENCODER_ACTIVATION", static_cast<int64_t>(kind_.encoder)},
            {"DECODER_ACTIVATION", static_cast<int64_t>(kind_.decoder)},
-           {"LIKELIHOOD", static_cast<int64_t>(kind_.likelihood)}},
+           {"LIKELIHOOD", static_cast<int64_t>(kind_.likelihood)},
+           {"BLOCK_ROWS", kind_.blockRows},
+           {"ROW_TILES", kind_.rowTiles},
+           {"OUT_TILES", kind_.outTiles}},
           kNamesOf[name],
-          sharedBytes(name)};
+          bytes};
 }
 
 template <class Arguments>
-void PerceptronKernels::launch(Name name, int64_t blocks, const Arguments& arguments, int64_t optimizer) {
+void PerceptronKernels::launch(Name name, int64_t blocks, int threads, int64_t bytes,
+                               const Arguments& arguments, int64_t optimizer) {
   void*& handle = handles_[{name, optimizer}];
   if (handle == nullptr) handle = part_.kernel(keyOf(name, optimizer));
-  part_.launch(handle, {blocks, tileOf(name).threads(), sharedBytes(name), true}, &arguments,
-               sizeof arguments);
+  part_.launch(handle, {blocks, threads, bytes, true}, &arguments, sizeof arguments);
 }
 
 void PerceptronKernels::forward(const ForwardArguments& a) {
-  launch(kForward, forwardBlocks(a.rows, a.out), a);
+  const TileShape& tile = kTiles[kind_.batchTile];
+  launch(kForward, forwardBlocks(a.rows, a.out), tile.threads(),
+         forwardBytes(tile, a.heads != nullptr ? a.headSize : 0), a);
 }
 void PerceptronKernels::latent(const LatentArguments& a) {
-  launch(kLatent, latentBlocks(a.rows, a.slices), a);
+  launch(kLatent, latentBlocks(a.rows, a.slices), kStripThreads, stripBytes(kDepthAlongColumns), a);
+}
+void PerceptronKernels::latentRows(LatentRowsArguments a) {
+  const int64_t own = latentRowsBytes(kind_.blockRows, a.slices, a.latent, a.hidden.in);
+  const int64_t weights = int64_t{a.hidden.in} * a.hidden.out;
+  const int64_t staged = own + 4 * inFours(weights) <= mostStaged() ? weights : 0;
+  a.staged = static_cast<int32_t>(staged);
+  launch(kLatentRows, rowBlocks(a.rows), kRowThreads, own + 4 * inFours(staged), a);
 }
 void PerceptronKernels::output(const OutputArguments& a) {
-  launch(kOutput, outputBlocks(a.rows, a.out), a);
+  const TileShape& tile = kTiles[kind_.outputTile];
+  launch(kOutput, outputBlocks(a.rows, a.out), tile.threads(), forwardBytes(tile, 0), a);
+}
+void PerceptronKernels::outputBack(const OutputBackArguments& a) {
+  launch(kOutputBack, outputBlocks(a.output.rows, a.output.out), kOutputBackThreads,
+         OutputBackShape{kind_.rowTiles, kind_.outTiles, a.output.in}.bytes(), a);
 }
 void PerceptronKernels::back(const BackArguments& a) {
-  launch(kBack, forwardBlocks(a.rows, a.in), a);
+  const TileShape& tile = kTiles[kind_.batchTile];
+  launch(kBack, forwardBlocks(a.rows, a.in), tile.threads(),
+         productBytes(tile, kDepthAlongRows, kDepthAlongRows), a);
 }
 void PerceptronKernels::latentBack(const LatentBackArguments& a) {
-  launch(kLatentBack, latentBlocks(a.rows, a.slices) + 1, a);
+  launch(kLatentBack, latentBlocks(a.rows, a.slices) + 1, kStripThreads, stripBytes(kDepthAlongRows), a);
+}
+void PerceptronKernels::latentRowsBack(LatentRowsBackArguments a) {
+  const LatentBackArguments& between = a.between;
+  const int64_t own = latentRowsBackBytes(kind_.blockRows, between.out, between.latent);
+  const int64_t staged = 4 * (between.latent * inFours(between.out) +
+                              int64_t{between.hidden.in} * strideOfFours(between.hidden.out));
+  a.staged = own + staged <= mostStaged() ? 1 : 0;
+  launch(kLatentRowsBack, rowBlocks(between.rows) + 1, kRowThreads, own + (a.staged != 0 ? staged : 0), a);
 }
 void PerceptronKernels::weights(const WeightsArguments& a, int64_t blocks) {
-  launch(kWeights, blocks, a, a.update.kind);
+  const TileShape& tile = kTiles[kind_.weightTile];
+  launch(kWeights, blocks, tile.threads(), productBytes(tile, kDepthAlongColumns, kDepthAlongColumns), a,
+         a.update.kind);
 }
 
 }  // namespace torchvae

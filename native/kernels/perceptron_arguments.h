@@ -20,6 +20,10 @@ struct ForwardArguments {
   float* slope;         // the same, or null: where the activation's slope goes
   uint32_t* magnitudes;
   int32_t rows, in, out, xStride, yStride, side;
+  // Of the encoder's last hidden layer, where latentRows() follows; null elsewhere.
+  const float* headWeight;  // [out, headSize]
+  float* heads;             // [rows, tiles across, headSize]: each tile's part of y headWeight
+  int32_t headSize;
 };
 
 // The delta of the layer whose output a layer takes: to = (delta W^T) * slope of the activation that made it.
@@ -83,6 +87,39 @@ struct LatentBackArguments {
   double beta1, beta2;
   int32_t rows, out, latent, deltaStride, headStride, lossTiles;
   int32_t slices;  // blocks that take the same rows
+};
+
+// As LatentArguments, by blocks of whole rows, where the layer before left the parts of the head's product.
+struct LatentRowsArguments {
+  const float* heads;  // [rows, slices, 2 latent]
+  const float* headBias;
+  const float* noise;       // [rows, latent]
+  float* head;              // [rows, 2 latent]
+  float* z;                 // [rows, zStride]
+  float* kl;                // [rows]
+  ForwardArguments hidden;  // of the decoder's first hidden layer
+  uint32_t* magnitudes;
+  int32_t rows, latent, zStride, slices;
+  int32_t staged;  // floats of the layer's weights that are copied to shared memory, or 0
+};
+
+// The decoder's last layer as in OutputArguments, and back through it: each tile's part of the gradient in
+// what the layer took.
+struct OutputBackArguments {
+  OutputArguments output;
+  float* parts;  // [slices, rows, partStride]
+  int32_t slices, partStride;
+};
+
+// As LatentBackArguments, by blocks of whole rows.
+struct LatentRowsBackArguments {
+  LatentBackArguments between;
+  // Where the decoder's first hidden layer is its last, what its delta is made of; null where it is there.
+  const float* parts;  // [slices, rows, partStride]
+  const float* kept;   // [rows, deltaStride]: the layer's output, or the slopes in its stead
+  float* delta;        // between.delta, to be written
+  int32_t slices, partStride;
+  int32_t staged;  // whether both layers' weights are copied to shared memory
 };
 
 // Of a layer: W's gradient is x^T delta, the bias's the column sums of delta.

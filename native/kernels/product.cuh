@@ -83,6 +83,24 @@ class Feed {
   int stride_, place_, rowsLeft_, columnsLeft_, rowsOfChunk_;
 };
 
+// Begins to copy rows [row, row + rows) and columns [column, column + columns) of a matrix to shared memory,
+// in rows of `stride`, by all threads. What lies beyond the matrix becomes 0, and so do columns up to a whole
+// copy.
+template <int kVector>
+__device__ inline void beginPiece(float* shared, int stride, const Matrix& from, int row, int rows,
+                                  int column, int columns) {
+  const int across = (columns + kVector - 1) / kVector;
+#pragma unroll 4
+  for (int i = threadIdx.x; i < rows * across; i += static_cast<int>(blockDim.x)) {
+    const int r = i / across;
+    const int c = i % across * kVector;
+    const int there = row + r < from.rows ? from.columns - column - c : 0;
+    beginCopy<4 * kVector>(shared + r * stride + c,
+                           from.values + static_cast<int64_t>(row + r) * from.stride + column + c,
+                           4 * (there < 0 ? 0 : (there < kVector ? there : kVector)));
+  }
+}
+
 // Nothing more is done with a chunk than to multiply it.
 struct NoVisit {
   template <class T>

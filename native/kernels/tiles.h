@@ -48,6 +48,9 @@ constexpr int kWeightTiles = 4;
 constexpr int kPatchTile = 11;
 constexpr int kStripRows = kTiles[kDeepStrip].rows();
 constexpr int kStripThreads = kTiles[kDeepStrip].threads();
+constexpr int threadsOf(int tile) {
+  return kTiles[tile].threads();
+}
 static_assert(kStripRows == kTiles[kWideStrip].rows() && kStripThreads == kTiles[kWideStrip].threads());
 
 // Rows of shared memory, in values of 4 bytes; of 2 it holds as well. A warp reads 8 groups of 4 members
@@ -59,6 +62,12 @@ constexpr int strideAlong(int depth) {
 }
 constexpr int strideAcross(int width) {
   return (width + 7) / 16 * 16 + 8;
+}
+
+// For rows that threads read in fours, each thread another row: an odd number of fours puts eight neighboring
+// rows in different banks.
+constexpr int strideOfFours(int width) {
+  return (width + 3) / 4 / 2 * 8 + 4;
 }
 
 // Values of a chunk of a factor of `width` rows or columns.
@@ -74,5 +83,31 @@ constexpr int productBytes(const TileShape& tile, Layout left, Layout right, int
   const int sums = 4 * tile.deep * tile.rows() * strideAcross(tile.columns());
   return kStages * stage * ofValue > sums ? kStages * stage * ofValue : sums;
 }
+
+// Kernels that take whole rows of the batch, a few by a block (latent_rows.cuh).
+constexpr int kRowThreads = 512;
+
+// The tile of outputBack(): 16 x rowTiles rows, 8 x outTiles columns of the layer's output, and all of the
+// layer's input, `in` wide.
+constexpr int kOutputBackWarps = 8;
+constexpr int kOutputBackThreads = 32 * kOutputBackWarps;
+struct OutputBackShape {
+  int rowTiles, outTiles, in;
+
+  constexpr int rows() const { return 16 * rowTiles; }
+  constexpr int columns() const { return 8 * outTiles; }
+  constexpr int depth() const { return (in + 15) / 16 * 16; }  // whole steps of every precision
+  constexpr int weightStride() const { return strideAcross(columns()); }
+  constexpr int deltaStride() const { return strideAlong(columns()); }  // also of x
+  // Shared memory in floats, in this order: the layer's weights, what it takes or in its place the sums of
+  // each share of the depth, x, the delta.
+  constexpr int weightFloats() const { return depth() * weightStride(); }
+  constexpr int factorFloats() const {
+    const int taken = rows() * strideAlong(depth());
+    const int sums = kOutputBackWarps * 16 * weightStride();
+    return taken > sums ? taken : sums;
+  }
+  constexpr int bytes() const { return 4 * (weightFloats() + factorFloats() + 2 * rows() * deltaStride()); }
+};
 
 }  // namespace torchvae::kernels

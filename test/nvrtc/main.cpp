@@ -53,22 +53,40 @@ std::vector<std::string> kernelsOfAll(const std::string& suffix) {
 #undef TORCHVAE_KERNEL
   };
 }
-const std::vector<std::string> kKernelsOfPerceptron = {
-#define TORCHVAE_KERNEL(name, Arguments, tile) #name,
+#define TORCHVAE_KERNEL(name, Arguments, threads) #name,
+#define TORCHVAE_BY_STRIPS
+#define TORCHVAE_OUTPUT_ALONE
+const std::vector<std::string> kKernelsByStrips = {
 #include "kernels/perceptron_list.h"
-#undef TORCHVAE_KERNEL
 };
+#undef TORCHVAE_BY_STRIPS
+#define TORCHVAE_BY_ROWS
+const std::vector<std::string> kKernelsByRows = {
+#include "kernels/perceptron_list.h"
+};
+#undef TORCHVAE_OUTPUT_ALONE
+#define TORCHVAE_OUTPUT_AND_BACK
+const std::vector<std::string> kKernelsOfFewLayers = {
+#include "kernels/perceptron_list.h"
+};
+#undef TORCHVAE_KERNEL
 
 // The constants are those of kernels/perceptron.cpp.
-std::vector<std::string> perceptron(int precision, int tile, int encoder, int decoder, int likelihood,
-                                    int vector = 4) {
+struct RowTiles {
+  int blockRows = 0, rowTiles = 1, outTiles = 0;
+};
+std::vector<std::string> perceptron(int precision, int tile, const RowTiles& rows, int encoder, int decoder,
+                                    int likelihood, int vector = 4) {
   return {"PRECISION=" + std::to_string(precision),
           "TILE=" + std::to_string(tile),
           "OUTPUT_TILE=" + std::to_string(tile < 4 ? tile + 1 : tile),
           "VECTOR=" + std::to_string(vector),
           "ENCODER_ACTIVATION=" + std::to_string(encoder),
           "DECODER_ACTIVATION=" + std::to_string(decoder),
-          "LIKELIHOOD=" + std::to_string(likelihood)};
+          "LIKELIHOOD=" + std::to_string(likelihood),
+          "BLOCK_ROWS=" + std::to_string(rows.blockRows),
+          "ROW_TILES=" + std::to_string(rows.rowTiles),
+          "OUT_TILES=" + std::to_string(rows.outTiles)};
 }
 std::vector<std::string> weights(int precision, int tile, int optimizer, int vector = 4) {
   return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(7 + tile),
@@ -92,18 +110,25 @@ std::vector<Case> allCases() {
       {"f64", "all.cu", {"SUFFIX=_f64", "TYPE=double"}, kernelsOfAll("_f64")},
   };
   static constexpr const char* kPrecisions[] = {"float32", "tf32", "bf16"};
+  static constexpr const char* kStrips[] = {"float32-strips", "tf32-strips", "bf16-strips"};
   // 784-400-20-400-784, relu, Bernoulli, Adam: a batch of 128.
   for (int precision = 0; precision < 3; ++precision) {
+    const RowTiles rows{1, 1, precision == 2 ? 8 : 7};
+    cases.push_back({kPrecisions[precision], "perceptron.cu", perceptron(precision, 0, rows, 1, 1, 0),
+                     kKernelsOfFewLayers});
     cases.push_back(
-        {kPrecisions[precision], "perceptron.cu", perceptron(precision, 0, 1, 1, 0), kKernelsOfPerceptron});
+        {kStrips[precision], "perceptron.cu", perceptron(precision, 0, {}, 1, 1, 0), kKernelsByStrips});
     cases.push_back({kPrecisions[precision], "weights.cu", weights(precision, 3, 1), {"weights"}});
   }
   // Further tiles, activations that differ (GELU, SiLU; tanh, ELU), likelihoods, optimizers.
-  cases.push_back({"batch-256", "perceptron.cu", perceptron(0, 1, 2, 4, 2), kKernelsOfPerceptron});
-  cases.push_back({"batch-512", "perceptron.cu", perceptron(0, 2, 7, 8, 1), kKernelsOfPerceptron});
-  cases.push_back({"batch-1024", "perceptron.cu", perceptron(0, 3, 1, 1, 3), kKernelsOfPerceptron});
+  cases.push_back({"batch-256", "perceptron.cu", perceptron(0, 1, {2, 2, 7}, 2, 4, 2), kKernelsOfFewLayers});
+  cases.push_back({"batch-512", "perceptron.cu", perceptron(0, 2, {4, 4, 6}, 7, 8, 1), kKernelsOfFewLayers});
+  cases.push_back({"batch-1024", "perceptron.cu", perceptron(0, 3, {8, 4, 8}, 1, 1, 3), kKernelsOfFewLayers});
+  cases.push_back({"layers", "perceptron.cu", perceptron(0, 2, {8, 1, 0}, 1, 1, 0), kKernelsByRows});
+  cases.push_back({"strips", "perceptron.cu", perceptron(0, 4, {}, 2, 4, 2), kKernelsByStrips});
   // Widths that are no multiple of 4.
-  cases.push_back({"odd", "perceptron.cu", perceptron(0, 0, 1, 1, 0, 1), kKernelsOfPerceptron});
+  cases.push_back({"odd", "perceptron.cu", perceptron(0, 0, {1, 1, 2}, 1, 1, 0, 1), kKernelsOfFewLayers});
+  cases.push_back({"odd-strips", "perceptron.cu", perceptron(0, 0, {}, 1, 1, 0, 1), kKernelsByStrips});
   cases.push_back({"odd", "weights.cu", weights(0, 3, 1, 1), {"weights"}});
   for (int optimizer = 0; optimizer < 6; ++optimizer)
     cases.push_back({"optimizer", "weights.cu", weights(0, optimizer % 4, optimizer), {"weights"}});

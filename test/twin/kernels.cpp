@@ -91,6 +91,8 @@ namespace {
 struct Choices {
   static inline int32_t kEncoderActivation, kDecoderActivation, kOptimizer;
   static inline LikelihoodKind kLikelihood;
+  static inline int kBlockRows, kRowTiles, kOutTiles;
+  static constexpr int kMostBlockRows = 8, kMostRowTiles = 4, kMostOutTiles = 8;
 };
 template <Precision P, int kTileChoice, int kVectorChoice>
 struct Program : Choices {
@@ -110,15 +112,24 @@ int64_t constantOf(const KernelKey& key, const std::string& name) {
 TwinKernel withChoices(const KernelKey& key, void (*kernel)(const void*)) {
   return [kernel, encoder = constantOf(key, "ENCODER_ACTIVATION"),
           decoder = constantOf(key, "DECODER_ACTIVATION"), likelihood = constantOf(key, "LIKELIHOOD"),
-          optimizer = constantOf(key, "OPTIMIZER_KIND")](const void* arguments) {
+          optimizer = constantOf(key, "OPTIMIZER_KIND"), blockRows = constantOf(key, "BLOCK_ROWS"),
+          rowTiles = constantOf(key, "ROW_TILES"),
+          outTiles = constantOf(key, "OUT_TILES")](const void* arguments) {
     Choices::kEncoderActivation = static_cast<int32_t>(encoder);
     Choices::kDecoderActivation = static_cast<int32_t>(decoder);
     Choices::kLikelihood = static_cast<LikelihoodKind>(likelihood);
     Choices::kOptimizer = static_cast<int32_t>(optimizer);
+    Choices::kBlockRows = static_cast<int>(blockRows);
+    Choices::kRowTiles = static_cast<int>(rowTiles);
+    Choices::kOutTiles = static_cast<int>(outTiles);
     kernel(arguments);
   };
 }
 
+#define TORCHVAE_BY_STRIPS
+#define TORCHVAE_BY_ROWS
+#define TORCHVAE_OUTPUT_ALONE
+#define TORCHVAE_OUTPUT_AND_BACK
 // Of perceptron.cu; only the tile of the kernel that is asked for counts.
 template <class Program>
 TwinKernel perceptronKernelOf(const KernelKey& key) {

@@ -48,8 +48,8 @@ class Peer:
             pass
 
 
-# Of a perceptron's step, beside the one that is taken: the other, by the value of TORCHVAE_GPU_STEP.
-STEPS = {'torchvae by layers': 'layers', 'torchvae fused': 'fused'}
+# Of a perceptron's step, beside the one that is taken: the others, by the value of TORCHVAE_GPU_STEP.
+STEPS = {'torchvae by layers': 'layers', 'torchvae in strips': 'strips', 'torchvae fused': 'fused'}
 
 
 def programs(machine, workload, batch, precisions):
@@ -61,8 +61,9 @@ def programs(machine, workload, batch, precisions):
         ours = [machine.node, os.path.join(GPU, 'time.mjs'), device, *given]
         found[f'torchvae {precision}'] = (ours, {})
         if workload == 'mlp' and machine.has_gpu:
-            other = 'torchvae by layers' if batch <= 1024 else 'torchvae fused'
-            found[f'{other} {precision}'] = (ours, {'TORCHVAE_GPU_STEP': STEPS[other]})
+            others = ['torchvae by layers', 'torchvae in strips'] if batch <= 1024 else ['torchvae fused']
+            for other in others:
+                found[f'{other} {precision}'] = (ours, {'TORCHVAE_GPU_STEP': STEPS[other]})
         for mode in ('eager', 'compiled'):
             peer = [machine.torch_python, os.path.join(GPU, 'torch_peer.py'), device, *given, mode]
             found[f'torch {mode} {precision}'] = (peer, {})

@@ -44,6 +44,7 @@ std::vector<Case> perceptronCases() {
               s.condition = {3, false, true, false};
             }),
        70, 24},
+      {"whole rows between wide layers", specOf(20, {600}, 60, {520}), 12, 6},
       {"tiles of 32 rows", specOf(40, {36}, 3, {35}), 300, 200},
       {"tiles of 64 rows", specOf(40, {36}, 3, {35}), 500, 300},
       {"tiles of 64 x 64", specOf(70, {66}, 3, {65}), 700, 600},

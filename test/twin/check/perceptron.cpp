@@ -94,8 +94,10 @@ void testFragments() {
   EXPECT(lanes[5].c[2] == 8);
 }
 
-void testRuns() {
+// On a device of this capability.
+void testRuns(int capability) {
   Pool pool(1);
+  part.shownCapability = capability;
   const Context loop{kCpu, c10::kFloat, &pool}, device{kCpu, c10::kFloat, nullptr, &kernelsOf};
   for (const Case& wanted : perceptronCases()) {
     try {
@@ -108,6 +110,22 @@ void testRuns() {
       throw Failure{std::string(wanted.name) + ": " + failure.why};
     }
   }
+  part.shownCapability = 90;
+}
+
+// A layer of which no tile has room on a device with less shared memory takes two kernels in place of one.
+void testLessMemory() {
+  const AskedStep manyBlocks("fused");
+  const Context device{kCpu, c10::kFloat, nullptr, &kernelsOf};
+  const ModelSpec spec = specOf(20, {16}, 4, {900});
+  const auto launchesOn = [&](int capability) {
+    part.shownCapability = capability;
+    const int64_t before = part.launches;
+    trained(device, 8, 4, 1000, true, spec);
+    part.shownCapability = 90;
+    return part.launches - before;
+  };
+  EXPECT(launchesOn(86) == launchesOn(90) / 6 * 7);
 }
 
 // What products of rounded factors cost, with every kind of depth: whole steps of a chunk and odd ones.
@@ -216,8 +234,14 @@ void checkPerceptron() {
   }
   {
     const AskedStep manyBlocks("fused");
-    test("perceptrons of every shape train as on the CPU", testRuns);
+    test("perceptrons of every shape train as on the CPU", [] { testRuns(90); });
+    test("perceptrons of every shape, on a device with less shared memory", [] { testRuns(86); });
   }
+  {
+    const AskedStep strips("strips");
+    test("perceptrons of every shape in strips", [] { testRuns(90); });
+  }
+  test("a layer whose tiles need more shared memory than there is", testLessMemory);
   test("models that the perceptron's kernels leave to others", testObstacles);
 }
 
