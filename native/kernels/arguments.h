@@ -47,8 +47,9 @@ struct StepState {
   double loss, reconstruction, kl;      // sums over examples, nats
   double batchReconstruction, batchKl;  // of the present batch
   double batchLoss;
-  double stepSize;     // the learning rate / (1 - beta1^t) of the present step
-  double inverseRoot;  // 1 / sqrt(1 - beta2^t)
+  double learningRate;  // of the present step
+  double stepSize;      // the learning rate / (1 - beta1^t)
+  double inverseRoot;   // 1 / sqrt(1 - beta2^t)
   int32_t stopped;     // a loss or a gradient was not finite: every later step leaves the weights alone
   uint32_t ticket;     // blocks of the optimizer's kernel that are done
 };

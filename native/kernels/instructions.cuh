@@ -64,6 +64,10 @@ template <int kLater>
 __device__ inline void awaitCopies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kLater) : "memory");
 }
+// Likewise of all but the last `later`, a constant: 1 or 2.
+__device__ inline void awaitAllCopiesBut(int later) {
+  later == 1 ? awaitCopies<1>() : awaitCopies<2>();
+}
 
 // Where a kernel was launched so that it may begin before the one before it has ended: waits until that one
 // has ended, and all that it wrote is there. Elsewhere there is nothing to wait for.

@@ -34,6 +34,7 @@ __device__ inline double power(double x, int64_t n) {
 // What the update that follows has of the step's number.
 __device__ inline void noteRates(StepState& state, const ScheduleRow& now, double beta1, double beta2) {
   const int64_t t = state.step + 1;
+  state.learningRate = now.learningRate;
   state.stepSize = now.learningRate / (1 - power(beta1, t));
   state.inverseRoot = 1 / sqrt(1 - power(beta2, t));
 }
@@ -138,7 +139,7 @@ struct Update {
 template <class C>
 __device__ inline Update<C> makeUpdate(const OptimizeArguments& a, double squares) {
   Update<C> u;
-  u.learningRate = static_cast<C>(a.schedule[a.state->index].learningRate);
+  u.learningRate = static_cast<C>(a.state->learningRate);
   u.stepSize = static_cast<C>(a.state->stepSize);
   u.inverseRoot = static_cast<C>(a.state->inverseRoot);
   u.clip = 1;

@@ -10,7 +10,7 @@ namespace torchvae::kernels {
 template <class Program>
 __device__ inline void output(const OutputArguments& a) {
   using Tile = Product<Program::kPrecision, Program::kOutputTile, kDepthAlongRows, kDepthAlongColumns,
-                       Program::kVector>;
+                       Program::kVector, float, Program>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   const int across = (a.out + Tile::kColumns - 1) / Tile::kColumns;
   const int row = static_cast<int>(blockIdx.x) / across * Tile::kRows;

@@ -21,6 +21,24 @@ constexpr int stripBytes(Layout right) {
   return deep > wide ? deep : wide;
 }
 
+// Of weights(): the product, and the tile's second moments.
+constexpr int weightBytes(const TileShape& tile) {
+  return productBytes(tile, kDepthAlongColumns, kDepthAlongColumns) + 4 * tile.rows() * tile.columns();
+}
+
+// With the most stages, where a device gives a block more.
+constexpr int kMoreBytes = 128 * 1024;
+constexpr bool doMoreStagesFit() {
+  for (int tile = 0; tile < kBatchTiles; ++tile) {
+    if (productBytes(kTiles[tile], kDepthAlongRows, kDepthAlongColumns, 4, kMostStages) > kMoreBytes ||
+        productBytes(kTiles[tile], kDepthAlongRows, kDepthAlongRows, 4, kMostStages) > kMoreBytes) {
+      return false;
+    }
+  }
+  return true;
+}
+static_assert(doMoreStagesFit());
+
 // Devices of capability 8.6 and 12.0 give a block the least, 99 KiB; 1 KiB is for what kernels declare.
 constexpr int kMostBytes = 98 * 1024;
 constexpr bool doAllFit() {
@@ -31,7 +49,7 @@ constexpr bool doAllFit() {
     }
   }
   for (int tile = kFirstWeightTile; tile < kFirstWeightTile + kWeightTiles; ++tile) {
-    if (productBytes(kTiles[tile], kDepthAlongColumns, kDepthAlongColumns) > kMostBytes) return false;
+    if (weightBytes(kTiles[tile]) > kMostBytes) return false;
   }
   return stripBytes(kDepthAlongColumns) <= kMostBytes && stripBytes(kDepthAlongRows) <= kMostBytes;
 }
@@ -43,8 +61,8 @@ int64_t inFours(int64_t floats) {
 }
 
 // Of forward(): a layer's product, and behind it what its part of a head of `headSize` is made of.
-int64_t forwardBytes(const TileShape& tile, int64_t headSize) {
-  const int64_t product = productBytes(tile, kDepthAlongRows, kDepthAlongColumns);
+int64_t forwardBytes(const TileShape& tile, int stages, int64_t headSize) {
+  const int64_t product = productBytes(tile, kDepthAlongRows, kDepthAlongColumns, 4, stages);
   if (headSize == 0) return product;
   return product + 4 * (tile.rows() * (tile.columns() + 4) + tile.columns() * inFours(headSize));
 }
@@ -64,11 +82,15 @@ constexpr int64_t kMostStaged = 112 * 1024;
 
 }  // namespace
 
+int stagesFor(int64_t bytes) {
+  return bytes >= kMoreBytes ? kMostStages : kStages;
+}
+
 bool haveRowsRoom(const PerceptronKind& kind, int64_t last, int64_t latent, int64_t in, int64_t first,
                   int64_t bytes) {
   const TileShape& tile = kTiles[kind.batchTile];
   const int64_t slices = tilesOf(tile, 1, last);
-  return forwardBytes(tile, 2 * latent) <= bytes &&
+  return forwardBytes(tile, kind.stages, 2 * latent) <= bytes &&
          latentRowsBytes(kind.blockRows, slices, latent, in) <= bytes &&
          latentRowsBackBytes(kind.blockRows, first, latent) <= bytes;
 }
@@ -132,6 +154,7 @@ KernelKey PerceptronKernels::keyOf(Name name, int64_t optimizer) const {
            {"ENCODER_ACTIVATION", static_cast<int64_t>(kind_.encoder)},
            {"DECODER_ACTIVATION", static_cast<int64_t>(kind_.decoder)},
            {"LIKELIHOOD", static_cast<int64_t>(kind_.likelihood)},
+           {"STAGES", kind_.stages},
            {"BLOCK_ROWS", kind_.blockRows},
            {"ROW_TILES", kind_.rowTiles},
            {"OUT_TILES", kind_.outTiles}},
@@ -150,7 +173,7 @@ void PerceptronKernels::launch(Name name, int64_t blocks, int threads, int64_t b
 void PerceptronKernels::forward(const ForwardArguments& a) {
   const TileShape& tile = kTiles[kind_.batchTile];
   launch(kForward, forwardBlocks(a.rows, a.out), tile.threads(),
-         forwardBytes(tile, a.heads != nullptr ? a.headSize : 0), a);
+         forwardBytes(tile, kind_.stages, a.heads != nullptr ? a.headSize : 0), a);
 }
 void PerceptronKernels::latent(const LatentArguments& a) {
   launch(kLatent, latentBlocks(a.rows, a.slices), kStripThreads, stripBytes(kDepthAlongColumns), a);
@@ -164,7 +187,8 @@ void PerceptronKernels::latentRows(LatentRowsArguments a) {
 }
 void PerceptronKernels::output(const OutputArguments& a) {
   const TileShape& tile = kTiles[kind_.outputTile];
-  launch(kOutput, outputBlocks(a.rows, a.out), tile.threads(), forwardBytes(tile, 0), a);
+  launch(kOutput, outputBlocks(a.rows, a.out), tile.threads(),
+         forwardBytes(tile, kind_.stages, 0), a);
 }
 void PerceptronKernels::outputBack(const OutputBackArguments& a) {
   launch(kOutputBack, outputBlocks(a.output.rows, a.output.out), kOutputBackThreads,
@@ -173,7 +197,7 @@ void PerceptronKernels::outputBack(const OutputBackArguments& a) {
 void PerceptronKernels::back(const BackArguments& a) {
   const TileShape& tile = kTiles[kind_.batchTile];
   launch(kBack, forwardBlocks(a.rows, a.in), tile.threads(),
-         productBytes(tile, kDepthAlongRows, kDepthAlongRows), a);
+         productBytes(tile, kDepthAlongRows, kDepthAlongRows, 4, kind_.stages), a);
 }
 void PerceptronKernels::latentBack(const LatentBackArguments& a) {
   launch(kLatentBack, latentBlocks(a.rows, a.slices) + 1, kStripThreads, stripBytes(kDepthAlongRows), a);
@@ -188,8 +212,7 @@ void PerceptronKernels::latentRowsBack(LatentRowsBackArguments a) {
 }
 void PerceptronKernels::weights(const WeightsArguments& a, int64_t blocks) {
   const TileShape& tile = kTiles[kind_.weightTile];
-  launch(kWeights, blocks, tile.threads(), productBytes(tile, kDepthAlongColumns, kDepthAlongColumns), a,
-         a.update.kind);
+  launch(kWeights, blocks, tile.threads(), weightBytes(tile), a, a.update.kind);
 }
 
 }  // namespace torchvae

@@ -31,6 +31,7 @@ struct Program : TileProgram {
   static constexpr int32_t kEncoderActivation = TORCHVAE_ENCODER_ACTIVATION;
   static constexpr int32_t kDecoderActivation = TORCHVAE_DECODER_ACTIVATION;
   static constexpr LikelihoodKind kLikelihood = LikelihoodKind(TORCHVAE_LIKELIHOOD);
+  static constexpr int kStages = TORCHVAE_STAGES;
   static constexpr int kBlockRows = TORCHVAE_BLOCK_ROWS, kMostBlockRows = kBlockRows;
   static constexpr int kRowTiles = TORCHVAE_ROW_TILES, kMostRowTiles = kRowTiles;
   static constexpr int kOutTiles = TORCHVAE_OUT_TILES, kMostOutTiles = kOutTiles;

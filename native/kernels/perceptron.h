@@ -17,7 +17,8 @@ struct PerceptronKind {
   LikelihoodKind likelihood = LikelihoodKind::kBernoulli;
   // Of kernels::kTiles, for hidden layers, for the last one, and for all weights' gradients.
   int batchTile = 0, outputTile = 0, weightTile = kernels::kFirstWeightTile;
-  int vector = 1;  // 4 where every row of weights is aligned to 16 bytes
+  int stages = kernels::kStages;  // of the rings of layers' products
+  int vector = 1;                 // 4 where every row of weights is aligned to 16 bytes
   // Of the kernels that take whole rows, where the model goes by those: the rows of a block, or 0; the tile
   // of outputBack(), or nothing in `outTiles`.
   int blockRows = 0, rowTiles = 1, outTiles = 0;
@@ -76,6 +77,9 @@ class PerceptronKernels {
   PerceptronKind kind_;
   std::map<std::pair<Name, int64_t>, void*> handles_;  // by name and optimizer
 };
+
+// The stages of layers' products on a device that gives a block so many bytes of shared memory.
+int stagesFor(int64_t bytes);
 
 // Whether the kernels that take whole rows, and `kind` is for, have room on a device that gives a block
 // `bytes` of shared memory: of a model whose encoder ends with a layer of `last` units and whose decoder's

@@ -110,10 +110,15 @@ struct NoVisit {
 struct NoErrand {
   __device__ void operator()() const {}
 };
+// The number of stages where a program does not say it.
+struct FewStages {
+  static constexpr int kStages = kernels::kStages;
+};
 
 // kRightVector: floats that the rows of the right factor, and so each copy of it, are aligned to. T: of the
-// factors.
-template <Precision P, int kTile, Layout kLeft, Layout kRight, int kRightVector = 4, class T = float>
+// factors. Stages: has the number of stages of its ring.
+template <Precision P, int kTile, Layout kLeft, Layout kRight, int kRightVector = 4, class T = float,
+          class Stages = FewStages>
 struct Product {
   static constexpr TileShape kShape = kTiles[kTile];
   static constexpr int kRows = kShape.rows();
@@ -142,7 +147,7 @@ struct Product {
   template <class LeftFeed, class RightFeed, class Visit = NoVisit, class Errand = NoErrand>
   __device__ static void multiply(float* shared, LeftFeed& ofLeft, RightFeed& ofRight, int chunks,
                                   const Visit& visit = {}, const Errand& errand = {}) {
-    constexpr int kAhead = kStages - 1;
+    const int kAhead = Stages::kStages - 1;
     constexpr int kStage = Left::kValues + Right::kValues;
     T* const ring = reinterpret_cast<T*>(shared);
     for (int i = 0; i < kAhead; ++i) {
@@ -159,10 +164,10 @@ struct Product {
     Sums sums = {};
     T* now = ring;                     // the chunk to multiply
     T* next = ring + kAhead * kStage;  // where the one begun now goes
-    T* const end = ring + kStages * kStage;
+    T* const end = ring + Stages::kStages * kStage;
 #pragma unroll 1
     for (int chunk = 0; chunk < chunks; ++chunk) {
-      awaitCopies<kAhead - 1>();
+      awaitAllCopiesBut(kAhead - 1);
       __syncthreads();  // the chunk is there, and nobody reads the one before it any more
       if (chunk + kAhead < chunks) {
         ofRight.begin(next + Left::kValues);

@@ -4,7 +4,9 @@
 
 namespace torchvae::kernels {
 
-constexpr int kStages = 3;  // chunks of factors that are on their way or in use
+// Chunks of factors that are on their way or in use. Few rows wait for what comes from the second-level cache,
+// and more is on its way at a time where a device has the memory (perceptron.cpp).
+constexpr int kStages = 3, kMostStages = 4;
 
 // How a factor lies in memory: the product's depth along its rows, or along its columns.
 enum Layout : int { kDepthAlongRows, kDepthAlongColumns };
@@ -77,11 +79,12 @@ constexpr int chunkValues(Layout layout, int width, int depth) {
 
 // Bytes of shared memory that a product of factors of so many bytes takes: its stages, then in their place
 // the sums of every share of the depth.
-constexpr int productBytes(const TileShape& tile, Layout left, Layout right, int ofValue = 4) {
+constexpr int productBytes(const TileShape& tile, Layout left, Layout right, int ofValue = 4,
+                           int stages = kStages) {
   const int stage =
       chunkValues(left, tile.rows(), tile.chunk) + chunkValues(right, tile.columns(), tile.chunk);
   const int sums = 4 * tile.deep * tile.rows() * strideAcross(tile.columns());
-  return kStages * stage * ofValue > sums ? kStages * stage * ofValue : sums;
+  return stages * stage * ofValue > sums ? stages * stage * ofValue : sums;
 }
 
 // Kernels that take whole rows of the batch, a few by a block (latent_rows.cuh).

@@ -38,12 +38,18 @@ constexpr int kGroupsOfThread =
     (Tile::kRows * Tile::kColumns / kVector + kWeightThreads - 1) / kWeightThreads;
 
 // A thread's parameters of a tile as they were when the kernel began, asked for early; there are no registers
-// for the second moments too.
+// for the second moments too, which go to shared memory.
 template <class Tile, int kVector>
 struct HeldTile {
   static constexpr int kCount = kGroupsOfThread<Tile, kVector>;
   Floats<kVector> value[kCount], first[kCount];
 };
+// Where a thread's kth second moments lie there, behind the product.
+template <class Tile, int kVector>
+__device__ inline float* heldSecond(float* shared, int k) {
+  constexpr int kProduct = productBytes(Tile::kShape, kDepthAlongColumns, kDepthAlongColumns) / 4;
+  return shared + kProduct + (k * kWeightThreads + static_cast<int>(threadIdx.x)) * kVector;
+}
 
 template <int kVector>
 __device__ inline Floats<kVector> held(const void* values, int64_t at) {
@@ -161,6 +167,18 @@ __device__ inline double writeTile(const WeightsArguments& a, const WeightTile& 
   return blockSum(squares);
 }
 
+// Notes that this block has read what it needs of the state; the block that does so last ends the step. Without
+// a barrier, since the answer may come when it likes: nothing but the end of the step waits for it.
+struct Arrival {
+  unsigned before;
+};
+__device__ inline Arrival arrive(StepState& state) {
+  return {threadIdx.x == 0 ? atomicAdd(&state.ticket, 1u) : 0};
+}
+__device__ inline bool isLast(const Arrival& arrival) {
+  return threadIdx.x == 0 && arrival.before == gridDim.x - 1;
+}
+
 // Grid: the tiles of all layers' weights, in turn.
 template <class Program>
 __device__ inline void weights(const WeightsArguments& a) {
@@ -177,6 +195,8 @@ __device__ inline void weights(const WeightsArguments& a) {
     forWeights<Tile, kVector>(tile, [&](int k, int64_t at, int /*m*/, int /*n*/) {
       before.value[k] = held<kVector>(a.update.values, at);
       before.first[k] = held<kVector>(a.update.first, at);
+      beginCopy<4 * kVector>(heldSecond<Tile, kVector>(shared, k), static_cast<const float*>(a.update.second) + at,
+                             4 * kVector);
     });
   }
   awaitPrevious();
@@ -196,17 +216,18 @@ __device__ inline void weights(const WeightsArguments& a) {
       [&] {
         if (isUpdate && threadIdx.x == 0) ofAll = makeUpdate<float>(a.update, 0);
         verdict = judged(a);
-        // Every block has then read what it needs of the state.
-        if (verdict == kApply && isLastBlock(*a.update.state) && threadIdx.x == 0) endStep(a.update, true);
       });
   Update<float> u = ofAll;
   u.kind = Program::kOptimizer;
   if (verdict == kApply) {
+    const Arrival arrival = arrive(*a.update.state);
     forWeights<Tile, kVector>(tile, [&](int k, int64_t at, int m, int n) {
       updateAt<kVector>(a.update, u, at, Tile::template sums<kVector>(shared, m, n), before.value[k],
-                        before.first[k], held<kVector>(a.update.second, at));
+                        before.first[k],
+                        *reinterpret_cast<const Floats<kVector>*>(heldSecond<Tile, kVector>(shared, k)));
     });
     if (hasBias) updateAt(a.update, u, layer.bias + tile.column + unit, bias);
+    if (isLast(arrival)) endStep(a.update, true);
     return;
   }
   if (verdict == kWrite) {

@@ -84,6 +84,7 @@ std::vector<std::string> perceptron(int precision, int tile, const RowTiles& row
           "ENCODER_ACTIVATION=" + std::to_string(encoder),
           "DECODER_ACTIVATION=" + std::to_string(decoder),
           "LIKELIHOOD=" + std::to_string(likelihood),
+          "STAGES=4",
           "BLOCK_ROWS=" + std::to_string(rows.blockRows),
           "ROW_TILES=" + std::to_string(rows.rowTiles),
           "OUT_TILES=" + std::to_string(rows.outTiles)};

@@ -118,6 +118,9 @@ void awaitCopies() {
   }
   copies.groups.erase(copies.groups.begin(), end);
 }
+inline void awaitAllCopiesBut(int later) {
+  later == 1 ? awaitCopies<1>() : awaitCopies<2>();
+}
 
 // Kernels run one after another.
 inline void awaitPrevious() {}

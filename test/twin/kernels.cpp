@@ -91,7 +91,7 @@ namespace {
 struct Choices {
   static inline int32_t kEncoderActivation, kDecoderActivation, kOptimizer;
   static inline LikelihoodKind kLikelihood;
-  static inline int kBlockRows, kRowTiles, kOutTiles;
+  static inline int kStages, kBlockRows, kRowTiles, kOutTiles;
   static constexpr int kMostBlockRows = 8, kMostRowTiles = 4, kMostOutTiles = 8;
 };
 template <Precision P, int kTileChoice, int kVectorChoice>
@@ -112,13 +112,14 @@ int64_t constantOf(const KernelKey& key, const std::string& name) {
 TwinKernel withChoices(const KernelKey& key, void (*kernel)(const void*)) {
   return [kernel, encoder = constantOf(key, "ENCODER_ACTIVATION"),
           decoder = constantOf(key, "DECODER_ACTIVATION"), likelihood = constantOf(key, "LIKELIHOOD"),
-          optimizer = constantOf(key, "OPTIMIZER_KIND"), blockRows = constantOf(key, "BLOCK_ROWS"),
+          optimizer = constantOf(key, "OPTIMIZER_KIND"), stages = constantOf(key, "STAGES"), blockRows = constantOf(key, "BLOCK_ROWS"),
           rowTiles = constantOf(key, "ROW_TILES"),
           outTiles = constantOf(key, "OUT_TILES")](const void* arguments) {
     Choices::kEncoderActivation = static_cast<int32_t>(encoder);
     Choices::kDecoderActivation = static_cast<int32_t>(decoder);
     Choices::kLikelihood = static_cast<LikelihoodKind>(likelihood);
     Choices::kOptimizer = static_cast<int32_t>(optimizer);
+    Choices::kStages = static_cast<int>(stages);
     Choices::kBlockRows = static_cast<int>(blockRows);
     Choices::kRowTiles = static_cast<int>(rowTiles);
     Choices::kOutTiles = static_cast<int>(outTiles);
