@@ -47,9 +47,10 @@ Perceptron::Perceptron(const Context& context, const Parameters& parameters, con
   for (const LayerPlan& layer : plan.encoder) units_.push_back(makeUnit(layer, kEncoder));
   units_.push_back({plan.head, kEncoder, {}, {}, rowsOf(plan.head.out)});
   for (const LayerPlan& layer : plan.decoder) units_.push_back(makeUnit(layer, kDecoder));
-  x_ = rowsOf(spec.inputSize() + labels.encoder);
-  z_ = rowsOf(latent_ + labels.decoder);
-  noise_ = zeroed(context, {capacity, latent_});
+  for (Loaded& loaded : loaded_) {
+    loaded = {rowsOf(spec.inputSize() + labels.encoder), zeroed(context, {capacity, latent_}),
+              rowsOf(latent_ + labels.decoder)};
+  }
   headOutput_ = zeroed(context, {capacity, 2 * latent_});
   kl_ = zeroed(context, {capacity});
   losses_ = zeroed(context, {kernels_.outputTiles(spec.inputSize()), capacity});
@@ -88,8 +89,8 @@ Perceptron::Unit Perceptron::makeUnit(const LayerPlan& plan, Side side) const {
 }
 
 const at::Tensor& Perceptron::inputOf(size_t layer) const {
-  if (layer == 0) return x_;
-  return layer == head_ + 1 ? z_ : units_[layer - 1].output;
+  if (layer == 0) return loaded_[now_].x;
+  return layer == head_ + 1 ? loaded_[now_].z : units_[layer - 1].output;
 }
 
 ForwardArguments Perceptron::forwardArguments(size_t layer) const {
@@ -107,6 +108,7 @@ ForwardArguments Perceptron::forwardArguments(size_t layer) const {
                      strideOf(from),
                      strideOf(unit.output),
                      unit.side,
+                     layer == 0 && isLoaded_ ? 1 : 0,
                      nullptr,
                      nullptr,
                      0};
@@ -149,9 +151,9 @@ void Perceptron::sample() {
   LatentArguments a{pointer(from),
                     values_ + head.weight.offset,
                     values_ + head.bias.offset,
-                    pointer(noise_),
+                    pointer(loaded_[now_].noise),
                     pointer(headOutput_),
-                    pointer(z_),
+                    pointer(loaded_[now_].z),
                     pointer(kl_),
                     {},
                     nullptr,
@@ -159,7 +161,7 @@ void Perceptron::sample() {
                     narrow(head.in),
                     narrow(latent_),
                     strideOf(from),
-                    strideOf(z_),
+                    strideOf(loaded_[now_].z),
                     0};
   if (hasHiddenDecoder()) a.hidden = forwardArguments(head_ + 1);
   a.slices = narrow(kernels_.slices(rows_, a.hidden.out));
@@ -171,15 +173,15 @@ void Perceptron::sample() {
 void Perceptron::sampleByRows() {
   LatentRowsArguments a{pointer(heads_),
                         values_ + units_[head_].slots.bias.offset,
-                        pointer(noise_),
+                        pointer(loaded_[now_].noise),
                         pointer(headOutput_),
-                        pointer(z_),
+                        pointer(loaded_[now_].z),
                         pointer(kl_),
                         forwardArguments(head_ + 1),
                         claim(activations_, activationCount_, kernels_.rowBlocks(rows_)),
                         narrow(rows_),
                         narrow(latent_),
-                        strideOf(z_),
+                        strideOf(loaded_[now_].z),
                         narrow(headSlices()),
                         0};
   kernels_.latentRows(a);
@@ -192,7 +194,7 @@ OutputArguments Perceptron::outputArguments() const {
   return {pointer(from),
           values_ + unit.slots.weight.offset,
           values_ + unit.slots.bias.offset,
-          pointer(x_),
+          pointer(loaded_[now_].x),
           pointer(unit.delta),
           pointer(losses_),
           nullptr,
@@ -202,7 +204,7 @@ OutputArguments Perceptron::outputArguments() const {
           narrow(unit.slots.in),
           narrow(unit.slots.out),
           strideOf(from),
-          strideOf(x_),
+          strideOf(loaded_[now_].x),
           strideOf(unit.delta)};
 }
 
@@ -232,7 +234,7 @@ LatentBackArguments Perceptron::latentBackArguments() const {
   LatentBackArguments a{pointer(first.delta),
                         values_ + first.slots.weight.offset,
                         pointer(headOutput_),
-                        pointer(noise_),
+                        pointer(loaded_[now_].noise),
                         pointer(factors),
                         pointer(head.delta),
                         {},
@@ -264,8 +266,8 @@ void Perceptron::sampleBack() {
   kernels_.latentBack(a);
 }
 
-void Perceptron::sampleBackByRows() {
-  LatentRowsBackArguments a{latentBackArguments(), nullptr, nullptr, nullptr, 0, 0, 0};
+void Perceptron::sampleBackByRows(const BatchSource& source) {
+  LatentRowsBackArguments a{latentBackArguments(), nullptr, nullptr, nullptr, 0, 0, 0, 0, {}};
   a.between.magnitudes = claim(deltas_, deltaCount_, kernels_.rowBlocks(rows_));
   if (kernels_.hasOutputBack()) {
     const Unit& first = units_[head_ + 1];
@@ -275,7 +277,25 @@ void Perceptron::sampleBackByRows() {
     a.slices = a.between.lossTiles;
     a.partStride = narrow(parts_.size(2));
   }
+  if (source.loadsNext) {
+    constexpr int64_t kMostBlocks = 64;
+    const Loaded& next = loaded_[1 - now_];
+    a.load = loadArguments(source, rows_, next.x, next.noise, next.z);
+    a.load.ahead = 1;
+    a.loadBlocks = narrow(std::min(kMostBlocks, ceilDiv(rows_, 2)));
+  }
   kernels_.latentRowsBack(a);
+}
+
+// Puts the batch in place, unless the step before has loaded it.
+void Perceptron::load(const BatchSource& source) {
+  isLoaded_ = source.isLoaded && kernels_.goesByRows();
+  if (isLoaded_) {
+    now_ = 1 - now_;
+  } else {
+    const Loaded& loaded = loaded_[now_];
+    context_.kernels->loadBatch(source, rows_, loaded.x, loaded.noise, loaded.z);
+  }
 }
 
 void Perceptron::differentiate(const BatchSource& source, int64_t rows, float inputMagnitude,
@@ -284,7 +304,7 @@ void Perceptron::differentiate(const BatchSource& source, int64_t rows, float in
   inputMagnitude_ = inputMagnitude;
   clock_ = clock;
   activationCount_ = deltaCount_ = 0;
-  context_.kernels->loadBatch(source, rows, x_, noise_, z_);
+  load(source);
   forward(0, head_);
   kernels_.goesByRows() ? sampleByRows() : sample();
   klCost_.evaluate(headOutput_, KlWeight(clock.state(), clock.rows()), rows);
@@ -292,7 +312,7 @@ void Perceptron::differentiate(const BatchSource& source, int64_t rows, float in
   forward(head_ + 2, last);
   output();
   if (!kernels_.hasOutputBack()) back(last, head_ + 1);
-  kernels_.goesByRows() ? sampleBackByRows() : sampleBack();
+  kernels_.goesByRows() ? sampleBackByRows(source) : sampleBack();
   if (head_ > 0) back(head_ - 1, 0);
 }
 

@@ -49,13 +49,14 @@ class Perceptron {
   kernels::OutputArguments outputArguments() const;
   UpdateBuffers buffersOf(const Parameters& parameters) const;
   kernels::WeightsArguments weightsArguments(const Parameters& parameters, kernels::WeightsMode mode) const;
+  void load(const BatchSource& source);
   void forward(size_t from, size_t to);
   void sample();
   void sampleByRows();
   void output();
   void back(size_t from, size_t to);
   void sampleBack();
-  void sampleBackByRows();
+  void sampleBackByRows(const BatchSource& source);
 
   Context context_;
   const float* values_;  // the parameters'
@@ -65,13 +66,20 @@ class Perceptron {
   KlCost klCost_;
   std::vector<Unit> units_;  // of the encoder, the head, of the decoder
   size_t head_;              // the head's place among them
-  at::Tensor x_, noise_, z_, headOutput_, kl_;
+  // A batch as it is loaded. While one is in use the next is loaded, where the step can do that.
+  struct Loaded {
+    at::Tensor x, noise, z;
+  };
+  Loaded loaded_[2];
+  int now_ = 0;  // the one in use
+  at::Tensor headOutput_, kl_;
   at::Tensor losses_;                // [tiles across, capacity]
   at::Tensor heads_, parts_;         // what goes by whole rows: LatentRowsArguments, OutputBackArguments
   at::Tensor activations_, deltas_;  // int32: magnitudes
   at::Tensor squares_;               // double [weightBlocks_]
   int64_t weightBlocks_ = 0;
   // Of the present batch.
+  bool isLoaded_ = false;  // by the step before
   int64_t rows_ = 0;
   float inputMagnitude_ = 1;
   DeviceClock clock_{};

@@ -111,10 +111,15 @@ PerceptronKind perceptronKind(const Context& context, const VaePlan& plan, const
   hidden.pop_back();
   const bool isAligned = std::ranges::all_of(layers, [](const auto& layer) { return layer.second % 4 == 0; });
   const int64_t bytes = 4 * sharedFloatsOf(context.kernels->part().capability());
-  PerceptronKind kind{precisionOf(context),           spec.encoder.activation,
-                      spec.decoder.activation,        Likelihood(spec.likelihood, spec.inputSize()).kind(),
-                      batchTileFor(capacity, hidden), batchTileFor(capacity, {output}),
-                      weightTileFor(layers),          stagesFor(bytes), isAligned ? 4 : 1};
+  PerceptronKind kind{precisionOf(context),
+                      spec.encoder.activation,
+                      spec.decoder.activation,
+                      Likelihood(spec.likelihood, spec.inputSize()).kind(),
+                      batchTileFor(capacity, hidden),
+                      batchTileFor(capacity, {output}),
+                      weightTileFor(layers),
+                      stagesFor(bytes),
+                      isAligned ? 4 : 1};
   chooseRows(kind, plan, spec, capacity, bytes);
   return kind;
 }

@@ -50,8 +50,8 @@ struct StepState {
   double learningRate;  // of the present step
   double stepSize;      // the learning rate / (1 - beta1^t)
   double inverseRoot;   // 1 / sqrt(1 - beta2^t)
-  int32_t stopped;     // a loss or a gradient was not finite: every later step leaves the weights alone
-  uint32_t ticket;     // blocks of the optimizer's kernel that are done
+  int32_t stopped;      // a loss or a gradient was not finite: every later step leaves the weights alone
+  uint32_t ticket;      // blocks of the optimizer's kernel that are done
 };
 
 // x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, with
@@ -74,6 +74,7 @@ struct LoadArguments {
   int32_t isUint8;
   int32_t rows, columns, latent, batchSize, channels, storedChannels;
   int32_t xStride, zStride, place;
+  int32_t ahead;  // of the batch that many places behind the state's, and of that many steps later
 };
 
 // to[i] ~ N(0, 1), or U(0, 1) without its ends, by the draws first + i of (seed, stream, step).

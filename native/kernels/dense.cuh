@@ -147,8 +147,8 @@ __device__ inline void partHead(const ForwardArguments& a, const float* y, const
 // Grid: the tiles of y, those of one row after another.
 template <class Program>
 __device__ inline void forward(const ForwardArguments& a) {
-  using Tile =
-      Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongColumns, Program::kVector, float, Program>;
+  using Tile = Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongColumns,
+                       Program::kVector, float, Program>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   const int across = (a.out + Tile::kColumns - 1) / Tile::kColumns;
   const int slice = static_cast<int>(blockIdx.x) % across;
@@ -156,15 +156,18 @@ __device__ inline void forward(const ForwardArguments& a) {
   const int column = slice * Tile::kColumns;
   const bool isLast = a.heads != nullptr;
   // Behind the product: y, and the head's weights of these columns.
-  float* const kept = shared + productBytes(Tile::kShape, kDepthAlongRows, kDepthAlongColumns, 4, Program::kStages) / 4;
+  float* const kept =
+      shared + productBytes(Tile::kShape, kDepthAlongRows, kDepthAlongColumns, 4, Program::kStages) / 4;
   float* const headWeights = kept + Tile::kRows * kKeptStride<Tile>;
-  Tile::run(shared, {a.x, a.rows, a.in, a.xStride}, {a.weight, a.in, a.out, a.out}, row, column, a.in,
-            NoVisit(), [&] {
-              if (!isLast) return;
-              const int width = (a.headSize + 3) / 4 * 4;
-              beginPiece<Program::kVector>(headWeights, width, {a.headWeight, a.out, a.headSize, a.headSize},
-                                           column, Tile::kColumns, 0, width);
-            });
+  Tile::run(
+      shared, {a.x, a.rows, a.in, a.xStride}, {a.weight, a.in, a.out, a.out}, row, column, a.in, NoVisit(),
+      [&] {
+        if (!isLast) return;
+        const int width = (a.headSize + 3) / 4 * 4;
+        beginPiece<Program::kVector>(headWeights, width, {a.headWeight, a.out, a.headSize, a.headSize},
+                                     column, Tile::kColumns, 0, width);
+      },
+      a.isThere != 0);
   const uint32_t largest =
       blockMax(finishUnits<Program, Tile>(a, shared, row, column, isLast ? kept : nullptr));
   if (threadIdx.x == 0) a.magnitudes[blockIdx.x] = largest;
@@ -196,8 +199,8 @@ __device__ inline uint32_t finishDeltas(const BackArguments& a, const float* sha
 // Grid: the tiles of the delta.
 template <class Program>
 __device__ inline void back(const BackArguments& a) {
-  using Tile =
-      Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongRows, Program::kVector, float, Program>;
+  using Tile = Product<Program::kPrecision, Program::kTile, kDepthAlongRows, kDepthAlongRows,
+                       Program::kVector, float, Program>;
   TORCHVAE_DYNAMIC_SHARED(shared);
   const int across = (a.in + Tile::kColumns - 1) / Tile::kColumns;
   const int row = static_cast<int>(blockIdx.x) / across * Tile::kRows;

@@ -91,32 +91,38 @@ void Kernels::launch(Name name, c10::ScalarType type, int64_t blocks, const Argu
   part_.launch(handle, {blocks, kInfo[name].threads, 0, early}, &arguments, sizeof arguments);
 }
 
+LoadArguments loadArguments(const BatchSource& source, int64_t rows, const at::Tensor& x,
+                            const at::Tensor& noise, const at::Tensor& z) {
+  const int64_t latent = noise.size(1);
+  return {pointer(source.data),
+          static_cast<const int64_t*>(pointer(source.order)),
+          static_cast<const int64_t*>(pointer(source.labels)),
+          mutablePointer(x),
+          mutablePointer(z),
+          mutablePointer(noise),
+          source.state,
+          source.first,
+          source.step,
+          source.seed,
+          static_cast<uint32_t>(Stream::kNoise),
+          source.isDrawn ? static_cast<uint32_t>(Stream::kBinary) : 0,
+          source.data.scalar_type() == c10::kByte ? 1 : 0,
+          narrow(rows),
+          narrow(source.data.size(1)),
+          narrow(latent),
+          narrow(source.batchSize),
+          narrow(source.channels),
+          narrow(source.storedChannels),
+          narrow(x.size(1)),
+          narrow(z.defined() ? z.size(1) : latent),
+          narrow(source.place),
+          0};
+}
+
 void Kernels::loadBatch(const BatchSource& source, int64_t rows, const at::Tensor& x, const at::Tensor& noise,
                         const at::Tensor& z) {
-  const int64_t latent = noise.size(1);
-  const LoadArguments a{pointer(source.data),
-                        static_cast<const int64_t*>(pointer(source.order)),
-                        static_cast<const int64_t*>(pointer(source.labels)),
-                        mutablePointer(x),
-                        mutablePointer(z),
-                        mutablePointer(noise),
-                        source.state,
-                        source.first,
-                        source.step,
-                        source.seed,
-                        static_cast<uint32_t>(Stream::kNoise),
-                        source.isDrawn ? static_cast<uint32_t>(Stream::kBinary) : 0,
-                        source.data.scalar_type() == c10::kByte ? 1 : 0,
-                        narrow(rows),
-                        narrow(source.data.size(1)),
-                        narrow(latent),
-                        narrow(source.batchSize),
-                        narrow(source.channels),
-                        narrow(source.storedChannels),
-                        narrow(x.size(1)),
-                        narrow(z.defined() ? z.size(1) : latent),
-                        narrow(source.place)};
-  launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * latent, kThreads), a, true);
+  launch(k_loadBatch, x.scalar_type(), rows + ceilDiv(rows * noise.size(1), kThreads),
+         loadArguments(source, rows, x, noise, z), true);
 }
 
 void Kernels::fillRandom(const Draw& draw, int64_t first, bool isUniform, const StepState* state,

@@ -68,6 +68,8 @@ struct BatchSource {
   int64_t place = 0;     // of the first row in the batch of all ranks, of which this is a part
   // Of images, which lie channel by channel in `data` and pixel by pixel in x.
   int64_t channels = 1, storedChannels = 1;
+  // As in StepInput.
+  bool isLoaded = false, loadsNext = false;
 };
 
 // The objective's price for the divergence: see KlCostArguments.
@@ -103,6 +105,10 @@ struct UpdateBuffers {
 kernels::OptimizeArguments optimizeArguments(const UpdateBuffers& buffers, int64_t blocks, int64_t rows,
                                              const OptimizerSettings& settings, StepState* state,
                                              const ScheduleRow* schedule);
+
+// What loadBatch() hands to its kernel, for others that load a batch besides.
+kernels::LoadArguments loadArguments(const BatchSource& source, int64_t rows, const at::Tensor& x,
+                                     const at::Tensor& noise, const at::Tensor& z);
 
 class Kernels {
  public:

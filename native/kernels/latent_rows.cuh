@@ -3,6 +3,7 @@
 // kernel before has not written, are on their way to shared memory before that one has ended.
 #pragma once
 
+#include "batch.cuh"
 #include "latent.cuh"
 
 namespace torchvae::kernels {
@@ -219,14 +220,28 @@ __device__ inline uint32_t finishRowsBack(const BackArguments& a, const BlockRow
   return largest;
 }
 
-// Grid: a block for every kBlockRows rows, and one more for the sums.
+// The next batch, by `blocks` of the blocks. Several kernels have ended since what is there was used.
+__device__ inline void loadNext(const LoadArguments& a, int block, int blocks) {
+  constexpr int kRows = kRowThreads / kRowLoaders;  // at a time
+  admitNext();
+  for (int row = block * kRows + static_cast<int>(threadIdx.x) / kRowLoaders; row < a.rows;
+       row += blocks * kRows)
+    loadRow<float>(a, row);
+  for (int64_t i = block * kRowThreads + static_cast<int>(threadIdx.x);
+       i < static_cast<int64_t>(a.rows) * a.latent; i += static_cast<int64_t>(blocks) * kRowThreads)
+    loadNoise<float>(a, i);
+}
+
+// Grid: a block for every kBlockRows rows, one more for the sums, and those that load the next batch.
 template <class Program>
 __device__ inline void latentRowsBack(const LatentRowsBackArguments& a) {
   constexpr int kVector = Program::kVector;
   TORCHVAE_DYNAMIC_SHARED(shared);
   const LatentBackArguments& between = a.between;
   const BackArguments& below = between.hidden;
-  if (blockIdx.x == gridDim.x - 1) return sumBatch(between);
+  const int more = static_cast<int>(gridDim.x - blockIdx.x) - 1;  // blocks behind this one
+  if (more < a.loadBlocks) return loadNext(a.load, more, a.loadBlocks);
+  if (more == a.loadBlocks) return sumBatch(between);
   const BlockRows rows = blockRows<Program>(between.rows);
   const int headSize = below.out;
   const bool isStaged = a.staged != 0;

@@ -187,8 +187,7 @@ void PerceptronKernels::latentRows(LatentRowsArguments a) {
 }
 void PerceptronKernels::output(const OutputArguments& a) {
   const TileShape& tile = kTiles[kind_.outputTile];
-  launch(kOutput, outputBlocks(a.rows, a.out), tile.threads(),
-         forwardBytes(tile, kind_.stages, 0), a);
+  launch(kOutput, outputBlocks(a.rows, a.out), tile.threads(), forwardBytes(tile, kind_.stages, 0), a);
 }
 void PerceptronKernels::outputBack(const OutputBackArguments& a) {
   launch(kOutputBack, outputBlocks(a.output.rows, a.output.out), kOutputBackThreads,
@@ -208,7 +207,8 @@ void PerceptronKernels::latentRowsBack(LatentRowsBackArguments a) {
   const int64_t staged = 4 * (between.latent * inFours(between.out) +
                               int64_t{between.hidden.in} * strideOfFours(between.hidden.out));
   a.staged = own + staged <= mostStaged() ? 1 : 0;
-  launch(kLatentRowsBack, rowBlocks(between.rows) + 1, kRowThreads, own + (a.staged != 0 ? staged : 0), a);
+  launch(kLatentRowsBack, rowBlocks(between.rows) + 1 + a.loadBlocks, kRowThreads,
+         own + (a.staged != 0 ? staged : 0), a);
 }
 void PerceptronKernels::weights(const WeightsArguments& a, int64_t blocks) {
   const TileShape& tile = kTiles[kind_.weightTile];

@@ -20,6 +20,7 @@ struct ForwardArguments {
   float* slope;         // the same, or null: where the activation's slope goes
   uint32_t* magnitudes;
   int32_t rows, in, out, xStride, yStride, side;
+  int32_t isThere;  // whether x is there before the kernel before this one has ended
   // Of the encoder's last hidden layer, where latentRows() follows; null elsewhere.
   const float* headWeight;  // [out, headSize]
   float* heads;             // [rows, tiles across, headSize]: each tile's part of y headWeight
@@ -120,6 +121,9 @@ struct LatentRowsBackArguments {
   float* delta;        // between.delta, to be written
   int32_t slices, partStride;
   int32_t staged;  // whether both layers' weights are copied to shared memory
+  // Blocks that load the next batch meanwhile, or 0.
+  int32_t loadBlocks;
+  LoadArguments load;
 };
 
 // Of a layer: W's gradient is x^T delta, the bias's the column sums of delta.

@@ -133,30 +133,34 @@ struct Product {
 
   // The tile at (row, column) of left x right. Leaves in `shared`, which must be free, the sums of every
   // share of the depth; sums() gives some of them. `visit` is called for each chunk with that of the right
-  // factor, `errand` once while the first is on its way, both by all threads. The first chunks of `right` are
-  // asked for before the kernel waits for the one before it.
+  // factor, `errand` once while the first is on its way, both by all threads. The first chunks of `right`, or
+  // with `isLeftThere` those of `left`, are asked for before the kernel waits for the one before it.
   template <class Visit = NoVisit, class Errand = NoErrand>
   __device__ static void run(float* shared, const Matrix& left, const Matrix& right, int row, int column,
-                             int depth, const Visit& visit = {}, const Errand& errand = {}) {
+                             int depth, const Visit& visit = {}, const Errand& errand = {},
+                             bool isLeftThere = false) {
     Feed<kLeft, kRows, kDepth, 4, kThreads> ofLeft(left, row);
     Feed<kRight, kColumns, kDepth, kRightVector, kThreads> ofRight(right, column);
-    multiply(shared, ofLeft, ofRight, (depth + kDepth - 1) / kDepth, visit, errand);
+    multiply(shared, ofLeft, ofRight, (depth + kDepth - 1) / kDepth, visit, errand, isLeftThere);
   }
 
   // The same of so many chunks, which the feeds bring.
   template <class LeftFeed, class RightFeed, class Visit = NoVisit, class Errand = NoErrand>
   __device__ static void multiply(float* shared, LeftFeed& ofLeft, RightFeed& ofRight, int chunks,
-                                  const Visit& visit = {}, const Errand& errand = {}) {
+                                  const Visit& visit = {}, const Errand& errand = {},
+                                  bool isLeftThere = false) {
     const int kAhead = Stages::kStages - 1;
     constexpr int kStage = Left::kValues + Right::kValues;
     T* const ring = reinterpret_cast<T*>(shared);
     for (int i = 0; i < kAhead; ++i) {
-      if (i < chunks) ofRight.begin(ring + i * kStage + Left::kValues);
+      if (i >= chunks) continue;
+      isLeftThere ? ofLeft.begin(ring + i * kStage) : ofRight.begin(ring + i * kStage + Left::kValues);
     }
     awaitPrevious();
     admitNext();
     for (int i = 0; i < kAhead; ++i) {
-      if (i < chunks) ofLeft.begin(ring + i * kStage);
+      if (i < chunks)
+        isLeftThere ? ofRight.begin(ring + i * kStage + Left::kValues) : ofLeft.begin(ring + i * kStage);
       closeCopies();
     }
     errand();

@@ -4,8 +4,8 @@
 
 namespace torchvae::kernels {
 
-// Chunks of factors that are on their way or in use. Few rows wait for what comes from the second-level cache,
-// and more is on its way at a time where a device has the memory (perceptron.cpp).
+// Chunks of factors that are on their way or in use. Few rows wait for what comes from the second-level
+// cache, and more is on its way at a time where a device has the memory (perceptron.cpp).
 constexpr int kStages = 3, kMostStages = 4;
 
 // How a factor lies in memory: the product's depth along its rows, or along its columns.

@@ -167,8 +167,8 @@ __device__ inline double writeTile(const WeightsArguments& a, const WeightTile& 
   return blockSum(squares);
 }
 
-// Notes that this block has read what it needs of the state; the block that does so last ends the step. Without
-// a barrier, since the answer may come when it likes: nothing but the end of the step waits for it.
+// Notes that this block has read what it needs of the state; the block that does so last ends the step.
+// Without a barrier, since the answer may come when it likes: nothing but the end of the step waits for it.
 struct Arrival {
   unsigned before;
 };
@@ -195,8 +195,8 @@ __device__ inline void weights(const WeightsArguments& a) {
     forWeights<Tile, kVector>(tile, [&](int k, int64_t at, int /*m*/, int /*n*/) {
       before.value[k] = held<kVector>(a.update.values, at);
       before.first[k] = held<kVector>(a.update.first, at);
-      beginCopy<4 * kVector>(heldSecond<Tile, kVector>(shared, k), static_cast<const float*>(a.update.second) + at,
-                             4 * kVector);
+      beginCopy<4 * kVector>(heldSecond<Tile, kVector>(shared, k),
+                             static_cast<const float*>(a.update.second) + at, 4 * kVector);
     });
   }
   awaitPrevious();

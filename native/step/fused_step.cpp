@@ -86,6 +86,8 @@ BatchSource FusedStep::sourceOf(const StepInput& input) const {
   if (input.clock != nullptr) {
     source.state = input.clock->state();
     source.batchSize = input.clock->batchSize;
+    source.isLoaded = input.isLoaded;
+    source.loadsNext = input.loadsNext;
   }
   return source;
 }

@@ -28,6 +28,9 @@ struct StepInput {
   int64_t place = 0;  // of the first row in the batch of all ranks, of which this is a part; on the host
   // Says which batch, noise and row of the schedule, in place of these; null on the host.
   const DeviceClock* clock = nullptr;
+  // With a clock: whether the step before has been asked to load this batch, and this one is to load the
+  // next, of as many rows. A step may leave that to the next one, which it then finds not loaded.
+  bool isLoaded = false, loadsNext = false;
 };
 
 class Step {

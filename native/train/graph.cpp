@@ -60,8 +60,8 @@ bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
          batchSize == batchSize_ && settings == settings_;
 }
 
-void GraphExecutor::runStep(int64_t rows, Observation* observation) {
-  step_.differentiate({*data_, order_, 0, rows, {}, seed_, 0, 0, &clock_});
+void GraphExecutor::runStep(int64_t rows, Observation* observation, const Neighbors& neighbors) {
+  step_.differentiate({*data_, order_, 0, rows, {}, seed_, 0, 0, &clock_, neighbors.before, neighbors.after});
   step_.judge(clock_);
   if (observation == nullptr) return step_.update(clock_);
   step_.makeGradients();
@@ -84,7 +84,7 @@ int64_t GraphExecutor::advance(Shape& shape, int64_t steps) {
   const int64_t count = many ? kStepsPerGraph : 1;
   if (!work) {
     work = context_.kernels->part().capture([this, rows, count] {
-      for (int64_t i = 0; i < count; ++i) runStep(rows);
+      for (int64_t i = 0; i < count; ++i) runStep(rows, nullptr, {i > 0, i + 1 < count});
     });
   }
   work->replay();

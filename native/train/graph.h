@@ -55,7 +55,12 @@ class GraphExecutor {
     std::unique_ptr<CapturedWork> one, many;
     std::unique_ptr<Observation> observed;
   };
-  void runStep(int64_t rows, Observation* observation = nullptr);
+  // Whether steps of batches of as many rows come before and after a step in its graph.
+  struct Neighbors {
+    bool before = false, after = false;
+  };
+  void runStep(int64_t rows, Observation* observation, const Neighbors& neighbors);
+  void runStep(int64_t rows, Observation* observation = nullptr) { runStep(rows, observation, {}); }
   int64_t advance(Shape& shape, int64_t steps);
   void observe(Shape& shape);
   void start(const TrainChunk& chunk, const at::Tensor& order, int64_t done, int64_t steps);

@@ -112,8 +112,8 @@ int64_t constantOf(const KernelKey& key, const std::string& name) {
 TwinKernel withChoices(const KernelKey& key, void (*kernel)(const void*)) {
   return [kernel, encoder = constantOf(key, "ENCODER_ACTIVATION"),
           decoder = constantOf(key, "DECODER_ACTIVATION"), likelihood = constantOf(key, "LIKELIHOOD"),
-          optimizer = constantOf(key, "OPTIMIZER_KIND"), stages = constantOf(key, "STAGES"), blockRows = constantOf(key, "BLOCK_ROWS"),
-          rowTiles = constantOf(key, "ROW_TILES"),
+          optimizer = constantOf(key, "OPTIMIZER_KIND"), stages = constantOf(key, "STAGES"),
+          blockRows = constantOf(key, "BLOCK_ROWS"), rowTiles = constantOf(key, "ROW_TILES"),
           outTiles = constantOf(key, "OUT_TILES")](const void* arguments) {
     Choices::kEncoderActivation = static_cast<int32_t>(encoder);
     Choices::kDecoderActivation = static_cast<int32_t>(decoder);

@@ -38,6 +38,12 @@ std::vector<Case> perceptronCases() {
               s.condition = {3, true, true, false};
             }),
        70, 24},
+      {"labels, batches that are loaded ahead",
+       with(plain,
+            [](ModelSpec& s) {
+              s.condition = {3, true, true, false};
+            }),
+       303, 10},
       {"labels of the decoder",
        with(plain,
             [](ModelSpec& s) {

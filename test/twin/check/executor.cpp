@@ -52,8 +52,8 @@ void testCaptures() {
   // batch warm up.
   EXPECT(part.captures - captures == 2);
   EXPECT(part.replays - replays == 2 * 2 + (2 * 20 - 2));
-  // Six kernels in all: 2 x 71 steps.
-  EXPECT(part.launches - launches == 2 * 71 * 6);
+  // Six kernels in all 2 x 71 steps, but in four graphs 24 of 25 batches are loaded by the step before.
+  EXPECT(part.launches - launches == 2 * 71 * 6 - 4 * 24);
 }
 
 void testManyStepsOfOneChunk() {

@@ -128,6 +128,26 @@ void testLessMemory() {
   EXPECT(launchesOn(86) == launchesOn(90) / 6 * 7);
 }
 
+// Values that are drawn anew for every batch, most of which are loaded by the step before.
+void testDrawnAhead() {
+  const AskedStep manyBlocks("fused");
+  Pool pool(1);
+  constexpr int64_t kRows = 300, kColumns = 30;
+  std::vector<float> values(kRows * kColumns);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 11) / 10;
+  HostArray array{values.data(), false, kRows, kColumns};
+  array.isDrawn = true;
+  const auto data = std::make_shared<ResidentDataset>(kCpu, array);
+  std::vector<LossSums> sums;
+  for (const Context& context :
+       {Context{kCpu, c10::kFloat, nullptr, &kernelsOf}, Context{kCpu, c10::kFloat, &pool}}) {
+    VaeModel model(context, smallSpec(), 1, false);
+    sums.push_back(model.train(chunkOf(data, 0, 0, 35, 8)).sums);
+  }
+  NEAR(sums[0].reconstruction, sums[1].reconstruction, 1e-5);
+  NEAR(sums[0].kl, sums[1].kl, 1e-5);
+}
+
 // What products of rounded factors cost, with every kind of depth: whole steps of a chunk and odd ones.
 void testRounded() {
   const ModelSpec spec = specOf(37, {51, 20}, 3, {33});
@@ -241,6 +261,7 @@ void checkPerceptron() {
     const AskedStep strips("strips");
     test("perceptrons of every shape in strips", [] { testRuns(90); });
   }
+  test("values that are drawn for batches loaded ahead", testDrawnAhead);
   test("a layer whose tiles need more shared memory than there is", testLessMemory);
   test("models that the perceptron's kernels leave to others", testObstacles);
 }
