@@ -141,6 +141,7 @@ const PERCEPTRONS = {
   'W1 at 128': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 128 }, 1300],
   'W1 at 1,024': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 1024 }, 2500],
   'W1 at 2,048': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 2048 }, 4000],
+  'W1 at 32, batches loaded ahead': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 32 }, 2000],
   'W1 at 256': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 256 }, 1300],
   'W1 at 512': [{ encoder: { hidden: [400] }, latentSize: 20 }, { batchSize: 512 }, 1300],
   'odd widths, one latent value': [
@@ -191,6 +192,9 @@ async function perceptrons() {
     const wanted = await run('cpu', 'float32');
     verdict.add(name, relativeError(first, wanted), 1e-4);
     verdict.add(`${name}, again`, relativeError(await run(device, 'float32'), first), 1e-300);
+    process.env.TORCHVAE_GPU_STEP = 'strips';
+    verdict.add(`${name}, in strips`, relativeError(await run(device, 'float32'), wanted), 1e-4);
+    delete process.env.TORCHVAE_GPU_STEP;
     for (const precision of device === 'cpu' ? [] : ['tf32', 'bf16'])
       verdict.add(`${name}, ${precision}`, relativeError(await run(device, precision), wanted), 2e-2);
   }
