@@ -142,6 +142,10 @@ CUfunction Driver::function(CUmodule module, const std::string& name) const {
 void Driver::allowShared(CUfunction function, int64_t bytes) const {
   check(funcSetAttribute_(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, static_cast<int>(bytes)),
         "Giving a kernel its shared memory");
+  // All of a multiprocessor's memory that can be shared: one that has to change its share for the next kernel
+  // finishes the one before first, and these begin while that one runs.
+  check(funcSetAttribute_(function, CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100),
+        "Giving a kernel its shared memory");
 }
 
 void Driver::launch(CUfunction function, const LaunchShape& shape, CUstream stream, void** arguments) const {

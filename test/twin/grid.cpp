@@ -13,6 +13,8 @@
 namespace torchvae::twin {
 
 Dim threadIdx, blockIdx, blockDim, gridDim;
+bool isBackward = false;
+Ranges* earlyReads = nullptr;
 
 namespace {
 
@@ -27,6 +29,7 @@ struct Barrier {
 struct Fiber {
   void* place = nullptr;  // its stack pointer while it does not run
   bool done = false;
+  bool hasWaited = false;  // for the grid before
 };
 
 // Saves the registers that a call keeps and the stack pointer, goes on where `to` was saved. Library
@@ -131,10 +134,12 @@ void resume(unsigned index) {
 void runBlock(unsigned threads) {
   ofBlock = {threads, 0, 0};
   for (unsigned w = 0; w * 32 < threads; ++w) ofWarp[w] = {std::min(32u, threads - w * 32), 0, 0};
-  for (unsigned i = 0; i < threads; ++i) fibers[i].done = false;
+  for (unsigned i = 0; i < threads; ++i) fibers[i].done = fibers[i].hasWaited = false;
+  const unsigned warps = (threads + 31) / 32;
   for (bool left = true; left;) {
     left = false;
-    for (unsigned begin = 0; begin < threads; begin += 32) {
+    for (unsigned w = 0; w < warps; ++w) {
+      const unsigned begin = 32 * (isBackward ? warps - 1 - w : w);
       // A warp runs on while its own barriers let it.
       const Barrier& barrier = ofWarp[begin / 32];
       unsigned before;
@@ -160,9 +165,18 @@ void runGrid(unsigned blocks, unsigned threads, size_t sharedBytes, const std::f
   shared.resize((sharedBytes + 15) / 16);
   for (unsigned b = 0; b < blocks; ++b) {
     std::memset(shared.data(), 0xff, 16 * shared.size());
-    blockIdx = {b, 0, 0};
+    blockIdx = {isBackward ? blocks - 1 - b : b, 0, 0};
     runBlock(threads);
   }
+}
+
+void noteRead(const void* from, size_t bytes) {
+  if (earlyReads == nullptr || fibers[current].hasWaited || bytes == 0) return;
+  size_t& known = (*earlyReads)[static_cast<const char*>(from)];
+  known = std::max(known, bytes);
+}
+void noteWait() {
+  fibers[current].hasWaited = true;
 }
 
 void blockBarrier() {

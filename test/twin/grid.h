@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 
 namespace torchvae::twin {
 
@@ -16,6 +17,17 @@ extern Dim threadIdx, blockIdx, blockDim, gridDim;
 
 // `sharedBytes` are for each block, beside what is declared in the kernel.
 void runGrid(unsigned blocks, unsigned threads, size_t sharedBytes, const std::function<void()>& kernel);
+
+// Whether blocks, and a block's warps, run the last first. What comes out must be the same bits.
+extern bool isBackward;
+
+// Of global memory: bytes from there on.
+using Ranges = std::map<const char*, size_t>;
+// Where what threads copy before they wait for the grid before theirs is noted; null for nowhere.
+extern Ranges* earlyReads;
+void noteRead(const void* from, size_t bytes);
+// The fiber that runs waits for the grid before.
+void noteWait();
 
 // All threads of the block; all of the warp.
 void blockBarrier();

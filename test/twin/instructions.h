@@ -96,6 +96,7 @@ void beginCopy(void* shared, const void* global, int valid) {
       (valid > 0 && reinterpret_cast<uintptr_t>(global) % kBytes != 0)) {
     throw torchvae::Error("ERR_INTERNAL", "A copy is not aligned");
   }
+  torchvae::twin::noteRead(global, static_cast<size_t>(valid));
   std::memset(shared, 0xff, kBytes);  // NaN
   copiesOfThread().open.push_back({shared, global, kBytes, valid});
 }
@@ -122,12 +123,15 @@ inline void awaitAllCopiesBut(int later) {
   later == 1 ? awaitCopies<1>() : awaitCopies<2>();
 }
 
-// Kernels run one after another.
-inline void awaitPrevious() {}
+// Kernels run one after another; what a device could do before is noted.
+inline void awaitPrevious() {
+  torchvae::twin::noteWait();
+}
 inline void admitNext() {}
 
 template <class T>
 T loadFromL2(const T* p) {
+  torchvae::twin::noteRead(p, sizeof(T));
   return *p;
 }
 

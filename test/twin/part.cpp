@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "error.h"
 #include "grid.h"
@@ -65,8 +67,33 @@ void TwinPart::launch(void* kernel, const LaunchShape& shape, const void* argume
   std::unique_ptr<char[]> copy = std::make_unique<char[]>(size);
   std::memcpy(copy.get(), argument, size);
   const TwinKernel& run = *static_cast<const TwinKernel*>(kernel);
-  runGrid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.threads),
-          static_cast<size_t>(shape.sharedBytes), [&] { run(copy.get()); });
+  const auto runAll = [&] {
+    runGrid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.threads),
+            static_cast<size_t>(shape.sharedBytes), [&] { run(copy.get()); });
+  };
+  isWatched_ ? launchWatched(kernel, shape.early, runAll) : runAll();
+}
+
+void TwinPart::watchEarlyReads(bool isWatched) {
+  isWatched_ = isWatched;
+  last_ = nullptr;
+  readAfter_.clear();
+}
+
+void TwinPart::launchWatched(void* kernel, bool isEarly, const std::function<void()>& run) {
+  std::vector<std::pair<Ranges::value_type, std::string>> before;
+  for (const auto& range : readAfter_[kernel])
+    before.emplace_back(range, std::string(range.first, range.second));
+  Ranges own;
+  earlyReads = isEarly ? &own : nullptr;
+  run();
+  earlyReads = nullptr;
+  for (const auto& [range, bytes] : before) {
+    if (std::memcmp(range.first, bytes.data(), range.second) != 0)
+      throw Error("ERR_INTERNAL", "A kernel reads early what the one before it writes");
+  }
+  if (last_ != nullptr) readAfter_[last_].merge(own);
+  last_ = kernel;
 }
 
 std::unique_ptr<CapturedWork> TwinPart::capture(std::function<void()> body) {

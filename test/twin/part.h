@@ -6,6 +6,7 @@
 #include <map>
 
 #include "cuda_part.h"
+#include "grid.h"
 #include "kernels.h"
 
 namespace torchvae::twin {
@@ -27,8 +28,18 @@ class TwinPart : public CudaPart {
   int64_t captures = 0;
   int64_t replays = 0;
 
+  // From here on, fails where a kernel copies something before it waits that the kernel before it has
+  // changed: on a device it could find what was there before. Of a pair of kernels it knows once it has seen
+  // them. Forgets what it has seen.
+  void watchEarlyReads(bool isWatched);
+
  private:
+  void launchWatched(void* kernel, bool isEarly, const std::function<void()>& run);
+
   std::map<std::string, TwinKernel> known_;
+  bool isWatched_ = false;
+  void* last_ = nullptr;               // the kernel that was launched last
+  std::map<void*, Ranges> readAfter_;  // by a kernel: what those that followed it have read early
 };
 
 }  // namespace torchvae::twin

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "data/resident.h"
 #include "fused/coverage.h"
+#include "grid.h"
 #include "part.h"
 #include "runs.h"
 
@@ -148,6 +149,55 @@ void testDrawnAhead() {
   NEAR(sums[0].kl, sums[1].kl, 1e-5);
 }
 
+// Threads, warps and blocks in another order come to the same bits: none counts on another that no barrier
+// makes it wait for.
+void testOrders() {
+  const Context device{kCpu, c10::kFloat, nullptr, &kernelsOf};
+  for (const Case& wanted : perceptronCases()) {
+    const auto run = [&] {
+      return trained(device, std::min<int64_t>(wanted.rows, 2 * wanted.batch), wanted.batch, 1000, true,
+                     wanted.spec, wanted.optimizer);
+    };
+    const Run forward = run();
+    twin::isBackward = true;
+    const Run backward = run();
+    twin::isBackward = false;
+    try {
+      sameRun(backward, forward, 0);
+    } catch (const Failure& failure) {
+      throw Failure{std::string(wanted.name) + ": " + failure.why};
+    }
+  }
+}
+
+// What a kernel asks for before the one before it has ended was written earlier.
+void testEarlyReads() {
+  const Context device{kCpu, c10::kFloat, nullptr, &kernelsOf};
+  for (const Case& wanted : perceptronCases()) {
+    part.watchEarlyReads(true);
+    trained(device, std::min<int64_t>(wanted.rows, 4 * wanted.batch), wanted.batch, 1000, true, wanted.spec,
+            wanted.optimizer);
+  }
+  part.watchEarlyReads(true);
+  trained(device, 303, 10, 1000, true, smallSpec());  // batches that are loaded ahead
+
+  // It would be seen.
+  int written = 0;
+  twin::TwinKernel writer = [&](const void*) { ++written; };
+  twin::TwinKernel reader = [&](const void*) { twin::noteRead(&written, sizeof written); };
+  bool isSeen = false;
+  try {
+    for (int i = 0; i < 2; ++i) {
+      part.launch(&writer, {1, 32, 0, true}, "", 1);
+      part.launch(&reader, {1, 32, 0, true}, "", 1);
+    }
+  } catch (const Error&) {
+    isSeen = true;
+  }
+  part.watchEarlyReads(false);
+  EXPECT(isSeen);
+}
+
 // What products of rounded factors cost, with every kind of depth: whole steps of a chunk and odd ones.
 void testRounded() {
   const ModelSpec spec = specOf(37, {51, 20}, 3, {33});
@@ -255,11 +305,15 @@ void checkPerceptron() {
   {
     const AskedStep manyBlocks("fused");
     test("perceptrons of every shape train as on the CPU", [] { testRuns(90); });
+    test("perceptrons in another order of blocks and warps", testOrders);
+    test("perceptrons read nothing early that is written late", testEarlyReads);
     test("perceptrons of every shape, on a device with less shared memory", [] { testRuns(86); });
   }
   {
     const AskedStep strips("strips");
     test("perceptrons of every shape in strips", [] { testRuns(90); });
+    test("strips in another order of blocks and warps", testOrders);
+    test("strips read nothing early that is written late", testEarlyReads);
   }
   test("values that are drawn for batches loaded ahead", testDrawnAhead);
   test("a layer whose tiles need more shared memory than there is", testLessMemory);
