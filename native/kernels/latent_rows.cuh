@@ -100,16 +100,11 @@ __device__ inline void latentRows(const LatentRowsArguments& a) {
   float* const heads = parts + inFours(Program::kBlockRows * partSize);
   float* const noise = heads + Program::kBlockRows * 2 * a.latent;
   float* const z = noise + Program::kBlockRows * a.latent;
-  if (a.staged > 0)
-    beginPiece<kVector>(shared, a.staged, {next.weight, 1, a.staged, a.staged}, 0, 1, 0, a.staged);
-  const int latents = rows.count * a.latent;
-  beginPiece<1>(noise, latents, {a.noise + static_cast<int64_t>(rows.first) * a.latent, 1, latents, latents},
-                0, 1, 0, latents);
+  if (a.staged > 0) beginValues<kVector>(shared, next.weight, a.staged);
+  beginValues<1>(noise, a.noise + static_cast<int64_t>(rows.first) * a.latent, rows.count * a.latent);
   awaitPrevious();
   admitNext();
-  const int count = rows.count * partSize;
-  beginPiece<kVector>(parts, count, {a.heads + static_cast<int64_t>(rows.first) * partSize, 1, count, count},
-                      0, 1, 0, count);
+  beginValues<kVector>(parts, a.heads + static_cast<int64_t>(rows.first) * partSize, rows.count * partSize);
   closeCopies();
   awaitCopies<0>();
   __syncthreads();

@@ -84,21 +84,31 @@ class Feed {
 };
 
 // Begins to copy rows [row, row + rows) and columns [column, column + columns) of a matrix to shared memory,
-// in rows of `stride`, by all threads. What lies beyond the matrix becomes 0, and so do columns up to a whole
+// in rows of `stride`, a warp each. What lies beyond the matrix becomes 0, and so do columns up to a whole
 // copy.
 template <int kVector>
 __device__ inline void beginPiece(float* shared, int stride, const Matrix& from, int row, int rows,
                                   int column, int columns) {
-  const int across = (columns + kVector - 1) / kVector;
+  const int lane = static_cast<int>(threadIdx.x) % 32 * kVector;
 #pragma unroll 4
-  for (int i = threadIdx.x; i < rows * across; i += static_cast<int>(blockDim.x)) {
-    const int r = i / across;
-    const int c = i % across * kVector;
-    const int there = row + r < from.rows ? from.columns - column - c : 0;
-    beginCopy<4 * kVector>(shared + r * stride + c,
-                           from.values + static_cast<int64_t>(row + r) * from.stride + column + c,
-                           4 * (there < 0 ? 0 : (there < kVector ? there : kVector)));
+  for (int r = threadIdx.x / 32; r < rows; r += static_cast<int>(blockDim.x) / 32) {
+    const int there = row + r < from.rows ? from.columns - column : 0;
+    const float* values = from.values + static_cast<int64_t>(row + r) * from.stride + column;
+    for (int c = lane; c < columns; c += 32 * kVector) {
+      const int left = there - c;
+      beginCopy<4 * kVector>(shared + r * stride + c, values + c,
+                             4 * (left < 0 ? 0 : (left < kVector ? left : kVector)));
+    }
   }
+}
+
+// Begins to copy so many neighboring values, of which there are whole copies.
+template <int kVector>
+__device__ inline void beginValues(float* shared, const float* from, int count) {
+#pragma unroll 4
+  for (int i = static_cast<int>(threadIdx.x) * kVector; i < count;
+       i += static_cast<int>(blockDim.x) * kVector)
+    beginCopy<4 * kVector>(shared + i, from + i, 4 * kVector);
 }
 
 // Nothing more is done with a chunk than to multiply it.
