@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cpu/conv_finish.h"
 #include "cpu/magnitude.h"
 #include "cpu/pool.h"
 #include "spec.h"
@@ -38,16 +39,6 @@ struct ConvPatches {
   std::vector<int32_t> pixels;  // empty where patches are gathered run by run
 };
 ConvPatches makeConvPatches(const ConvGeometry& geometry);
-
-// What follows a product, element by element: a bias (by channel), images that are added and an activation,
-// or, where `kept` is given, the slope of the activation that it was kept of.
-struct ConvFinish {
-  const float* bias = nullptr;
-  float* slope = nullptr;  // where the activation's slope goes, laid out as the images
-  const float* kept = nullptr;
-  ActivationKind activation = ActivationKind::kIdentity;
-  const float* added = nullptr;
-};
 
 // small = patches(large) weights^T; weightsT [patchSize, smallChannels].
 void patchesToSmall(Pool& pool, const ConvPatches& patches, int64_t images, const float* large,

@@ -117,6 +117,7 @@ Tensor ConvOp::inputGradient(const Tensor& dy, const Tensor& weight) const {
 
 void ConvOp::toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvFinish& finish,
                      const Tensor& small) const {
+  if (isWinograd_) return convolve(cpu::WinogradUse::kForward, large, weight, finish, small);
   const cpu::ConvGeometry& g = patches_.geometry;
   const Tensor transposed = newFloats({g.patchSize(), g.smallChannels});
   transpose(values(weight), g.patchSize(), g.smallChannels, g.patchSize(), pointer(transposed),
@@ -128,9 +129,19 @@ void ConvOp::toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvF
 
 void ConvOp::toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish,
                      const Tensor& large) const {
+  if (isWinograd_) return convolve(cpu::WinogradUse::kInputGradient, small, weight, finish, large);
   Magnitude magnitude;
   cpu::smallToLarge(*context_->pool, patches_, small.size(0), values(small), values(weight), finish,
                     pointer(large), magnitude);
+}
+
+void ConvOp::convolve(cpu::WinogradUse use, const Tensor& from, const Tensor& weight,
+                      const cpu::ConvFinish& finish, const Tensor& to) const {
+  const cpu::ConvGeometry& g = patches_.geometry;
+  const Tensor form = newFloats({cpu::kWinogradPlaces, g.smallChannels, g.largeChannels});
+  cpu::winogradWeights(*context_->pool, g, use, values(weight), pointer(form));
+  cpu::winogradConvolve(*context_->pool, g, use, from.size(0), values(from), values(form), finish,
+                        pointer(to));
 }
 
 std::pair<Tensor, Tensor> ConvOp::weightGradients(const Tensor& x, const Tensor& dy) const {
@@ -139,9 +150,15 @@ std::pair<Tensor, Tensor> ConvOp::weightGradients(const Tensor& x, const Tensor&
   const int64_t count = x.size(0), channels = dy.size(1);
   const Tensor dweight = newFloats({g.smallChannels, g.kernel, g.kernel, g.largeChannels});
   const Tensor dbias = newFloats({channels});
-  const Tensor partial = newFloats({cpu::kPartialSums, std::max(dweight.numel(), channels)});
-  cpu::convWeightGradient(*context_->pool, patches_, count, values(isDown ? dy : x), values(isDown ? x : dy),
-                          pointer(partial), pointer(dweight));
+  const int64_t weightSums = isWinograd_ ? cpu::winogradPartialSize(g) : cpu::kPartialSums * dweight.numel();
+  const Tensor partial = newFloats({std::max(weightSums, cpu::kPartialSums * channels)});
+  const float *small = values(isDown ? dy : x), *large = values(isDown ? x : dy);
+  if (isWinograd_) {
+    cpu::winogradWeightGradient(*context_->pool, g, count, small, large, pointer(partial), pointer(dweight));
+  } else {
+    cpu::convWeightGradient(*context_->pool, patches_, count, small, large, pointer(partial),
+                            pointer(dweight));
+  }
   cpu::sumChannels(*context_->pool, values(dy), count, dy.size(2) * dy.size(3), channels, pointer(partial),
                    pointer(dbias));
   return {dweight, dbias};

@@ -6,6 +6,7 @@
 #include "base/tensor.h"
 #include "cpu/activation.h"
 #include "cpu/conv.h"
+#include "cpu/winograd.h"
 
 namespace torchvae {
 
@@ -14,7 +15,10 @@ class ConvOp {
   enum class Direction : uint8_t { kDown, kUp };  // from the large image to the small one, or back
 
   ConvOp(const Context& context, Direction direction, const cpu::ConvGeometry& geometry)
-      : context_(&context), direction_(direction), patches_(cpu::makeConvPatches(geometry)) {}
+      : context_(&context),
+        direction_(direction),
+        patches_(cpu::makeConvPatches(geometry)),
+        isWinograd_(direction == Direction::kDown && context.panels() && cpu::isWinograd(geometry)) {}
 
   // activate(the convolution + added) of images x [B, channels, height, width], weight [smallChannels,
   // largeChannels, kernel, kernel], bias by the channels that come out, and images `added`, which may be
@@ -40,10 +44,13 @@ class ConvOp {
                const Tensor& small) const;
   void toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish,
                const Tensor& large) const;
+  void convolve(cpu::WinogradUse use, const Tensor& from, const Tensor& weight, const cpu::ConvFinish& finish,
+                const Tensor& to) const;
 
   const Context* context_;
   Direction direction_;
   cpu::ConvPatches patches_;
+  bool isWinograd_;
 };
 
 }  // namespace torchvae

@@ -1,0 +1,40 @@
+// Convolutions of 3 x 3 at stride 1 by Winograd's F(2 x 2, 3 x 3) (Lavin and Gray 2016) for AVX-512: a tile
+// of 2 x 2 values that come out takes 16 products of channels in place of 36.
+//
+// A tile of 4 x 4 values that go in, the 3 x 3 weights and the 2 x 2 values that come out have a form of 16
+// places each, by sums alone. Place by place, the form of what comes out is a product over the channels of
+// the others. Images have their channels innermost; forms are matrices [tiles or channels, channels], one
+// for each place.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/conv.h"
+
+namespace torchvae::cpu {
+
+// Whether a convolution that divides nothing is computed so: it takes as many channels as fill a register on
+// both sides.
+bool isWinograd(const ConvGeometry& geometry);
+
+constexpr int64_t kWinogradPlaces = 16;
+
+// The form of weights [smallChannels, 3, 3, largeChannels]: for the convolution, [16, largeChannels,
+// smallChannels], or for the gradient in what goes in, which is a convolution with the weights turned by half
+// a circle, [16, smallChannels, largeChannels].
+enum class WinogradUse : uint8_t { kForward, kInputGradient };
+void winogradWeights(Pool& pool, const ConvGeometry& geometry, WinogradUse use, const float* weights,
+                     float* form);
+
+// `to` = the convolution of `from`, or the gradient in what goes in from that in what comes out.
+void winogradConvolve(Pool& pool, const ConvGeometry& geometry, WinogradUse use, int64_t images,
+                      const float* from, const float* form, const ConvFinish& finish, float* to);
+
+// Floats that `partial` below holds.
+int64_t winogradPartialSize(const ConvGeometry& geometry);
+// dweights from the gradient in what comes out and what went in. The images are cut into as many runs
+// whatever the number of threads, and added up in order.
+void winogradWeightGradient(Pool& pool, const ConvGeometry& geometry, int64_t images, const float* small,
+                            const float* large, float* partial, float* dweights);
+
+}  // namespace torchvae::cpu
