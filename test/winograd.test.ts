@@ -1,6 +1,7 @@
 /**
- * Convolutions of 3 x 3 that divide nothing, of channels that fill a register: float32 beside libtorch's in float64, for
- * images whose sides are even and odd, channels of whole registers and others, fewer and more images than sums.
+ * Convolutions of 3 x 3 that divide nothing, of channels that fill a register, and their transposes: float32, fused and not,
+ * beside libtorch's in float64, for images whose sides are even and odd, channels of whole registers and others, fewer and
+ * more images than sums.
  */
 import { expect, test } from 'vitest';
 import { type ModelSpecInput, VAE } from '../lib/index.ts';
@@ -11,30 +12,38 @@ type Shape = [channels: number, height: number, width: number];
 const spec = (shape: Shape, type: 'conv' | 'residual', channels: number[]): ModelSpecInput => ({
   inputShape: shape,
   encoder: { type, channels, stride: 1, activation: 'silu' },
-  decoder: { type: 'mlp', hidden: [24] },
+  decoder: { type, channels: channels.toReversed(), stride: 1, activation: 'silu' },
   latentSize: 3,
   likelihood: { type: 'gaussian', sigma: 1 },
 });
 
-const CASES: [string, number, ModelSpecInput][] = [
-  ['even sides, whole registers', 7, spec([16, 6, 4], 'conv', [32, 16])],
-  ['odd sides, other channels', 53, spec([17, 5, 7], 'conv', [35, 20])],
-  ['one row of pixels', 33, spec([2, 1, 6], 'conv', [16, 48])],
-  ['one pixel', 100, spec([16, 1, 1], 'residual', [18])],
-  ['large images, sums beside', 18, spec([3, 14, 15], 'residual', [16, 65])],
+const CASES: [string, number, 'fused' | 'reference', ModelSpecInput][] = [
+  ['even sides, whole registers', 7, 'reference', spec([16, 6, 4], 'conv', [32, 16])],
+  ['odd sides, other channels', 53, 'reference', spec([17, 5, 7], 'conv', [35, 20])],
+  ['one channel', 40, 'fused', spec([1, 9, 8], 'conv', [16, 24])],
+  ['one row of pixels', 33, 'reference', spec([2, 1, 6], 'conv', [16, 48])],
+  ['one pixel', 100, 'reference', spec([16, 1, 1], 'residual', [18])],
+  ['large images, sums beside', 18, 'reference', spec([3, 14, 15], 'residual', [16, 65])],
 ];
 
-test.each(CASES)('%s', async (_, rows, model) => {
+test.each(CASES)('%s', async (_, rows, kind, model) => {
   const size = model.inputShape!.reduce((a, b) => a * b);
   const x = Float32Array.from({ length: rows * size }, (_, i) => Math.sin(12.9898 * (i + 1)));
-  const gradients = async (precision: 'float32' | 'float64') => {
-    using vae = await VAE.create({ spec: model, kernels: 'reference', seed: 3, device: 'cpu', precision });
-    return await vae.gradients(x, { seed: 5 });
-  };
+  const create = (precision: 'float32' | 'float64') =>
+    VAE.create({
+      spec: model,
+      kernels: precision === 'float32' ? 'auto' : 'reference',
+      seed: 3,
+      device: 'cpu',
+      precision,
+    });
+  using vae = await create('float32');
+  using libtorch = await create('float64');
+  expect(vae.kernels.kind).toBe(kind);
   const [ours, again, theirs] = [
-    await gradients('float32'),
-    await gradients('float32'),
-    await gradients('float64'),
+    await vae.gradients(x, { seed: 5 }),
+    await vae.gradients(x, { seed: 5 }),
+    await libtorch.gradients(x, { seed: 5 }),
   ];
   expect(ours.loss / theirs.loss).toBeCloseTo(1, 6);
   for (const [name, { data }] of theirs.gradients) {

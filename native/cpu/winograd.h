@@ -19,16 +19,18 @@ bool isWinograd(const ConvGeometry& geometry);
 
 constexpr int64_t kWinogradPlaces = 16;
 
-// The form of weights [smallChannels, 3, 3, largeChannels]: for the convolution, [16, largeChannels,
-// smallChannels], or for the gradient in what goes in, which is a convolution with the weights turned by half
-// a circle, [16, smallChannels, largeChannels].
-enum class WinogradUse : uint8_t { kForward, kInputGradient };
+// From the large image to the small one, which is as large here, or back: the same with the weights turned by
+// half a circle.
+enum class WinogradUse : uint8_t { kToSmall, kToLarge };
+
+// The form of weights [smallChannels, 3, 3, largeChannels]: [16, channels that go in, channels that come
+// out].
 void winogradWeights(Pool& pool, const ConvGeometry& geometry, WinogradUse use, const float* weights,
                      float* form);
 
-// `to` = the convolution of `from`, or the gradient in what goes in from that in what comes out.
 void winogradConvolve(Pool& pool, const ConvGeometry& geometry, WinogradUse use, int64_t images,
-                      const float* from, const float* form, const ConvFinish& finish, float* to);
+                      const float* from, const float* form, const ConvFinish& finish, float* to,
+                      Magnitude& magnitude);
 
 // Floats that `partial` below holds.
 int64_t winogradPartialSize(const ConvGeometry& geometry);

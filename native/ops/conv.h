@@ -5,8 +5,7 @@
 #include "base/context.h"
 #include "base/tensor.h"
 #include "cpu/activation.h"
-#include "cpu/conv.h"
-#include "cpu/winograd.h"
+#include "cpu/conv_products.h"
 
 namespace torchvae {
 
@@ -15,10 +14,7 @@ class ConvOp {
   enum class Direction : uint8_t { kDown, kUp };  // from the large image to the small one, or back
 
   ConvOp(const Context& context, Direction direction, const cpu::ConvGeometry& geometry)
-      : context_(&context),
-        direction_(direction),
-        patches_(cpu::makeConvPatches(geometry)),
-        isWinograd_(direction == Direction::kDown && context.panels() && cpu::isWinograd(geometry)) {}
+      : context_(&context), direction_(direction), products_(geometry, context.panels()) {}
 
   // activate(the convolution + added) of images x [B, channels, height, width], weight [smallChannels,
   // largeChannels, kernel, kernel], bias by the channels that come out, and images `added`, which may be
@@ -40,17 +36,9 @@ class ConvOp {
   std::pair<Tensor, Tensor> weightGradients(const Tensor& x, const Tensor& dy) const;
 
  private:
-  void toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvFinish& finish,
-               const Tensor& small) const;
-  void toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish,
-               const Tensor& large) const;
-  void convolve(cpu::WinogradUse use, const Tensor& from, const Tensor& weight, const cpu::ConvFinish& finish,
-                const Tensor& to) const;
-
   const Context* context_;
   Direction direction_;
-  cpu::ConvPatches patches_;
-  bool isWinograd_;
+  cpu::ConvProducts products_;
 };
 
 }  // namespace torchvae
