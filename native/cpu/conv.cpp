@@ -148,9 +148,8 @@ ConvPatches makeConvPatches(const ConvGeometry& geometry) {
 }
 
 void patchesToSmall(Pool& pool, const ConvPatches& p, int64_t images, const float* large,
-                    const float* weightsT, const ConvFinish& finish, float* small, Magnitude& magnitude) {
+                    const float* weightsT, const ConvFinish& finish, float* small) {
   const ConvGeometry& g = p.geometry;
-  magnitude.reset();
   pool.run(images, [&](int64_t image) {
     float* patches = scratch(Scratch::kPatches, g.places() * g.patchSize());
     float* out = small + image * g.smallSize();
@@ -158,14 +157,12 @@ void patchesToSmall(Pool& pool, const ConvPatches& p, int64_t images, const floa
     multiply(g.places(), g.smallChannels, g.patchSize(), patches, g.patchSize(), weightsT, g.smallChannels,
              out, g.smallChannels);
     finishImage(finish, image, out, g.places(), g.smallChannels);
-    magnitude.include(largestMagnitudeBits(out, 1, g.smallSize(), 0));
   });
 }
 
 void smallToLarge(Pool& pool, const ConvPatches& p, int64_t images, const float* small, const float* weights,
-                  const ConvFinish& finish, float* large, Magnitude& magnitude) {
+                  const ConvFinish& finish, float* large) {
   const ConvGeometry& g = p.geometry;
-  magnitude.reset();
   pool.run(images, [&](int64_t image) {
     float* patches = scratch(Scratch::kPatches, g.places() * g.patchSize());
     float* out = large + image * g.largeSize();
@@ -173,7 +170,6 @@ void smallToLarge(Pool& pool, const ConvPatches& p, int64_t images, const float*
              weights, g.patchSize(), patches, g.patchSize());
     scatterPatches(p, patches, out);
     finishImage(finish, image, out, g.largeHeight * g.largeWidth, g.largeChannels);
-    magnitude.include(largestMagnitudeBits(out, 1, g.largeSize(), 0));
   });
 }
 

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "cpu/conv_finish.h"
-#include "cpu/magnitude.h"
 #include "cpu/pool.h"
 #include "spec.h"
 
@@ -42,11 +41,11 @@ ConvPatches makeConvPatches(const ConvGeometry& geometry);
 
 // small = patches(large) weights^T; weightsT [patchSize, smallChannels].
 void patchesToSmall(Pool& pool, const ConvPatches& patches, int64_t images, const float* large,
-                    const float* weightsT, const ConvFinish& finish, float* small, Magnitude& magnitude);
+                    const float* weightsT, const ConvFinish& finish, float* small);
 
 // large = the sum, at every pixel, of what small weights says of the patches that cover it.
 void smallToLarge(Pool& pool, const ConvPatches& patches, int64_t images, const float* small,
-                  const float* weights, const ConvFinish& finish, float* large, Magnitude& magnitude);
+                  const float* weights, const ConvFinish& finish, float* large);
 
 // dweights = sum over images of small^T patches(large). `partial` holds kPartialSums matrices of the weights'
 // size: the images are cut into as many runs whatever the number of threads, and added up in order.

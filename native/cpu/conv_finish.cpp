@@ -37,6 +37,8 @@ TORCHVAE_VECTORIZED void finishValues(const ConvFinish& finish, int64_t image, f
 void finishImage(const ConvFinish& finish, int64_t image, float* values, int64_t pixels, int64_t channels) {
   withActivation(finish.activation,
                  [&](auto kind) { finishValues<kind.value>(finish, image, values, pixels, channels); });
+  if (finish.magnitude == nullptr) return;
+  finish.magnitude->include(largestMagnitudeBits(values, 1, pixels * channels, 0));
 }
 
 }  // namespace torchvae::cpu

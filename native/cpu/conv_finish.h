@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "cpu/magnitude.h"
 #include "spec.h"
 
 namespace torchvae::cpu {
@@ -15,6 +16,7 @@ struct ConvFinish {
   const float* kept = nullptr;
   ActivationKind activation = ActivationKind::kIdentity;
   const float* added = nullptr;
+  Magnitude* magnitude = nullptr;  // that the values come to, where it is asked for
 };
 
 // Of one image's values, [pixels, channels]; number `image` of those that the pointers above are for.

@@ -1,6 +1,6 @@
 #include "cpu/conv_products.h"
 
-#include <vector>
+#include <c10/core/CPUAllocator.h>
 
 #include "cpu/transpose.h"
 #include "cpu/winograd.h"
@@ -8,20 +8,22 @@
 namespace torchvae::cpu {
 namespace {
 
-// Memory of the thread that calls, which one layer uses and the next one uses again.
-enum class Scratch : uint8_t { kWeights, kSums };
+// Memory for the time of a call, of which the allocator keeps enough for the next one.
+class Floats {
+ public:
+  explicit Floats(int64_t count)
+      : memory_(c10::GetCPUAllocator()->allocate(static_cast<size_t>(count) * sizeof(float))) {}
+  float* get() const { return static_cast<float*>(memory_.get()); }
 
-float* scratch(Scratch use, int64_t count) {
-  thread_local std::vector<float> buffers[2];
-  std::vector<float>& buffer = buffers[static_cast<size_t>(use)];
-  if (buffer.size() < static_cast<size_t>(count)) buffer.resize(static_cast<size_t>(count));
-  return buffer.data();
-}
+ private:
+  c10::DataPtr memory_;
+};
 
-const float* formOf(Pool& pool, const ConvGeometry& g, WinogradUse use, const float* weights) {
-  float* form = scratch(Scratch::kWeights, kWinogradPlaces * g.smallChannels * g.largeChannels);
-  winogradWeights(pool, g, use, weights, form);
-  return form;
+void convolveInForm(Pool& pool, const ConvGeometry& g, WinogradUse use, int64_t images, const float* from,
+                    const float* weights, const ConvFinish& finish, float* to) {
+  const Floats form(kWinogradPlaces * g.smallChannels * g.largeChannels);
+  winogradWeights(pool, g, use, weights, form.get());
+  winogradConvolve(pool, g, use, images, from, form.get(), finish, to);
 }
 
 }  // namespace
@@ -30,40 +32,41 @@ ConvProducts::ConvProducts(const ConvGeometry& geometry, bool hasPanels)
     : patches_(makeConvPatches(geometry)), isWinograd_(hasPanels && isWinograd(geometry)) {}
 
 void ConvProducts::toSmall(Pool& pool, int64_t images, const float* large, const float* weights,
-                           const ConvFinish& finish, float* small, Magnitude& magnitude) const {
+                           const ConvFinish& finish, float* small) const {
   const ConvGeometry& g = geometry();
+  if (finish.magnitude != nullptr) finish.magnitude->reset();
   if (isWinograd_) {
-    constexpr WinogradUse kUse = WinogradUse::kToSmall;
-    return winogradConvolve(pool, g, kUse, images, large, formOf(pool, g, kUse, weights), finish, small,
-                            magnitude);
+    return convolveInForm(pool, g, WinogradUse::kToSmall, images, large, weights, finish, small);
   }
-  float* transposed = scratch(Scratch::kWeights, g.patchSize() * g.smallChannels);
-  transpose(weights, g.patchSize(), g.smallChannels, g.patchSize(), transposed, g.smallChannels);
-  patchesToSmall(pool, patches_, images, large, transposed, finish, small, magnitude);
+  const Floats transposed(g.patchSize() * g.smallChannels);
+  transpose(weights, g.patchSize(), g.smallChannels, g.patchSize(), transposed.get(), g.smallChannels);
+  patchesToSmall(pool, patches_, images, large, transposed.get(), finish, small);
 }
 
 void ConvProducts::toLarge(Pool& pool, int64_t images, const float* small, const float* weights,
-                           const ConvFinish& finish, float* large, Magnitude& magnitude) const {
-  const ConvGeometry& g = geometry();
-  if (!isWinograd_) return smallToLarge(pool, patches_, images, small, weights, finish, large, magnitude);
-  constexpr WinogradUse kUse = WinogradUse::kToLarge;
-  winogradConvolve(pool, g, kUse, images, small, formOf(pool, g, kUse, weights), finish, large, magnitude);
+                           const ConvFinish& finish, float* large) const {
+  if (finish.magnitude != nullptr) finish.magnitude->reset();
+  if (isWinograd_) {
+    return convolveInForm(pool, geometry(), WinogradUse::kToLarge, images, small, weights, finish, large);
+  }
+  smallToLarge(pool, patches_, images, small, weights, finish, large);
 }
 
 void ConvProducts::weightGradient(Pool& pool, int64_t images, const float* small, const float* large,
                                   float* dweights) const {
   const ConvGeometry& g = geometry();
   if (isWinograd_) {
-    float* sums = scratch(Scratch::kSums, winogradPartialSize(g));
-    return winogradWeightGradient(pool, g, images, small, large, sums, dweights);
+    const Floats sums(winogradPartialSize(g));
+    return winogradWeightGradient(pool, g, images, small, large, sums.get(), dweights);
   }
-  float* sums = scratch(Scratch::kSums, kPartialSums * g.smallChannels * g.patchSize());
-  convWeightGradient(pool, patches_, images, small, large, sums, dweights);
+  const Floats sums(kPartialSums * g.smallChannels * g.patchSize());
+  convWeightGradient(pool, patches_, images, small, large, sums.get(), dweights);
 }
 
 void ConvProducts::biasGradient(Pool& pool, const float* dy, int64_t images, int64_t pixels, int64_t channels,
                                 float* sums) {
-  sumChannels(pool, dy, images, pixels, channels, scratch(Scratch::kSums, kPartialSums * channels), sums);
+  const Floats partial(kPartialSums * channels);
+  sumChannels(pool, dy, images, pixels, channels, partial.get(), sums);
 }
 
 }  // namespace torchvae::cpu

@@ -15,10 +15,10 @@ class ConvProducts {
 
   // small = the convolution of large.
   void toSmall(Pool& pool, int64_t images, const float* large, const float* weights, const ConvFinish& finish,
-               float* small, Magnitude& magnitude) const;
+               float* small) const;
   // large = the transposed convolution of small.
   void toLarge(Pool& pool, int64_t images, const float* small, const float* weights, const ConvFinish& finish,
-               float* large, Magnitude& magnitude) const;
+               float* large) const;
   // The gradient in the weights, from the images of which one went in and the other is the gradient in what
   // came out.
   void weightGradient(Pool& pool, int64_t images, const float* small, const float* large,

@@ -130,13 +130,12 @@ void winogradWeights(Pool& pool, const ConvGeometry& g, WinogradUse use, const f
 }
 
 void winogradConvolve(Pool& pool, const ConvGeometry& g, WinogradUse use, int64_t images, const float* from,
-                      const float* form, const ConvFinish& finish, float* to, Magnitude& magnitude) {
+                      const float* form, const ConvFinish& finish, float* to) {
   const bool isToSmall = use == WinogradUse::kToSmall;
   const int64_t in = isToSmall ? g.largeChannels : g.smallChannels;
   const int64_t out = isToSmall ? g.smallChannels : g.largeChannels;
   const Tiling tiling = tilingOf(g);
   const int64_t pixels = g.places(), atOnce = tiling.imagesAtOnce(), tiles = tiling.tiles();
-  magnitude.reset();
   pool.run((images + atOnce - 1) / atOnce, [&](int64_t group) {
     const int64_t first = group * atOnce, count = std::min(atOnce, images - first);
     const Forms inputs(Scratch::kInput, count * tiles, in), outputs(Scratch::kOutput, count * tiles, out);
@@ -151,7 +150,6 @@ void winogradConvolve(Pool& pool, const ConvGeometry& g, WinogradUse use, int64_
       float* image = to + (first + i) * pixels * out;
       outputOf(tiling, outputs, i * tiles, image);
       finishImage(finish, first + i, image, pixels, out);
-      magnitude.include(largestMagnitudeBits(image, 1, pixels * out, 0));
     }
   });
 }

@@ -29,8 +29,7 @@ void winogradWeights(Pool& pool, const ConvGeometry& geometry, WinogradUse use, 
                      float* form);
 
 void winogradConvolve(Pool& pool, const ConvGeometry& geometry, WinogradUse use, int64_t images,
-                      const float* from, const float* form, const ConvFinish& finish, float* to,
-                      Magnitude& magnitude);
+                      const float* from, const float* form, const ConvFinish& finish, float* to);
 
 // Floats that `partial` below holds.
 int64_t winogradPartialSize(const ConvGeometry& geometry);

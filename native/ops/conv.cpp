@@ -86,13 +86,10 @@ ConvOp::Output ConvOp::forward(const Tensor& x, const Tensor& weight, const Tens
   finish.slope = output.slope.defined() ? pointer(output.slope) : nullptr;
   finish.activation = activation;
   finish.added = added.defined() ? values(added) : nullptr;
-  Magnitude magnitude;
   if (isDown) {
-    products_.toSmall(*context_->pool, x.size(0), values(x), values(weight), finish, pointer(output.y),
-                      magnitude);
+    products_.toSmall(*context_->pool, x.size(0), values(x), values(weight), finish, pointer(output.y));
   } else {
-    products_.toLarge(*context_->pool, x.size(0), values(x), values(weight), finish, pointer(output.y),
-                      magnitude);
+    products_.toLarge(*context_->pool, x.size(0), values(x), values(weight), finish, pointer(output.y));
   }
   return output;
 }
@@ -110,14 +107,13 @@ Tensor ConvOp::passActivation(ActivationKind activation, const Tensor& kept, con
 
 Tensor ConvOp::inputGradient(const Tensor& dy, const Tensor& weight) const {
   const cpu::ConvGeometry& g = products_.geometry();
-  Magnitude magnitude;
   if (direction_ == Direction::kDown) {
     const Tensor dx = newImages(dy.size(0), g.largeChannels, g.largeHeight, g.largeWidth);
-    products_.toLarge(*context_->pool, dy.size(0), values(dy), values(weight), {}, pointer(dx), magnitude);
+    products_.toLarge(*context_->pool, dy.size(0), values(dy), values(weight), {}, pointer(dx));
     return dx;
   }
   const Tensor dx = newImages(dy.size(0), g.smallChannels, g.smallHeight, g.smallWidth);
-  products_.toSmall(*context_->pool, dy.size(0), values(dy), values(weight), {}, pointer(dx), magnitude);
+  products_.toSmall(*context_->pool, dy.size(0), values(dy), values(weight), {}, pointer(dx));
   return dx;
 }
 

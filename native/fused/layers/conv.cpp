@@ -50,13 +50,13 @@ void Conv::forward(const Activations& x, int64_t rows) {
   input_ = &x;
   if (context_.tiled()) {
     float* slope = output.slope.defined() ? pointer(output.slope) : nullptr;
-    const cpu::ConvFinish finish{pointer(bias_), slope, nullptr, activation};
+    const cpu::ConvFinish finish{pointer(bias_), slope, nullptr, activation, nullptr, &output.magnitude};
     if (direction_ == ConvDirection::kDown) {
       products_.toSmall(*context_.pool, rows, pointer(x.value), pointer(weight_), finish,
-                        pointer(output.value), output.magnitude);
+                        pointer(output.value));
     } else {
       products_.toLarge(*context_.pool, rows, pointer(x.value), pointer(weight_), finish,
-                        pointer(output.value), output.magnitude);
+                        pointer(output.value));
     }
     finishForms(output, rows);
     return;
@@ -68,13 +68,14 @@ void Conv::forward(const Activations& x, int64_t rows) {
 void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
-    const cpu::ConvFinish finish{nullptr, nullptr, pointer(input_->kept()), madeX};
+    const cpu::ConvFinish finish{nullptr, nullptr, pointer(input_->kept()),
+                                 madeX,   nullptr, &gradient.magnitude};
     if (up) {
       products_.toSmall(*context_.pool, rows, pointer(outputGradient.value), pointer(weight_), finish,
-                        pointer(gradient.value), gradient.magnitude);
+                        pointer(gradient.value));
     } else {
       products_.toLarge(*context_.pool, rows, pointer(outputGradient.value), pointer(weight_), finish,
-                        pointer(gradient.value), gradient.magnitude);
+                        pointer(gradient.value));
     }
     finishForms(gradient, rows);
     return;
