@@ -23,6 +23,7 @@ const CASES: [string, number, 'fused' | 'reference', ModelSpecInput][] = [
   ['one channel', 40, 'fused', spec([1, 9, 8], 'conv', [16, 24])],
   ['one row of pixels', 33, 'reference', spec([2, 1, 6], 'conv', [16, 48])],
   ['one pixel', 100, 'reference', spec([16, 1, 1], 'residual', [18])],
+  ['more channels than tiles', 20, 'reference', spec([2, 3, 3], 'residual', [100, 120])],
   ['large images, sums beside', 18, 'reference', spec([3, 14, 15], 'residual', [16, 65])],
 ];
 

@@ -56,8 +56,8 @@ void ConvProducts::weightGradient(Pool& pool, int64_t images, const float* small
                                   float* dweights) const {
   const ConvGeometry& g = geometry();
   if (isWinograd_) {
-    const Floats sums(winogradPartialSize(g));
-    return winogradWeightGradient(pool, g, images, small, large, sums.get(), dweights);
+    const Floats memory(winogradGradientMemory(g, images));
+    return winogradWeightGradient(pool, g, images, small, large, memory.get(), dweights);
   }
   const Floats sums(kPartialSums * g.smallChannels * g.patchSize());
   convWeightGradient(pool, patches_, images, small, large, sums.get(), dweights);

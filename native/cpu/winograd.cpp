@@ -47,9 +47,12 @@ struct Forms {
   float* values;
   int64_t channels, apart;
 
-  Forms(Scratch use, int64_t tiles, int64_t width) : channels(width), apart(tiles * width + 16) {
-    values = scratch(use, kWinogradPlaces * apart);
-  }
+  Forms(float* memory, int64_t tiles, int64_t width)
+      : values(memory), channels(width), apart(apartOf(tiles, width)) {}
+  Forms(Scratch use, int64_t tiles, int64_t width)
+      : Forms(scratch(use, sizeOf(tiles, width)), tiles, width) {}
+  static int64_t apartOf(int64_t tiles, int64_t width) { return tiles * width + 16; }
+  static int64_t sizeOf(int64_t tiles, int64_t width) { return kWinogradPlaces * apartOf(tiles, width); }
   float* place(int64_t i) const { return values + i * apart; }
 };
 
@@ -93,8 +96,61 @@ void outputGradientForms(const Tiling& t, const float* image, int64_t firstTile,
   }
 }
 
-int64_t runsOf(int64_t images) {
-  return std::min(images, kPartialSums);
+// How the gradient in weights is summed over a batch.
+struct WeightSums {
+  int64_t in, out, tiles, runs;
+  bool isWhole;  // whether all forms are kept, for one sum
+
+  WeightSums(const ConvGeometry& g, int64_t images)
+      : in(g.largeChannels),
+        out(g.smallChannels),
+        tiles(images * tilingOf(g).tiles()),
+        runs(std::min(images, kPartialSums)),
+        isWhole(tiles * (in + out) <= runs * in * out) {}
+  int64_t size() const { return kWinogradPlaces * in * out; }  // of one sum
+};
+
+// sums = the sum over the images' tiles, in runs.
+void addInRuns(Pool& pool, const ConvGeometry& g, int64_t images, const WeightSums& s, const float* small,
+               const float* large, float* sums) {
+  const Tiling tiling = tilingOf(g);
+  const int64_t pixels = g.places(), atOnce = tiling.imagesAtOnce(), tiles = tiling.tiles();
+  pool.run(s.runs, [&](int64_t run) {
+    float* own = sums + run * s.size();
+    const int64_t begin = images * run / s.runs, end = images * (run + 1) / s.runs;
+    for (int64_t first = begin; first < end; first += atOnce) {
+      const int64_t count = std::min(atOnce, end - first);
+      const Forms inputs(Scratch::kInput, count * tiles, s.in),
+          outputs(Scratch::kOutput, count * tiles, s.out);
+      for (int64_t i = 0; i < count; ++i) {
+        inputForms(tiling, large + (first + i) * pixels * s.in, i * tiles, inputs);
+        outputGradientForms(tiling, small + (first + i) * pixels * s.out, i * tiles, outputs);
+      }
+      for (int64_t i = 0; i < kWinogradPlaces; ++i) {
+        multiplyTransposed(s.out, s.in, count * tiles, outputs.place(i), s.out, inputs.place(i), s.in,
+                           own + i * s.in * s.out, s.in, first > begin);
+      }
+    }
+  });
+}
+
+// sum = the same at once; the forms lie behind it.
+void addWhole(Pool& pool, const ConvGeometry& g, int64_t images, const WeightSums& s, const float* small,
+              const float* large, float* sum) {
+  const Tiling tiling = tilingOf(g);
+  const Forms inputs(sum + s.size(), s.tiles, s.in);
+  const Forms outputs(inputs.values + Forms::sizeOf(s.tiles, s.in), s.tiles, s.out);
+  pool.run(images, [&](int64_t image) {
+    const int64_t first = image * tiling.tiles();
+    inputForms(tiling, large + image * g.places() * s.in, first, inputs);
+    outputGradientForms(tiling, small + image * g.places() * s.out, first, outputs);
+  });
+  const int64_t blocks = (s.out + kRows - 1) / kRows;
+  pool.run(kWinogradPlaces * blocks, [&](int64_t block) {
+    const int64_t place = block / blocks, first = block % blocks * kRows;
+    multiplyTransposed(std::min(kRows, s.out - first), s.in, s.tiles, outputs.place(place) + first, s.out,
+                       inputs.place(place), s.in, sum + (place * s.out + first) * s.in, s.in);
+  });
 }
 
 }  // namespace
@@ -154,34 +210,19 @@ void winogradConvolve(Pool& pool, const ConvGeometry& g, WinogradUse use, int64_
   });
 }
 
-int64_t winogradPartialSize(const ConvGeometry& g) {
-  return kPartialSums * kWinogradPlaces * g.smallChannels * g.largeChannels;
+int64_t winogradGradientMemory(const ConvGeometry& g, int64_t images) {
+  const WeightSums s(g, images);
+  if (!s.isWhole) return s.runs * s.size();
+  return s.size() + Forms::sizeOf(s.tiles, s.in) + Forms::sizeOf(s.tiles, s.out);
 }
 
 void winogradWeightGradient(Pool& pool, const ConvGeometry& g, int64_t images, const float* small,
-                            const float* large, float* partial, float* dweights) {
-  const int64_t in = g.largeChannels, out = g.smallChannels, size = in * out;
-  const Tiling tiling = tilingOf(g);
-  const int64_t pixels = g.places(), atOnce = tiling.imagesAtOnce(), tiles = tiling.tiles();
-  const int64_t runs = runsOf(images);
-  pool.run(runs, [&](int64_t run) {
-    float* sums = partial + run * kWinogradPlaces * size;
-    const int64_t begin = images * run / runs, end = images * (run + 1) / runs;
-    for (int64_t first = begin; first < end; first += atOnce) {
-      const int64_t count = std::min(atOnce, end - first);
-      const Forms inputs(Scratch::kInput, count * tiles, in), outputs(Scratch::kOutput, count * tiles, out);
-      for (int64_t i = 0; i < count; ++i) {
-        inputForms(tiling, large + (first + i) * pixels * in, i * tiles, inputs);
-        outputGradientForms(tiling, small + (first + i) * pixels * out, i * tiles, outputs);
-      }
-      for (int64_t i = 0; i < kWinogradPlaces; ++i) {
-        multiplyTransposed(out, in, count * tiles, outputs.place(i), out, inputs.place(i), in,
-                           sums + i * size, in, first > begin);
-      }
-    }
-  });
-  pool.run(out, [&](int64_t k) {
-    formToWeightGradients(partial + k * in, size, runs, kWinogradPlaces * size, in, dweights + k * 9 * in);
+                            const float* large, float* memory, float* dweights) {
+  const WeightSums s(g, images);
+  (s.isWhole ? addWhole : addInRuns)(pool, g, images, s, small, large, memory);
+  pool.run(s.out, [&](int64_t k) {
+    formToWeightGradients(memory + k * s.in, s.in * s.out, s.isWhole ? 1 : s.runs, s.size(), s.in,
+                          dweights + k * 9 * s.in);
   });
 }
 

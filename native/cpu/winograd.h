@@ -31,11 +31,13 @@ void winogradWeights(Pool& pool, const ConvGeometry& geometry, WinogradUse use, 
 void winogradConvolve(Pool& pool, const ConvGeometry& geometry, WinogradUse use, int64_t images,
                       const float* from, const float* form, const ConvFinish& finish, float* to);
 
-// Floats that `partial` below holds.
-int64_t winogradPartialSize(const ConvGeometry& geometry);
-// dweights from the gradient in what comes out and what went in. The images are cut into as many runs
-// whatever the number of threads, and added up in order.
+// Floats that `memory` below holds.
+int64_t winogradGradientMemory(const ConvGeometry& geometry, int64_t images);
+// dweights from the images of which one went in and the other is the gradient in what came out. Either the
+// images are cut into as many runs whatever the number of threads, whose sums are added up in order; or,
+// where these sums, of many channels, would be larger than the forms of all images, those are kept and no sum
+// is cut.
 void winogradWeightGradient(Pool& pool, const ConvGeometry& geometry, int64_t images, const float* small,
-                            const float* large, float* partial, float* dweights);
+                            const float* large, float* memory, float* dweights);
 
 }  // namespace torchvae::cpu
