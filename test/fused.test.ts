@@ -46,6 +46,19 @@ const CASES: [string, ModelSpecInput][] = [
     'total correlation, stratified',
     { ...base, objective: { type: 'beta-tc', beta: 3, estimator: 'stratified' }, condition },
   ],
+  ['a Wasserstein autoencoder', { ...base, objective: { type: 'wae-mmd' } }],
+  [
+    'a Wasserstein autoencoder of radial kernels with labels',
+    { ...base, objective: { type: 'wae-mmd', kernel: 'rbf', lambda: 40 }, condition },
+  ],
+  [
+    'a discrepancy beside the divergence',
+    { ...base, objective: { type: 'info', alpha: 0.3, lambda: 20, beta: 0.7 } },
+  ],
+  [
+    "a discrepancy of a flow's codes",
+    { ...base, posterior: { type: 'iaf' }, objective: { type: 'info', alpha: -0.5, lambda: 20 } },
+  ],
   [
     'an inverse autoregressive flow',
     { ...base, posterior: { type: 'iaf' }, objective: { type: 'elbo', beta: 0.7 } },
@@ -186,6 +199,10 @@ test.each<[string, ModelSpecInput]>([
   [
     "the objective 'beta-tc' has no fused kernels",
     { ...base, objective: { type: 'beta-tc' }, prior: { type: 'vamp', components: 5 } },
+  ],
+  [
+    "the objective 'wae-mmd' has no fused kernels",
+    { ...base, objective: { type: 'wae-mmd' }, prior: { type: 'vamp', components: 5 } },
   ],
   ['dropout has no fused kernel', { ...base, encoder: { ...mlp, dropout: 0.1 } }],
   ['normalization layers have no fused kernels', { ...base, decoder: { ...mlp, norm: 'batch' } }],

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "cpu/activation.h"
 #include "cpu/gemm.h"
 #include "cpu/tiles.h"
 #include "cpu/transpose.h"
@@ -111,40 +110,6 @@ void scatterPatches(const ConvPatches& p, const float* patches, float* large) {
   std::copy_n(padded, size, large);
 }
 
-template <ActivationKind kind>
-TORCHVAE_VECTORIZED void finishValues(const ConvFinish& finish, int64_t image, float* values, int64_t pixels,
-                                      int64_t channels) {
-  if (finish.kept != nullptr) {
-    const float* kept = finish.kept + image * pixels * channels;
-    for (int64_t i = 0; i < pixels * channels; ++i) values[i] *= activationSlope<kind>(kept[i]);
-    return;
-  }
-  for (int64_t p = 0; p < pixels; ++p) {
-    float* pixel = values + p * channels;
-    if (finish.bias != nullptr) {
-      for (int64_t c = 0; c < channels; ++c) pixel[c] += finish.bias[c];
-    }
-  }
-  if (finish.added != nullptr) {
-    const float* added = finish.added + image * pixels * channels;
-    for (int64_t i = 0; i < pixels * channels; ++i) values[i] += added[i];
-  }
-  if constexpr (keptOf(kind) == KeptOf::kSlope) {
-    if (finish.slope != nullptr) {
-      float* slope = finish.slope + image * pixels * channels;
-      for (int64_t i = 0; i < pixels * channels; ++i) slope[i] = slopeAt<kind>(values[i], 0.0f);
-    }
-  }
-  for (int64_t i = 0; i < pixels * channels; ++i) values[i] = activate<kind>(values[i]);
-}
-
-template <ActivationKind kind>
-void finishImage(const ConvFinish& finish, int64_t image, float* values, int64_t pixels, int64_t channels,
-                 Magnitude& magnitude) {
-  finishValues<kind>(finish, image, values, pixels, channels);
-  magnitude.include(largestMagnitudeBits(values, 1, pixels * channels, 0));
-}
-
 // total[i] = the sum over `sums` of partial[s * stride + i], always in the same order.
 TORCHVAE_VECTORIZED void addInOrder(const float* partial, int64_t sums, int64_t stride, int64_t from,
                                     int64_t to, float* total) {
@@ -183,34 +148,28 @@ ConvPatches makeConvPatches(const ConvGeometry& geometry) {
 }
 
 void patchesToSmall(Pool& pool, const ConvPatches& p, int64_t images, const float* large,
-                    const float* weightsT, const ConvFinish& finish, float* small, Magnitude& magnitude) {
+                    const float* weightsT, const ConvFinish& finish, float* small) {
   const ConvGeometry& g = p.geometry;
-  magnitude.reset();
-  withActivation(finish.activation, [&](auto kind) {
-    pool.run(images, [&](int64_t image) {
-      float* patches = scratch(Scratch::kPatches, g.places() * g.patchSize());
-      float* out = small + image * g.smallSize();
-      gatherPatches(p, large + image * g.largeSize(), patches);
-      multiply(g.places(), g.smallChannels, g.patchSize(), patches, g.patchSize(), weightsT, g.smallChannels,
-               out, g.smallChannels);
-      finishImage<kind.value>(finish, image, out, g.places(), g.smallChannels, magnitude);
-    });
+  pool.run(images, [&](int64_t image) {
+    float* patches = scratch(Scratch::kPatches, g.places() * g.patchSize());
+    float* out = small + image * g.smallSize();
+    gatherPatches(p, large + image * g.largeSize(), patches);
+    multiply(g.places(), g.smallChannels, g.patchSize(), patches, g.patchSize(), weightsT, g.smallChannels,
+             out, g.smallChannels);
+    finishImage(finish, image, out, g.places(), g.smallChannels);
   });
 }
 
 void smallToLarge(Pool& pool, const ConvPatches& p, int64_t images, const float* small, const float* weights,
-                  const ConvFinish& finish, float* large, Magnitude& magnitude) {
+                  const ConvFinish& finish, float* large) {
   const ConvGeometry& g = p.geometry;
-  magnitude.reset();
-  withActivation(finish.activation, [&](auto kind) {
-    pool.run(images, [&](int64_t image) {
-      float* patches = scratch(Scratch::kPatches, g.places() * g.patchSize());
-      float* out = large + image * g.largeSize();
-      multiply(g.places(), g.patchSize(), g.smallChannels, small + image * g.smallSize(), g.smallChannels,
-               weights, g.patchSize(), patches, g.patchSize());
-      scatterPatches(p, patches, out);
-      finishImage<kind.value>(finish, image, out, g.largeHeight * g.largeWidth, g.largeChannels, magnitude);
-    });
+  pool.run(images, [&](int64_t image) {
+    float* patches = scratch(Scratch::kPatches, g.places() * g.patchSize());
+    float* out = large + image * g.largeSize();
+    multiply(g.places(), g.patchSize(), g.smallChannels, small + image * g.smallSize(), g.smallChannels,
+             weights, g.patchSize(), patches, g.patchSize());
+    scatterPatches(p, patches, out);
+    finishImage(finish, image, out, g.largeHeight * g.largeWidth, g.largeChannels);
   });
 }
 

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/magnitude.h"
+#include "cpu/conv_finish.h"
 #include "cpu/pool.h"
 #include "spec.h"
 
@@ -39,23 +39,13 @@ struct ConvPatches {
 };
 ConvPatches makeConvPatches(const ConvGeometry& geometry);
 
-// What follows a product, element by element: a bias (by channel), images that are added and an activation,
-// or, where `kept` is given, the slope of the activation that it was kept of.
-struct ConvFinish {
-  const float* bias = nullptr;
-  float* slope = nullptr;  // where the activation's slope goes, laid out as the images
-  const float* kept = nullptr;
-  ActivationKind activation = ActivationKind::kIdentity;
-  const float* added = nullptr;
-};
-
 // small = patches(large) weights^T; weightsT [patchSize, smallChannels].
 void patchesToSmall(Pool& pool, const ConvPatches& patches, int64_t images, const float* large,
-                    const float* weightsT, const ConvFinish& finish, float* small, Magnitude& magnitude);
+                    const float* weightsT, const ConvFinish& finish, float* small);
 
 // large = the sum, at every pixel, of what small weights says of the patches that cover it.
 void smallToLarge(Pool& pool, const ConvPatches& patches, int64_t images, const float* small,
-                  const float* weights, const ConvFinish& finish, float* large, Magnitude& magnitude);
+                  const float* weights, const ConvFinish& finish, float* large);
 
 // dweights = sum over images of small^T patches(large). `partial` holds kPartialSums matrices of the weights'
 // size: the images are cut into as many runs whatever the number of threads, and added up in order.

@@ -95,7 +95,7 @@ void multiplyAll(Product product, int64_t m, int64_t n) {
       product.a = whole.a + k0 * whole.aStep;
       product.b = whole.b + k0 * whole.bStep + first * 16;
       product.length = std::min(kStepsAtOnce, k - k0);
-      product.adds = k0 > 0;
+      product.adds = whole.adds || k0 > 0;
       multiplyVectors<kRow>(product, m, last - first);
     }
   }
@@ -117,8 +117,8 @@ void multiplyRegisters(int64_t m, int64_t n, int64_t k, const float* a, int64_t 
 }
 
 void multiplyTransposed(int64_t m, int64_t n, int64_t k, const float* aT, int64_t lda, const float* b,
-                        int64_t ldb, float* c, int64_t ldc) {
-  multiplyAll<1>({aT, 1, lda, 0, b, 16, ldb, 0, c, ldc, 1, k, false}, m, n);
+                        int64_t ldb, float* c, int64_t ldc, bool adds) {
+  multiplyAll<1>({aT, 1, lda, 0, b, 16, ldb, 0, c, ldc, 1, k, adds}, m, n);
 }
 
 }  // namespace torchvae::cpu

@@ -38,8 +38,8 @@ void multiplyPanelRows(const Product& product, int64_t m, int64_t vectors);
 void multiplyRegisters(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,
                        int64_t ldb, float* c, int64_t ldc);
 
-// The same from a's transpose aT [k, m].
+// The same from a's transpose aT [k, m], or c += a b.
 void multiplyTransposed(int64_t m, int64_t n, int64_t k, const float* aT, int64_t lda, const float* b,
-                        int64_t ldb, float* c, int64_t ldc);
+                        int64_t ldb, float* c, int64_t ldc, bool adds = false);
 
 }  // namespace torchvae::cpu

@@ -1,98 +1,50 @@
 #include "fused/aggregate_cost.h"
 
 #include "base/memory.h"
-#include "cpu/vector.h"
+#include "fused/discrepancy_cost.h"
+#include "fused/total_correlation_cost.h"
 
 namespace torchvae::fused {
 namespace {
 
-constexpr float kLogTwoPi = 1.8378770664093453f;
-
-// Sums over the batch.
-struct LogDensities {
-  double posterior = 0, prior = 0;
+struct Row {
+  const char* objective;
+  std::unique_ptr<AggregateCost> (*make)(const Context&, const PartSpec&, int64_t latentSize,
+                                         int64_t capacity);
 };
 
-// log q(z|x) = -1/2 sum (noise^2 + logVariance + log 2 pi), log p(z) = -1/2 sum (z^2 + log 2 pi). Rows of z
-// are `stride` apart.
-TORCHVAE_VECTORIZED LogDensities logDensities(const float* head, const float* noise, const float* z,
-                                              int64_t stride, int64_t rows, int64_t latent) {
-  LogDensities sums;
-  for (int64_t i = 0; i < rows; ++i) {
-    const float* logVariance = head + i * 2 * latent + latent;
-    float posterior = 0, prior = 0;
-    for (int64_t j = 0; j < latent; ++j) {
-      const float e = noise[i * latent + j], code = z[i * stride + j];
-      posterior += e * e + logVariance[j] + kLogTwoPi;
-      prior += code * code + kLogTwoPi;
-    }
-    sums.posterior -= 0.5 * posterior;
-    sums.prior -= 0.5 * prior;
-  }
-  return sums;
+template <class Kind>
+constexpr Row rowOf(const char* objective) {
+  return {objective,
+          [](const Context& context, const PartSpec& spec, int64_t latentSize,
+             int64_t capacity) -> std::unique_ptr<AggregateCost> {
+            return std::make_unique<Kind>(context, spec, latentSize, capacity);
+          }};
 }
 
-// Adds the gradients of the terms that are no sums over pairs: `ofZ` z in z, `ofLogVariance` in each
-// log-variance. Rows of the gradients, [rows, 3 latent], are in z, the mean and the log-variance.
-TORCHVAE_VECTORIZED void addGradients(const float* z, int64_t stride, int64_t rows, int64_t latent, float ofZ,
-                                      float ofLogVariance, float* gradients) {
-  for (int64_t i = 0; i < rows; ++i) {
-    float* own = gradients + i * 3 * latent;
-    for (int64_t j = 0; j < latent; ++j) {
-      own[j] += ofZ * z[i * stride + j];
-      own[2 * latent + j] += ofLogVariance;
-    }
-  }
-}
+constexpr Row kTable[] = {rowOf<TotalCorrelationCost>("beta-tc"), rowOf<DiscrepancyCost>("info"),
+                          rowOf<DiscrepancyCost>("wae-mmd")};
 
-double sumOf(const std::vector<float>& values, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += values[static_cast<size_t>(i)];
-  return sum;
+const Row* find(const PartSpec& objective) {
+  for (const Row& row : kTable) {
+    if (objective.type == row.objective) return &row;
+  }
+  return nullptr;
 }
 
 }  // namespace
 
-AggregateCost::AggregateCost(const Context& context, const PartSpec& objective, int64_t latentSize,
-                             int64_t capacity)
-    : latentSize_(latentSize),
-      isStratified_(objective.word("estimator") == "stratified"),
-      weights_{objective.number("alpha"), 0, objective.number("gamma")},
-      posterior_(*context.pool),
-      joint_(static_cast<size_t>(capacity)),
-      product_(joint_.size()),
-      jointSlope_(joint_.size()),
-      productSlope_(joint_.size()),
-      terms_(3),
-      gradients_(zeroed(context, {capacity, 3 * latentSize})) {}
+AggregateCost::AggregateCost(const Context& context, size_t terms, int64_t latentSize, int64_t capacity)
+    : terms_(terms), gradients_(zeroed(context, {capacity, 3 * latentSize})) {}
 
-void AggregateCost::evaluate(const at::Tensor& head, const at::Tensor& noise, const at::Tensor& z,
-                             int64_t rows, int64_t examples, double beta, bool withGradient) {
-  weights_[1] = beta;
-  const auto& [alpha, correlation, gamma] = weights_;
-  const auto count = static_cast<double>(rows);
-  const float *heads = head.const_data_ptr<float>(), *codes = z.const_data_ptr<float>();
-  const cpu::BatchPosteriors batch{
-      rows,  latentSize_,         codes,           z.size(1),
-      heads, heads + latentSize_, 2 * latentSize_, cpu::pairWeights(isStratified_, rows, examples)};
-  const cpu::AggregateDensities to{joint_.data(), product_.data()};
-  if (withGradient) {
-    std::fill_n(jointSlope_.begin(), rows, static_cast<float>((correlation - alpha) / count));
-    std::fill_n(productSlope_.begin(), rows, static_cast<float>((gamma - correlation) / count));
-    float* gradients = gradients_.mutable_data_ptr<float>();
-    const cpu::AggregateGradients places{
-        jointSlope_.data(),      productSlope_.data(),        gradients,
-        gradients + latentSize_, gradients + 2 * latentSize_, 3 * latentSize_};
-    posterior_.evaluate(batch, to, &places);
-    addGradients(codes, z.size(1), rows, latentSize_, static_cast<float>(gamma / count),
-                 static_cast<float>(-0.5 * alpha / count), gradients);
-  } else {
-    posterior_.evaluate(batch, to, nullptr);
-  }
-  const LogDensities sums =
-      logDensities(heads, noise.const_data_ptr<float>(), codes, z.size(1), rows, latentSize_);
-  const double joint = sumOf(joint_, rows), product = sumOf(product_, rows);
-  terms_ = {(sums.posterior - joint) / count, (joint - product) / count, (product - sums.prior) / count};
+bool hasAggregateCost(const PartSpec& objective) {
+  return find(objective) != nullptr;
+}
+
+std::unique_ptr<AggregateCost> makeAggregateCost(const Context& context, const PartSpec& objective,
+                                                 int64_t latentSize, int64_t capacity) {
+  const Row* row = find(objective);
+  return row == nullptr ? nullptr : row->make(context, objective, latentSize, capacity);
 }
 
 }  // namespace torchvae::fused

@@ -55,9 +55,10 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity + further(),
             {training, false, plan.encoder.empty() && further() == 0}),
       decoder_(context, parameters, plan.decoder, capacity, {training, false, false, true}),
-      klCost_(context, spec.objective, spec.latentSize) {
-  if (AggregateCost::serves(spec.objective)) {
-    aggregateCost_.emplace(context, spec.objective, spec.latentSize, capacity);
+      klCost_(context, spec.objective, spec.latentSize),
+      aggregateCost_(makeAggregateCost(context, spec.objective, spec.latentSize, capacity)) {
+  if (aggregateCost_ && aggregateCost_->takesPriorDraws()) {
+    priorDraws = zeroed(context, {capacity, spec.latentSize});
   }
   if (!training) return;
   zGradient_ = makeActivations(context, capacity, spec.latentSize + labels.decoder, ProductRole::kResult);
@@ -83,7 +84,7 @@ void BatchPass::sample(int64_t rows) {
 
 void BatchPass::price(int64_t rows, int64_t examples, const KlWeight& weight, bool withGradient) {
   if (aggregateCost_) {
-    aggregateCost_->evaluate(head(), noise, z.value, rows, examples, weight.beta, withGradient);
+    aggregateCost_->evaluate({head(), noise, z.value, priorDraws, rows, examples}, weight.beta, withGradient);
   } else {
     klCost_.evaluate(head(), weight, rows);
   }
@@ -101,9 +102,9 @@ void BatchPass::reconstruct(int64_t rows, bool withGradient) {
 void BatchPass::backward(int64_t rows, const KlWeight& beta) {
   decoder_.backward(&zGradient_, rows);
   const at::Tensor others = aggregateCost_ ? aggregateCost_->gradients() : at::Tensor();
-  posterior_->backward(context_, head(), noise,
-                       {zGradient_.value, aggregateCost_ ? KlWeight(0) : beta, klCost_.factors(), others},
-                       rows, head_.outputGradient);
+  const KlWeight ofKl = aggregateCost_ ? KlWeight(beta.beta * aggregateCost_->klShare()) : beta;
+  posterior_->backward(context_, head(), noise, {zGradient_.value, ofKl, klCost_.factors(), others}, rows,
+                       head_.outputGradient);
   if (!encoder_.empty()) {
     head_.inputGradient(encoder_.lastActivation(), encoder_.outputGradient(), rows + further());
     encoder_.backward(nullptr, rows + further());

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "fused/aggregate_cost.h"
@@ -37,9 +36,10 @@ class BatchPass {
   void sample(int64_t rows);                          // z = rsample(q, noise), kl = KL(q || p)
   void decode(int64_t rows);                          // decoder(z)
   void reconstruct(int64_t rows, bool withGradient);  // reconstruction = -log p(x|z)
-  // What training minimizes of the codes, of a batch of a data set of `examples`: klCost, or aggregateCost().
+  // What training minimizes of the codes, of a batch of a data set of `examples`: klCost(), or
+  // aggregateCost() with its share of the divergence.
   void price(int64_t rows, int64_t examples, const KlWeight& weight, bool withGradient);
-  // The gradients of mean(reconstruction) + beta klCost, or aggregateCost(), in every layer's output; after
+  // The gradients of mean(reconstruction) and of what price() was asked for, in every layer's output; after
   // reconstruct(rows, true) and price().
   void backward(int64_t rows, const KlWeight& beta);
   // From these, the weights' gradients, into the Parameters.
@@ -61,8 +61,8 @@ class BatchPass {
 
   int64_t capacity() const { return capacity_; }
   const KlCost& klCost() const { return klCost_; }
-  // Null where the objective is not that one.
-  const AggregateCost* aggregateCost() const { return aggregateCost_ ? &*aggregateCost_ : nullptr; }
+  // Null for objectives that have none.
+  const AggregateCost* aggregateCost() const { return aggregateCost_.get(); }
 
   // Of x's images, whose values lie pixel by pixel, as convolutions take them; 1 where x is taken as it
   // comes.
@@ -70,6 +70,7 @@ class BatchPass {
   const LabelColumns labels;
   Activations x;                  // [capacity or more, inputSize as stored + labels.encoder]
   at::Tensor noise;               // [capacity, latentSize]
+  at::Tensor priorDraws;          // [capacity, latentSize]; undefined where aggregateCost() takes none
   Activations z;                  // [capacity, latentSize + labels.decoder]
   at::Tensor reconstruction, kl;  // [capacity], nats of each example
 
@@ -94,7 +95,7 @@ class BatchPass {
   Dense head_;
   Network decoder_;
   KlCost klCost_;
-  std::optional<AggregateCost> aggregateCost_;
+  std::unique_ptr<AggregateCost> aggregateCost_;
   Activations zGradient_;
   at::Tensor partials_;  // sums of squares of blocks of gradients, with fused kernels
   const Activations* encoded_ = nullptr;

@@ -72,7 +72,7 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
   }
   const bool isServed =
       spec.objective.type == "elbo" ||
-      (AggregateCost::serves(spec.objective) && context.tiled() && spec.prior.type == "standard-normal");
+      (hasAggregateCost(spec.objective) && context.tiled() && spec.prior.type == "standard-normal");
   return isServed ? "" : "the objective '" + spec.objective.type + "' has no fused kernels";
 }
 

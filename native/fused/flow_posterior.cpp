@@ -108,11 +108,15 @@ void FlowPosterior::backward(const Context& context, const at::Tensor& head, con
   // Of log q - log p, each example's part of the mean.
   const auto ofKl = static_cast<float>(given.beta.beta / static_cast<double>(rows));
   const int64_t stride = given.z.size(1);
+  const float* others = given.others.defined() ? floats(given.others) : nullptr;
   forRanges(pool, rows, kRange, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const float *dz = floats(given.z) + i * stride, *z = floats(flowed_) + i * latent_;
       float* to = floats(ofFlowed_) + i * latent_;
       for (int64_t j = 0; j < latent_; ++j) to[j] = dz[j] + ofKl * z[j];
+      if (others != nullptr) {
+        for (int64_t j = 0; j < latent_; ++j) to[j] += others[i * 3 * latent_ + j];
+      }
       floats(ofLogQ_)[i] = ofKl;
     }
   });

@@ -19,8 +19,8 @@ struct CodeGradients {
   const at::Tensor& z;  // of the mean reconstruction loss; may have more columns than z
   KlWeight beta;
   const at::Tensor& factors;  // [latentSize]: of each dimension's KL; undefined for 1
-  // Those of further terms in z, the means and the log-variances, [rows, 3 latentSize]; undefined for none,
-  // as it is without the CPU's kernels.
+  // Those of further terms in z, the means and the log-variances, [rows, 3 latentSize], the last two zero but
+  // for a diagonal Gaussian; undefined for none, as it is without the CPU's kernels.
   const at::Tensor& others;
 };
 

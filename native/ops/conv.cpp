@@ -4,12 +4,10 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <optional>
 #include <tuple>
 
 #include "cpu/slope.h"
-#include "cpu/transpose.h"
 
 namespace torchvae {
 namespace {
@@ -76,7 +74,7 @@ Tensor ConvOp::operator()(const Tensor& x, const Tensor& weight, const Tensor& b
 ConvOp::Output ConvOp::forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& added,
                                ActivationKind activation) const {
   const bool isDown = direction_ == Direction::kDown;
-  const cpu::ConvGeometry& g = patches_.geometry;
+  const cpu::ConvGeometry& g = products_.geometry();
   const auto newOutput = [&] {
     return isDown ? newImages(x.size(0), g.smallChannels, g.smallHeight, g.smallWidth)
                   : newImages(x.size(0), g.largeChannels, g.largeHeight, g.largeWidth);
@@ -88,7 +86,11 @@ ConvOp::Output ConvOp::forward(const Tensor& x, const Tensor& weight, const Tens
   finish.slope = output.slope.defined() ? pointer(output.slope) : nullptr;
   finish.activation = activation;
   finish.added = added.defined() ? values(added) : nullptr;
-  isDown ? toSmall(x, weight, finish, output.y) : toLarge(x, weight, finish, output.y);
+  if (isDown) {
+    products_.toSmall(*context_->pool, x.size(0), values(x), values(weight), finish, pointer(output.y));
+  } else {
+    products_.toLarge(*context_->pool, x.size(0), values(x), values(weight), finish, pointer(output.y));
+  }
   return output;
 }
 
@@ -104,46 +106,27 @@ Tensor ConvOp::passActivation(ActivationKind activation, const Tensor& kept, con
 }
 
 Tensor ConvOp::inputGradient(const Tensor& dy, const Tensor& weight) const {
-  const cpu::ConvGeometry& g = patches_.geometry;
+  const cpu::ConvGeometry& g = products_.geometry();
   if (direction_ == Direction::kDown) {
     const Tensor dx = newImages(dy.size(0), g.largeChannels, g.largeHeight, g.largeWidth);
-    toLarge(dy, weight, {}, dx);
+    products_.toLarge(*context_->pool, dy.size(0), values(dy), values(weight), {}, pointer(dx));
     return dx;
   }
   const Tensor dx = newImages(dy.size(0), g.smallChannels, g.smallHeight, g.smallWidth);
-  toSmall(dy, weight, {}, dx);
+  products_.toSmall(*context_->pool, dy.size(0), values(dy), values(weight), {}, pointer(dx));
   return dx;
 }
 
-void ConvOp::toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvFinish& finish,
-                     const Tensor& small) const {
-  const cpu::ConvGeometry& g = patches_.geometry;
-  const Tensor transposed = newFloats({g.patchSize(), g.smallChannels});
-  transpose(values(weight), g.patchSize(), g.smallChannels, g.patchSize(), pointer(transposed),
-            g.smallChannels);
-  Magnitude magnitude;
-  cpu::patchesToSmall(*context_->pool, patches_, large.size(0), values(large), values(transposed), finish,
-                      pointer(small), magnitude);
-}
-
-void ConvOp::toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish,
-                     const Tensor& large) const {
-  Magnitude magnitude;
-  cpu::smallToLarge(*context_->pool, patches_, small.size(0), values(small), values(weight), finish,
-                    pointer(large), magnitude);
-}
-
 std::pair<Tensor, Tensor> ConvOp::weightGradients(const Tensor& x, const Tensor& dy) const {
-  const cpu::ConvGeometry& g = patches_.geometry;
+  const cpu::ConvGeometry& g = products_.geometry();
   const bool isDown = direction_ == Direction::kDown;
   const int64_t count = x.size(0), channels = dy.size(1);
   const Tensor dweight = newFloats({g.smallChannels, g.kernel, g.kernel, g.largeChannels});
   const Tensor dbias = newFloats({channels});
-  const Tensor partial = newFloats({cpu::kPartialSums, std::max(dweight.numel(), channels)});
-  cpu::convWeightGradient(*context_->pool, patches_, count, values(isDown ? dy : x), values(isDown ? x : dy),
-                          pointer(partial), pointer(dweight));
-  cpu::sumChannels(*context_->pool, values(dy), count, dy.size(2) * dy.size(3), channels, pointer(partial),
-                   pointer(dbias));
+  products_.weightGradient(*context_->pool, count, values(isDown ? dy : x), values(isDown ? x : dy),
+                           pointer(dweight));
+  cpu::ConvProducts::biasGradient(*context_->pool, values(dy), count, dy.size(2) * dy.size(3), channels,
+                                  pointer(dbias));
   return {dweight, dbias};
 }
 

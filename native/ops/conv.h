@@ -5,7 +5,7 @@
 #include "base/context.h"
 #include "base/tensor.h"
 #include "cpu/activation.h"
-#include "cpu/conv.h"
+#include "cpu/conv_products.h"
 
 namespace torchvae {
 
@@ -14,7 +14,7 @@ class ConvOp {
   enum class Direction : uint8_t { kDown, kUp };  // from the large image to the small one, or back
 
   ConvOp(const Context& context, Direction direction, const cpu::ConvGeometry& geometry)
-      : context_(&context), direction_(direction), patches_(cpu::makeConvPatches(geometry)) {}
+      : context_(&context), direction_(direction), products_(geometry, context.panels()) {}
 
   // activate(the convolution + added) of images x [B, channels, height, width], weight [smallChannels,
   // largeChannels, kernel, kernel], bias by the channels that come out, and images `added`, which may be
@@ -36,14 +36,9 @@ class ConvOp {
   std::pair<Tensor, Tensor> weightGradients(const Tensor& x, const Tensor& dy) const;
 
  private:
-  void toSmall(const Tensor& large, const Tensor& weight, const cpu::ConvFinish& finish,
-               const Tensor& small) const;
-  void toLarge(const Tensor& small, const Tensor& weight, const cpu::ConvFinish& finish,
-               const Tensor& large) const;
-
   const Context* context_;
   Direction direction_;
-  cpu::ConvPatches patches_;
+  cpu::ConvProducts products_;
 };
 
 }  // namespace torchvae

@@ -14,18 +14,19 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Of a code of D values: the squared distance of two draws of N(0, I), on average.
-double unitOf(const Tensor& points) {
-  return 2.0 * static_cast<double>(points.size(1));
-}
-
-Tensor evaluate(Pool& pool, const Tensor& points, bool isRadial, const Tensor& gradient) {
-  const cpu::TwoSamples samples{points.size(0) / 2, points.size(1), points.const_data_ptr<float>(),
-                                unitOf(points), isRadial};
-  const double value = gradient.defined() ? cpu::discrepancy(pool, samples, gradient.size(0),
-                                                             gradient.mutable_data_ptr<float>())
-                                          : cpu::discrepancy(pool, samples, 0, nullptr);
-  return at::full({}, value, points.options());
+// Writes the gradients, where they are given, [n, D] or [2 n, D]: of a, then of b.
+Tensor evaluate(Pool& pool, const Tensor& a, const Tensor& b, bool isRadial, const Tensor& gradient) {
+  const int64_t n = a.size(0), dimensions = a.size(1);
+  const Tensor first = a.contiguous(), second = b.contiguous();
+  cpu::DiscrepancyGradients to{nullptr, nullptr, dimensions};
+  if (gradient.defined()) {
+    to.first = gradient.mutable_data_ptr<float>();
+    if (gradient.size(0) > n) to.second = to.first + n * dimensions;
+  }
+  const cpu::TwoSamples samples{
+      n,          dimensions, first.const_data_ptr<float>(), dimensions, second.const_data_ptr<float>(),
+      dimensions, isRadial};
+  return at::full({}, cpu::discrepancy(pool, samples, to), a.options());
 }
 
 class Discrepancy : public torch::autograd::Function<Discrepancy> {
@@ -33,7 +34,7 @@ class Discrepancy : public torch::autograd::Function<Discrepancy> {
   static Tensor forward(AutogradContext* ctx, const Tensor& a, const Tensor& b, bool isRadial, Pool* pool) {
     const int64_t wanted = b.requires_grad() ? 2 * a.size(0) : a.size(0);
     const Tensor gradient = at::empty({wanted, a.size(1)}, a.options());
-    const Tensor value = evaluate(*pool, at::cat({a, b}), isRadial, gradient);
+    const Tensor value = evaluate(*pool, a, b, isRadial, gradient);
     ctx->save_for_backward({gradient});
     return value;
   }
@@ -69,7 +70,7 @@ Tensor plainDiscrepancy(bool isRadial, const Tensor& points) {
   const Tensor distances = squaredDistances(points, points);
   Tensor kernels;
   for (const double scale : cpu::kKernelScales) {
-    const double c = unitOf(points) * scale;
+    const double c = cpu::kernelUnit(points.size(1)) * scale;
     const Tensor k = isRadial ? (distances / -c).exp() : c / (distances + c);
     kernels = kernels.defined() ? kernels + k : k;
   }
@@ -81,7 +82,7 @@ Tensor plainDiscrepancy(bool isRadial, const Tensor& points) {
 Tensor discrepancy(const Context& context, bool isRadial, const Tensor& a, const Tensor& b) {
   if (!PlainOperations::served(context)) return plainDiscrepancy(isRadial, at::cat({a, b}));
   if (!c10::GradMode::is_enabled() || !(a.requires_grad() || b.requires_grad())) {
-    return evaluate(*context.pool, at::cat({a, b}), isRadial, {});
+    return evaluate(*context.pool, a, b, isRadial, {});
   }
   return Discrepancy::apply(a, b, isRadial, context.pool);
 }

@@ -23,11 +23,9 @@ void fill(const Draw& draw, bool isUniform, int64_t first, float* to, int64_t co
 
 }  // namespace
 
-Draw Draws::next() {
-  Draw draw = draw_;
-  if (requests_ > 0) draw.stream = static_cast<Stream>(kFirstRequestStream + requests_);
-  ++requests_;
-  return draw;
+Draw drawOfRequest(const Draw& first, uint32_t request) {
+  if (request == 0) return first;
+  return {first.seed, static_cast<Stream>(kFirstRequestStream + request), first.step};
 }
 
 Tensor Draws::drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const {
@@ -57,7 +55,7 @@ Tensor Draws::drawnByRow(const Draw& draw, at::IntArrayRef sizes, bool isUniform
 }
 
 Tensor Draws::noise(at::IntArrayRef sizes, bool isUniform) {
-  const Draw draw = next();
+  const Draw draw = drawOfRequest(draw_, requests_++);
   if (!given_.defined()) {
     // Numbers that are not of the rows, such as those of a prior's own inputs, have no row's key.
     const auto rows = static_cast<int64_t>(keys_.size());
@@ -82,7 +80,7 @@ Tensor Draws::uniform(at::IntArrayRef sizes) {
 }
 
 Tensor Draws::mask(at::IntArrayRef sizes) {
-  return drawn(next(), sizes, true);
+  return drawn(drawOfRequest(draw_, requests_++), sizes, true);
 }
 
 Tensor Draws::gumbel(at::IntArrayRef sizes) {

@@ -12,6 +12,9 @@
 
 namespace torchvae {
 
+// What request number `request`, counted from 0, of a pass is answered with whose first one has `first`.
+Draw drawOfRequest(const Draw& first, uint32_t request);
+
 class Draws {
  public:
   // With fused kernels the numbers are drawn on the device; where a `state` there is given, by its step in
@@ -54,7 +57,6 @@ class Draws {
   Tensor gumbel(at::IntArrayRef sizes);
 
  private:
-  Draw next();
   Tensor noise(at::IntArrayRef sizes, bool isUniform);
   Tensor drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const;
   Tensor drawnByRow(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const;

@@ -23,11 +23,8 @@ double sumOf(const Context& context, const at::Tensor& losses, int64_t rows) {
   return sum;
 }
 
-// noise[i] ~ N(0, I) for i in [0, rows): what row first + i of a batch has, a function of (seed, place)
-// alone.
-void drawNoise(const Context& context, uint64_t seed, int64_t place, int64_t first, int64_t rows,
-               at::Tensor& noise) {
-  const Draw draw{seed, Stream::kNoise, static_cast<uint64_t>(place)};
+// noise[i] ~ N(0, I) for i in [0, rows): what row first + i of a batch has, a function of the draw alone.
+void drawNoise(const Context& context, const Draw& draw, int64_t first, int64_t rows, at::Tensor& noise) {
   const int64_t count = rows * noise.size(1);
   const int64_t begin = first * noise.size(1);
   if (!context.tiled()) {
@@ -104,7 +101,11 @@ void FusedStep::load(BatchPass& pass, const StepInput& input) const {
   }
   const Draw draw{input.seed, Stream::kBinary, static_cast<uint64_t>(input.noise)};
   input.data.gather(context_, {input.order, input.first, input.rows, draw, input.place}, pass.x);
-  drawNoise(context_, input.seed, input.noise, input.place, input.rows, pass.noise);
+  const Draw noise{input.seed, Stream::kNoise, static_cast<uint64_t>(input.noise)};
+  drawNoise(context_, noise, input.place, input.rows, pass.noise);
+  if (pass.priorDraws.defined()) {
+    drawNoise(context_, drawOfRequest(noise, 1), input.place, input.rows, pass.priorDraws);
+  }
   if (pass.labels.decoder == 0) return;
   const at::Tensor examples = input.order.narrow(0, input.first, input.rows);
   const at::Tensor beside =
@@ -174,10 +175,14 @@ void FusedStep::differentiate(const HostInput& input, const StepSchedule& schedu
   parameters_.freshenRounded(context_);
   asked_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, input.rows, true);
   load(*asked_, input);
+  const Draw noise{input.noise.seed, Stream::kNoise, 0};
   if (input.noise.values != nullptr) {
     loadNoise(*asked_, input);
   } else {
-    drawNoise(context_, input.noise.seed, 0, 0, input.rows, asked_->noise);
+    drawNoise(context_, noise, 0, input.rows, asked_->noise);
+  }
+  if (asked_->priorDraws.defined()) {
+    drawNoise(context_, drawOfRequest(noise, 1), 0, input.rows, asked_->priorDraws);
   }
   const KlWeight weight(schedule.beta, schedule.capacity);
   forward(*asked_, input.rows, true);
@@ -199,7 +204,7 @@ bool FusedStep::addLosses(LossSums& sums) {
   const double kl = sumOf(context_, pass_->kl, rows_);
   const at::Tensor& klCost = pass_->klCost().cost();
   const fused::AggregateCost* aggregate = pass_->aggregateCost();
-  const double cost = aggregate != nullptr ? aggregate->cost() * rows
+  const double cost = aggregate != nullptr ? aggregate->cost() * rows + beta_ * aggregate->klShare() * kl
                                            : beta_ * (klCost.defined() ? klCost.item<double>() * rows : kl);
   const double loss = reconstruction + cost;
   sums.loss += loss;

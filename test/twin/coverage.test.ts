@@ -15,6 +15,7 @@ test('the plain model has fused kernels on a device', async () => {
 
 test.each<[string, ModelSpecInput]>([
   ["the objective 'beta-tc' has no fused kernels", { objective: { type: 'beta-tc' } }],
+  ["the objective 'wae-mmd' has no fused kernels", { objective: { type: 'wae-mmd' } }],
   [
     "the posterior 'iaf' with the prior 'standard-normal' has no fused kernels",
     { posterior: { type: 'iaf' } },

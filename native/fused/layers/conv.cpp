@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "base/memory.h"
-#include "cpu/transpose.h"
-
 namespace torchvae {
 namespace {
 
@@ -25,28 +22,19 @@ Conv::Conv(const Context& context, const Parameters& parameters, const ConvSlots
     : context_(context),
       slots_(slots),
       direction_(direction),
-      patches_(cpu::makeConvPatches(geometry)),
+      products_(geometry, context.panels()),
       library_(direction, geometry),
       weight_(parameters.computeValue(context, slots.weight)),
       bias_(parameters.computeValue(context, slots.bias)) {
   activation = kind;
   const int64_t size = direction == ConvDirection::kDown ? geometry.smallSize() : geometry.largeSize();
   output = makeActivations(context, capacity, size, inputRole(use));
-  if (context.tiled()) weightTransposed_ = zeroed(context, {geometry.patchSize(), geometry.smallChannels});
   if (!use.training) return;
   outputGradient =
       makeActivations(context, capacity, size, use.feedsProduct ? ProductRole::kResult : ProductRole::kNone);
   keepSlopes(context, kind, outputGradient, output);
   weightGradient_ = parameters.gradient(slots.weight);
   biasGradient_ = parameters.gradient(slots.bias);
-  const int64_t largest = std::max(weight_.numel(), bias_.numel());
-  if (context.tiled()) partial_ = zeroed(context, {cpu::kPartialSums, largest});
-}
-
-void Conv::prepareTransposedWeight() {
-  const cpu::ConvGeometry& g = patches_.geometry;
-  transpose(pointer(weight_), g.patchSize(), g.smallChannels, g.patchSize(), pointer(weightTransposed_),
-            g.smallChannels);
 }
 
 // The forms of a batch that a dense layer is to read.
@@ -62,14 +50,13 @@ void Conv::forward(const Activations& x, int64_t rows) {
   input_ = &x;
   if (context_.tiled()) {
     float* slope = output.slope.defined() ? pointer(output.slope) : nullptr;
-    const cpu::ConvFinish finish{pointer(bias_), slope, nullptr, activation};
+    const cpu::ConvFinish finish{pointer(bias_), slope, nullptr, activation, nullptr, &output.magnitude};
     if (direction_ == ConvDirection::kDown) {
-      prepareTransposedWeight();
-      cpu::patchesToSmall(*context_.pool, patches_, rows, pointer(x.value), pointer(weightTransposed_),
-                          finish, pointer(output.value), output.magnitude);
+      products_.toSmall(*context_.pool, rows, pointer(x.value), pointer(weight_), finish,
+                        pointer(output.value));
     } else {
-      cpu::smallToLarge(*context_.pool, patches_, rows, pointer(x.value), pointer(weight_), finish,
-                        pointer(output.value), output.magnitude);
+      products_.toLarge(*context_.pool, rows, pointer(x.value), pointer(weight_), finish,
+                        pointer(output.value));
     }
     finishForms(output, rows);
     return;
@@ -81,14 +68,14 @@ void Conv::forward(const Activations& x, int64_t rows) {
 void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
-    const cpu::ConvFinish finish{nullptr, nullptr, pointer(input_->kept()), madeX};
+    const cpu::ConvFinish finish{nullptr, nullptr, pointer(input_->kept()),
+                                 madeX,   nullptr, &gradient.magnitude};
     if (up) {
-      prepareTransposedWeight();
-      cpu::patchesToSmall(*context_.pool, patches_, rows, pointer(outputGradient.value),
-                          pointer(weightTransposed_), finish, pointer(gradient.value), gradient.magnitude);
+      products_.toSmall(*context_.pool, rows, pointer(outputGradient.value), pointer(weight_), finish,
+                        pointer(gradient.value));
     } else {
-      cpu::smallToLarge(*context_.pool, patches_, rows, pointer(outputGradient.value), pointer(weight_),
-                        finish, pointer(gradient.value), gradient.magnitude);
+      products_.toLarge(*context_.pool, rows, pointer(outputGradient.value), pointer(weight_), finish,
+                        pointer(gradient.value));
     }
     finishForms(gradient, rows);
     return;
@@ -98,16 +85,15 @@ void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t ro
 }
 
 void Conv::weightGradient(int64_t rows) {
-  const cpu::ConvGeometry& g = patches_.geometry;
+  const cpu::ConvGeometry& g = products_.geometry();
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
     const float* small = pointer(up ? input_->value : outputGradient.value);
     const float* large = pointer(up ? outputGradient.value : input_->value);
-    cpu::convWeightGradient(*context_.pool, patches_, rows, small, large, pointer(partial_),
-                            pointer(weightGradient_));
+    products_.weightGradient(*context_.pool, rows, small, large, pointer(weightGradient_));
     const int64_t pixels = up ? g.largeHeight * g.largeWidth : g.places();
-    cpu::sumChannels(*context_.pool, pointer(outputGradient.value), rows, pixels,
-                     up ? g.largeChannels : g.smallChannels, pointer(partial_), pointer(biasGradient_));
+    cpu::ConvProducts::biasGradient(*context_.pool, pointer(outputGradient.value), rows, pixels,
+                                    up ? g.largeChannels : g.smallChannels, pointer(biasGradient_));
     return;
   }
   const auto [dw, db] = library_.weightGradients(outputGradient.value, input_->value, weight_, rows, true);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/context.h"
-#include "cpu/conv.h"
+#include "cpu/conv_products.h"
 #include "fused/layers/layer.h"
 #include "fused/layers/library_conv.h"
 #include "store/parameters.h"
@@ -22,17 +22,14 @@ class Conv : public fused::Layer {
   FlatRange parameterRange() const override;
 
  private:
-  void prepareTransposedWeight();
   void finishForms(Activations& activations, int64_t rows) const;
 
   Context context_;
   ConvSlots slots_;
   ConvDirection direction_;
-  cpu::ConvPatches patches_;
+  cpu::ConvProducts products_;
   LibraryConv library_;  // for what is not float32
   at::Tensor weight_, bias_, weightGradient_, biasGradient_;
-  at::Tensor weightTransposed_;  // [patchSize, smallChannels], made anew in each pass that reads it
-  at::Tensor partial_;           // sums over runs of images
   const Activations* input_ = nullptr;
 };
 
