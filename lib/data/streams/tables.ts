@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { defined } from '../../check.ts';
 import { ioError } from '../../files.ts';
 import type { CellCounts } from '../examples/cells.ts';
-import { badData, type FileVersion, openFile } from '../files/source.ts';
+import { badData, type FileVersion, reopenFile, versionOf } from '../files/source.ts';
 import { checkSameColumns } from '../tables/join.ts';
 import {
   checkGivenSchema,
@@ -104,12 +104,6 @@ export async function openRowStream(
     open: async (request) =>
       new RowReading(files, versions, blocks, description, { ...request, ...defined({ onMissing }) }),
   };
-}
-
-async function versionOf(path: string): Promise<FileVersion> {
-  const file = await openFile(path);
-  await file.close();
-  return file.version;
 }
 
 /** The rows of each file, in a pass that `visit` may look on at. */
@@ -217,8 +211,7 @@ class RowReading implements Reading {
   async #begin(file: number): Promise<void> {
     await this.close();
     const path = this.#files.paths[file]!;
-    const open = await openFile(path);
-    await open.checkUnchanged(this.#versions[file]!).finally(() => open.close());
+    await (await reopenFile(path, this.#versions[file]!)).close();
     this.#file = file;
     this.#pieces = this.#files.tables(path, this.#schema);
     this.#piece = undefined;
