@@ -22,7 +22,7 @@ export function addStreamOptions(command: Command): Command {
     .addOption(
       new Option(
         '--stream',
-        'read the data anew in every epoch (.npy, .parquet, .csv, .jsonl, folders of these or of images); default where they would ' +
+        'read the data anew in every epoch (all but CIFAR and the sets with a name); default where they would ' +
           'take more than a quarter of the memory',
       ),
     )
@@ -106,6 +106,6 @@ function streamOptions(
     split,
     ...defined({ window, timeLimit }),
     ...others,
-    ...(schema?.type === 'table' ? { schema } : labelColumn !== undefined && { labelColumn }),
+    ...(schema ? { schema } : labelColumn !== undefined && { labelColumn }),
   };
 }
