@@ -94,18 +94,7 @@ function streamOptions(
   split: 'train' | 'test',
   schema: DataSchema | undefined,
 ): StreamPathOptions {
-  const {
-    split: _split,
-    directory: _directory,
-    schema: _schema,
-    ...reading
-  } = loadOptions(options, split, schema);
-  const { labelColumn, ...others } = reading as StreamPathOptions;
+  const { directory: _, ...reading } = loadOptions(options, split, schema);
   const { window, timeLimit } = options;
-  return {
-    split,
-    ...defined({ window, timeLimit }),
-    ...others,
-    ...(schema ? { schema } : labelColumn !== undefined && { labelColumn }),
-  };
+  return { ...defined({ window, timeLimit }), ...reading };
 }

@@ -64,7 +64,7 @@ async function readJsonLines(path: string, options: JsonLinesOptions, keepsAll =
 /** How records are read. */
 function howOf({ columns, missing, onMissing }: JsonLinesOptions, schema: TableSchema | undefined) {
   checkMissing(missing);
-  return { columns: checkColumnTypes(columns), schema, missing, learning: { onMissing } };
+  return { columns: checkColumnTypes(columns), reading: schema, missing, learning: { onMissing } };
 }
 
 /**
@@ -101,7 +101,7 @@ async function* jsonTables(
 
 async function* recordsOf(
   path: string,
-  { schema, learning }: ReturnType<typeof howOf>,
+  { reading: schema, learning }: ReturnType<typeof howOf>,
   keepsAll: boolean,
   most: number,
 ): AsyncGenerator<Record<string, unknown>, void, undefined> {

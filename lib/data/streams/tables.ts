@@ -74,14 +74,15 @@ export async function openRowStream(
   checkGivenSchema(given);
   const { name, paths } = files;
   const versions = await Promise.all(paths.map(versionOf));
-  const part = training?.((await countsOf(files, given, signal)).reduce((sum, count) => sum + count, 0));
+  const forRows = given?.forRows(learning.labelColumn);
+  const part = training?.((await countsOf(files, forRows, signal)).reduce((sum, count) => sum + count, 0));
   const survey = new TableSurvey(name, learning, given);
   let before = 0;
-  const counts = await countsOf(files, given, signal, (table) => {
+  const counts = await countsOf(files, forRows, signal, (table) => {
     survey.add(table, part?.rows(before, before + table.length));
     before += table.length;
   });
-  const { schema, ...found } = survey.finish();
+  const { schema, reading, ...found } = survey.finish();
   const leftOut = schema.leftOut.filter(({ reason }) => reason !== AS_ASKED);
   const description: StreamDescription = {
     ...found,
@@ -89,7 +90,6 @@ export async function openRowStream(
     shape: [schema.size],
     isBytes: false,
     isSequential: true,
-    classes: found.hasLabels ? schema.label?.categories : undefined,
     schema,
     notes: [
       ...(files.notes ?? []),
@@ -102,7 +102,11 @@ export async function openRowStream(
   return {
     ...description,
     open: async (request) =>
-      new RowReading(files, versions, blocks, description, { ...request, ...defined({ onMissing }) }),
+      new RowReading(files, versions, blocks, description, {
+        ...request,
+        reading,
+        ...defined({ onMissing }),
+      }),
   };
 }
 
@@ -150,13 +154,17 @@ class RowReading implements Reading {
     versions: readonly FileVersion[],
     blocks: Blocks,
     description: StreamDescription,
-    { onMissing, ...request }: EpochRequest & Pick<TableSchemaOptions, 'onMissing'>,
+    {
+      onMissing,
+      reading,
+      ...request
+    }: EpochRequest & Pick<TableSchemaOptions, 'onMissing'> & { reading: TableSchema },
   ) {
     this.#files = files;
     this.#versions = versions;
     this.#blocks = blocks;
     this.#description = description;
-    this.#schema = description.schema as TableSchema;
+    this.#schema = reading;
     const onUnseen = request.isHeldOut ? ('leave' as const) : undefined;
     this.#how = { ...defined({ onMissing, onUnseen }), onUnknownLabel: 'other' };
     this.#signal = request.signal;

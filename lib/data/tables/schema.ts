@@ -271,6 +271,12 @@ export class TableSchema {
     return new TableSchema({ ...this.toJSON(), label: { name: labelColumn, categories: [] } });
   }
 
+  /** @internal The schema by which rows are read whose labels are these. */
+  withClasses(categories: readonly string[]): TableSchema {
+    if (!this.label) return this;
+    return new TableSchema({ ...this.toJSON(), label: { name: this.label.name, categories } });
+  }
+
   /**
    * @internal Whether a bad cell of a table that is read for this schema is counted, instead of refusing the table.
    * @param onMissing as the caller says
