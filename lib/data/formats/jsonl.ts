@@ -15,6 +15,8 @@ const MAX_FILE = 2 ** 32;
 /** Characters of one line. */
 const MAX_LINE = 2 ** 24;
 
+const AS_LINES = "write one object a line (jq -c '.[]')";
+
 /** Cells of a piece of a table. */
 const CELLS_TOGETHER = 2 ** 18;
 
@@ -126,12 +128,13 @@ function parsed(line: string): { value: Record<string, unknown> } | { trouble: s
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    return { trouble: `expected a JSON object but ${(cause as Error).message}`, cause };
+    const advice = line.trimStart().startsWith('[') ? `; ${AS_LINES}` : '';
+    return { trouble: `expected a JSON object but ${(cause as Error).message}${advice}`, cause };
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return { value: value as Record<string, unknown> };
   const found = JSON.stringify(value).slice(0, 60);
   return {
-    trouble: `expected a JSON object but received ${found}; write one object a line (jq -c '.[]')`,
+    trouble: `expected a JSON object but received ${found}; ${AS_LINES}`,
   };
 }
