@@ -196,7 +196,7 @@ describe('the first row', () => {
     const row = await load('row.csv', 'kind,city\na,Oslo\n', { schema });
     expect(rowsOf(row)).toEqual([{ city: 'Oslo', kind: 'a' }]);
     expect(await refusal('ERR_RANGE', () => load('bare.csv', 'Oslo,a\n', { schema }))).toMatch(
-      /bare\.csv: expected the columns of the training data but "city" is not among column1, column2/,
+      /bare\.csv: expected the columns of the training data but "city" is not among Oslo, a/,
     );
   });
 });
@@ -451,4 +451,13 @@ test('a row of totals, and truth values in several ways, are noted', async () =>
   expect((await load('truth.csv', ['ok,sales', ...truth].join('\n'))).notes).toEqual([
     'column ok has true and false written in several ways (TRUE, FALSE, 1, 0), which are categories apart',
   ]);
+});
+
+test('a file without the columns of a schema is refused with those that it has', async () => {
+  const { schema } = await load('named.csv', 'a,b,ok\n1.5,2,Ja\n2.5,3,Nein\n');
+  const of = (content: string) => refusal('ERR_RANGE', () => load('unlike.csv', content, { schema }));
+  expect(await of('A,B,OK\n1.5,2,Ja\n2.5,3,Nein\n')).toMatch(/"a" is not among A, B, OK; name it so, or/);
+  expect(await of('1.5,2,Ja\n2.5,3,Nein\n')).toMatch(
+    /"a" is not among column1, column2, column3; write the names of the columns into the first line/,
+  );
 });

@@ -19,7 +19,7 @@ import {
 } from './encoding.ts';
 import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
 import { TableLearner } from './learner.ts';
-import { columnsOf, type LeftOut, type Table } from './table.ts';
+import { columnsOf, isPlaceName, type LeftOut, type Table } from './table.ts';
 
 export type { ColumnSummary } from './description.ts';
 export type { CategoricalField, DateField, Field, LabelField, NumericField } from './fields.ts';
@@ -302,7 +302,10 @@ export class TableSchema {
       const found =
         names.slice(0, 20).join(', ') + (names.length > 20 ? `, ... (${names.length} in all)` : '');
       const what = `expected the columns of the training data but ${JSON.stringify(missing.name)} is not among ${found}`;
-      throw new TorchvaeError('ERR_RANGE', `${source}: ${what}; name it so, or train without it`);
+      const advice = names.every(isPlaceName)
+        ? 'write the names of the columns into the first line'
+        : 'name it so';
+      throw new TorchvaeError('ERR_RANGE', `${source}: ${what}; ${advice}, or train without it`);
     }
     const types = new Map(names.map((name): [string, ColumnType] => [name, 'ignore']));
     for (const { name, type } of this.fields) types.set(name, type);

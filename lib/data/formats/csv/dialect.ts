@@ -1,6 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { type Decimal, numberIn, timeIn } from '../../tables/cells.ts';
 import { MISSING } from '../../tables/missing.ts';
+import { isPlaceName } from '../../tables/table.ts';
 import { LINE_ENDS, spacedRowTaker } from './rows.ts';
 
 /** How a table of text is written. */
@@ -197,7 +198,9 @@ function hasHeader(rows: Sample, decimal: Decimal, { missing = MISSING, names }:
   const [first = [], ...rest] = rows;
   if (names) {
     const found = new Set(first.map((name) => name.trim()));
-    return names.some((name) => found.has(name));
+    // Those of rows without names are numbers of columns. Of other names the error for those that are missing says what there is.
+    const isNamed = names.some((name) => found.has(name));
+    if (isNamed || names.every(isPlaceName)) return isNamed;
   }
   // A row without any value may be the first of all.
   if (first.every((cell) => cell.trim() !== '' && missing.includes(cell.trim()))) return false;
