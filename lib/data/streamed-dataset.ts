@@ -210,6 +210,29 @@ export class StreamedDataset {
     return this.#some(Math.min(count, this.length), true, signal);
   }
 
+  /**
+   * @internal The same examples with labels that count these classes.
+   *
+   * @param places of the stream's own classes among them
+   */
+  inClasses(classes: readonly string[], places: readonly number[]): StreamedDataset {
+    const source = this.#source;
+    return this.#with({
+      ...source,
+      classes,
+      open: async (request) => {
+        const reading = await source.open(request);
+        return {
+          read: async (count) => {
+            const { labels, ...block } = await reading.read(count);
+            return { ...block, labels: labels?.map((label) => places[label] ?? classes.length) };
+          },
+          close: () => reading.close(),
+        };
+      },
+    });
+  }
+
   /** The same of another source. */
   #with(source: StreamSource): StreamedDataset {
     const { binarization } = this;
