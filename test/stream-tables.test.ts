@@ -98,6 +98,19 @@ describe('a table of text, streamed', () => {
     expect((await StreamedDataset.from(records)).notes).toEqual((await Dataset.fromRecords(records())).notes);
   });
 
+  test('notes cells that are imputed, unseen or cannot be read as in memory', async () => {
+    const text = (odd: string) => `load,kind\n${'1.5,a\n2.5,b\n'.repeat(20)},a\n3.5,\n${odd}`;
+    writeFileSync(at('missing.csv'), text(''));
+    writeFileSync(at('odd.csv'), text('abc,a\n1,c\n2,d\n5%,b\n'));
+    const whole = await loadDataset(at('missing.csv'), { onMissing: 'impute' });
+    expect(whole.notes).toEqual(['2 missing cells were imputed']);
+    expect((await streamDataset(at('missing.csv'), { onMissing: 'impute' })).notes).toEqual(whole.notes);
+    const { schema } = whole;
+    const odd = await loadDataset(at('odd.csv'), { schema });
+    expect(odd.notes).toHaveLength(3);
+    expect((await streamDataset(at('odd.csv'), { schema })).notes).toEqual(odd.notes);
+  });
+
   test('trains, scores and makes windows', async () => {
     const stream = await streamDataset(at('x.csv'), { window: 1024 });
     const whole = await loadDataset(at('x.csv'));

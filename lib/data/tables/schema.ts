@@ -5,18 +5,12 @@ import { isBranded } from '../brand.ts';
 import { type CellCounts, noCells, totalCells } from '../examples/cells.ts';
 import type { DataKind } from '../examples/checks.ts';
 import { allocate, badData } from '../files/source.ts';
+import { CellNotes } from './cell-notes.ts';
 import type { Decimal } from './cells.ts';
 import type { ColumnType } from './column-types.ts';
 import { decodeField } from './decoding.ts';
 import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
-import {
-  encodeField,
-  encodeLabels,
-  notesOn,
-  type OnMissing,
-  type OnUnknownLabel,
-  type OnUnseen,
-} from './encoding.ts';
+import { encodeField, encodeLabels, type OnMissing, type OnUnknownLabel, type OnUnseen } from './encoding.ts';
 import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
 import { TableLearner } from './learner.ts';
 import { columnsOf, isPlaceName, type LeftOut, type Table } from './table.ts';
@@ -205,13 +199,15 @@ export class TableSchema {
       start += widthOf(field);
     }
     const { imputed, unseen } = totalCells(counts);
+    const cellNotes = new CellNotes();
+    cellNotes.add(counts, table);
     const label = this.label && table.columns.find(({ name }) => name === this.label!.name);
     return {
       shape: [this.size],
       kind: this.kindOf(() => data.every((value) => value >= 0 && value <= 1)),
       data,
       ...(label && encodeLabels(this.label!, label, table, onUnknownLabel)),
-      notes: notesOn(counts, table),
+      notes: cellNotes.notes,
       ...(imputed + unseen > 0 && { cells: counts }),
     };
   }

@@ -1,12 +1,13 @@
 import { defined } from '../../check.ts';
 import type { TorchvaeError } from '../../errors.ts';
 import type { DataKind } from '../examples/checks.ts';
+import { CellNotes } from './cell-notes.ts';
 import { missingValue, type OnMissing } from './encoding.ts';
 import { TableLearner } from './learner.ts';
 import { inOrder } from './learning.ts';
 import { checkLearning, TableSchema, type TableSchemaOptions } from './schema.ts';
 import { Suspicions } from './suspicions.ts';
-import { columnsOf, rowsOf, type Table } from './table.ts';
+import { type Column, columnsOf, rowsOf, type Table } from './table.ts';
 
 /**
  * Surveys a stream of tables: its length, the schema of all rows (with the same numbers as from one table that held them all), and
@@ -25,6 +26,9 @@ export class TableSurvey {
   #length = 0;
   #isUnit = true;
   #hasLabels = false;
+  readonly #cells = new CellNotes();
+  /** How many cells of each column of training rows are missing. */
+  readonly #empty = new Map<string, number>();
   /** Labels that no training row has. */
   readonly #others = new Set<string>();
 
@@ -48,14 +52,18 @@ export class TableSurvey {
     this.#length += table.length;
     const reading = this.#reading;
     if (!reading) {
-      this.#learner.add(rows ? rowsOf(table, rows) : table, table);
+      const training = rows ? rowsOf(table, rows) : table;
+      this.#learner.add(training, table);
+      for (const column of training.columns)
+        this.#empty.set(column.name, (this.#empty.get(column.name) ?? 0) + emptyIn(column));
       this.#suspicions.add(table);
       this.#checkMissing(table);
       return;
     }
     // The label of training rows may be missing in others, but not what is asked for by name.
     if (reading !== this.#given) columnsOf(table)(this.#labelColumn!);
-    const { kind, classes } = reading.encode(table, this.#encoding);
+    const { kind, classes, cells } = reading.encode(table, this.#encoding);
+    if (cells) this.#cells.add(cells, table);
     this.#isUnit &&= kind !== 'real';
     this.#hasLabels = classes !== undefined;
     for (const name of classes?.slice(reading.label!.categories.length) ?? []) this.#others.add(name);
@@ -85,6 +93,8 @@ export class TableSurvey {
   } {
     const schema = this.#given ?? TableSchema.learned(this.#learner, this.#onMissing);
     if (this.#missing) throw this.#missing;
+    if (!this.#given)
+      for (const { name } of schema.fields) this.#cells.addImputed(this.#empty.get(name) ?? 0);
     const named = this.#reading ?? schema;
     const others = [...this.#others].sort(inOrder);
     const reading = others.length > 0 ? named.withClasses([...named.label!.categories, ...others]) : named;
@@ -97,7 +107,13 @@ export class TableSurvey {
       kind: schema.kindOf(() => isUnit),
       hasLabels,
       classes: hasLabels ? reading.label!.categories : undefined,
-      notes: this.#given ? [] : this.#suspicions.finish(schema),
+      notes: [...(this.#given ? [] : this.#suspicions.finish(schema)), ...this.#cells.notes],
     };
   }
+}
+
+function emptyIn({ type, values }: Column): number {
+  let count = 0;
+  for (const value of values) if (type === 'categorical' ? value === -1 : Number.isNaN(value)) count++;
+  return count;
 }
