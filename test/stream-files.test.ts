@@ -1,5 +1,5 @@
 /** Streams of .npz and IDX files and of lines of text: as the same files in memory. */
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -287,4 +287,40 @@ describe('a damaged file', () => {
     const path = file(npz({ 'x.npy': npy('<f4', [150, 30], floats, { fortran: true }) }), 'f.npz');
     expect(await refusal('ERR_DATA_FORMAT', () => streamDataset(path))).toMatch(/numpy\.ascontiguousarray/);
   });
+});
+
+test.each(CASES.slice(0, 12))(
+  '%s leaves nothing open when it is left or aborted',
+  async (_, make, options) => {
+    const path = make();
+    const held = () =>
+      readdirSync('/proc/self/fd').filter((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`) === path;
+        } catch {
+          return false; // the one that listed them
+        }
+      });
+    const stream = await streamDataset(path, { ...options, window: 16 });
+    for await (const _ of stream.parts()) break;
+    await expect.poll(held).toEqual([]);
+    const aborted = AbortSignal.abort();
+    await refusal('ERR_ABORTED', () => streamDataset(path, { ...options, signal: aborted }));
+    await refusal('ERR_ABORTED', () => stream.head(3, { signal: aborted }));
+    await expect.poll(held).toEqual([]);
+    for (const signal of [null, 'now', {}, { aborted: false }]) {
+      await refusal('ERR_TYPE', () => streamDataset(path, { ...options, signal: signal as never }));
+      await refusal('ERR_TYPE', () => stream.head(3, { signal: signal as never }));
+    }
+  },
+);
+
+test('members that are no names are refused', async () => {
+  const path = file(npz({ 'x.npy': images }), 'names.npz');
+  for (const member of [7, 10n, {}, null, Symbol('x')]) {
+    for (const load of [loadDataset, streamDataset]) {
+      await refusal('ERR_TYPE', () => load(path, { member: member as never }));
+      await refusal('ERR_TYPE', () => load(path, { labelMember: member as never }));
+    }
+  }
 });

@@ -1,4 +1,12 @@
-import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from '../check.ts';
+import {
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkPath,
+  checkSignal,
+  defined,
+  expected,
+} from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { checkFractions, SPLIT_OPTIONS, type SplitOptions } from './examples/split.ts';
 import type { WindowOptions } from './examples/windows.ts';
@@ -120,6 +128,7 @@ async function open(
     ...others
   } = checkOptions(`options of ${what}`, options, ['split', ...WINDOWS, ...STREAM_OPTIONS, ...OPTIONS]);
   checkOneOf('split', split, ['train', 'test']);
+  checkSignal(signal);
   const path = splitPath(checkPath('path', folderOrFile), split);
   if (window !== undefined) checkInteger('window', window, 1);
   const format = await formatOf(path, others.schema?.type);

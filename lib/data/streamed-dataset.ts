@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from '../check.ts';
+import { checkInteger, checkOptions, checkSignal } from '../check.ts';
 import { counted } from '../counted.ts';
 import { TorchvaeError } from '../errors.ts';
 import { isBranded } from './brand.ts';
@@ -136,6 +136,7 @@ export class StreamedDataset {
       ...rest
     } = checkOptions('options of StreamedDataset.from', options, known);
     if (window !== undefined) checkInteger('window', window, 1);
+    checkSignal(signal);
     return new StreamedDataset(await openIterableStream(make, rest, signal), { window });
   }
 
@@ -202,6 +203,7 @@ export class StreamedDataset {
    */
   head(count: number, options: { signal?: AbortSignal } = {}): Promise<Dataset> {
     const { signal = NEVER } = checkOptions('options of head', options, ['signal']);
+    checkSignal(signal);
     return this.#some(checkInteger('count', count, 1, this.length), false, signal);
   }
 

@@ -1,5 +1,5 @@
 import { basename, extname } from 'node:path';
-import { checkOneOf } from '../../check.ts';
+import { checkOneOf, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import type { Dataset } from '../dataset.ts';
 import { PIXEL_OPTIONS, type PixelOptions } from '../examples/pixels.ts';
@@ -151,15 +151,16 @@ function chosenArrays(
   { member, labelMember, split = 'train' }: NpzOptions,
 ): ChosenArrays {
   checkOneOf('split', split, ['train', 'test']);
-  const examples = member ?? defaultMember(npz, split, path);
-  const labels = labelMember ?? labelNames(examples).find((name) => npz.names.includes(name));
-  for (const [option, name] of Object.entries({ member: examples, labelMember: labels })) {
+  for (const [option, name] of Object.entries({ member, labelMember })) {
+    const what = `an array of ${path} (${listed(npz.names)})`;
     if (name === undefined || npz.names.includes(name)) continue;
     throw new TorchvaeError(
-      'ERR_RANGE',
-      `Expected an array of ${path} (${listed(npz.names)}) for ${option} but received ${JSON.stringify(name)}`,
+      typeof name === 'string' ? 'ERR_RANGE' : 'ERR_TYPE',
+      expected(what, option, name),
     );
   }
+  const examples = member ?? defaultMember(npz, split, path);
+  const labels = labelMember ?? labelNames(examples).find((name) => npz.names.includes(name));
   return { examples, labels, areAsked: labelMember !== undefined };
 }
 
