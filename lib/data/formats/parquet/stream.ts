@@ -21,6 +21,7 @@ import { checkSameNames } from '../../tables/join.ts';
 import { checkMissing } from '../../tables/missing.ts';
 import {
   checkGivenSchema,
+  checkLearning,
   TABLE_SCHEMA_OPTIONS,
   TableSchema,
   type TableSchemaJson,
@@ -90,6 +91,8 @@ export async function openParquetFiles(
   const { columns, schema, missing, timeLimit = 120, ...others } = options;
   const learning = only(others, TABLE_SCHEMA_OPTIONS) as TableSchemaOptions;
   checkGivenSchema(schema);
+  // They are sent to another process, which not all values can be.
+  checkLearning(learning);
   checkMissing(missing);
   checkNumber('timeLimit', timeLimit, 0.001, 1e6);
   const limits = { maxFile: Infinity, timeLimit };
