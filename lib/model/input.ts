@@ -115,10 +115,11 @@ export function checkTokens(name: string, largest: number, spec: ModelSpec): voi
 }
 
 function refuseData(name: string, { likelihood }: ModelSpec, came: string, way: string): never {
-  const what = `data in ${support(likelihood).range} for ${name}, as the ${likelihood.type} likelihood needs,`;
+  const { range } = support(likelihood);
   throw new TorchvaeError(
     'ERR_RANGE',
-    `Expected ${what} but received ${came}; ${way}, or choose another likelihood`,
+    `Expected data in ${range} for ${name}, as the ${likelihood.type} likelihood needs, but received ${came}; ${way}, or choose ` +
+      'another likelihood',
   );
 }
 
