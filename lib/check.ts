@@ -112,6 +112,14 @@ export function checkPath(name: string, value: unknown): string {
   throw new TorchvaeError('ERR_TYPE', expected('a path', name, value));
 }
 
+/** Throws ERR_TYPE unless `value` is undefined or a signal, of any realm. */
+export function checkSignal(value: unknown): void {
+  const signal = value as Partial<AbortSignal> | null | undefined;
+  const isSignal = typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function';
+  if (value !== undefined && !isSignal)
+    throw new TorchvaeError('ERR_TYPE', expected('an AbortSignal', 'signal', value));
+}
+
 /** A copy without the keys whose value is undefined, so that defaults apply to them. */
 export function defined<T extends object>(options: T): { [K in keyof T]: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;

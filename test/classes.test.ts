@@ -66,6 +66,26 @@ describe('folders of another order', () => {
     expect(await refusal('ERR_STATE', () => vae.score(stream))).toContain('birds');
   });
 
+  test('streamed have the labels that the model knows', async () => {
+    const data = await loadDataset(images('known', { cats: 20, dogs: 200 }));
+    const only = await loadDataset(images('only', { dogs: 200 }));
+    const stream = await streamDataset(at('only'));
+    expect(stream.classes).toEqual(['dogs']);
+    using vae = await VAE.create({ spec, device: 'cpu', seed: 1 });
+    const judged = await vae.fit(data, { epochs: 1, validation: stream });
+    const path = at('only.safetensors');
+    await vae.save(path);
+    using whole = await VAE.create({ spec, device: 'cpu', seed: 1 });
+    expect((await whole.fit(data, { epochs: 1, validation: only })).validation).toEqual(judged.validation);
+    expect(await vae.score(stream)).toEqual(await vae.score(only));
+    expect(await vae.loss(stream)).toEqual(await vae.loss(only));
+    expect((await vae.encode(stream)).mean).toEqual((await vae.encode(only)).mean);
+    using again = await VAE.load(path, { device: 'cpu' });
+    expect((await again.fit(stream, { epochs: 1 })).train).toEqual(
+      (await vae.fit(only, { epochs: 1 })).train,
+    );
+  });
+
   test('do not matter to a model that is not conditioned', async () => {
     const { condition: _, ...plain } = spec;
     using vae = await VAE.create({ spec: plain, device: 'cpu' });

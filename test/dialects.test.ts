@@ -196,7 +196,7 @@ describe('the first row', () => {
     const row = await load('row.csv', 'kind,city\na,Oslo\n', { schema });
     expect(rowsOf(row)).toEqual([{ city: 'Oslo', kind: 'a' }]);
     expect(await refusal('ERR_RANGE', () => load('bare.csv', 'Oslo,a\n', { schema }))).toMatch(
-      /bare\.csv: expected the columns of the training data but "city" is not among column1, column2/,
+      /bare\.csv: expected the columns of the training data but "city" is not among Oslo, a/,
     );
   });
 });
@@ -411,4 +411,53 @@ test('mutations of any dialect are read or refused', async () => {
   await fuzz([Buffer.from(spaced.join('\n'))], read('f.dat'), { codes });
   await fuzz([Buffer.from(json.join('\n'))], read('f.jsonl'), { codes });
   await fuzz([gzipSync(rows.join('\n'))], read('f.csv.gz'), { codes });
+});
+
+describe('a column of numbers alone', () => {
+  test.each([
+    ['lines of numbers.txt', '20.5\n3\n-1e3\n', undefined, [20.5, 3, -1000]],
+    ['lines of numbers below a name.txt', 'load\n20.5\n3\n', undefined, [20.5, 3]],
+    ['decimal commas below a name.txt', 'load\n20,5\n3,0\n', undefined, [20.5, 3]],
+    ['decimal commas below a name.csv', 'load\r\n20,5\r\n3,0\r\n', undefined, [20.5, 3]],
+    ['what is missing first.txt', 'nan\n20.5\n3\n', 'impute', [11.8, 20.5, 3]],
+    ['nan in each column of the first row.csv', 'nan,nan\n20.5,1\n3,2\n', 'impute', [11.8, 20.5, 3]],
+  ] as const)('%s', async (name, content, onMissing, expected) => {
+    const rows = rowsOf(await load(name, content, onMissing ? { onMissing } : {}));
+    expect(rows.map((row) => Object.values(row)[0])).toEqual(expected);
+  });
+
+  test('is read for its schema, also of one row', async () => {
+    const { schema } = await load('column.txt', '20.5\n3\n-1e3\n');
+    expect(rowsOf(await load('one.txt', '4.5\n', { schema }))).toEqual([{ column1: 4.5 }]);
+  });
+
+  test('is text where all lines are digits, which stand for themselves in codes', async () => {
+    expect((await load('digits.txt', '0110\n1001\n')).kind).toBe('categorical');
+  });
+});
+
+test('a row of totals, and truth values in several ways, are noted', async () => {
+  const rows = lines(30, (i) => `${'ab'[i % 2]},${i + 0.5}`);
+  const { notes } = await load('totals.csv', ['name,sales', ...rows, 'Total,450'].join('\n'));
+  expect(notes).toContain(
+    'column name has Total in the last row alone, which may sum up the others; take it out if so',
+  );
+  const often = await load(
+    'often.csv',
+    ['name,sales', ...rows, 'total,1.5', ...rows, 'total,2.5'].join('\n'),
+  );
+  expect(often.notes).toEqual([]);
+  const truth = lines(30, (i) => `${['TRUE', 'FALSE', '1', '0'][i % 4]},${i + 0.5}`);
+  expect((await load('truth.csv', ['ok,sales', ...truth].join('\n'))).notes).toEqual([
+    'column ok has true and false written in several ways (TRUE, FALSE, 1, 0), which are categories apart',
+  ]);
+});
+
+test('a file without the columns of a schema is refused with those that it has', async () => {
+  const { schema } = await load('named.csv', 'a,b,ok\n1.5,2,Ja\n2.5,3,Nein\n');
+  const of = (content: string) => refusal('ERR_RANGE', () => load('unlike.csv', content, { schema }));
+  expect(await of('A,B,OK\n1.5,2,Ja\n2.5,3,Nein\n')).toMatch(/"a" is not among A, B, OK; name it so, or/);
+  expect(await of('1.5,2,Ja\n2.5,3,Nein\n')).toMatch(
+    /"a" is not among column1, column2, column3; write the names of the columns into the first line/,
+  );
 });

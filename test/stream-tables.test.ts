@@ -98,6 +98,19 @@ describe('a table of text, streamed', () => {
     expect((await StreamedDataset.from(records)).notes).toEqual((await Dataset.fromRecords(records())).notes);
   });
 
+  test('notes cells that are imputed, unseen or cannot be read as in memory', async () => {
+    const text = (odd: string) => `load,kind\n${'1.5,a\n2.5,b\n'.repeat(20)},a\n3.5,\n${odd}`;
+    writeFileSync(at('missing.csv'), text(''));
+    writeFileSync(at('odd.csv'), text('abc,a\n1,c\n2,d\n5%,b\n'));
+    const whole = await loadDataset(at('missing.csv'), { onMissing: 'impute' });
+    expect(whole.notes).toEqual(['2 missing cells were imputed']);
+    expect((await streamDataset(at('missing.csv'), { onMissing: 'impute' })).notes).toEqual(whole.notes);
+    const { schema } = whole;
+    const odd = await loadDataset(at('odd.csv'), { schema });
+    expect(odd.notes).toHaveLength(3);
+    expect((await streamDataset(at('odd.csv'), { schema })).notes).toEqual(odd.notes);
+  });
+
   test('trains, scores and makes windows', async () => {
     const stream = await streamDataset(at('x.csv'), { window: 1024 });
     const whole = await loadDataset(at('x.csv'));
@@ -139,11 +152,11 @@ describe('a table of text, streamed', () => {
         await loadDataset(at('other.csv'), { schema }),
         await streamDataset(at('other.csv'), { schema }),
       ];
-      expect([whole.classes, stream.classes]).toEqual([
-        ['a', 'b', '(none)', 'strange'],
-        ['a', 'b'],
-      ]);
-      expect((await stream.head(40)).classes).toEqual(['a', 'b', '(other)']);
+      expect(whole.classes).toEqual(['a', 'b', '(none)', 'strange']);
+      expect(stream.classes).toEqual(whole.classes);
+      const some = await stream.head(whole.length);
+      expect(some.classes).toEqual(whole.classes);
+      expect(some.labels).toEqual(whole.labels);
       const last = await vae.fit(train, { epochs: 1, validation: whole.subset([0, 1, 2]) });
       expect(last.epoch).toBe(1);
       await vae.fitThreshold(train, { falseAlarmRate: 0.05 });
@@ -155,6 +168,49 @@ describe('a table of text, streamed', () => {
       await vae.fit(train, { epochs: 1, validation: stream });
     },
   );
+
+  test.each(['csv', 'jsonl', 'parquet'])(
+    'has the labels that are asked for of rows whose schema has none: .%s',
+    async (extension) => {
+      const path =
+        extension === 'parquet'
+          ? join(packageFolder, 'test/fixtures/rows.parquet')
+          : at(`of-labels.${extension}`);
+      if (extension === 'csv') writeFileSync(path, 'load,kind\n1.5,b\n2.5,a\n0.5,\n1,b\n');
+      if (extension === 'jsonl')
+        writeFileSync(path, '{"load":1.5,"kind":"b"}\n{"load":2.5,"kind":"a"}\n{"load":1,"kind":"b"}\n');
+      const labelColumn = 'kind';
+      const options = { columns: { [labelColumn]: 'ignore' }, onMissing: 'impute' } as const;
+      const { schema } = await loadDataset(path, options);
+      const whole = await loadDataset(path, { schema, labelColumn });
+      const stream = await streamDataset(path, { schema, labelColumn });
+      const read = await stream.head(whole.length);
+      expect([stream.classes, read.labels, read.data]).toEqual([whole.classes, whole.labels, whole.data]);
+      expect(stream.schema).toEqual(whole.schema);
+      expect(
+        await refusal('ERR_RANGE', () => streamDataset(path, { schema, labelColumn: 'nothing' })),
+      ).toMatch(/nothing/);
+    },
+  );
+
+  test('of records has the labels that are asked for', async () => {
+    const records = [
+      { load: 1.5, kind: 'b' },
+      { load: 2, kind: 'a' },
+    ];
+    const schema = (await Dataset.fromRecords(records, { columns: { kind: 'ignore' } }))
+      .schema as TableSchema;
+    const whole = await Dataset.fromRecords(records, { schema, labelColumn: 'kind' });
+    expect([whole.classes, [...whole.labels!]]).toEqual([
+      ['a', 'b'],
+      [1, 0],
+    ]);
+    const stream = await StreamedDataset.from(() => records, { schema, labelColumn: 'kind' });
+    const read = await stream.head(2);
+    expect([stream.classes, read.labels, read.data]).toEqual([whole.classes, whole.labels, whole.data]);
+    for (const labelColumn of ['load', 'nothing'])
+      await refusal('ERR_RANGE', () => Dataset.fromRecords(records, { schema, labelColumn }));
+  });
 
   test('gives some from all over', async () => {
     const some = await (await streamDataset(at('x.csv'))).spread(50);

@@ -131,10 +131,9 @@ describe('a .npy file', () => {
     );
     const fortran = file(npy('<f4', [100, 30], new Uint8Array(values.buffer), { fortran: true }));
     expect(await refusal('ERR_DATA_FORMAT', () => stream(fortran))).toMatch(/numpy\.ascontiguousarray/);
-    const lines = join(folder, 'x.txt');
-    writeFileSync(lines, 'To be, or not to be,\nthat is the question.\n');
-    expect(await refusal('ERR_DATA_FORMAT', () => streamDataset(lines))).toMatch(
-      /expected a \.npy file, .*Parquet file, .* or folder of images but it is a .*text.*read it whole/,
+    const records = file(new Uint8Array(3073), 'bin');
+    expect(await refusal('ERR_DATA_FORMAT', () => streamDataset(records))).toMatch(
+      /expected a \.npy file, .*Parquet file, .* or IDX file but it is a .*CIFAR.*read it whole/,
     );
     await refusal('ERR_RANGE', () => streamDataset(join(folder, 'nothing.npy')));
     await refusal('ERR_TYPE', () => streamDataset(7 as never));

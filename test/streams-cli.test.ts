@@ -113,9 +113,27 @@ test('the folders train and test are splits', async () => {
   expect(metrics(at('digits-run'))[0].test.elbo).toBeLessThan(0);
 });
 
+test('text is streamed with its schema, which the test data take over', async () => {
+  writeFileSync(at('train.txt'), 'to be or not to be\nthat is the question\n'.repeat(20));
+  writeFileSync(at('test.txt'), 'to be\nquestion the question of all questions\n');
+  const flags = [
+    '--data',
+    at('train.txt'),
+    '--test-data',
+    at('test.txt'),
+    '--level',
+    'word',
+    '--on-long',
+    'cut',
+  ];
+  expect((await train('text', ...flags, '--stream', '--epochs', '1')).code).toBe(0);
+  expect((await train('text-whole', ...flags, '--epochs', '1')).code).toBe(0);
+  expect(metrics(at('text'))[0].test).toEqual(metrics(at('text-whole'))[0].test);
+});
+
 test('says what does not go together', async () => {
   writeFileSync(at('y.npy'), images(20));
-  writeFileSync(at('y.txt'), 'one line\nanother line\n');
+  writeFileSync(at('y.bin'), new Uint8Array(3073));
   const refused = async (...flags: string[]) =>
     (await train('refused', '--epochs', '1', ...small, ...flags)).stderr;
   expect(await refused('--data', at('y.npy'), '--window', '5')).toMatch(/--window is for --stream/);
@@ -127,8 +145,8 @@ test('says what does not go together', async () => {
   expect(await refused('--data', group, '--size', '8', '--on-missing', 'impute')).toMatch(
     /The option --size has no meaning for .*table-zstd\.parquet/,
   );
-  expect(await refused('--data', at('y.txt'), '--stream')).toMatch(
-    /expected a \.npy file, .* or folder of images but it is/,
+  expect(await refused('--data', at('y.bin'), '--stream')).toMatch(
+    /expected a \.npy file, .* or IDX file but it is a folder or file of CIFAR/,
   );
   expect(await refused('--data', 'sprites', '--stream')).toMatch(/ERR_RANGE/);
   expect(await refused('--data', at('y.npy'), '--stream', '--binarize', 'fixed')).toMatch(

@@ -366,6 +366,16 @@ describe('a schema', () => {
 });
 
 describe('Parquet', () => {
+  test('options that no process takes are refused', async () => {
+    const path = join(packageFolder, 'test/fixtures/rows.parquet');
+    for (const value of [() => 1, Symbol('x'), 10n]) {
+      for (const load of [loadDataset, streamDataset]) {
+        for (const name of ['onMissing', 'labelColumn', 'standardize'])
+          await refusal('ERR_TYPE', () => load(path, { [name]: value as never }));
+      }
+    }
+  });
+
   const fixture = (name: string) =>
     readFileSync(join(packageFolder, 'test/fixtures', `table-${name}.parquet`));
 

@@ -22,7 +22,7 @@ export function addStreamOptions(command: Command): Command {
     .addOption(
       new Option(
         '--stream',
-        'read the data anew in every epoch (.npy, .parquet, .csv, .jsonl, folders of these or of images); default where they would ' +
+        'read the data anew in every epoch (all but CIFAR and the sets with a name); default where they would ' +
           'take more than a quarter of the memory',
       ),
     )
@@ -94,18 +94,7 @@ function streamOptions(
   split: 'train' | 'test',
   schema: DataSchema | undefined,
 ): StreamPathOptions {
-  const {
-    split: _split,
-    directory: _directory,
-    schema: _schema,
-    ...reading
-  } = loadOptions(options, split, schema);
-  const { labelColumn, ...others } = reading as StreamPathOptions;
+  const { directory: _, ...reading } = loadOptions(options, split, schema);
   const { window, timeLimit } = options;
-  return {
-    split,
-    ...defined({ window, timeLimit }),
-    ...others,
-    ...(schema?.type === 'table' ? { schema } : labelColumn !== undefined && { labelColumn }),
-  };
+  return { ...defined({ window, timeLimit }), ...reading };
 }

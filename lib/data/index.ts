@@ -42,4 +42,5 @@ export {
   type TableSchemaJson,
   type TableSchemaOptions,
 } from './tables/schema.ts';
-export { TextSchema, type TextSchemaJson, type TextSchemaOptions } from './text/schema.ts';
+export type { TextSchemaOptions } from './text/learner.ts';
+export { TextSchema, type TextSchemaJson } from './text/schema.ts';

@@ -16,7 +16,7 @@ import { SETS } from './sets/list.ts';
 import type { MnistOptions } from './sets/mnist.ts';
 import type { SpritesOptions } from './sets/sprites.ts';
 import type { TableRowsOptions } from './tables/rows.ts';
-import type { TextSchemaOptions } from './text/schema.ts';
+import type { TextSchemaOptions } from './text/learner.ts';
 
 /** How tables and texts are read, and made into examples. */
 export interface LearnedOptions extends CsvOptions, TableRowsOptions, TextSchemaOptions {

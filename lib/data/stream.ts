@@ -1,4 +1,12 @@
-import { checkInteger, checkOneOf, checkOptions, checkPath, defined, expected } from '../check.ts';
+import {
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkPath,
+  checkSignal,
+  defined,
+  expected,
+} from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { checkFractions, SPLIT_OPTIONS, type SplitOptions } from './examples/split.ts';
 import type { WindowOptions } from './examples/windows.ts';
@@ -8,21 +16,28 @@ import type { CsvOptions } from './formats/csv/reader.ts';
 import { formatOf } from './formats/detect.ts';
 import type { ImageFolderOptions } from './formats/images/folder.ts';
 import { FORMATS } from './formats/list.ts';
+import type { NpzOptions } from './formats/npz.ts';
 import type { ParquetStreamOptions } from './formats/parquet/stream.ts';
 import { inOrder } from './learnable.ts';
 import { refuseOthers } from './options.ts';
+import type { DataSchema } from './schema.ts';
 import { STREAM_OPTIONS, StreamedDataset, type StreamOptions } from './streamed-dataset.ts';
 import { checkStreamDivision, divide, type Part } from './streams/part.ts';
 import { NEVER, partOf, type StreamSource } from './streams/source.ts';
 import { checkWindowLength, strideAlone } from './tables/rows.ts';
+import type { TextSchemaOptions } from './text/learner.ts';
 
 /** How {@link streamDataset} reads. */
 export interface StreamPathOptions
   extends StreamOptions,
     CsvOptions,
     ImageFolderOptions,
-    ParquetStreamOptions {
-  /** Of a folder with the folders `train` and `test`. Default `train`. */
+    NpzOptions,
+    TextSchemaOptions,
+    Omit<ParquetStreamOptions, 'schema'> {
+  /** The schema of the training data: nothing is learned then. Default: learned from these data. */
+  schema?: DataSchema | undefined;
+  /** Of a folder with the folders `train` and `test`, and of a .npz file with `x_train` and `x_test`. Default `train`. */
   split?: 'train' | 'test';
   /** Of rows: consecutive ones that make one example; see `StreamedDataset.windows`. Default: each row is one. */
   windowLength?: number;
@@ -43,10 +58,10 @@ const OPTIONS = [
 ].filter((option) => option !== 'split' && !WINDOWS.includes(option));
 
 /**
- * The examples at a path as a stream, for data larger than memory: a .npy file, which is read by positions as examples are
- * needed; a folder of images, which are decoded anew in every epoch; a Parquet file, whose row groups are decoded one by one
- * in a separate process; a table of text or JSON lines, which are read from the beginning to the end; or a folder of such files. They become
- * the same examples as with `loadDataset`.
+ * The examples at a path as a stream, for data larger than memory: a .npy, .npz or IDX file, which is read by positions as examples are
+ * needed, or from the beginning to the end if it is compressed; a folder of images, which are decoded anew in every epoch; a Parquet file, whose
+ * row groups are decoded one by one in a separate process; a table of text, JSON lines or lines of text, which are read from the beginning to
+ * the end; or a folder of such tables. They become the same examples as with `loadDataset`.
  *
  * @throws TorchvaeError ERR_RANGE for a path where there is nothing, and for an option of another kind of data; ERR_DATA_FORMAT for
  * what cannot be streamed; ERR_ABORTED; what `loadDataset` throws
@@ -113,6 +128,7 @@ async function open(
     ...others
   } = checkOptions(`options of ${what}`, options, ['split', ...WINDOWS, ...STREAM_OPTIONS, ...OPTIONS]);
   checkOneOf('split', split, ['train', 'test']);
+  checkSignal(signal);
   const path = splitPath(checkPath('path', folderOrFile), split);
   if (window !== undefined) checkInteger('window', window, 1);
   const format = await formatOf(path, others.schema?.type);

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from '../check.ts';
+import { checkInteger, checkOptions, checkSignal } from '../check.ts';
 import { counted } from '../counted.ts';
 import { TorchvaeError } from '../errors.ts';
 import { isBranded } from './brand.ts';
@@ -136,6 +136,7 @@ export class StreamedDataset {
       ...rest
     } = checkOptions('options of StreamedDataset.from', options, known);
     if (window !== undefined) checkInteger('window', window, 1);
+    checkSignal(signal);
     return new StreamedDataset(await openIterableStream(make, rest, signal), { window });
   }
 
@@ -202,12 +203,36 @@ export class StreamedDataset {
    */
   head(count: number, options: { signal?: AbortSignal } = {}): Promise<Dataset> {
     const { signal = NEVER } = checkOptions('options of head', options, ['signal']);
+    checkSignal(signal);
     return this.#some(checkInteger('count', count, 1, this.length), false, signal);
   }
 
   /** @internal At most `count` examples from all over the stream: always the same. One that is read in its order is read to the last of them. */
   spread(count: number, signal: AbortSignal = NEVER): Promise<Dataset> {
     return this.#some(Math.min(count, this.length), true, signal);
+  }
+
+  /**
+   * @internal The same examples with labels that count these classes.
+   *
+   * @param places of the stream's own classes among them
+   */
+  inClasses(classes: readonly string[], places: readonly number[]): StreamedDataset {
+    const source = this.#source;
+    return this.#with({
+      ...source,
+      classes,
+      open: async (request) => {
+        const reading = await source.open(request);
+        return {
+          read: async (count) => {
+            const { labels, ...block } = await reading.read(count);
+            return { ...block, labels: labels?.map((label) => places[label] ?? classes.length) };
+          },
+          close: () => reading.close(),
+        };
+      },
+    });
   }
 
   /** The same of another source. */

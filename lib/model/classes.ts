@@ -14,8 +14,7 @@ export interface Labeling {
  * them: of folders `birds`, `cats` the label of `cats` is 1, but 0 for a model that was trained on `cats`, `dogs`.
  *
  * @param data other values than data sets are returned as they are, to be refused elsewhere
- * @throws TorchvaeError ERR_STATE for an example of a class that the model was not trained on, and for a stream whose classes have
- * another order
+ * @throws TorchvaeError ERR_STATE for an example, and for a class of a stream, that the model was not trained on
  */
 export function inClassesOf<T extends Dataset | StreamedDataset>(
   name: string,
@@ -31,12 +30,13 @@ export function inClassesOf<T extends Dataset | StreamedDataset>(
       `Expected the classes ${shown(known)} for ${name}, on which the model was trained, but ${where} ${shown([given[label]!])}; leave ` +
         'such examples out, or train on them',
     );
+  const places = given.map((title) => known.indexOf(title));
   if (!(data instanceof Dataset)) {
     if (isStartOf(known, given)) return data;
-    const other = given.findIndex((title, label) => title !== known[label]);
-    throw unknown(other, `class ${other} of the stream is`);
+    const other = places.indexOf(-1);
+    if (other >= 0) throw unknown(other, `class ${other} of the stream is`);
+    return data.inClasses(known, places) as T;
   }
-  const places = given.map((title) => known.indexOf(title));
   const labels = data.labels!.map((label, i) => {
     if (places[label]! < 0) throw unknown(label, `the example at ${i} is of`);
     return places[label]!;

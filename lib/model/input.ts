@@ -97,24 +97,30 @@ export function checkSize(name: string, data: Dataset | StreamedDataset, spec: M
 
 function checkFits(name: string, data: Dataset | StreamedDataset, spec: ModelSpec): void {
   checkSize(name, data, spec);
-  const { type } = spec.likelihood;
-  const { high, isWhole, range } = support(spec.likelihood);
-  const refuse = (came: string, way: string): never => {
-    throw new TorchvaeError(
-      'ERR_RANGE',
-      `Expected data in ${range} for ${name}, as the ${type} likelihood needs, but received ${came}; ${way}, or choose ` +
-        'another likelihood',
-    );
-  };
+  const { high, isWhole } = support(spec.likelihood);
   if (isWhole) {
     if (data.kind !== 'categorical')
-      refuse(`data of kind '${data.kind}'`, 'make tokens of them (TextSchema)');
-    if (data instanceof StreamedDataset) refuse('a stream', 'take the data into memory');
-    const token = largestOf(data as Dataset);
-    if (token > high) refuse(`the token ${token}`, 'enlarge its vocabulary');
+      refuseData(name, spec, `data of kind '${data.kind}'`, 'make tokens of them (TextSchema)');
+    // Those of a stream are looked at when they are read.
+    if (data instanceof Dataset) checkTokens(name, largestOf(data), spec);
   } else if (high === 1 && (data.kind === 'real' || data.kind === 'categorical')) {
-    refuse(`data of kind '${data.kind}'`, 'scale the data');
+    refuseData(name, spec, `data of kind '${data.kind}'`, 'scale the data');
   }
+}
+
+/** @throws TorchvaeError ERR_RANGE if the largest value is beyond those of a likelihood of whole numbers */
+export function checkTokens(name: string, largest: number, spec: ModelSpec): void {
+  const { high, isWhole } = support(spec.likelihood);
+  if (isWhole && largest > high) refuseData(name, spec, `the token ${largest}`, 'enlarge its vocabulary');
+}
+
+function refuseData(name: string, { likelihood }: ModelSpec, came: string, way: string): never {
+  const { range } = support(likelihood);
+  throw new TorchvaeError(
+    'ERR_RANGE',
+    `Expected data in ${range} for ${name}, as the ${likelihood.type} likelihood needs, but received ${came}; ${way}, or choose ` +
+      'another likelihood',
+  );
 }
 
 /** The largest value of each data set. A data set never changes, so it is scanned once. */
@@ -123,10 +129,16 @@ const largest = new WeakMap<Dataset, number>();
 function largestOf(data: Dataset): number {
   let found = largest.get(data);
   if (found === undefined) {
-    found = 0;
-    for (const value of data.data) if (value > found) found = value;
+    found = largestIn(data.data);
     largest.set(data, found);
   }
+  return found;
+}
+
+/** The largest value, or 0. */
+export function largestIn(values: Float32Array | Uint8Array): number {
+  let found = 0;
+  for (const value of values) if (value > found) found = value;
   return found;
 }
 

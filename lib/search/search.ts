@@ -1,4 +1,12 @@
-import { checkInteger, checkNumber, checkOneOf, checkOptions, checkPath, expected } from '../check.ts';
+import {
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkPath,
+  checkSignal,
+  expected,
+} from '../check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
@@ -112,6 +120,7 @@ export async function search<const S extends Space>(
   }
   if (trials !== undefined) checkInteger('trials', trials, 1);
   checkNumber('timeout', timeout ?? 0, 0);
+  checkSignal(signal);
   const definition = define(space, data, given);
   const runner = runnerOver(data, validation, device);
   checkDefinition(definition, runner);

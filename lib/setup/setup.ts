@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { checkOneOf, checkOptions, expected } from '../check.ts';
+import { checkOneOf, checkOptions, checkSignal, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import { ioError, makeDirectory } from '../files.ts';
 import { findNvidiaDriver } from '../runtime/driver.ts';
@@ -95,7 +95,7 @@ export async function setupLibtorch(options: SetupOptions = {}): Promise<SetupRe
 }
 
 function checkSetupOptions(options: SetupOptions): void {
-  const { version, build, runtime, from, sha256 } = checkOptions('options', options, [
+  const { version, build, runtime, from, sha256, signal } = checkOptions('options', options, [
     'version',
     'build',
     'runtime',
@@ -106,6 +106,7 @@ function checkSetupOptions(options: SetupOptions): void {
     'signal',
     'freeBytes',
   ]);
+  checkSignal(signal);
   if (version !== undefined) checkVersion(version);
   const chosen = checkOneOf('build', build ?? 'auto', ['auto', 'cpu', 'cuda']);
   if (checkOneOf('runtime', runtime ?? 'full', ['full', 'minimal']) === 'minimal' && chosen !== 'cuda') {

@@ -5,7 +5,7 @@ import { StreamedDataset } from '../data/streamed-dataset.ts';
 import type { ExampleBlock } from '../data/streams/source.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Core } from '../model/core.ts';
-import { checkLabels } from '../model/input.ts';
+import { checkLabels, checkTokens, largestIn } from '../model/input.ts';
 import type { DatasetHandle } from '../runtime/native.ts';
 import { farthestValue } from './odd-values.ts';
 
@@ -198,7 +198,7 @@ async function* readWindows(
   }
 }
 
-/** @throws TorchvaeError ERR_RANGE for examples that hold NaN or an infinity */
+/** @throws TorchvaeError ERR_RANGE for examples that hold NaN, an infinity, or a token that the model does not have */
 async function place(core: Core, data: StreamedDataset, block: ExampleBlock): Promise<DatasetHandle> {
   if (invalidIn(block.data, data.size)) {
     const where = await farthestValue(data);
@@ -207,6 +207,7 @@ async function place(core: Core, data: StreamedDataset, block: ExampleBlock): Pr
       `Expected finite numbers for ${data.name}${where}; leave such examples out`,
     );
   }
+  if (data.kind === 'categorical') checkTokens(data.name, largestIn(block.data), core.spec);
   const labels = checkLabels(data.name, block.labels, core.spec, block.data.length / data.size);
   return core.device.place({ ...block, labels, size: data.size, binarization: data.binarization });
 }

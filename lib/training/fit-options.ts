@@ -1,4 +1,12 @@
-import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions, expected } from '../check.ts';
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  expected,
+} from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { hasReadableRow, readableRows } from '../data/readable.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
@@ -151,9 +159,7 @@ export function checkFitOptions(core: Core, train: Dataset | StreamedDataset, op
   ]);
   checkBoolean('shuffle', shuffle);
   checkBoolean('latentHealth', latentHealth);
-  if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
-    throw new TorchvaeError('ERR_TYPE', expected('an AbortSignal', 'signal', signal));
-  }
+  checkSignal(signal);
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new TorchvaeError('ERR_TYPE', expected('a function', 'onProgress', onProgress));
   }

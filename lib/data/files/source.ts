@@ -66,6 +66,27 @@ export async function openFile(path: string): Promise<OpenFile> {
   }
 }
 
+/** What identifies the content of the file now. */
+export async function versionOf(path: string): Promise<FileVersion> {
+  const file = await openFile(path);
+  await file.close();
+  return file.version;
+}
+
+/**
+ * Opens the file that had this content.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT where it has changed; what {@link openFile} throws
+ */
+export async function reopenFile(path: string, version: FileVersion): Promise<OpenFile> {
+  const file = await openFile(path);
+  await file.checkUnchanged(version).catch(async (error) => {
+    await file.close();
+    throw error;
+  });
+  return file;
+}
+
 /**
  * Opens the file for as long as `use` takes.
  *
@@ -88,6 +109,22 @@ function checkSame(path: string, before: FileVersion, now: FileVersion): void {
     path,
     `expected the file as it was when it was first read but ${what}; leave it alone until the end`,
   );
+}
+
+/**
+ * The bytes from `offset`.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT where the file ends before, and what reading throws
+ */
+export async function readAll(
+  file: SourceFile,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await file.read(offset, length);
+  if (bytes.length === length) return bytes;
+  const what = `${length} bytes at offset ${offset} but the file ends at ${offset + bytes.length}`;
+  throw badData(file.path, `expected ${what}; it was cut short`);
 }
 
 /**

@@ -2,7 +2,7 @@ import { only } from '../options.ts';
 import { openRowStream, ROW_OPTIONS, type RowFiles, type RowOptions, textSize } from '../streams/tables.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
 import type { Table } from '../tables/table.ts';
-import { isNumberTable, isTable } from './csv/dialect.ts';
+import { isNumberColumn, isNumberTable, isTable } from './csv/dialect.ts';
 import { CSV_OPTIONS, type CsvOptions, csvTables, readCsv } from './csv/reader.ts';
 import { type Format, startText } from './format.ts';
 
@@ -19,7 +19,10 @@ export const csv: Format<CsvOptions & TableRowsOptions, CsvOptions & RowOptions>
     return text !== undefined && (extension === '.txt' ? isNumberTable(text) : isTable(text));
   },
   schema: 'table',
-  mayBe: ({ start }) => /^[^\r\n]*[,;\t| ]/.test(startText(start) ?? ''),
+  mayBe: ({ start }) => {
+    const text = startText(start) ?? '';
+    return /^[^\r\n]*[,;\t| ]/.test(text) || isNumberColumn(text);
+  },
   takesGzip: true,
   options: [...CSV_OPTIONS, ...TABLE_ROWS_OPTIONS],
   read: async (path, options) => tableRows(await readTable(path, options), only(options, TABLE_ROWS_OPTIONS)),

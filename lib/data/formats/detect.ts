@@ -4,7 +4,8 @@ import { promisify } from 'node:util';
 import { constants, gunzip } from 'node:zlib';
 import { ioError } from '../../files.ts';
 import { badData, withFile } from '../files/source.ts';
-import type { Format, Found } from './format.ts';
+import { strayDownload } from '../files/stray.ts';
+import type { Format, Found, FoundFile } from './format.ts';
 import { FORMATS } from './list.ts';
 
 /** Bytes of a file that formats look at. */
@@ -26,6 +27,8 @@ export async function formatOf(path: string, schema?: Format['schema']): Promise
     known.schema !== undefined &&
     known.schema === schema &&
     hasExtension({ ...known, accepts: known.mayBe ?? (() => true) }, found);
+  const stray = found.type === 'file' ? strayContent(found) : undefined;
+  if (stray) throw badData(path, stray);
   const format =
     formats.find(isMeant) ??
     formats.find((known) => hasExtension(known, found)) ??
@@ -48,9 +51,31 @@ const OTHERS: readonly (readonly [begin: readonly number[] | RegExp, what: strin
   [[0x28, 0xb5, 0x2f, 0xfd], 'compressed by Zstandard', 'unpack it'],
   [[0x89, 0x48, 0x44, 0x46], 'HDF5 (.h5, .mat)', 'write it as .npy or .npz'],
   [[0x80], 'a pickle of Python', 'write it as .npy, .npz or .csv'],
-  [[0x41, 0x52, 0x52, 0x4f, 0x57, 0x31], 'Arrow or Feather', 'write it as .parquet'],
+  [/^(?:ARROW1|FEA1|\xff\xff\xff\xff..\0\0)/s, 'Arrow or Feather', 'write it as .parquet'],
+  [[0x50, 0x41, 0x52, 0x31], 'Parquet', 'name it .parquet'],
+  [[0x1f, 0x8b], 'compressed by gzip twice', 'unpack it once'],
+  [/^[\s\S]{257}ustar/, 'a tar archive', 'unpack it'],
+  [/^(?:%.*\s+)*@relation/i, 'ARFF', 'write it as CSV, with the names of the attributes in the first line'],
+  [/^\s*<\?xml/, 'XML', 'write it as CSV or JSON lines'],
   [Array.from(Buffer.from('SQLite')), 'a database of SQLite', 'hand its rows over (Dataset.fromRecords)'],
 ];
+
+/** Extensions of text. */
+const TEXTS: readonly string[] = ['.csv', '.tsv', '.txt', '.dat', '.data', '.jsonl', '.ndjson'];
+
+/** What is wrong with a file that holds something else than its name says. */
+function strayContent({ start, extension }: FoundFile): string | undefined {
+  const other = TEXTS.includes(extension) && start.includes(0) ? otherFormat(start) : undefined;
+  const found = strayDownload(start) ?? (other && `${other[1]}; ${other[2]}`);
+  return found && `expected the content that its name says but it is ${found}`;
+}
+
+function otherFormat(start: Uint8Array): (typeof OTHERS)[number] | undefined {
+  const text = Buffer.from(start.subarray(0, 512)).toString('latin1');
+  return OTHERS.find(([begin]) =>
+    begin instanceof RegExp ? begin.test(text) : begin.every((byte, i) => start[i] === byte),
+  );
+}
 
 /** What is wrong with a file or folder of no known format, and what to do. */
 function trouble(found: Found): string {
@@ -60,10 +85,7 @@ function trouble(found: Found): string {
   const packed = FORMATS.find((format) => hasExtension(format, found) || format.detect?.(found));
   if (isPacked && packed)
     return `expected a ${packed.name} as it is but it is compressed with gzip; unpack it`;
-  const text = Buffer.from(start.subarray(0, 64)).toString('latin1');
-  const other = OTHERS.find(([begin]) =>
-    begin instanceof RegExp ? begin.test(text) : begin.every((byte, i) => start[i] === byte),
-  );
+  const other = otherFormat(start);
   if (other) return `expected a known format (${known}) but it is ${other[1]}; ${other[2]}`;
   const begin = Buffer.from(start.subarray(0, 8)).toString('hex');
   return `expected a known format (${known}) but it is of none; it begins with ${begin || 'nothing'}`;

@@ -15,6 +15,8 @@ const MAX_FILE = 2 ** 32;
 /** Characters of one line. */
 const MAX_LINE = 2 ** 24;
 
+const AS_LINES = "write one object a line (jq -c '.[]')";
+
 /** Cells of a piece of a table. */
 const CELLS_TOGETHER = 2 ** 18;
 
@@ -64,7 +66,7 @@ async function readJsonLines(path: string, options: JsonLinesOptions, keepsAll =
 /** How records are read. */
 function howOf({ columns, missing, onMissing }: JsonLinesOptions, schema: TableSchema | undefined) {
   checkMissing(missing);
-  return { columns: checkColumnTypes(columns), schema, missing, learning: { onMissing } };
+  return { columns: checkColumnTypes(columns), reading: schema, missing, learning: { onMissing } };
 }
 
 /**
@@ -101,7 +103,7 @@ async function* jsonTables(
 
 async function* recordsOf(
   path: string,
-  { schema, learning }: ReturnType<typeof howOf>,
+  { reading: schema, learning }: ReturnType<typeof howOf>,
   keepsAll: boolean,
   most: number,
 ): AsyncGenerator<Record<string, unknown>, void, undefined> {
@@ -126,12 +128,13 @@ function parsed(line: string): { value: Record<string, unknown> } | { trouble: s
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    return { trouble: `expected a JSON object but ${(cause as Error).message}`, cause };
+    const advice = line.trimStart().startsWith('[') ? `; ${AS_LINES}` : '';
+    return { trouble: `expected a JSON object but ${(cause as Error).message}${advice}`, cause };
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return { value: value as Record<string, unknown> };
   const found = JSON.stringify(value).slice(0, 60);
   return {
-    trouble: `expected a JSON object but received ${found}; write one object a line (jq -c '.[]')`,
+    trouble: `expected a JSON object but received ${found}; ${AS_LINES}`,
   };
 }

@@ -5,6 +5,7 @@ import type { Learnable } from '../learnable.ts';
 import { only, refuseOthers } from '../options.ts';
 import { joinedTables } from '../tables/join.ts';
 import { TABLE_ROWS_OPTIONS, type TableRowsOptions, tableRows, tableSchema } from '../tables/rows.ts';
+import { checkLearning, TABLE_SCHEMA_OPTIONS } from '../tables/schema.ts';
 import type { Table } from '../tables/table.ts';
 import { beginsWith, type Format } from './format.ts';
 import type { ImageSource } from './images/decoder.ts';
@@ -33,6 +34,8 @@ export async function readFiles(
   options: ParquetOptions & TableRowsOptions & ImageFolderOptions,
   notes: readonly string[] = [],
 ): Promise<Dataset | Learnable> {
+  // They are sent to another process, which not all values can be.
+  checkLearning(only(options, TABLE_SCHEMA_OPTIONS));
   const tables: Table[] = [];
   const sources: ImageSource[] = [];
   for (const path of paths) {

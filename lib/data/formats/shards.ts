@@ -3,7 +3,8 @@ import { extname, join } from 'node:path';
 import { checkOneOf } from '../../check.ts';
 import { ioError } from '../../files.ts';
 import type { Dataset } from '../dataset.ts';
-import { badData } from '../files/source.ts';
+import { badData, withFile } from '../files/source.ts';
+import { strayDownload } from '../files/stray.ts';
 import type { Learnable } from '../learnable.ts';
 import { only, refuseOthers } from '../options.ts';
 import type { Part } from '../streams/part.ts';
@@ -77,7 +78,12 @@ async function filesOf<T extends { split?: 'train' | 'test' }>(
   }
   const format = TABLES[extension!]!;
   refuseOthers(reader, path, options, reader === 'loadDataset' ? format.options : format.stream!.options);
-  return { files: names.map((name) => join(path, name)), format, options, notes: notesOn(all, names) };
+  const files = names.map((name) => join(path, name));
+  for (const file of files) {
+    const stray = strayDownload(await withFile(file, ({ read }) => read(0, 512)));
+    if (stray) throw badData(file, `expected a table but it is ${stray}`);
+  }
+  return { files, format, options, notes: notesOn(all, names) };
 }
 
 /** @throws TorchvaeError ERR_DATA_FORMAT for files of several formats or with other columns; what their readers throw */

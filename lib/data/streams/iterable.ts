@@ -140,22 +140,21 @@ async function surveyRecords(first: object, items: Items, options: ReturnType<ty
   const encoding = defined({ onMissing: learning.onMissing, onUnknownLabel: 'other' as const });
   const survey = new TableSurvey(name, learning, given);
   for await (const table of tablesOf(first, items, new RecordTable(name, options))) survey.add(table);
-  const { schema, ...found } = survey.finish();
+  const { schema, reading, ...found } = survey.finish();
   const description: StreamDescription = {
     name,
     shape: [schema.size],
     isBytes: false,
     isSequential: true,
-    classes: found.hasLabels ? schema.label?.categories : undefined,
     schema,
     ...found,
   };
   return {
     description,
     blocks: async function* (pass: Items, isHeldOut?: boolean): AsyncGenerator<ExampleBlock> {
-      const table = new RecordTable(name, { ...options, schema });
+      const table = new RecordTable(name, { ...options, reading });
       const how = { ...encoding, ...(isHeldOut && { onUnseen: 'leave' as const }) };
-      for await (const rows of tablesOf(undefined, pass, table)) yield schema.encode(rows, how);
+      for await (const rows of tablesOf(undefined, pass, table)) yield reading.encode(rows, how);
     },
   };
 }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { defined } from '../../check.ts';
 import { ioError } from '../../files.ts';
 import type { CellCounts } from '../examples/cells.ts';
-import { badData, type FileVersion, openFile } from '../files/source.ts';
+import { badData, type FileVersion, reopenFile, versionOf } from '../files/source.ts';
 import { checkSameColumns } from '../tables/join.ts';
 import {
   checkGivenSchema,
@@ -74,14 +74,15 @@ export async function openRowStream(
   checkGivenSchema(given);
   const { name, paths } = files;
   const versions = await Promise.all(paths.map(versionOf));
-  const part = training?.((await countsOf(files, given, signal)).reduce((sum, count) => sum + count, 0));
+  const forRows = given?.forRows(learning.labelColumn);
+  const part = training?.((await countsOf(files, forRows, signal)).reduce((sum, count) => sum + count, 0));
   const survey = new TableSurvey(name, learning, given);
   let before = 0;
-  const counts = await countsOf(files, given, signal, (table) => {
+  const counts = await countsOf(files, forRows, signal, (table) => {
     survey.add(table, part?.rows(before, before + table.length));
     before += table.length;
   });
-  const { schema, ...found } = survey.finish();
+  const { schema, reading, ...found } = survey.finish();
   const leftOut = schema.leftOut.filter(({ reason }) => reason !== AS_ASKED);
   const description: StreamDescription = {
     ...found,
@@ -89,7 +90,6 @@ export async function openRowStream(
     shape: [schema.size],
     isBytes: false,
     isSequential: true,
-    classes: found.hasLabels ? schema.label?.categories : undefined,
     schema,
     notes: [
       ...(files.notes ?? []),
@@ -102,14 +102,12 @@ export async function openRowStream(
   return {
     ...description,
     open: async (request) =>
-      new RowReading(files, versions, blocks, description, { ...request, ...defined({ onMissing }) }),
+      new RowReading(files, versions, blocks, description, {
+        ...request,
+        reading,
+        ...defined({ onMissing }),
+      }),
   };
-}
-
-async function versionOf(path: string): Promise<FileVersion> {
-  const file = await openFile(path);
-  await file.close();
-  return file.version;
 }
 
 /** The rows of each file, in a pass that `visit` may look on at. */
@@ -156,13 +154,17 @@ class RowReading implements Reading {
     versions: readonly FileVersion[],
     blocks: Blocks,
     description: StreamDescription,
-    { onMissing, ...request }: EpochRequest & Pick<TableSchemaOptions, 'onMissing'>,
+    {
+      onMissing,
+      reading,
+      ...request
+    }: EpochRequest & Pick<TableSchemaOptions, 'onMissing'> & { reading: TableSchema },
   ) {
     this.#files = files;
     this.#versions = versions;
     this.#blocks = blocks;
     this.#description = description;
-    this.#schema = description.schema as TableSchema;
+    this.#schema = reading;
     const onUnseen = request.isHeldOut ? ('leave' as const) : undefined;
     this.#how = { ...defined({ onMissing, onUnseen }), onUnknownLabel: 'other' };
     this.#signal = request.signal;
@@ -217,8 +219,7 @@ class RowReading implements Reading {
   async #begin(file: number): Promise<void> {
     await this.close();
     const path = this.#files.paths[file]!;
-    const open = await openFile(path);
-    await open.checkUnchanged(this.#versions[file]!).finally(() => open.close());
+    await (await reopenFile(path, this.#versions[file]!)).close();
     this.#file = file;
     this.#pieces = this.#files.tables(path, this.#schema);
     this.#piece = undefined;

@@ -1,5 +1,5 @@
 import type { TorchvaeError } from '../../errors.ts';
-import { type CellCounts, totalCells } from '../examples/cells.ts';
+import type { CellCounts } from '../examples/cells.ts';
 import { badData } from '../files/source.ts';
 import {
   type CategoricalField,
@@ -40,31 +40,6 @@ export interface Target {
   readonly onMissing: OnMissing;
   readonly onUnseen: OnUnseen;
   readonly counts: CellCounts;
-}
-
-/** What people should know of the cells. */
-export function notesOn(cells: CellCounts, table: Table): string[] {
-  const odd = table.columns.flatMap((column) => (column.type === 'categorical' ? [] : unreadableIn(column)));
-  const { imputed, unseen: all } = totalCells(cells);
-  const unseen = all - odd.length;
-  const [first] = odd;
-  return [
-    ...(first
-      ? [
-          `${odd.length} ${odd.length === 1 ? 'cell' : 'cells'} could not be read, such as ${placeOf(first.row, first.column, table)}: ${first.trouble}`,
-        ]
-      : []),
-    ...(imputed > 0 ? [`${imputed} missing ${imputed === 1 ? 'cell was' : 'cells were'} imputed`] : []),
-    ...(unseen > 0
-      ? [
-          `${unseen} ${unseen === 1 ? 'cell has a category' : 'cells have categories'} that no training row has`,
-        ]
-      : []),
-  ];
-}
-
-function unreadableIn({ name, unreadable }: NumericColumn | DateColumn) {
-  return Array.from(unreadable ?? [], ([row, trouble]) => ({ row, column: name, trouble }));
 }
 
 /** @throws TorchvaeError as `TableSchema.encode` does */

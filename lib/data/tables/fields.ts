@@ -102,7 +102,8 @@ export function checkFields(fields: unknown, label: unknown, leftOut: unknown): 
   if (typeof name !== 'string') throw damaged('label.name');
   return {
     fields: checked,
-    label: { name, categories: checkNames(categories, 'label.categories') },
+    // Rows may be read for labels of which the training rows had none.
+    label: { name, categories: checkNames(categories, 'label.categories', 0) },
     leftOut: out,
   };
 }
@@ -155,10 +156,10 @@ function checkLeftOut(value: unknown): LeftOut[] {
   return value.map(({ name, reason }) => ({ name, reason }));
 }
 
-function checkNames(value: unknown, field: string): string[] {
+function checkNames(value: unknown, field: string, least = 1): string[] {
   const isGood =
     Array.isArray(value) &&
-    value.length > 0 &&
+    value.length >= least &&
     value.length <= MAX_CATEGORIES &&
     value.every((name) => typeof name === 'string') &&
     new Set(value).size === value.length;

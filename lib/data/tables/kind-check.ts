@@ -89,7 +89,7 @@ export function oddCell(
   const shown = JSON.stringify(cell.slice(0, 60));
   return badData(
     file,
-    `${place}: expected a ${what}, as most cells of the column are, but received ${shown}; correct it, say that it stands for a ` +
+    `${place}: expected a ${what}, as most cells of the column are, but received ${shown}; correct it, take out the row if it holds units, names or totals, say that it stands for a ` +
       `missing value (missing: ['', 'NA', ${shown}], instead of the usual texts), or that the column holds categories (${option(name, 'categorical')})`,
   );
 }

@@ -14,7 +14,7 @@ import {
   type TableSchemaOptions,
 } from './schema.ts';
 import { suspicionsOf } from './suspicions.ts';
-import { placeOf, type Table } from './table.ts';
+import { columnsOf, placeOf, type Table } from './table.ts';
 import { flattened, isEmptyVector, isList, oddList, widthIn } from './vectors.ts';
 
 /** How `Dataset.fromRecords` reads. */
@@ -38,13 +38,15 @@ export async function readRecords(
   options: RecordOptions,
 ): Promise<EncodedTable & { name: string; schema: TableSchema }> {
   const checked = checkRecordOptions('options of fromRecords', options);
-  const { name, schema, learning } = checked;
+  const { name, schema, reading, learning } = checked;
   checkIterable(records);
   const builder = new RecordTable(name, checked);
   for await (const record of records) builder.add(record);
   const table = builder.build();
   const found = schema ?? TableSchema.learn(table, learning);
-  const encoded = found.encode(table, defined({ onMissing: learning.onMissing }));
+  // The label of training records may be missing in others, but not what is asked for by name.
+  if (reading !== schema) columnsOf(table)(learning.labelColumn!);
+  const encoded = (reading ?? found).encode(table, defined({ onMissing: learning.onMissing }));
   const notes = schema ? encoded.notes : [...suspicionsOf(table, learning.labelColumn), ...encoded.notes];
   return { name, ...encoded, notes, schema: found };
 }
@@ -61,7 +63,8 @@ export function checkRecordOptions(what: string, options: RecordOptions) {
   if (typeof name !== 'string') throw new TorchvaeError('ERR_TYPE', expected('a string', 'name', name));
   checkGivenSchema(schema);
   checkMissing(missing);
-  return { name, columns: checkColumnTypes(columns), schema, missing, learning };
+  const reading = schema?.forRows(learning.labelColumn);
+  return { name, columns: checkColumnTypes(columns), schema, reading, missing, learning };
 }
 
 /** Collects records; `build` gives those since the last call as a table. */
@@ -86,12 +89,12 @@ export class RecordTable {
     name: string,
     {
       columns,
-      schema,
+      reading: schema,
       missing,
       learning,
     }: {
       columns: Readonly<Record<string, ColumnType>>;
-      schema: TableSchema | undefined;
+      reading: TableSchema | undefined;
       missing: readonly string[] | undefined;
       learning: { onMissing?: OnMissing | undefined };
     },

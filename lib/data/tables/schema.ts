@@ -5,21 +5,15 @@ import { isBranded } from '../brand.ts';
 import { type CellCounts, noCells, totalCells } from '../examples/cells.ts';
 import type { DataKind } from '../examples/checks.ts';
 import { allocate, badData } from '../files/source.ts';
+import { CellNotes } from './cell-notes.ts';
 import type { Decimal } from './cells.ts';
 import type { ColumnType } from './column-types.ts';
 import { decodeField } from './decoding.ts';
 import { type ColumnSummary, labelSummary, summariesOf } from './description.ts';
-import {
-  encodeField,
-  encodeLabels,
-  notesOn,
-  type OnMissing,
-  type OnUnknownLabel,
-  type OnUnseen,
-} from './encoding.ts';
+import { encodeField, encodeLabels, type OnMissing, type OnUnknownLabel, type OnUnseen } from './encoding.ts';
 import { checkFields, type Field, type LabelField, upgradeFields, widthOf } from './fields.ts';
 import { TableLearner } from './learner.ts';
-import { columnsOf, type LeftOut, type Table } from './table.ts';
+import { columnsOf, isPlaceName, type LeftOut, type Table } from './table.ts';
 
 export type { ColumnSummary } from './description.ts';
 export type { CategoricalField, DateField, Field, LabelField, NumericField } from './fields.ts';
@@ -205,13 +199,15 @@ export class TableSchema {
       start += widthOf(field);
     }
     const { imputed, unseen } = totalCells(counts);
+    const cellNotes = new CellNotes();
+    cellNotes.add(counts, table);
     const label = this.label && table.columns.find(({ name }) => name === this.label!.name);
     return {
       shape: [this.size],
       kind: this.kindOf(() => data.every((value) => value >= 0 && value <= 1)),
       data,
       ...(label && encodeLabels(this.label!, label, table, onUnknownLabel)),
-      notes: notesOn(counts, table),
+      notes: cellNotes.notes,
       ...(imputed + unseen > 0 && { cells: counts }),
     };
   }
@@ -271,6 +267,12 @@ export class TableSchema {
     return new TableSchema({ ...this.toJSON(), label: { name: labelColumn, categories: [] } });
   }
 
+  /** @internal The schema by which rows are read whose labels are these. */
+  withClasses(categories: readonly string[]): TableSchema {
+    if (!this.label) return this;
+    return new TableSchema({ ...this.toJSON(), label: { name: this.label.name, categories } });
+  }
+
   /**
    * @internal Whether a bad cell of a table that is read for this schema is counted, instead of refusing the table.
    * @param onMissing as the caller says
@@ -296,7 +298,10 @@ export class TableSchema {
       const found =
         names.slice(0, 20).join(', ') + (names.length > 20 ? `, ... (${names.length} in all)` : '');
       const what = `expected the columns of the training data but ${JSON.stringify(missing.name)} is not among ${found}`;
-      throw new TorchvaeError('ERR_RANGE', `${source}: ${what}; name it so, or train without it`);
+      const advice = names.every(isPlaceName)
+        ? 'write the names of the columns into the first line'
+        : 'name it so';
+      throw new TorchvaeError('ERR_RANGE', `${source}: ${what}; ${advice}, or train without it`);
     }
     const types = new Map(names.map((name): [string, ColumnType] => [name, 'ignore']));
     for (const { name, type } of this.fields) types.set(name, type);

@@ -1,11 +1,13 @@
 import { defined } from '../../check.ts';
 import type { TorchvaeError } from '../../errors.ts';
 import type { DataKind } from '../examples/checks.ts';
+import { CellNotes } from './cell-notes.ts';
 import { missingValue, type OnMissing } from './encoding.ts';
 import { TableLearner } from './learner.ts';
+import { inOrder } from './learning.ts';
 import { checkLearning, TableSchema, type TableSchemaOptions } from './schema.ts';
 import { Suspicions } from './suspicions.ts';
-import { rowsOf, type Table } from './table.ts';
+import { type Column, columnsOf, rowsOf, type Table } from './table.ts';
 
 /**
  * Surveys a stream of tables: its length, the schema of all rows (with the same numbers as from one table that held them all), and
@@ -13,6 +15,8 @@ import { rowsOf, type Table } from './table.ts';
  */
 export class TableSurvey {
   readonly #given: TableSchema | undefined;
+  /** The given schema, as it reads these rows. */
+  readonly #reading: TableSchema | undefined;
   readonly #learner: TableLearner;
   readonly #onMissing: 'refuse' | 'impute';
   readonly #encoding: { onMissing?: OnMissing };
@@ -22,12 +26,18 @@ export class TableSurvey {
   #length = 0;
   #isUnit = true;
   #hasLabels = false;
+  readonly #cells = new CellNotes();
+  /** How many cells of each column of training rows are missing. */
+  readonly #empty = new Map<string, number>();
+  /** Labels that no training row has. */
+  readonly #others = new Set<string>();
 
   /** @throws TorchvaeError ERR_TYPE, ERR_RANGE for options */
   constructor(name: string, options: TableSchemaOptions, given: TableSchema | undefined) {
     const { labelColumn, onMissing, standardize } = checkLearning(options);
     this.#given = given;
-    this.#encoding = defined({ onMissing: options.onMissing, onUnknownLabel: 'other' as const });
+    this.#reading = given?.forRows(labelColumn);
+    this.#encoding = defined({ onMissing: options.onMissing });
     this.#onMissing = onMissing;
     this.#labelColumn = labelColumn;
     this.#suspicions = new Suspicions(labelColumn);
@@ -40,15 +50,23 @@ export class TableSurvey {
    */
   add(table: Table, rows?: Uint32Array): void {
     this.#length += table.length;
-    if (!this.#given) {
-      this.#learner.add(rows ? rowsOf(table, rows) : table, table);
+    const reading = this.#reading;
+    if (!reading) {
+      const training = rows ? rowsOf(table, rows) : table;
+      this.#learner.add(training, table);
+      for (const column of training.columns)
+        this.#empty.set(column.name, (this.#empty.get(column.name) ?? 0) + emptyIn(column));
       this.#suspicions.add(table);
       this.#checkMissing(table);
       return;
     }
-    const { kind, labels } = this.#given.encode(table, this.#encoding);
+    // The label of training rows may be missing in others, but not what is asked for by name.
+    if (reading !== this.#given) columnsOf(table)(this.#labelColumn!);
+    const { kind, classes, cells } = reading.encode(table, this.#encoding);
+    if (cells) this.#cells.add(cells, table);
     this.#isUnit &&= kind !== 'real';
-    this.#hasLabels = labels !== undefined;
+    this.#hasLabels = classes !== undefined;
+    for (const name of classes?.slice(reading.label!.categories.length) ?? []) this.#others.add(name);
   }
 
   /** Notes what `encode` would refuse later, which is known better when all rows were seen: a column may have no values at all. */
@@ -64,21 +82,38 @@ export class TableSurvey {
 
   finish(): {
     schema: TableSchema;
+    /** The same with all classes of these rows, those that no training row has behind the others. */
+    reading: TableSchema;
     length: number;
     kind: DataKind;
     hasLabels: boolean;
+    classes: readonly string[] | undefined;
     /** Of columns that may be a mistake. */
     notes: readonly string[];
   } {
     const schema = this.#given ?? TableSchema.learned(this.#learner, this.#onMissing);
     if (this.#missing) throw this.#missing;
+    if (!this.#given)
+      for (const { name } of schema.fields) this.#cells.addImputed(this.#empty.get(name) ?? 0);
+    const named = this.#reading ?? schema;
+    const others = [...this.#others].sort(inOrder);
+    const reading = others.length > 0 ? named.withClasses([...named.label!.categories, ...others]) : named;
+    const hasLabels = this.#given ? this.#hasLabels : schema.label !== undefined;
     const isUnit = this.#given ? this.#isUnit : this.#learner.isUnit;
     return {
       schema,
+      reading,
       length: this.#length,
       kind: schema.kindOf(() => isUnit),
-      hasLabels: this.#given ? this.#hasLabels : schema.label !== undefined,
-      notes: this.#given ? [] : this.#suspicions.finish(schema),
+      hasLabels,
+      classes: hasLabels ? reading.label!.categories : undefined,
+      notes: [...(this.#given ? [] : this.#suspicions.finish(schema)), ...this.#cells.notes],
     };
   }
+}
+
+function emptyIn({ type, values }: Column): number {
+  let count = 0;
+  for (const value of values) if (type === 'categorical' ? value === -1 : Number.isNaN(value)) count++;
+  return count;
 }

@@ -1,6 +1,6 @@
 import { timeIn } from './cells.ts';
 import type { TableSchema } from './schema.ts';
-import type { Column, DateColumn, NumericColumn, Table } from './table.ts';
+import type { CategoricalColumn, Column, DateColumn, NumericColumn, Table } from './table.ts';
 
 /** Fewer rows may count on by chance. */
 const MANY_ROWS = 20;
@@ -22,7 +22,8 @@ export function suspicionsOf({ columns, length }: Table, labelColumn: string | u
         `column ${column.name} seems to hold labels, and is part of the examples; name it as labels if so`,
       ];
     }
-    if (column.type === 'categorical') return inCapitalsAlone(column.name, column.categories);
+    if (column.type === 'categorical')
+      return [...inSeveralWays(column.name, column.categories), ...totalNotes(column, length)];
     const stand = length >= MANY_ROWS ? standInNotes(column) : [];
     if (stand.length > 0) return stand;
     if (column.type === 'date') return [];
@@ -144,6 +145,34 @@ function isCompactDate(value: number): boolean {
   if (!Number.isInteger(value) || value < 19_000_101 || value > 21_001_231) return false;
   const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(String(value))!;
   return timeIn(`${year}-${month}-${day}`) !== undefined;
+}
+
+/** Names of a row that sums the others up. */
+const TOTAL = /^(?:(?:grand |sub)?totals?|sum|summe|gesamt|average|mean|mittelwert)\b/i;
+
+/** A last row that sums the others up counts as one of them. */
+function totalNotes({ name, values, categories }: CategoricalColumn, length: number): string[] {
+  const last = values[length - 1]!;
+  if (last < 0 || !TOTAL.test(categories[last]!) || values.indexOf(last) < length - 1) return [];
+  return [
+    `column ${name} has ${categories[last]} in the last row alone, which may sum up the others; take it out if so`,
+  ];
+}
+
+/** The words for true and false, and the numbers that stand for them. */
+const TRUTH: readonly (readonly string[])[] = [
+  ['true', 'yes', 'y', 't', '1', '1.0'],
+  ['false', 'no', 'n', 'f', '0', '0.0'],
+];
+
+/** Words that stand for the same, and are categories apart. */
+function inSeveralWays(name: string, categories: readonly string[]): string[] {
+  const lower = categories.map((category) => category.toLowerCase());
+  const isTruth = lower.every((word) => TRUTH.flat().includes(word));
+  if (!isTruth || new Set(lower).size < 3) return inCapitalsAlone(name, categories);
+  return [
+    `column ${name} has true and false written in several ways (${categories.join(', ')}), which are categories apart`,
+  ];
 }
 
 function inCapitalsAlone(name: string, categories: readonly string[]): string[] {

@@ -94,6 +94,16 @@ export function columnsOf({ name, columns }: Table): (wanted: string) => Column 
   };
 }
 
+/** The name of a column that has none, by its place from 0. */
+export function placeName(column: number): string {
+  return `column${column + 1}`;
+}
+
+/** Whether a name is such a one. */
+export function isPlaceName(name: string): boolean {
+  return /^column\d+$/.test(name);
+}
+
 /** The rows with these indices. */
 export function rowsOf(table: Table, indices: ArrayLike<number>): Table {
   const columns = table.columns.map((column): Column => {

@@ -3,13 +3,9 @@ import { defined } from '../../check.ts';
 import { Dataset } from '../dataset.ts';
 import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
 import type { DataSchema } from '../schema.ts';
-import {
-  countTokens,
-  type Lines,
-  TEXT_SCHEMA_OPTIONS,
-  TextSchema,
-  type TextSchemaOptions,
-} from './schema.ts';
+import { TEXT_SCHEMA_OPTIONS, TextLearner, type TextSchemaOptions } from './learner.ts';
+import type { Lines } from './lines.ts';
+import { TextSchema } from './schema.ts';
 
 /** How lines become examples: by a schema that is given, or that is learned with these options. */
 export interface TextRowsOptions extends TextSchemaOptions {
@@ -50,9 +46,11 @@ class TextRows implements Rows<TextRows> {
   }
 
   learn(all: TextRows): DataSchema {
-    const schema = TextSchema.learn(this.#text, defined(this.#options), all.#text);
-    this.#notes = this.#options.length === undefined ? lengthNotes(all.#text.lines, schema) : [];
-    return schema;
+    const learner = new TextLearner(this.name, defined(this.#options));
+    learner.add(this.#text.lines);
+    learner.measure(all.#text.lines);
+    this.#notes = learner.notes;
+    return TextSchema.learned(learner);
   }
 
   encode(schema: DataSchema): Dataset {
@@ -61,17 +59,4 @@ class TextRows implements Rows<TextRows> {
     const notes = [...this.#notes, ...encoded.notes];
     return new Dataset({ name: basename(this.name), ...encoded, schema, notes });
   }
-}
-
-/** How much longer the longest line may be than nearly all others, which are filled up to its length. */
-const LONGER = 8;
-
-/** What people should know of a line that makes the examples of all others long. */
-function lengthNotes(lines: readonly string[], { size, level }: TextSchema): string[] {
-  const lengths = Float64Array.from(lines, (line) => countTokens(line, level)).sort();
-  const usual = Math.max(1, lengths[Math.floor(0.98 * (lengths.length - 1))]!);
-  if (size <= LONGER * usual) return [];
-  return [
-    `the longest line has ${size} ${level}s, nearly all others at most ${usual}, and are filled up; give a length, and cut what is longer`,
-  ];
 }

@@ -5,28 +5,9 @@ import { TorchvaeError } from '../../errors.ts';
 import { isBranded } from '../brand.ts';
 import type { CellCounts } from '../examples/cells.ts';
 import { allocate, badData } from '../files/source.ts';
-
-/** How {@link TextSchema.learn} turns lines into tokens. */
-export interface TextSchemaOptions {
-  /** What a token is: a character (a Unicode code point), or a word between white space. Default `character`. */
-  level?: 'character' | 'word';
-  /** Tokens in an example; shorter lines are filled up. Default: those of the longest line. */
-  length?: number;
-  /** Most frequent tokens that are kept, at most; the others are unknown. Default 10,000. */
-  vocabularySize?: number;
-  /** What becomes of a line that is longer than `length`. Default `refuse`. */
-  onLong?: 'refuse' | 'cut';
-}
-
-export const TEXT_SCHEMA_OPTIONS = ['level', 'length', 'vocabularySize', 'onLong'] as const;
-
-/** Lines, and the name of their file for messages. */
-export interface Lines {
-  readonly name: string;
-  readonly lines: readonly string[];
-  /** The number of each in its file, from 1; default their order. */
-  readonly numbers?: readonly number[];
-}
+import { MAX_VALUES, MAX_VOCABULARY, TextLearner, type TextSchemaOptions } from './learner.ts';
+import type { Lines } from './lines.ts';
+import { countTokens, tokensOf } from './tokens.ts';
 
 /** The JSON form of a {@link TextSchema}. */
 export interface TextSchemaJson {
@@ -44,9 +25,6 @@ export const UNKNOWN = 1;
 /** Tokens are `vocabulary[token - RESERVED]`. */
 const RESERVED = 2;
 
-const MAX_VOCABULARY = 2 ** 20;
-/** The most values that an array of every supported Node holds. */
-const MAX_VALUES = 2 ** 30;
 /** What an unknown token is decoded to. */
 const REPLACEMENT = '\ufffd';
 
@@ -96,28 +74,19 @@ export class TextSchema {
    * @throws TorchvaeError ERR_TYPE or ERR_RANGE for options, ERR_DATA_FORMAT where there is no token at all
    */
   static learn(text: Lines, options: TextSchemaOptions = {}, all: Lines = text): TextSchema {
-    checkLines('text', text);
-    const {
-      level = 'character',
-      length,
-      vocabularySize = 10_000,
-      onLong = 'refuse',
-    } = checkOptions('options of TextSchema.learn', options, TEXT_SCHEMA_OPTIONS);
-    checkOneOf('level', level, ['character', 'word']);
-    checkOneOf('onLong', onLong, ['refuse', 'cut']);
-    checkInteger('vocabularySize', vocabularySize, 1, MAX_VOCABULARY);
-    if (length !== undefined) checkInteger('length', length, 1, MAX_VALUES);
-    const counts = new Map<string, number>();
-    for (const line of text.lines) {
-      for (const token of tokensOf(line, level)) counts.set(token, (counts.get(token) ?? 0) + 1);
-    }
-    if (counts.size === 0) throw badData(text.name, 'expected at least one line that is not empty');
-    const vocabulary = [...counts]
-      .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
-      .slice(0, vocabularySize)
-      .map(([token]) => token);
-    const longest = length ?? all.lines.reduce((most, line) => Math.max(most, countTokens(line, level)), 1);
-    return new TextSchema({ level, length: longest, vocabulary, onLong });
+    const learner = new TextLearner(checkLines('text', text).name, options);
+    learner.add(text.lines);
+    learner.measure(checkLines('all', all).lines);
+    return TextSchema.learned(learner);
+  }
+
+  /**
+   * @internal The schema of lines that were seen.
+   *
+   * @throws TorchvaeError ERR_DATA_FORMAT where there was no token at all
+   */
+  static learned(learner: TextLearner): TextSchema {
+    return new TextSchema(learner.finish());
   }
 
   /** @throws TorchvaeError ERR_DATA_FORMAT unless the value has the form that {@link toJSON} gives */
@@ -198,16 +167,12 @@ export class TextSchema {
       }
     });
     const unknown = unseen.reduce((sum, tokens) => sum + tokens, 0);
-    const notes =
-      unknown > 0
-        ? [`${counted(unknown, 'token')} ${unknown === 1 ? 'is' : 'are'} not in the vocabulary, or cut off`]
-        : [];
     const imputed = new Uint32Array(lines.length);
     return {
       shape: [this.size],
       kind: 'categorical',
       data,
-      notes,
+      notes: unknownNotes(unknown),
       ...(unknown > 0 && { cells: { imputed, unseen } }),
     };
   }
@@ -247,13 +212,8 @@ function checkLines(argument: string, text: Lines): Lines {
   throw new TorchvaeError('ERR_TYPE', expected('a text', `${argument}.lines[${bad}]`, lines[bad]));
 }
 
-function tokensOf(line: string, level: 'character' | 'word'): Iterable<string> {
-  return level === 'character' ? line : line.split(/\s+/).filter((word) => word !== '');
-}
-
-/** The tokens of a line, whatever the vocabulary. */
-export function countTokens(line: string, level: 'character' | 'word'): number {
-  let count = 0;
-  for (const _ of tokensOf(line, level)) count++;
-  return count;
+/** What people should know of so many tokens that are not encoded. */
+export function unknownNotes(tokens: number): string[] {
+  if (tokens === 0) return [];
+  return [`${counted(tokens, 'token')} ${tokens === 1 ? 'is' : 'are'} not in the vocabulary, or cut off`];
 }

@@ -12,8 +12,11 @@ export interface IdxArray {
   readonly data: Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 }
 
-interface IdxHeader {
+/** What the beginning of an IDX file says. */
+export interface IdxHeader {
   readonly type: number;
+  /** Bytes of a number. */
+  readonly width: number;
   readonly shape: readonly number[];
   /** Bytes before the data. */
   readonly headerLength: number;
@@ -33,6 +36,8 @@ const TYPES: Readonly<Record<number, { bytes: number; read: (bytes: Uint8Array) 
 
 /** The format has no limit, but nobody stores more; this bounds the size of a header. */
 const MAX_EXTENTS = 8;
+/** Bytes of the longest header. */
+export const MAX_HEADER = 4 + 4 * MAX_EXTENTS;
 /** Deflate cannot shrink data further than by this factor, so a file of n bytes cannot hold more than n times it. */
 const MAX_DEFLATE_RATIO = 1032;
 /** More than fits into one read of a plain file, and far beyond any known data set of this format. */
@@ -86,19 +91,28 @@ async function readCompressed(bytes: Uint8Array, file: string): Promise<IdxArray
 
 function readPlain(bytes: Uint8Array, file: string): IdxArray {
   const header = readHeader(bytes, file);
-  const { type, shape, headerLength, fileLength } = header;
-  if (bytes.length !== fileLength) {
-    const trouble = bytes.length < fileLength ? 'it is truncated' : 'it is too long';
-    fail(
-      file,
-      `the header at offset 4 promises ${describe(header)}, but the file has ${bytes.length}; ${trouble}`,
-    );
-  }
-  return { shape, data: TYPES[type]!.read(bytes.subarray(headerLength)) };
+  checkLength(header, bytes.length, file);
+  return elementsOf(header, bytes.subarray(header.headerLength), header.shape);
 }
 
-/** The magic number (two zeros, type, number of extents) and the extents, four bytes each. */
-function readHeader(bytes: Uint8Array, file: string): IdxHeader {
+/** @throws TorchvaeError ERR_DATA_FORMAT unless the uncompressed file has as many bytes as the header promises */
+export function checkLength(header: IdxHeader, length: number, file: string): void {
+  if (length === header.fileLength) return;
+  const trouble = length < header.fileLength ? 'it is truncated' : 'it is too long';
+  fail(file, `the header at offset 4 promises ${describe(header)}, but the file has ${length}; ${trouble}`);
+}
+
+/** Numbers of the file in an arrangement of these extents. */
+export function elementsOf({ type }: IdxHeader, bytes: Uint8Array, shape: readonly number[]): IdxArray {
+  return { shape, data: TYPES[type]!.read(bytes) };
+}
+
+/**
+ * The magic number (two zeros, type, number of extents) and the extents, four bytes each.
+ *
+ * @throws TorchvaeError ERR_DATA_FORMAT
+ */
+export function readHeader(bytes: Uint8Array, file: string): IdxHeader {
   if (bytes.length < 4) fail(file, `expected a header of at least 4 bytes but the file has ${bytes.length}`);
   const [zero, zeroToo, type, extents] = bytes as unknown as [number, number, number, number];
   const element = TYPES[type];
@@ -120,7 +134,7 @@ function readHeader(bytes: Uint8Array, file: string): IdxHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, headerLength);
   const shape = Array.from({ length: extents }, (_, i) => view.getUint32(4 + 4 * i));
   const fileLength = headerLength + shape.reduce((product, extent) => product * extent, element.bytes);
-  return { type, shape, headerLength, fileLength };
+  return { type, width: element.bytes, shape, headerLength, fileLength };
 }
 
 function describe({ shape, fileLength }: IdxHeader): string {

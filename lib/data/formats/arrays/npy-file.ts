@@ -1,7 +1,7 @@
 import type { NumericData } from '../../examples/pixels.ts';
-import { allocate, badData, type SourceFile, withFile } from '../../files/source.ts';
+import { allocate, badData, readAll, type SourceFile, withFile } from '../../files/source.ts';
 import { fromHalf } from './half.ts';
-import type { NumericArray } from './numeric-array.ts';
+import type { ArrayRows, NumericArray } from './numeric-array.ts';
 
 /** What every file of the format begins with: \x93NUMPY. */
 export const NPY_MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
@@ -74,19 +74,14 @@ export async function readNpy(source: string | Uint8Array, name?: string): Promi
 }
 
 /**
- * The numbers of an array in a file, and whether they are kept as single bytes; undefined for one that {@link openNpy} cannot read a few rows at a time.
+ * Bytes of the numbers of an array in memory; undefined for one that {@link openNpy} cannot read a few rows at a time.
  *
  * @throws TorchvaeError as {@link readNpy} does
  */
-export async function npySize(path: string): Promise<{ count: number; isBytes: boolean } | undefined> {
-  return withFile(path, async (file) => {
-    const { type, shape, isFortran } = await headerOf(file);
-    if (isFortran && shape.length > 1) return undefined;
-    return {
-      count: shape.reduce((product, extent) => product * extent, 1),
-      isBytes: type === 'u1' || type === 'b1',
-    };
-  });
+export async function npyBytes(file: SourceFile): Promise<number | undefined> {
+  const { type, shape, isFortran } = await headerOf(file);
+  if (isFortran && shape.length > 1) return undefined;
+  return shape.reduce((product, extent) => product * extent, type === 'u1' || type === 'b1' ? 1 : 4);
 }
 
 async function headerOf(file: SourceFile): Promise<NpyHeader> {
@@ -95,24 +90,12 @@ async function headerOf(file: SourceFile): Promise<NpyHeader> {
   return header;
 }
 
-/** The rows of an array in an open file, read a few at a time. A row is one index of the first extent. */
-export interface NpyRows {
-  readonly shape: readonly number[];
-  /** Bytes of one row in the file. */
-  readonly rowLength: number;
-  readonly isBoolean: boolean;
-  /** Whether the elements are single bytes without a sign. */
-  readonly isBytes: boolean;
-  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT where the file has ended before, naming the byte offset */
-  read(first: number, count: number): Promise<NumericArray>;
-}
-
 /**
  * The array that begins at the start of `file`; only its header is read here.
  *
  * @throws TorchvaeError as {@link readNpy} does, also ERR_DATA_FORMAT for the Fortran arrangement, whose rows do not lie together
  */
-export async function openNpy(file: SourceFile): Promise<NpyRows> {
+export async function openNpy(file: SourceFile): Promise<ArrayRows> {
   const { path } = file;
   const header = await headerOf(file);
   const { type, shape, headerLength } = header;
@@ -128,15 +111,9 @@ export async function openNpy(file: SourceFile): Promise<NpyRows> {
   return {
     shape,
     rowLength,
-    isBoolean,
-    isBytes: type === 'u1',
     read: async (first, count) => {
       const offset = headerLength + first * rowLength;
-      const raw = await file.read(offset, count * rowLength);
-      if (raw.length < count * rowLength) {
-        const what = `${count * rowLength} bytes at offset ${offset} but the file ends at ${offset + raw.length}`;
-        throw badData(path, `expected ${what}; it was cut short while it was read`);
-      }
+      const raw = await readAll(file, offset, count * rowLength);
       return { shape: [count, ...shape.slice(1)], data: elementsOf(raw, header, offset, path), isBoolean };
     },
   };

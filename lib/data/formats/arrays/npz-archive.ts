@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { TorchvaeError } from '../../../errors.ts';
 import { ioError } from '../../../files.ts';
-import { allocate, badData, withFile } from '../../files/source.ts';
+import { ForwardFile } from '../../files/forward.ts';
+import { allocate, badData, type SourceFile, withFile } from '../../files/source.ts';
 import { readNpy, readNpyLabels, type TextArray } from './npy-file.ts';
 import type { NumericArray } from './numeric-array.ts';
 
@@ -24,6 +25,28 @@ export interface Npz {
    * @throws TorchvaeError ERR_DATA_FORMAT for a member that is not there or damaged
    */
   readLabels(name: string): Promise<NumericArray | TextArray>;
+  /**
+   * Opens a member without reading it.
+   *
+   * @param archive the same file, in which a member that is not compressed is read by position
+   * @throws TorchvaeError ERR_DATA_FORMAT for a member that is not there
+   */
+  open(name: string, archive: SourceFile, signal: AbortSignal): Promise<NpzMember>;
+  close(): void;
+}
+
+/** A member of an archive, as a file. */
+export interface NpzMember {
+  readonly file: SourceFile;
+  /** Whether it is compressed, so that it is read from the beginning to the end. */
+  readonly isPacked: boolean;
+  /**
+   * Reads what was not read.
+   *
+   * @throws TorchvaeError ERR_DATA_FORMAT unless its length and CRC are those that the archive promises
+   */
+  finish(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /**
@@ -34,33 +57,77 @@ export interface Npz {
  */
 export async function withNpz<T>(path: string, use: (npz: Npz) => Promise<T>): Promise<T> {
   await withFile(path, async () => {});
-  let zip: ZipFile | undefined;
+  const npz = await openNpz(path);
   try {
-    const entries = new Map<string, Entry>();
-    try {
-      zip = await openPromise(path, { autoClose: false, lazyEntries: true });
-      for await (const entry of zip.eachEntry()) {
-        if (entries.size === MAX_MEMBERS) throw badData(path, `expected at most ${MAX_MEMBERS} members`);
-        if (entry.fileName.endsWith('.npy')) entries.set(entry.fileName.slice(0, -4), entry);
-      }
-    } catch (cause) {
-      throw archiveError(path, cause);
-    }
-    const opened = zip;
-    const bytesOf = async (name: string) => {
-      const entry = entries.get(name);
-      if (entry) return unpack(opened, entry, path);
-      throw badData(path, `expected the array ${name} but it has ${listed([...entries.keys()])}`);
-    };
-    const fileOf = (name: string) => `${path}, member ${name}.npy`;
-    return await use({
-      names: [...entries.keys()],
-      read: async (name) => readNpy(await bytesOf(name), fileOf(name)),
-      readLabels: async (name) => readNpyLabels(await bytesOf(name), fileOf(name)),
-    });
+    return await use(npz);
   } finally {
-    zip?.close();
+    npz.close();
   }
+}
+
+/**
+ * The same until it is closed.
+ *
+ * @throws TorchvaeError as {@link withNpz} does
+ */
+export async function openNpz(path: string): Promise<Npz> {
+  let zip: ZipFile | undefined;
+  const entries = new Map<string, Entry>();
+  try {
+    zip = await openPromise(path, { autoClose: false, lazyEntries: true });
+    for await (const entry of zip.eachEntry()) {
+      if (entries.size === MAX_MEMBERS) throw badData(path, `expected at most ${MAX_MEMBERS} members`);
+      if (entry.fileName.endsWith('.npy')) entries.set(entry.fileName.slice(0, -4), entry);
+    }
+  } catch (cause) {
+    zip?.close();
+    throw archiveError(path, cause);
+  }
+  const opened = zip;
+  const entryOf = (name: string) => {
+    const entry = entries.get(name);
+    if (entry) return entry;
+    throw badData(path, `expected the array ${name} but it has ${listed([...entries.keys()])}`);
+  };
+  const bytesOf = (name: string) => unpack(opened, entryOf(name), path);
+  const fileOf = (name: string) => `${path}, member ${name}.npy`;
+  return {
+    names: [...entries.keys()],
+    read: async (name) => readNpy(await bytesOf(name), fileOf(name)),
+    readLabels: async (name) => readNpyLabels(await bytesOf(name), fileOf(name)),
+    open: (name, archive, signal) => openMember(opened, entryOf(name), archive, signal),
+    close: () => opened.close(),
+  };
+}
+
+async function openMember(
+  zip: ZipFile,
+  entry: Entry,
+  archive: SourceFile,
+  signal: AbortSignal,
+): Promise<NpzMember> {
+  const { fileName, uncompressedSize: size } = entry;
+  const place = `member ${fileName}`;
+  const fail = (cause: unknown): never => {
+    throw archiveError(archive.path, cause, place);
+  };
+  const named = { path: `${archive.path}, ${place}`, size };
+  const isPacked = entry.compressionMethod !== 0 || !entry.canDecodeFileData();
+  const begin = () => zip.openReadStreamPromise(entry);
+  const forward = new ForwardFile({ ...named, begin, fail }, signal);
+  // A member that is not compressed is read forward too, once, to check its CRC.
+  const finish = async () => {
+    const found = await forward.finish(size);
+    if (found.length !== size)
+      fail(new Error(`it is ${found.length < size ? 'shorter' : 'longer'} than it says`));
+    if (found.crc !== entry.crc32) fail(new Error('its CRC does not match'));
+  };
+  const close = () => forward.close();
+  if (isPacked) return { file: forward, isPacked, finish, close };
+  const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true }).catch(fail);
+  const read: SourceFile['read'] = (offset, length) =>
+    archive.read(fileDataStart + offset, Math.max(0, Math.min(length, size - offset)));
+  return { file: { ...named, read }, isPacked, finish, close };
 }
 
 /** "a, b, c" for messages, of which there may be many. */

@@ -23,6 +23,15 @@ export interface NumericArray {
   readonly isBoolean?: boolean;
 }
 
+/** An array of an open file, whose rows are read a few at a time. A row is one index of the first extent. */
+export interface ArrayRows {
+  readonly shape: readonly number[];
+  /** Bytes of one row in the file. */
+  readonly rowLength: number;
+  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT where the file has ended before, naming the byte offset */
+  read(first: number, count: number): Promise<NumericArray>;
+}
+
 /** What {@link datasetOf} needs beside the numbers. */
 export interface ArrayNames {
   /** Of the data set. */
@@ -33,6 +42,8 @@ export interface ArrayNames {
   labels?: NumericArray;
   /** The names of the classes, by label. */
   classes?: readonly string[];
+  /** For people, beside those on the numbers. */
+  notes?: readonly string[];
 }
 
 /**
@@ -44,7 +55,7 @@ export interface ArrayNames {
  */
 export function datasetOf(
   array: NumericArray,
-  { name, file, labels, classes }: ArrayNames,
+  { name, file, labels, classes, notes = [] }: ArrayNames,
   options: PixelOptions = {},
 ): Dataset {
   checkPixelOptions(options);
@@ -58,6 +69,7 @@ export function datasetOf(
     notes: [
       ...(mayBePixels(array.shape, numbers.type, conversion) && liesInBytes(data) ? [LIKE_PIXELS] : []),
       ...notesOnInvalid(invalidIn(data, data.length / length), length),
+      ...notes,
     ],
     shape: layout.shape,
     kind: conversion.kind,
@@ -69,7 +81,6 @@ export function datasetOf(
 
 const AS_PIXELS = 'divide them by 255, or write them as uint8';
 
-/** Whether all numbers are such as bytes are, though they are kept as other numbers. */
 /** What people should know of numbers that look like pixels and are not taken for them. */
 export const LIKE_PIXELS = `numbers up to 255 are kept as they are; if they are pixels, ${AS_PIXELS}`;
 

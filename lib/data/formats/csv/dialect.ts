@@ -1,6 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { type Decimal, numberIn, timeIn } from '../../tables/cells.ts';
 import { MISSING } from '../../tables/missing.ts';
+import { isPlaceName } from '../../tables/table.ts';
 import { LINE_ENDS, spacedRowTaker } from './rows.ts';
 
 /** How a table of text is written. */
@@ -46,6 +47,8 @@ type Sample = readonly (readonly string[])[];
  * @param text whole lines
  */
 export function dialectOf(text: string, given: GivenDialect): Dialect {
+  if (given.delimiter === undefined && given.decimal !== '.' && isCommaColumn(text))
+    return { delimiter: ';', decimal: ',', header: given.header ?? true };
   const wanted = given.delimiter === undefined ? DELIMITERS : [given.delimiter];
   let best: { delimiter: string; rows: Sample; score: number } | undefined;
   for (const delimiter of wanted) {
@@ -70,10 +73,11 @@ export function isTable(text: string): boolean {
 const MOST_WORDS = 4;
 
 /**
- * Whether the text looks like a table of numbers or dates, with at least two columns, of which the first row may be names; or, where it has
- * another delimiter than white space, of numbers in some columns and categories in others.
+ * Whether the text looks like a table of numbers or dates, of which the first row may be names; or, where it has another delimiter than white
+ * space, of numbers in some columns and categories in others.
  */
 export function isNumberTable(text: string): boolean {
+  if (isNumberColumn(text)) return true;
   const { delimiter, decimal } = dialectOf(text, {});
   const [first, ...rest] = sampleOf(text, delimiter) ?? [];
   if (!first || rest.length === 0 || !isTable(text)) return false;
@@ -84,6 +88,25 @@ export function isNumberTable(text: string): boolean {
     rest.every((row) => isData(row[i]!)) && rest.some((row) => !MISSING.includes(row[i]!.trim()));
   const isShort = (cell: string) => cell.trim().split(/\s+/).length <= MOST_WORDS;
   return first.some(isNumeric) && rest.every((row) => row.every(isShort));
+}
+
+/** Whether a name without a comma stands above numbers with a decimal comma each, rather than two columns. */
+function isCommaColumn(text: string): boolean {
+  const [name = ',', ...lines] = text.split(/\r\n|\n|\r/).filter((line) => line.trim() !== '');
+  return (
+    !/[,;\t|]/.test(name) && lines.length > 0 && lines.every((line) => /^\s*[-+]?\d+,\d+\s*$/.test(line))
+  );
+}
+
+/** Whether each line is a number, with a point or an exponent in one: of digits alone, lines may as well be text. The first may be a name. */
+export function isNumberColumn(text: string): boolean {
+  if (isCommaColumn(text)) return true;
+  const lines = text.split(/\r\n|\n|\r/).filter((line) => line.trim() !== '');
+  const values = lines.length > 1 && numberIn(lines[0]!) === undefined ? lines.slice(1) : lines;
+  return (
+    values.some((line) => /\d[.eE]|\.\d/.test(line)) &&
+    values.every((line) => isValue(line, '.', MISSING) && !line.includes(','))
+  );
 }
 
 function sampleOf(text: string, delimiter: string): Sample | undefined {
@@ -175,8 +198,12 @@ function hasHeader(rows: Sample, decimal: Decimal, { missing = MISSING, names }:
   const [first = [], ...rest] = rows;
   if (names) {
     const found = new Set(first.map((name) => name.trim()));
-    return names.some((name) => found.has(name));
+    // Those of rows without names are numbers of columns. Of other names the error for those that are missing says what there is.
+    const isNamed = names.some((name) => found.has(name));
+    if (isNamed || names.every(isPlaceName)) return isNamed;
   }
+  // A row without any value may be the first of all.
+  if (first.every((cell) => cell.trim() !== '' && missing.includes(cell.trim()))) return false;
   const isQuantity = (cell: string) => numberIn(cell, decimal) !== undefined || timeIn(cell) !== undefined;
   let hasValue = false;
   for (const [i, name] of first.entries()) {

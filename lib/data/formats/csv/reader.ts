@@ -9,7 +9,7 @@ import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts'
 import type { OnMissing } from '../../tables/encoding.ts';
 import { checkMissing } from '../../tables/missing.ts';
 import type { TableSchema } from '../../tables/schema.ts';
-import type { LeftOut, Table } from '../../tables/table.ts';
+import { type LeftOut, placeName, type Table } from '../../tables/table.ts';
 import { dialectOf } from './dialect.ts';
 import { delimitedRows, spacedRows } from './rows.ts';
 
@@ -109,7 +109,7 @@ async function* tablesOf(
   let before = 0;
   for await (const record of rowsOf(path, joined(start, text), dialect.delimiter, takesOdd)) {
     if (!builder) {
-      found = record.map((name, i) => (dialect.header && name.trim()) || `column${i + 1}`);
+      found = record.map((name, i) => (dialect.header && name.trim()) || placeName(i));
       const how = {
         types: schema?.typesOf(path, found, given.columns) ?? given.columns,
         decimal: dialect.decimal,

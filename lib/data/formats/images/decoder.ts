@@ -3,6 +3,7 @@ import type { TorchvaeError } from '../../../errors.ts';
 import { loadSharp } from '../../../sharp.ts';
 import type { Numbers } from '../../examples/pixels.ts';
 import { badData } from '../../files/source.ts';
+import { strayDownload } from '../../files/stray.ts';
 import type { ImageFiles } from './files.ts';
 import { plainPng } from './plain-png.ts';
 
@@ -93,6 +94,8 @@ export class ImageDecoder {
   async #bytesOf(path: string, read = this.#read): Promise<Uint8Array> {
     const bytes = await read(path);
     if (bytes.length === 0) throw badImage(path, 'expected an image but the file is empty');
+    const stray = strayDownload(bytes);
+    if (stray) throw badImage(path, `expected an image but it is ${stray}`);
     return bytes;
   }
 

@@ -64,9 +64,12 @@ export interface Opened {
 /** The result of a survey of all rows. */
 export interface Surveyed {
   schema: TableSchemaJson;
+  /** The same with all classes of these rows. */
+  reading: TableSchemaJson;
   length: number;
   kind: DataKind;
   hasLabels: boolean;
+  classes: readonly string[] | undefined;
   /** For people. */
   notes?: readonly string[];
 }
@@ -120,8 +123,8 @@ async function answer(request: ParquetRequest): Promise<unknown> {
       return undefined;
     }
     case 'surveyed': {
-      const { schema: found, ...rest } = survey!.finish();
-      return { ...rest, schema: found.toJSON() } satisfies Surveyed;
+      const { schema: found, reading, ...rest } = survey!.finish();
+      return { ...rest, schema: found.toJSON(), reading: reading.toJSON() } satisfies Surveyed;
     }
     case 'encode': {
       const json = JSON.stringify(request.schema);

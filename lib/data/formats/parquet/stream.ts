@@ -21,6 +21,7 @@ import { checkSameNames } from '../../tables/join.ts';
 import { checkMissing } from '../../tables/missing.ts';
 import {
   checkGivenSchema,
+  checkLearning,
   TABLE_SCHEMA_OPTIONS,
   TableSchema,
   type TableSchemaJson,
@@ -63,7 +64,7 @@ interface StreamFiles {
 /**
  * The rows or images of a Parquet file, read by a separate process with bounded memory and time, one row group at a time. A first pass over
  * all rows learns the schema, with the same numbers as in memory. A given schema needs that pass only where its numbers are not
- * standardized.
+ * standardized, or the rows have labels.
  *
  * @throws TorchvaeError as `readParquet` does, also where a row group takes longer than `timeLimit`; what `TableSchema.learn` throws
  */
@@ -90,15 +91,19 @@ export async function openParquetFiles(
   const { columns, schema, missing, timeLimit = 120, ...others } = options;
   const learning = only(others, TABLE_SCHEMA_OPTIONS) as TableSchemaOptions;
   checkGivenSchema(schema);
+  // They are sent to another process, which not all values can be.
+  checkLearning(learning);
   checkMissing(missing);
   checkNumber('timeLimit', timeLimit, 0.001, 1e6);
   const limits = { maxFile: Infinity, timeLimit };
-  const how = { columns: checkColumnTypes(columns), missing, onMissing: learning.onMissing };
+  const { onMissing, labelColumn } = learning;
+  const forRows = schema?.forRows(labelColumn);
+  const how = { columns: checkColumnTypes(columns), missing, onMissing };
   const process = await ParquetProcess.start(paths, { ...limits, signal });
   try {
     const found: Opened[] = [];
     for (const path of paths)
-      found.push(await process.ask<Opened>({ type: 'open', path, ...how, schema: schema?.toJSON() }));
+      found.push(await process.ask<Opened>({ type: 'open', path, ...how, schema: forRows?.toJSON() }));
     const files: StreamFiles = {
       paths,
       versions: found.map(({ version }) => version),
@@ -112,7 +117,7 @@ export async function openParquetFiles(
         name,
         'expected rows or images in all of its files but some have others; name one of them',
       );
-    const passes = new Passes(process, files, schema);
+    const passes = new Passes(process, files, forRows);
     if (pictures > 0) {
       refuseOthers('streamDataset', name, options, OF_IMAGES);
       const again = async (ends: AbortSignal) =>
@@ -132,15 +137,18 @@ export async function openParquetFiles(
     const part = training?.(blocks.length);
     const kind = schema?.kindOf(() => true);
     const surveyed: Surveyed =
-      schema && kind !== 'unit'
+      schema && kind !== 'unit' && !forRows?.label
         ? {
             schema: schema.toJSON(),
+            reading: schema.toJSON(),
             length: blocks.length,
             kind: kind!,
-            hasLabels: found.every(({ wanted }) => wanted.includes(schema.label?.name ?? '')),
+            hasLabels: false,
+            classes: undefined,
           }
         : await survey(passes, blocks, learning, { schema, part });
     const learned = schema ?? TableSchema.fromJSON(surveyed.schema);
+    const reading = TableSchema.fromJSON(surveyed.reading);
     const description: StreamDescription = {
       name: basename(name),
       length: surveyed.length,
@@ -148,7 +156,7 @@ export async function openParquetFiles(
       kind: surveyed.kind,
       isBytes: false,
       hasLabels: surveyed.hasLabels,
-      classes: surveyed.hasLabels ? learned.label?.categories : undefined,
+      classes: surveyed.classes,
       schema: learned,
       notes: [...notes, ...(surveyed.notes ?? [])],
     };
@@ -156,14 +164,17 @@ export async function openParquetFiles(
       ...description,
       open: async (request) => {
         const reader = await ParquetProcess.start(paths, { ...limits, signal: request.signal });
-        const rows = new Passes(reader, files, learned);
+        const rows = new Passes(reader, files, reading);
         try {
           await rows.begin();
         } catch (error) {
           await rows.close();
           throw error;
         }
-        return parquetReading(rows, description, blocks, request, learning.onMissing);
+        return parquetReading(rows, description, blocks, request, {
+          schema: reading.toJSON(),
+          onMissing,
+        });
       },
     };
   } finally {
@@ -239,10 +250,9 @@ function parquetReading(
   description: StreamDescription,
   blocks: Blocks,
   request: EpochRequest,
-  onMissing: TableSchemaOptions['onMissing'],
+  how: { schema: TableSchemaJson; onMissing: TableSchemaOptions['onMissing'] },
 ): Reading {
   const walk = new BlockWalk(blocks, request);
-  const schema = (description.schema as TableSchema).toJSON();
   const size = description.shape[0]!;
   return {
     read: async (count) => {
@@ -251,8 +261,7 @@ function parquetReading(
       for (const { block, first, count: taken, rows, at } of walk.take(count)) {
         const part = await passes.ask<ExampleBlock>(block, (group) => ({
           type: 'encode',
-          schema,
-          onMissing,
+          ...how,
           onUnseen: request.isHeldOut ? 'leave' : undefined,
           group,
           rows: Uint32Array.from({ length: taken }, (_, i) => first + (rows ? rows[i]! : i)),

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { checkOneOf } from '../../../check.ts';
 import { gather } from '../../examples/gather.ts';
 import { type InvalidExamples, invalidIn, joinedInvalid, notesOnInvalid } from '../../examples/invalid.ts';
@@ -16,7 +15,7 @@ import {
   type Survey,
   survey,
 } from '../../examples/pixels.ts';
-import { badData, type FileVersion, type OpenFile, openFile } from '../../files/source.ts';
+import { badData } from '../../files/source.ts';
 import {
   BlockWalk,
   checkGoesOn,
@@ -27,63 +26,106 @@ import {
   type StreamDescription,
   type StreamSource,
 } from '../../streams/source.ts';
-import { type NpyRows, openNpy } from './npy-file.ts';
-import { LIKE_PIXELS, layoutOf, liesInBytes, mayBePixels, numbersOf, placesIn } from './numeric-array.ts';
+import {
+  type ArrayRows,
+  LIKE_PIXELS,
+  layoutOf,
+  liesInBytes,
+  mayBePixels,
+  numbersOf,
+  placesIn,
+} from './numeric-array.ts';
 
 /** Bytes that are read at a time while examples are shuffled: many such blocks make up a window. */
 const BLOCK_BYTES = 1 << 16;
 /** Bytes that are read at a time in the order of the file. */
 const STRETCH_BYTES = 1 << 22;
 
+/** An array of a file, which is opened anew for every pass. */
+export interface ArrayFile {
+  /** Of the data set. */
+  readonly name: string;
+  /** What error messages call the array. */
+  readonly path: string;
+  /** Whether it is packed, so that it is read from the beginning to the end. */
+  readonly isSequential?: true | undefined;
+  /** One for each example, with the names of the classes if there are any. */
+  readonly labels?:
+    | { readonly values: Int32Array; readonly classes?: readonly string[] | undefined }
+    | undefined;
+  readonly notes?: readonly string[];
+  /** @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT, also where the file has changed since it was first opened */
+  open(signal: AbortSignal): Promise<OpenArray>;
+}
+
+export interface OpenArray {
+  readonly rows: ArrayRows;
+  /**
+   * Reads what was not read, if that shows whether the file is whole.
+   *
+   * @throws TorchvaeError ERR_DATA_FORMAT unless it is
+   */
+  finish?(): Promise<void>;
+  /** @throws TorchvaeError ERR_DATA_FORMAT where the file has changed since it was first opened */
+  checkUnchanged(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /**
- * The examples of a .npy file, read by position when they are needed; the system's file cache keeps what fits into memory. Their
+ * The examples of an array, read when they are needed; the system's file cache keeps what fits into memory. Their
  * kind, and the greatest level of 16-bit images, are found in a pass over the numbers, which ends as soon as nothing can change them.
  *
  * @param options those that are given need no such pass
- * @throws TorchvaeError as `readNpy` does; ERR_DATA_FORMAT also for the Fortran arrangement; ERR_RANGE
+ * @throws TorchvaeError what opening throws; ERR_DATA_FORMAT; ERR_RANGE
  */
-export async function openNpyStream(
-  path: string,
+export async function openArrayStream(
+  file: ArrayFile,
   options: PixelOptions,
   signal: AbortSignal,
 ): Promise<StreamSource> {
   checkPixelOptions(options);
   if (options.kind !== undefined) checkOneOf('kind', options.kind, NUMBER_KINDS);
-  const file = await openFile(path);
+  const { path, labels, isSequential } = file;
+  const array = await file.open(signal);
   try {
-    const array = await openNpy(file);
-    const { shape } = layoutOf(array.shape, path);
-    const { type } = numbersOf(await array.read(0, 1));
+    const { rows } = array;
+    const { shape } = layoutOf(rows.shape, path);
+    const length = rows.shape[0]!;
+    const { type } = numbersOf(await rows.read(0, 1));
     const isKnown = options.kind !== undefined && (type !== 'levels' || options.maxLevel !== undefined);
     const { found, invalid, isInBytes } = isKnown
       ? { found: { kind: options.kind!, max: 1 }, invalid: undefined, isInBytes: false }
-      : await surveyOf(array, path, signal);
+      : await surveyOf(rows, path, signal);
+    await array.finish?.();
     const conversion = conversionOf(found, options);
     const description: StreamDescription = {
-      name: basename(path),
-      length: array.shape[0]!,
+      name: file.name,
+      length,
       shape,
       kind: conversion.kind,
       isBytes: isBytes(type, conversion.kind),
-      hasLabels: false,
+      hasLabels: labels !== undefined,
+      classes: labels?.classes,
       invalid,
       notes: [
-        ...(isInBytes && mayBePixels(array.shape, type, conversion) ? [LIKE_PIXELS] : []),
-        ...notesOnInvalid(invalid, array.shape[0]!),
+        ...(isInBytes && mayBePixels(rows.shape, type, conversion) ? [LIKE_PIXELS] : []),
+        ...notesOnInvalid(invalid, length),
+        ...(file.notes ?? []),
       ],
+      ...(isSequential && { isSequential }),
     };
-    const open = (request: EpochRequest) =>
-      NpyReading.open(path, file.version, description, conversion, request);
+    const open = async (request: EpochRequest) =>
+      new ArrayReading(file, await file.open(request.signal), description, conversion, request);
     return { ...description, open };
   } finally {
-    await file.close();
+    await array.close();
   }
 }
 
 const AS_THEY_ARE: Conversion = { kind: 'real', maxLevel: 1, invert: false };
 
 async function surveyOf(
-  array: NpyRows,
+  array: ArrayRows,
   path: string,
   signal: AbortSignal,
 ): Promise<{ found: Survey; invalid: InvalidExamples | undefined; isInBytes: boolean }> {
@@ -107,62 +149,44 @@ async function surveyOf(
   return { found, invalid, isInBytes };
 }
 
-class NpyReading implements Reading {
-  readonly #file: OpenFile;
-  readonly #array: NpyRows;
-  readonly #version: FileVersion;
+class ArrayReading implements Reading {
+  readonly #file: ArrayFile;
+  readonly #array: OpenArray;
   readonly #description: StreamDescription;
   readonly #conversion: Conversion;
   readonly #blockSize: number;
   readonly #walk: BlockWalk;
   readonly #signal: AbortSignal;
 
-  private constructor(
-    file: OpenFile,
-    array: NpyRows,
-    version: FileVersion,
+  constructor(
+    file: ArrayFile,
+    array: OpenArray,
     description: StreamDescription,
     conversion: Conversion,
     request: EpochRequest,
   ) {
     this.#file = file;
     this.#array = array;
-    this.#version = version;
     this.#description = description;
     this.#conversion = conversion;
-    const bytes = request.shuffle ? BLOCK_BYTES : STRETCH_BYTES;
-    this.#blockSize = Math.max(1, Math.floor(bytes / array.rowLength));
-    this.#walk = new BlockWalk(evenBlocks(description.length, this.#blockSize), request);
+    const shuffle = request.shuffle && !file.isSequential;
+    const bytes = shuffle ? BLOCK_BYTES : STRETCH_BYTES;
+    this.#blockSize = Math.max(1, Math.floor(bytes / array.rows.rowLength));
+    this.#walk = new BlockWalk(evenBlocks(description.length, this.#blockSize), { ...request, shuffle });
     this.#signal = request.signal;
   }
 
-  static async open(
-    path: string,
-    version: FileVersion,
-    description: StreamDescription,
-    conversion: Conversion,
-    request: EpochRequest,
-  ): Promise<NpyReading> {
-    const file = await openFile(path);
-    try {
-      await file.checkUnchanged(version);
-      return new NpyReading(file, await openNpy(file), version, description, conversion, request);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-  }
-
   async read(count: number) {
-    const { path } = this.#file;
+    const { path, labels } = this.#file;
+    const { rows } = this.#array;
     const { shape, kind } = this.#description;
     const size = shape.reduce((product, extent) => product * extent, 1);
     const into = emptyBlock(this.#description, count);
-    const layout = layoutOf(this.#array.shape, path);
+    const layout = layoutOf(rows.shape, path);
     for (const piece of this.#walk.take(count)) {
       checkGoesOn(path, this.#signal);
       const first = piece.block * this.#blockSize + piece.first;
-      const part = await this.#array.read(first, piece.span);
+      const part = await rows.read(first, piece.span);
       const numbers = numbersOf(part);
       const found = survey(numbers).kind;
       if (kindWidth(found) > kindWidth(kind)) {
@@ -171,12 +195,14 @@ class NpyReading implements Reading {
       }
       const values = layout.arrange(convert(numbers, this.#conversion, path, placesIn(part.shape, first)));
       into.data.set(piece.rows ? gather(values, piece.rows, size) : values, piece.at * size);
+      const named = labels?.values.subarray(first, first + piece.span);
+      if (named) into.labels?.set(piece.rows ? gather(named, piece.rows, 1) : named, piece.at);
     }
-    await this.#file.checkUnchanged(this.#version);
+    await this.#array.checkUnchanged();
     return into;
   }
 
   close(): Promise<void> {
-    return this.#file.close().catch(() => {});
+    return this.#array.close().catch(() => {});
   }
 }
