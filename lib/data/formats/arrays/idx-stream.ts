@@ -25,7 +25,7 @@ const CHUNK = 1 << 18;
 /**
  * The array of an IDX file, to be streamed. One that is compressed is read from the beginning to the end.
  *
- * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for what is no file
+ * @throws TorchvaeError ERR_IO, ERR_DATA_FORMAT for a folder or a device
  */
 export async function idxArray(path: string): Promise<ArrayFile> {
   const version = await versionOf(path);
