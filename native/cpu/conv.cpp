@@ -6,21 +6,15 @@
 #include <vector>
 
 #include "cpu/gemm.h"
+#include "cpu/scratch.h"
 #include "cpu/tiles.h"
 #include "cpu/transpose.h"
 
 namespace torchvae::cpu {
 namespace {
 
-// Memory of the calling thread that one image's work uses and the next one's uses again.
-enum class Scratch : uint8_t { kPatches, kTransposed, kPadded };
-
-float* scratch(Scratch use, int64_t count) {
-  thread_local std::vector<float> buffers[3];
-  std::vector<float>& buffer = buffers[static_cast<size_t>(use)];
-  if (buffer.size() < static_cast<size_t>(count)) buffer.resize(static_cast<size_t>(count));
-  return buffer.data();
-}
+// For one image, or several together.
+enum class Scratch : uint8_t { kPatches, kTransposed, kPadded, kUses };
 
 // The part of a kernel's row that lies within the image: taps first <= k < last, the first at column
 // `column`.

@@ -1,9 +1,9 @@
 #include "cpu/winograd.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "cpu/product.h"
+#include "cpu/scratch.h"
 #include "cpu/transpose.h"
 #include "cpu/winograd_tiles.h"
 
@@ -13,15 +13,8 @@ namespace {
 // Rows that a product should have at least: images are taken together until there are as many tiles.
 constexpr int64_t kRows = 48;
 
-// Memory of the calling thread that one product's work uses and the next one's uses again.
-enum class Scratch : uint8_t { kInput, kOutput, kZeros, kNowhere, kTurned };
-
-float* scratch(Scratch use, int64_t count) {
-  thread_local std::vector<float> buffers[5];
-  std::vector<float>& buffer = buffers[static_cast<size_t>(use)];
-  if (buffer.size() < static_cast<size_t>(count)) buffer.resize(static_cast<size_t>(count));
-  return buffer.data();
-}
+// For one image, or several together.
+enum class Scratch : uint8_t { kInput, kOutput, kZeros, kNowhere, kTurned, kUses };
 
 // An image with the tiles of 2 x 2 values that cover it.
 struct Tiling {
