@@ -4,9 +4,11 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type ModelSpecInput, sprites, VAE } from '../lib/index.ts';
+import { type ModelSpecInput, type ObjectiveInput, sprites, VAE } from '../lib/index.ts';
+import { completeSpec } from '../lib/model/spec.ts';
 import { localRank } from '../lib/runtime/device.ts';
 import { rankPlace } from '../lib/training/ranks/place.ts';
+import { obstacleTo } from '../lib/training/ranks/shareable.ts';
 import { refusal } from './refusal.ts';
 import { type Outcome, packageFolder, runNode, torchvae } from './support/command.ts';
 import { freePort, rankEnvironment, together, torchvaeRanks } from './support/ranks.ts';
@@ -95,23 +97,19 @@ test('each process of a machine takes the GPU of its number', async () => {
   expect(await refusal('ERR_RANGE', async () => localRank())).toContain('LOCAL_RANK');
 });
 
-describe('models whose batches cannot be cut are refused', () => {
+describe('models that several processes would train to other numbers are refused', () => {
   afterEach(() => {
     vi.unstubAllEnvs();
   });
 
+  const rae = { type: 'rae', gradientPenalty: 0.1 } as const;
+  const penalized: ModelSpecInput = { posterior: 'deterministic', objective: rae };
+
   test.each<[string, ModelSpecInput, string]>([
-    ['free bits', { objective: { freeBits: 0.1 } }, 'freeBits count by'],
-    ['capacity', { objective: { capacity: { to: 5, steps: 10 } } }, 'a capacity holds the mean'],
-    ['MMD', { objective: 'wae-mmd' }, 'the objective wae-mmd compares all codes'],
-    ['total correlation', { objective: 'beta-tc' }, 'the objective beta-tc estimates q(z)'],
-    ['an adversary', { objective: 'factor' }, 'the objective factor has an opponent'],
-    ['covariances', { objective: 'dip' }, 'the objective dip measures the covariance'],
-    ['batch normalization', { encoder: { norm: 'batch' } }, 'the statistics of batch normalization'],
     [
-      'codebooks',
-      { posterior: { type: 'vector-quantized' }, prior: 'categorical' },
-      'codebooks (posterior.codebook',
+      'a penalty that is differentiated beside batch normalization',
+      { ...penalized, encoder: { norm: 'batch' } },
+      'gradientPenalty differentiates batch normalization',
     ],
   ])('%s', async (_, spec, message) => {
     const vae = await VAE.create({ spec, device: 'cpu' });
@@ -120,6 +118,16 @@ describe('models whose batches cannot be cut are refused', () => {
     expect(await refusal('ERR_STATE', fit)).toContain(message);
     vi.unstubAllEnvs();
     await vae.fit(sprites({ count: 10 }), { epochs: 1, distributed: 'auto' });
+  });
+
+  test.each<[string, ObjectiveInput, string]>([
+    ['free bits', { freeBits: 0.1 }, 'freeBits count by'],
+    ['a capacity', { capacity: { to: 5, steps: 10 } }, 'a capacity holds the mean'],
+    ['codes that are compared', 'wae-mmd', 'the objective wae-mmd compares all codes'],
+  ])('bf16 beside %s', (_, objective, message) => {
+    const spec = completeSpec({ objective });
+    expect(obstacleTo(spec, 'bf16', [])).toContain(message);
+    expect(obstacleTo(spec, 'float32', [])).toBeUndefined();
   });
 });
 

@@ -66,14 +66,20 @@ VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
   Weights weights(store_, Weights::Phase::kUse, &context_);
   vae_ = std::make_unique<Vae>(weights, spec_);
   objective_ = makeObjective(weights, spec_, *vae_);
+  const auto makeReference = [&] {
+    return std::make_unique<ReferenceStep>(context_, spec_, store_, *vae_, *objective_);
+  };
+  const bool couplesRows = objective_->couplesRows() || store_.buffers.size() > 0;
   if (unfused_.empty()) {
     trainingStep_ = std::make_unique<FusedStep>(context_, spec_, store_.model, std::move(plan));
+    // Fused kernels see the rows that are here alone.
+    if (couplesRows) partStep_ = makeReference();
   } else {
-    trainingStep_ = std::make_unique<ReferenceStep>(context_, spec_, store_, *vae_, *objective_);
+    trainingStep_ = makeReference();
   }
-  trainer_ = std::make_unique<Trainer>(Trained{context_, store_, *trainingStep_, seed_,
-                                               static_cast<int64_t>(objective_->termNames().size()),
-                                               objective_->adversaryLearningRate()});
+  trainer_ = std::make_unique<Trainer>(
+      Trained{context_, store_, *trainingStep_, couplesRows, partStep_ ? *partStep_ : *trainingStep_, seed_,
+              static_cast<int64_t>(objective_->termNames().size()), objective_->adversaryLearningRate()});
 }
 
 void VaeModel::applySettings() const {
@@ -195,11 +201,14 @@ LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed
 
 void VaeModel::synchronize(Ranks& ranks, const std::atomic<bool>& abort) {
   computed([&] {
-    Parameters& model = store_.model;
-    for (const at::Tensor& tensor : {model.values, model.firstMoments, model.secondMoments, model.average}) {
-      if (tensor.defined()) static_cast<TensorRanks&>(ranks).broadcast(tensor, abort);
+    for (const Parameters* parameters : {&store_.model, &store_.adversary, &store_.buffers}) {
+      if (parameters->size() == 0) continue;
+      for (const at::Tensor& tensor :
+           {parameters->values, parameters->firstMoments, parameters->secondMoments, parameters->average}) {
+        if (tensor.defined()) static_cast<TensorRanks&>(ranks).broadcast(tensor, abort);
+      }
     }
-    model.roundedStale = model.roundedWeights.defined();
+    store_.model.roundedStale = store_.model.roundedWeights.defined();
   });
 }
 

@@ -69,6 +69,7 @@ class VaeModel : public Model {
   std::unique_ptr<Vae> vae_;
   std::unique_ptr<Objective> objective_;
   std::unique_ptr<Step> trainingStep_;
+  std::unique_ptr<Step> partStep_;  // of several ranks, where it is not the same
   std::unique_ptr<Trainer> trainer_;
 };
 

@@ -6,11 +6,13 @@
 #include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <c10/core/GradMode.h>
 
 #include <array>
 #include <cmath>
 
 #include "ops/plain.h"
+#include "pass/whole_batch.h"
 
 namespace torchvae {
 namespace {
@@ -135,7 +137,9 @@ BatchNormed Norm::besideInput(const Tensor& x, const Pass& pass, ActivationKind 
 
 BatchNormed Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const {
   // A batch of one has no variance: it is normalized as examples are after training.
-  const bool isOfBatch = pass.training && x.size(0) > 1;
+  const int64_t rows = pass.whole == nullptr ? x.size(0) : pass.whole->all(x.size(0));
+  const bool isOfBatch = pass.training && rows > 1;
+  if (isOfBatch && pass.whole != nullptr) return {activate(activation, overWholeBatch(x, *pass.whole)), x};
   const Context& context = pass.draws.context();
   if (PlainOperations::served(context)) {
     return batchNorm(context, {isOfBatch, kNormMomentum, kNormEpsilon, activation}, x, *weight_, *bias_,
@@ -144,6 +148,26 @@ BatchNormed Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind ac
   const Tensor y = at::batch_norm(x, *weight_, *bias_, *runningMean_, *runningVariance_, isOfBatch,
                                   kNormMomentum, kNormEpsilon, true);
   return {activate(activation, y), x};
+}
+
+Tensor Norm::overWholeBatch(const Tensor& x, const WholeBatch& whole) const {
+  std::vector<int64_t> over{0}, broadcast{1, x.size(1)};
+  for (int64_t i = 2; i < x.dim(); ++i) {
+    over.push_back(i);
+    broadcast.push_back(1);
+  }
+  const auto count = static_cast<double>(whole.all(x.size(0)) * (x.numel() / x.size(0) / x.size(1)));
+  const auto byChannel = [&](const Tensor& values) { return values.view(broadcast); };
+  const Tensor mean = whole.sum(x.sum(over)) / count;
+  const Tensor centered = x - byChannel(mean);
+  const Tensor variance = whole.sum(centered.square().sum(over)) / count;
+  {
+    const c10::NoGradGuard noGrad;
+    Tensor runningMean = *runningMean_, runningVariance = *runningVariance_;
+    runningMean.mul_(1 - kNormMomentum).add_(mean, kNormMomentum);
+    runningVariance.mul_(1 - kNormMomentum).add_(variance, kNormMomentum * count / (count - 1));
+  }
+  return centered * byChannel((variance + kNormEpsilon).rsqrt() * *weight_) + byChannel(*bias_);
 }
 
 Tensor dropout(const Tensor& x, double p, Pass& pass) {

@@ -92,6 +92,8 @@ class Norm {
 
  private:
   BatchNormed overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const;
+  // The same in training, where this rank has a part of the batch.
+  Tensor overWholeBatch(const Tensor& x, const WholeBatch& whole) const;
 
   NormKind kind_ = NormKind::kNone;
   Weight weight_, bias_, runningMean_, runningVariance_;

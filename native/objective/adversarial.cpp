@@ -7,6 +7,7 @@
 #include <ATen/ops/softplus.h>
 
 #include "objective/tables.h"
+#include "pass/whole_batch.h"
 
 namespace torchvae {
 namespace {
@@ -21,15 +22,17 @@ class Factor : public Objective {
     discriminator_ = Perceptron(own, "adversary", codeSize, widths, ActivationKind::kLeakyRelu);
   }
 
+  bool couplesRows() const override { return true; }
   std::vector<std::string> termNames() const override { return {"totalCorrelation", "adversary"}; }
   double adversaryLearningRate() const override { return learningRate_; }
 
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
-    const Tensor& z = d.latent.z;
+    const Tensor z = rowsOfBatch(pass, d.latent.z);
     // The logit of "joint": log q(z) - log prod q(z_j) where the discriminator is the best there is.
     const Tensor correlation = discriminator_(z).mean();
-    const Tensor order = pass.draws.uniform(z.sizes()).argsort(static_cast<int64_t>(0), false);
+    const Tensor places = rowsOfBatch(pass, pass.draws.uniform(d.latent.z.sizes()));
+    const Tensor order = places.argsort(static_cast<int64_t>(0), false);
     const Tensor shuffled = z.detach().gather(0, order);
     const Tensor adversary =
         (at::softplus(-discriminator_(z.detach())).mean() + at::softplus(discriminator_(shuffled)).mean()) *

@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "objective/tables.h"
+#include "pass/whole_batch.h"
 
 namespace torchvae {
 namespace {
@@ -15,11 +16,13 @@ class Discrepancy : public Objective {
   Discrepancy(const PartSpec& spec, double klWeight, double weight)
       : isRadial_(spec.word("kernel") == "rbf"), klWeight_(klWeight), weight_(weight) {}
 
+  bool couplesRows() const override { return true; }
   std::vector<std::string> termNames() const override { return {"mmd"}; }
 
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
-    const Tensor mmd = discrepancyOf(d.latent.z, vae.prior().sample(x.size(0), pass), pass);
+    const Tensor prior = vae.prior().sample(x.size(0), pass);
+    const Tensor mmd = discrepancyOf(rowsOfBatch(pass, d.latent.z), rowsOfBatch(pass, prior), pass);
     Tensor loss = meanReconstruction(d, pass) + mmd * weight_;
     if (klWeight_ != 0) loss = loss + pass.beta * meanDivergence(d, pass) * klWeight_;
     return {loss, d.reconstruction, d.kl, {mmd}, {}};

@@ -5,6 +5,7 @@
 
 #include "objective/tables.h"
 #include "ops/means.h"
+#include "pass/whole_batch.h"
 
 namespace torchvae {
 namespace {
@@ -13,6 +14,8 @@ class Elbo : public Objective {
  public:
   explicit Elbo(const PartSpec& spec)
       : freeBits_(spec.number("freeBits")), hasCapacity_(spec.flag("hasCapacity")) {}
+
+  bool couplesRows() const override { return hasCapacity_ || freeBits_ > 0; }
 
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
@@ -26,8 +29,8 @@ class Elbo : public Objective {
       if (d.latent.penalty.defined()) terms.push_back({d.latent.penalty, {}});
       return sumOfMeans(pass.draws.context(), terms);
     }
-    const Tensor cost = hasCapacity_ ? (meanDivergence(d, pass) - pass.capacity).abs()
-                                     : d.divergence.mean(0).clamp_min(freeBits_).sum();
+    const Tensor each = meanOfBatch(pass, d.divergence);
+    const Tensor cost = hasCapacity_ ? (each.sum() - pass.capacity).abs() : each.clamp_min(freeBits_).sum();
     return meanReconstruction(d, pass) + pass.beta * cost;
   }
 

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "objective/tables.h"
 #include "ops/density.h"
+#include "pass/whole_batch.h"
 
 namespace torchvae {
 namespace {
@@ -25,6 +26,7 @@ class BetaTc : public Objective {
         gamma_(spec.number("gamma")),
         stratified_(spec.word("estimator") == "stratified") {}
 
+  bool couplesRows() const override { return true; }
   std::vector<std::string> termNames() const override {
     return {"mutualInformation", "totalCorrelation", "dimensionwiseKl"};
   }
@@ -32,11 +34,12 @@ class BetaTc : public Objective {
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t examples, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const Gaussian q = *d.latent.gaussian();
-    const cpu::PairWeights weight = cpu::pairWeights(stratified_, x.size(0), examples);
-    const auto [joint, product] =
-        aggregateLogDensities(pass.draws.context(), d.latent.z, q.mean, q.logVariance, weight);
-    const Tensor logPrior = vae.prior().logProb(d.latent.z, pass);
-    const Tensor information = (d.latent.logQ - joint).mean();
+    const Tensor z = rowsOfBatch(pass, d.latent.z);
+    const cpu::PairWeights weight = cpu::pairWeights(stratified_, z.size(0), examples);
+    const auto [joint, product] = aggregateLogDensities(pass.draws.context(), z, rowsOfBatch(pass, q.mean),
+                                                        rowsOfBatch(pass, q.logVariance), weight);
+    const Tensor logPrior = vae.prior().logProb(z, pass);
+    const Tensor information = (rowsOfBatch(pass, d.latent.logQ) - joint).mean();
     const Tensor correlation = (joint - product).mean();
     const Tensor dimensionwise = (product - logPrior).mean();
     return {
@@ -59,14 +62,16 @@ class Dip : public Objective {
         diagonal_(spec.number("diagonal")),
         second_(spec.integer("variant") == 2) {}
 
+  bool couplesRows() const override { return true; }
   std::vector<std::string> termNames() const override { return {"covariancePenalty"}; }
 
   Terms evaluate(const Vae& vae, const Tensor& x, int64_t /*examples*/, Pass& pass) const override {
     const Draft d = draft(vae, x, pass);
     const Gaussian q = *d.latent.gaussian();
-    const Tensor centered = q.mean - q.mean.mean(0, true);
-    Tensor covariance = centered.t().matmul(centered) / static_cast<double>(x.size(0));
-    if (second_) covariance = covariance + at::diag(q.logVariance.exp().mean(0));
+    const Tensor mean = rowsOfBatch(pass, q.mean);
+    const Tensor centered = mean - mean.mean(0, true);
+    Tensor covariance = centered.t().matmul(centered) / static_cast<double>(mean.size(0));
+    if (second_) covariance = covariance + at::diag(meanOfBatch(pass, q.logVariance.exp()));
     const Tensor own = covariance.diagonal();
     const Tensor off = covariance.square().sum() - own.square().sum();
     const Tensor penalty = off * offDiagonal_ + (own - 1.0).square().sum() * diagonal_;

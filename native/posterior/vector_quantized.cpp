@@ -16,6 +16,7 @@
 #include "cpu/codebook.h"
 #include "ops/plain.h"
 #include "ops/quantize.h"
+#include "pass/whole_batch.h"
 #include "posterior/tables.h"
 
 namespace torchvae {
@@ -46,7 +47,7 @@ class VectorQuantized : public Posterior {
     const Tensor each = vectors.detach().view({-1, size_});
     const Tensor nearest = nearestOf(each);
     const Quantized quantized = quantize(pass.draws.context(), vectors, *codebook_, nearest, commitment_);
-    if (pass.training) follow(each, nearest);
+    if (pass.training) follow(each, nearest, pass);
     Latent latent;
     latent.z = quantized.z;
     latent.ownDivergence =
@@ -94,9 +95,13 @@ class VectorQuantized : public Posterior {
     return {counts, sums};
   }
 
-  void follow(const Tensor& vectors, const Tensor& nearest) const {
+  void follow(const Tensor& vectors, const Tensor& nearest, const Pass& pass) const {
     const c10::NoGradGuard noGrad;
-    const auto [newCounts, newSums] = sumsOf(vectors, nearest);
+    auto [newCounts, newSums] = sumsOf(vectors, nearest);
+    if (pass.whole != nullptr) {
+      newCounts = pass.whole->sum(newCounts);
+      newSums = pass.whole->sum(newSums);
+    }
     Tensor counts = *counts_, sums = *sums_, codebook = *codebook_;
     if (kernels() != nullptr) {
       cpu::followEntries(bookOf(vectors, codebook), newCounts.const_data_ptr<float>(),

@@ -78,6 +78,7 @@ void ReferenceStep::differentiate(const StepInput& input) {
     Draws draws(context_, {input.seed, Stream::kNoise, static_cast<uint64_t>(input.noise)});
     draws.takeRows(input.place, input.rows);
     Pass pass = makePass(context_, draws, input.schedule, true);
+    if (input.whole) pass.whole = &*input.whole;
     const Tensor x = load(input, pass);
     return backward(x, input.data.rows(), pass);
   }

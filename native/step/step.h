@@ -3,12 +3,14 @@
 // derivatives written out (fused_step.h). train/trainer.h says in which order a step's parts are called.
 #pragma once
 
+#include <optional>
 #include <utility>
 
 #include "cpu/optimizer.h"
 #include "data/resident.h"
 #include "kernels/device_clock.h"
 #include "pass/host_batch.h"
+#include "pass/whole_batch.h"
 
 namespace torchvae {
 
@@ -31,6 +33,8 @@ struct StepInput {
   // With a clock: whether the step before has been asked to load this batch, and this one is to load the
   // next, of as many rows. A step may leave that to the next one, which it then finds not loaded.
   bool isLoaded = false, loadsNext = false;
+  // All of the batch of which this is a part, where rows of it hang on each other.
+  std::optional<WholeBatch> whole = {};
 };
 
 class Step {

@@ -22,8 +22,8 @@ const std::atomic<bool>& abortOf(const TrainChunk& chunk) {
 
 }  // namespace
 
-Team::Team(const TrainChunk& chunk, Parameters& parameters)
-    : ranks_(ranksOf(chunk)), abort_(abortOf(chunk)), parameters_(parameters) {}
+Team::Team(const TrainChunk& chunk, Store& store)
+    : ranks_(ranksOf(chunk)), abort_(abortOf(chunk)), store_(store) {}
 
 bool Team::goesOn(bool isFinite) {
   if (isAlone()) return isFinite;
@@ -35,21 +35,29 @@ void Team::weigh(int64_t rows, int64_t batchRows) {
   if (isAlone()) return;
   if (!isFinite_) {
     // One is enough for all ranks to refuse the update; it is a weight's, which the next batch writes anew.
-    parameters_.gradients.narrow(0, 0, 1).fill_(std::numeric_limits<double>::quiet_NaN());
-  } else if (rows == 0) {
-    parameters_.gradients.zero_();
-  } else {
-    parameters_.gradients.mul_(static_cast<double>(rows) / static_cast<double>(batchRows));
+    store_.model.gradients.narrow(0, 0, 1).fill_(std::numeric_limits<double>::quiet_NaN());
+    return;
+  }
+  for (Parameters* parameters : {&store_.model, &store_.adversary}) {
+    if (parameters->size() == 0) continue;
+    if (rows == 0) {
+      parameters->gradients.zero_();
+    } else {
+      parameters->gradients.mul_(static_cast<double>(rows) / static_cast<double>(batchRows));
+    }
   }
 }
 
 void Team::sumGradients() {
-  if (!isAlone()) ranks_.sum(parameters_.gradients, abort_);
+  if (isAlone()) return;
+  for (Parameters* parameters : {&store_.model, &store_.adversary}) {
+    if (parameters->size() > 0) ranks_.sum(parameters->gradients, abort_);
+  }
 }
 
 std::vector<std::string> Team::unite(const std::vector<std::string>& faults) const {
   std::vector<std::string> names{"reconstruction", "kl"};
-  const std::vector<ParameterEntry>& entries = parameters_.entries();
+  const std::vector<ParameterEntry>& entries = store_.model.entries();
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) names.push_back(entry->name);
   const at::Tensor counts = at::zeros({static_cast<int64_t>(names.size())}, kHostDouble);
   double* count = counts.data_ptr<double>();

@@ -6,18 +6,21 @@
 #include <vector>
 
 #include "engine.h"
+#include "pass/whole_batch.h"
 #include "ranks/ranks.h"
-#include "store/parameters.h"
+#include "store/weights.h"
 
 namespace torchvae {
 
 class Team {
  public:
-  Team(const TrainChunk& chunk, Parameters& parameters);
+  Team(const TrainChunk& chunk, Store& store);
 
   bool isAlone() const { return ranks_.size() == 1; }
   // The part of `rows` rows that is this rank's; it may have none.
   Share shareOf(int64_t rows) const { return ranks_.shareOf(rows); }
+  // The batch of `rows` rows of which that is a part.
+  WholeBatch wholeOf(int64_t rows) const { return {ranks_, abort_, shareOf(rows), rows}; }
 
   // Whether the update goes on after a batch whose losses are finite or not. Ranks go on in any case and find
   // out together, by their gradients.
@@ -38,7 +41,7 @@ class Team {
  private:
   TensorRanks& ranks_;
   const std::atomic<bool>& abort_;
-  Parameters& parameters_;
+  Store& store_;
   bool isFinite_ = true;  // whether this rank's losses are, in the update under way
 };
 

@@ -43,10 +43,11 @@ int64_t noiseOf(int64_t step, int64_t accumulate, int64_t batch) {
 // The batches of a chunk: of each, the part that is this rank's.
 class Batches {
  public:
-  Batches(const TrainChunk& chunk, const at::Tensor& order, uint64_t seed, const Team& team)
+  Batches(const TrainChunk& chunk, const at::Tensor& order, const Trained& model, const Team& team)
       : chunk_(chunk),
         order_(order),
-        seed_(seed),
+        seed_(model.seed),
+        isWhole_(model.couplesRows && !team.isAlone()),
         team_(team),
         data_(static_cast<const ResidentDataset&>(*chunk.data)) {}
 
@@ -57,14 +58,21 @@ class Batches {
   // The `batch`th of the batches of update `step`, which is the chunk's `index`th.
   StepInput at(int64_t index, int64_t step, int64_t batch) const {
     const Share share = team_.shareOf(rowsOf(index));
-    return {data_,
-            order_,
-            firstOf(index) + share.first,
-            share.rows,
-            chunk_.schedule[static_cast<size_t>(index)],
-            seed_,
-            noiseOf(step, chunk_.optimizer.accumulate, batch),
-            share.first};
+    StepInput input{data_,
+                    order_,
+                    firstOf(index) + share.first,
+                    share.rows,
+                    chunk_.schedule[static_cast<size_t>(index)],
+                    seed_,
+                    noiseOf(step, chunk_.optimizer.accumulate, batch),
+                    share.first};
+    if (!isWhole_) return input;
+    input.whole = team_.wholeOf(rowsOf(index));
+    if (input.whole->hasRows()) return input;
+    input.first = firstOf(index);
+    input.rows = 1;
+    input.place = 0;
+    return input;
   }
 
  private:
@@ -73,6 +81,7 @@ class Batches {
   const TrainChunk& chunk_;
   const at::Tensor& order_;
   uint64_t seed_;
+  bool isWhole_;
   const Team& team_;
   const ResidentDataset& data_;
 };
@@ -87,7 +96,7 @@ class Update {
   bool differentiate(const StepInput& batch, LossSums& sums) const {
     if (batch.rows == 0) return true;
     model_.step.differentiate(batch);
-    return model_.step.addLosses(sums);
+    return ownRows(batch) == 0 || model_.step.addLosses(sums);
   }
 
   // Whether the gradients of `batch`, the `index`th of `batches` and a part of `batchRows` rows, are finite;
@@ -117,11 +126,12 @@ class Update {
   // `first`, with the weights as they are.
   std::vector<std::string> faults(const Batches& batches, int64_t first, int64_t count, int64_t step) const {
     std::vector<std::string> found;
-    for (int64_t i = 0; i < count && found.empty(); ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       const StepInput batch = batches.at(first + i, step, i);
       if (batch.rows == 0) continue;
       LossSums sums;
       differentiate(batch, sums);
+      if (!found.empty() || ownRows(batch) == 0) continue;
       model_.step.makeGradients();
       found = faultsOf({}, sums, store().model);
     }
@@ -129,20 +139,32 @@ class Update {
   }
 
  private:
+  // A row that a rank has for others' sake is not counted.
+  static int64_t ownRows(const StepInput& batch) {
+    return batch.whole && !batch.whole->hasRows() ? 0 : batch.rows;
+  }
+
   Store& store() const { return model_.store; }
   bool hasAdversary() const { return store().adversary.size() > 0; }
 
   void makeGradients(const StepInput& batch, int64_t batchRows) const {
-    if (batch.rows > 0) model_.step.makeGradients();
-    team_.weigh(batch.rows, batchRows);
+    const int64_t rows = ownRows(batch);
+    if (rows > 0) model_.step.makeGradients();
+    team_.weigh(rows, batchRows);
   }
 
   // Looks at the gradients of the whole batch, and leaves those of this rank's part.
   void observe() const {
-    const at::Tensor own = team_.isAlone() ? at::Tensor() : store().model.gradients.clone();
+    std::vector<at::Tensor> own;
+    for (const Parameters* parameters : {&store().model, &store().adversary}) {
+      if (!team_.isAlone() && parameters->size() > 0) own.push_back(parameters->gradients.clone());
+    }
     team_.sumGradients();
     observer_.begin();
-    if (own.defined()) store().model.gradients.copy_(own);
+    auto next = own.begin();
+    for (Parameters* parameters : {&store().model, &store().adversary}) {
+      if (next != own.end() && parameters->size() > 0) parameters->gradients.copy_(*next++);
+    }
   }
 
   void accumulate(bool isFirst, bool isLast) const {
@@ -229,7 +251,15 @@ void Trainer::prepare(const TrainChunk& chunk) {
   orderOf(chunk);
   const int64_t rows = std::min(chunk.batchSize, chunk.data->rows());
   const auto* ranks = static_cast<const TensorRanks*>(chunk.ranks.get());
-  if (!model_.step.reserve(ranks == nullptr ? rows : ranks->mostOf(rows))) executor_.reset();
+  if (!taken(chunk).step.reserve(ranks == nullptr ? rows : ranks->mostOf(rows))) executor_.reset();
+}
+
+// The model with the step that takes the chunk's batches, or this rank's parts of them.
+Trained Trainer::taken(const TrainChunk& chunk) const {
+  const bool isInParts = chunk.ranks != nullptr && chunk.ranks->size() > 1;
+  Step& step = isInParts && model_.couplesRows ? model_.partStep : model_.step;
+  return {model_.context,  model_.store, step,         model_.couplesRows,
+          model_.partStep, model_.seed,  model_.terms, model_.adversaryLearningRate};
 }
 
 bool Trainer::isTakenByBlock(const TrainChunk& chunk) const {
@@ -289,10 +319,11 @@ bool Trainer::isCapturable(const TrainChunk& chunk) const {
 
 TrainResult Trainer::loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step) {
   const auto start = std::chrono::steady_clock::now();
-  Team team(chunk, model_.store.model);
-  const Batches all(chunk, order, model_.seed, team);
+  Team team(chunk, model_.store);
+  const Batches all(chunk, order, model_, team);
   StepObserver observer(model_.store.model);
-  Update update(model_, chunk.optimizer, observer, team);
+  const Trained model = taken(chunk);
+  Update update(model, chunk.optimizer, observer, team);
   at::Tensor& buffers = model_.store.buffers.values;  // running statistics, codebooks
   TrainResult result;
   result.sums = chunk.sums;
@@ -317,7 +348,7 @@ TrainResult Trainer::loop(const TrainChunk& chunk, const at::Tensor& order, int6
           update.take(batch, all.rowsOf(index), i, batches, step, chunk.observe && index + 1 == chunk.steps);
       if (isFinite || !result.faults.empty()) continue;
       if (team.isAlone()) {
-        model_.step.makeGradients();
+        model.step.makeGradients();
         result.faults = faultsOf(beforeBatch, sums, model_.store.model);
       } else {
         result.faults = team.unite(update.faults(all, result.steps, batches, step));

@@ -14,6 +14,10 @@ struct Trained {
   const Context& context;
   Store& store;
   Step& step;
+  // Whether the loss of an example hangs on the others of its batch; and the step that then takes the part of
+  // a batch that several ranks' processes leave to one.
+  bool couplesRows;
+  Step& partStep;
   uint64_t seed;                 // of the noise
   int64_t terms;                 // of the objective, beside reconstruction and kl
   double adversaryLearningRate;  // of the adversary's Adam; 0 where there is none
@@ -54,6 +58,7 @@ class Trainer {
   static void runJoined(const std::vector<Turn>& turns, const std::vector<size_t>& joined,
                         std::vector<TrainOutcome>& outcomes);
   void prepare(const TrainChunk& chunk);
+  Trained taken(const TrainChunk& chunk) const;
   bool isTakenByBlock(const TrainChunk& chunk) const;
   TrainResult runPrepared(const TrainChunk& chunk, int64_t& step);
   bool isCapturable(const TrainChunk& chunk) const;

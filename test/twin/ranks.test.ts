@@ -52,6 +52,21 @@ const CASES: readonly RankCase[] = [
     fit: { ...once, accumulate: 2 },
   },
   {
+    name: 'free bits, which fused kernels would count by a part of the batch',
+    count: 97,
+    create: { spec: { ...small, objective: { freeBits: 0.2 } }, seed: 4 },
+    fit: once,
+  },
+  {
+    name: 'batch normalization before a Wasserstein autoencoder',
+    count: 97,
+    create: {
+      seed: 4,
+      spec: { ...small, encoder: { hidden: [24], norm: 'batch' }, objective: { type: 'wae-mmd' } },
+    },
+    fit: { ...once, optimizer: { type: 'sgd' }, learningRate: 1e-4 },
+  },
+  {
     name: 'a flow and dropout in float64',
     count: 100,
     create: {

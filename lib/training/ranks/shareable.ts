@@ -1,46 +1,54 @@
 import { TorchvaeError } from '../../errors.ts';
 import type { Core } from '../../model/core.ts';
 import type { ObjectiveSpec } from '../../model/parts/objectives.ts';
+import type { Precision } from '../../model/precision.ts';
+import type { ModelSpec } from '../../model/spec.ts';
 
-/** Why a batch of this objective cannot be cut: it is no mean over examples. */
-const WHOLE: Readonly<Record<ObjectiveSpec['type'], string | undefined>> = {
-  elbo: undefined,
-  iwae: undefined,
-  dreg: undefined,
-  rae: undefined,
-  'beta-tc': 'estimates q(z) from all codes of a batch',
-  factor: 'has an opponent that sees all codes of a batch',
-  dip: 'measures the covariance of all codes of a batch',
-  info: 'compares all codes of a batch with each other',
-  'wae-mmd': 'compares all codes of a batch with each other',
-  'vae-gan': 'has an opponent that is trained beside the model',
-};
-
-/** @throws TorchvaeError ERR_STATE for a model whose batches cannot be cut into parts for several processes */
+/**
+ * Checks that several processes come to what one does. Where the loss of an example hangs on the others of its batch (by batch
+ * normalization, codebooks, terms over all codes), each process's part of a batch knows of the others'.
+ *
+ * @throws TorchvaeError ERR_STATE for a model of which that does not hold
+ */
 export function checkShareable(core: Core, size: number): void {
-  const reason =
-    obstacleOf(core.spec.objective) ?? followed(core.call((addon, model) => addon.stateTensors(model)));
+  const tensors = core.call((addon, model) => addon.stateTensors(model));
+  const reason = obstacleTo(core.spec, core.precision, tensors);
   if (reason === undefined) return;
   throw new TorchvaeError(
     'ERR_STATE',
-    `Expected a model whose loss is a mean over examples to train by ${size} processes, but ${reason}, and each process sees a ` +
-      `part of the batch alone; train with distributed: 'off'`,
+    `Expected a model that ${size} processes can train to the numbers of one, but ${reason}; train with distributed: 'off'`,
   );
 }
 
-function obstacleOf(objective: ObjectiveSpec): string | undefined {
-  const { type } = objective;
-  const reason = WHOLE[type];
-  if (reason !== undefined) return `the objective ${type} ${reason}`;
-  if (type !== 'elbo') return undefined;
-  if (objective.freeBits > 0) return "freeBits count by each dimension's mean over a batch";
-  return objective.capacity ? 'a capacity holds the mean over a batch' : undefined;
+/** Why several processes would come to other numbers with a model of these tensors; undefined where they do not. */
+export function obstacleTo(
+  { objective }: Pick<ModelSpec, 'objective'>,
+  precision: Precision,
+  tensors: readonly { name: string; isTrained: boolean }[],
+): string | undefined {
+  const hasNorms = tensors.some(({ name, isTrained }) => !isTrained && name.includes('running_'));
+  if (objective.type === 'rae' && objective.gradientPenalty > 0 && hasNorms) {
+    return `gradientPenalty differentiates batch normalization, whose statistics are those of all processes; leave either out`;
+  }
+  // Such parts go by libtorch's derivatives, which know no bf16.
+  if (precision !== 'bf16') return undefined;
+  const coupling = couplingOf(objective);
+  return coupling && `${coupling}, which several processes do in float32 and float64 alone`;
 }
 
-/** Tensors that follow each batch, beside the weights. */
-function followed(tensors: readonly { name: string; isTrained: boolean }[]): string | undefined {
-  const found = tensors.find(({ name, isTrained }) => !isTrained && !/^(optimizer|average)\./.test(name));
-  if (!found) return undefined;
-  const what = found.name.includes('running_') ? 'the statistics of batch normalization' : 'codebooks';
-  return `${what} (${found.name}) follow all of a batch`;
+/** What of the objective looks at all examples of a batch. */
+function couplingOf(objective: ObjectiveSpec): string | undefined {
+  switch (objective.type) {
+    case 'elbo':
+      if (objective.freeBits > 0) return "freeBits count by each dimension's mean over a batch";
+      return objective.capacity ? 'a capacity holds the mean over a batch' : undefined;
+    case 'beta-tc':
+    case 'dip':
+    case 'factor':
+    case 'info':
+    case 'wae-mmd':
+      return `the objective ${objective.type} compares all codes of a batch`;
+    default:
+      return undefined;
+  }
 }
