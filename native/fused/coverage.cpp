@@ -29,7 +29,7 @@ std::string networkObstacle(const Context& context, const ModelSpec& spec, const
              : "images of several channels need encoder and decoder of one type to be fused";
 }
 
-// How a device is to take a perceptron's steps: `layers`, by libtorch's products; `fused`, by the kernels of
+// How a device is to take steps: `layers`, by libtorch's products; of perceptrons `fused`, by the kernels of
 // many blocks; `strips`, by those without the ones that take whole rows; else as is best for the model.
 std::string askedStep() {
   const char* variable = std::getenv("TORCHVAE_GPU_STEP");
@@ -79,8 +79,7 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
 std::string perceptronObstacle(const Context& context, const ModelSpec& spec, int64_t rows) {
   constexpr int64_t kMostRows = 1024, kMostUnits = 1024, kMostLatent = 256, kMostValues = 4096;
   if (context.kernels == nullptr) return "the CPU has kernels of another kind";
-  const std::string asked = askedStep();
-  if (asked == "layers") return "TORCHVAE_GPU_STEP asks for layers";
+  if (asksForLayers()) return "TORCHVAE_GPU_STEP asks for layers";
   if (context.dtype != c10::kFloat) return "tensor cores are used for float32, tf32 and bf16";
   if (context.kernels->part().capability() < 80) return "the device's tensor cores have no tf32";
   if (spec.encoder.type != "mlp" || spec.decoder.type != "mlp") return "a network is not a perceptron";
@@ -110,6 +109,10 @@ std::string blockObstacle(const Context& context, const ModelSpec& spec, int64_t
   if (!placeInShared(shape, sharedFloatsOf(context.kernels->part().capability())))
     return "the model and a batch do not fit in one block's shared memory";
   return "";
+}
+
+bool asksForLayers() {
+  return askedStep() == "layers";
 }
 
 bool asksForStrips() {

@@ -20,6 +20,8 @@ std::string perceptronObstacle(const Context& context, const ModelSpec& spec, in
 // of the device's kind, so that a run and its resumption, a model alone and one among many take the same way.
 std::string blockObstacle(const Context& context, const ModelSpec& spec, int64_t rows);
 
+// Whether the user asks for the library's products of every layer, for comparison.
+bool asksForLayers();
 // Whether the user asks for a perceptron's step in strips of rows, for comparison.
 bool asksForStrips();
 

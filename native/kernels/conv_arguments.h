@@ -17,4 +17,21 @@ struct ConvWeightsArguments {
   int32_t cutPixels;  // of a cut; the last may have fewer
 };
 
+// What the kernels of a convolution's images take (conv_images.cuh). Images lie with their channels
+// innermost, weights as above: `images` are the large ones for a convolution, which makes small ones, and the
+// small ones for a transposed one. A gradient is made of gradients, likewise.
+struct ConvImagesArguments {
+  const void* images;  // [rows, height, width, channels]
+  const void* weights;
+  const void* bias;  // [madeChannels], or null
+  const void* kept;  // as `made`, of a gradient: what the activation's slope follows from; null for slope 1
+  void* made;        // [rows, madeHeight, madeWidth, madeChannels]
+  void* slope;       // as `made`: gets the activation's slope, unless null
+  float* sums;       // [lines, madeChannels]: gets those of what each line of blocks made, unless null
+  int32_t rows, height, width, channels, madeHeight, madeWidth, madeChannels;
+  int32_t kernel, stride, padding;
+  int32_t lines;
+  int32_t isGradient;
+};
+
 }  // namespace torchvae::kernels

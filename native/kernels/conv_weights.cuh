@@ -4,22 +4,10 @@
 #pragma once
 
 #include "conv_arguments.h"
-#include "numbers.cuh"
+#include "conv_values.cuh"
 #include "product.cuh"
 
 namespace torchvae::kernels {
-
-// What images are of.
-template <Precision P>
-struct ConvValues {
-  using Type = float;
-};
-template <>
-struct ConvValues<kBf16> {
-  using Type = Bf16;
-};
-template <Precision P>
-using ConvValue = typename ConvValues<P>::Type;
 
 // A pixel of the batch's small images, as a thread goes from chunk to chunk.
 struct Pixel {

@@ -54,6 +54,14 @@ __device__ inline void beginCopy(void* shared, const void* global, int valid) {
                  : "memory");
   }
 }
+// The same, and leaves it in the multiprocessor's own cache: for what its blocks copy several times. Nobody
+// may have written it since the kernel began.
+template <int kBytes>
+__device__ inline void beginCachedCopy(void* shared, const void* global, int valid) {
+  const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(global), "n"(kBytes), "r"(valid)
+               : "memory");
+}
 // Closes the thread's group of copies that were begun since the last.
 __device__ inline void closeCopies() {
   asm volatile("cp.async.commit_group;" ::: "memory");

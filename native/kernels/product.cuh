@@ -19,10 +19,11 @@ using Matrix = MatrixOf<float>;
 // A factor of a product, kWidth of whose rows or columns the tile takes, as its chunks lie in shared memory.
 template <Layout kLayout, int kWidth, int kDepth, class T = float>
 struct Chunk {
-  static constexpr int kValues = chunkValues(kLayout, kWidth, kDepth);
+  static constexpr int kValues = chunkValues(kLayout, kWidth, kDepth, sizeof(T));
   static constexpr int kRows = kLayout == kDepthAlongRows ? kWidth : kDepth;
   static constexpr int kColumns = kLayout == kDepthAlongRows ? kDepth : kWidth;
-  static constexpr int kStride = kLayout == kDepthAlongRows ? strideAlong(kDepth) : strideAcross(kWidth);
+  static constexpr int kStride =
+      kLayout == kDepthAlongRows ? strideAlong(kDepth, sizeof(T)) : strideAcross(kWidth);
 
   // Where a value lies: of a whole chunk, or beyond another value's place.
   __device__ static constexpr int offset(int index, int depth) {

@@ -41,6 +41,9 @@ constexpr TileShape kTiles[] = {
     {2, 4, 2, 2, 2, 32},   // 64 x 64
     // For the weights' gradients of convolutions of few channels, beside those.
     {1, 4, 2, 4, 1, 32},  // 32 x 128
+    // For images of few channels, beside the first ones.
+    {2, 1, 4, 1, 2, 32},  // 128 x 8
+    {2, 4, 4, 1, 2, 32},  // 128 x 32
 };
 constexpr int kBatchTiles = 5;  // the first of these
 constexpr int kDeepStrip = 5;
@@ -48,6 +51,8 @@ constexpr int kWideStrip = 6;
 constexpr int kFirstWeightTile = 7;
 constexpr int kWeightTiles = 4;
 constexpr int kPatchTile = 11;
+constexpr int kNarrowImageTile = 12;
+constexpr int kImageTile = 13;
 constexpr int kStripRows = kTiles[kDeepStrip].rows();
 constexpr int kStripThreads = kTiles[kDeepStrip].threads();
 constexpr int threadsOf(int tile) {
@@ -59,8 +64,9 @@ static_assert(kStripRows == kTiles[kWideStrip].rows() && kStripThreads == kTiles
 // (mma.cuh): along rows at 8 strides plus 0 to 3, across rows at 4 strides plus 0 to 7. They lie in 32
 // different banks where the stride is 4 more than a multiple of 8 in the first case, 8 more than a multiple
 // of 16 in the second.
-constexpr int strideAlong(int depth) {
-  return depth + 4;
+// Copies of 16 bytes need rows of whole such.
+constexpr int strideAlong(int depth, int ofValue = 4) {
+  return depth + 16 / ofValue;
 }
 constexpr int strideAcross(int width) {
   return (width + 7) / 16 * 16 + 8;
@@ -73,16 +79,16 @@ constexpr int strideOfFours(int width) {
 }
 
 // Values of a chunk of a factor of `width` rows or columns.
-constexpr int chunkValues(Layout layout, int width, int depth) {
-  return layout == kDepthAlongRows ? width * strideAlong(depth) : depth * strideAcross(width);
+constexpr int chunkValues(Layout layout, int width, int depth, int ofValue = 4) {
+  return layout == kDepthAlongRows ? width * strideAlong(depth, ofValue) : depth * strideAcross(width);
 }
 
 // Bytes of shared memory that a product of factors of so many bytes takes: its stages, then in their place
 // the sums of every share of the depth.
 constexpr int productBytes(const TileShape& tile, Layout left, Layout right, int ofValue = 4,
                            int stages = kStages) {
-  const int stage =
-      chunkValues(left, tile.rows(), tile.chunk) + chunkValues(right, tile.columns(), tile.chunk);
+  const int stage = chunkValues(left, tile.rows(), tile.chunk, ofValue) +
+                    chunkValues(right, tile.columns(), tile.chunk, ofValue);
   const int sums = 4 * tile.deep * tile.rows() * strideAcross(tile.columns());
   return stages * stage * ofValue > sums ? stages * stage * ofValue : sums;
 }

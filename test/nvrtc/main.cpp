@@ -99,6 +99,16 @@ std::vector<std::string> conv(int precision, int tile, int vector) {
           "VECTOR=" + std::to_string(vector)};
 }
 
+struct Vectors {
+  int seen, weights, group;
+};
+std::vector<std::string> images(int precision, int tile, const Vectors& vectors, int activation, bool isUp) {
+  return {"PRECISION=" + std::to_string(precision), "TILE=" + std::to_string(tile),
+          "VECTOR=" + std::to_string(vectors.seen), "WEIGHT_VECTOR=" + std::to_string(vectors.weights),
+          "GROUP=" + std::to_string(vectors.group), "ACTIVATION_KIND=" + std::to_string(activation),
+          "UP=" + std::to_string(isUp ? 1 : 0)};
+}
+
 std::vector<std::string> block(int encoder, int decoder, int likelihood, int optimizer) {
   return {"ENCODER_ACTIVATION=" + std::to_string(encoder), "DECODER_ACTIVATION=" + std::to_string(decoder),
           "LIKELIHOOD=" + std::to_string(likelihood), "OPTIMIZER_KIND=" + std::to_string(optimizer)};
@@ -139,6 +149,20 @@ std::vector<Case> allCases() {
   for (int precision = 0; precision < 3; ++precision)
     cases.push_back(
         {kPrecisions[precision], "conv.cu", conv(precision, 11, precision == 2 ? 8 : 4), {"convWeights"}});
+  // The images of the same, both ways; relu, GELU, none.
+  const auto addImages = [&](const char* name, const std::vector<std::string>& constants) {
+    cases.push_back({name, "conv_images.cu", constants, {"convImages"}});
+  };
+  addImages("gray", images(0, 13, {1, 1, 4}, 1, false));
+  addImages("gray", images(0, 12, {4, 1, 1}, 0, true));
+  for (int tile = 2; tile < 5; ++tile) addImages("channels", images(0, tile, {4, 4, 4}, 2, false));
+  addImages("channels", images(0, 4, {4, 4, 4}, 2, true));
+  for (int precision = 0; precision < 3; ++precision) {
+    const int vector = precision == 2 ? 8 : 4;
+    addImages(kPrecisions[precision], images(precision, 13, {vector, vector, 4}, 1, false));
+    addImages(kPrecisions[precision], images(precision, 12, {vector, vector, 4}, 0, true));
+  }
+  addImages("odd", images(0, 13, {1, 1, 1}, 2, true));
   // Whole models: Adam, relu, Bernoulli; other optimizers with other activations and likelihoods.
   cases.push_back({"block", "block.cu", block(1, 1, 0, 1), {"trainBlock"}});
   cases.push_back({"block", "block.cu", block(7, 8, 1, 0), {"trainBlock"}});

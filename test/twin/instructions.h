@@ -100,6 +100,10 @@ void beginCopy(void* shared, const void* global, int valid) {
   std::memset(shared, 0xff, kBytes);  // NaN
   copiesOfThread().open.push_back({shared, global, kBytes, valid});
 }
+template <int kBytes>
+void beginCachedCopy(void* shared, const void* global, int valid) {
+  beginCopy<kBytes>(shared, global, valid);
+}
 inline void closeCopies() {
   TwinCopies& copies = copiesOfThread();
   copies.groups.push_back(std::move(copies.open));

@@ -70,6 +70,7 @@ float cospif(float x) {
 #include "kernels/all.cu"
 #include "kernels/block.cu"
 #include "kernels/conv.cu"
+#include "kernels/conv_images.cu"
 #include "kernels/perceptron.cu"
 #include "kernels/weights.cu"
 
@@ -89,7 +90,7 @@ namespace {
 
 // What a program's constants are on a device, and are not here: the kernels look at them in every launch.
 struct Choices {
-  static inline int32_t kEncoderActivation, kDecoderActivation, kOptimizer;
+  static inline int32_t kEncoderActivation, kDecoderActivation, kOptimizer, kActivation;
   static inline LikelihoodKind kLikelihood;
   static inline int kStages, kBlockRows, kRowTiles, kOutTiles;
   static constexpr int kMostBlockRows = 8, kMostRowTiles = 4, kMostOutTiles = 8;
@@ -114,7 +115,9 @@ TwinKernel withChoices(const KernelKey& key, void (*kernel)(const void*)) {
           decoder = constantOf(key, "DECODER_ACTIVATION"), likelihood = constantOf(key, "LIKELIHOOD"),
           optimizer = constantOf(key, "OPTIMIZER_KIND"), stages = constantOf(key, "STAGES"),
           blockRows = constantOf(key, "BLOCK_ROWS"), rowTiles = constantOf(key, "ROW_TILES"),
-          outTiles = constantOf(key, "OUT_TILES")](const void* arguments) {
+          outTiles = constantOf(key, "OUT_TILES"),
+          activation = constantOf(key, "ACTIVATION_KIND")](const void* arguments) {
+    Choices::kActivation = static_cast<int32_t>(activation);
     Choices::kEncoderActivation = static_cast<int32_t>(encoder);
     Choices::kDecoderActivation = static_cast<int32_t>(decoder);
     Choices::kLikelihood = static_cast<LikelihoodKind>(likelihood);
@@ -212,6 +215,64 @@ TwinKernel convKernelOf(const KernelKey& key) {
   }
 }
 
+// Of conv_images.cu.
+template <Precision P, int kTile, int kVectorChoice, int kWeightVectorChoice, int kGroupChoice>
+struct ImageProgram : Program<P, kTile, kVectorChoice> {
+  static constexpr int kWeightVector = kWeightVectorChoice;
+  static constexpr int kGroup = kGroupChoice;
+};
+template <class Chosen>
+TwinKernel imageKernelOf(const KernelKey& key) {
+  const auto down = [](const void* a) {
+    convImages<Chosen, false>(*static_cast<const ConvImagesArguments*>(a));
+  };
+  const auto up = [](const void* a) {
+    convImages<Chosen, true>(*static_cast<const ConvImagesArguments*>(a));
+  };
+  return withChoices(key, constantOf(key, "UP") == 1 ? static_cast<void (*)(const void*)>(up)
+                                                     : static_cast<void (*)(const void*)>(down));
+}
+template <Precision P, int kVector, int kWeightVector, int kGroup>
+TwinKernel imageKernelOfTile(const KernelKey& key) {
+  static_assert(kNarrowImageTile == 12 && kImageTile == 13);
+  switch (constantOf(key, "TILE")) {
+    case 2:
+      return imageKernelOf<ImageProgram<P, 2, kVector, kWeightVector, kGroup>>(key);
+    case 3:
+      return imageKernelOf<ImageProgram<P, 3, kVector, kWeightVector, kGroup>>(key);
+    case 4:
+      return imageKernelOf<ImageProgram<P, 4, kVector, kWeightVector, kGroup>>(key);
+    case kNarrowImageTile:
+      return imageKernelOf<ImageProgram<P, kNarrowImageTile, kVector, kWeightVector, kGroup>>(key);
+    default:
+      return imageKernelOf<ImageProgram<P, kImageTile, kVector, kWeightVector, kGroup>>(key);
+  }
+}
+template <Precision P, int kVector, int kWeightVector>
+TwinKernel imageKernelOfVectors(const KernelKey& key) {
+  return constantOf(key, "GROUP") == 4 ? imageKernelOfTile<P, kVector, kWeightVector, 4>(key)
+                                       : imageKernelOfTile<P, kVector, kWeightVector, 1>(key);
+}
+template <Precision P>
+TwinKernel imageKernelOfPrecision(const KernelKey& key) {
+  if (constantOf(key, "VECTOR") == 1) {
+    return constantOf(key, "WEIGHT_VECTOR") == 1 ? imageKernelOfVectors<P, 1, 1>(key)
+                                                 : imageKernelOfVectors<P, 1, 4>(key);
+  }
+  return constantOf(key, "WEIGHT_VECTOR") == 1 ? imageKernelOfVectors<P, 4, 1>(key)
+                                               : imageKernelOfVectors<P, 4, 4>(key);
+}
+TwinKernel imageKernelOf(const KernelKey& key) {
+  switch (constantOf(key, "PRECISION")) {
+    case kFloat32:
+      return imageKernelOfPrecision<kFloat32>(key);
+    case kTf32:
+      return imageKernelOfPrecision<kTf32>(key);
+    default:
+      return imageKernelOfTile<kBf16, 8, 8, 4>(key);
+  }
+}
+
 }  // namespace
 
 void multiplyFragments(bool pairs, LaneRegisters (&lanes)[32]) {
@@ -231,6 +292,7 @@ TwinKernel kernelOfProgram(const KernelKey& key) {
                        [](const void* a) { trainBlock<Choices>(*static_cast<const BlockArguments*>(a)); });
   }
   if (std::string(key.program) == "conv.cu") return convKernelOf(key);
+  if (std::string(key.program) == "conv_images.cu") return imageKernelOf(key);
   switch (constantOf(key, "PRECISION")) {
     case kFloat32:
       return kernelOf<kFloat32>(key);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/memory.h"
+#include "fused/coverage.h"
 #include "kernels/kernels.h"
 
 namespace torchvae {
@@ -25,8 +26,14 @@ DeviceConv::DeviceConv(const Context& context, const Parameters& parameters, con
   } else {
     output = makeActivations(context, capacity, size, ProductRole::kNone);
   }
-  if (!use.training) return;
   const kernels::Precision precision = precisionOf(context);
+  if (context.dtype != c10::kDouble && ConvImages::serves(precision, geometry) && !fused::asksForLayers()) {
+    const auto way = [](bool isUp) { return isUp ? ConvImages::Way::kUp : ConvImages::Way::kDown; };
+    forward_.emplace(kernels_->part(), precision, geometry, way(isUp_));
+    if (use.training) back_.emplace(kernels_->part(), precision, geometry, way(!isUp_));
+    if (leavesBias_) output.value = makeActivations(context, capacity, size, ProductRole::kNone).value;
+  }
+  if (!use.training) return;
   if (context.dtype != c10::kDouble && ConvWeights::serves(precision, geometry))
     weights_.emplace(kernels_->part(), precision, geometry, capacity, bias_.options().dtype(c10::kFloat));
   outputGradient = makeActivations(context, capacity, size, ProductRole::kNone);
@@ -36,6 +43,11 @@ DeviceConv::DeviceConv(const Context& context, const Parameters& parameters, con
 
 void DeviceConv::forward(const Activations& x, int64_t rows) {
   input_ = &x;
+  if (forward_) {
+    const at::Tensor bias = leavesBias_ ? at::Tensor() : bias_;
+    forward_->make(x.value, weight_, bias, activation, rows, output.value, output.slope);
+    return;
+  }
   const at::Tensor made = conv_.forward(x.value, weight_, {}, rows).contiguous();
   if (leavesBias_) {
     output.value = made.view({rows, -1});
@@ -45,6 +57,11 @@ void DeviceConv::forward(const Activations& x, int64_t rows) {
 }
 
 void DeviceConv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
+  if (back_) {
+    back_->makeGradient(outputGradient.value, weight_, madeX, input_->kept(), rows, gradient.value,
+                        gradient.columnSums);
+    return;
+  }
   const at::Tensor dx = conv_.inputGradient(outputGradient.value, input_->value, weight_, rows).contiguous();
   kernels_->scaleBySlope(madeX, input_->kept(), dx, gradient.value, rows, gradient.columnSums);
 }

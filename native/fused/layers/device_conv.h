@@ -1,5 +1,5 @@
-// A convolution, or a transposed one, on a device: the library's products, or for the weights' gradients our
-// own where they are faster, and fused kernels between them.
+// A convolution, or a transposed one, on a device: by our own products where they are faster, else by the
+// library's with fused kernels between them.
 #pragma once
 
 #include <optional>
@@ -8,6 +8,7 @@
 #include "fused/layers/layer.h"
 #include "fused/layers/library_conv.h"
 #include "kernels/conv.h"
+#include "kernels/conv_images.h"
 #include "store/parameters.h"
 
 namespace torchvae {
@@ -30,6 +31,7 @@ class DeviceConv : public fused::Layer {
   LibraryConv conv_;
   at::Tensor weight_, bias_;
   bool isUp_;
+  std::optional<ConvImages> forward_, back_;  // in place of the library's images and gradients
   std::optional<ConvWeights> weights_;
   at::Tensor weightGradient_;  // the library's, in the type of activations, for finishGradients() to gather
   bool leavesBias_;

@@ -48,7 +48,7 @@ class Peer:
             pass
 
 
-# Of a perceptron's step, beside the one that is taken: the others, by the value of TORCHVAE_GPU_STEP.
+# Beside the step that is taken: the others, by the value of TORCHVAE_GPU_STEP.
 STEPS = {'torchvae by layers': 'layers', 'torchvae in strips': 'strips', 'torchvae fused': 'fused'}
 
 
@@ -64,6 +64,8 @@ def programs(machine, workload, batch, precisions):
             others = ['torchvae by layers', 'torchvae in strips'] if batch <= 1024 else ['torchvae fused']
             for other in others:
                 found[f'{other} {precision}'] = (ours, {'TORCHVAE_GPU_STEP': STEPS[other]})
+        if workload != 'mlp' and machine.has_gpu:
+            found[f'torchvae by layers {precision}'] = (ours, {'TORCHVAE_GPU_STEP': 'layers'})
         for mode in ('eager', 'compiled'):
             peer = [machine.torch_python, os.path.join(GPU, 'torch_peer.py'), device, *given, mode]
             found[f'torch {mode} {precision}'] = (peer, {})
