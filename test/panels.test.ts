@@ -1,6 +1,6 @@
 /**
  * Weights in panels, against the same model with row-major weights: widths of whole panels and of odd numbers of
- * them, batches below and above every limit of the kernels, optimizers that are woven into the products and others,
+ * them, one panel for several threads, batches below and above every limit of the kernels, optimizers that are woven into the products and others,
  * one thread to more than there are panels.
  */
 import { expect, test } from 'vitest';
@@ -14,7 +14,7 @@ const x = new Float32Array(rows * 160).map((_, i) => ((i * 7919) % 1009) / 1009)
 const data = Dataset.from(x, { shape: [160] });
 const spec = {
   inputShape: [160],
-  encoder: { hidden: [208, 96], activation: 'tanh' },
+  encoder: { hidden: [208, 96, 256, 16], activation: 'tanh' },
   decoder: { hidden: [96, 208], activation: 'softplus' },
   latentSize: 7,
 };

@@ -114,10 +114,11 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
                         Magnitude& magnitude) {
   const auto [rows, in, out, capacity] = shape;
   const int64_t work = rows * in * out;
-  const int64_t shares = pool.threads();
+  // A share without panels would leave its part of the sum unwritten.
+  const int64_t shares = std::min<int64_t>(pool.threads(), out / kPanelColumns);
   const bool keeps = gradient.dxT != nullptr;
   magnitude.reset();
-  if (shares == 1 || shares > kMostPartials || rows > kMostPartialRows || work < kSmallProduct) {
+  if (shares == 1 || pool.threads() > kMostPartials || rows > kMostPartialRows || work < kSmallProduct) {
     constexpr int64_t kIn = 96, kBatch = 64;
     Tiles tiles{rows, in, kBatch, kIn};
     if (tiles.count() < 4 * shares) tiles.tileN = 48;
