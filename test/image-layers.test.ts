@@ -1,5 +1,5 @@
 /**
- * Convolutions and batch normalization of models that are not fused as a whole: the CPU's kernels in float32 beside libtorch's
+ * Convolutions and normalizations of models that are not fused as a whole: the CPU's kernels in float32 beside libtorch's
  * operations and derivatives in float64.
  */
 import { describe, expect, test } from 'vitest';
@@ -13,12 +13,12 @@ const image = (type: 'conv' | 'residual', rest: object = {}): ModelSpecInput => 
   decoder: { type, channels: [18, 5], ...rest },
   latentSize: 4,
 });
-const perceptron: ModelSpecInput = {
+const perceptron = (rest: object): ModelSpecInput => ({
   inputShape: [3, 9, 7],
-  encoder: { type: 'mlp', hidden: [40], norm: 'batch' },
-  decoder: { type: 'mlp', hidden: [19], norm: 'batch' },
+  encoder: { type: 'mlp', hidden: [40], ...rest },
+  decoder: { type: 'mlp', hidden: [19], ...rest },
   latentSize: 4,
-};
+});
 
 const CASES: [string, ModelSpecInput][] = [
   ['convolutions of several channels', image('conv')],
@@ -31,7 +31,14 @@ const CASES: [string, ModelSpecInput][] = [
   ['batch norm in convolutions', image('conv', { norm: 'batch' })],
   ['layer norm between convolutions', image('conv', { norm: 'layer' })],
   ['batch norm, an activation whose slope is kept', image('residual', { norm: 'batch', activation: 'gelu' })],
-  ['batch norm in perceptrons', perceptron],
+  ['batch norm in perceptrons', perceptron({ norm: 'batch' })],
+  ['layer norm in residual blocks', image('residual', { norm: 'layer', activation: 'tanh' })],
+  [
+    'layer norm in residual blocks, an activation whose slope is kept',
+    image('residual', { norm: 'layer', activation: 'gelu' }),
+  ],
+  ['layer norm in perceptrons', perceptron({ norm: 'layer' })],
+  ['layer norm in wide perceptrons', perceptron({ hidden: [5000], norm: 'layer', activation: 'gelu' })],
 ];
 
 /** [rows, 3, 9, 7] without a pattern; away from zero, so that variances are differences of larger numbers. */
@@ -61,9 +68,10 @@ describe.each(CASES)('%s', (_, spec) => {
       await wanted.gradients(x, { seed: 5, ...given }),
     ];
     expect(ours.loss / theirs.loss).toBeCloseTo(1, 5);
-    const largest = Math.max(
-      ...[...theirs.gradients.values()].flatMap(({ data }) => Array.from(data, Math.abs)),
-    );
+    let largest = 0;
+    for (const { data } of theirs.gradients.values()) {
+      for (const value of data) largest = Math.max(largest, Math.abs(value));
+    }
     for (const [name, { data: gradient }] of theirs.gradients) {
       // What is before a normalization has no influence through its bias: there are only rounding errors to compare.
       if (gradient.every((value) => Math.abs(value) < 1e-6 * largest)) continue;

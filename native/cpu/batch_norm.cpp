@@ -9,24 +9,6 @@
 namespace torchvae::cpu {
 namespace {
 
-// A tile is read twice while it lies in the first-level cache.
-int64_t tileRows(const NormShape& shape) {
-  constexpr int64_t kTileValues = 4096, kMostRows = 256;
-  return std::clamp<int64_t>(kTileValues / shape.channels, 1, kMostRows);
-}
-
-int64_t tileCount(const NormShape& shape) {
-  return (shape.rows + tileRows(shape) - 1) / tileRows(shape);
-}
-
-// body(tile, first row, rows)
-template <class Body>
-void forTiles(Pool& pool, const NormShape& shape, const Body& body) {
-  const int64_t step = tileRows(shape);
-  pool.run(tileCount(shape),
-           [&](int64_t tile) { body(tile, tile * step, std::min(step, shape.rows - tile * step)); });
-}
-
 // means [channels], and sums of squares of what differs from them.
 TORCHVAE_VECTORIZED void tileMoments(const float* x, int64_t rows, int64_t channels, float* means,
                                      float* squares) {
@@ -101,28 +83,19 @@ TORCHVAE_VECTORIZED void addValues(const float* from, int64_t count, float* to) 
   for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
-// to[c] = the sum over `tiles` of from[tile * stride + c].
-void addTiles(const float* from, int64_t tiles, int64_t stride, int64_t channels, float* to) {
-  std::vector<double> sums(static_cast<size_t>(channels));
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    for (int64_t c = 0; c < channels; ++c) sums[static_cast<size_t>(c)] += from[tile * stride + c];
-  }
-  for (int64_t c = 0; c < channels; ++c) to[c] = static_cast<float>(sums[static_cast<size_t>(c)]);
-}
-
 }  // namespace
 
 void channelMoments(Pool& pool, const NormShape& shape, const float* x, float* mean, float* variance) {
   const int64_t channels = shape.channels;
-  std::vector<float> parts(static_cast<size_t>(tileCount(shape) * 2 * channels));
-  forTiles(pool, shape, [&](int64_t tile, int64_t first, int64_t rows) {
+  std::vector<float> parts(static_cast<size_t>(normTileCount(shape) * 2 * channels));
+  forNormTiles(pool, shape, [&](int64_t tile, int64_t first, int64_t rows) {
     float* means = parts.data() + tile * 2 * channels;
     tileMoments(x + first * channels, rows, channels, means, means + channels);
   });
   const auto addUp = [&](const auto& ofTile) {
     std::vector<double> sums(static_cast<size_t>(channels));
-    const int64_t step = tileRows(shape);
-    for (int64_t tile = 0; tile < tileCount(shape); ++tile) {
+    const int64_t step = normTileRows(shape);
+    for (int64_t tile = 0; tile < normTileCount(shape); ++tile) {
       const float* means = parts.data() + tile * 2 * channels;
       const auto rows = static_cast<double>(std::min(step, shape.rows - tile * step));
       for (int64_t c = 0; c < channels; ++c) {
@@ -145,7 +118,7 @@ void channelMoments(Pool& pool, const NormShape& shape, const float* x, float* m
 void normalize(Pool& pool, const NormShape& shape, const Normalization& n, const float* x, float* y,
                float* slope) {
   withActivation(n.activation, [&](auto kind) {
-    forTiles(pool, shape, [&](int64_t, int64_t first, int64_t rows) {
+    forNormTiles(pool, shape, [&](int64_t, int64_t first, int64_t rows) {
       const int64_t at = first * shape.channels;
       normalizeTile<kind.value>(n, x + at, rows, shape.channels, y + at,
                                 slope == nullptr ? nullptr : slope + at);
@@ -156,19 +129,19 @@ void normalize(Pool& pool, const NormShape& shape, const Normalization& n, const
 void normalizeBackward(Pool& pool, const NormShape& shape, const Normalization& n, bool isOfBatch,
                        const float* x, const float* kept, const float* dy, const float* beside,
                        const NormGradients& gradients) {
-  const int64_t channels = shape.channels, tiles = tileCount(shape);
+  const int64_t channels = shape.channels, tiles = normTileCount(shape);
   const auto tileAt = [&](int64_t first, int64_t rows) {
     const int64_t at = first * channels;
     return TileInput{x + at, kept + at, dy + at, rows, channels};
   };
   std::vector<float> parts(static_cast<size_t>(tiles * 2 * channels));
   withActivation(n.activation, [&](auto kind) {
-    forTiles(pool, shape, [&](int64_t tile, int64_t first, int64_t rows) {
+    forNormTiles(pool, shape, [&](int64_t tile, int64_t first, int64_t rows) {
       float* sums = parts.data() + tile * 2 * channels;
       tileSums<kind.value>(n, tileAt(first, rows), sums, sums + channels);
     });
-    addTiles(parts.data(), tiles, 2 * channels, channels, gradients.bias);
-    addTiles(parts.data() + channels, tiles, 2 * channels, channels, gradients.weight);
+    addNormTiles(parts.data(), tiles, 2 * channels, channels, gradients.bias);
+    addNormTiles(parts.data() + channels, tiles, 2 * channels, channels, gradients.weight);
     if (gradients.x == nullptr) return;
     std::vector<float> shift(static_cast<size_t>(channels)), tilt(static_cast<size_t>(channels));
     if (isOfBatch) {
@@ -178,7 +151,7 @@ void normalizeBackward(Pool& pool, const NormShape& shape, const Normalization& 
         tilt[static_cast<size_t>(c)] = gradients.weight[c] * share * n.inverse[c];
       }
     }
-    forTiles(pool, shape, [&](int64_t, int64_t first, int64_t rows) {
+    forNormTiles(pool, shape, [&](int64_t, int64_t first, int64_t rows) {
       const int64_t at = first * channels;
       tileGradient<kind.value>(n, tileAt(first, rows), shift.data(), tilt.data(), gradients.x + at);
       if (beside != nullptr) addValues(beside + at, rows * channels, gradients.x + at);

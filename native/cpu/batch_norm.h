@@ -1,19 +1,14 @@
 // Batch normalization with the activation that follows it, in one pass over the values forward and two back.
 //
-// Values are [rows, channels] (channels innermost): examples of features, or the pixels of all images. Sums
-// over the rows are taken by tiles whose size hangs on the shape alone, and added up in order.
+// Values are [rows, channels] (channels innermost): examples of features, or the pixels of all images.
 #pragma once
 
 #include <cstdint>
 
-#include "cpu/pool.h"
+#include "cpu/norm_tiles.h"
 #include "spec.h"
 
 namespace torchvae::cpu {
-
-struct NormShape {
-  int64_t rows, channels;
-};
 
 // The mean and the (biased) variance of each channel.
 void channelMoments(Pool& pool, const NormShape& shape, const float* x, float* mean, float* variance);
@@ -27,11 +22,6 @@ struct Normalization {
 // The activation's slope goes to `slope` unless null, for activations whose slope is not a function of y.
 void normalize(Pool& pool, const NormShape& shape, const Normalization& n, const float* x, float* y,
                float* slope);
-
-struct NormGradients {
-  float* x;              // [rows, channels], or null where it is not wanted
-  float *weight, *bias;  // [channels]
-};
 
 // `kept` is y, or the slope; `isOfBatch` says that mean and inverse are functions of x, as channelMoments()
 // gives them. `beside` [rows, channels] is added to the gradient in x, unless it is null.

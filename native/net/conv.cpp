@@ -53,8 +53,8 @@ SmallImage::SmallImage(Weights& weights, const ModelSpec& spec, const std::strin
   dense_ = Linear(weights, "decoder.0", in, shape_.size());
 }
 
-Tensor SmallImage::operator()(const Tensor& z, const Pass& pass) const {
-  const Tensor h = dense_(conditioned_ ? at::cat({z, pass.labels}, 1) : z);
+Tensor SmallImage::operator()(const Tensor& z, const Pass& pass, ActivationKind activation) const {
+  const Tensor h = dense_(conditioned_ ? at::cat({z, pass.labels}, 1) : z, activation);
   return imagesOf(pass.draws.context(), h, shape_.channels, shape_.height, shape_.width);
 }
 
@@ -78,7 +78,8 @@ class ConvEncoder : public Network {
   Tensor forward(const Tensor& x, Pass& pass) const override {
     Tensor h = toImage_(x, pass);
     for (size_t i = 0; i < layers_.size(); ++i) {
-      h = dropout(norms_[i](layers_[i](h), pass, spec_.activation), spec_.dropout, pass);
+      const auto layer = [&](ActivationKind activation) { return layers_[i](h, {}, activation); };
+      h = dropout(norms_[i].after(layer, pass, spec_.activation), spec_.dropout, pass);
     }
     return featuresOf(pass.draws.context(), h);
   }
@@ -107,12 +108,14 @@ class ConvDecoder : public Network {
   }
 
   Tensor forward(const Tensor& z, Pass& pass) const override {
-    Tensor h = begin_(z, pass);
+    Tensor h;
     for (size_t i = 0; i < layers_.size(); ++i) {
-      h = dropout(norms_[i](h, pass, spec_.activation), spec_.dropout, pass);
-      h = layers_[i](h);
+      const auto layer = [&](ActivationKind activation) {
+        return i == 0 ? begin_(z, pass, activation) : layers_[i - 1](h, activation);
+      };
+      h = dropout(norms_[i].after(layer, pass, spec_.activation), spec_.dropout, pass);
     }
-    return featuresOf(pass.draws.context(), h);
+    return featuresOf(pass.draws.context(), layers_.back()(h));
   }
 
  private:

@@ -22,13 +22,14 @@ class LabelPlane {
   Linear toPlane_;
 };
 
-// z [B, codeSize], with the label where the decoder is conditioned, through a dense layer to the smallest
-// image. Throws ERR_SPEC, naming the `type` of network, where x is no image.
+// z [B, codeSize], with the label where the decoder is conditioned, through a dense layer, and perhaps an
+// activation, to the smallest image. Throws ERR_SPEC, naming the `type` of network, where x is no image.
 class SmallImage {
  public:
   SmallImage(Weights& weights, const ModelSpec& spec, const std::string& type, int64_t codeSize,
              int64_t outputSize);
-  Tensor operator()(const Tensor& z, const Pass& pass) const;
+  Tensor operator()(const Tensor& z, const Pass& pass,
+                    ActivationKind activation = ActivationKind::kIdentity) const;
 
   // The convolutions that the transposed ones undo, from the last to the first; `outputSize` / inputSize
   // channels come out for each of x's, one for each parameter that the likelihood has for a value.

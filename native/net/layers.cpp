@@ -11,6 +11,8 @@
 #include <array>
 #include <cmath>
 
+#include "ops/batch_norm.h"
+#include "ops/layer_norm.h"
 #include "ops/plain.h"
 #include "pass/whole_batch.h"
 
@@ -96,15 +98,14 @@ TransposedConvolution::TransposedConvolution(Weights& weights, const std::string
       context_(weights.context()),
       op_(convOp(context_, ConvOp::Direction::kUp, shape)) {}
 
-Tensor TransposedConvolution::operator()(const Tensor& x) const {
-  if (op_ && PlainOperations::served(*context_))
-    return (*op_)(x, *weight_, *bias_, {}, ActivationKind::kIdentity);
+Tensor TransposedConvolution::operator()(const Tensor& x, ActivationKind activation) const {
+  if (op_ && PlainOperations::served(*context_)) return (*op_)(x, *weight_, *bias_, {}, activation);
   const std::array<int64_t, 2> stride{shape_.stride, shape_.stride};
   const std::array<int64_t, 2> padding{(shape_.kernel - 1) / 2, (shape_.kernel - 1) / 2};
   // What the convolution's division left over.
   const std::array<int64_t, 2> rest{(shape_.largeHeight - 1) % shape_.stride,
                                     (shape_.largeWidth - 1) % shape_.stride};
-  return at::conv_transpose2d(x, *weight_, *bias_, stride, padding, rest);
+  return activate(activation, at::conv_transpose2d(x, *weight_, *bias_, stride, padding, rest));
 }
 
 Norm::Norm(Weights& weights, const std::string& name, NormKind kind, int64_t features) : kind_(kind) {
@@ -117,25 +118,22 @@ Norm::Norm(Weights& weights, const std::string& name, NormKind kind, int64_t fea
 }
 
 Tensor Norm::operator()(const Tensor& x, const Pass& pass, ActivationKind activation) const {
+  return besideInput(x, pass, activation).y;
+}
+
+Normed Norm::besideInput(const Tensor& x, const Pass& pass, ActivationKind activation) const {
   switch (kind_) {
     case NormKind::kNone:
-      return activate(activation, x);
-    case NormKind::kBatch:
-      return overBatch(x, pass, activation).y;
-    case NormKind::kLayer:
       break;
+    case NormKind::kBatch:
+      return overBatch(x, pass, activation);
+    case NormKind::kLayer:
+      return overChannels(x, pass, activation);
   }
-  const Tensor last = x.dim() == 2 ? x : x.movedim(1, -1);
-  const Tensor y = at::layer_norm(last, {last.size(-1)}, *weight_, *bias_, kNormEpsilon);
-  return activate(activation, x.dim() == 2 ? y : y.movedim(-1, 1));
+  return {activate(activation, x), x};
 }
 
-BatchNormed Norm::besideInput(const Tensor& x, const Pass& pass, ActivationKind activation) const {
-  if (kind_ == NormKind::kBatch) return overBatch(x, pass, activation);
-  return {(*this)(x, pass, activation), x};
-}
-
-BatchNormed Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const {
+Normed Norm::overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const {
   // A batch of one has no variance: it is normalized as examples are after training.
   const int64_t rows = pass.whole == nullptr ? x.size(0) : pass.whole->all(x.size(0));
   const bool isOfBatch = pass.training && rows > 1;
@@ -168,6 +166,17 @@ Tensor Norm::overWholeBatch(const Tensor& x, const WholeBatch& whole) const {
     runningVariance.mul_(1 - kNormMomentum).add_(variance, kNormMomentum * count / (count - 1));
   }
   return centered * byChannel((variance + kNormEpsilon).rsqrt() * *weight_) + byChannel(*bias_);
+}
+
+Normed Norm::overChannels(const Tensor& x, const Pass& pass, ActivationKind activation) const {
+  const Context& context = pass.draws.context();
+  if (PlainOperations::served(context)) {
+    return layerNorm(context, {kNormEpsilon, activation}, x, *weight_, *bias_);
+  }
+  const bool isImage = x.dim() == 4;
+  const Tensor last = isImage ? x.movedim(1, -1) : x;
+  const Tensor y = at::layer_norm(last, {last.size(-1)}, *weight_, *bias_, kNormEpsilon);
+  return {activate(activation, isImage ? y.movedim(-1, 1) : y), x};
 }
 
 Tensor dropout(const Tensor& x, double p, Pass& pass) {

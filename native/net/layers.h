@@ -5,9 +5,9 @@
 #include <string>
 
 #include "ops/activation.h"
-#include "ops/batch_norm.h"
 #include "ops/conv.h"
 #include "ops/dense.h"
+#include "ops/normed.h"
 #include "pass/pass.h"
 #include "spec.h"
 #include "store/weights.h"
@@ -69,7 +69,7 @@ class Convolution {
 class TransposedConvolution {
  public:
   TransposedConvolution(Weights& weights, const std::string& name, const ConvShape& shape);
-  Tensor operator()(const Tensor& x) const;
+  Tensor operator()(const Tensor& x, ActivationKind activation = ActivationKind::kIdentity) const;
 
  private:
   ConvShape shape_;
@@ -87,13 +87,20 @@ class Norm {
   // The normalized x, or activate() of it.
   Tensor operator()(const Tensor& x, const Pass& pass,
                     ActivationKind activation = ActivationKind::kIdentity) const;
-  // That, and x for what takes it beside that.
-  BatchNormed besideInput(const Tensor& x, const Pass& pass, ActivationKind activation) const;
+  // activate() of the normalized layer(identity); layer(activation), one operation, without a normalization.
+  template <class Layer>
+  Tensor after(const Layer& layer, const Pass& pass, ActivationKind activation) const {
+    return kind_ == NormKind::kNone ? layer(activation)
+                                    : (*this)(layer(ActivationKind::kIdentity), pass, activation);
+  }
+  // The normalized x activated, and x for what takes it beside that.
+  Normed besideInput(const Tensor& x, const Pass& pass, ActivationKind activation) const;
 
  private:
-  BatchNormed overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const;
+  Normed overBatch(const Tensor& x, const Pass& pass, ActivationKind activation) const;
   // The same in training, where this rank has a part of the batch.
   Tensor overWholeBatch(const Tensor& x, const WholeBatch& whole) const;
+  Normed overChannels(const Tensor& x, const Pass& pass, ActivationKind activation) const;
 
   NormKind kind_ = NormKind::kNone;
   Weight weight_, bias_, runningMean_, runningVariance_;

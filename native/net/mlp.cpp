@@ -29,11 +29,10 @@ class Mlp : public Network {
     for (size_t i = 0; i < layers_.size(); ++i) {
       if (i >= spec_.hidden.size()) {
         h = layers_[i](h);
-      } else if (spec_.norm == NormKind::kNone) {
-        h = dropout(layers_[i](h, spec_.activation), spec_.dropout, pass);
-      } else {
-        h = dropout(norms_[i](layers_[i](h), pass, spec_.activation), spec_.dropout, pass);
+        continue;
       }
+      const auto layer = [&](ActivationKind activation) { return layers_[i](h, activation); };
+      h = dropout(norms_[i].after(layer, pass, spec_.activation), spec_.dropout, pass);
     }
     return h;
   }

@@ -20,7 +20,7 @@ class Block {
   // The sum of x and what the block adds to it, or activate() of that.
   Tensor operator()(const Tensor& x, Pass& pass,
                     ActivationKind activation = ActivationKind::kIdentity) const {
-    const BatchNormed begin = firstNorm_.besideInput(x, pass, spec_.activation);
+    const Normed begin = firstNorm_.besideInput(x, pass, spec_.activation);
     Tensor h = first_(begin.y);
     h = dropout(secondNorm_(h, pass, spec_.activation), spec_.dropout, pass);
     return second_(h, begin.x, activation);

@@ -96,9 +96,9 @@ class BatchNorm : public torch::autograd::Function<BatchNorm> {
 
 }  // namespace
 
-BatchNormed batchNorm(const Context& context, const BatchNormSettings& settings, const Tensor& x,
-                      const Tensor& weight, const Tensor& bias, const Tensor& runningMean,
-                      const Tensor& runningVariance) {
+Normed batchNorm(const Context& context, const BatchNormSettings& settings, const Tensor& x,
+                 const Tensor& weight, const Tensor& bias, const Tensor& runningMean,
+                 const Tensor& runningVariance) {
   const Running running{&runningMean, &runningVariance};
   if (!c10::GradMode::is_enabled()) {
     return {evaluate(*context.pool, settings, channelsInnermost(x), weight, bias, running, false).y, x};

@@ -4,6 +4,7 @@
 #include "base/context.h"
 #include "base/tensor.h"
 #include "cpu/activation.h"
+#include "ops/normed.h"
 
 namespace torchvae {
 
@@ -15,17 +16,12 @@ struct BatchNormSettings {
   ActivationKind activation;
 };
 
-struct BatchNormed {
-  Tensor y;
-  Tensor x;  // what came in, for those that take it beside y: both gradients become one in one pass
-};
-
 // y = activate(normalized x * weight + bias) of x [B, features] or [B, channels, height, width]; weight, bias
 // and the running statistics are [features] or [channels]. Images come out with their channels innermost. The
 // running variance follows the unbiased one, as PyTorch's. Differentiable once. For contexts that
 // PlainOperations::served() admits.
-BatchNormed batchNorm(const Context& context, const BatchNormSettings& settings, const Tensor& x,
-                      const Tensor& weight, const Tensor& bias, const Tensor& runningMean,
-                      const Tensor& runningVariance);
+Normed batchNorm(const Context& context, const BatchNormSettings& settings, const Tensor& x,
+                 const Tensor& weight, const Tensor& bias, const Tensor& runningMean,
+                 const Tensor& runningVariance);
 
 }  // namespace torchvae
