@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "likelihood/tables.h"
+#include "ops/categorical.h"
 
 namespace torchvae {
 namespace {
@@ -19,13 +20,13 @@ constexpr int64_t kLevels = 256;
 
 class Categorical : public Likelihood {
  public:
-  explicit Categorical(int64_t inputSize) : inputSize_(inputSize) {}
+  Categorical(const Weights& weights, int64_t inputSize)
+      : context_(weights.context()), inputSize_(inputSize) {}
 
   int64_t parametersPerValue() const override { return kLevels; }
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
-    const Tensor level = (x * static_cast<double>(kLevels - 1)).round().to(c10::kLong).unsqueeze(1);
-    return -logits(y).log_softmax(1).gather(1, level).squeeze(1).sum(1);
+    return categoricalLosses(*context_, x, kLevels - 1, y);
   }
 
   Tensor mean(const Tensor& y) const override {
@@ -46,6 +47,7 @@ class Categorical : public Likelihood {
     return level.to(y.scalar_type()) / (kLevels - 1.0);
   }
 
+  const Context* context_;
   int64_t inputSize_;
 };
 
@@ -116,8 +118,8 @@ class LogisticMixture : public Likelihood {
 
 }  // namespace
 
-std::unique_ptr<Likelihood> makeCategorical(Weights& /*weights*/, const ModelSpec& spec) {
-  return std::make_unique<Categorical>(spec.inputSize());
+std::unique_ptr<Likelihood> makeCategorical(Weights& weights, const ModelSpec& spec) {
+  return std::make_unique<Categorical>(weights, spec.inputSize());
 }
 
 std::unique_ptr<Likelihood> makeDiscretizedLogisticMixture(Weights& /*weights*/, const ModelSpec& spec) {

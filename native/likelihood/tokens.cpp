@@ -3,19 +3,20 @@
 #include <ATen/ops/argmax.h>
 
 #include "likelihood/tables.h"
+#include "ops/categorical.h"
 
 namespace torchvae {
 namespace {
 
 class Tokens : public Likelihood {
  public:
-  Tokens(int64_t places, int64_t vocabulary) : places_(places), vocabulary_(vocabulary) {}
+  Tokens(const Weights& weights, int64_t places, int64_t vocabulary)
+      : context_(weights.context()), places_(places), vocabulary_(vocabulary) {}
 
   int64_t parametersPerValue() const override { return vocabulary_; }
 
   Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
-    const Tensor token = x.round().to(c10::kLong).unsqueeze(1);
-    return -logits(y).log_softmax(1).gather(1, token).squeeze(1).sum(1);
+    return categoricalLosses(*context_, x, 1, y);
   }
 
   // Between tokens there is nothing: the likeliest stand for the mean.
@@ -31,13 +32,14 @@ class Tokens : public Likelihood {
  private:
   Tensor logits(const Tensor& y) const { return y.view({y.size(0), vocabulary_, places_}); }
 
+  const Context* context_;
   int64_t places_, vocabulary_;
 };
 
 }  // namespace
 
-std::unique_ptr<Likelihood> makeTokens(Weights& /*weights*/, const ModelSpec& spec) {
-  return std::make_unique<Tokens>(spec.inputSize(), spec.likelihood.integer("vocabulary"));
+std::unique_ptr<Likelihood> makeTokens(Weights& weights, const ModelSpec& spec) {
+  return std::make_unique<Tokens>(weights, spec.inputSize(), spec.likelihood.integer("vocabulary"));
 }
 
 }  // namespace torchvae

@@ -1,7 +1,7 @@
 // What an encoder is shown of tokens: for each a vector that is learned with it, as torch.nn.Embedding has
 // them.
 
-#include <ATen/ops/embedding.h>
+#include "ops/embedding.h"
 
 #include "net/tables.h"
 
@@ -10,17 +10,17 @@ namespace {
 
 class Embedded : public Network {
  public:
-  Embedded(Weight vectors, std::unique_ptr<Network> network)
-      : vectors_(std::move(vectors)), network_(std::move(network)) {
+  Embedded(const Weights& weights, Weight vectors, std::unique_ptr<Network> network)
+      : context_(weights.context()), vectors_(std::move(vectors)), network_(std::move(network)) {
     outputSize_ = network_->outputSize();
   }
 
   Tensor forward(const Tensor& x, Pass& pass) const override {
-    const Tensor vectors = at::embedding(*vectors_, x.round().to(c10::kLong));
-    return network_->forward(vectors.flatten(1), pass);
+    return network_->forward(embedding(*context_, x, *vectors_), pass);
   }
 
  private:
+  const Context* context_;
   Weight vectors_;
   std::unique_ptr<Network> network_;
 };
@@ -33,7 +33,7 @@ std::unique_ptr<Network> makeEmbedded(Weights& weights, const ModelSpec& spec, M
                                            {spec.likelihood.integer("vocabulary"), width}, Init::normal(1));
   ModelSpec shown = spec;
   shown.inputShape = {spec.inputSize() * width};
-  return std::make_unique<Embedded>(vectors, make(weights, shown));
+  return std::make_unique<Embedded>(weights, vectors, make(weights, shown));
 }
 
 }  // namespace torchvae

@@ -1,0 +1,90 @@
+/**
+ * Embeddings, categorical likelihoods and layer normalization: the CPU's kernels in float32 beside libtorch's operations and
+ * derivatives in float64.
+ */
+import { describe, expect, test } from 'vitest';
+import { type ModelSpecInput, VAE } from '../lib/index.ts';
+import { relativeError } from './support/fixture.ts';
+
+const ROWS = 13;
+
+/** Tokens 0, ..., vocabulary - 1 without a pattern, half of them 0, as lines that are filled up have them. */
+const tokens = (places: number, vocabulary: number) =>
+  Float32Array.from({ length: ROWS * places }, (_, i) => {
+    const wave = Math.abs(Math.sin(12.9898 * (i + 1)) * 43758.5453) % 1;
+    return wave < 0.5 ? 0 : Math.floor((wave - 0.5) * 2 * vocabulary);
+  });
+
+const text = (places: number, vocabulary: number, rest: object = {}): ModelSpecInput => ({
+  inputShape: [places],
+  encoder: { type: 'mlp', hidden: [33], ...rest },
+  decoder: { type: 'mlp', hidden: [40], ...rest },
+  latentSize: 3,
+  likelihood: { type: 'tokens', vocabulary, embedding: 7 },
+});
+const real = (hidden: number[], rest: object = {}): ModelSpecInput => ({
+  inputShape: [9],
+  encoder: { type: 'mlp', hidden, norm: 'layer', ...rest },
+  decoder: { type: 'mlp', hidden, norm: 'layer', ...rest },
+  latentSize: 3,
+  likelihood: { type: 'gaussian', sigma: 1 },
+});
+const values = Float32Array.from({ length: ROWS * 9 }, (_, i) => 3 + Math.sin(12.9898 * (i + 1)));
+const levels = Float32Array.from({ length: ROWS * 70 }, (_, i) => ((i * 37) % 256) / 255);
+
+const CASES: [string, ModelSpecInput, Float32Array][] = [
+  ['tokens', text(5, 11), tokens(5, 11)],
+  ['a place', text(1, 2), tokens(1, 2)],
+  ['more places than a block has', text(130, 40), tokens(130, 40)],
+  ['a vocabulary of which most is not seen', text(3, 5000), tokens(3, 5000)],
+  ['tokens with layer norm', text(20, 17, { norm: 'layer' }), tokens(20, 17)],
+  [
+    'levels',
+    {
+      inputShape: [70],
+      encoder: { type: 'mlp', hidden: [16] },
+      decoder: { type: 'mlp', hidden: [16] },
+      latentSize: 2,
+      likelihood: { type: 'categorical' },
+    },
+    levels,
+  ],
+  ['layer norm', real([40, 16]), values],
+  ['layer norm of few features', real([3, 17]), values],
+  ['layer norm of a feature', real([1]), values],
+  ['layer norm of many features', real([5000]), values],
+  ['layer norm, an activation whose slope is kept', real([31], { activation: 'gelu' }), values],
+  ['layer norm with dropout', real([31], { activation: 'tanh', dropout: 0.3 }), values],
+];
+
+async function create(spec: ModelSpecInput, precision: 'float32' | 'float64') {
+  return VAE.create({ spec, kernels: 'reference', seed: 3, device: 'cpu', precision });
+}
+
+describe.each(CASES)('%s', (_, spec, x) => {
+  test('losses and gradients', async () => {
+    using came = await create(spec, 'float32');
+    using wanted = await create(spec, 'float64');
+    const [ours, theirs] = [await came.gradients(x, { seed: 5 }), await wanted.gradients(x, { seed: 5 })];
+    expect(ours.loss / theirs.loss).toBeCloseTo(1, 5);
+    const largest = [...theirs.gradients.values()].reduce(
+      (most, { data }) => data.reduce((high, value) => Math.max(high, Math.abs(value)), most),
+      0,
+    );
+    for (const [name, { data: gradient }] of theirs.gradients) {
+      if (gradient.every((value) => Math.abs(value) < 1e-6 * largest)) continue;
+      expect(relativeError(ours.gradients.get(name)!.data, gradient), name).toBeLessThan(1e-3);
+    }
+  });
+
+  test('losses of examples after training', async () => {
+    using came = await create(spec, 'float32');
+    using wanted = await create(spec, 'float64');
+    const [ours, theirs] = [
+      await came.lossesPerExample(x, { seed: 5 }),
+      await wanted.lossesPerExample(x, { seed: 5 }),
+    ];
+    expect(relativeError(ours.reconstruction, theirs.reconstruction)).toBeLessThan(1e-5);
+    expect(relativeError(ours.kl, theirs.kl)).toBeLessThan(1e-4);
+  });
+});
