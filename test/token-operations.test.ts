@@ -1,9 +1,10 @@
 /**
  * Embeddings, categorical likelihoods and layer normalization: the CPU's kernels in float32 beside libtorch's operations and
- * derivatives in float64.
+ * derivatives in float64, and on one thread beside several.
  */
 import { describe, expect, test } from 'vitest';
 import { type ModelSpecInput, VAE } from '../lib/index.ts';
+import { runNode } from './support/command.ts';
 import { relativeError } from './support/fixture.ts';
 
 const ROWS = 13;
@@ -37,6 +38,7 @@ const CASES: [string, ModelSpecInput, Float32Array][] = [
   ['a place', text(1, 2), tokens(1, 2)],
   ['more places than a block has', text(130, 40), tokens(130, 40)],
   ['a vocabulary of which most is not seen', text(3, 5000), tokens(3, 5000)],
+  ['tokens, several draws', { ...text(20, 17), objective: 'iwae' }, tokens(20, 17)],
   ['tokens with layer norm', text(20, 17, { norm: 'layer' }), tokens(20, 17)],
   [
     'levels',
@@ -87,4 +89,74 @@ describe.each(CASES)('%s', (_, spec, x) => {
     expect(relativeError(ours.reconstruction, theirs.reconstruction)).toBeLessThan(1e-5);
     expect(relativeError(ours.kl, theirs.kl)).toBeLessThan(1e-4);
   });
+});
+
+const places = 85;
+const vocabulary = 11;
+
+test('gradients hold nothing of the last batch', async () => {
+  using vae = await create(text(places, vocabulary), 'float32');
+  const x = tokens(places, vocabulary);
+  const first = await vae.gradients(x, { seed: 5 });
+  await vae.gradients(x.subarray(0, 2 * places), { seed: 4 });
+  expect(await vae.gradients(x, { seed: 5 })).toEqual(first);
+});
+
+test('logits far from each other and from zero', async () => {
+  const far = async (precision: 'float32' | 'float64') => {
+    const vae = await create(text(places, vocabulary), precision);
+    const [name, bias] = [...(await vae.parameters())].findLast(([name]) => name.endsWith('bias'))!;
+    const moved = Float32Array.from(bias.data, (_, i) => 1000 + 300 * (Math.floor(i / places) % 3));
+    await vae.setParameters(new Map([[name, moved]]));
+    return vae;
+  };
+  using came = await far('float32');
+  using wanted = await far('float64');
+  const x = tokens(places, vocabulary);
+  const [ours, theirs] = [await came.gradients(x, { seed: 5 }), await wanted.gradients(x, { seed: 5 })];
+  expect(ours.loss / theirs.loss).toBeCloseTo(1, 5);
+  for (const [name, { data }] of theirs.gradients) {
+    expect(relativeError(ours.gradients.get(name)!.data, data), name).toBeLessThan(1e-3);
+  }
+});
+
+test.each([
+  ['above', vocabulary],
+  ['below', -1],
+  ['what is no number', Number.NaN],
+])('tokens that no vector has are refused: %s', async (_, bad) => {
+  using vae = await create(text(places, vocabulary), 'float32');
+  const x = tokens(places, vocabulary);
+  x[x.length - 3] = bad;
+  await expect(vae.gradients(x)).rejects.toThrow();
+});
+
+const PROGRAM = `
+import { VAE } from 'torchvae';
+const rows = 300, places = 85;
+const tokens = Float32Array.from({ length: rows * places }, (_, i) => Math.min((i * i * 7919) % 13, 9));
+const results = [];
+for (const likelihood of [{ type: 'tokens', vocabulary: 11, embedding: 7 }, 'categorical']) {
+  const spec = { inputShape: [places], encoder: { hidden: [40], norm: 'layer' }, decoder: { hidden: [40], norm: 'layer' }, latentSize: 3, likelihood };
+  const vae = await VAE.create({ spec, seed: 3, device: 'cpu' });
+  const { loss, gradients } = await vae.gradients(likelihood === 'categorical' ? tokens.map((token) => token / 15) : tokens, { seed: 5 });
+  const wanted = [...gradients].filter(([name]) => /embedding|norm/.test(name));
+  results.push({ loss, gradients: wanted.map(([name, { data }]) => [name, [...data]]) });
+}
+console.log(JSON.stringify(results));
+`;
+
+test('the same bits of vectors and of norms on one thread to four', async () => {
+  const run = async (threads: string) => {
+    const env = { TORCHVAE_THREADS: threads };
+    const { stdout, stderr, code } = await runNode(['--input-type=module', '-e', PROGRAM], { env });
+    expect(code, stderr).toBe(0);
+    return JSON.parse(stdout);
+  };
+  const wanted = await run('1');
+  expect(wanted[0].gradients.map(([name]: [string]) => name)).toEqual(
+    expect.arrayContaining([expect.stringContaining('embedding'), expect.stringContaining('norm')]),
+  );
+  expect(await run('2')).toEqual(wanted);
+  expect(await run('4')).toEqual(wanted);
 });
