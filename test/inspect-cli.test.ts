@@ -159,6 +159,15 @@ test('plot without a kind lists the kinds', async () => {
   }
 });
 
+test('a command that asks for a run says of a data file how to look at it', async () => {
+  const file = at('people.csv');
+  for (const command of ['inspect', 'score', 'sample']) {
+    expect(await refused(command, file)).toContain(
+      `Expected a run directory or a checkpoint file but ${file} is another file; if it holds data, look at it with: torchvae train --data ${file} --dry-run`,
+    );
+  }
+});
+
 describe('errors name the flags of the command', () => {
   test.each<[string, string[], RegExp]>([
     ['a rate or a quantile', ['threshold', 'run'], /either --false-alarm-rate or --quantile for/],

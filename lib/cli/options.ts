@@ -1,5 +1,5 @@
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { extname, join } from 'node:path';
 import { defined } from '../check.ts';
 import {
   type DataSchema,
@@ -98,7 +98,7 @@ export const BEST_HELP = "the weights of the run's best epoch instead of its las
 /**
  * The checkpoint that a RUN argument means: a run directory's, that of its last epoch or of its best, or a file.
  *
- * @throws TorchvaeError ERR_CHECKPOINT when there is none, ERR_RANGE for the best of a file
+ * @throws TorchvaeError ERR_CHECKPOINT when there is none or another file, ERR_RANGE for the best of a file
  */
 export function checkpointOf(run: string, best = false): string {
   const isDirectory = existsSync(run) && statSync(run).isDirectory();
@@ -109,9 +109,29 @@ export function checkpointOf(run: string, best = false): string {
     );
   }
   const path = isDirectory ? join(run, best ? BEST_FILE : CHECKPOINT_FILE) : run;
-  if (existsSync(path)) return path;
-  throw new TorchvaeError(
-    'ERR_CHECKPOINT',
-    `Expected a run directory or a checkpoint file but ${path} does not exist; train one with: torchvae train`,
-  );
+  if (!existsSync(path)) {
+    throw new TorchvaeError(
+      'ERR_CHECKPOINT',
+      `Expected a run directory or a checkpoint file but ${path} does not exist; train one with: torchvae train`,
+    );
+  }
+  if (isOther(path)) {
+    throw new TorchvaeError(
+      'ERR_CHECKPOINT',
+      `Expected a run directory or a checkpoint file but ${path} is another file; if it holds data, look at it with: torchvae train --data ${path} --dry-run`,
+    );
+  }
+  return path;
+}
+
+/** Whether a file has neither the name nor the beginning of a checkpoint: eight bytes for the length of what `{` opens. */
+function isOther(path: string): boolean {
+  if (extname(path).toLowerCase() === '.safetensors' || !statSync(path).isFile()) return false;
+  const begin = Buffer.alloc(9);
+  const file = openSync(path, 'r');
+  try {
+    return readSync(file, begin) < begin.length || begin[8] !== '{'.charCodeAt(0);
+  } finally {
+    closeSync(file);
+  }
 }
