@@ -101,4 +101,10 @@ describe('rows of a table', () => {
     expect(stdout).toContain('laplace');
     expect(stdout).not.toContain('per-dimension');
   });
+
+  test('take settings that --set names of the likelihood of the data', async () => {
+    const flags = ['--set', 'likelihood.scale=learned', '--epochs', '1', '--dry-run'];
+    const { stdout } = await succeed('train', '--data', 'rooms.csv', ...flags);
+    expect(stdout).toMatch(/likelihood +gaussian; .*scale learned/);
+  });
 });
