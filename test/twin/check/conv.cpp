@@ -32,25 +32,33 @@ std::vector<double> doubles(const at::Tensor& tensor) {
   return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
 }
 
-// [small channels, kernel, kernel, large channels]
-std::vector<double> wantedGradient(const cpu::ConvGeometry& g, int64_t rows, const std::vector<double>& small,
-                                   const std::vector<double>& large) {
-  std::vector<double> sums(static_cast<size_t>(g.smallChannels * g.patchSize()));
+// Calls body(small pixel, large pixel, tap) for each pixel of `rows` images and what it sees.
+template <class Body>
+void forTaps(const cpu::ConvGeometry& g, int64_t rows, const Body& body) {
   for (int64_t pixel = 0; pixel < rows * g.places(); ++pixel) {
     const int64_t image = pixel / g.places(), top = pixel % g.places() / g.smallWidth * g.stride - g.padding,
                   left = pixel % g.smallWidth * g.stride - g.padding;
     for (int64_t tap = 0; tap < g.kernel * g.kernel; ++tap) {
       const int64_t y = top + tap / g.kernel, x = left + tap % g.kernel;
       if (y < 0 || y >= g.largeHeight || x < 0 || x >= g.largeWidth) continue;
-      const int64_t from = ((image * g.largeHeight + y) * g.largeWidth + x) * g.largeChannels;
-      for (int64_t s = 0; s < g.smallChannels; ++s) {
-        for (int64_t c = 0; c < g.largeChannels; ++c) {
-          sums[static_cast<size_t>((s * g.kernel * g.kernel + tap) * g.largeChannels + c)] +=
-              small[static_cast<size_t>(pixel * g.smallChannels + s)] * large[static_cast<size_t>(from + c)];
-        }
-      }
+      body(pixel, (image * g.largeHeight + y) * g.largeWidth + x, tap);
     }
   }
+}
+
+// [small channels, kernel, kernel, large channels]
+std::vector<double> wantedGradient(const cpu::ConvGeometry& g, int64_t rows, const std::vector<double>& small,
+                                   const std::vector<double>& large) {
+  std::vector<double> sums(static_cast<size_t>(g.smallChannels * g.patchSize()));
+  forTaps(g, rows, [&](int64_t smallPixel, int64_t largePixel, int64_t tap) {
+    for (int64_t s = 0; s < g.smallChannels; ++s) {
+      for (int64_t c = 0; c < g.largeChannels; ++c) {
+        sums[static_cast<size_t>((s * g.kernel * g.kernel + tap) * g.largeChannels + c)] +=
+            small[static_cast<size_t>(smallPixel * g.smallChannels + s)] *
+            large[static_cast<size_t>(largePixel * g.largeChannels + c)];
+      }
+    }
+  });
   return sums;
 }
 
@@ -76,20 +84,6 @@ void testGeometry(const cpu::ConvGeometry& g, kernels::Precision precision, int6
   const std::vector<double> less = wantedGradient(g, fewer, doubles(small), doubles(large));
   const std::vector<double> cut = gradient(fewer);
   for (size_t i = 0; i < less.size(); ++i) NEAR(cut[i], less[i], tolerance);
-}
-
-// Calls body(small pixel, large pixel, tap) for each pixel of `rows` images and what it sees.
-template <class Body>
-void forTaps(const cpu::ConvGeometry& g, int64_t rows, const Body& body) {
-  for (int64_t pixel = 0; pixel < rows * g.places(); ++pixel) {
-    const int64_t image = pixel / g.places(), top = pixel % g.places() / g.smallWidth * g.stride - g.padding,
-                  left = pixel % g.smallWidth * g.stride - g.padding;
-    for (int64_t tap = 0; tap < g.kernel * g.kernel; ++tap) {
-      const int64_t y = top + tap / g.kernel, x = left + tap % g.kernel;
-      if (y < 0 || y >= g.largeHeight || x < 0 || x >= g.largeWidth) continue;
-      body(pixel, (image * g.largeHeight + y) * g.largeWidth + x, tap);
-    }
-  }
 }
 
 // The product of images with weights [small channels, taps, large channels].
