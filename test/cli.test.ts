@@ -395,7 +395,7 @@ describe('what is made of a run', () => {
     [['sample', 'whole/best.safetensors', '--best'], /--best is for a run directory.*ERR_RANGE/],
     [['sample', 'whole', '--count', '500000'], /Expected an integer from 1 to 10000/],
     [['sample', 'whole', '--out', 'none/samples.png'], /Could not write none.*ERR_IO/],
-    [['sample', 'whole/config.json'], /config.json is no usable safetensors file.*ERR_CHECKPOINT/],
+    [['sample', 'whole/config.json'], /config.json is another file; if it holds data.*ERR_CHECKPOINT/],
     [['sample', 'whole', '--device', 'cuda:x'], /for --device.*ERR_DEVICE/],
     [['sample'], /missing required argument 'run'/],
     [['reconstruct', 'whole', '--count', '6000'], /Expected an integer from 1 to 5000 for --count/],
