@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Dataset, type FitOptions, type Precision, sprites, VAE } from '../lib/index.ts';
+import { Dataset, type FitOptions, type ModelSpecInput, type Precision, sprites, VAE } from '../lib/index.ts';
 import { readFixture, relativeError } from './support/fixture.ts';
 
 const fixture = readFixture('pytorch-optimizers');
@@ -236,4 +236,24 @@ test('no average where none was asked for', async () => {
   using vae = await create();
   await train(vae, {}, 1);
   await expect(vae.averagedParameters()).rejects.toMatchObject({ code: 'ERR_STATE' });
+});
+
+test.each<[string, ModelSpecInput]>([
+  ['running statistics', { encoder: { hidden: [8], norm: 'batch' } }],
+  ['a codebook', { posterior: { type: 'vector-quantized', positions: 2, codes: 4 }, prior: 'categorical' }],
+  ['an opponent', { objective: { type: 'factor', hidden: [8] } }],
+])('averages of the weights are kept in the checkpoint of a model with %s', async (_, parts) => {
+  const path = join(await mkdtemp(join(tmpdir(), 'torchvae-averages-')), 'vae.safetensors');
+  const options = { encoder: { hidden: [8] }, latentSize: 2, ...parts };
+  using vae = await VAE.create({ spec: options, device: 'cpu' });
+  await vae.fit(sprites({ count: 64 }), { epochs: 1, batchSize: 32, averageWeights: 0.9 });
+  await vae.save(path);
+  using loaded = await VAE.load(path, { device: 'cpu' });
+  expect(await loaded.averagedParameters()).toEqual(await vae.averagedParameters());
+  const further = { epochs: 1, batchSize: 32, averageWeights: 0.9 };
+  const [went, resumed] = [
+    await vae.fit(sprites({ count: 64 }), further),
+    await loaded.fit(sprites({ count: 64 }), further),
+  ];
+  expect(resumed.train).toEqual(went.train);
 });

@@ -13,6 +13,11 @@ export function isParameter({ name }: { name: string }): boolean {
   return !name.startsWith('optimizer.') && !name.startsWith(AVERAGE);
 }
 
+/** Whether an average is kept of this tensor, where one is: not of an opponent, nor of running statistics and codebooks. */
+function isAveragedParameter({ name, isTrained }: StateTensor): boolean {
+  return isParameter({ name }) && isTrained && !name.startsWith('adversary.');
+}
+
 /** A copy of the caller's values for one parameter, since they are used later. */
 export function parameterValues(
   name: string,
@@ -56,12 +61,12 @@ export function checkWeights(
 
 /** The checkpoint's tensors as the model wants them: these names, these shapes, and no others. */
 export function tensorsFor(
-  named: readonly { name: string; shape: number[] }[],
+  named: readonly StateTensor[],
   tensors: Checkpoint['tensors'],
   path: string,
 ): Record<string, Float32Array | Float64Array> {
   const values: Record<string, Float32Array | Float64Array> = Object.create(null);
-  const weights = named.filter(isParameter);
+  const weights = named.filter(isAveragedParameter);
   const isAveraged = weights.some(({ name }) => tensors.has(AVERAGE + name));
   const averages = isAveraged ? weights.map(({ name, shape }) => ({ name: AVERAGE + name, shape })) : [];
   for (const { name, shape } of [...named, ...averages]) {
