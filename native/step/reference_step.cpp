@@ -6,6 +6,7 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
+#include <c10/util/Exception.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
@@ -28,6 +29,16 @@ double totalOf(const Tensor& values) {
   const float* each = values.const_data_ptr<float>();
   return std::accumulate(each, each + values.numel(), 0.0);
 }
+
+// While one lives, libtorch does not warn of gradients that lie as the weights of fused layers do, in parts.
+class WithoutWarnings : public c10::WarningHandler {
+ public:
+  WithoutWarnings() : guard_(this) {}
+  void process(const c10::Warning& /*warning*/) override {}
+
+ private:
+  c10::WarningUtils::WarningHandlerGuard guard_;
+};
 
 // For a backward pass, which adds to the gradients.
 void clearGradients(Parameters& parameters) {
@@ -110,6 +121,7 @@ void ReferenceStep::backward(const Tensor& x, int64_t examples, Pass& pass) {
   const PlainOperations plain(objective_.differentiatesTwice());
   terms_ = objective_.evaluate(vae_, x, examples, pass);
   for (Parameters* parameters : {&store_.model, &store_.adversary}) clearGradients(*parameters);
+  const WithoutWarnings quiet;
   torch::autograd::backward({terms_.loss}, {});
   if (terms_.adversaryLoss.defined()) {
     // The model's loss has left gradients in its opponent, which goes by its own.
