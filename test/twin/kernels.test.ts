@@ -50,7 +50,7 @@ describe('NVRTC', () => {
 
   test.skipIf(nvrtc === undefined)(
     `compiles every program, and no kernel spills${nvrtc === undefined ? ' (no libnvrtc: set TORCHVAE_NVRTC to one)' : ''}`,
-    { timeout: 600_000 },
+    { timeout: 1_500_000 },
     () => {
       const { stdout, stderr, status } = spawnSync(program('nvrtc_check'), [nvrtc!, '80', '90', '100'], {
         encoding: 'utf8',
