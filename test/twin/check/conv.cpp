@@ -124,7 +124,7 @@ void testImages(const cpu::ConvGeometry& g, kernels::Precision precision, int64_
   const auto depth = static_cast<double>(isUp ? g.kernel * g.kernel * g.smallChannels : g.patchSize());
   const double tolerance = precision == kernels::kTf32   ? 4e-2
                            : precision == kernels::kBf16 ? 1.0 / 128
-                                                         : 3e-6 * std::sqrt(depth);
+                                                         : 1e-5 * (1 + std::sqrt(depth));
   const auto expectNear = [&](const at::Tensor& came, int64_t images, const auto& wanted) {
     const std::vector<double> values = doubles(came);
     for (size_t i = 0; i < static_cast<size_t>(images * size); ++i)
