@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "cpu/adam_sixteen.h"
 #include "cpu/panels.h"
+#include "cpu/scratch.h"
+#include "cpu/sixteen.h"
 
 // One after the other, the product waits for the multipliers and the update for memory: weights and moments
 // are larger than the second-level cache. So while a tile is multiplied, the one before it is updated, a
@@ -12,62 +13,39 @@
 namespace torchvae::cpu {
 namespace {
 
-// Of a tile: its sums, a factor and a line take 18 of the 32 registers, which leaves an update's its own.
-// Lower tiles than the registers allow, for the sake of memory that is read from one end to the other.
-constexpr int kRows = 16;
-
-// A tile whose gradient waits for its update.
-struct Waiting {
-  alignas(64) float gradient[kRows][kPanelColumns];
-  int64_t at = 0;  // of its first weight
-  int count = 0;   // of rows
-};
-
 struct Panel : AdamPanels {
   const OptimizerCoefficients& c;
+  int64_t dyStep, dyApart;  // from one row of dy to the next, and from one panel's columns to the next one's
 };
 
-TORCHVAE_AVX512 TORCHVAE_INLINE void updateOne(const Panel& p, const Waiting& tile, int row) {
-  const int64_t at = tile.at + row * kPanelColumns;
-  adamSixteen<Quotient::kExact>(p.c, 0xffff, _mm512_load_ps(tile.gradient[row]), p.first + at, p.second + at,
-                                p.w + at);
-}
+enum class Scratch : uint8_t { kGradient, kUses };
 
-// The gradient of the tile in rows m0 and on of a panel into `made`, and the update of `before`.
-template <int rows>
-TORCHVAE_AVX512 void multiplyTile(const Panel& p, int64_t panel, int64_t m0, const Waiting& before,
-                                  Waiting& made) {
-  const int64_t at = (panel * p.in + m0) * kPanelColumns;
-  __m512 sum[rows];
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; ++i) sum[i] = _mm512_setzero_ps();
-
-  const float* x = p.x + m0;
-  const float* dy = p.dy + panel * kPanelColumns;
-  int64_t k = 0;
-  for (int part = 0; part < kRows; ++part) {
-    for (const int64_t end = p.rows * (part + 1) / kRows; k < end; ++k, x += p.in, dy += p.out) {
-      const __m512 line = _mm512_loadu_ps(dy);
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) sum[i] = _mm512_fmadd_ps(_mm512_set1_ps(x[i]), line, sum[i]);
+// The columns of each panel below each other: in rows of a whole layer each would lie in a page of its own.
+float* columnsBelow(const AdamPanels& p) {
+  float* to = scratch(Scratch::kGradient, p.panels * p.rows * kPanelColumns);
+  float* at = to;
+  for (int64_t panel = 0; panel < p.panels; ++panel) {
+    const float* from = p.dy + panel * kPanelColumns;
+    for (int64_t i = 0; i < p.rows; ++i, from += p.out, at += kPanelColumns) {
+      std::copy_n(from, kPanelColumns, at);
     }
-    if (part < rows) {
-      const int64_t own = at + part * kPanelColumns;
-      ask(p.first + own);
-      ask(p.second + own);
-      ask(p.w + own);
-    }
-    if (part < before.count) updateOne(p, before, part);
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < rows; ++i) _mm512_store_ps(made.gradient[i], sum[i]);
-  made.at = at;
-  made.count = rows;
+  return to;
 }
 
-TORCHVAE_AVX512 void updateTile(const Panel& p, const Waiting& tile) {
-  for (int i = 0; i < tile.count; ++i) updateOne(p, tile, i);
-}
+namespace avx512 {
+using namespace torchvae::avx512;
+#define TORCHVAE_SET TORCHVAE_AVX512
+#include "cpu/adam_rows.h"
+#undef TORCHVAE_SET
+}  // namespace avx512
+
+namespace avx2 {
+using namespace torchvae::avx2;
+#define TORCHVAE_SET TORCHVAE_AVX2
+#include "cpu/adam_rows.h"
+#undef TORCHVAE_SET
+}  // namespace avx2
 
 // While one lives, numbers below the normal ones are zeros. The moment of an input that is no longer seen
 // decays to such, on which the divider takes many times as long; what they would add to a weight is far below
@@ -90,28 +68,11 @@ bool weavesAdam(const OptimizerCoefficients& c) {
 }
 
 void updatePanels(const OptimizerCoefficients& coefficients, const AdamPanels& panels) {
-  const Panel p{panels, coefficients};
   const WithoutSubnormals mode;
-  Waiting tiles[2];
-  Waiting* made = &tiles[0];
-  Waiting* before = &tiles[1];
-  for (int64_t panel = 0; panel < p.panels; ++panel) {
-    for (int64_t m0 = 0; m0 < p.in;) {
-      const int64_t left = p.in - m0;
-      if (left >= kRows) {
-        multiplyTile<kRows>(p, panel, m0, *before, *made);
-        m0 += kRows;
-      } else if (left >= 4) {
-        multiplyTile<4>(p, panel, m0, *before, *made);
-        m0 += 4;
-      } else {
-        multiplyTile<1>(p, panel, m0, *before, *made);
-        m0 += 1;
-      }
-      std::swap(made, before);
-    }
-  }
-  updateTile(p, *before);
+  if (hasAvx512()) return avx512::updateAll({panels, coefficients, panels.out, kPanelColumns});
+  Panel p{panels, coefficients, kPanelColumns, panels.rows * kPanelColumns};
+  p.dy = columnsBelow(panels);
+  avx2::updateAll(p);
 }
 
 }  // namespace torchvae::cpu

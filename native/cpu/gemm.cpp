@@ -22,19 +22,17 @@ struct Row {
 
 // In the order of preference.
 constexpr std::array<Row, 3> kTable{
-    {{DenseBackend::kPanels, "panels", "torchvae's kernels, weights in panels", "AVX-512"},
+    {{DenseBackend::kPanels, "panels", "torchvae's kernels, weights in panels", "AVX2"},
      {DenseBackend::kTiles, "tiles", "oneDNN's kernels, tile by tile", "AVX2"},
      {DenseBackend::kLibrary, "library", "libtorch, whole matrices", "nothing"}}};
 
-// libtorch is told by ATEN_CPU_CAPABILITY to do without some instructions: so do we.
 bool isThere(DenseBackend backend) {
-  const std::string capability = at::get_cpu_capability();
   switch (backend) {
     case DenseBackend::kPanels:
-      return kHasAvx512 && capability != "DEFAULT" && capability != "AVX2";
+      return hasAvx2();
     case DenseBackend::kTiles:
 #ifdef __x86_64__
-      return capability != "DEFAULT";
+      return at::get_cpu_capability() != "DEFAULT";
 #else
       return false;
 #endif

@@ -8,11 +8,14 @@
 #pragma GCC diagnostic pop
 
 #define TORCHVAE_AVX512 __attribute__((target("avx512f")))
+#define TORCHVAE_AVX2 __attribute__((target("avx2,fma")))
 
 namespace torchvae {
 
-// Whether this processor has the instructions.
-inline const bool kHasAvx512 = __builtin_cpu_supports("avx512f") != 0;
+// Whether this processor has the instructions, and libtorch has not been told by ATEN_CPU_CAPABILITY to do
+// without them: then we do so too.
+bool hasAvx512();
+bool hasAvx2();
 
 // Has the line brought to the first-level cache.
 inline void ask(const void* line) {

@@ -59,8 +59,7 @@ TORCHVAE_VECTORIZED void updateValues(const OptimizerCoefficients& c, const floa
 TORCHVAE_AVX512 void adamAvx512(const OptimizerCoefficients& c, const float* gradient, float* first,
                                 float* second, float* value, int64_t count) {
   const auto update = [&](__mmask16 lanes, int64_t i) TORCHVAE_AVX512 {
-    adamSixteen<Quotient::kEstimated>(c, lanes, _mm512_maskz_loadu_ps(lanes, gradient + i), first + i,
-                                      second + i, value + i);
+    adamSixteen(c, lanes, _mm512_maskz_loadu_ps(lanes, gradient + i), first + i, second + i, value + i);
   };
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) update(0xffff, i);
@@ -79,7 +78,7 @@ void optimizerUpdate(const OptimizerCoefficients& c, const float* gradient, floa
   const bool adam = c.kind == OptimizerKind::kAdam || c.kind == OptimizerKind::kAdamW;
   const bool shaped = c.changesGradient();
   // A denominator below the normal numbers has no estimate of its inverse.
-  if (adam && !shaped && kHasAvx512 && c.epsilon >= std::numeric_limits<float>::min()) {
+  if (adam && !shaped && hasAvx512() && c.epsilon >= std::numeric_limits<float>::min()) {
     adamAvx512(c, gradient, first, second, value, count);
     return;
   }

@@ -62,7 +62,7 @@ void multiplyBack(const DenseShape& shape, const Panels& panels, const float* w,
                             std::min(kPanelsAtOnce, panels.last - p),
                             kPanelColumns,
                             p > panels.first,
-                            lanes(rest)};
+                            rest};
       multiplyPanelRows(product, t.rows(), vectors);
     }
   }

@@ -2,67 +2,29 @@
 
 #include <algorithm>
 
-#include "cpu/intrinsics.h"
-#include "cpu/vector.h"
+#include "cpu/sixteen.h"
 
 namespace torchvae::cpu {
 namespace {
 
 constexpr int64_t kPanelRow = 16;
 
-// `kRow` is aRow where that is known when this is compiled, else 0.
-template <int rows, int vectors, int64_t kRow>
-TORCHVAE_AVX512 void multiplyTile(const Product& p, int64_t m0) {
-  constexpr int kCount = rows * vectors;
-  const int64_t row = kRow == 0 ? p.aRow : kRow;
-  float* c = p.c + m0 * p.cRow;
-  __m512 sum[kCount];
-#pragma GCC unroll 24
-  for (int i = 0; i < kCount; ++i) {
-    const __mmask16 mask = i % vectors == vectors - 1 ? p.last : 0xffff;
-    sum[i] = p.adds ? _mm512_maskz_loadu_ps(mask, c + i / vectors * p.cRow + i % vectors * 16)
-                    : _mm512_setzero_ps();
-  }
-  for (int64_t group = 0; group < p.groups; ++group) {
-    const float* a = p.a + m0 * row + group * p.aGroup;
-    const float* b = p.b + group * p.bGroup;
-    if constexpr (kRow == kPanelRow) {
-      // The next rows' part of this panel: the way from panel to panel is too long for the prefetchers.
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) ask(a + (rows + i) * kPanelRow);
-    }
-    for (int64_t k = 0; k < p.length; ++k, a += p.aStep, b += p.bStep) {
-      __m512 line[vectors];
-#pragma GCC unroll 4
-      for (int j = 0; j < vectors; ++j) {
-        line[j] = j < vectors - 1 ? _mm512_loadu_ps(b + j * p.bVector)
-                                  : _mm512_maskz_loadu_ps(p.last, b + j * p.bVector);
-      }
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) {
-        const __m512 factor = _mm512_set1_ps(a[i * row]);
-#pragma GCC unroll 4
-        for (int j = 0; j < vectors; ++j)
-          sum[i * vectors + j] = _mm512_fmadd_ps(factor, line[j], sum[i * vectors + j]);
-      }
-    }
-  }
-#pragma GCC unroll 24
-  for (int i = 0; i < kCount; ++i) {
-    const __mmask16 mask = i % vectors == vectors - 1 ? p.last : 0xffff;
-    _mm512_mask_storeu_ps(c + i / vectors * p.cRow + i % vectors * 16, mask, sum[i]);
-  }
-}
+namespace avx512 {
 
-// As many rows at once as there are registers for, the rest by quarters and one by one.
+using namespace torchvae::avx512;
+#define TORCHVAE_SET TORCHVAE_AVX512
+#include "cpu/product_rows.h"
+#undef TORCHVAE_SET
+
+// As many rows at once as there are registers for, the rest by quarters and one by one. Masks cost nothing.
 template <int vectors, int64_t kRow>
 void multiplyRows(const Product& p, int64_t m) {
   constexpr int kRows = vectors == 4 ? 6 : vectors == 3 ? 8 : vectors == 2 ? 12 : 16;
   constexpr int kFew = vectors == 4 ? 2 : 4;
   int64_t i = 0;
-  for (; i + kRows <= m; i += kRows) multiplyTile<kRows, vectors, kRow>(p, i);
-  for (; i + kFew <= m; i += kFew) multiplyTile<kFew, vectors, kRow>(p, i);
-  for (; i < m; ++i) multiplyTile<1, vectors, kRow>(p, i);
+  for (; i + kRows <= m; i += kRows) multiplyTile<kRows, vectors, kRow, false>(p, i);
+  for (; i + kFew <= m; i += kFew) multiplyTile<kFew, vectors, kRow, false>(p, i);
+  for (; i < m; ++i) multiplyTile<1, vectors, kRow, false>(p, i);
 }
 
 template <int64_t kRow>
@@ -79,6 +41,68 @@ void multiplyVectors(const Product& p, int64_t m, int64_t vectors) {
   }
 }
 
+}  // namespace avx512
+
+namespace avx2 {
+
+using namespace torchvae::avx2;
+#define TORCHVAE_SET TORCHVAE_AVX2
+#include "cpu/product_rows.h"
+#undef TORCHVAE_SET
+
+template <int64_t kRow, bool kWhole>
+void multiplyTileOf(int64_t rows, const Product& p, int64_t m0) {
+  switch (rows) {
+    case 6:
+      return multiplyTile<6, 1, kRow, kWhole>(p, m0);
+    case 5:
+      return multiplyTile<5, 1, kRow, kWhole>(p, m0);
+    case 4:
+      return multiplyTile<4, 1, kRow, kWhole>(p, m0);
+    case 3:
+      return multiplyTile<3, 1, kRow, kWhole>(p, m0);
+    case 2:
+      return multiplyTile<2, 1, kRow, kWhole>(p, m0);
+    default:
+      return multiplyTile<1, 1, kRow, kWhole>(p, m0);
+  }
+}
+
+// Tiles of as even a number of rows as their sums have registers for.
+template <int64_t kRow, bool kWhole>
+void multiplyRows(const Product& p, int64_t m) {
+  constexpr int64_t kMost = kSixteens - 2;
+  const int64_t tiles = (m + kMost - 1) / kMost;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t first = m * tile / tiles;
+    multiplyTileOf<kRow, kWhole>(m * (tile + 1) / tiles - first, p, first);
+  }
+}
+
+// One sixteen of columns after the other: what all rows read of b then stays near.
+template <int64_t kRow>
+void multiplyVectors(const Product& product, int64_t m, int64_t vectors) {
+  Product one = product;
+  for (int64_t j = 0; j < vectors; ++j) {
+    one.b = product.b + j * product.bVector;
+    one.c = product.c + j * 16;
+    one.last = j + 1 < vectors ? 16 : product.last;
+    if (one.last == 16) {
+      multiplyRows<kRow, true>(one, m);
+    } else {
+      multiplyRows<kRow, false>(one, m);
+    }
+  }
+}
+
+}  // namespace avx2
+
+template <int64_t kRow>
+void multiplyVectors(const Product& product, int64_t m, int64_t vectors) {
+  if (hasAvx512()) return avx512::multiplyVectors<kRow>(product, m, vectors);
+  avx2::multiplyVectors<kRow>(product, m, vectors);
+}
+
 // `product` with all n columns, in ranges of steps and in blocks of registers of even size.
 template <int64_t kRow>
 void multiplyAll(Product product, int64_t m, int64_t n) {
@@ -90,7 +114,7 @@ void multiplyAll(Product product, int64_t m, int64_t n) {
     const int64_t first = registers * block / blocks;
     const int64_t last = registers * (block + 1) / blocks;
     product.c = whole.c + first * 16;
-    product.last = lanes(std::min<int64_t>(n - (last - 1) * 16, 16));
+    product.last = std::min<int64_t>(n - (last - 1) * 16, 16);
     for (int64_t k0 = 0; k0 < k; k0 += kStepsAtOnce) {
       product.a = whole.a + k0 * whole.aStep;
       product.b = whole.b + k0 * whole.bStep + first * 16;

@@ -1,13 +1,14 @@
-// Matrix products on registers of AVX-512, for the layouts that dense layers have. They run within some per
-// cent of the multipliers' peak.
+// Matrix products on registers of AVX-512 or AVX2, for the layouts that dense layers have. They run within
+// some per cent of the multipliers' peak. Each sum is taken in one order: both sets of instructions give the
+// same bits.
 #pragma once
 
 #include <cstdint>
 
 namespace torchvae::cpu {
 
-// Products c [m, n] = a b, or c += a b, of n columns in one to four registers. The sum over k runs in
-// `groups` of `length` steps.
+// Products c [m, n] = a b, or c += a b, of n columns in one to four sixteens. The sum over k runs in `groups`
+// of `length` steps.
 struct Product {
   const float* a;
   int64_t aRow, aStep, aGroup;
@@ -17,19 +18,14 @@ struct Product {
   int64_t cRow;
   int64_t groups, length;
   bool adds;
-  uint16_t last = 0xffff;  // the lanes of the columns' last register
+  int64_t last = 16;  // columns of the last sixteen
 };
 
 // Steps of a sum that run without a pause: what they read again for every few rows comes from the
 // second-level cache, at no cost; shorter runs, for the first-level one, are up to a tenth slower.
 constexpr int64_t kStepsAtOnce = 1024;
 
-// The first `count` of a register's sixteen.
-inline uint16_t lanes(int64_t count) {
-  return static_cast<uint16_t>((1u << count) - 1);
-}
-
-// m rows of a product with `vectors` registers of columns.
+// m rows of a product with `vectors` sixteens of columns.
 void multiplyColumns(const Product& product, int64_t m, int64_t vectors);
 // The same where aRow is 16: rows of a panel (panels.h), several panels being the groups.
 void multiplyPanelRows(const Product& product, int64_t m, int64_t vectors);

@@ -72,8 +72,8 @@ TORCHVAE_AVX512 void transpose16(const float* from, int64_t fromStride, float* t
 
 void transpose(const float* from, int64_t fromStride, int64_t rows, int64_t columns, float* to,
                int64_t toStride) {
-  const int64_t wholeRows = kHasAvx512 ? rows / 16 * 16 : 0;
-  const int64_t wholeColumns = kHasAvx512 ? columns / 16 * 16 : 0;
+  const int64_t wholeRows = hasAvx512() ? rows / 16 * 16 : 0;
+  const int64_t wholeColumns = hasAvx512() ? columns / 16 * 16 : 0;
   for (int64_t i = 0; i < wholeRows; i += 16) {
     for (int64_t j = 0; j < wholeColumns; j += 16) {
       transpose16(from + i * fromStride + j, fromStride, to + j * toStride + i, toStride);

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "cpu/intrinsics.h"
-#include "cpu/product.h"
+#include "cpu/sixteen.h"
 
 namespace torchvae::cpu {
 namespace {
@@ -108,7 +107,7 @@ TORCHVAE_TILE void store(const Tile<4, 4>& t, __mmask16 mask, float* to, int64_t
 
 // The lanes of the channels from `c` on.
 TORCHVAE_TILE __mmask16 lanesFrom(int64_t c, int64_t channels) {
-  return lanes(std::min<int64_t>(16, channels - c));
+  return avx512::lanes(std::min<int64_t>(16, channels - c));
 }
 
 }  // namespace

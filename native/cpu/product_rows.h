@@ -1,0 +1,53 @@
+// The kernels of product.cpp, in one set of instructions: see sixteen.h.
+
+// `kRow` is aRow where that is known when this is compiled, else 0. `kWhole`: whether the columns' last
+// register has all its lanes.
+template <int rows, int vectors, int64_t kRow, bool kWhole>
+TORCHVAE_SET void multiplyTile(const Product& p, int64_t m0) {
+  constexpr int kCount = rows * vectors;
+  const int64_t row = kRow == 0 ? p.aRow : kRow;
+  const Lanes last = lanes(p.last);
+  float* c = p.c + m0 * p.cRow;
+  const auto place = [&](int i) { return c + i / vectors * p.cRow + i % vectors * 16; };
+  const auto isLast = [](int j) { return !kWhole && j % vectors == vectors - 1; };
+  Sixteen sum[kCount];
+#pragma GCC unroll 24
+  for (int i = 0; i < kCount; ++i) sum[i] = zeros();
+  if (p.adds) {
+#pragma GCC unroll 24
+    for (int i = 0; i < kCount; ++i) sum[i] = isLast(i) ? load(place(i), last) : load(place(i));
+  }
+  for (int64_t group = 0; group < p.groups; ++group) {
+    const float* a = p.a + m0 * row + group * p.aGroup;
+    const float* b = p.b + group * p.bGroup;
+    if constexpr (kRow == kPanelRow) {
+      // The next rows' part of this panel: the way from panel to panel is too long for the prefetchers.
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; ++i) ask(a + (rows + i) * kPanelRow);
+    }
+    for (int64_t k = 0; k < p.length; ++k, a += p.aStep, b += p.bStep) {
+      Sixteen line[vectors];
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) {
+        const float* from = b + j * p.bVector;
+        line[j] = isLast(j) ? load(from, last) : load(from);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; ++i) {
+        const Sixteen factor = spread(a[i * row]);
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; ++j) {
+          sum[i * vectors + j] = multiplyAdd(factor, line[j], sum[i * vectors + j]);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 24
+  for (int i = 0; i < kCount; ++i) {
+    if (isLast(i)) {
+      store(place(i), sum[i], last);
+    } else {
+      store(place(i), sum[i]);
+    }
+  }
+}
