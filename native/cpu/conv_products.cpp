@@ -2,7 +2,6 @@
 
 #include <c10/core/CPUAllocator.h>
 
-#include "cpu/intrinsics.h"
 #include "cpu/transpose.h"
 #include "cpu/winograd.h"
 
@@ -30,7 +29,7 @@ void convolveInForm(Pool& pool, const ConvGeometry& g, WinogradUse use, int64_t 
 }  // namespace
 
 ConvProducts::ConvProducts(const ConvGeometry& geometry, bool hasPanels)
-    : patches_(makeConvPatches(geometry)), isWinograd_(hasPanels && hasAvx512() && isWinograd(geometry)) {}
+    : patches_(makeConvPatches(geometry)), isWinograd_(hasPanels && isWinograd(geometry)) {}
 
 void ConvProducts::toSmall(Pool& pool, int64_t images, const float* large, const float* weights,
                            const ConvFinish& finish, float* small) const {

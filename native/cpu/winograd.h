@@ -1,5 +1,5 @@
-// Convolutions of 3 x 3 at stride 1 by Winograd's F(2 x 2, 3 x 3) (Lavin and Gray 2016) for AVX-512: a tile
-// of 2 x 2 values that come out takes 16 products of channels in place of 36.
+// Convolutions of 3 x 3 at stride 1 by Winograd's F(2 x 2, 3 x 3) (Lavin and Gray 2016): a tile of 2 x 2
+// values that come out takes 16 products of channels in place of 36.
 //
 // A tile of 4 x 4 values that go in, the 3 x 3 weights and the 2 x 2 values that come out have a form of 16
 // places each, by sums alone. Place by place, the form of what comes out is a product over the channels of

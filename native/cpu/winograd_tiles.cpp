@@ -1,184 +1,105 @@
 #include "cpu/winograd_tiles.h"
 
-#include <algorithm>
-
-#include "cpu/sixteen.h"
+#include "cpu/intrinsics.h"
+#include "cpu/vector.h"
 
 namespace torchvae::cpu {
 namespace {
 
-// A matrix of `rows` x `columns` registers, one channel a lane.
-template <int rows, int columns>
-struct Tile {
-  __m512 at[rows][columns];
-};
+namespace avx512 {
 
-#define TORCHVAE_TILE TORCHVAE_AVX512 inline __attribute__((always_inline))
+#define TORCHVAE_SET TORCHVAE_AVX512
 
-template <int rows, int columns>
-TORCHVAE_TILE Tile<columns, rows> turned(const Tile<rows, columns>& t) {
-  Tile<columns, rows> to;
-#pragma GCC unroll 4
-  for (int i = 0; i < rows; ++i) {
-#pragma GCC unroll 4
-    for (int j = 0; j < columns; ++j) to.at[j][i] = t.at[i][j];
-  }
-  return to;
+using Register = __m512;
+using Lanes = __mmask16;
+constexpr int64_t kWidth = 16;
+
+TORCHVAE_SET TORCHVAE_INLINE Lanes lanesOf(int64_t count) {
+  return static_cast<Lanes>((1u << count) - 1);
+}
+TORCHVAE_SET TORCHVAE_INLINE Register spread(float x) {
+  return _mm512_set1_ps(x);
+}
+TORCHVAE_SET TORCHVAE_INLINE Register load(const float* from) {
+  return _mm512_loadu_ps(from);
+}
+TORCHVAE_SET TORCHVAE_INLINE Register load(const float* from, Lanes lanes) {
+  return _mm512_maskz_loadu_ps(lanes, from);
+}
+TORCHVAE_SET TORCHVAE_INLINE void store(float* to, Register x) {
+  _mm512_storeu_ps(to, x);
+}
+TORCHVAE_SET TORCHVAE_INLINE void store(float* to, Register x, Lanes lanes) {
+  _mm512_mask_storeu_ps(to, lanes, x);
 }
 
-// Of each column. `B^T d`:
-template <int columns>
-TORCHVAE_TILE Tile<4, columns> ofInput(const Tile<4, columns>& d) {
-  Tile<4, columns> to;
-#pragma GCC unroll 4
-  for (int j = 0; j < columns; ++j) {
-    to.at[0][j] = d.at[0][j] - d.at[2][j];
-    to.at[1][j] = d.at[1][j] + d.at[2][j];
-    to.at[2][j] = d.at[2][j] - d.at[1][j];
-    to.at[3][j] = d.at[1][j] - d.at[3][j];
-  }
-  return to;
+#include "cpu/winograd_sums.h"
+#undef TORCHVAE_SET
+
+}  // namespace avx512
+
+namespace avx2 {
+
+#define TORCHVAE_SET TORCHVAE_AVX2
+
+using Register = __m256;
+using Lanes = __m256i;
+constexpr int64_t kWidth = 8;
+
+TORCHVAE_SET TORCHVAE_INLINE Lanes lanesOf(int64_t count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+TORCHVAE_SET TORCHVAE_INLINE Register spread(float x) {
+  return _mm256_set1_ps(x);
+}
+TORCHVAE_SET TORCHVAE_INLINE Register load(const float* from) {
+  return _mm256_loadu_ps(from);
+}
+TORCHVAE_SET TORCHVAE_INLINE Register load(const float* from, Lanes lanes) {
+  return _mm256_maskload_ps(from, lanes);
+}
+TORCHVAE_SET TORCHVAE_INLINE void store(float* to, Register x) {
+  _mm256_storeu_ps(to, x);
+}
+TORCHVAE_SET TORCHVAE_INLINE void store(float* to, Register x, Lanes lanes) {
+  _mm256_maskstore_ps(to, lanes, x);
 }
 
-// `A^T m`:
-template <int columns>
-TORCHVAE_TILE Tile<2, columns> toOutput(const Tile<4, columns>& m) {
-  Tile<2, columns> to;
-#pragma GCC unroll 4
-  for (int j = 0; j < columns; ++j) {
-    to.at[0][j] = m.at[0][j] + m.at[1][j] + m.at[2][j];
-    to.at[1][j] = m.at[1][j] - m.at[2][j] - m.at[3][j];
-  }
-  return to;
-}
+#include "cpu/winograd_sums.h"
+#undef TORCHVAE_SET
 
-// `A y`:
-template <int columns>
-TORCHVAE_TILE Tile<4, columns> ofOutputGradient(const Tile<2, columns>& y) {
-  Tile<4, columns> to;
-#pragma GCC unroll 4
-  for (int j = 0; j < columns; ++j) {
-    to.at[0][j] = y.at[0][j];
-    to.at[1][j] = y.at[0][j] + y.at[1][j];
-    to.at[2][j] = y.at[0][j] - y.at[1][j];
-    to.at[3][j] = _mm512_setzero_ps() - y.at[1][j];
-  }
-  return to;
-}
+}  // namespace avx2
 
-// `G g`:
-template <int columns>
-TORCHVAE_TILE Tile<4, columns> ofWeights(const Tile<3, columns>& g) {
-  const __m512 half = _mm512_set1_ps(0.5f);
-  Tile<4, columns> to;
-#pragma GCC unroll 4
-  for (int j = 0; j < columns; ++j) {
-    const __m512 outer = g.at[0][j] + g.at[2][j];
-    to.at[0][j] = g.at[0][j];
-    to.at[1][j] = half * (outer + g.at[1][j]);
-    to.at[2][j] = half * (outer - g.at[1][j]);
-    to.at[3][j] = g.at[2][j];
-  }
-  return to;
-}
-
-// `G^T u`:
-template <int columns>
-TORCHVAE_TILE Tile<3, columns> toWeightGradients(const Tile<4, columns>& u) {
-  const __m512 half = _mm512_set1_ps(0.5f);
-  Tile<3, columns> to;
-#pragma GCC unroll 4
-  for (int j = 0; j < columns; ++j) {
-    const __m512 sum = half * (u.at[1][j] + u.at[2][j]);
-    to.at[0][j] = u.at[0][j] + sum;
-    to.at[1][j] = half * (u.at[1][j] - u.at[2][j]);
-    to.at[2][j] = u.at[3][j] + sum;
-  }
-  return to;
-}
-
-TORCHVAE_TILE void store(const Tile<4, 4>& t, __mmask16 mask, float* to, int64_t apart) {
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) _mm512_mask_storeu_ps(to + (4 * i + j) * apart, mask, t.at[i][j]);
-  }
-}
-
-// The lanes of the channels from `c` on.
-TORCHVAE_TILE __mmask16 lanesFrom(int64_t c, int64_t channels) {
-  return avx512::lanes(std::min<int64_t>(16, channels - c));
-}
+#define TORCHVAE_OVER_CHANNELS(channels, Transform, ...)                                    \
+  do {                                                                                      \
+    if (hasAvx512()) return avx512::overChannels(channels, avx512::Transform{__VA_ARGS__}); \
+    avx2::overChannels(channels, avx2::Transform{__VA_ARGS__});                             \
+  } while (false)
 
 }  // namespace
 
-TORCHVAE_AVX512 void inputToForm(const float* const (&pixels)[16], int64_t channels, float* form,
-                                 int64_t apart) {
-  for (int64_t c = 0; c < channels; c += 16) {
-    const __mmask16 mask = lanesFrom(c, channels);
-    Tile<4, 4> d;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i) d.at[i / 4][i % 4] = _mm512_maskz_loadu_ps(mask, pixels[i] + c);
-    store(turned(ofInput(turned(ofInput(d)))), mask, form + c, apart);
-  }
+void inputToForm(const float* const (&pixels)[16], int64_t channels, float* form, int64_t apart) {
+  TORCHVAE_OVER_CHANNELS(channels, InputToForm, pixels, form, apart);
 }
 
-TORCHVAE_AVX512 void formToOutput(const float* form, int64_t apart, int64_t channels,
-                                  float* const (&pixels)[4]) {
-  for (int64_t c = 0; c < channels; c += 16) {
-    const __mmask16 mask = lanesFrom(c, channels);
-    Tile<4, 4> m;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i) m.at[i / 4][i % 4] = _mm512_maskz_loadu_ps(mask, form + i * apart + c);
-    const Tile<2, 2> y = turned(toOutput(turned(toOutput(m))));
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) _mm512_mask_storeu_ps(pixels[i] + c, mask, y.at[i / 2][i % 2]);
-  }
+void formToOutput(const float* form, int64_t apart, int64_t channels, float* const (&pixels)[4]) {
+  TORCHVAE_OVER_CHANNELS(channels, FormToOutput, form, apart, pixels);
 }
 
-TORCHVAE_AVX512 void outputGradientToForm(const float* const (&pixels)[4], int64_t channels, float* form,
-                                          int64_t apart) {
-  for (int64_t c = 0; c < channels; c += 16) {
-    const __mmask16 mask = lanesFrom(c, channels);
-    Tile<2, 2> y;
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) y.at[i / 2][i % 2] = _mm512_maskz_loadu_ps(mask, pixels[i] + c);
-    store(turned(ofOutputGradient(turned(ofOutputGradient(y)))), mask, form + c, apart);
-  }
+void outputGradientToForm(const float* const (&pixels)[4], int64_t channels, float* form, int64_t apart) {
+  TORCHVAE_OVER_CHANNELS(channels, OutputGradientToForm, pixels, form, apart);
 }
 
-TORCHVAE_AVX512 void weightsToForm(const float* weights, int64_t channels, bool isTurned, float* form,
-                                   int64_t apart) {
-  for (int64_t c = 0; c < channels; c += 16) {
-    const __mmask16 mask = lanesFrom(c, channels);
-    Tile<3, 3> g;
-#pragma GCC unroll 9
-    for (int i = 0; i < 9; ++i) {
-      const int64_t tap = isTurned ? 8 - i : i;
-      g.at[i / 3][i % 3] = _mm512_maskz_loadu_ps(mask, weights + tap * channels + c);
-    }
-    store(turned(ofWeights(turned(ofWeights(g)))), mask, form + c, apart);
-  }
+void weightsToForm(const float* weights, int64_t channels, bool isTurned, float* form, int64_t apart) {
+  TORCHVAE_OVER_CHANNELS(channels, WeightsToForm, weights, channels, isTurned, form, apart);
 }
 
-TORCHVAE_AVX512 void formToWeightGradients(const float* form, int64_t apart, int64_t sums, int64_t sumsApart,
-                                           int64_t channels, float* weights) {
-  for (int64_t c = 0; c < channels; c += 16) {
-    const __mmask16 mask = lanesFrom(c, channels);
-    Tile<4, 4> u;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i) u.at[i / 4][i % 4] = _mm512_setzero_ps();
-    for (int64_t s = 0; s < sums; ++s) {
-      const float* own = form + s * sumsApart + c;
-#pragma GCC unroll 16
-      for (int i = 0; i < 16; ++i) {
-        u.at[i / 4][i % 4] = u.at[i / 4][i % 4] + _mm512_maskz_loadu_ps(mask, own + i * apart);
-      }
-    }
-    const Tile<3, 3> g = turned(toWeightGradients(turned(toWeightGradients(u))));
-#pragma GCC unroll 9
-    for (int i = 0; i < 9; ++i) _mm512_mask_storeu_ps(weights + i * channels + c, mask, g.at[i / 3][i % 3]);
-  }
+void formToWeightGradients(const float* form, int64_t apart, int64_t sums, int64_t sumsApart,
+                           int64_t channels, float* weights) {
+  TORCHVAE_OVER_CHANNELS(channels, FormToWeightGradients, form, apart, sums, sumsApart, channels, weights);
 }
+
+#undef TORCHVAE_OVER_CHANNELS
 
 }  // namespace torchvae::cpu
