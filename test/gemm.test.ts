@@ -40,14 +40,14 @@ test.each([
   });
 });
 
-test.runIf(/avx512f/.test(readFileSync('/proc/cpuinfo', 'utf8')))('panels are for AVX-512', async () => {
+test.runIf(/avx2/.test(readFileSync('/proc/cpuinfo', 'utf8')))('panels are for AVX2 at least', async () => {
   const came = await run({ TORCHVAE_GEMM: 'panels' });
   expect(relativeError(came.losses, wanted.losses)).toBeLessThan(1e-5);
   const { code, stderr } = await runNode(['--input-type=module', '-e', PROGRAM], {
-    env: { TORCHVAE_GEMM: 'panels', ATEN_CPU_CAPABILITY: 'avx2' },
+    env: { TORCHVAE_GEMM: 'panels', ATEN_CPU_CAPABILITY: 'default' },
   });
   expect(code).not.toBe(0);
-  expect(stderr).toContain('has no AVX-512 for TORCHVAE_GEMM=panels');
+  expect(stderr).toContain('has no AVX2 for TORCHVAE_GEMM=panels');
 });
 
 test('an unknown name is refused', async () => {

@@ -13,7 +13,7 @@ class Kernels;  // kernels/kernels.h
 
 // What multiplies the float32 matrices of dense layers on the CPU.
 enum class DenseBackend : uint8_t {
-  kPanels,   // our own AVX-512 kernels, with panels of weights for wide layers (cpu/panels.h)
+  kPanels,   // our own kernels, with panels of weights for wide layers (cpu/panels.h)
   kTiles,    // oneDNN's batch-reduce kernels, tile by tile, with what follows a product done in the cache
   kLibrary,  // libtorch, a whole matrix at a time
 };

@@ -9,7 +9,7 @@
 
 namespace torchvae::cpu {
 
-// Panels where the processor has AVX-512, tiles where it has AVX2, else the library. TORCHVAE_GEMM (panels,
+// Panels where the processor has AVX-512 or AVX2, else the library. TORCHVAE_GEMM (panels,
 // tiles, library) decides instead; another value of it, or one that this processor does not have, throws
 // ERR_RANGE.
 DenseBackend chooseBackend();

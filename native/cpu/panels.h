@@ -1,5 +1,5 @@
-// A wide dense layer's products on the CPU, for processors with AVX-512, with weights in panels: sixteen
-// columns of w [in, out], one register of a row under the other, then the next sixteen.
+// A wide dense layer's products on the CPU, for processors with AVX-512 or AVX2, with weights in panels:
+// sixteen columns of w [in, out], one row under the other, then the next sixteen.
 //
 // A thread that owns columns then owns whole ranges of memory. In a row-major matrix the columns of two
 // threads take turns in every row, and the lines that one core's prefetchers read beyond its own part are
