@@ -603,6 +603,25 @@ describe('Parquet', () => {
 });
 
 describe('JSON lines', () => {
+  test('of Python may have NaN and infinities, which are missing and infinite', async () => {
+    const text = '{"v": 1, "s": "NaN \\"Infinity"}\n{"v": NaN, "s": "b"}\n{"v": 3, "s": "b"}\n';
+    const data = await loadDataset(file('python.jsonl', text), { onMissing: 'impute' });
+    expect(schemaOf(data).decode(data.data as Float32Array)).toEqual([
+      { v: 1, s: 'NaN "Infinity' },
+      { v: 2, s: 'b' },
+      { v: 3, s: 'b' },
+    ]);
+    expect([...data.cells!.imputed]).toEqual([0, 1, 0]);
+    for (const [cell, found] of [
+      ['NaN', 'row 1, column "v": expected a value but it is missing'],
+      ['-Infinity', 'row 1, column "v": expected a finite number but received -Infinity'],
+      ['nan', 'line 1: expected a JSON object but'],
+    ]) {
+      const path = file('python.jsonl', `{"v": ${cell}}\n{"v": 2}\n`);
+      expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toContain(found);
+    }
+  });
+
   const rows = [
     { v: 1, city: 'Rome', at: '2026-01-01', emb: [0.5, 1] },
     { v: 2.5, city: null, at: '2026-01-02', emb: [1, 2] },

@@ -66,6 +66,15 @@ export const UNREAD: readonly Unread[] = [
   {
     kind: 'number',
     isOne: matching(
+      new RegExp(`^(?:'${NUMBER}'?|="${NUMBER}"|${NUMBER}(?:[dD][+-]?\\d+|\\s?[×x*·]\\s?10\\^?[+-]?\\d+))$`),
+    ),
+    what: 'numbers in quotes, or with an exponent in another form',
+    advice: 'write them as 5 or 1.5e3',
+    different: 10,
+  },
+  {
+    kind: 'number',
+    isOne: matching(
       new RegExp(
         `^(?:${NUMBERS}|\\[\\s*${NUMBERS}\\s*\\]|\\(\\s*${NUMBERS}\\s*\\)|\\{\\s*${NUMBERS}\\s*\\})$`,
         'i',
@@ -80,15 +89,6 @@ export const UNREAD: readonly Unread[] = [
     isOne: matching(new RegExp(`^${NUMBER}(?:${UNIT})$`, 'u')),
     what: 'numbers with a unit',
     advice: 'write them without it',
-    different: 10,
-  },
-  {
-    kind: 'number',
-    isOne: matching(
-      new RegExp(`^(?:'${NUMBER}'?|="${NUMBER}"|${NUMBER}(?:[dD][+-]?\\d+|\\s?[×x*·]\\s?10\\^?[+-]?\\d+))$`),
-    ),
-    what: 'numbers in quotes, or with an exponent in another form',
-    advice: 'write them as 5 or 1.5e3',
     different: 10,
   },
   {
