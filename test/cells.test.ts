@@ -257,6 +257,25 @@ describe('what may be a mistake is noted, and kept', () => {
       (i) => `202601${10 + (i % 20)}`,
       /column day seems to hold dates.*2026-01-31/,
     ],
+    [
+      'milliseconds since 1970',
+      'v1',
+      (i) => String(1_767_225_600_000 + i * 60_000),
+      /column v1 seems to hold dates/,
+    ],
+    [
+      'seconds since 1970',
+      'created_at',
+      (i) => String(1_767_225_600 + i * 60),
+      /column created_at seems to hold dates/,
+    ],
+    [
+      'days of spreadsheets',
+      'Order Date',
+      (i) => String(46_000 + i),
+      /column Order Date seems to hold dates/,
+    ],
+    ['as many of something else', 'sold', (i) => String(46_000 + ((i * 37) % 101)), undefined],
     ['capitals', 'city', (i) => ['Rome', 'ROME', 'Oslo'][i % 3]!, /column city .* such as Rome and ROME/],
     ['digits under the name of labels', 'label', (i) => String(i % 10), /column label seems to hold labels/],
     [
