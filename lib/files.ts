@@ -21,7 +21,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** An ERR_IO error out of what node:fs threw: "Could not ACTION PATH: advice (system code)". */
 export function ioError(action: string, path: string, cause: unknown): TorchvaeError {
   const code = (cause as NodeJS.ErrnoException).code ?? '';
-  const advice = ADVICE[code];
+  const advice =
+    code === 'ENOENT' && action === 'read' ? 'it does not exist; check the spelling' : ADVICE[code];
   const reason = advice ? `${advice} (${code})` : String((cause as Error).message ?? cause);
   return new TorchvaeError('ERR_IO', `Could not ${action} ${path}: ${reason}`, { cause });
 }
