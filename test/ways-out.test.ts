@@ -39,6 +39,11 @@ describe('files', () => {
     ['a.pkl', Buffer.from('80049500', 'hex'), /pickle of Python; write it as/],
     ['a.feather', 'ARROW1\0\0', /Arrow or Feather; write it as \.parquet/],
     ['a.db', 'SQLite format 3\0', /SQLite; hand its rows over/],
+    [
+      'people',
+      'a,b\n1,2\n',
+      /text of none; name it \.csv if it is a table, \.txt if each line is an example/,
+    ],
   ])('%s is named for what it is', async (name, content, message) => {
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file(name, content)))).toMatch(message);
   });
