@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { TorchvaeError } from './errors.ts';
 import { nearest } from './nearest.ts';
 
@@ -7,6 +8,7 @@ export function describeValue(value: unknown): string {
   if (typeof value === 'string') {
     return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} of type string`;
   }
+  if (types.isPromise(value)) return 'a promise, which is to be awaited';
   if (typeof value === 'object') {
     const name = value.constructor?.name ?? 'Object';
     return ArrayBuffer.isView(value) || Array.isArray(value)

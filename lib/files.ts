@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { TorchvaeError } from './errors.ts';
 
@@ -21,7 +21,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** An ERR_IO error out of what node:fs threw: "Could not ACTION PATH: advice (system code)". */
 export function ioError(action: string, path: string, cause: unknown): TorchvaeError {
   const code = (cause as NodeJS.ErrnoException).code ?? '';
-  const advice = ADVICE[code];
+  const advice =
+    code === 'ENOENT' && action === 'read' ? 'it does not exist; check the spelling' : ADVICE[code];
   const reason = advice ? `${advice} (${code})` : String((cause as Error).message ?? cause);
   return new TorchvaeError('ERR_IO', `Could not ${action} ${path}: ${reason}`, { cause });
 }
@@ -45,7 +46,8 @@ export async function makeDirectory(path: string): Promise<void> {
 
 /**
  * Writes a whole file so that `path` holds either its old or its new content, whatever is interrupted: the content goes
- * to a new file beside it, reaches the disk, and takes the name in one rename. The directory must exist.
+ * to a new file beside it, reaches the disk, and takes the name in one rename. The directory must exist. A link stays one, and a pipe or
+ * device, such as /dev/stdout, is written to: a rename would put a file in its place.
  *
  * @param chunks the content; several arrays are written one after the other, a string as UTF-8
  * @throws TorchvaeError ERR_IO, leaving no temporary file behind
@@ -54,15 +56,26 @@ export async function writeFileAtomic(
   path: string,
   chunks: Uint8Array | readonly Uint8Array[] | string,
 ): Promise<void> {
+  const pieces = typeof chunks === 'string' ? [Buffer.from(chunks)] : [chunks].flat();
+  try {
+    const found = await stat(path).catch(() => undefined);
+    if (found && !found.isFile() && !found.isDirectory()) await write(path, 'w', pieces);
+    else await replaceFile(await realpath(path).catch(() => path), pieces);
+  } catch (cause) {
+    throw ioError('write', path, cause);
+  }
+}
+
+async function replaceFile(path: string, pieces: readonly Uint8Array[]): Promise<void> {
   const directory = dirname(path);
   const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    await writeNew(temporary, typeof chunks === 'string' ? [Buffer.from(chunks)] : [chunks].flat());
+    await write(temporary, 'wx', pieces);
     await rename(temporary, path);
     await syncDirectory(directory);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw ioError('write', path, cause);
+    throw cause;
   }
 }
 
@@ -71,11 +84,12 @@ export function isTemporaryFile(name: string): boolean {
   return /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
 }
 
-async function writeNew(path: string, chunks: readonly Uint8Array[]): Promise<void> {
-  const file = await open(path, 'wx');
+/** @param flag `wx` for a new file, which reaches the disk */
+async function write(path: string, flag: 'w' | 'wx', pieces: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, flag);
   try {
-    for (const chunk of chunks) await writeAll(file, chunk);
-    await file.sync();
+    for (const piece of pieces) await writeAll(file, piece);
+    if (flag === 'wx') await file.sync();
   } finally {
     await file.close();
   }

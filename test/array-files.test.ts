@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readNpy } from '../lib/data/formats/arrays/npy-file.ts';
-import { hasTestSet, loadCifar, loadDataset, sizeInMemory } from '../lib/data/index.ts';
+import { hasTestSet, loadCifar, loadDataset, sizeInMemory, streamDataset } from '../lib/data/index.ts';
 import { refusal } from './refusal.ts';
 import { fuzz } from './support/fuzz.ts';
 import { npy, npyOf } from './support/npy.ts';
@@ -281,6 +281,24 @@ describe('.npz', () => {
     expect(await hasTestSet(file('digits.npz', keras))).toBe(true);
     expect(await hasTestSet(file('one.npz', zipSync({ 'x.npy': x })))).toBe(false);
     expect(await hasTestSet('sprites')).toBe(true);
+  });
+
+  test('have the validation set as test set where there is no other, and a note where there is one', async () => {
+    const medical = {
+      'train_images.npy': x,
+      'train_labels.npy': npy('|u1', [3, 1], Uint8Array.of(0, 1, 2)),
+      'val_images.npy': test1,
+      'val_labels.npy': npy('|u1', [1, 1], Uint8Array.of(2)),
+    };
+    const path = file('medical.npz', zipSync(medical));
+    expect(await hasTestSet(path)).toBe(true);
+    const validation = await loadDataset(path, { split: 'test' });
+    expect([validation.length, ...validation.labels!]).toEqual([1, 2]);
+    const both = file('both.npz', zipSync({ ...medical, 'test_images.npy': test1 }));
+    const told = ['array val_images was left out, since test_images is the test set'];
+    expect((await loadDataset(both)).notes).toEqual(told);
+    expect((await streamDataset(both)).notes).toEqual(told);
+    expect((await loadDataset(both, { split: 'test' })).notes).toEqual([]);
   });
 
   test('of NumPy itself', async () => {

@@ -1,9 +1,12 @@
 /** The command line as its user has it: processes, files, exit codes. */
+import { spawnSync } from 'node:child_process';
 import {
+  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -11,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeSafetensors } from '../lib/model/safetensors.ts';
@@ -114,6 +118,18 @@ describe('help', () => {
     expect({ code, stderr }).toEqual({ code: 141, stderr: '' });
   });
 
+  test.skipIf(process.platform !== 'linux')('says so where its output cannot be written', () => {
+    const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [main, '--help'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^error: Could not write standard output: no space is left.*\[ERR_IO\]\n$/);
+  });
+
   test('a mistake names what there is', async () => {
     expect(await refused(['trian'])).toContain("unknown command 'trian'");
     expect(await refused(['train', '--epoch', '3'])).toContain("unknown option '--epoch'");
@@ -121,6 +137,15 @@ describe('help', () => {
 });
 
 describe('train', () => {
+  test('goes on where nobody reads what it says', async () => {
+    const run = at('unheard');
+    const { code } = await torchvae([...small, '--epochs', '1', '--out', run], {
+      onStart: (child) => child.stderr!.destroy(),
+    });
+    expect(code).toBe(0);
+    expect(readdirSync(run)).toContain('checkpoint.safetensors');
+  });
+
   test('leaves a run directory', async () => {
     const run = at('whole');
     const { stderr, stdout } = await succeed([...small, '--epochs', '2', '--seed', '3', '--out', run]);

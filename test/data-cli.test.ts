@@ -275,6 +275,17 @@ describe('train --data', () => {
       /columns a, b, kind but received "c"/,
     );
     expect((await train(at('missing.csv'))).stderr).toMatch(/which does not exist .*ERR_RANGE/);
+    expect((await train('missing.csv')).stderr).toMatch(/which does not exist; it is looked for in \//);
+    // The last of several would be taken without a word.
+    expect((await train(at('t.csv'), '--data', at('t.txt'))).stderr).toMatch(
+      /given before as '.*t\.csv'; put several files into a folder/,
+    );
+  });
+
+  test('takes \\t for a tab, as shells give it', async () => {
+    writeFileSync(at('tabs.csv'), 'a,b\tc\n1,5\t2\n2,5\t3\n');
+    const { stdout } = await torchvae(['train', '--data', at('tabs.csv'), '--delimiter', '\\t', '--dry-run']);
+    expect(stdout).toMatch(/2 examples of 2, real/);
   });
 });
 

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Dataset, type LoadOptions, loadDataset, type TableSchema } from '../lib/data/index.ts';
+import {
+  type Dataset,
+  type LoadOptions,
+  loadDataset,
+  streamDataset,
+  type TableSchema,
+} from '../lib/data/index.ts';
 import { refusal } from './refusal.ts';
 import { fuzz } from './support/fuzz.ts';
 
@@ -186,7 +192,68 @@ describe('the first row', () => {
     expect((await load('h.csv', content, { onMissing: 'impute' })).length).toBe(count);
   });
 
+  test.each<[string, string, string, string[]]>([
+    [
+      'before the names of rows that R counts',
+      'r.csv',
+      '"a","b"\n"1",1.5,2\n"2",2.5,4\n',
+      ['1 names', 'a', 'b'],
+    ],
+    [
+      'with words as names of rows',
+      'r.txt',
+      '"a" "b"\n"Fiat 128" 1.5 2\n"Mazda RX4" 2.5 4\n',
+      ['1 names', 'a', 'b'],
+    ],
+    ['before rows that end with a delimiter', 'e.csv', 'a;b\n1.5;2;\n2.5;4;\n', ['3 no values', 'a', 'b']],
+    ['before rows of names, by tabs', 'r.dat', 'a\tb\nx\t1,5\t2\ny\t2,5\t4\n', ['1 names', 'a', 'b']],
+  ])('lacks a name %s', async (_, name, content, [leftOut, ...columns]) => {
+    const data = await load(name, content);
+    expect(typesOf(data)).toEqual(columns.map((column) => `${column} numeric`));
+    const { schema } = data;
+    expect(rowsOf(data)).toEqual([
+      { a: 1.5, b: 2 },
+      { a: 2.5, b: 4 },
+    ]);
+    const [place, ...reason] = leftOut!.split(' ');
+    expect(data.notes.join()).toMatch(
+      new RegExp(
+        `column${place} was left out: it has no name and .*${reason.join(' ').replace('names', '(names|numbers)')}`,
+      ),
+    );
+    expect((await load(name, content, { schema })).data).toEqual(data.data);
+    expect([...(await streamDataset(file(name, content)).then((stream) => stream.head(2))).data]).toEqual([
+      ...data.data,
+    ]);
+  });
+
+  test.each([
+    ['a title is above the table', 'Report\nname,v\nbob,1\nann,2\n'],
+    ['a title with a comma is above it', 'Report, 2026\nname,kind,v\nbob,x,1\nann,y,2\n'],
+    ['it is not known which name is missing', 'a,b\n1.5,2.5,3.5\n2.5,1.5,7.25\n'],
+    ['one row alone is longer', 'a,b\n1,2\n1,2,3\n'],
+  ])('is of another length where %s, which is refused', async (_, content) => {
+    expect(await refusal('ERR_DATA_FORMAT', () => load('t.csv', content))).toMatch(
+      /as many cells in every row/,
+    );
+  });
+
+  test.each([
+    ['numbers', 'a,b\n1,2\n', '3,4\n'],
+    ['words', 'color,shape\nred,round\nblue,square\n', 'red,square\n'],
+  ])('that comes again between %s is refused', async (_, start, end) => {
+    const names = start.slice(0, start.indexOf('\n') + 1);
+    const told = await refusal('ERR_DATA_FORMAT', () => load('again.csv', start + names + end));
+    expect(told).toMatch(/again\.csv: row [23]: .* names of the columns again; take it out, .*`header`/);
+    const { schema } = await load('start.csv', start);
+    const other = await load('again.csv', start + names + end, { schema, onMissing: 'impute' });
+    expect([...other.cells!.unseen].filter((count) => count > 0)).toEqual([2]);
+  });
+
   test('can be said', async () => {
+    expect((await load('again.csv', 'red,round\nblue,square\nred,round\n', { header: false })).length).toBe(
+      3,
+    );
     expect((await load('y.csv', '2019,2020\n1,2\n3,4\n', { header: true })).length).toBe(2);
     expect((await load('w.csv', 'color,shape\nblue,square\n', { header: false })).length).toBe(2);
   });

@@ -1,13 +1,17 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -54,6 +58,26 @@ test('a failure leaves neither a temporary file nor a changed target', async () 
   expect(message).toContain(target);
   expect(message).toMatch(/it is a directory; name a file/);
   expect(readdirSync(folder)).toEqual(['directory']);
+});
+
+test.skipIf(process.platform === 'win32')('links stay links, and pipes pipes', async () => {
+  const [link, pipe] = [join(folder, 'link'), join(folder, 'pipe')];
+  writeFileSync(join(folder, 'model'), 'old');
+  symlinkSync('model', link);
+  await writeFileAtomic(link, 'new');
+  expect(readlinkSync(link)).toBe('model');
+  expect(readFileSync(join(folder, 'model'), 'utf8')).toBe('new');
+
+  execFileSync('mkfifo', [pipe]);
+  const [read] = await Promise.all([
+    readFile(pipe, 'utf8'),
+    writeFileAtomic(
+      pipe,
+      ['a', 'b'].map((text) => Buffer.from(text)),
+    ),
+  ]);
+  expect(read).toBe('ab');
+  expect(lstatSync(pipe).isFIFO()).toBe(true);
 });
 
 test('names the path and what to do', async () => {

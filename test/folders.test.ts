@@ -239,6 +239,35 @@ describe('tables that are divided into files', () => {
     expect((await loadDataset(path, { split: 'test', schema: train.schema })).length).toBe(1);
   });
 
+  test('have the validation set as test set where there is no other', async () => {
+    const root = folder({ 'train.csv': 'v,k\n1,a\n2,b\n', 'val.csv': 'v,k\n3,a\n' });
+    expect(await hasTestSet(root)).toBe(true);
+    expect((await loadDataset(root)).notes).toEqual([]);
+    expect((await loadDataset(root, { split: 'test' })).length).toBe(1);
+  });
+
+  test('of different names are noted, since they may differ in meaning', async () => {
+    const root = folder({ 'normal.csv': 'v,k\n1,a\n2,b\n', 'anomalous.csv': 'v,k\n3,a\n' });
+    const note =
+      '2 files of different names are one table (anomalous.csv, normal.csv); name one of them if they differ in meaning';
+    expect((await loadDataset(root)).notes).toEqual([note]);
+    expect((await streamDataset(root)).notes).toEqual([note]);
+    const parts = folder({ 'part-00000-c0ffee.csv': 'v\n1\n2\n', 'part-00001-badcafe.csv': 'v\n3\n' });
+    expect((await loadDataset(parts)).notes).toEqual([]);
+  });
+
+  test.each([
+    ['csv', 'v,k\n1,a\n2,b\n', ['v,k\n', '', '\n']],
+    ['jsonl', '{"v":1,"k":"a"}\n{"v":2,"k":"b"}\n', ['', '\n']],
+  ])('without rows are passed over: .%s', async (extension, rows, empty) => {
+    const files = Object.fromEntries(empty.map((text, i) => [`part-${i}.${extension}`, text]));
+    const root = folder({ ...files, [`part-9.${extension}`]: rows });
+    const notes = [`${empty.length} files without rows were passed over`];
+    expect(await loadDataset(root)).toMatchObject({ length: 2, notes });
+    expect(await streamDataset(root)).toMatchObject({ length: 2, notes });
+    await refusal('ERR_DATA_FORMAT', () => loadDataset(folder(files)));
+  });
+
   test('of several kinds of cells are categories where one file has words', async () => {
     const path = folder({ 'a.csv': 'k,v\n1,1\n2,2\n', 'b.csv': 'k,v\nx,3\nx,4\n' });
     const data = await loadDataset(path, { columns: { k: 'categorical' } });

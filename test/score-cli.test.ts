@@ -280,6 +280,10 @@ test('a text has a line for each of its lines, also for one that is too long', a
   await succeed('encode', 'texts', '--data', 'later.txt', '--out', 'codes.csv');
   const codes = lines(readFileSync(at('codes.csv'), 'utf8'));
   expect(codes.map((line) => line.at(-1))).toEqual(['state', 'scored', 'unseen']);
+  // Tokens are numbered in no order that an error could have, and two lines take less than their codes.
+  expect((await succeed('compress', 'texts', '--data', 'known.txt')).stderr).toMatch(
+    /^Wrote 2 examples in \d+ bytes .*, \d\.\d times what they take in memory; \d+\.\d% of the values are as they were\n$/,
+  );
   const strict = ['encode', 'texts', '--data', 'later.txt', '--on-long', 'refuse'];
   const refused = await torchvae(strict, { cwd: folder });
   expect(refused.stderr).toMatch(/line 2: .*give --on-long cut to cut it/);

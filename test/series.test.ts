@@ -27,6 +27,10 @@ test('windows over rows whose time does not go on evenly come with a note', asyn
   expect((await notes(hours([], (i) => (i === 30 ? 10 : i)))).join()).toMatch(
     /column at goes back once.*sort them/,
   );
+  // Two sensors, row by row.
+  expect((await notes(hours([], (i) => i >> 1))).join()).toMatch(
+    /column at stands still 30 times.*a column each/,
+  );
   rmSync(folder, { recursive: true });
 });
 

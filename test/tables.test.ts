@@ -122,7 +122,9 @@ describe('CSV', () => {
         expect(validation.notes).toEqual([]);
         continue;
       }
-      expect(validation.notes).toEqual(['1 cell has a category that no training row has']);
+      expect(validation.notes).toEqual([
+        '1 cell has a category that no training row has, such as "rare" in row 18, column "kind"',
+      ]);
       const groups = Array.from({ length: validation.length }, (_, i) =>
         validation.data.subarray(3 * i + 1, 3 * i + 3),
       );
@@ -158,6 +160,28 @@ describe('CSV', () => {
     expect(schemaOf(own).fields[1]).toMatchObject({ categories: ['NA', 'x'] });
   });
 
+  test('truth values are the same in any capitals, other words only alike', async () => {
+    const text = `ok,kind,label\n${'True,red,False\nFalse,blue,True\n'.repeat(3)}`;
+    const { schema } = await loadDataset(file('pandas.csv', text), { labelColumn: 'label' });
+    const records = [
+      { ok: true, kind: 'red', label: false },
+      { ok: 'FALSE', kind: 'RED', label: 'TRUE' },
+    ];
+    const options = { schema: schema as TableSchema, onMissing: 'impute' } as const;
+    const data = await Dataset.fromRecords(records, options);
+    expect([...data.data]).toEqual([0, 1, 0, 1, 1, 0, 0, 0]);
+    expect([[...data.labels!], data.classes]).toEqual([
+      [0, 1],
+      ['False', 'True'],
+    ]);
+    expect([...data.cells!.unseen]).toEqual([0, 1]);
+    expect(data.notes).toEqual([
+      '1 cell has a category that no training row has, such as "RED" in row 2, column "kind" (training rows have "red")',
+    ]);
+    const stream = await StreamedDataset.from(() => records, options);
+    expect(stream.notes).toEqual(data.notes);
+  });
+
   test('a value that training did not have is refused, or left out of its group and counted', async () => {
     const train = await loadDataset(file('train.csv', 'a\nx\nx\ny\n'));
     const other = file('other.csv', 'a\ny\nz\n');
@@ -174,7 +198,9 @@ describe('CSV', () => {
     ]) {
       // Never as the usual one, which would hide it.
       expect([...found.data]).toEqual([0, 1, 0, 0]);
-      expect(found.notes).toEqual(['1 cell has a category that no training row has']);
+      expect(found.notes).toEqual([
+        '1 cell has a category that no training row has, such as "z" in row 2, column "a"',
+      ]);
       expect([...found.cells!.unseen]).toEqual([0, 1]);
     }
   });
@@ -603,6 +629,25 @@ describe('Parquet', () => {
 });
 
 describe('JSON lines', () => {
+  test('of Python may have NaN and infinities, which are missing and infinite', async () => {
+    const text = '{"v": 1, "s": "NaN \\"Infinity"}\n{"v": NaN, "s": "b"}\n{"v": 3, "s": "b"}\n';
+    const data = await loadDataset(file('python.jsonl', text), { onMissing: 'impute' });
+    expect(schemaOf(data).decode(data.data as Float32Array)).toEqual([
+      { v: 1, s: 'NaN "Infinity' },
+      { v: 2, s: 'b' },
+      { v: 3, s: 'b' },
+    ]);
+    expect([...data.cells!.imputed]).toEqual([0, 1, 0]);
+    for (const [cell, found] of [
+      ['NaN', 'row 1, column "v": expected a value but it is missing'],
+      ['-Infinity', 'row 1, column "v": expected a finite number but received -Infinity'],
+      ['nan', 'line 1: expected a JSON object but'],
+    ]) {
+      const path = file('python.jsonl', `{"v": ${cell}}\n{"v": 2}\n`);
+      expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(path))).toContain(found);
+    }
+  });
+
   const rows = [
     { v: 1, city: 'Rome', at: '2026-01-01', emb: [0.5, 1] },
     { v: 2.5, city: null, at: '2026-01-02', emb: [1, 2] },

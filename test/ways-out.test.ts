@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Dataset, loadDataset, streamDataset, VAE } from '../lib/index.ts';
+import { Dataset, loadDataset, loadImageFolder, streamDataset, VAE } from '../lib/index.ts';
 import { encodePng } from '../lib/report/png.ts';
 import { refusal } from './refusal.ts';
 import { torchvae } from './support/command.ts';
@@ -39,6 +39,11 @@ describe('files', () => {
     ['a.pkl', Buffer.from('80049500', 'hex'), /pickle of Python; write it as/],
     ['a.feather', 'ARROW1\0\0', /Arrow or Feather; write it as \.parquet/],
     ['a.db', 'SQLite format 3\0', /SQLite; hand its rows over/],
+    [
+      'people',
+      'a,b\n1,2\n',
+      /text of none; name it \.csv if it is a table, \.txt if each line is an example/,
+    ],
   ])('%s is named for what it is', async (name, content, message) => {
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(file(name, content)))).toMatch(message);
   });
@@ -46,6 +51,17 @@ describe('files', () => {
   test('are unpacked by what they hold, whatever their names', async () => {
     expect((await loadDataset(file('packed.csv', gzipSync(table)))).length).toBe(40);
     expect((await loadDataset(file('plain.csv.gz', table))).length).toBe(40);
+  });
+
+  test('that are not there, and data that are not awaited, are told so', async () => {
+    const missing = () => loadImageFolder(join(folder, 'missing'));
+    expect(await refusal('ERR_IO', missing)).toMatch(/it does not exist; check the spelling \(ENOENT\)$/);
+    const records = Dataset.fromRecords([{ a: 1 }, { a: 2 }]);
+    const vae = await VAE.create({ spec: { inputShape: [1] } });
+    expect(await refusal('ERR_TYPE', () => vae.score(records as never))).toMatch(
+      /a promise, which is to be awaited$/,
+    );
+    vae.dispose();
   });
 
   test('JSON arrays in JSON lines, and standard input, are refused with what to do', async () => {

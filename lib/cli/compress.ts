@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { types } from 'node:util';
 import type { Command } from 'commander';
 import { compress, decompress } from '../codec/codec.ts';
+import { counted } from '../counted.ts';
+import type { Dataset } from '../data/index.ts';
 import { ioError, writeFileAtomic } from '../files.ts';
 import { encodeSafetensors } from '../model/safetensors.ts';
 import type { DeviceName } from '../runtime/device.ts';
@@ -48,14 +50,22 @@ async function pack(
   await writeFileAtomic(out, bytes);
   const { data: found } = await decompress(vae, bytes);
   const whole = data.drawn(0);
+  const share = bytes.length / whole.byteLength;
+  const size = share < 1 ? `1/${(1 / share).toFixed(0)} of` : `${share.toFixed(1)} times`;
+  process.stderr.write(
+    `Wrote ${counted(data.length, 'example')} in ${bytes.length} bytes to ${out}: ${(bytes.length / data.length).toFixed(2)} bytes each, ${size} what they take in memory; ${lossOf(data, whole, found)}\n`,
+  );
+}
+
+/** What was lost: tokens are numbered in no order that an error could have. */
+function lossOf({ kind }: Dataset, whole: Float32Array | Uint8Array, found: Float32Array): string {
+  if (kind === 'categorical') {
+    const kept = found.filter((value, i) => value === whole[i]).length / found.length;
+    return `${(100 * kept).toFixed(1)}% of the values are as they were`;
+  }
   const scale = types.isUint8Array(whole) ? 255 : 1;
   const error = found.reduce((sum, value, i) => sum + (value - whole[i]! / scale) ** 2, 0) / found.length;
-  const each = bytes.length / data.length;
-  process.stderr.write(
-    `Wrote ${data.length} examples in ${bytes.length} bytes to ${out}: ${each.toFixed(2)} bytes each, 1/${(
-      whole.byteLength / bytes.length
-    ).toFixed(0)} of what they take in memory; mean squared error ${error.toPrecision(4)}\n`,
-  );
+  return `mean squared error ${error.toPrecision(4)}`;
 }
 
 async function unpack(
@@ -69,5 +79,5 @@ async function unpack(
   });
   const x = await decompress(vae, bytes);
   await writeFileAtomic(out, encodeSafetensors(new Map([['x', { dtype: 'F32', ...x }]])));
-  process.stderr.write(`Wrote ${x.shape[0]} examples to ${out}\n`);
+  process.stderr.write(`Wrote ${counted(x.shape[0]!, 'example')} to ${out}\n`);
 }

@@ -19,6 +19,6 @@ export async function hashOf(path: string): Promise<string | undefined> {
 /** Says that a resumed run goes on with another file than it began with. */
 export function noteChange(saved: SavedRun, path: string, hash: string | undefined): void {
   const { sha256 } = (saved.config.data ?? {}) as { sha256?: unknown };
-  if (sha256 === undefined || sha256 === hash) return;
+  if (sha256 === undefined || hash === undefined || sha256 === hash) return;
   process.stderr.write(`${path} changed since the run began; it is read by the schema of the run\n`);
 }

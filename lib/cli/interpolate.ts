@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { counted } from '../counted.ts';
 import { spread } from '../data/spread.ts';
 import { interpolationCurves } from '../report/curves.ts';
 import { imageGrid } from '../report/grid.ts';
@@ -53,5 +54,5 @@ async function run(name: string, { pairs, steps, path, ...flags }: Flags): Promi
   if (kind === 'images') {
     await putPicture(imageGrid(between.data, data.shape, { columns: steps, scale: 2 }), flags);
   } else await putChart(interpolationCurves(between, data), flags);
-  process.stderr.write(`Wrote ${from!.length} interpolations to ${flags.out}\n`);
+  process.stderr.write(`Wrote ${counted(from!.length, 'interpolation')} to ${flags.out}\n`);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { TorchvaeError } from '../errors.ts';
+import { ioError } from '../files.ts';
 import { packageVersion } from '../package.ts';
 import { register as registerBuild } from './build.ts';
 import { register as registerCompress } from './compress.ts';
@@ -71,9 +72,11 @@ function report(error: unknown): number {
 
 // Whoever reads has enough and closed the pipe, as `head` does: end as a process does that SIGPIPE ends.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(128 + 13);
+  if (error.code === 'EPIPE') process.exit(128 + 13);
+  process.exit(report(ioError('write', 'standard output', error)));
 });
+// What is said of the work is less than the work: a log on a full disk does not end a training.
+process.stderr.on('error', () => {});
 
 try {
   await createProgram().parseAsync();

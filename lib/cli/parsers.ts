@@ -30,3 +30,11 @@ export function share(text: string): number {
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
+
+/** A commander parser for data, of which there is one: the last of several would be taken without a word. */
+export function one(text: string, before: string | undefined): string {
+  if (before === undefined) return text;
+  throw new InvalidArgumentError(
+    `It was given before as '${before}'; put several files into a folder and name that.`,
+  );
+}

@@ -11,7 +11,7 @@ import { terminalPicture } from '../report/terminal.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { BEST_HELP, DATA_HELP, type DataOptions, SIZE_HELP } from './options.ts';
 import { checkOutput } from './outputs.ts';
-import { integer } from './parsers.ts';
+import { integer, one } from './parsers.ts';
 import { addReadingOptions, FILE_FLAGS } from './reading.ts';
 
 /** The options of commands that open a model and data for it. */
@@ -25,7 +25,7 @@ export function addShownOptions(command: Command): Command {
   const named = command
     .argument('<run>', 'run directory or checkpoint file')
     .optionsGroup('Data:')
-    .option('--data <name|path>', `${DATA_HELP}; default the data of the run`)
+    .option('--data <name|path>', `${DATA_HELP}; default the data of the run`, one)
     .option('--data-dir <dir>', 'where MNIST and Fashion-MNIST lie')
     .option('--size <pixels>', SIZE_HELP, integer(1));
   return addReadingOptions(named, FILE_FLAGS)

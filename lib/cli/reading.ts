@@ -38,6 +38,8 @@ interface ReadingFlag {
   /** The option of `loadDataset`, where that has another name. */
   option?: string;
   kind: 'text' | 'number' | 'texts';
+  /** What a text stands for. Default itself. */
+  parse?: (text: string) => string;
   choices?: readonly string[];
   /** Of a number. */
   max?: number;
@@ -91,8 +93,9 @@ export const READING: Readonly<Record<keyof ReadingOptions, ReadingFlag>> = {
   },
   delimiter: {
     flag: '--delimiter <character>',
-    help: 'tables of text: what stands between cells',
+    help: 'tables of text: what stands between cells; \\t is a tab',
     kind: 'text',
+    parse: (text) => (text === '\\t' ? '\t' : text),
     isOfFile: true,
   },
   decimal: {
@@ -205,11 +208,12 @@ export function addReadingOptions(
   keys: readonly (keyof ReadingOptions)[] = Object.keys(READING) as (keyof ReadingOptions)[],
 ): Command {
   for (const key of keys) {
-    const { flag, help, kind, choices, max } = READING[key];
+    const { flag, help, kind, choices, max, parse } = READING[key];
     const option = new Option(flag, help);
     if (choices) option.choices(choices);
     else if (kind === 'number') option.argParser(integer(1, max));
     else if (kind === 'texts') option.argParser(collect);
+    else if (parse) option.argParser(parse);
     command.addOption(option);
   }
   return command;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { checkInteger } from '../check.ts';
+import { counted } from '../counted.ts';
 import { reconstructionCurves } from '../report/curves.ts';
 import { reconstructionPicture } from '../report/gallery.ts';
 import { VAE } from '../vae.ts';
@@ -45,5 +46,5 @@ async function reconstruct(
   const count = checkInteger('count', asked ?? Math.min(16, data.length), 1, data.length);
   if (pictureOf(data) === 'images') await putPicture(await reconstructionPicture(vae, data, count), flags);
   else await putChart(await reconstructionCurves(vae, data, count), flags);
-  process.stderr.write(`Wrote ${count} pairs to ${flags.out}\n`);
+  process.stderr.write(`Wrote ${counted(count, 'pair')} to ${flags.out}\n`);
 }

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { PRECISIONS } from '../model/precision.ts';
 import { presetNames } from '../model/presets.ts';
 import { DATA_HELP, SIZE_HELP } from './options.ts';
-import { integer, nonNegative, share } from './parsers.ts';
+import { integer, nonNegative, one, share } from './parsers.ts';
 import { addReadingOptions } from './reading.ts';
 import { addStreamOptions } from './streams.ts';
 
@@ -19,7 +19,7 @@ export function addPresetOption(command: Command): Command {
 export function addDataOptions(command: Command, holdoutHelp: string): Command {
   command
     .optionsGroup('Data:')
-    .option('--data <name|path>', `${DATA_HELP}; default sprites`)
+    .option('--data <name|path>', `${DATA_HELP}; default sprites`, one)
     .option(
       '--data-dir <dir>',
       'where MNIST and Fashion-MNIST lie; else TORCHVAE_DATA, the cache, a download',

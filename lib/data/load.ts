@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { checkOneOf, checkOptions, defined, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Dataset, SplitOptions } from './dataset.ts';
@@ -172,6 +173,11 @@ function checkTakesSchema(source: string, options: readonly string[], schema: Da
 function unknownName(nameOrPath: string): TorchvaeError {
   const names = SETS.map(({ name }) => name).join(', ');
   const message = expected(`a known data set (${names}) or the path of a file or folder`, 'data', nameOrPath);
-  const advice = nameOrPath === '-' ? '; standard input is not read: write it to a file' : '';
+  const advice =
+    nameOrPath === '-'
+      ? '; standard input is not read: write it to a file'
+      : isAbsolute(nameOrPath)
+        ? ''
+        : `; it is looked for in ${process.cwd()}`;
   return new TorchvaeError('ERR_RANGE', `${message}, which does not exist${advice}`);
 }

@@ -5,7 +5,7 @@ import { constants, gunzip } from 'node:zlib';
 import { ioError } from '../../files.ts';
 import { badData, withFile } from '../files/source.ts';
 import { strayDownload } from '../files/stray.ts';
-import type { Format, Found, FoundFile } from './format.ts';
+import { type Format, type Found, type FoundFile, startText } from './format.ts';
 import { FORMATS } from './list.ts';
 
 /** Bytes of a file that formats look at. */
@@ -87,6 +87,9 @@ function trouble(found: Found): string {
     return `expected a ${packed.name} as it is but it is compressed with gzip; unpack it`;
   const other = otherFormat(start);
   if (other) return `expected a known format (${known}) but it is ${other[1]}; ${other[2]}`;
+  if (/^[^\ufffd]+$/.test(startText(start) ?? '')) {
+    return `expected a known format (${known}) but it is text of none; name it .csv if it is a table, .txt if each line is an example`;
+  }
   const begin = Buffer.from(start.subarray(0, 8)).toString('hex');
   return `expected a known format (${known}) but it is of none; it begins with ${begin || 'nothing'}`;
 }

@@ -126,7 +126,7 @@ async function* recordsOf(
 function parsed(line: string): { value: Record<string, unknown> } | { trouble: string; cause?: unknown } {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parsedLine(line);
   } catch (cause) {
     const advice = line.trimStart().startsWith('[') ? `; ${AS_LINES}` : '';
     return { trouble: `expected a JSON object but ${(cause as Error).message}${advice}`, cause };
@@ -137,4 +137,19 @@ function parsed(line: string): { value: Record<string, unknown> } | { trouble: s
   return {
     trouble: `expected a JSON object but received ${found}; ${AS_LINES}`,
   };
+}
+
+/** Numbers that Python writes and JSON does not have, and texts, which may hold their names. */
+const NOT_FINITE = /"(?:[^"\\]|\\.)*"|\bNaN\b|\bInfinity\b/g;
+const AS_JSON: Readonly<Record<string, string>> = { NaN: 'null', Infinity: '1e999' };
+
+/** @throws SyntaxError */
+function parsedLine(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    const plain = line.replace(NOT_FINITE, (found) => AS_JSON[found] ?? found);
+    if (plain === line) throw cause;
+    return JSON.parse(plain);
+  }
 }

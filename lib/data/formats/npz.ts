@@ -17,7 +17,7 @@ import { beginsWith, type Format } from './format.ts';
 export interface NpzOptions {
   /**
    * The array of the examples. Default: the only array; else `x_train`, `X_train`, `train_x`, `train_images` or `train_data` (of the split
-   * `test`, `x_test` and so on), `x`, `X`, `data`, `images`, `imgs` or `arr_0`, whichever is there first.
+   * `test`, `x_test` and so on, or `x_val` where there is none), `x`, `X`, `data`, `images`, `imgs` or `arr_0`, whichever is there first.
    */
   member?: string;
   /**
@@ -168,17 +168,20 @@ function namesOf(path: string, { examples }: ChosenArrays): { name: string; file
   return { name: basename(path), file: `${path}, member ${examples}.npy` };
 }
 
-/** The labels of examples of this arrangement, if there are any. */
+/** The labels of examples of this arrangement, if there are any, and what was left out. */
 async function readLabels(
   npz: Npz,
-  { labels, areAsked }: ChosenArrays,
+  chosen: ChosenArrays,
   shape: readonly number[],
 ): Promise<Pick<ArrayNames, 'labels' | 'classes' | 'notes'>> {
-  if (labels === undefined) return {};
+  const { labels, areAsked } = chosen;
+  const notes = unusedNotes(npz, chosen);
+  if (labels === undefined) return { notes };
   const read = await npz.readLabels(labels);
-  if ('texts' in read) return numbered(read);
-  if (areAsked || hasClasses(read, shape)) return { labels: read };
-  return { notes: [`array ${labels} was left out: labels are whole numbers from 0, one an example`] };
+  if ('texts' in read) return { ...numbered(read), notes };
+  if (areAsked || hasClasses(read, shape)) return { labels: read, notes };
+  const trouble = `array ${labels} was left out: labels are whole numbers from 0, one an example`;
+  return { notes: [trouble, ...notes] };
 }
 
 /** Texts as labels that count their sorted names. */
@@ -208,15 +211,31 @@ function defaultMember({ names }: Npz, split: string, path: string): string {
   );
 }
 
-/** The usual names of the examples of a split. */
+const VALIDATION = ['val', 'valid', 'validation', 'dev'];
+
+/** The usual names of the examples of a split; where there is no test set, it is the validation set. */
 function examplesOf(split: string): string[] {
-  return [`x_${split}`, `X_${split}`, `${split}_x`, `${split}_X`, `${split}_images`, `${split}_data`];
+  return [split, ...(split === 'test' ? VALIDATION : [])].flatMap((name) => [
+    `x_${name}`,
+    `X_${name}`,
+    `${name}_x`,
+    `${name}_X`,
+    `${name}_images`,
+    `${name}_data`,
+  ]);
+}
+
+/** A validation set that is read neither for training nor for testing. */
+function unusedNotes({ names }: Npz, { examples }: ChosenArrays): string[] {
+  const [test, ...others] = examplesOf('test').filter((name) => names.includes(name));
+  if (test === undefined || !examplesOf('train').includes(examples)) return [];
+  return others.map((name) => `array ${name} was left out, since ${test} is the test set`);
 }
 
 /** `x_train` goes with `y_train`, `train_images` with `train_labels`. */
 function labelNames(examples: string): string[] {
   const first = /^[xX]_(\w+)$/.exec(examples)?.[1];
-  const last = /^(train|test)_/.exec(examples)?.[1];
+  const last = new RegExp(`^(train|test|${VALIDATION.join('|')})_`).exec(examples)?.[1];
   return [
     ...(first ? [`y_${first}`] : []),
     ...(last ? [`${last}_y`, `${last}_labels`] : []),

@@ -1,10 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { checkOneOf } from '../../check.ts';
+import { counted } from '../../counted.ts';
 import { ioError } from '../../files.ts';
 import type { Dataset } from '../dataset.ts';
 import { badData, withFile } from '../files/source.ts';
 import { strayDownload } from '../files/stray.ts';
+import { textOf } from '../files/text.ts';
 import type { Learnable } from '../learnable.ts';
 import { only, refuseOthers } from '../options.ts';
 import type { Part } from '../streams/part.ts';
@@ -35,7 +37,11 @@ const BESIDE =
 /** `part-2` comes before `part-10`. */
 const BY_NAME = new Intl.Collator('en', { numeric: true });
 /** What the names of files of a split begin with, such as `train-00000-of-00003.parquet`. */
-const SPLITS = { train: /^train(?:ing)?(?![a-z])/i, test: /^test(?:ing)?(?![a-z])/i } as const;
+const SPLITS = {
+  train: /^train(?:ing)?(?![a-z])/i,
+  test: /^test(?:ing)?(?![a-z])/i,
+  validation: /^(?:val|valid|validation|dev)(?![a-z])/i,
+} as const;
 
 type StreamOptions = CsvOptions & RowOptions & ParquetStreamOptions & { split?: 'train' | 'test' };
 type Options = CsvOptions & TableRowsOptions & ImageFolderOptions & { split?: 'train' | 'test' };
@@ -57,7 +63,7 @@ export const shards: Format<Options, StreamOptions> = {
       return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
     },
   },
-  hasTestSet: async (path) => (await namesIn(path)).some((name) => SPLITS.test.test(name)),
+  hasTestSet: async (path) => splitsOf(await namesIn(path)).test.length > 0,
 };
 
 /** The files of the split, and their format. */
@@ -68,7 +74,9 @@ async function filesOf<T extends { split?: 'train' | 'test' }>(
 ): Promise<{ files: string[]; format: Format; options: Omit<T, 'split'>; notes: string[] }> {
   checkOneOf('split', split, ['train', 'test']);
   const all = await namesIn(path);
-  const names = ofSplit(all, split);
+  const splits = splitsOf(all);
+  const names =
+    splits.train.length === 0 ? all : split === 'test' && splits.test.length > 0 ? splits.test : splits.train;
   const [extension, other] = new Set(names.map(extensionOf));
   if (other !== undefined) {
     throw badData(
@@ -78,12 +86,18 @@ async function filesOf<T extends { split?: 'train' | 'test' }>(
   }
   const format = TABLES[extension!]!;
   refuseOthers(reader, path, options, reader === 'loadDataset' ? format.options : format.stream!.options);
-  const files = names.map((name) => join(path, name));
-  for (const file of files) {
+  const paths = names.map((name) => join(path, name));
+  for (const file of paths) {
     const stray = strayDownload(await withFile(file, ({ read }) => read(0, 512)));
     if (stray) throw badData(file, `expected a table but it is ${stray}`);
   }
-  return { files, format, options, notes: notesOn(all, names) };
+  const files = await withRows(paths, format);
+  return {
+    files,
+    format,
+    options,
+    notes: [...notesOn(all, splits), ...emptyNotes(paths.length - files.length)],
+  };
 }
 
 /** @throws TorchvaeError ERR_DATA_FORMAT for files of several formats or with other columns; what their readers throw */
@@ -149,17 +163,60 @@ async function namesIn(path: string): Promise<string[]> {
   return tablesIn({ type: 'folder', path, names });
 }
 
-/** The files that are of no split. */
-function notesOn(all: readonly string[], taken: readonly string[]): string[] {
-  const isOfSplit = (name: string) => Object.values(SPLITS).some((pattern) => pattern.test(name));
-  const passed = all.filter((name) => !taken.includes(name) && !isOfSplit(name));
-  return passed.length === 0 ? [] : [`files of neither split were passed over (${passed.join(', ')})`];
+/** What tells the parts of one table apart: numbers, and random digits of base 16. */
+const COUNTS = /[0-9a-f]*\d[0-9a-f]*|\b[0-9a-f]{4,}\b/gi;
+
+interface Splits {
+  readonly train: readonly string[];
+  readonly test: readonly string[];
 }
 
-/** The files of a split where names tell them apart, else all. */
-function ofSplit(names: readonly string[], split: 'train' | 'test'): readonly string[] {
-  const train = names.filter((name) => SPLITS.train.test(name));
-  const test = names.filter((name) => SPLITS.test.test(name));
-  if (train.length === 0) return names;
-  return split === 'test' && test.length > 0 ? test : train;
+/** The files of the splits where names tell them apart; where there is no test set, it is the validation set. */
+function splitsOf(names: readonly string[]): Splits {
+  const of = (split: keyof typeof SPLITS) => names.filter((name) => SPLITS[split].test(name));
+  const [train, test] = [of('train'), of('test')];
+  return { train, test: test.length > 0 || train.length === 0 ? test : of('validation') };
+}
+
+/** What people should know of files that are of no split, or may mean different things. */
+function notesOn(all: readonly string[], { train, test }: Splits): string[] {
+  const passed = all.filter((name) => !train.includes(name) && !test.includes(name));
+  if (train.length > 0) {
+    return passed.length === 0 ? [] : [`files of neither split were passed over (${passed.join(', ')})`];
+  }
+  const kinds = new Set(all.map((name) => name.replaceAll(COUNTS, '')));
+  if (kinds.size === 1) return [];
+  const shown = all.slice(0, 4).join(', ') + (all.length > 4 ? ', ...' : '');
+  return [
+    `${all.length} files of different names are one table (${shown}); name one of them if they differ in meaning`,
+  ];
+}
+
+/** The files that have rows, if any has: Spark writes a file for each of its parts, also of those without rows. */
+async function withRows(files: readonly string[], format: Format): Promise<string[]> {
+  if (format === parquet) return [...files];
+  const starts: string[][] = [];
+  for (const file of files) starts.push(await firstLines(file));
+  const names = format === csv ? starts.find((lines) => lines.length > 1)?.[0] : undefined;
+  const found = files.filter(
+    (_, i) => starts[i]!.length > 1 || (starts[i]!.length === 1 && starts[i]![0] !== names),
+  );
+  return found.length > 0 ? found : [...files];
+}
+
+/** The first lines of a file that are not blank, at most two. */
+async function firstLines(file: string): Promise<string[]> {
+  let start = '';
+  for await (const piece of textOf(file, Infinity)) {
+    start += piece;
+    const lines = start.split(/[\r\n]+/).filter((line) => line.trim() !== '');
+    if (lines.length > 1) return lines.slice(0, 2);
+  }
+  return start.trim() === '' ? [] : [start.trim()];
+}
+
+function emptyNotes(count: number): string[] {
+  return count === 0
+    ? []
+    : [`${counted(count, 'file')} without rows ${count === 1 ? 'was' : 'were'} passed over`];
 }

@@ -112,6 +112,9 @@ export class ColumnBuilder {
       if (this.#type === 'numeric' && countsRows(values)) {
         return { name, reason: 'it has no name and numbers the rows' };
       }
+      if (this.#type === 'categorical' && this.#codes.size > 1 && this.#codes.size === this.#length) {
+        return { name, reason: 'it has no name and names the rows' };
+      }
     }
     if (types.isFloat64Array(values)) {
       const odd = this.#unreadable?.size ? { unreadable: this.#unreadable } : {};

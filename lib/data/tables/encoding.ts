@@ -100,9 +100,8 @@ function encodeCategories(
   table: Table,
   { data, start, size, onMissing, onUnseen, counts }: Target,
 ): void {
-  const places = new Map(field.categories.map((name, i) => [name, i]));
   const { values: codes, categories: names } = categoriesOf(column);
-  const known = names.map((name) => places.get(name) ?? -1);
+  const known = names.map(placesOf(field.categories));
   for (let row = 0; row < codes.length; row++) {
     const code = codes[row]!;
     const place = code < 0 ? field.usual : known[code]!;
@@ -120,6 +119,20 @@ function encodeCategories(
     }
     data[row * size + start + place] = 1;
   }
+}
+
+/**
+ * The place of a name among categories, or -1. Truth values are the same in whatever capitals: `True` of pandas, `true` of JSON, `TRUE` of
+ * Excel.
+ */
+export function placesOf(categories: readonly string[]): (name: string) => number {
+  const places = new Map(categories.map((name, i) => [name, i]));
+  const truths = new Map(categories.flatMap((name, i) => (isTruth(name) ? [[name.toLowerCase(), i]] : [])));
+  return (name) => places.get(name) ?? (isTruth(name) ? truths.get(name.toLowerCase()) : undefined) ?? -1;
+}
+
+function isTruth(name: string): boolean {
+  return /^(?:true|false)$/i.test(name);
 }
 
 /**
@@ -142,14 +155,18 @@ export function encodeLabels(
 ): { labels: Int32Array; classes: readonly string[] } {
   const { values: codes, categories: names } = categoriesOf(column);
   const nameOf = (code: number) => (code < 0 ? NO_LABEL : names[code]!);
-  const known = new Set(label.categories);
-  const others = new Set([...new Set(codes)].map(nameOf).filter((name) => !known.has(name)));
+  const placeOfKnown = placesOf(label.categories);
+  const others = new Set([...new Set(codes)].map(nameOf).filter((name) => placeOfKnown(name) < 0));
   const added = onUnknown === 'other' ? [OTHER_LABEL] : [...others].sort(inOrder);
   const classes = others.size > 0 ? [...label.categories, ...added] : label.categories;
   if (classes.length > MAX_CATEGORIES) throw tooMany(label.name, `${classes.length}`, table.name);
-  const places = new Map(classes.map((name, i) => [name, i]));
+  const placeOfClass = placesOf(classes);
   const other = label.categories.length;
-  return { labels: Int32Array.from(codes, (code) => places.get(nameOf(code)) ?? other), classes };
+  const labelOf = (code: number) => {
+    const place = placeOfClass(nameOf(code));
+    return place < 0 ? other : place;
+  };
+  return { labels: Int32Array.from(codes, labelOf), classes };
 }
 
 /** The error for a row that has no value in a column. */

@@ -63,7 +63,7 @@ export class TableSurvey {
     // The label of training rows may be missing in others, but not what is asked for by name.
     if (reading !== this.#given) columnsOf(table)(this.#labelColumn!);
     const { kind, classes, cells } = reading.encode(table, this.#encoding);
-    if (cells) this.#cells.add(cells, table);
+    if (cells) this.#cells.add(cells, table, reading.fields);
     this.#isUnit &&= kind !== 'real';
     this.#hasLabels = classes !== undefined;
     for (const name of classes?.slice(reading.label!.categories.length) ?? []) this.#others.add(name);

@@ -27,13 +27,13 @@ export function suspicionsOf({ columns, length }: Table, labelColumn: string | u
     const stand = length >= MANY_ROWS ? standInNotes(column) : [];
     if (stand.length > 0) return stand;
     if (column.type === 'date') return [];
-    if (length >= MANY_ROWS && isRowNumber(column)) {
-      return [`column ${column.name} seems to number the rows; ignore it if so`];
-    }
-    if (column.values.length > 0 && column.values.every(isCompactDate)) {
+    if (holdsDates(column)) {
       return [
         `column ${column.name} seems to hold dates, and is read as numbers; write them as 2026-01-31 if so`,
       ];
+    }
+    if (length >= MANY_ROWS && isRowNumber(column)) {
+      return [`column ${column.name} seems to number the rows; ignore it if so`];
     }
     return [];
   });
@@ -86,7 +86,14 @@ export function seriesNotes(columns: readonly Column[]): string[] {
     const steps = stepsOf(column);
     const back = steps.filter((step) => step < 0).length;
     if (back > 0)
-      return [`column ${column.name} goes back ${times(back)}: windows are of rows as they come; sort them`];
+      return [
+        `column ${column.name} goes back ${times(back)}: windows are of rows as they come; sort them, and give several series a column each`,
+      ];
+    const still = steps.filter((step) => step === 0).length;
+    if (still > 0)
+      return [
+        `column ${column.name} stands still ${times(still)}: windows are of rows as they come; give several series a column each`,
+      ];
     const usual = mostFrequent(steps);
     const gaps = steps.filter((step) => step > 1.5 * usual).length;
     // Months and the days of business are of different lengths.
@@ -138,6 +145,26 @@ function isRowNumber({ name, values }: NumericColumn): boolean {
   if (!values.every(Number.isInteger)) return false;
   if (values.every((value, i) => i === 0 || value === values[i - 1]! + 1)) return true;
   return ID.test(name) && new Set(values).size === values.length;
+}
+
+const TIME =
+  /(?:^|[-_ ])(?:date|day|time|datetime|timestamp|ts|at|epoch|created|updated)(?:$|[-_ ])|(?:date|time|stamp)$/i;
+/** The years that dates are looked for in: those of clocks. */
+const [FIRST, LAST] = [Date.UTC(2000, 0) / 1000, Date.UTC(2100, 0) / 1000];
+/** Units of a second in which clocks count from 1970. */
+const TICKS = [1e3, 1e6, 1e9];
+const DAY = 86_400;
+/** The first day of spreadsheets. */
+const FIRST_DAY = Date.UTC(1899, 11, 30) / 1000;
+
+/** Whether all numbers are dates such as 20260131 or the time since 1970; of seconds and the days of spreadsheets the name has to say so. */
+function holdsDates({ name, values }: NumericColumn): boolean {
+  const known = values.filter((value) => !Number.isNaN(value));
+  const areTimes = (secondsOf: (value: number) => number) =>
+    known.every((value) => secondsOf(value) >= FIRST && secondsOf(value) < LAST);
+  if (known.length === 0) return false;
+  if (known.every(isCompactDate) || TICKS.some((ticks) => areTimes((value) => value / ticks))) return true;
+  return TIME.test(name) && (areTimes((value) => value) || areTimes((value) => FIRST_DAY + DAY * value));
 }
 
 /** `20260131` as a number. */

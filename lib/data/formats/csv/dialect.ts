@@ -63,8 +63,58 @@ export function dialectOf(text: string, given: GivenDialect): Dialect {
   return { delimiter, decimal, header };
 }
 
+/**
+ * The text with one more name in its first line, an empty one, where all other lines of numbers have one cell more than that has: R writes the
+ * names of rows before the columns that it names, and others end each row with a delimiter.
+ */
+export function withAllNames(text: string, given?: string): string {
+  if (given === undefined && isCommaColumn(text)) return text;
+  const samples = (given === undefined ? DELIMITERS : [given]).map((delimiter) => ({
+    delimiter,
+    rows: sampleOf(text, delimiter) ?? [],
+  }));
+  const isEven = ([first = [], ...rest]: Sample) =>
+    first.length > 1 && rest.every(({ length }) => length === first.length);
+  // White space is in many texts.
+  const isMeant = (rows: Sample, delimiter: string) => delimiter !== ' ' || scoreOf(rows, ' ') > 0;
+  if (samples.some(({ rows, delimiter }) => isEven(rows) && isMeant(rows, delimiter))) return text;
+  for (const { delimiter, rows } of samples) {
+    const [first = [], ...rest] = rows;
+    const isShort =
+      first.length > 0 && rest.length > 0 && rest.every((row) => row.length === first.length + 1);
+    if (!isShort || /^\ufeff?\s*[#%]/.test(text) || first.some(isQuantityInAny)) continue;
+    if (rest.every((row) => row.at(-1)!.trim() === '')) {
+      if (hasNumbers(rest, 0, delimiter)) return text.replace(/[^\r\n]+/, (line) => line + delimiter);
+    } else if (hasNumbers(rest, 1, delimiter) && areNamesOfRows(rest.map(([name]) => name!))) {
+      return text.replace(/^\ufeff?/, (mark) => `${mark}""${delimiter}`);
+    }
+  }
+  return text;
+}
+
+/** Whether the rows have numbers or dates in one of these columns, where white space divides cells in all. */
+function hasNumbers(rows: Sample, start: number, delimiter: string): boolean {
+  const columns = rows[0]!.slice(start).map((_, i) => rows.map((row) => row[start + i]!));
+  const areNumbers = (cells: readonly string[]) =>
+    cells.some(isQuantityInAny) &&
+    cells.every((cell) => isQuantityInAny(cell) || MISSING.includes(cell.trim()));
+  return delimiter === ' ' ? columns.every(areNumbers) : columns.some(areNumbers);
+}
+
+/** Whether these are different words, or numbers that count on. */
+function areNamesOfRows(cells: readonly string[]): boolean {
+  return cells.some(isQuantityInAny)
+    ? cells.length === 1 || countsOn(cells)
+    : new Set(cells).size === cells.length;
+}
+
+function isQuantityInAny(cell: string): boolean {
+  return numberIn(cell, '.') !== undefined || numberIn(cell, ',') !== undefined || timeIn(cell) !== undefined;
+}
+
 /** Whether the text looks like a table of at least two columns. */
-export function isTable(text: string): boolean {
+export function isTable(start: string): boolean {
+  const text = withAllNames(start);
   const { delimiter } = dialectOf(text, {});
   return scoreOf(sampleOf(text, delimiter) ?? [], delimiter) === 1;
 }
@@ -76,13 +126,14 @@ const MOST_WORDS = 4;
  * Whether the text looks like a table of numbers or dates, of which the first row may be names; or, where it has another delimiter than white
  * space, of numbers in some columns and categories in others.
  */
-export function isNumberTable(text: string): boolean {
-  if (isNumberColumn(text)) return true;
+export function isNumberTable(start: string): boolean {
+  if (isNumberColumn(start)) return true;
+  const text = withAllNames(start);
   const { delimiter, decimal } = dialectOf(text, {});
   const [first, ...rest] = sampleOf(text, delimiter) ?? [];
   if (!first || rest.length === 0 || !isTable(text)) return false;
   const isData = (cell: string) => isValue(cell, decimal, MISSING);
-  if (rest.every((row) => row.every(isData))) return true;
+  if (rest.every((row) => beside(first, row).every(isData))) return true;
   if (delimiter === ' ' || rest.length < 2) return false;
   const isNumeric = (_: string, i: number) =>
     rest.every((row) => isData(row[i]!)) && rest.some((row) => !MISSING.includes(row[i]!.trim()));
@@ -141,7 +192,7 @@ function scoreOf(rows: Sample, delimiter: string): number {
   const [width, count] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [0, 0];
   if (width < 2) return 0;
   const alike = rows.filter((row) => row.length === width);
-  const cells = alike.slice(1).flat();
+  const cells = alike.slice(1).flatMap((row) => beside(alike[0]!, row));
   // White space is in many texts: as a delimiter it has to leave numbers and dates alone.
   const isClean = (cell: string) =>
     isValue(cell, '.', MISSING) ||
@@ -152,6 +203,11 @@ function scoreOf(rows: Sample, delimiter: string): number {
   if (delimiter === ' ' && clean < cells.length) return 0;
   const even = count === rows.length ? 1 : (UNEVEN * count) / rows.length;
   return even * (cells.length === 0 ? 1 : clean / cells.length);
+}
+
+/** The cells of a row but the one without a name before all others, which names the row. */
+function beside(names: readonly string[], row: readonly string[]): readonly string[] {
+  return names[0] === '' ? row.slice(1) : row;
 }
 
 function isValue(cell: string, decimal: Decimal, missing: readonly string[]): boolean {
@@ -195,7 +251,9 @@ const GROUPS: Readonly<Record<Decimal, RegExp>> = {
  * none if a column has a value there that numbers or dates follow, or a word that comes again.
  */
 function hasHeader(rows: Sample, decimal: Decimal, { missing = MISSING, names }: GivenDialect): boolean {
-  const [first = [], ...rest] = rows;
+  const [first = [], ...others] = rows;
+  // Files that were put one after the other repeat their names.
+  const rest = others.filter((row) => !isRepeated(first, row));
   if (names) {
     const found = new Set(first.map((name) => name.trim()));
     // Those of rows without names are numbers of columns. Of other names the error for those that are missing says what there is.
@@ -217,6 +275,15 @@ function hasHeader(rows: Sample, decimal: Decimal, { missing = MISSING, names }:
     else if (!isMostly && below.some((cell) => cell.trim() === name.trim())) hasValue = true;
   }
   return !hasValue || countsColumns(first, rest[0]);
+}
+
+/** Whether a row is the first one again. A word alone may well come again. */
+export function isRepeated(first: readonly string[], row: readonly string[]): boolean {
+  return (
+    first.length > 1 &&
+    first.length === row.length &&
+    row.every((cell, i) => cell.trim() === first[i]!.trim())
+  );
 }
 
 /** Whether the first row counts on, as `,0,1,2` does after the empty name of an index, or `2019,2020,2021` where the next row does not. */

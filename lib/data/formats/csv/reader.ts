@@ -10,7 +10,7 @@ import type { OnMissing } from '../../tables/encoding.ts';
 import { checkMissing } from '../../tables/missing.ts';
 import type { TableSchema } from '../../tables/schema.ts';
 import { type LeftOut, placeName, type Table } from '../../tables/table.ts';
-import { dialectOf } from './dialect.ts';
+import { dialectOf, isRepeated, withAllNames } from './dialect.ts';
 import { delimitedRows, spacedRows } from './rows.ts';
 
 /** How a table of text is read; what is not given is found in its first rows. */
@@ -92,7 +92,8 @@ async function* tablesOf(
   schema: TableSchema | undefined,
   cells: number,
 ): AsyncGenerator<Table, void, undefined> {
-  const { start, delimiter } = withoutSep(await startOf(text));
+  const { start: said, delimiter } = withoutSep(await startOf(text));
+  const start = given.header === false ? said : withAllNames(said, given.delimiter ?? delimiter);
   const names = schema?.fields.map(({ name }) => name);
   const dialect = dialectOf(wholeLines(start), {
     ...given,
@@ -106,9 +107,11 @@ async function* tablesOf(
   let builder: TableBuilder | undefined;
   let make: (leftOut?: readonly LeftOut[]) => TableBuilder;
   let found: string[] = [];
+  let first: readonly string[] | undefined;
   let before = 0;
   for await (const record of rowsOf(path, joined(start, text), dialect.delimiter, takesOdd)) {
     if (!builder) {
+      if (dialect.header) first = record;
       found = record.map((name, i) => (dialect.header && name.trim()) || placeName(i));
       const how = {
         types: schema?.typesOf(path, found, given.columns) ?? given.columns,
@@ -126,6 +129,13 @@ async function* tablesOf(
       };
       builder = make();
       if (dialect.header) continue;
+    }
+    if (first && !takesOdd && isRepeated(first, record)) {
+      const row = before + builder.length + 1;
+      throw badData(
+        path,
+        `row ${row}: expected a row but it has the names of the columns again; take it out, or say with \`header\` that the first line is a row too`,
+      );
     }
     builder.add(record.length === found.length ? record : oddRow(record, found, names));
     if (builder.length * found.length < cells) continue;
