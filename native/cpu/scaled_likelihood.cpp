@@ -1,10 +1,10 @@
 #include "cpu/scaled_likelihood.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "cpu/term_math.h"
-#include "cpu/vector.h"
 
 namespace torchvae::cpu {
 namespace {
@@ -26,14 +26,15 @@ TORCHVAE_INLINE double sumOverLanes(int64_t columns, const Value& value) {
 }
 
 template <class Term, bool kSigmoid, bool kGradient, class C>
-TORCHVAE_VECTORIZED double scaledSum(const C* precision, const C* x, const C* y, int64_t columns, C scale,
-                                     C* gradient, C* parts) {
+TORCHVAE_VECTORIZED double scaledSum(const C* __restrict precision, const C* __restrict x,
+                                     const C* __restrict y, int64_t columns, C scale, C* __restrict gradient,
+                                     C* __restrict parts) {
   return sumOverLanes<C>(columns, [=](int64_t j) {
     const ValueAndSlope<C> t = Term::template of<TermMath<C>>(kSigmoid, x[j], y[j]);
     const C part = precision[j] * t.value;
     if constexpr (kGradient) {
       gradient[j] = precision[j] * t.slope * scale;
-      parts[j] += part;
+      parts[j] += part * scale;
     }
     return part;
   });
@@ -42,25 +43,27 @@ TORCHVAE_VECTORIZED double scaledSum(const C* precision, const C* x, const C* y,
 template <class Term, class C>
 double scaledRow(bool sigmoid, const C* precision, const C* x, const C* y, int64_t columns, C scale,
                  C* gradient, C* parts) {
-  const auto sum = sigmoid ? (gradient == nullptr ? scaledSum<Term, true, false, C> : scaledSum<Term, true, true, C>)
-                           : (gradient == nullptr ? scaledSum<Term, false, false, C> : scaledSum<Term, false, true, C>);
+  const auto sum =
+      sigmoid ? (gradient == nullptr ? scaledSum<Term, true, false, C> : scaledSum<Term, true, true, C>)
+              : (gradient == nullptr ? scaledSum<Term, false, false, C> : scaledSum<Term, false, true, C>);
   return sum(precision, x, y, columns, scale, gradient, parts);
 }
 
 // softplus(raw + 7) - 7, with its slope in raw.
 template <class C>
-TORCHVAE_INLINE ValueAndSlope<C> heldLogScale(C raw) {
-  const C y = raw + C(7);
-  const C e = TermMath<C>::exp(y < 0 ? y : -y);
-  return {(y > 0 ? y : C(0)) + TermMath<C>::log1p(e) - C(7), (y < 0 ? e : C(1)) / (C(1) + e)};
+TORCHVAE_INLINE ValueAndSlope<C> logScaleOf(C raw) {
+  constexpr C kLeast = C(-7);
+  const C above = raw - kLeast;
+  const C e = TermMath<C>::exp(above < 0 ? above : -above);
+  return {(above < 0 ? kLeast : raw) + TermMath<C>::log1p(e), (above < 0 ? e : C(1)) / (C(1) + e)};
 }
 
 template <class Term, bool kSigmoid, bool kGradient, class C>
-TORCHVAE_VECTORIZED double predictedSum(C power, const C* x, const C* y, int64_t columns, C scale,
-                                        C* gradient) {
+TORCHVAE_VECTORIZED double predictedSum(C power, const C* __restrict x, const C* __restrict y,
+                                        int64_t columns, C scale, C* __restrict gradient) {
   return sumOverLanes<C>(columns, [=](int64_t j) {
     const ValueAndSlope<C> t = Term::template of<TermMath<C>>(kSigmoid, x[j], y[j]);
-    const ValueAndSlope<C> s = heldLogScale(y[columns + j]);
+    const ValueAndSlope<C> s = logScaleOf(y[columns + j]);
     const C precision = TermMath<C>::exp(-power * s.value);
     const C part = precision * t.value;
     if constexpr (kGradient) {
@@ -73,10 +76,12 @@ TORCHVAE_VECTORIZED double predictedSum(C power, const C* x, const C* y, int64_t
 
 template <class Term, class C>
 double predictedRow(const ScaleTerms& terms, const C* x, const C* y, int64_t columns, C scale, C* gradient) {
-  const auto sum = terms.sigmoid
-                       ? (gradient == nullptr ? predictedSum<Term, true, false, C> : predictedSum<Term, true, true, C>)
-                       : (gradient == nullptr ? predictedSum<Term, false, false, C> : predictedSum<Term, false, true, C>);
-  return sum(static_cast<C>(terms.power), x, y, columns, scale, gradient);
+  const auto sum =
+      terms.sigmoid
+          ? (gradient == nullptr ? predictedSum<Term, true, false, C> : predictedSum<Term, true, true, C>)
+          : (gradient == nullptr ? predictedSum<Term, false, false, C> : predictedSum<Term, false, true, C>);
+  return sum(static_cast<C>(terms.power), x, y, columns, scale, gradient) +
+         static_cast<double>(columns) * terms.logNormalizer;
 }
 
 }  // namespace
@@ -92,6 +97,43 @@ ScaledRow<C> scaledRowOf(LikelihoodKind kind) {
 }
 template ScaledRow<float> scaledRowOf(LikelihoodKind kind);
 template ScaledRow<double> scaledRowOf(LikelihoodKind kind);
+
+// Not by the vectors' function, which is held to the finite numbers: an overflow must be seen.
+template <class C>
+double fillPrecisions(const ScaleTerms& terms, const C* logScales, int64_t count, int64_t columns,
+                      C* precision) {
+  double sum = 0;
+  for (int64_t j = 0; j < count; ++j) {
+    precision[j] = std::exp(static_cast<C>(-terms.power) * logScales[j]);
+    sum += static_cast<double>(logScales[j]);
+  }
+  std::fill_n(precision + count, columns - count, precision[0]);
+  const auto values = static_cast<double>(columns);
+  return values / static_cast<double>(count) * sum + values * terms.logNormalizer;
+}
+template double fillPrecisions(const ScaleTerms& terms, const float* logScales, int64_t count,
+                               int64_t columns, float* precision);
+template double fillPrecisions(const ScaleTerms& terms, const double* logScales, int64_t count,
+                               int64_t columns, double* precision);
+
+// With weights w: sum of w_i (1 - power precision_j term_ij).
+template <class C>
+void logScaleSlopes(const ScaleTerms& terms, double weight, const ScaleParts<C>& parts, int64_t count,
+                    C* slopes) {
+  double all = 0;
+  for (int64_t j = 0; j < parts.columns; ++j) {
+    double sum = 0;
+    for (int64_t tile = 0; tile < parts.tiles; ++tile) sum += parts.values[tile * parts.stride + j];
+    const double slope = weight - terms.power * sum;
+    if (count > 1) slopes[j] = static_cast<C>(slope);
+    all += slope;
+  }
+  if (count == 1) slopes[0] = static_cast<C>(all);
+}
+template void logScaleSlopes(const ScaleTerms& terms, double weight, const ScaleParts<float>& parts,
+                             int64_t count, float* slopes);
+template void logScaleSlopes(const ScaleTerms& terms, double weight, const ScaleParts<double>& parts,
+                             int64_t count, double* slopes);
 
 template <class C>
 PredictedRow<C> predictedRowOf(LikelihoodKind kind) {
