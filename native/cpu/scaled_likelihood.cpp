@@ -11,6 +11,9 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 
+// Of lambdas: one that is called has the default instruction set, not that of the loop around it.
+#define TORCHVAE_INLINED __attribute__((always_inline))
+
 // Adds value(j) of each column to sixteen lanes: one order of addition whatever the instruction set.
 template <class C, class Value>
 TORCHVAE_INLINE double sumOverLanes(int64_t columns, const Value& value) {
@@ -29,7 +32,7 @@ template <class Term, bool kSigmoid, bool kGradient, class C>
 TORCHVAE_VECTORIZED double scaledSum(const C* __restrict precision, const C* __restrict x,
                                      const C* __restrict y, int64_t columns, C scale, C* __restrict gradient,
                                      C* __restrict parts) {
-  return sumOverLanes<C>(columns, [=](int64_t j) {
+  return sumOverLanes<C>(columns, [=](int64_t j) TORCHVAE_INLINED {
     const ValueAndSlope<C> t = Term::template of<TermMath<C>>(kSigmoid, x[j], y[j]);
     const C part = precision[j] * t.value;
     if constexpr (kGradient) {
@@ -60,15 +63,16 @@ TORCHVAE_INLINE ValueAndSlope<C> logScaleOf(C raw) {
 
 template <class Term, bool kSigmoid, bool kGradient, class C>
 TORCHVAE_VECTORIZED double predictedSum(C power, const C* __restrict x, const C* __restrict y,
-                                        int64_t columns, C scale, C* __restrict gradient) {
-  return sumOverLanes<C>(columns, [=](int64_t j) {
+                                        const C* __restrict raw, int64_t columns, C scale,
+                                        C* __restrict gradient, C* __restrict ofRaw) {
+  return sumOverLanes<C>(columns, [=](int64_t j) TORCHVAE_INLINED {
     const ValueAndSlope<C> t = Term::template of<TermMath<C>>(kSigmoid, x[j], y[j]);
-    const ValueAndSlope<C> s = logScaleOf(y[columns + j]);
+    const ValueAndSlope<C> s = logScaleOf(raw[j]);
     const C precision = TermMath<C>::exp(-power * s.value);
     const C part = precision * t.value;
     if constexpr (kGradient) {
       gradient[j] = precision * t.slope * scale;
-      gradient[columns + j] = (C(1) - power * part) * s.slope * scale;
+      ofRaw[j] = (C(1) - power * part) * s.slope * scale;
     }
     return part + s.value;
   });
@@ -80,7 +84,8 @@ double predictedRow(const ScaleTerms& terms, const C* x, const C* y, int64_t col
       terms.sigmoid
           ? (gradient == nullptr ? predictedSum<Term, true, false, C> : predictedSum<Term, true, true, C>)
           : (gradient == nullptr ? predictedSum<Term, false, false, C> : predictedSum<Term, false, true, C>);
-  return sum(static_cast<C>(terms.power), x, y, columns, scale, gradient) +
+  return sum(static_cast<C>(terms.power), x, y, y + columns, columns, scale, gradient,
+             gradient == nullptr ? nullptr : gradient + columns) +
          static_cast<double>(columns) * terms.logNormalizer;
 }
 
