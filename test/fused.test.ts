@@ -113,6 +113,55 @@ const CASES: [string, ModelSpecInput][] = [
     'a Laplace likelihood in (0, 1)',
     { ...base, likelihood: { type: 'laplace', sigma: 0.3, link: 'sigmoid' } },
   ],
+  ['a learned scale', { ...base, likelihood: { type: 'laplace', scale: 'learned', sigma: 0.3 } }],
+  [
+    'scales of the dimensions in layers in panels',
+    {
+      ...base,
+      encoder: { ...mlp, hidden: [224, 32] },
+      decoder: { ...mlp, hidden: [32, 224] },
+      likelihood: { type: 'gaussian', scale: 'per-dimension', sigma: 0.3 },
+    },
+  ],
+  [
+    'scales of the dimensions in a linear model with labels',
+    {
+      ...base,
+      encoder: { ...mlp, hidden: [] },
+      decoder: { ...mlp, hidden: [] },
+      likelihood: { type: 'laplace', scale: 'per-dimension', link: 'sigmoid' },
+      condition,
+    },
+  ],
+  [
+    'predicted scales of a linear decoder and pseudo-inputs',
+    {
+      ...base,
+      decoder: { ...mlp, hidden: [] },
+      prior: { type: 'vamp', components: 7 },
+      likelihood: { type: 'gaussian', scale: 'predicted', link: 'sigmoid' },
+    },
+  ],
+  [
+    'scales of pixels that convolutions make',
+    {
+      inputShape: [1, 6, 7],
+      encoder: { type: 'conv', channels: [4, 6] },
+      decoder: { type: 'conv', channels: [6, 4] },
+      latentSize: 3,
+      likelihood: { type: 'gaussian', scale: 'per-dimension', link: 'sigmoid' },
+    },
+  ],
+  [
+    'predicted scales of pixels that a convolution sees',
+    {
+      inputShape: [1, 6, 7],
+      encoder: { type: 'conv', channels: [4, 6] },
+      decoder: mlp,
+      latentSize: 3,
+      likelihood: { type: 'laplace', scale: 'predicted' },
+    },
+  ],
   ['a continuous Bernoulli likelihood', { ...base, likelihood: { type: 'continuous-bernoulli' } }],
   [
     'gelu in convolutions',
@@ -181,8 +230,14 @@ describe.each(CASES)('%s', (_, spec) => {
 test.each<[string, ModelSpecInput]>([
   ["the objective 'iwae' has no fused kernels", { ...base, objective: { type: 'iwae', samples: 2 } }],
   [
-    "the likelihood 'laplace' has no fused kernel for these settings",
-    { ...base, likelihood: { type: 'laplace', scale: 'learned' } },
+    'scales predicted by convolutions have no fused kernels',
+    {
+      inputShape: [1, 6, 7],
+      encoder: mlp,
+      decoder: { type: 'conv', channels: [6, 4] },
+      latentSize: 3,
+      likelihood: { type: 'laplace', scale: 'predicted' },
+    },
   ],
   [
     "the likelihood 'categorical' has no fused kernel for these settings",

@@ -5,24 +5,11 @@
 #include <type_traits>
 
 #include "cpu/lane_sum.h"
+#include "cpu/term_math.h"
 #include "cpu/vector.h"
 
 namespace torchvae::cpu {
 namespace {
-
-// The elementary functions of likelihoods.h: in float32 those that vectorize.
-template <class C>
-struct TermMath {
-  static C exp(C x) { return std::exp(x); }
-  static C log(C x) { return std::log(x); }
-  static C log1p(C x) { return std::log1p(x); }
-};
-template <>
-struct TermMath<float> {
-  TORCHVAE_INLINE static float exp(float x) { return vec::exp(x); }
-  TORCHVAE_INLINE static float log(float x) { return vec::log(x); }
-  TORCHVAE_INLINE static float log1p(float x) { return vec::log1p(x); }
-};
 
 // Sums a term over a row in sixteen lanes; term(x, y) gives its value and its slope in y.
 template <bool kGradient, class C, class Term>

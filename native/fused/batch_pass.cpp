@@ -16,6 +16,7 @@ VaePlan declareVae(Parameters& parameters, const ModelSpec& spec) {
   Features encoded;
   plan.encoder = declareEncoder(parameters, spec, encoded);
   plan.head = declarePosterior(parameters, spec, encoded);
+  declareLikelihood(parameters, spec);
   plan.decoder = declareDecoder(parameters, spec);
   return plan;
 }
@@ -50,7 +51,7 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
       context_(context),
       capacity_(capacity),
       posterior_(std::move(posterior)),
-      likelihood_(spec.likelihood, spec.inputSize()),
+      likelihood_(makeLikelihood(context, parameters, spec, capacity)),
       encoder_(context, parameters, plan.encoder, capacity + further(), {training, true, further() == 0}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity + further(),
             {training, false, plan.encoder.empty() && further() == 0}),
@@ -95,8 +96,8 @@ void BatchPass::decode(int64_t rows) {
 }
 
 void BatchPass::reconstruct(int64_t rows, bool withGradient) {
-  likelihood_.negativeLogProb(context_, x.value, *decoded_, rows, reconstruction,
-                              withGradient ? &decoder_.outputGradient() : nullptr);
+  likelihood_->negativeLogProb(context_, x.value, *decoded_, rows, reconstruction,
+                               withGradient ? &decoder_.outputGradient() : nullptr);
 }
 
 void BatchPass::backward(int64_t rows, const KlWeight& beta) {
@@ -156,6 +157,7 @@ void BatchPass::weightGradients(Parameters& parameters, int64_t rows) {
     return;
   }
   posterior_->weightGradients(context_, parameters);
+  likelihood_->weightGradients(context_, parameters);
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
   });
@@ -170,7 +172,10 @@ bool BatchPass::updateWeights(Parameters& parameters, int64_t rows,
   bool isBounded = true;
   others_.clear();
   posterior_->weightGradients(context_, parameters);
-  if (const FlatRange own = posterior_->parameterRange(); own.count > 0) others_.push_back(own);
+  likelihood_->weightGradients(context_, parameters);
+  for (const FlatRange& own : {posterior_->parameterRange(), likelihood_->parameterRange()}) {
+    if (own.count > 0) others_.push_back(own);
+  }
   forLayers([&](Layer& layer) {
     if (layer.weightProduct() != nullptr) {
       isBounded = isBounded && layer.weightGradientBounded(rows + further());

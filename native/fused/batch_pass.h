@@ -90,7 +90,7 @@ class BatchPass {
   Context context_;
   int64_t capacity_;
   std::unique_ptr<Posterior> posterior_;
-  Likelihood likelihood_;
+  std::unique_ptr<Likelihood> likelihood_;
   Network encoder_;
   Dense head_;
   Network decoder_;
@@ -102,7 +102,7 @@ class BatchPass {
   const Activations* decoded_ = nullptr;
   // Of the present step; kept for their memory.
   std::vector<cpu::WeightProduct> products_;
-  std::vector<FlatRange> others_;  // the parameters whose layers compute their own gradients
+  std::vector<FlatRange> others_;  // the parameters whose parts compute their own gradients
 };
 
 }  // namespace torchvae::fused

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "base/memory.h"
-#include "fused/likelihood.h"
+#include "fused/fixed_likelihood.h"
 #include "kernels/sizes.h"
 
 namespace torchvae::fused {
@@ -62,9 +62,9 @@ BlockPerceptron::BlockPerceptron(const Context& context, const Parameters& param
                                  const ModelSpec& spec, int64_t batchSize)
     : parameters_(parameters),
       shape_(placedShape(context, plan, spec, batchSize)),
-      kernel_(context.kernels->part(), {spec.encoder.activation, spec.decoder.activation,
-                                        Likelihood(spec.likelihood, spec.inputSize()).kind()}),
-      terms_(Likelihood(spec.likelihood, spec.inputSize()).terms()),
+      kernel_(context.kernels->part(),
+              {spec.encoder.activation, spec.decoder.activation, FixedLikelihood(spec).kind()}),
+      terms_(FixedLikelihood(spec).terms()),
       price_{spec.objective.number("freeBits"), spec.objective.flag("hasCapacity")},
       classes_(spec.condition.classes) {
   if (shape_.copies < kMostCopies) rest_ = zeroed(context, {kMostCopies - shape_.copies, shape_.parameters});

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "cpu/likelihood.h"
 #include "fused/batch_pass.h"
 #include "kernels/block.h"
 

@@ -61,8 +61,11 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
            "' has no fused kernels";
   }
   if (spec.condition.prior) return "a prior conditioned on labels has no fused kernel";
-  if (!hasKernel(spec.likelihood)) {
+  if (!hasKernel(context, spec.likelihood)) {
     return "the likelihood '" + spec.likelihood.type + "' has no fused kernel for these settings";
+  }
+  if (spec.decoder.type == "conv" && parametersPerValue(spec.likelihood) > 1) {
+    return "scales predicted by convolutions have no fused kernels";
   }
   const bool isHeld = spec.objective.type == "elbo" &&
                       (spec.objective.number("freeBits") > 0 || spec.objective.flag("hasCapacity"));

@@ -1,36 +1,42 @@
-// p(x|z) over a batch: an elementwise likelihood with its derivative in the decoder's output.
+// p(x|z) over a batch: -log p with its derivatives in the decoder's output and in the weights that the
+// likelihood has.
 #pragma once
 
-#include "cpu/likelihood.h"
+#include <memory>
+
+#include "base/context.h"
 #include "fused/activations.h"
-#include "kernels/kernels.h"
 #include "spec.h"
+#include "store/parameters.h"
 
 namespace torchvae::fused {
 
-// The kernels of one likelihood: a row of the table.
-struct LikelihoodRow;
-
 class Likelihood {
  public:
-  // Throws ERR_SPEC for a likelihood that the table does not hold. `columns` are the values of one example.
-  Likelihood(const PartSpec& spec, int64_t columns);
+  virtual ~Likelihood() = default;
 
   // loss[i] = -log p(x_i | z_i) in nats, from the decoder's output y [rows, columns], with the bias that it
   // may miss, and x, whose rows may be longer. Unless `gradient` is null it becomes d (sum of loss / rows) /
   // dy.
-  void negativeLogProb(const Context& context, const at::Tensor& x, const Activations& y, int64_t rows,
-                       at::Tensor& loss, Activations* gradient) const;
+  virtual void negativeLogProb(const Context& context, const at::Tensor& x, const Activations& y,
+                               int64_t rows, at::Tensor& loss, Activations* gradient) = 0;
 
-  LikelihoodKind kind() const;
-  const cpu::LikelihoodTerms& terms() const { return terms_; }
-
- private:
-  const LikelihoodRow* row_;
-  cpu::LikelihoodTerms terms_;
+  // Of the likelihood's weights: writes their gradients, after negativeLogProb() with a gradient, and says
+  // where they lie.
+  virtual void weightGradients(const Context& /*context*/, Parameters& /*parameters*/) {}
+  virtual FlatRange parameterRange() const { return {}; }
 };
 
-// Whether the table holds this likelihood, with these settings.
-bool hasKernel(const PartSpec& spec);
+// Whether the table holds this likelihood, with these settings, for where the context computes.
+bool hasKernel(const Context& context, const PartSpec& spec);
+
+// Values that the decoder must give for each value of x.
+int64_t parametersPerValue(const PartSpec& spec);
+
+// Of those that the table holds; they throw ERR_SPEC for others.
+void declareLikelihood(Parameters& parameters, const ModelSpec& spec);
+// For batches of up to `capacity` examples.
+std::unique_ptr<Likelihood> makeLikelihood(const Context& context, const Parameters& parameters,
+                                           const ModelSpec& spec, int64_t capacity);
 
 }  // namespace torchvae::fused

@@ -40,7 +40,7 @@ Perceptron::Perceptron(const Context& context, const Parameters& parameters, con
       capacity_(capacity),
       latent_(spec.latentSize),
       kernels_(context.kernels->part(), perceptronKind(context, plan, spec, capacity)),
-      likelihood_(spec.likelihood, spec.inputSize()),
+      likelihood_(spec),
       klCost_(context, spec.objective, spec.latentSize),
       head_(plan.encoder.size()) {
   const LabelColumns labels = labelsOf(spec);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fused/batch_pass.h"
+#include "fused/fixed_likelihood.h"
 #include "kernels/device_clock.h"
 #include "kernels/perceptron.h"
 
@@ -62,7 +63,7 @@ class Perceptron {
   const float* values_;  // the parameters'
   int64_t capacity_, latent_;
   PerceptronKernels kernels_;
-  Likelihood likelihood_;
+  FixedLikelihood likelihood_;
   KlCost klCost_;
   std::vector<Unit> units_;  // of the encoder, the head, of the decoder
   size_t head_;              // the head's place among them

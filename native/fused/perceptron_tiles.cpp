@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fused/coverage.h"
+#include "fused/fixed_likelihood.h"
 #include "kernels/block.h"
 #include "kernels/sizes.h"
 
@@ -114,7 +115,7 @@ PerceptronKind perceptronKind(const Context& context, const VaePlan& plan, const
   PerceptronKind kind{precisionOf(context),
                       spec.encoder.activation,
                       spec.decoder.activation,
-                      Likelihood(spec.likelihood, spec.inputSize()).kind(),
+                      FixedLikelihood(spec).kind(),
                       batchTileFor(capacity, hidden),
                       batchTileFor(capacity, {output}),
                       weightTileFor(layers),

@@ -5,7 +5,6 @@
 #include <ATen/ops/softplus.h>
 
 #include <cmath>
-#include <numbers>
 
 #include "likelihood/tables.h"
 #include "ops/likelihood.h"
@@ -17,10 +16,10 @@ namespace {
 // A location and the logarithm of a scale, each [B, inputSize] or what broadcasts to it.
 class LocationScale : public Likelihood {
  public:
-  LocationScale(Weights& weights, const ModelSpec& spec)
+  LocationScale(Weights& weights, const ModelSpec& spec, LikelihoodKind kind)
       : context_(weights.context()),
         inputSize_(spec.inputSize()),
-        sigmoid_(spec.likelihood.word("link") == "sigmoid") {
+        terms_(cpu::scaleTermsOf(kind, spec.likelihood.word("link") == "sigmoid")) {
     const std::string& scale = spec.likelihood.word("scale");
     predicted_ = scale == "predicted";
     const double initial = std::log(spec.likelihood.number("sigma"));
@@ -35,24 +34,24 @@ class LocationScale : public Likelihood {
   }
 
   int64_t parametersPerValue() const override { return predicted_ ? 2 : 1; }
+  Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
+    if (!PlainOperations::served(*context_)) return plainLosses(x, y);
+    if (predicted_) return predictedRowLosses(*context_, terms_, x, y);
+    if (learned_) return scaledRowLosses(*context_, terms_, x, y, *logScale_);
+    const double precision = std::exp(-terms_.power * fixedLogScale_);
+    const double constant = static_cast<double>(inputSize_) * (fixedLogScale_ + terms_.logNormalizer);
+    return rowLosses(*context_, terms_.kind, {precision, constant, terms_.sigmoid}, x, y);
+  }
   Tensor mean(const Tensor& y) const override { return location(y); }
   Tensor mode(const Tensor& y) const override { return location(y); }
 
  protected:
-  // Whether one operation over the CPU's kernels serves: for a scale that is a constant.
-  bool isOneOperation() const { return !predicted_ && !learned_ && PlainOperations::served(*context_); }
-  // The losses by such an operation, of a likelihood whose normalizer has `logNormalizer` beside the log
-  // scale.
-  Tensor lossesBy(LikelihoodKind kind, double precision, double logNormalizer, const Tensor& x,
-                  const Tensor& y) const {
-    const double constant = static_cast<double>(inputSize_) * (fixedLogScale_ + logNormalizer);
-    return rowLosses(*context_, kind, {precision, constant, sigmoid_}, x, y);
-  }
-  double fixedLogScale() const { return fixedLogScale_; }
+  // -log p by libtorch's operations.
+  virtual Tensor plainLosses(const Tensor& x, const Tensor& y) const = 0;
 
   Tensor location(const Tensor& y) const {
     const Tensor raw = predicted_ ? y.narrow(1, 0, inputSize_) : y;
-    return sigmoid_ ? raw.sigmoid() : raw;
+    return terms_.sigmoid ? raw.sigmoid() : raw;
   }
 
   Tensor logScale(const Tensor& y) const {
@@ -62,10 +61,12 @@ class LocationScale : public Likelihood {
     return y.new_full({1}, fixedLogScale_);
   }
 
+  double logNormalizer() const { return terms_.logNormalizer; }
+
  private:
   const Context* context_;
   int64_t inputSize_;
-  bool sigmoid_;
+  cpu::ScaleTerms terms_;
   bool predicted_ = false;
   bool learned_ = false;
   double fixedLogScale_ = 0;
@@ -74,39 +75,35 @@ class LocationScale : public Likelihood {
 
 class Gaussian : public LocationScale {
  public:
-  using LocationScale::LocationScale;
-
-  Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
-    const double constant = 0.5 * std::log(2 * std::numbers::pi);
-    if (isOneOperation()) {
-      return lossesBy(LikelihoodKind::kGaussian, std::exp(-2 * fixedLogScale()), constant, x, y);
-    }
-    const Tensor scale = logScale(y);
-    return ((x - location(y)).square() * (scale * -2.0).exp() * 0.5 + scale + constant).sum(1);
-  }
+  Gaussian(Weights& weights, const ModelSpec& spec)
+      : LocationScale(weights, spec, LikelihoodKind::kGaussian) {}
 
   Tensor sample(const Tensor& y, Pass& pass) const override {
     const Tensor center = location(y);
     return center + logScale(y).exp() * pass.draws.normal(center.sizes());
   }
+
+ protected:
+  Tensor plainLosses(const Tensor& x, const Tensor& y) const override {
+    const Tensor scale = logScale(y);
+    return ((x - location(y)).square() * (scale * -2.0).exp() * 0.5 + scale + logNormalizer()).sum(1);
+  }
 };
 
 class Laplace : public LocationScale {
  public:
-  using LocationScale::LocationScale;
-
-  Tensor negativeLogProb(const Tensor& x, const Tensor& y) const override {
-    if (isOneOperation()) {
-      return lossesBy(LikelihoodKind::kLaplace, std::exp(-fixedLogScale()), std::log(2.0), x, y);
-    }
-    const Tensor scale = logScale(y);
-    return ((x - location(y)).abs() * (-scale).exp() + scale + std::log(2.0)).sum(1);
-  }
+  Laplace(Weights& weights, const ModelSpec& spec) : LocationScale(weights, spec, LikelihoodKind::kLaplace) {}
 
   Tensor sample(const Tensor& y, Pass& pass) const override {
     const Tensor center = location(y);
     const Tensor u = pass.draws.uniform(center.sizes()) - 0.5;
     return center - logScale(y).exp() * u.sign() * (u.abs() * -2.0).log1p();
+  }
+
+ protected:
+  Tensor plainLosses(const Tensor& x, const Tensor& y) const override {
+    const Tensor scale = logScale(y);
+    return ((x - location(y)).abs() * (-scale).exp() + scale + logNormalizer()).sum(1);
   }
 };
 

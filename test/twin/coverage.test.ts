@@ -24,6 +24,10 @@ test.each<[string, ModelSpecInput]>([
     "the posterior 'gaussian' with the prior 'vamp' has no fused kernels",
     { prior: { type: 'vamp', components: 5 } },
   ],
+  ...(['learned', 'per-dimension', 'predicted'] as const).map((scale): [string, ModelSpecInput] => [
+    "the likelihood 'gaussian' has no fused kernel for these settings",
+    { likelihood: { type: 'gaussian', scale } },
+  ]),
 ])('refuses with the reason: %s', async (reason, parts) => {
   expect(await kernelsOf(parts)).toEqual({ kind: 'reference', reason });
 });

@@ -1,5 +1,7 @@
 #include "fused/net/mlp.h"
 
+#include "fused/likelihood.h"
+
 namespace torchvae::fused {
 namespace {
 
@@ -24,7 +26,7 @@ NetworkPlan declareMlpEncoder(Parameters& parameters, const ModelSpec& spec, Fea
 
 NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec) {
   std::vector<int64_t> widths = spec.decoder.hidden;
-  widths.push_back(spec.inputSize());
+  widths.push_back(spec.inputSize() * parametersPerValue(spec.likelihood));
   const int64_t in = spec.latentSize + labelsOf(spec).decoder;
   NetworkPlan plan = declareLayers(parameters, "decoder", in, widths, spec.decoder.activation);
   plan.back().activation = ActivationKind::kIdentity;

@@ -51,7 +51,7 @@ inline LabelColumns labelsOf(const ModelSpec& spec) {
 // Declares x -> features, with weights encoder.0, encoder.1, ... Throws ERR_SPEC for a type that the table
 // does not hold.
 NetworkPlan declareEncoder(Parameters& parameters, const ModelSpec& spec, Features& encoded);
-// Declares z -> the likelihood's parameters, one for each value of x, with weights decoder.0, decoder.1, ...
+// Declares z -> the likelihood's parameters, with weights decoder.0, decoder.1, ...
 NetworkPlan declareDecoder(Parameters& parameters, const ModelSpec& spec);
 
 class Network {
