@@ -24,6 +24,7 @@ import { WORKLOADS, type Workload } from './workloads.ts';
 const USAGE = `npm run bench -- [W1 W2 W3] [--rounds 5] [--seconds 1.5] [--only NAME ...] [--readme]
 npm run bench -- family [MODEL ...] [--rounds 5] [--seconds 1.5]
 npm run bench -- manners
+  [--out FILE.json]
 
 Trains the same models on MNIST (TORCHVAE_DATA, the cache, or a download) with torchvae, with plain JavaScript, and with
 what TORCHVAE_BENCH_TORCH, _JAX, _KERAS (paths of a Python) and _TFJS (a folder with node_modules) name: see
@@ -31,7 +32,7 @@ scripts/bench/setup-peers.sh. Writes docs/results/bench-cpu.json; --readme puts 
 into README.md. --only keeps the
 programs whose name contains NAME. manners: torchvae and PyTorch beside a busy loop, and their memory over 10,000 steps;
 writes docs/results/manners-cpu.json. family: models beside the plain VAE, with torchvae, PyTorch and JAX; writes
-docs/results/bench-family-cpu.json.`;
+docs/results/bench-family-cpu.json. --out: another name in docs/results, for another machine.`;
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const say = (line: string) => console.error(line);
@@ -43,6 +44,7 @@ const { positionals, values: flags } = parseArgs({
     seconds: { type: 'string', default: '1.5' },
     only: { type: 'string', multiple: true },
     readme: { type: 'boolean', default: false },
+    out: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -151,7 +153,8 @@ async function manners(): Promise<void> {
   writeResult('manners-cpu.json', { date, machine: describeMachine(), workload: 'W1', loadBefore, programs });
 }
 
-function writeResult(name: string, result: object): void {
+function writeResult(usual: string, result: object): void {
+  const name = flags.out ?? usual;
   const folder = join(ROOT, 'docs/results');
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, name), `${JSON.stringify(result, undefined, 1)}\n`);
