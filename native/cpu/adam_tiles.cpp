@@ -20,7 +20,7 @@ struct Panel : AdamPanels {
 
 enum class Scratch : uint8_t { kGradient, kUses };
 
-// The columns of each panel below each other: in rows of a whole layer each would lie in a page of its own.
+// The columns of each panel below each other: in rows of a whole layer each would lie in another page.
 float* columnsBelow(const AdamPanels& p) {
   float* to = scratch(Scratch::kGradient, p.panels * p.rows * kPanelColumns);
   float* at = to;
