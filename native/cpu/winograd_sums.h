@@ -201,5 +201,5 @@ template <class Transform>
 TORCHVAE_SET void overChannels(int64_t channels, const Transform& transform) {
   int64_t c = 0;
   for (; c + kWidth <= channels; c += kWidth) transform.template at<true>(c, Lanes{});
-  if (c < channels) transform.template at<false>(c, lanesOf(channels - c));
+  if (c < channels) transform.template at<false>(c, lanes(channels - c));
 }

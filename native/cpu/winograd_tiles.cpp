@@ -1,6 +1,6 @@
 #include "cpu/winograd_tiles.h"
 
-#include "cpu/intrinsics.h"
+#include "cpu/sixteen.h"
 #include "cpu/vector.h"
 
 namespace torchvae::cpu {
@@ -8,30 +8,11 @@ namespace {
 
 namespace avx512 {
 
+using namespace torchvae::avx512;
 #define TORCHVAE_SET TORCHVAE_AVX512
 
-using Register = __m512;
-using Lanes = __mmask16;
+using Register = Sixteen;
 constexpr int64_t kWidth = 16;
-
-TORCHVAE_SET TORCHVAE_INLINE Lanes lanesOf(int64_t count) {
-  return static_cast<Lanes>((1u << count) - 1);
-}
-TORCHVAE_SET TORCHVAE_INLINE Register spread(float x) {
-  return _mm512_set1_ps(x);
-}
-TORCHVAE_SET TORCHVAE_INLINE Register load(const float* from) {
-  return _mm512_loadu_ps(from);
-}
-TORCHVAE_SET TORCHVAE_INLINE Register load(const float* from, Lanes lanes) {
-  return _mm512_maskz_loadu_ps(lanes, from);
-}
-TORCHVAE_SET TORCHVAE_INLINE void store(float* to, Register x) {
-  _mm512_storeu_ps(to, x);
-}
-TORCHVAE_SET TORCHVAE_INLINE void store(float* to, Register x, Lanes lanes) {
-  _mm512_mask_storeu_ps(to, lanes, x);
-}
 
 #include "cpu/winograd_sums.h"
 #undef TORCHVAE_SET
@@ -46,7 +27,7 @@ using Register = __m256;
 using Lanes = __m256i;
 constexpr int64_t kWidth = 8;
 
-TORCHVAE_SET TORCHVAE_INLINE Lanes lanesOf(int64_t count) {
+TORCHVAE_SET TORCHVAE_INLINE Lanes lanes(int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
