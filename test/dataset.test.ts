@@ -321,7 +321,7 @@ describe('loadDataset', () => {
       for (const [name, content] of Object.entries(files)) {
         writeFileSync(join(folder, name), content);
         expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(join(folder, name)))).toMatch(
-          /expected a known format \(.*\.npy.*\.csv.*\.jsonl.*Parquet.*IDX.*\) but it is (of none; it begins with|HDF5)/,
+          /expected a known format \(.*\.npy.*\.csv.*\.jsonl.*Parquet.*IDX.*\) but it is (of none; it begins with|text of none; name it \.csv|HDF5)/,
         );
       }
     } finally {
