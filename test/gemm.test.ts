@@ -1,7 +1,7 @@
 /** What multiplies the dense layers' matrices: a choice by the processor alone, and the same numbers whichever it is. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { runNode } from './support/command.ts';
+import { jsonOf, runNode } from './support/command.ts';
 import { relativeError } from './support/fixture.ts';
 
 /** Gradients of a small model and losses of three epochs, in another process with this choice. */
@@ -18,11 +18,8 @@ for await (const { train } of vae.fit(Dataset.from(x, { shape: [131] }), { epoch
 console.log(JSON.stringify({ losses, gradients: [...gradients.values()].map(({ data }) => [...data]) }));
 `;
 
-async function run(env: Record<string, string>) {
-  const { stdout, stderr, code } = await runNode(['--input-type=module', '-e', PROGRAM], { env });
-  expect(code, stderr).toBe(0);
-  return JSON.parse(stdout) as { losses: number[]; gradients: number[][] };
-}
+const run = (env: Record<string, string>): Promise<{ losses: number[]; gradients: number[][] }> =>
+  jsonOf(PROGRAM, env);
 
 const wanted = await run({ TORCHVAE_GEMM: 'tiles' });
 

@@ -4,7 +4,7 @@
  * one thread to more than there are panels.
  */
 import { expect, test } from 'vitest';
-import { runNode } from './support/command.ts';
+import { jsonOf } from './support/command.ts';
 import { relativeError } from './support/fixture.ts';
 
 const PROGRAM = `
@@ -65,11 +65,7 @@ interface Came {
   decoded: number[];
 }
 
-async function run(env: Record<string, string>): Promise<Came> {
-  const { stdout, stderr, code } = await runNode(['--input-type=module', '-e', PROGRAM], { env });
-  expect(code, stderr).toBe(0);
-  return JSON.parse(stdout);
-}
+const run = (env: Record<string, string>): Promise<Came> => jsonOf(PROGRAM, env);
 
 const wanted = await run({ TORCHVAE_GEMM: 'tiles', TORCHVAE_THREADS: '1' });
 

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { Dataset, type FitOptions, type ModelSpecInput, VAE } from '../lib/index.ts';
 import { refusal } from './refusal.ts';
-import { runNode } from './support/command.ts';
+import { jsonOf } from './support/command.ts';
 import { relativeError } from './support/fixture.ts';
 
 const ROWS = 75;
@@ -177,12 +177,7 @@ console.log(JSON.stringify(results));
 `;
 
 test('the same bits on one thread and on two', async () => {
-  const run = async (threads: string) => {
-    const env = { TORCHVAE_THREADS: threads };
-    const { stdout, stderr, code } = await runNode(['--input-type=module', '-e', PROGRAM], { env });
-    expect(code, stderr).toBe(0);
-    return JSON.parse(stdout);
-  };
+  const run = (threads: string) => jsonOf(PROGRAM, { TORCHVAE_THREADS: threads });
   const wanted = await run('1');
   expect(await run('2')).toEqual(wanted);
   expect(await run('2')).toEqual(wanted);

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { type ModelSpecInput, VAE } from '../lib/index.ts';
-import { runNode } from './support/command.ts';
+import { jsonOf } from './support/command.ts';
 import { relativeError } from './support/fixture.ts';
 
 const ROWS = 13;
@@ -147,12 +147,7 @@ console.log(JSON.stringify(results));
 `;
 
 test('the same bits of vectors and of norms on one thread to four', async () => {
-  const run = async (threads: string) => {
-    const env = { TORCHVAE_THREADS: threads };
-    const { stdout, stderr, code } = await runNode(['--input-type=module', '-e', PROGRAM], { env });
-    expect(code, stderr).toBe(0);
-    return JSON.parse(stdout);
-  };
+  const run = (threads: string) => jsonOf(PROGRAM, { TORCHVAE_THREADS: threads });
   const wanted = await run('1');
   expect(wanted[0].gradients.map(([name]: [string]) => name)).toEqual(
     expect.arrayContaining([expect.stringContaining('embedding'), expect.stringContaining('norm')]),

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 
 /** The folder of this package. */
 export const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
@@ -51,4 +52,11 @@ export function runNode(args: readonly string[], options: CommandOptions = {}): 
 /** Runs `torchvae` as a user does: the built command in a separate process. */
 export function torchvae(args: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
   return runNode([fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)), ...args], options);
+}
+
+/** What a program of modules, given as its text, prints as JSON: engines read their variables when a process begins. */
+export async function jsonOf(program: string, env: Record<string, string>) {
+  const { stdout, stderr, code } = await runNode(['--input-type=module', '-e', program], { env });
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout);
 }
