@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
 import type { RunDirectory } from '../report/run-directory.ts';
-import { PATIENCE, takeLock } from '../setup/lock.ts';
+import { takeLock } from '../setup/lock.ts';
 
 /** When the run's checkpoint was written; undefined without one. */
 export function checkpointTime(run: RunDirectory): number | undefined {
@@ -17,15 +17,17 @@ export function checkpointTime(run: RunDirectory): number | undefined {
  * @throws TorchvaeError ERR_STATE where another process writes the run, or has since `begun`
  */
 export async function holdRun(run: RunDirectory, begun: number | undefined): Promise<() => Promise<void>> {
-  const other = 'another process writes it: wait until that has ended, or give another --out';
   const release = await takeLock(join(run.path, '.lock'), {
-    // One that is touched no more is broken before.
-    signal: AbortSignal.timeout(PATIENCE + 3000),
+    waits: false,
     onProgress: () =>
       process.stderr.write(`${run.path} is held by another process; looking whether it lives\n`),
   }).catch((cause) => {
-    if (!(cause instanceof TorchvaeError && cause.code === 'ERR_ABORTED')) throw cause;
-    throw new TorchvaeError('ERR_STATE', `${run.path}: ${other}`, { cause });
+    if (!(cause instanceof TorchvaeError && cause.code === 'ERR_STATE')) throw cause;
+    throw new TorchvaeError(
+      'ERR_STATE',
+      `${run.path}: another process writes it: wait until that has ended, or give another --out`,
+      { cause },
+    );
   });
   if (checkpointTime(run) === begun) return release;
   await release();

@@ -140,6 +140,7 @@ async function train(flags: Flags): Promise<void> {
   // The directory is written only now, when everything has been checked.
   await run.create();
   await using _held = { [Symbol.asyncDispose]: await holdRun(run, begun) };
+  await run.removeUnfinished();
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, hash, saved?.config));
   process.stderr.write(

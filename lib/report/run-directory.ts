@@ -29,17 +29,28 @@ export class RunDirectory {
   }
 
   /**
-   * Creates the folder if it does not exist, and removes the unfinished files of a killed process.
+   * Creates the folder if it does not exist.
    *
    * @throws TorchvaeError ERR_IO
    */
   async create(): Promise<void> {
+    await makeDirectory(this.path).catch((cause) => {
+      throw ioError('create', this.path, cause);
+    });
+  }
+
+  /**
+   * Removes the unfinished files of a killed process. Only for the process that writes the run: those of one that lives look
+   * the same, and it would fail without them.
+   *
+   * @throws TorchvaeError ERR_IO
+   */
+  async removeUnfinished(): Promise<void> {
     try {
-      await makeDirectory(this.path);
       const left = (await readdir(this.path)).filter(isTemporaryFile);
       await Promise.all(left.map((name) => rm(join(this.path, name), { force: true })));
     } catch (cause) {
-      throw ioError('create', this.path, cause);
+      throw ioError('clear', this.path, cause);
     }
   }
 

@@ -117,6 +117,7 @@ async function train(parts: RunnerParts, job: TrialJob): ReturnType<TrialRunner[
     signal,
   });
   await run.create();
+  await run.removeUnfinished();
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(parts.describe(settings, seed, vae, opened, fit));
   const parameters = vae.parameterCount;

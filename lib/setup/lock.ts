@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { lstat, readFile, readlink, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TorchvaeError } from '../errors.ts';
 import { ioError } from '../files.ts';
 import { type OnProgress, throwIfAborted } from './progress.ts';
 
@@ -9,7 +10,7 @@ import { type OnProgress, throwIfAborted } from './progress.ts';
 const HEARTBEAT = 1_000;
 
 /** Milliseconds after which a file that nobody touches is one of a dead process. */
-export const PATIENCE = 15_000;
+const PATIENCE = 15_000;
 
 /** How to wait for a lock. */
 export interface LockOptions {
@@ -17,6 +18,8 @@ export interface LockOptions {
   onProgress?: OnProgress | undefined;
   /** Stops waiting. */
   signal?: AbortSignal | undefined;
+  /** False: fails with ERR_STATE once the holder is seen to live, which takes a second or two; default true. */
+  waits?: boolean;
   /** Milliseconds after which a lock that nobody touches is broken; default 15,000. */
   patience?: number;
   /** Milliseconds between two tries; default 200. */
@@ -46,17 +49,19 @@ export interface Sight {
  * rename makes it.
  *
  * @returns gives the lock back, unless it was broken and is somebody else's by now
- * @throws TorchvaeError ERR_IO if the lock cannot be written, ERR_ABORTED
+ * @throws TorchvaeError ERR_IO if the lock cannot be written, ERR_ABORTED, ERR_STATE (see {@link LockOptions.waits})
  */
 export async function takeLock(path: string, options: LockOptions = {}): Promise<() => Promise<void>> {
-  const { patience = PATIENCE, pause = 200 } = options;
+  const { patience = PATIENCE, pause = 200, waits = true } = options;
   const token = randomBytes(8).toString('hex');
   let announced = false;
-  const [age, guardAge] = [new Age(), new Age()];
+  const [age, guardAge, pulse] = [new Age(), new Age(), new Pulse()];
   while (!(await tryLock(path, token))) {
     throwIfAborted(options.signal);
     const seen = await look(path);
     if (!seen) continue;
+    if (!waits && pulse.isIn(seen))
+      throw new TorchvaeError('ERR_STATE', `${path} is held by another process`);
     if (isDead(seen.holder) || age.of(seen) > patience) {
       if (await breakLock(path, seen, token)) continue;
       // Another one breaks it, unless it died over that.
@@ -100,6 +105,18 @@ export class Age {
     const now = performance.now();
     if (state !== this.#last) [this.#last, this.#since] = [state, now];
     return now - this.#since;
+  }
+}
+
+/** Finds out whether a holder lives: whether it touches its lock while somebody looks. */
+class Pulse {
+  #first: Sight | undefined;
+
+  isIn(sight: Sight): boolean {
+    if (this.#first && this.#first.holder?.token === sight.holder?.token)
+      return this.#first.state !== sight.state;
+    this.#first = sight;
+    return false;
   }
 }
 
