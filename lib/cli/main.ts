@@ -3,28 +3,38 @@ import { Command, CommanderError } from 'commander';
 import { TorchvaeError } from '../errors.ts';
 import { ioError } from '../files.ts';
 import { packageVersion } from '../package.ts';
-import { register as registerBuild } from './build.ts';
-import { register as registerCompress } from './compress.ts';
-import { register as registerDoctor } from './doctor.ts';
-import { register as registerEncode } from './encode.ts';
-import { register as registerEvaluate } from './evaluate.ts';
 import { inFlags } from './flags.ts';
-import { register as registerInspect } from './inspect.ts';
-import { register as registerInterpolate } from './interpolate.ts';
-import { register as registerPlot } from './plot.ts';
-import { register as registerReconstruct } from './reconstruct.ts';
-import { register as registerReport } from './report.ts';
-import { register as registerSample } from './sample.ts';
-import { register as registerScore } from './score.ts';
-import { register as registerSearch } from './search.ts';
-import { register as registerSetup } from './setup.ts';
-import { register as registerTrain } from './train.ts';
-import { register as registerTraverse } from './traverse.ts';
+
+/** The commands, in the order of the help. Only the module of the one that is called is loaded: all of them are hundreds of files. */
+const COMMANDS: Readonly<Record<string, () => Promise<{ register: (program: Command) => void }>>> = {
+  train: () => import('./train.ts'),
+  search: () => import('./search.ts'),
+  sample: () => import('./sample.ts'),
+  reconstruct: () => import('./reconstruct.ts'),
+  evaluate: () => import('./evaluate.ts'),
+  inspect: () => import('./inspect.ts'),
+  report: () => import('./report.ts'),
+  interpolate: () => import('./interpolate.ts'),
+  traverse: () => import('./traverse.ts'),
+  plot: () => import('./plot.ts'),
+  score: () => import('./score.ts'),
+  encode: () => import('./encode.ts'),
+  compress: () => import('./compress.ts'),
+  setup: () => import('./setup.ts'),
+  doctor: () => import('./doctor.ts'),
+  build: () => import('./build.ts'),
+};
 
 /** The command whose action runs, or the program before one does. */
 let called: Command;
 
-function createProgram(): Command {
+/** The modules that a command line with this first word needs. */
+function modulesFor(first: string) {
+  if (first === '--version' || first === '-V') return [];
+  return Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
+}
+
+async function createProgram(first = ''): Promise<Command> {
   const program = new Command('torchvae')
     .description('Variational autoencoders on libtorch: train, sample, look inside.')
     .version(packageVersion())
@@ -43,22 +53,7 @@ A first run, from nothing to pictures in runs/:
   program.hook('preAction', (_, command) => {
     called = command;
   });
-  registerTrain(program);
-  registerSearch(program);
-  registerSample(program);
-  registerReconstruct(program);
-  registerEvaluate(program);
-  registerInspect(program);
-  registerReport(program);
-  registerInterpolate(program);
-  registerTraverse(program);
-  registerPlot(program);
-  registerScore(program);
-  registerEncode(program);
-  registerCompress(program);
-  registerSetup(program);
-  registerDoctor(program);
-  registerBuild(program);
+  for (const { register } of await Promise.all(modulesFor(first).map((load) => load()))) register(program);
   return program;
 }
 
@@ -79,7 +74,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => {});
 
 try {
-  await createProgram().parseAsync();
+  const program = await createProgram(process.argv[2]);
+  await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }
