@@ -35,7 +35,10 @@ const TABLES: Readonly<Record<string, Format>> = {
 const BESIDE =
   /^(?:\.|_|Thumbs\.db$|desktop\.ini$|__MACOSX$|LICEN[CS]E|README)|\.(?:md|json|ya?ml|txt|html|crc)$/i;
 /** `part-2` comes before `part-10`. */
-const BY_NAME = new Intl.Collator('en', { numeric: true });
+function inOrder(names: string[]): string[] {
+  // Made here, not as this module is loaded: a process waits 30 ms for its first collator.
+  return names.sort(new Intl.Collator('en', { numeric: true }).compare);
+}
 /** What the names of files of a split begin with, such as `train-00000-of-00003.parquet`. */
 const SPLITS = {
   train: /^train(?:ing)?(?![a-z])/i,
@@ -148,7 +151,7 @@ function tablesIn(found: Found): string[] {
   if (found.type !== 'folder') return [];
   const isTable = (name: string) => extensionOf(name) in TABLES;
   const names = found.names.filter((name) => !BESIDE.test(name));
-  return names.every(isTable) ? names.sort(BY_NAME.compare) : [];
+  return names.every(isTable) ? inOrder(names) : [];
 }
 
 /** That of the content, where the file is compressed. */
