@@ -259,10 +259,15 @@ export function checkLabels(
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', argument, labels));
   }
   if (labels.length !== rows) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
-  // Unlike forEach and map, it visits the holes of an array.
-  return Int32Array.from(labels, (label: unknown, i) =>
-    checkInteger(`${argument} at ${i}`, label, 0, condition.classes - 1),
-  );
+  const most = condition.classes - 1;
+  // A name for each of the labels would take longer than a few steps of training. findIndex visits the holes of an array, too.
+  const bad = (labels as readonly unknown[]).findIndex((label) => !isClass(label, most));
+  if (bad >= 0) checkInteger(`${argument} at ${bad}`, labels[bad], 0, most);
+  return Int32Array.from(labels);
+}
+
+function isClass(label: unknown, most: number): boolean {
+  return typeof label === 'number' && Number.isInteger(label) && label >= 0 && label <= most;
 }
 
 function checkRows(
