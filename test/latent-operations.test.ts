@@ -30,6 +30,14 @@ const CASES: [string, ModelSpecInput][] = [
       prior: { type: 'categorical' },
     }),
   ],
+  [
+    'vectors and a codebook of several registers',
+    model({
+      latentSize: 3,
+      posterior: { type: 'vector-quantized', positions: 9, codes: 100 },
+      prior: { type: 'categorical' },
+    }),
+  ],
 ];
 
 /** [rows, SIZE] in [0, 1] without a pattern. */

@@ -1,8 +1,12 @@
 #include "cpu/codebook.h"
 
 #include <algorithm>
+#include <bit>
+#include <limits>
 #include <vector>
 
+#include "cpu/scratch.h"
+#include "cpu/sixteen.h"
 #include "cpu/vector.h"
 
 namespace torchvae::cpu {
@@ -10,52 +14,45 @@ namespace {
 
 constexpr int64_t kTileRows = 64;
 
-// distance[k] = squares[k] + sum over d of factor_d column_d[k], for a block of entries that registers hold.
-TORCHVAE_INLINE void distances(const Codebook& b, const float* columns, const float* squares,
-                               const float* vector, float* distance) {
-  constexpr int64_t kBlock = 64;
-  using Sixteen = float __attribute__((vector_size(64), aligned(4), may_alias));
-  const auto at = [](const float* values) { return reinterpret_cast<const Sixteen*>(values); };
-  const int64_t whole = b.codes / kBlock * kBlock;
-  for (int64_t k = 0; k < whole; k += kBlock) {
-    Sixteen s0 = at(squares + k)[0], s1 = at(squares + k)[1], s2 = at(squares + k)[2],
-            s3 = at(squares + k)[3];
-    for (int64_t d = 0; d < b.size; ++d) {
-      const float factor = -2 * vector[d];
-      const Sixteen* column = at(columns + d * b.codes + k);
-      s0 += factor * column[0];
-      s1 += factor * column[1];
-      s2 += factor * column[2];
-      s3 += factor * column[3];
-    }
-    auto* to = reinterpret_cast<Sixteen*>(distance + k);
-    to[0] = s0;
-    to[1] = s1;
-    to[2] = s2;
-    to[3] = s3;
-  }
-  std::copy(squares + whole, squares + b.codes, distance + whole);
-  for (int64_t d = 0; d < b.size; ++d) {
-    const float factor = -2 * vector[d];
-    const float* column = columns + d * b.codes;
-    for (int64_t k = whole; k < b.codes; ++k) distance[k] += factor * column[k];
-  }
-}
+enum class Scratch : uint8_t { kDistance, kUses };
 
-// The first of the entries at the least distance |e_k|^2 - 2 v e_k; `columns` are the entries transposed.
-TORCHVAE_VECTORIZED int64_t nearestOf(const Codebook& b, const float* columns, const float* squares,
-                                      const float* vector, float* distance) {
-  distances(b, columns, squares, vector, distance);
-  float lanes[16];
-  std::fill_n(lanes, 16, distance[0]);
-  const int64_t whole = b.codes / 16 * 16;
-  for (int64_t k = 0; k < whole; k += 16) {
-    for (int64_t j = 0; j < 16; ++j) lanes[j] = distance[k + j] < lanes[j] ? distance[k + j] : lanes[j];
+// A codebook's entries transposed, filled up to whole sixteens with ones that are infinitely far away.
+struct Columns {
+  int64_t entries, size, stride;
+  const float* values;   // [size, stride]
+  const float* squares;  // [stride]: |e|^2
+};
+
+namespace avx512 {
+using namespace torchvae::avx512;
+#define TORCHVAE_SET TORCHVAE_AVX512
+#include "cpu/codebook_rows.h"
+#undef TORCHVAE_SET
+}  // namespace avx512
+
+namespace avx2 {
+using namespace torchvae::avx2;
+#define TORCHVAE_SET TORCHVAE_AVX2
+#include "cpu/codebook_rows.h"
+#undef TORCHVAE_SET
+}  // namespace avx2
+
+namespace plain {
+int64_t nearestOf(const Columns& c, const float* vector, float* distance) {
+  std::copy_n(c.squares, c.entries, distance);
+  for (int64_t d = 0; d < c.size; ++d) {
+    const float factor = -2 * vector[d];
+    for (int64_t k = 0; k < c.entries; ++k) distance[k] += factor * c.values[d * c.stride + k];
   }
-  for (int64_t k = whole; k < b.codes; ++k) lanes[0] = std::min(lanes[0], distance[k]);
-  const float least = *std::min_element(lanes, lanes + 16);
-  const int64_t found = std::find(distance, distance + b.codes, least) - distance;
-  return found < b.codes ? found : 0;  // of distances that are not numbers
+  return std::min_element(distance, distance + c.entries) - distance;
+}
+}  // namespace plain
+
+using NearestOf = int64_t (*)(const Columns&, const float*, float*);
+
+NearestOf nearestOf() {
+  if (hasAvx512()) return avx512::nearestOf;
+  return hasAvx2() ? avx2::nearestOf : plain::nearestOf;
 }
 
 // Calls body(example), on several threads.
@@ -92,20 +89,23 @@ TORCHVAE_VECTORIZED void addScaled(const float* from, float factor, const float*
 }  // namespace
 
 void nearestEntries(Pool& pool, const Codebook& b, int64_t* nearest) {
-  std::vector<float> columns(static_cast<size_t>(b.size * b.codes)), squares(static_cast<size_t>(b.codes));
+  const int64_t stride = (b.codes + 15) / 16 * 16;
+  std::vector<float> columns(static_cast<size_t>(b.size * stride)), squares(static_cast<size_t>(stride));
+  std::fill(squares.begin() + b.codes, squares.end(), std::numeric_limits<float>::infinity());
   for (int64_t k = 0; k < b.codes; ++k) {
     for (int64_t d = 0; d < b.size; ++d) {
       const float value = b.entries[k * b.size + d];
-      columns[static_cast<size_t>(d * b.codes + k)] = value;
+      columns[static_cast<size_t>(d * stride + k)] = value;
       squares[static_cast<size_t>(k)] += value * value;
     }
   }
+  const Columns entries{b.codes, b.size, stride, columns.data(), squares.data()};
+  const NearestOf find = nearestOf();
   pool.run((b.count + kTileRows - 1) / kTileRows, [&](int64_t tile) {
-    thread_local std::vector<float> distance;
-    distance.resize(static_cast<size_t>(b.codes));
+    float* distance = scratch(Scratch::kDistance, stride);
     const int64_t last = std::min(b.count, (tile + 1) * kTileRows);
     for (int64_t i = tile * kTileRows; i < last; ++i) {
-      nearest[i] = nearestOf(b, columns.data(), squares.data(), b.vectors + i * b.size, distance.data());
+      nearest[i] = find(entries, b.vectors + i * b.size, distance);
     }
   });
 }

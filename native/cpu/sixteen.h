@@ -66,6 +66,14 @@ TORCHVAE_OF_SET Sixteen multiplySubtract(Sixteen a, Sixteen b, Sixteen c) {
 TORCHVAE_OF_SET Sixteen subtractProduct(Sixteen a, Sixteen b, Sixteen c) {
   return _mm512_fnmadd_ps(a, b, c);
 }
+// a where it is less, else b: b where one is NaN.
+TORCHVAE_OF_SET Sixteen lesser(Sixteen a, Sixteen b) {
+  return _mm512_min_ps(a, b);
+}
+// A bit for each lane, set where both are equal.
+TORCHVAE_OF_SET uint32_t equalLanes(Sixteen a, Sixteen b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
 
 #undef TORCHVAE_OF_SET
 
@@ -131,6 +139,14 @@ TORCHVAE_OF_SET Sixteen multiplySubtract(Sixteen a, Sixteen b, Sixteen c) {
 }
 TORCHVAE_OF_SET Sixteen subtractProduct(Sixteen a, Sixteen b, Sixteen c) {
   return {_mm256_fnmadd_ps(a.low, b.low, c.low), _mm256_fnmadd_ps(a.high, b.high, c.high)};
+}
+TORCHVAE_OF_SET Sixteen lesser(Sixteen a, Sixteen b) {
+  return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+}
+TORCHVAE_OF_SET uint32_t equalLanes(Sixteen a, Sixteen b) {
+  const int low = _mm256_movemask_ps(_mm256_cmp_ps(a.low, b.low, _CMP_EQ_OQ));
+  const int high = _mm256_movemask_ps(_mm256_cmp_ps(a.high, b.high, _CMP_EQ_OQ));
+  return static_cast<uint32_t>(low | high << 8);
 }
 
 #undef TORCHVAE_OF_SET
