@@ -100,6 +100,39 @@ const CASES: [string, ModelSpecInput][] = [
       latentSize: 16,
     },
   ],
+  ['importance weights', { ...base, objective: { type: 'iwae', samples: 5 } }],
+  ['importance weights of one draw', { ...base, objective: { type: 'iwae', samples: 1 } }],
+  [
+    'importance weights in layers in panels',
+    {
+      ...base,
+      encoder: { ...mlp, hidden: [224, 32], activation: 'tanh' },
+      decoder: { ...mlp, hidden: [32, 224], activation: 'gelu' },
+      latentSize: 16,
+      likelihood: { type: 'gaussian', sigma: 0.3, link: 'sigmoid' },
+      objective: { type: 'iwae', samples: 7 },
+    },
+  ],
+  [
+    'importance weights of a linear model with an encoder conditioned on labels',
+    {
+      ...base,
+      encoder: { ...mlp, hidden: [] },
+      decoder: { ...mlp, hidden: [] },
+      objective: { type: 'iwae', samples: 3 },
+      condition: { ...condition, decoder: false },
+    },
+  ],
+  [
+    'importance weights over convolutions',
+    {
+      inputShape: [1, 6, 7],
+      encoder: { type: 'conv', channels: [4, 6] },
+      decoder: { type: 'conv', channels: [6, 4] },
+      latentSize: 3,
+      objective: { type: 'iwae', samples: 4 },
+    },
+  ],
   ['labels', { ...base, condition }],
   ['labels of the encoder alone', { ...base, condition: { ...condition, decoder: false } }],
   ['labels of the decoder alone', { ...base, condition: { ...condition, encoder: false } }],
@@ -228,7 +261,15 @@ describe.each(CASES)('%s', (_, spec) => {
 });
 
 test.each<[string, ModelSpecInput]>([
-  ["the objective 'iwae' has no fused kernels", { ...base, objective: { type: 'iwae', samples: 2 } }],
+  [
+    "the objective 'iwae' has no fused kernels",
+    { ...base, objective: { type: 'iwae', samples: 2 }, condition },
+  ],
+  [
+    "the objective 'iwae' has no fused kernels",
+    { ...base, objective: { type: 'iwae', samples: 2 }, likelihood: { type: 'laplace', scale: 'learned' } },
+  ],
+  ["the objective 'dreg' has no fused kernels", { ...base, objective: { type: 'dreg', samples: 2 } }],
   [
     'scales predicted by convolutions have no fused kernels',
     {

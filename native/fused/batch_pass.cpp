@@ -29,40 +29,50 @@ ProductRole inputRole(const Context& context, bool training) {
   return training ? ProductRole::kTrainingInput : ProductRole::kInput;
 }
 
+int64_t drawsOf(const std::unique_ptr<ImportanceCost>& cost) {
+  return cost ? cost->draws() : 1;
+}
+
 }  // namespace
 
 BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
-                     const ModelSpec& spec, int64_t capacity, bool training)
-    : BatchPass(context, parameters, plan, spec, capacity, training,
-                makePosterior(context, parameters, spec, capacity)) {}
+                     const ModelSpec& spec, int64_t capacity, PassUse use)
+    : BatchPass(context, parameters, plan, spec, capacity, use,
+                makePosterior(context, parameters, spec, capacity),
+                use == PassUse::kOneDraw ? nullptr : makeImportanceCost(context, spec, capacity)) {}
 
 BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
-                     const ModelSpec& spec, int64_t capacity, bool training,
-                     std::unique_ptr<Posterior> posterior)
+                     const ModelSpec& spec, int64_t capacity, PassUse use,
+                     std::unique_ptr<Posterior> posterior, std::unique_ptr<ImportanceCost> importanceCost)
     : channels(imageChannels(parameters, spec)),
       labels(labelsOf(spec)),
       x(makeActivations(context, capacity + posterior->furtherRows(),
                         spec.inputSize() / channels.used * channels.stored + labels.encoder,
-                        inputRole(context, training))),
-      noise(zeroed(context, {capacity, spec.latentSize})),
-      z(makeActivations(context, capacity, spec.latentSize + labels.decoder, inputRole(context, training))),
-      reconstruction(zeroed(context, {capacity})),
+                        inputRole(context, use == PassUse::kTraining))),
+      noise(zeroed(context, {capacity * drawsOf(importanceCost), spec.latentSize})),
+      z(makeActivations(context, capacity * drawsOf(importanceCost), spec.latentSize + labels.decoder,
+                        inputRole(context, use == PassUse::kTraining))),
+      reconstruction(zeroed(context, {capacity * drawsOf(importanceCost)})),
       kl(zeroed(context, {capacity})),
       context_(context),
       capacity_(capacity),
+      importanceCost_(std::move(importanceCost)),
       posterior_(std::move(posterior)),
       likelihood_(makeLikelihood(context, parameters, spec, capacity)),
-      encoder_(context, parameters, plan.encoder, capacity + further(), {training, true, further() == 0}),
+      encoder_(context, parameters, plan.encoder, capacity + further(),
+               {use == PassUse::kTraining, true, further() == 0}),
       head_(context, parameters, plan.head, ActivationKind::kIdentity, capacity + further(),
-            {training, false, plan.encoder.empty() && further() == 0}),
-      decoder_(context, parameters, plan.decoder, capacity, {training, false, false, true}),
+            {use == PassUse::kTraining, false, plan.encoder.empty() && further() == 0}),
+      decoder_(context, parameters, plan.decoder, capacity * draws(),
+               {use == PassUse::kTraining, false, false, true}),
       klCost_(context, spec.objective, spec.latentSize),
       aggregateCost_(makeAggregateCost(context, spec.objective, spec.latentSize, capacity)) {
   if (aggregateCost_ && aggregateCost_->takesPriorDraws()) {
     priorDraws = zeroed(context, {capacity, spec.latentSize});
   }
-  if (!training) return;
-  zGradient_ = makeActivations(context, capacity, spec.latentSize + labels.decoder, ProductRole::kResult);
+  if (use != PassUse::kTraining) return;
+  zGradient_ =
+      makeActivations(context, capacity * draws(), spec.latentSize + labels.decoder, ProductRole::kResult);
   if (context.kernels == nullptr) return;
   const int64_t blocks = Kernels::gradientBlocks(gradientParts(capacity));
   partials_ = at::zeros({blocks}, c10::TensorOptions().dtype(c10::kDouble).device(context.device));
@@ -80,7 +90,11 @@ std::pair<at::Tensor, at::Tensor> BatchPass::moments(int64_t rows) {
 }
 
 void BatchPass::sample(int64_t rows) {
-  posterior_->sample(context_, head(), noise, rows, z, kl);
+  if (importanceCost_) {
+    importanceCost_->sample(head(), noise, rows, z);
+  } else {
+    posterior_->sample(context_, head(), noise, rows, z, kl);
+  }
 }
 
 void BatchPass::price(int64_t rows, int64_t examples, const KlWeight& weight, bool withGradient) {
@@ -92,20 +106,21 @@ void BatchPass::price(int64_t rows, int64_t examples, const KlWeight& weight, bo
 }
 
 void BatchPass::decode(int64_t rows) {
-  decoded_ = &decoder_.forward(z, rows);
+  decoded_ = &decoder_.forward(z, rows * draws());
 }
 
 void BatchPass::reconstruct(int64_t rows, bool withGradient) {
-  likelihood_->negativeLogProb(context_, x.value, *decoded_, rows, reconstruction,
-                               withGradient ? &decoder_.outputGradient() : nullptr);
+  Activations* gradient = withGradient ? &decoder_.outputGradient() : nullptr;
+  if (importanceCost_) {
+    importanceCost_->reconstruct(*likelihood_, x.value, *decoded_, rows, reconstruction, gradient);
+  } else {
+    likelihood_->negativeLogProb(context_, x.value, *decoded_, rows, reconstruction, gradient);
+  }
 }
 
 void BatchPass::backward(int64_t rows, const KlWeight& beta) {
-  decoder_.backward(&zGradient_, rows);
-  const at::Tensor others = aggregateCost_ ? aggregateCost_->gradients() : at::Tensor();
-  const KlWeight ofKl = aggregateCost_ ? KlWeight(beta.beta * aggregateCost_->klShare()) : beta;
-  posterior_->backward(context_, head(), noise, {zGradient_.value, ofKl, klCost_.factors(), others}, rows,
-                       head_.outputGradient);
+  decoder_.backward(&zGradient_, rows * draws());
+  headBackward(rows, beta);
   if (!encoder_.empty()) {
     head_.inputGradient(encoder_.lastActivation(), encoder_.outputGradient(), rows + further());
     encoder_.backward(nullptr, rows + further());
@@ -115,16 +130,27 @@ void BatchPass::backward(int64_t rows, const KlWeight& beta) {
   first.inputGradientOfRows(rows, further(), posterior_->furtherGradients());
 }
 
+void BatchPass::headBackward(int64_t rows, const KlWeight& beta) {
+  if (importanceCost_) {
+    importanceCost_->backward(head(), noise, z.value, zGradient_.value, rows, head_.outputGradient);
+    return;
+  }
+  const at::Tensor others = aggregateCost_ ? aggregateCost_->gradients() : at::Tensor();
+  const KlWeight ofKl = aggregateCost_ ? KlWeight(beta.beta * aggregateCost_->klShare()) : beta;
+  posterior_->backward(context_, head(), noise, {zGradient_.value, ofKl, klCost_.factors(), others}, rows,
+                       head_.outputGradient);
+}
+
 template <class F>
-void BatchPass::forLayers(const F& f) {
-  for (const auto& layer : decoder_.layers()) f(*layer);
-  f(head_);
-  for (const auto& layer : encoder_.layers()) f(*layer);
+void BatchPass::forLayers(int64_t rows, const F& f) {
+  for (const auto& layer : decoder_.layers()) f(*layer, rows * draws());
+  f(head_, rows);
+  for (const auto& layer : encoder_.layers()) f(*layer, rows);
 }
 
 const std::vector<cpu::WeightProduct>& BatchPass::weightProducts() {
   products_.clear();
-  forLayers([&](const Layer& layer) {
+  forLayers(0, [&](const Layer& layer, int64_t /*rows*/) {
     if (layer.weightProduct() != nullptr) products_.push_back(*layer.weightProduct());
   });
   return products_;
@@ -132,13 +158,13 @@ const std::vector<cpu::WeightProduct>& BatchPass::weightProducts() {
 
 std::vector<GradientPart> BatchPass::gradientParts(int64_t rows) {
   std::vector<GradientPart> parts;
-  forLayers([&](const Layer& layer) { layer.gradientParts(rows, parts); });
+  forLayers(rows, [&](const Layer& layer, int64_t own) { layer.gradientParts(own, parts); });
   return parts;
 }
 
 void BatchPass::finishGradients(Parameters& parameters, int64_t rows, const OptimizerSettings& settings,
                                 StepState* state, const ScheduleRow* schedule) {
-  forLayers([&](Layer& layer) { layer.weightGradient(rows); });
+  forLayers(rows, [&](Layer& layer, int64_t own) { layer.weightGradient(own); });
   context_.kernels->finishGradients(gradientParts(rows), rows, parameters.gradients, partials_,
                                     {reconstruction, kl, {}, klCost_.cost()}, settings, state, schedule);
 }
@@ -158,8 +184,8 @@ void BatchPass::weightGradients(Parameters& parameters, int64_t rows) {
   }
   posterior_->weightGradients(context_, parameters);
   likelihood_->weightGradients(context_, parameters);
-  forLayers([&](Layer& layer) {
-    if (layer.weightProduct() == nullptr) layer.weightGradient(rows);
+  forLayers(rows, [&](Layer& layer, int64_t own) {
+    if (layer.weightProduct() == nullptr) layer.weightGradient(own);
   });
   if (context_.tiled()) {
     cpu::weightGradients(*context_.pool, weightProducts(), parameters.gradients.data_ptr<float>());
@@ -176,12 +202,12 @@ bool BatchPass::updateWeights(Parameters& parameters, int64_t rows,
   for (const FlatRange& own : {posterior_->parameterRange(), likelihood_->parameterRange()}) {
     if (own.count > 0) others_.push_back(own);
   }
-  forLayers([&](Layer& layer) {
+  forLayers(rows, [&](Layer& layer, int64_t own) {
     if (layer.weightProduct() != nullptr) {
-      isBounded = isBounded && layer.weightGradientBounded(rows + further());
+      isBounded = isBounded && layer.weightGradientBounded(own + further());
       return;
     }
-    layer.weightGradient(rows);
+    layer.weightGradient(own);
     others_.push_back(layer.parameterRange());
   });
   return isBounded && updateAtOnce(context_, parameters, weightProducts(), others_, coefficients);

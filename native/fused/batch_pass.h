@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fused/aggregate_cost.h"
+#include "fused/importance_cost.h"
 #include "fused/kl_cost.h"
 #include "fused/layers/dense.h"
 #include "fused/likelihood.h"
@@ -25,13 +26,17 @@ struct VaePlan {
 
 VaePlan declareVae(Parameters& parameters, const ModelSpec& spec);
 
+// Which buffers a pass has: those of the backward pass as well, and those of as many draws of each example as
+// the objective makes, or of one.
+enum class PassUse : uint8_t { kTraining, kEvaluation, kOneDraw };
+
 class BatchPass {
  public:
-  // Buffers for up to `capacity` examples, those of the backward pass only when `training`.
+  // Buffers for up to `capacity` examples.
   BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
-            int64_t capacity, bool training);
+            int64_t capacity, PassUse use);
 
-  // The parts of a step, over the first `rows` examples in `x` and `noise`, to be called in this order.
+  // The parts of a step, over the first `rows` examples in `x`, to be called in this order.
   void encode(int64_t rows);                          // head = encoder(x)
   void sample(int64_t rows);                          // z = rsample(q, noise), kl = KL(q || p)
   void decode(int64_t rows);                          // decoder(z)
@@ -60,35 +65,45 @@ class BatchPass {
   std::pair<at::Tensor, at::Tensor> moments(int64_t rows);
 
   int64_t capacity() const { return capacity_; }
+  // Of each example, one after the other in `noise`, `z` and `reconstruction`.
+  int64_t draws() const { return importanceCost_ ? importanceCost_->draws() : 1; }
   const KlCost& klCost() const { return klCost_; }
   // Null for objectives that have none.
   const AggregateCost* aggregateCost() const { return aggregateCost_.get(); }
+
+  // Null for objectives without importance weights; else all of the losses, in place of `kl`.
+  const ImportanceCost* importanceCost() const { return importanceCost_.get(); }
 
   // Of x's images, whose values lie pixel by pixel, as convolutions take them; 1 where x is taken as it
   // comes.
   const Channels channels;
   const LabelColumns labels;
   Activations x;                  // [capacity or more, inputSize as stored + labels.encoder]
-  at::Tensor noise;               // [capacity, latentSize]
+  at::Tensor noise;               // [capacity draws, latentSize]
   at::Tensor priorDraws;          // [capacity, latentSize]; undefined where aggregateCost() takes none
-  Activations z;                  // [capacity, latentSize + labels.decoder]
-  at::Tensor reconstruction, kl;  // [capacity], nats of each example
+  Activations z;                  // [capacity draws, latentSize + labels.decoder]
+  at::Tensor reconstruction, kl;  // [capacity draws] and [capacity], nats
 
  private:
   BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
-            int64_t capacity, bool training, std::unique_ptr<Posterior> posterior);
+            int64_t capacity, PassUse use, std::unique_ptr<Posterior> posterior,
+            std::unique_ptr<ImportanceCost> importanceCost);
 
   // Rows that the prior has in the encoder behind those of a batch.
   int64_t further() const { return posterior_->furtherRows(); }
 
+  // The gradient in the head, from that in z.
+  void headBackward(int64_t rows, const KlWeight& beta);
+  // Calls f(layer, rows) with the rows of each layer.
   template <class F>
-  void forLayers(const F& f);
+  void forLayers(int64_t rows, const F& f);
   const std::vector<cpu::WeightProduct>& weightProducts();
   std::vector<GradientPart> gradientParts(int64_t rows);
   const at::Tensor& head() const { return head_.output.value; }
 
   Context context_;
   int64_t capacity_;
+  std::unique_ptr<ImportanceCost> importanceCost_;
   std::unique_ptr<Posterior> posterior_;
   std::unique_ptr<Likelihood> likelihood_;
   Network encoder_;

@@ -5,6 +5,7 @@
 
 #include "fused/aggregate_cost.h"
 #include "fused/block.h"
+#include "fused/importance_cost.h"
 #include "fused/likelihood.h"
 #include "fused/posterior.h"
 #include "kernels/arguments.h"
@@ -74,7 +75,7 @@ std::string obstacle(const Context& context, const ModelSpec& spec) {
            "' with the prior '" + spec.prior.type + "'";
   }
   const bool isServed =
-      spec.objective.type == "elbo" ||
+      spec.objective.type == "elbo" || hasImportanceCost(context, spec) ||
       (hasAggregateCost(spec.objective) && context.tiled() && spec.prior.type == "standard-normal");
   return isServed ? "" : "the objective '" + spec.objective.type + "' has no fused kernels";
 }

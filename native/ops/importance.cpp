@@ -5,11 +5,9 @@
 #include <ATen/ops/logsumexp.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <cmath>
-#include <vector>
 
-#include "cpu/pool.h"
+#include "cpu/importance.h"
 #include "ops/plain.h"
 
 namespace torchvae {
@@ -17,31 +15,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-// Of one example's k draws: the cost and the means, and each draw's part in the sum of weights.
-struct Example {
-  double cost = 0, reconstruction = 0, rate = 0;
-
-  Example(const float* costs, const float* logQ, const float* logPrior, int64_t k, float* share) {
-    std::vector<double> logWeight(static_cast<size_t>(k));
-    for (int64_t i = 0; i < k; ++i) {
-      const double rateOfDraw = static_cast<double>(logQ[i]) - logPrior[i];
-      logWeight[static_cast<size_t>(i)] = -costs[i] - rateOfDraw;
-      reconstruction += costs[i];
-      rate += rateOfDraw;
-    }
-    const double largest = *std::ranges::max_element(logWeight);
-    double sum = 0;
-    for (const double weight : logWeight) sum += std::exp(weight - largest);
-    for (int64_t i = 0; i < k; ++i) {
-      share[i] = static_cast<float>(std::exp(logWeight[static_cast<size_t>(i)] - largest) / sum);
-    }
-    const auto count = static_cast<double>(k);
-    cost = std::log(count) - largest - std::log(sum);
-    reconstruction /= count;
-    rate /= count;
-  }
-};
 
 class BoundFunction : public torch::autograd::Function<BoundFunction> {
  public:
@@ -53,8 +26,9 @@ class BoundFunction : public torch::autograd::Function<BoundFunction> {
     const Tensor cost = ofExamples(), mean = ofExamples(), rate = ofExamples();
     const Tensor shares = at::empty_like(costs);
     for (int64_t i = 0; i < rows; ++i) {
-      const Example example(costs.const_data_ptr<float>() + i * k, q.const_data_ptr<float>() + i * k,
-                            p.const_data_ptr<float>() + i * k, k, shares.mutable_data_ptr<float>() + i * k);
+      const cpu::ImportanceBound example = cpu::importanceBound(
+          costs.const_data_ptr<float>() + i * k, q.const_data_ptr<float>() + i * k,
+          p.const_data_ptr<float>() + i * k, k, shares.mutable_data_ptr<float>() + i * k);
       cost.mutable_data_ptr<float>()[i] = static_cast<float>(example.cost);
       mean.mutable_data_ptr<float>()[i] = static_cast<float>(example.reconstruction);
       rate.mutable_data_ptr<float>()[i] = static_cast<float>(example.rate);
@@ -97,16 +71,9 @@ ImportanceBound importanceBound(const Context& context, int64_t k, const Tensor&
 Tensor repeatedRows(const Context& context, const Tensor& x, int64_t k) {
   const Tensor rows = x.detach();
   if (!PlainOperations::served(context)) return rows.repeat_interleave(k, 0);
-  constexpr int64_t kRows = 8;
   const Tensor from = rows.contiguous(), to = at::empty({x.size(0) * k, x.size(1)}, x.options());
-  const int64_t count = to.size(0), columns = x.size(1);
-  const float* each = from.const_data_ptr<float>();
-  float* places = to.mutable_data_ptr<float>();
-  context.pool->run((count + kRows - 1) / kRows, [&](int64_t tile) {
-    for (int64_t i = tile * kRows; i < std::min(count, (tile + 1) * kRows); ++i) {
-      std::copy_n(each + i / k * columns, columns, places + i * columns);
-    }
-  });
+  cpu::repeatRows(*context.pool, from.const_data_ptr<float>(), x.size(0), x.size(1), k,
+                  to.mutable_data_ptr<float>());
   return to;
 }
 

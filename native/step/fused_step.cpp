@@ -9,11 +9,13 @@
 #include "base/host.h"
 #include "cpu/pool.h"
 #include "fused/coverage.h"
+#include "fused/importance_cost.h"
 
 namespace torchvae {
 namespace {
 
 using fused::BatchPass;
+using fused::PassUse;
 
 double sumOf(const Context& context, const at::Tensor& losses, int64_t rows) {
   if (!context.tiled()) return losses.narrow(0, 0, rows).sum(c10::kDouble).item<double>();
@@ -60,7 +62,7 @@ void FusedStep::prepare(int64_t rows) {
   training_.reset();
   perceptron_.reset();
   block_.reset();
-  training_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, true);
+  training_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, PassUse::kTraining);
   if (fused::blockObstacle(context_, spec_, rows).empty()) {
     block_ = std::make_unique<fused::BlockPerceptron>(context_, parameters_, plan_, spec_, rows);
   } else if (fused::perceptronObstacle(context_, spec_, rows).empty()) {
@@ -70,9 +72,18 @@ void FusedStep::prepare(int64_t rows) {
 
 BatchPass& FusedStep::evaluationPass(int64_t rows) {
   if (!evaluation_ || evaluation_->capacity() < rows) {
-    evaluation_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, false);
+    evaluation_ =
+        std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, PassUse::kEvaluation);
   }
   return *evaluation_;
+}
+
+BatchPass& FusedStep::oneDrawPass(int64_t rows) {
+  if (!fused::hasImportanceCost(context_, spec_)) return evaluationPass(rows);
+  if (!oneDraw_ || oneDraw_->capacity() < rows) {
+    oneDraw_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, PassUse::kOneDraw);
+  }
+  return *oneDraw_;
 }
 
 BatchSource FusedStep::sourceOf(const StepInput& input) const {
@@ -102,7 +113,7 @@ void FusedStep::load(BatchPass& pass, const StepInput& input) const {
   const Draw draw{input.seed, Stream::kBinary, static_cast<uint64_t>(input.noise)};
   input.data.gather(context_, {input.order, input.first, input.rows, draw, input.place}, pass.x);
   const Draw noise{input.seed, Stream::kNoise, static_cast<uint64_t>(input.noise)};
-  drawNoise(context_, noise, input.place, input.rows, pass.noise);
+  drawNoise(context_, noise, input.place * pass.draws(), input.rows * pass.draws(), pass.noise);
   if (pass.priorDraws.defined()) {
     drawNoise(context_, drawOfRequest(noise, 1), input.place, input.rows, pass.priorDraws);
   }
@@ -138,7 +149,8 @@ void FusedStep::load(BatchPass& pass, const HostInput& input) const {
 void FusedStep::loadNoise(BatchPass& pass, const HostInput& input) const {
   Draws draws = drawsByRow(context_, input);
   giveNoise(context_, input, spec_.latentSize, draws);
-  pass.noise.narrow(0, 0, input.rows).copy_(draws.normal({input.rows, spec_.latentSize}));
+  const int64_t count = input.rows * pass.draws();
+  pass.noise.narrow(0, 0, count).copy_(draws.normal({count, spec_.latentSize}));
 }
 
 void FusedStep::forward(BatchPass& pass, int64_t rows, bool withGradient) {
@@ -173,13 +185,13 @@ void FusedStep::differentiate(const StepInput& input) {
 
 void FusedStep::differentiate(const HostInput& input, const StepSchedule& schedule) {
   parameters_.freshenRounded(context_);
-  asked_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, input.rows, true);
+  asked_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, input.rows, PassUse::kTraining);
   load(*asked_, input);
   const Draw noise{input.noise.seed, Stream::kNoise, 0};
   if (input.noise.values != nullptr) {
     loadNoise(*asked_, input);
   } else {
-    drawNoise(context_, noise, 0, input.rows, asked_->noise);
+    drawNoise(context_, noise, 0, input.rows * asked_->draws(), asked_->noise);
   }
   if (asked_->priorDraws.defined()) {
     drawNoise(context_, drawOfRequest(noise, 1), 0, input.rows, asked_->priorDraws);
@@ -199,6 +211,15 @@ void FusedStep::evaluate(const StepInput& input) {
 }
 
 bool FusedStep::addLosses(LossSums& sums) {
+  if (const fused::ImportanceCost* cost = pass_->importanceCost()) {
+    sums.loss += cost->cost();
+    sums.reconstruction += cost->reconstruction();
+    sums.kl += cost->rate();
+    sums.terms.resize(1);
+    sums.terms[0] -= cost->cost();
+    sums.examples += rows_;
+    return std::isfinite(cost->cost());
+  }
   const auto rows = static_cast<double>(rows_);
   const double reconstruction = sumOf(context_, pass_->reconstruction, rows_);
   const double kl = sumOf(context_, pass_->kl, rows_);
@@ -248,14 +269,14 @@ void FusedStep::update(const DeviceClock& clock) {
 
 std::pair<at::Tensor, at::Tensor> FusedStep::encode(const HostInput& input) {
   parameters_.freshenRounded(context_);
-  BatchPass& pass = evaluationPass(input.rows);
+  BatchPass& pass = oneDrawPass(input.rows);
   load(pass, input);
   return pass.moments(input.rows);
 }
 
 std::pair<at::Tensor, at::Tensor> FusedStep::losses(const HostInput& input) {
   parameters_.freshenRounded(context_);
-  BatchPass& pass = evaluationPass(input.rows);
+  BatchPass& pass = oneDrawPass(input.rows);
   load(pass, input);
   loadNoise(pass, input);
   forward(pass, input.rows, false);

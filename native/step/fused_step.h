@@ -31,6 +31,7 @@ class FusedStep : public Step {
  private:
   void prepare(int64_t rows);  // for batches of up to `rows`
   fused::BatchPass& evaluationPass(int64_t rows);
+  fused::BatchPass& oneDrawPass(int64_t rows);
   BatchSource sourceOf(const StepInput& input) const;
   void load(fused::BatchPass& pass, const StepInput& input) const;
   void load(fused::BatchPass& pass, const HostInput& input) const;
@@ -43,7 +44,7 @@ class FusedStep : public Step {
   const ModelSpec& spec_;
   Parameters& parameters_;
   fused::VaePlan plan_;
-  std::unique_ptr<fused::BatchPass> training_, evaluation_, asked_;
+  std::unique_ptr<fused::BatchPass> training_, evaluation_, oneDraw_, asked_;
   // On a device at most one of these: what takes whole chunks, and what takes the training batches that a
   // clock points to.
   std::unique_ptr<fused::BlockPerceptron> block_;
