@@ -12,12 +12,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/memory.h"
+
 namespace torchvae {
 namespace {
 
 constexpr size_t kLine = 64;                    // what libtorch aligns to; also the room for a block's header
 constexpr size_t kSmallest = size_t{64} << 10;  // below, malloc is as quick
-constexpr size_t kHugePage = size_t{2} << 20;
 
 // Sizes are rounded up to one of eight between two powers of two, so that batches of nearly one size share
 // blocks.

@@ -10,12 +10,6 @@
 #include "error.h"
 
 namespace torchvae {
-namespace {
-
-constexpr size_t kHugePage = size_t{1} << 21;
-
-}  // namespace
-
 at::Tensor zeroed(const Context& context, at::IntArrayRef sizes) {
   size_t bytes = c10::elementSize(context.dtype);
   for (int64_t n : sizes) bytes *= static_cast<size_t>(n);

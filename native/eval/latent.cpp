@@ -10,7 +10,7 @@
 namespace torchvae {
 namespace {
 
-std::vector<float> toHost(const Tensor& values) {
+std::vector<float> toFloats(const Tensor& values) {
   const Tensor host = values.to(c10::kFloat).cpu().contiguous();
   return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
 }
@@ -32,8 +32,8 @@ void LatentSurvey::add(const Tensor& mean, const Tensor& divergence, const std::
 
 LatentStatistics LatentSurvey::finish() const {
   LatentStatistics statistics;
-  statistics.meanVariance = toHost(at::cat(means_).var(0, false));
-  statistics.divergence = toHost(at::cat(divergences_).mean(0));
+  statistics.meanVariance = toFloats(at::cat(means_).var(0, false));
+  statistics.divergence = toFloats(at::cat(divergences_).mean(0));
   statistics.mutualInformation =
       codes_.empty() ? std::numeric_limits<double>::quiet_NaN()
                      : mutualInformation(at::cat(codes_), at::cat(centers_), at::cat(logVariances_));

@@ -83,7 +83,7 @@ Tensor firstShares(const Tensor& x, int64_t components, uint64_t seed) {
   return at::one_hot(at::stack(distances, 1).argmin(1), components).to(x.options());
 }
 
-std::vector<double> toHost(const Tensor& values) {
+std::vector<double> toDoubles(const Tensor& values) {
   const Tensor flat = values.contiguous();
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
@@ -109,9 +109,9 @@ MixtureFit fitMixture(const HostArray& points, int64_t components, int64_t itera
     if (fit.logLikelihood - before < kTolerance) break;
     mixture = maximize(x, (joint - evidence).exp(), ridge);
   }
-  fit.weights = toHost(mixture.weights);
-  fit.means = toHost(mixture.means);
-  fit.factors = toHost(mixture.factors);
+  fit.weights = toDoubles(mixture.weights);
+  fit.means = toDoubles(mixture.means);
+  fit.factors = toDoubles(mixture.factors);
   return fit;
 }
 

@@ -7,14 +7,14 @@
 namespace torchvae::fused {
 namespace {
 
-struct Row {
+struct CostRow {
   const char* objective;
   std::unique_ptr<AggregateCost> (*make)(const Context&, const PartSpec&, int64_t latentSize,
                                          int64_t capacity);
 };
 
 template <class Kind>
-constexpr Row rowOf(const char* objective) {
+constexpr CostRow costRow(const char* objective) {
   return {objective,
           [](const Context& context, const PartSpec& spec, int64_t latentSize,
              int64_t capacity) -> std::unique_ptr<AggregateCost> {
@@ -22,11 +22,11 @@ constexpr Row rowOf(const char* objective) {
           }};
 }
 
-constexpr Row kTable[] = {rowOf<TotalCorrelationCost>("beta-tc"), rowOf<DiscrepancyCost>("info"),
-                          rowOf<DiscrepancyCost>("wae-mmd")};
+constexpr CostRow kCosts[] = {costRow<TotalCorrelationCost>("beta-tc"), costRow<DiscrepancyCost>("info"),
+                              costRow<DiscrepancyCost>("wae-mmd")};
 
-const Row* find(const PartSpec& objective) {
-  for (const Row& row : kTable) {
+const CostRow* findCost(const PartSpec& objective) {
+  for (const CostRow& row : kCosts) {
     if (objective.type == row.objective) return &row;
   }
   return nullptr;
@@ -38,12 +38,12 @@ AggregateCost::AggregateCost(const Context& context, size_t terms, int64_t laten
     : terms_(terms), gradients_(zeroed(context, {capacity, 3 * latentSize})) {}
 
 bool hasAggregateCost(const PartSpec& objective) {
-  return find(objective) != nullptr;
+  return findCost(objective) != nullptr;
 }
 
 std::unique_ptr<AggregateCost> makeAggregateCost(const Context& context, const PartSpec& objective,
                                                  int64_t latentSize, int64_t capacity) {
-  const Row* row = find(objective);
+  const CostRow* row = findCost(objective);
   return row == nullptr ? nullptr : row->make(context, objective, latentSize, capacity);
 }
 

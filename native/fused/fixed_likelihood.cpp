@@ -42,7 +42,7 @@ cpu::LikelihoodTerms squaredErrorTerms(const PartSpec& spec, double /*columns*/)
   return {2, 0, spec.word("link") == "sigmoid"};
 }
 
-constexpr FixedLikelihoodRow kTable[] = {
+constexpr FixedLikelihoodRow kFixedLikelihoods[] = {
     {"bernoulli", always, noTerms, LikelihoodKind::kBernoulli},
     {"continuous-bernoulli", always, noTerms, LikelihoodKind::kContinuousBernoulli},
     {"gaussian", hasFixedScale, gaussianTerms, LikelihoodKind::kGaussian},
@@ -53,14 +53,14 @@ constexpr FixedLikelihoodRow kTable[] = {
 }  // namespace
 
 bool FixedLikelihood::holds(const PartSpec& spec) {
-  for (const FixedLikelihoodRow& row : kTable) {
+  for (const FixedLikelihoodRow& row : kFixedLikelihoods) {
     if (spec.type == row.name) return row.covers(spec);
   }
   return false;
 }
 
 FixedLikelihood::FixedLikelihood(const ModelSpec& spec)
-    : row_(&rowOf(kTable, "likelihood", spec.likelihood.type)),
+    : row_(&rowOf(kFixedLikelihoods, "likelihood", spec.likelihood.type)),
       terms_(row_->terms(spec.likelihood, static_cast<double>(spec.inputSize()))) {}
 
 LikelihoodKind FixedLikelihood::kind() const {

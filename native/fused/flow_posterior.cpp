@@ -12,7 +12,7 @@
 namespace torchvae::fused {
 namespace {
 
-constexpr int64_t kRange = 32;  // rows that a thread takes at a time
+constexpr int64_t kFlowRange = 32;  // rows that a thread takes at a time
 
 }  // namespace
 
@@ -61,7 +61,7 @@ FlowPosterior::FlowPosterior(const Context& context, const Parameters& parameter
 
 void FlowPosterior::begin(const Context& context, const at::Tensor& head, int64_t rows) {
   const int64_t columns = head.size(1);
-  forRanges(*context.pool, rows, kRange, [&](int64_t first, int64_t last) {
+  forRanges(*context.pool, rows, kFlowRange, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       cpu::applyActivation(ActivationKind::kElu, floats(head) + i * columns + 2 * latent_, context_,
                            floats(given_) + i * context_, nullptr);
@@ -89,7 +89,7 @@ void FlowPosterior::sample(const Context& context, const at::Tensor& head, const
                    {floats(flowed_), floats(logQ_)});
   const int64_t stride = z.value.size(1);
   z.magnitude.reset();
-  forRanges(pool, rows, kRange, [&](int64_t first, int64_t last) {
+  forRanges(pool, rows, kFlowRange, [&](int64_t first, int64_t last) {
     float* divergences = floats(kl);
     cpu::standardNormalLogDensity(floats(flowed_) + first * latent_, last - first, latent_,
                                   divergences + first);
@@ -109,7 +109,7 @@ void FlowPosterior::backward(const Context& context, const at::Tensor& head, con
   const auto ofKl = static_cast<float>(given.beta.beta / static_cast<double>(rows));
   const int64_t stride = given.z.size(1);
   const float* others = given.others.defined() ? floats(given.others) : nullptr;
-  forRanges(pool, rows, kRange, [&](int64_t first, int64_t last) {
+  forRanges(pool, rows, kFlowRange, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const float *dz = floats(given.z) + i * stride, *z = floats(flowed_) + i * latent_;
       float* to = floats(ofFlowed_) + i * latent_;
@@ -125,7 +125,7 @@ void FlowPosterior::backward(const Context& context, const at::Tensor& head, con
                             {floats(ofBase_), nullptr, floats(ofLogQ_)}, floats(headGradient.value));
   const int64_t columns = head.size(1);
   headGradient.magnitude.reset();
-  forRanges(pool, rows, kRange, [&](int64_t first, int64_t last) {
+  forRanges(pool, rows, kFlowRange, [&](int64_t first, int64_t last) {
     float* gradient = floats(headGradient.value);
     for (int64_t i = first; i < last; ++i) {
       cpu::multiplyBySlope(ActivationKind::kElu, floats(ofGiven_) + i * context_,

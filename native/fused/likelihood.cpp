@@ -7,7 +7,7 @@
 namespace torchvae::fused {
 namespace {
 
-struct Row {
+struct LikelihoodRow {
   bool (*holds)(const PartSpec&);
   bool (*serves)(const Context&);
   int64_t parametersPerValue;
@@ -16,7 +16,7 @@ struct Row {
 };
 
 template <class Kind>
-constexpr Row rowOf() {
+constexpr LikelihoodRow likelihoodRow() {
   return {Kind::holds, Kind::serves, Kind::kParametersPerValue, Kind::declare,
           [](const Context& context, const Parameters& parameters, const ModelSpec& spec,
              int64_t capacity) -> std::unique_ptr<Likelihood> {
@@ -24,38 +24,39 @@ constexpr Row rowOf() {
           }};
 }
 
-constexpr Row kTable[] = {rowOf<FixedLikelihood>(), rowOf<LearnedScale>(), rowOf<PredictedScale>()};
+constexpr LikelihoodRow kLikelihoods[] = {likelihoodRow<FixedLikelihood>(), likelihoodRow<LearnedScale>(),
+                                          likelihoodRow<PredictedScale>()};
 
-const Row* find(const PartSpec& spec) {
-  for (const Row& row : kTable) {
+const LikelihoodRow* findLikelihood(const PartSpec& spec) {
+  for (const LikelihoodRow& row : kLikelihoods) {
     if (row.holds(spec)) return &row;
   }
   return nullptr;
 }
 
-const Row& known(const PartSpec& spec) {
-  if (const Row* row = find(spec)) return *row;
+const LikelihoodRow& knownLikelihood(const PartSpec& spec) {
+  if (const LikelihoodRow* row = findLikelihood(spec)) return *row;
   throw Error("ERR_SPEC", "The engine has no likelihood named " + spec.type + " with these settings");
 }
 
 }  // namespace
 
 bool hasKernel(const Context& context, const PartSpec& spec) {
-  const Row* row = find(spec);
+  const LikelihoodRow* row = findLikelihood(spec);
   return row != nullptr && row->serves(context);
 }
 
 int64_t parametersPerValue(const PartSpec& spec) {
-  return known(spec).parametersPerValue;
+  return knownLikelihood(spec).parametersPerValue;
 }
 
 void declareLikelihood(Parameters& parameters, const ModelSpec& spec) {
-  known(spec.likelihood).declare(parameters, spec);
+  knownLikelihood(spec.likelihood).declare(parameters, spec);
 }
 
 std::unique_ptr<Likelihood> makeLikelihood(const Context& context, const Parameters& parameters,
                                            const ModelSpec& spec, int64_t capacity) {
-  return known(spec.likelihood).make(context, parameters, spec, capacity);
+  return knownLikelihood(spec.likelihood).make(context, parameters, spec, capacity);
 }
 
 }  // namespace torchvae::fused

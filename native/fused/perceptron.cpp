@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/floats.h"
 #include "base/memory.h"
 #include "cpu/activation.h"
 #include "fused/perceptron_tiles.h"
@@ -14,9 +15,6 @@ namespace {
 
 using namespace kernels;
 
-float* pointer(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
-}
 int32_t strideOf(const at::Tensor& rows) {
   return narrow(rows.size(1));
 }
@@ -96,11 +94,11 @@ const at::Tensor& Perceptron::inputOf(size_t layer) const {
 ForwardArguments Perceptron::forwardArguments(size_t layer) const {
   const Unit& unit = units_[layer];
   const at::Tensor& from = inputOf(layer);
-  ForwardArguments a{pointer(from),
+  ForwardArguments a{floats(from),
                      values_ + unit.slots.weight.offset,
                      values_ + unit.slots.bias.offset,
-                     pointer(unit.output),
-                     pointer(unit.slope),
+                     floats(unit.output),
+                     floats(unit.slope),
                      nullptr,
                      narrow(rows_),
                      narrow(unit.slots.in),
@@ -114,7 +112,7 @@ ForwardArguments Perceptron::forwardArguments(size_t layer) const {
                      0};
   if (kernels_.goesByRows() && layer + 1 == head_) {
     a.headWeight = values_ + units_[head_].slots.weight.offset;
-    a.heads = pointer(heads_);
+    a.heads = floats(heads_);
     a.headSize = narrow(2 * latent_);
   }
   return a;
@@ -124,10 +122,10 @@ ForwardArguments Perceptron::forwardArguments(size_t layer) const {
 BackArguments Perceptron::backArguments(size_t layer) const {
   const Unit& above = units_[layer];
   const Unit& unit = units_[layer - 1];
-  return {pointer(above.delta),
+  return {floats(above.delta),
           values_ + above.slots.weight.offset,
-          pointer(unit.slope.defined() ? unit.slope : unit.output),
-          pointer(unit.delta),
+          floats(unit.slope.defined() ? unit.slope : unit.output),
+          floats(unit.delta),
           nullptr,
           narrow(rows_),
           narrow(above.slots.in),
@@ -148,13 +146,13 @@ void Perceptron::forward(size_t from, size_t to) {
 void Perceptron::sample() {
   const DenseSlots& head = units_[head_].slots;
   const at::Tensor& from = inputOf(head_);
-  LatentArguments a{pointer(from),
+  LatentArguments a{floats(from),
                     values_ + head.weight.offset,
                     values_ + head.bias.offset,
-                    pointer(loaded_[now_].noise),
-                    pointer(headOutput_),
-                    pointer(loaded_[now_].z),
-                    pointer(kl_),
+                    floats(loaded_[now_].noise),
+                    floats(headOutput_),
+                    floats(loaded_[now_].z),
+                    floats(kl_),
                     {},
                     nullptr,
                     narrow(rows_),
@@ -171,12 +169,12 @@ void Perceptron::sample() {
 
 // The same where the layer before has left the head in parts.
 void Perceptron::sampleByRows() {
-  LatentRowsArguments a{pointer(heads_),
+  LatentRowsArguments a{floats(heads_),
                         values_ + units_[head_].slots.bias.offset,
-                        pointer(loaded_[now_].noise),
-                        pointer(headOutput_),
-                        pointer(loaded_[now_].z),
-                        pointer(kl_),
+                        floats(loaded_[now_].noise),
+                        floats(headOutput_),
+                        floats(loaded_[now_].z),
+                        floats(kl_),
                         forwardArguments(head_ + 1),
                         claim(activations_, activationCount_, kernels_.rowBlocks(rows_)),
                         narrow(rows_),
@@ -191,12 +189,12 @@ OutputArguments Perceptron::outputArguments() const {
   const Unit& unit = units_.back();
   const at::Tensor& from = inputOf(units_.size() - 1);
   const cpu::LikelihoodTerms& terms = likelihood_.terms();
-  return {pointer(from),
+  return {floats(from),
           values_ + unit.slots.weight.offset,
           values_ + unit.slots.bias.offset,
-          pointer(loaded_[now_].x),
-          pointer(unit.delta),
-          pointer(losses_),
+          floats(loaded_[now_].x),
+          floats(unit.delta),
+          floats(losses_),
           nullptr,
           static_cast<float>(terms.precision),
           terms.sigmoid ? 1 : 0,
@@ -213,7 +211,7 @@ void Perceptron::output() {
   OutputArguments a = outputArguments();
   a.magnitudes = claim(deltas_, deltaCount_, kernels_.outputBlocks(rows_, a.out));
   if (!kernels_.hasOutputBack()) return kernels_.output(a);
-  kernels_.outputBack({a, pointer(parts_), narrow(kernels_.outputTiles(a.out)), narrow(parts_.size(2))});
+  kernels_.outputBack({a, floats(parts_), narrow(kernels_.outputTiles(a.out)), narrow(parts_.size(2))});
 }
 
 // The deltas of the hidden layers to, ..., from - 1, the last first.
@@ -231,18 +229,18 @@ LatentBackArguments Perceptron::latentBackArguments() const {
   const cpu::LikelihoodTerms& terms = likelihood_.terms();
   const at::Tensor& factors = klCost_.factors();
   const at::Tensor& cost = klCost_.cost();
-  LatentBackArguments a{pointer(first.delta),
+  LatentBackArguments a{floats(first.delta),
                         values_ + first.slots.weight.offset,
-                        pointer(headOutput_),
-                        pointer(loaded_[now_].noise),
-                        pointer(factors),
-                        pointer(head.delta),
+                        floats(headOutput_),
+                        floats(loaded_[now_].noise),
+                        floats(factors),
+                        floats(head.delta),
                         {},
                         nullptr,
                         clock_.state(),
                         clock_.rows(),
-                        pointer(losses_),
-                        pointer(kl_),
+                        floats(losses_),
+                        floats(kl_),
                         cost.defined() ? cost.const_data_ptr<double>() : nullptr,
                         terms.precision,
                         terms.constant,
@@ -271,9 +269,9 @@ void Perceptron::sampleBackByRows(const BatchSource& source) {
   a.between.magnitudes = claim(deltas_, deltaCount_, kernels_.rowBlocks(rows_));
   if (kernels_.hasOutputBack()) {
     const Unit& first = units_[head_ + 1];
-    a.parts = pointer(parts_);
-    a.kept = pointer(first.slope.defined() ? first.slope : first.output);
-    a.delta = pointer(first.delta);
+    a.parts = floats(parts_);
+    a.kept = floats(first.slope.defined() ? first.slope : first.output);
+    a.delta = floats(first.delta);
     a.slices = a.between.lossTiles;
     a.partStride = narrow(parts_.size(2));
   }
@@ -330,7 +328,7 @@ WeightsArguments Perceptron::weightsArguments(const Parameters& parameters, Weig
   a.update = optimizeArguments(buffersOf(parameters), weightBlocks_, rows_, clock_.settings, clock_.state(),
                                clock_.rows());
   a.squares = squares_.mutable_data_ptr<double>();
-  a.gradients = pointer(parameters.gradients);
+  a.gradients = floats(parameters.gradients);
   a.activations = bitsOf(activations_);
   a.deltas = bitsOf(deltas_);
   a.activationCount = narrow(activationCount_);
@@ -342,7 +340,7 @@ WeightsArguments Perceptron::weightsArguments(const Parameters& parameters, Weig
   for (size_t i = 0; i < units_.size(); ++i) {
     const Unit& unit = units_[i];
     const at::Tensor& from = inputOf(i);
-    a.layer[i] = {pointer(from),          pointer(unit.delta),   unit.slots.weight.offset,
+    a.layer[i] = {floats(from),           floats(unit.delta),    unit.slots.weight.offset,
                   unit.slots.bias.offset, narrow(unit.slots.in), narrow(unit.slots.out),
                   strideOf(from),         strideOf(unit.delta),  narrow(blocks)};
     blocks += kernels_.weightBlocks(unit.slots.in, unit.slots.out);

@@ -8,7 +8,7 @@
 namespace torchvae::fused {
 namespace {
 
-struct Row {
+struct PosteriorRow {
   const char* posterior;
   const char* prior;
   bool (*serves)(const Context&, const ModelSpec&);
@@ -17,7 +17,7 @@ struct Row {
 };
 
 template <class Kind>
-constexpr Row rowOf(const char* posterior, const char* prior) {
+constexpr PosteriorRow posteriorRow(const char* posterior, const char* prior) {
   return {posterior, prior, Kind::serves, Kind::declare,
           [](const Context& context, const Parameters& parameters, const ModelSpec& spec,
              int64_t capacity) -> std::unique_ptr<Posterior> {
@@ -25,19 +25,19 @@ constexpr Row rowOf(const char* posterior, const char* prior) {
           }};
 }
 
-constexpr Row kTable[] = {rowOf<DiagonalGaussian>("gaussian", "standard-normal"),
-                          rowOf<FlowPosterior>("iaf", "standard-normal"),
-                          rowOf<VampGaussian>("gaussian", "vamp")};
+constexpr PosteriorRow kPosteriors[] = {posteriorRow<DiagonalGaussian>("gaussian", "standard-normal"),
+                                        posteriorRow<FlowPosterior>("iaf", "standard-normal"),
+                                        posteriorRow<VampGaussian>("gaussian", "vamp")};
 
-const Row* find(const ModelSpec& spec) {
-  for (const Row& row : kTable) {
+const PosteriorRow* findPosterior(const ModelSpec& spec) {
+  for (const PosteriorRow& row : kPosteriors) {
     if (spec.posterior.type == row.posterior && spec.prior.type == row.prior) return &row;
   }
   return nullptr;
 }
 
-const Row& known(const ModelSpec& spec) {
-  if (const Row* row = find(spec)) return *row;
+const PosteriorRow& knownPosterior(const ModelSpec& spec) {
+  if (const PosteriorRow* row = findPosterior(spec)) return *row;
   throw Error("ERR_SPEC",
               "The engine has no posterior " + spec.posterior.type + " with the prior " + spec.prior.type);
 }
@@ -52,17 +52,17 @@ std::pair<at::Tensor, at::Tensor> Posterior::moments(const Context& /*context*/,
 }
 
 bool hasKernels(const Context& context, const ModelSpec& spec) {
-  const Row* row = find(spec);
+  const PosteriorRow* row = findPosterior(spec);
   return row != nullptr && row->serves(context, spec);
 }
 
 DenseSlots declarePosterior(Parameters& parameters, const ModelSpec& spec, const Features& encoded) {
-  return known(spec).declare(parameters, spec, encoded);
+  return knownPosterior(spec).declare(parameters, spec, encoded);
 }
 
 std::unique_ptr<Posterior> makePosterior(const Context& context, const Parameters& parameters,
                                          const ModelSpec& spec, int64_t capacity) {
-  return known(spec).make(context, parameters, spec, capacity);
+  return knownPosterior(spec).make(context, parameters, spec, capacity);
 }
 
 DenseSlots declareHead(Parameters& parameters, const std::vector<DensePart>& parts, const Features& encoded) {

@@ -13,7 +13,7 @@
 namespace torchvae::fused {
 namespace {
 
-constexpr int64_t kRange = 16;  // rows that a thread takes at a time
+constexpr int64_t kVampRange = 16;  // rows that a thread takes at a time
 
 }  // namespace
 
@@ -43,7 +43,7 @@ VampGaussian::VampGaussian(const Context& context, const Parameters& parameters,
 void VampGaussian::appendRows(const Context& context, int64_t rows, Activations& x) {
   const float* weights = parameters_.values.const_data_ptr<float>() + offset_;
   const int64_t columns = x.value.size(1);
-  forRanges(*context.pool, components_, kRange, [&](int64_t first, int64_t last) {
+  forRanges(*context.pool, components_, kVampRange, [&](int64_t first, int64_t last) {
     float* to = floats(x.value) + (rows + first) * columns;
     if (isUnit_) {
       cpu::applyActivation(ActivationKind::kSigmoid, weights + first * columns, (last - first) * columns, to,
@@ -70,7 +70,7 @@ void VampGaussian::sample(const Context& context, const at::Tensor& head, const 
   cpu::mixtureLogDensities(pool, mixtureOf(head, rows), floats(logPrior_), floats(shares_));
   const int64_t stride = z.value.size(1);
   z.magnitude.reset();
-  forRanges(pool, rows, kRange, [&](int64_t first, int64_t last) {
+  forRanges(pool, rows, kVampRange, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       floats(kl)[i] = floats(logQ_)[i] - floats(logPrior_)[i];
       std::copy_n(floats(codes_) + i * latent_, latent_, floats(z.value) + i * stride);
@@ -98,7 +98,7 @@ void VampGaussian::backward(const Context& context, const at::Tensor& head, cons
   cpu::drawGaussianBackward(pool, {rows, 1, latent_, floats(head), columns, floats(noise)},
                             {floats(ofCodes_), nullptr, floats(ofLogQ_)}, floats(headGradient.value));
   headGradient.magnitude.reset();
-  forRanges(pool, rows + components_, kRange, [&](int64_t first, int64_t last) {
+  forRanges(pool, rows + components_, kVampRange, [&](int64_t first, int64_t last) {
     headGradient.magnitude.include(
         largestMagnitudeBits(floats(headGradient.value) + first * columns, last - first, columns, columns));
     headGradient.finishRows(first, last);
@@ -107,7 +107,7 @@ void VampGaussian::backward(const Context& context, const at::Tensor& head, cons
 
 void VampGaussian::weightGradients(const Context& context, Parameters& parameters) {
   float* to = floats(parameters.gradients) + offset_;
-  forRanges(*context.pool, components_, kRange, [&](int64_t first, int64_t last) {
+  forRanges(*context.pool, components_, kVampRange, [&](int64_t first, int64_t last) {
     const int64_t at = first * inputSize_, count = (last - first) * inputSize_;
     if (isUnit_) {
       cpu::multiplyBySlope(ActivationKind::kSigmoid, floats(ofInputs_) + at, floats(inputs_) + at, count,

@@ -14,10 +14,6 @@ namespace {
 
 using namespace kernels;
 
-int bytesOf(Precision precision) {
-  return precision == kBf16 ? 2 : 4;
-}
-
 // Values that a copy takes: 16 bytes of them, where those of a pixel are so many.
 int vectorOf(Precision precision, const cpu::ConvGeometry& g) {
   const int vector = 16 / bytesOf(precision);

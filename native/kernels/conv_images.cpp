@@ -4,6 +4,7 @@
 #include <array>
 #include <type_traits>
 
+#include "kernels/pointers.h"
 #include "kernels/sizes.h"
 #include "kernels/tiles.h"
 
@@ -13,10 +14,6 @@ namespace {
 using namespace kernels;
 
 static_assert(std::is_trivially_copyable_v<ConvImagesArguments>);
-
-int bytesOf(Precision precision) {
-  return precision == kBf16 ? 2 : 4;
-}
 
 // Values of neighboring channels that a copy takes: 16 bytes of them, where those of a pixel are so many.
 int vectorOf(Precision precision, int64_t channels) {
@@ -55,10 +52,6 @@ int tileFor(const ConvImagesArguments& a, ConvImages::Way way) {
                                                         : largestOf(kTilesOfMany, a, way);
 }
 
-void* pointer(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr() : nullptr;
-}
-
 }  // namespace
 
 bool ConvImages::serves(Precision precision, const cpu::ConvGeometry& g) {
@@ -77,9 +70,9 @@ void ConvImages::make(const at::Tensor& images, const at::Tensor& weight, const 
   ConvImagesArguments a{};
   a.images = images.const_data_ptr();
   a.weights = weight.const_data_ptr();
-  a.bias = pointer(bias);
-  a.made = pointer(made);
-  a.slope = pointer(slope);
+  a.bias = mutablePointer(bias);
+  a.made = mutablePointer(made);
+  a.slope = mutablePointer(slope);
   a.rows = narrow(rows);
   launch(a, kind);
 }
@@ -90,9 +83,9 @@ void ConvImages::makeGradient(const at::Tensor& gradients, const at::Tensor& wei
   ConvImagesArguments a{};
   a.images = gradients.const_data_ptr();
   a.weights = weight.const_data_ptr();
-  if (madeX != ActivationKind::kIdentity) a.kept = pointer(kept);
-  a.made = pointer(gradient);
-  a.sums = static_cast<float*>(pointer(sums.parts));
+  if (madeX != ActivationKind::kIdentity) a.kept = mutablePointer(kept);
+  a.made = mutablePointer(gradient);
+  a.sums = static_cast<float*>(mutablePointer(sums.parts));
   a.isGradient = 1;
   a.rows = narrow(rows);
   launch(a, madeX);

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "error.h"
+#include "kernels/pointers.h"
 #include "kernels/sizes.h"
 
 namespace torchvae {
@@ -24,14 +25,6 @@ constexpr KernelInfo kInfo[] = {
 #include "kernels/list.h"
 #undef TORCHVAE_KERNEL
 };
-
-const void* pointer(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.const_data_ptr() : nullptr;
-}
-
-void* mutablePointer(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr() : nullptr;
-}
 
 // Four values a thread, and no more blocks than keep a large device busy.
 int64_t blocksFor(int64_t count) {

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/arguments.h"
+
 namespace torchvae::kernels {
 
 inline int64_t ceilDiv(int64_t n, int64_t d) {
@@ -11,6 +13,10 @@ inline int64_t ceilDiv(int64_t n, int64_t d) {
 // Kernels count in 32 bits.
 inline int32_t narrow(int64_t n) {
   return static_cast<int32_t>(n);
+}
+
+inline int bytesOf(Precision precision) {
+  return precision == kBf16 ? 2 : 4;
 }
 
 }  // namespace torchvae::kernels

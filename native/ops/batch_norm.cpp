@@ -4,6 +4,7 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "base/floats.h"
 #include "cpu/batch_norm.h"
 
 namespace torchvae {
@@ -16,47 +17,32 @@ struct Running {
   const Tensor *mean, *variance;
 };
 
-float* pointer(const Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
-}
-
-const float* values(const Tensor& tensor) {
-  return tensor.const_data_ptr<float>();
-}
-
-Tensor channelsInnermost(const Tensor& x) {
-  return x.contiguous(x.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
-}
-
-cpu::NormShape shapeOf(const Tensor& x) {
-  return {x.numel() / x.size(1), x.size(1)};
-}
-
 // The batch's mean and variance, which the running ones follow.
 std::pair<Tensor, Tensor> followBatch(Pool& pool, double momentum, const Tensor& x, const Running& running) {
-  const cpu::NormShape shape = shapeOf(x);
+  const cpu::NormShape shape = normShape(x);
   const Tensor mean = at::empty({shape.channels}, x.options());
   const Tensor variance = at::empty_like(mean);
-  cpu::channelMoments(pool, shape, values(x), pointer(mean), pointer(variance));
+  cpu::channelMoments(pool, shape, constFloats(x), floats(mean), floats(variance));
   const auto rows = static_cast<double>(shape.rows);
   running.mean->mul_(1 - momentum).add_(mean, momentum);
   running.variance->mul_(1 - momentum).add_(variance, momentum * rows / (rows - 1));
   return {mean, variance};
 }
 
-struct Normalized {
+struct BatchNormalized {
   Tensor y, slope, mean, inverse;
 };
 
-Normalized evaluate(Pool& pool, const BatchNormSettings& settings, const Tensor& x, const Tensor& weight,
-                    const Tensor& bias, const Running& running, bool keepsSlope) {
+BatchNormalized evaluate(Pool& pool, const BatchNormSettings& settings, const Tensor& x, const Tensor& weight,
+                         const Tensor& bias, const Running& running, bool keepsSlope) {
   const auto [mean, variance] = settings.isOfBatch ? followBatch(pool, settings.momentum, x, running)
                                                    : std::pair{running.mean->clone(), *running.variance};
-  Normalized made{at::empty_like(x), {}, mean, variance.add(settings.epsilon).rsqrt_()};
+  BatchNormalized made{at::empty_like(x), {}, mean, variance.add(settings.epsilon).rsqrt_()};
   if (keepsSlope && keptOf(settings.activation) == KeptOf::kSlope) made.slope = at::empty_like(x);
-  cpu::normalize(pool, shapeOf(x),
-                 {values(mean), values(made.inverse), values(weight), values(bias), settings.activation},
-                 values(x), pointer(made.y), pointer(made.slope));
+  cpu::normalize(pool, normShape(x),
+                 {constFloats(mean), constFloats(made.inverse), constFloats(weight), constFloats(bias),
+                  settings.activation},
+                 constFloats(x), floats(made.y), floats(made.slope));
   return made;
 }
 
@@ -66,7 +52,7 @@ class BatchNorm : public torch::autograd::Function<BatchNorm> {
                                const Tensor& bias, const BatchNormSettings* settings, const Running* running,
                                Pool* pool) {
     const Tensor input = channelsInnermost(x);
-    const Normalized made = evaluate(*pool, *settings, input, weight, bias, *running, true);
+    const BatchNormalized made = evaluate(*pool, *settings, input, weight, bias, *running, true);
     ctx->save_for_backward(
         {input, made.slope.defined() ? made.slope : made.y, made.mean, made.inverse, weight});
     ctx->saved_data["pool"] = reinterpret_cast<int64_t>(pool);
@@ -85,11 +71,11 @@ class BatchNorm : public torch::autograd::Function<BatchNorm> {
     const Tensor beside = gradients[1].defined() ? channelsInnermost(gradients[1]) : Tensor();
     const Tensor dx = ctx->needs_input_grad(0) ? at::empty_like(x) : Tensor();
     const Tensor dweight = at::empty_like(weight), dbias = at::empty_like(weight);
-    cpu::normalizeBackward(*reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt()), shapeOf(x),
-                           {values(mean), values(inverse), values(weight), nullptr, activation},
-                           ctx->saved_data["isOfBatch"].toBool(), values(x), values(saved[1]), values(dy),
-                           beside.defined() ? values(beside) : nullptr,
-                           {pointer(dx), pointer(dweight), pointer(dbias)});
+    cpu::normalizeBackward(
+        *reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt()), normShape(x),
+        {constFloats(mean), constFloats(inverse), constFloats(weight), nullptr, activation},
+        ctx->saved_data["isOfBatch"].toBool(), constFloats(x), constFloats(saved[1]), constFloats(dy),
+        beside.defined() ? constFloats(beside) : nullptr, {floats(dx), floats(dweight), floats(dbias)});
     return {dx, dweight, dbias, Tensor(), Tensor(), Tensor()};
   }
 };

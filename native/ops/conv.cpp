@@ -7,6 +7,7 @@
 #include <optional>
 #include <tuple>
 
+#include "base/floats.h"
 #include "cpu/slope.h"
 
 namespace torchvae {
@@ -15,21 +16,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-float* pointer(const Tensor& tensor) {
-  return tensor.mutable_data_ptr<float>();
-}
-
-const float* values(const Tensor& tensor) {
-  return tensor.const_data_ptr<float>();
-}
-
 Tensor newImages(int64_t count, int64_t channels, int64_t height, int64_t width) {
   return at::empty({count, channels, height, width}, c10::TensorOptions().dtype(c10::kFloat),
                    at::MemoryFormat::ChannelsLast);
-}
-
-Tensor newFloats(at::IntArrayRef sizes) {
-  return at::empty(sizes, c10::TensorOptions().dtype(c10::kFloat));
 }
 
 class ConvFunction : public torch::autograd::Function<ConvFunction> {
@@ -82,14 +71,16 @@ ConvOp::Output ConvOp::forward(const Tensor& x, const Tensor& weight, const Tens
   Output output{newOutput(), {}};
   if (keptOf(activation) == KeptOf::kSlope) output.slope = newOutput();
   cpu::ConvFinish finish;
-  finish.bias = values(bias);
-  finish.slope = output.slope.defined() ? pointer(output.slope) : nullptr;
+  finish.bias = constFloats(bias);
+  finish.slope = output.slope.defined() ? floats(output.slope) : nullptr;
   finish.activation = activation;
-  finish.added = added.defined() ? values(added) : nullptr;
+  finish.added = added.defined() ? constFloats(added) : nullptr;
   if (isDown) {
-    products_.toSmall(*context_->pool, x.size(0), values(x), values(weight), finish, pointer(output.y));
+    products_.toSmall(*context_->pool, x.size(0), constFloats(x), constFloats(weight), finish,
+                      floats(output.y));
   } else {
-    products_.toLarge(*context_->pool, x.size(0), values(x), values(weight), finish, pointer(output.y));
+    products_.toLarge(*context_->pool, x.size(0), constFloats(x), constFloats(weight), finish,
+                      floats(output.y));
   }
   return output;
 }
@@ -100,7 +91,7 @@ Tensor ConvOp::passActivation(ActivationKind activation, const Tensor& kept, con
   const int64_t size = dy.numel() / dy.size(0);
   context_->pool->run(dy.size(0), [&](int64_t image) {
     const int64_t at = image * size;
-    cpu::multiplyBySlope(activation, values(dy) + at, values(kept) + at, size, pointer(before) + at);
+    cpu::multiplyBySlope(activation, constFloats(dy) + at, constFloats(kept) + at, size, floats(before) + at);
   });
   return before;
 }
@@ -109,11 +100,11 @@ Tensor ConvOp::inputGradient(const Tensor& dy, const Tensor& weight) const {
   const cpu::ConvGeometry& g = products_.geometry();
   if (direction_ == Direction::kDown) {
     const Tensor dx = newImages(dy.size(0), g.largeChannels, g.largeHeight, g.largeWidth);
-    products_.toLarge(*context_->pool, dy.size(0), values(dy), values(weight), {}, pointer(dx));
+    products_.toLarge(*context_->pool, dy.size(0), constFloats(dy), constFloats(weight), {}, floats(dx));
     return dx;
   }
   const Tensor dx = newImages(dy.size(0), g.smallChannels, g.smallHeight, g.smallWidth);
-  products_.toSmall(*context_->pool, dy.size(0), values(dy), values(weight), {}, pointer(dx));
+  products_.toSmall(*context_->pool, dy.size(0), constFloats(dy), constFloats(weight), {}, floats(dx));
   return dx;
 }
 
@@ -123,10 +114,10 @@ std::pair<Tensor, Tensor> ConvOp::weightGradients(const Tensor& x, const Tensor&
   const int64_t count = x.size(0), channels = dy.size(1);
   const Tensor dweight = newFloats({g.smallChannels, g.kernel, g.kernel, g.largeChannels});
   const Tensor dbias = newFloats({channels});
-  products_.weightGradient(*context_->pool, count, values(isDown ? dy : x), values(isDown ? x : dy),
-                           pointer(dweight));
-  cpu::ConvProducts::biasGradient(*context_->pool, values(dy), count, dy.size(2) * dy.size(3), channels,
-                                  pointer(dbias));
+  products_.weightGradient(*context_->pool, count, constFloats(isDown ? dy : x), constFloats(isDown ? x : dy),
+                           floats(dweight));
+  cpu::ConvProducts::biasGradient(*context_->pool, constFloats(dy), count, dy.size(2) * dy.size(3), channels,
+                                  floats(dbias));
   return {dweight, dbias};
 }
 

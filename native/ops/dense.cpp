@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/floats.h"
 #include "cpu/activation.h"
 #include "cpu/dense.h"
 #include "cpu/panels.h"
@@ -42,18 +43,6 @@ class DenseFunction : public torch::autograd::Function<DenseFunction> {
   }
 };
 
-float* pointer(const Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
-}
-
-const float* values(const Tensor& tensor) {
-  return tensor.const_data_ptr<float>();
-}
-
-Tensor newFloats(at::IntArrayRef sizes) {
-  return at::empty(sizes, c10::TensorOptions().dtype(c10::kFloat));
-}
-
 constexpr int64_t kTileRows = 16;
 
 // The gradient before the activation, and its transpose where that is defined.
@@ -62,12 +51,13 @@ void passActivation(Pool& pool, ActivationKind activation, const Tensor& kept, c
   const auto [rows, columns] = std::pair{dy.size(0), dy.size(1)};
   forRanges(pool, rows, kTileRows, [&, rows = rows, columns = columns](int64_t first, int64_t last) {
     const int64_t at = first * columns;
-    float* to = pointer(before) + at;
+    float* to = floats(before) + at;
     if (activation != ActivationKind::kIdentity) {
-      cpu::multiplyBySlope(activation, values(dy) + at, values(kept) + at, (last - first) * columns, to);
+      cpu::multiplyBySlope(activation, constFloats(dy) + at, constFloats(kept) + at, (last - first) * columns,
+                           to);
     }
     if (transposed.defined()) {
-      transpose(to, columns, last - first, columns, pointer(transposed) + first, rows);
+      transpose(to, columns, last - first, columns, floats(transposed) + first, rows);
     }
   });
 }
@@ -85,10 +75,10 @@ DenseOp::Output DenseOp::forward(const Tensor& x, ActivationKind activation, boo
   if (keepsSlope && keptOf(activation) == KeptOf::kSlope) output.slope = newFloats({rows, slots_.out});
   const auto multiply = slots_.panels ? cpu::panelForward : cpu::denseForward;
   Magnitude magnitude;
-  const float* weights = values(parameters_->values);
-  multiply(*context_->pool, {rows, slots_.in, slots_.out, rows}, activation, values(x),
+  const float* weights = constFloats(parameters_->values);
+  multiply(*context_->pool, {rows, slots_.in, slots_.out, rows}, activation, constFloats(x),
            weights + slots_.weight.offset, weights + slots_.bias.offset,
-           {pointer(output.y), nullptr, pointer(output.slope), nullptr}, magnitude);
+           {floats(output.y), nullptr, floats(output.slope), nullptr}, magnitude);
   return output;
 }
 
@@ -106,19 +96,20 @@ Tensor DenseOp::backward(const Tensor& x, const Tensor& kept, const Tensor& dy, 
 
   const cpu::DenseShape shape{rows, slots_.in, slots_.out, rows};
   const Tensor dx = newFloats({rows, slots_.in});
-  const cpu::InputGradient places{values(x), nullptr, pointer(dx), nullptr};
-  const float* w = values(parameters_->values) + slots_.weight.offset;
+  const cpu::InputGradient places{constFloats(x), nullptr, floats(dx), nullptr};
+  const float* w = constFloats(parameters_->values) + slots_.weight.offset;
   Magnitude magnitude;
   if (isRowMajor) {
     const Tensor scratch = newFloats({slots_.in * slots_.out});
-    cpu::rowMajorInputGradient(pool, shape, ActivationKind::kIdentity, w, values(before), places,
-                               pointer(scratch), magnitude);
+    cpu::rowMajorInputGradient(pool, shape, ActivationKind::kIdentity, w, constFloats(before), places,
+                               floats(scratch), magnitude);
   } else if (slots_.panels) {
     const Tensor scratch = newFloats({cpu::panelPartialSize(pool, slots_.in, rows)});
-    cpu::panelInputGradient(pool, shape, ActivationKind::kIdentity, w, values(transposed), places,
-                            pointer(scratch), magnitude);
+    cpu::panelInputGradient(pool, shape, ActivationKind::kIdentity, w, constFloats(transposed), places,
+                            floats(scratch), magnitude);
   } else {
-    cpu::denseInputGradient(pool, shape, ActivationKind::kIdentity, w, values(transposed), places, magnitude);
+    cpu::denseInputGradient(pool, shape, ActivationKind::kIdentity, w, constFloats(transposed), places,
+                            magnitude);
   }
   return dx;
 }
@@ -140,25 +131,25 @@ void DenseOp::addWeightGradients(const Tensor& x, const Tensor& before) const {
   if (!context_->panels()) {
     transposed = newFloats({slots_.in, rows});
     forRanges(pool, rows, kTileRows, [&](int64_t first, int64_t last) {
-      transpose(values(x) + first * slots_.in, slots_.in, last - first, slots_.in,
-                pointer(transposed) + first, rows);
+      transpose(constFloats(x) + first * slots_.in, slots_.in, last - first, slots_.in,
+                floats(transposed) + first, rows);
     });
   }
-  product.x = values(x);
-  product.xT = transposed.defined() ? values(transposed) : nullptr;
-  product.dy = values(before);
+  product.x = constFloats(x);
+  product.xT = transposed.defined() ? constFloats(transposed) : nullptr;
+  product.dy = constFloats(before);
   product.rows = product.capacity = rows;
   const int64_t count = slots_.in * slots_.out;
   product.weight = 0;
   product.bias = count;
   const Tensor more = newFloats({count + slots_.out});
-  cpu::weightGradients(pool, {product}, pointer(more));
-  float* gradients = pointer(parameters_->gradients);
+  cpu::weightGradients(pool, {product}, floats(more));
+  float* gradients = floats(parameters_->gradients);
   const auto add = [](const float* from, int64_t n, float* to) {
     for (int64_t i = 0; i < n; ++i) to[i] += from[i];
   };
-  add(values(more), count, gradients + slots_.weight.offset);
-  add(values(more) + count, slots_.out, gradients + slots_.bias.offset);
+  add(constFloats(more), count, gradients + slots_.weight.offset);
+  add(constFloats(more) + count, slots_.out, gradients + slots_.bias.offset);
 }
 
 }  // namespace torchvae

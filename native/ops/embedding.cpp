@@ -14,13 +14,13 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-cpu::Table shapeOf(const Tensor& vectors) {
+cpu::Table tableOf(const Tensor& vectors) {
   return {vectors.size(0), vectors.size(1)};
 }
 
 Tensor gather(Pool& pool, const Tensor& tokens, const Tensor& vectors) {
   const Tensor shown = at::empty({tokens.size(0), tokens.size(1) * vectors.size(1)}, vectors.options());
-  cpu::gatherRows(pool, shapeOf(vectors), vectors.const_data_ptr<float>(), tokens.const_data_ptr<int32_t>(),
+  cpu::gatherRows(pool, tableOf(vectors), vectors.const_data_ptr<float>(), tokens.const_data_ptr<int32_t>(),
                   tokens.numel(), shown.mutable_data_ptr<float>());
   return shown;
 }
@@ -40,7 +40,7 @@ class EmbeddingFunction : public torch::autograd::Function<EmbeddingFunction> {
     const Tensor tokens = ctx->get_saved_variables()[0], from = gradients[0].contiguous();
     const Tensor to = ctx->saved_data["gradient"].toTensor();
     auto* pool = reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt());
-    cpu::addToRows(*pool, shapeOf(to), from.const_data_ptr<float>(), tokens.const_data_ptr<int32_t>(),
+    cpu::addToRows(*pool, tableOf(to), from.const_data_ptr<float>(), tokens.const_data_ptr<int32_t>(),
                    tokens.numel(), to.mutable_data_ptr<float>());
     return {Tensor(), Tensor(), Tensor()};
   }

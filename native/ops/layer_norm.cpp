@@ -4,6 +4,7 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "base/floats.h"
 #include "cpu/layer_norm.h"
 
 namespace torchvae {
@@ -12,40 +13,24 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-float* pointer(const Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
-}
-
-const float* values(const Tensor& tensor) {
-  return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
-}
-
-Tensor channelsInnermost(const Tensor& x) {
-  return x.contiguous(x.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
-}
-
-cpu::NormShape shapeOf(const Tensor& x) {
-  return {x.numel() / x.size(1), x.size(1)};
-}
-
 // Two floats each.
 cpu::RowMoments* rowMoments(const Tensor& moments) {
-  return reinterpret_cast<cpu::RowMoments*>(pointer(moments));
+  return reinterpret_cast<cpu::RowMoments*>(floats(moments));
 }
 
-struct Normalized {
+struct LayerNormalized {
   Tensor y, slope, moments;
 };
 
-Normalized evaluate(Pool& pool, const LayerNormSettings& settings, const Tensor& x, const Tensor& weight,
-                    const Tensor& bias, bool isKept) {
-  Normalized made{at::empty_like(x), {}, {}};
-  if (isKept) made.moments = at::empty({shapeOf(x).rows, 2}, weight.options());
+LayerNormalized evaluate(Pool& pool, const LayerNormSettings& settings, const Tensor& x, const Tensor& weight,
+                         const Tensor& bias, bool isKept) {
+  LayerNormalized made{at::empty_like(x), {}, {}};
+  if (isKept) made.moments = at::empty({normShape(x).rows, 2}, weight.options());
   if (isKept && keptOf(settings.activation) == KeptOf::kSlope) made.slope = at::empty_like(x);
   cpu::normalizeRows(
-      pool, shapeOf(x),
-      {values(weight), values(bias), static_cast<float>(settings.epsilon), settings.activation}, values(x),
-      pointer(made.y), pointer(made.slope), rowMoments(made.moments));
+      pool, normShape(x),
+      {constFloats(weight), constFloats(bias), static_cast<float>(settings.epsilon), settings.activation},
+      constFloats(x), floats(made.y), floats(made.slope), rowMoments(made.moments));
   return made;
 }
 
@@ -54,7 +39,7 @@ class LayerNorm : public torch::autograd::Function<LayerNorm> {
   static variable_list forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight,
                                const Tensor& bias, const LayerNormSettings* settings, Pool* pool) {
     const Tensor input = channelsInnermost(x);
-    const Normalized made = evaluate(*pool, *settings, input, weight, bias, true);
+    const LayerNormalized made = evaluate(*pool, *settings, input, weight, bias, true);
     ctx->save_for_backward({input, made.slope.defined() ? made.slope : made.y, made.moments, weight});
     ctx->saved_data["pool"] = reinterpret_cast<int64_t>(pool);
     ctx->saved_data["activation"] = static_cast<int64_t>(settings->activation);
@@ -71,10 +56,10 @@ class LayerNorm : public torch::autograd::Function<LayerNorm> {
     const Tensor beside = gradients[1].defined() ? channelsInnermost(gradients[1]) : Tensor();
     const Tensor dx = ctx->needs_input_grad(0) ? at::empty_like(x) : Tensor();
     const Tensor dweight = at::empty_like(weight), dbias = at::empty_like(weight);
-    cpu::normalizeRowsBackward(*reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt()), shapeOf(x),
-                               {values(weight), nullptr, 0, activation}, values(x), rowMoments(moments),
-                               values(kept), values(dy), values(beside),
-                               {pointer(dx), pointer(dweight), pointer(dbias)});
+    cpu::normalizeRowsBackward(*reinterpret_cast<Pool*>(ctx->saved_data["pool"].toInt()), normShape(x),
+                               {constFloats(weight), nullptr, 0, activation}, constFloats(x),
+                               rowMoments(moments), constFloats(kept), constFloats(dy), constFloats(beside),
+                               {floats(dx), floats(dweight), floats(dbias)});
     return {dx, dweight, dbias, Tensor(), Tensor()};
   }
 };

@@ -19,7 +19,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kTileRows = 4;
+constexpr int64_t kLikelihoodRows = 4;
 
 // What a call asks for.
 struct Losses {
@@ -36,7 +36,7 @@ Tensor evaluate(const Losses& losses, const Tensor& x, const Tensor& y, const Te
   float* slopes = gradient.defined() ? floats(gradient) : nullptr;
   float* to = floats(each);
   const int64_t stride = x.size(1), columns = y.size(1);
-  forRanges(*losses.pool, y.size(0), kTileRows, [&](int64_t first, int64_t last) {
+  forRanges(*losses.pool, y.size(0), kLikelihoodRows, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       float* slope = slopes == nullptr ? nullptr : slopes + i * columns;
       to[i] = static_cast<float>(losses.ofRow(xs + i * stride, ys + i * columns, slope));
@@ -52,7 +52,7 @@ Tensor scaledRows(Pool& pool, const Tensor& values, const Tensor& factors) {
   const float* from = values.const_data_ptr<float>();
   const float* each = factors.const_data_ptr<float>();
   float* to = floats(scaled);
-  forRanges(pool, values.size(0), kTileRows, [&](int64_t first, int64_t last) {
+  forRanges(pool, values.size(0), kLikelihoodRows, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       for (int64_t j = i * columns; j < (i + 1) * columns; ++j) to[j] = from[j] * each[i];
     }

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
+#include "base/floats.h"
+
 namespace torchvae {
 namespace {
-
-float* pointer(const at::Tensor& tensor) {
-  return tensor.data_ptr<float>();
-}
 
 // Images [rows, height, width, channels] as the first rows of `values`.
 void copyImages(const at::Tensor& images, const at::Tensor& values) {
@@ -49,14 +47,12 @@ void Conv::finishForms(Activations& activations, int64_t rows) const {
 void Conv::forward(const Activations& x, int64_t rows) {
   input_ = &x;
   if (context_.tiled()) {
-    float* slope = output.slope.defined() ? pointer(output.slope) : nullptr;
-    const cpu::ConvFinish finish{pointer(bias_), slope, nullptr, activation, nullptr, &output.magnitude};
+    float* slope = output.slope.defined() ? floats(output.slope) : nullptr;
+    const cpu::ConvFinish finish{floats(bias_), slope, nullptr, activation, nullptr, &output.magnitude};
     if (direction_ == ConvDirection::kDown) {
-      products_.toSmall(*context_.pool, rows, pointer(x.value), pointer(weight_), finish,
-                        pointer(output.value));
+      products_.toSmall(*context_.pool, rows, floats(x.value), floats(weight_), finish, floats(output.value));
     } else {
-      products_.toLarge(*context_.pool, rows, pointer(x.value), pointer(weight_), finish,
-                        pointer(output.value));
+      products_.toLarge(*context_.pool, rows, floats(x.value), floats(weight_), finish, floats(output.value));
     }
     finishForms(output, rows);
     return;
@@ -68,14 +64,14 @@ void Conv::forward(const Activations& x, int64_t rows) {
 void Conv::inputGradient(ActivationKind madeX, Activations& gradient, int64_t rows) {
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
-    const cpu::ConvFinish finish{nullptr, nullptr, pointer(input_->kept()),
+    const cpu::ConvFinish finish{nullptr, nullptr, floats(input_->kept()),
                                  madeX,   nullptr, &gradient.magnitude};
     if (up) {
-      products_.toSmall(*context_.pool, rows, pointer(outputGradient.value), pointer(weight_), finish,
-                        pointer(gradient.value));
+      products_.toSmall(*context_.pool, rows, floats(outputGradient.value), floats(weight_), finish,
+                        floats(gradient.value));
     } else {
-      products_.toLarge(*context_.pool, rows, pointer(outputGradient.value), pointer(weight_), finish,
-                        pointer(gradient.value));
+      products_.toLarge(*context_.pool, rows, floats(outputGradient.value), floats(weight_), finish,
+                        floats(gradient.value));
     }
     finishForms(gradient, rows);
     return;
@@ -88,12 +84,12 @@ void Conv::weightGradient(int64_t rows) {
   const cpu::ConvGeometry& g = products_.geometry();
   const bool up = direction_ == ConvDirection::kUp;
   if (context_.tiled()) {
-    const float* small = pointer(up ? input_->value : outputGradient.value);
-    const float* large = pointer(up ? outputGradient.value : input_->value);
-    products_.weightGradient(*context_.pool, rows, small, large, pointer(weightGradient_));
+    const float* small = floats(up ? input_->value : outputGradient.value);
+    const float* large = floats(up ? outputGradient.value : input_->value);
+    products_.weightGradient(*context_.pool, rows, small, large, floats(weightGradient_));
     const int64_t pixels = up ? g.largeHeight * g.largeWidth : g.places();
-    cpu::ConvProducts::biasGradient(*context_.pool, pointer(outputGradient.value), rows, pixels,
-                                    up ? g.largeChannels : g.smallChannels, pointer(biasGradient_));
+    cpu::ConvProducts::biasGradient(*context_.pool, floats(outputGradient.value), rows, pixels,
+                                    up ? g.largeChannels : g.smallChannels, floats(biasGradient_));
     return;
   }
   const auto [dw, db] = library_.weightGradients(outputGradient.value, input_->value, weight_, rows, true);

@@ -5,20 +5,13 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 
+#include "base/floats.h"
 #include "base/memory.h"
 #include "cpu/dense.h"
 #include "cpu/panels.h"
 #include "kernels/kernels.h"
 
 namespace torchvae {
-namespace {
-
-float* pointer(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.data_ptr<float>() : nullptr;
-}
-
-}  // namespace
-
 Dense::Dense(const Context& context, const Parameters& parameters, const DenseSlots& slots,
              ActivationKind kind, int64_t capacity, const fused::LayerUse& use)
     : context_(context),
@@ -48,9 +41,9 @@ Dense::Dense(const Context& context, const Parameters& parameters, const DenseSl
 void Dense::forward(const Activations& x, int64_t rows) {
   input_ = &x;
   if (context_.tiledProducts()) {
-    product_ = {pointer(x.value),
-                pointer(x.transposed),
-                pointer(outputGradient.value),
+    product_ = {floats(x.value),
+                floats(x.transposed),
+                floats(outputGradient.value),
                 rows,
                 in_,
                 out_,
@@ -61,17 +54,17 @@ void Dense::forward(const Activations& x, int64_t rows) {
                 x.rounded.transposed,
                 outputGradient.rounded.pairs};
     if (context_.bf16) {
-      const cpu::DenseOutput places{output.memory.empty() ? pointer(output.value) : nullptr, nullptr,
-                                    pointer(output.slope), pointer(output.slopeTransposed)};
+      const cpu::DenseOutput places{output.memory.empty() ? floats(output.value) : nullptr, nullptr,
+                                    floats(output.slope), floats(output.slopeTransposed)};
       cpu::denseForwardBf16(*context_.pool, {rows, in_, out_, capacity_}, activation, x.rounded.rowMajor,
-                            paired_, pointer(bias_), places, output.rounded, output.magnitude);
+                            paired_, floats(bias_), places, output.rounded, output.magnitude);
       return;
     }
     const auto forward = slots_.panels ? cpu::panelForward : cpu::denseForward;
-    const cpu::DenseOutput places{pointer(output.value), pointer(output.transposed), pointer(output.slope),
-                                  pointer(output.slopeTransposed)};
-    forward(*context_.pool, {rows, in_, out_, capacity_}, activation, pointer(x.value), pointer(weight_),
-            pointer(bias_), places, output.magnitude);
+    const cpu::DenseOutput places{floats(output.value), floats(output.transposed), floats(output.slope),
+                                  floats(output.slopeTransposed)};
+    forward(*context_.pool, {rows, in_, out_, capacity_}, activation, floats(x.value), floats(weight_),
+            floats(bias_), places, output.magnitude);
     return;
   }
   at::Tensor y = output.value.narrow(0, 0, rows);
@@ -96,14 +89,14 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
   if (context_.tiled() && context_.bf16) {
     cpu::denseInputGradientBf16(
         *context_.pool, {rows, in_, out_, capacity_}, madeX, rounded_, outputGradient.rounded.transposedPairs,
-        input_->rounded.transposed, pointer(input_->slopeTransposed),
-        gradient.memory.empty() ? pointer(gradient.value) : nullptr, gradient.rounded, gradient.magnitude);
+        input_->rounded.transposed, floats(input_->slopeTransposed),
+        gradient.memory.empty() ? floats(gradient.value) : nullptr, gradient.rounded, gradient.magnitude);
     return;
   }
   if (context_.tiledProducts()) {
     multiplyBack(madeX, 0, rows,
-                 {pointer(input_->kept()), pointer(input_->keptTransposed()), pointer(gradient.value),
-                  pointer(gradient.transposed)},
+                 {floats(input_->kept()), floats(input_->keptTransposed()), floats(gradient.value),
+                  floats(gradient.transposed)},
                  gradient.magnitude);
     return;
   }
@@ -121,16 +114,16 @@ void Dense::inputGradient(ActivationKind madeX, Activations& gradient, int64_t r
 
 void Dense::inputGradientOfRows(int64_t first, int64_t rows, const at::Tensor& dx) {
   Magnitude magnitude;
-  multiplyBack(ActivationKind::kIdentity, first, rows,
-               {pointer(input_->value), nullptr, pointer(dx), nullptr}, magnitude);
+  multiplyBack(ActivationKind::kIdentity, first, rows, {floats(input_->value), nullptr, floats(dx), nullptr},
+               magnitude);
 }
 
 void Dense::multiplyBack(ActivationKind madeX, int64_t first, int64_t rows, const cpu::InputGradient& places,
                          Magnitude& magnitude) {
   const cpu::DenseShape shape{rows, in_, out_, capacity_};
-  const float* w = pointer(weight_);
+  const float* w = floats(weight_);
   const bool isRowMajor = context_.panels() && !slots_.panels;
-  const float* dyT = isRowMajor ? nullptr : pointer(outputGradient.transposed) + first;
+  const float* dyT = isRowMajor ? nullptr : floats(outputGradient.transposed) + first;
   if (!context_.panels()) {
     cpu::denseInputGradient(*context_.pool, shape, madeX, w, dyT, places, magnitude);
     return;
@@ -138,10 +131,10 @@ void Dense::multiplyBack(ActivationKind madeX, int64_t first, int64_t rows, cons
   const int64_t size = slots_.panels ? cpu::panelPartialSize(*context_.pool, in_, capacity_) : in_ * out_;
   if (!scratch_.defined()) scratch_ = zeroed(context_, {size});
   if (slots_.panels) {
-    cpu::panelInputGradient(*context_.pool, shape, madeX, w, dyT, places, pointer(scratch_), magnitude);
+    cpu::panelInputGradient(*context_.pool, shape, madeX, w, dyT, places, floats(scratch_), magnitude);
   } else {
-    cpu::rowMajorInputGradient(*context_.pool, shape, madeX, w, pointer(outputGradient.value) + first * out_,
-                               places, pointer(scratch_), magnitude);
+    cpu::rowMajorInputGradient(*context_.pool, shape, madeX, w, floats(outputGradient.value) + first * out_,
+                               places, floats(scratch_), magnitude);
   }
 }
 
