@@ -124,13 +124,30 @@ test('folders of masks beside others are no classes', async () => {
   expect((await loadDataset(folder({ 'masks/1.png': image(2) }))).classes).toEqual(['masks']);
 });
 
+test('a table beside images is counted: labels in it are not read', async () => {
+  const note = 'tables beside the images were passed over (1 .csv, 1 .jsonl): folders alone are classes';
+  const path = folder({
+    'a.png': image(1),
+    'b.png': image(2),
+    'metadata.csv': 'file_name,label\na.png,cat\nb.png,dog\n',
+    'metadata.jsonl': '{"file_name":"a.png"}\n',
+  });
+  for (const data of [await loadDataset(path), await streamDataset(path)]) {
+    expect(data.length).toBe(2);
+    expect(data.notes).toEqual([note]);
+  }
+  const sorted = folder({ 'cat/a.png': image(1), 'dog/b.png': image(2), 'dog/boxes.csv': 'x,y\n1,2\n' });
+  expect((await loadDataset(sorted)).notes).toEqual([
+    'tables beside the images were passed over (1 .csv): folders alone are classes',
+  ]);
+});
+
 test('images of formats that are not read are counted', async () => {
   const path = folder({
     'a.png': image(1),
     'b.bmp': 'BM',
     'c.BMP': 'BM',
     'd.jp2': 'x',
-    'labels.csv': 'a,b',
     'e.txt': 'x',
   });
   const note = 'files of other formats were passed over (2 .bmp, 1 .jp2); convert them to PNG';

@@ -83,7 +83,7 @@ export async function findImages(folder: string): Promise<ImageFiles & { notes: 
       `expected images either in it or in a folder for each class, but there is ${where}`,
     );
   }
-  const notes = notesOf(passed);
+  const notes = [...notesOf(passed), ...tableNotes(passed)];
   if (paths.length === 0) return { paths: top.images, labels: undefined, classes: undefined, notes };
   return { paths, labels: Int32Array.from(labels), classes, notes };
 }
@@ -147,6 +147,14 @@ async function isWanted(path: string, isImage: boolean, root: string): Promise<b
 /** `2 .bmp` for each extension. */
 function countsOf(files: ReadonlyMap<string, number>): string[] {
   return [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([extension, count]) => `${count} ${extension}`);
+}
+
+/** Tables beside images often name their labels, as Hugging Face's metadata.csv does. */
+function tableNotes({ others }: PassedOver): string[] {
+  const counts = countsOf(others);
+  return counts.length === 0
+    ? []
+    : [`tables beside the images were passed over (${counts.join(', ')}): folders alone are classes`];
 }
 
 function notesOf({ files, folders }: PassedOver): string[] {
