@@ -23,7 +23,8 @@ export async function familyTitles(root: string): Promise<Map<string, string>> {
   return new Map(Object.entries(FAMILY).map(([name, [title]]) => [name, title]));
 }
 
-function commandsFor(root: string, model: string): Command[] {
+/** The programs that train a model of family.mjs. */
+export function familyCommands(root: string, model: string): Command[] {
   const bench = join(root, 'scripts/bench');
   const { TORCHVAE_BENCH_TORCH: python, TORCHVAE_BENCH_JAX: jax } = process.env;
   const torch = (name: string, ...options: string[]): Command => ({
@@ -62,7 +63,7 @@ export async function runFamily(
   const results: FamilyResult[] = [];
   for (const [model, title] of models) {
     say(`\n${model}: ${title}`);
-    const programs = await runRounds(commandsFor(root, model), options, say);
+    const programs = await runRounds(familyCommands(root, model), options, say);
     const counts = new Set(programs.map(({ info }) => info.parameters));
     if (counts.size > 1) throw new Error(`${model}: the programs have ${[...counts].join(' and ')} weights`);
     const ours = programs.find(({ name }) => name === TORCHVAE);

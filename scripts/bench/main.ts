@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { mnist } from '../../lib/data/sets/mnist.ts';
-import { familyTable, familyTitles, runFamily } from './family.ts';
+import { familyCommands, familyTable, familyTitles, runFamily } from './family.ts';
 import { waitForQuiet } from './load.ts';
 import { describeMachine, measurePeaks } from './machine.ts';
-import { runManners } from './manners.ts';
+import { type Manners, runManners } from './manners.ts';
 import { findPrograms, PYTORCH_EAGER, TORCHVAE } from './programs.ts';
 import {
   floor,
@@ -23,14 +23,14 @@ import { WORKLOADS, type Workload } from './workloads.ts';
 
 const USAGE = `npm run bench -- [W1 W2 W3] [--rounds 5] [--seconds 1.5] [--only NAME ...] [--readme]
 npm run bench -- family [MODEL ...] [--rounds 5] [--seconds 1.5]
-npm run bench -- manners
+npm run bench -- manners [MODEL ...]
   [--out FILE.json]
 
 Trains the same models on MNIST (TORCHVAE_DATA, the cache, or a download) with torchvae, with plain JavaScript, and with
 what TORCHVAE_BENCH_TORCH, _JAX, _KERAS (paths of a Python) and _TFJS (a folder with node_modules) name: see
 scripts/bench/setup-peers.sh. Writes docs/results/bench-cpu.json; --readme puts the table into docs/speed.md and a summary
 into README.md. --only keeps the
-programs whose name contains NAME. manners: torchvae and PyTorch beside a busy loop, and their memory over 10,000 steps;
+programs whose name contains NAME. manners: torchvae and PyTorch beside a busy loop, and their memory over 10,000 steps, by W1 and the models named;
 writes docs/results/manners-cpu.json. family: models beside the plain VAE, with torchvae, PyTorch and JAX; writes
 docs/results/bench-family-cpu.json. --out: another name in docs/results, for another machine.`;
 
@@ -146,11 +146,16 @@ async function benchFamily(): Promise<void> {
 
 async function manners(): Promise<void> {
   const wanted = [TORCHVAE, PYTORCH_EAGER, `${PYTORCH_EAGER}, fused Adam`];
-  const commands = commandsFor(WORKLOADS[0]!).filter(({ name }) => wanted.includes(name));
   const loadBefore = loadavg()[0]!;
-  const programs = await runManners(commands, seconds, say);
+  const programs: (Manners & { workload: string })[] = [];
+  for (const workload of ['W1', ...positionals.filter((name) => family.has(name))]) {
+    say(`\n${workload}`);
+    const all = workload === 'W1' ? commandsFor(WORKLOADS[0]!) : familyCommands(ROOT, workload);
+    const commands = all.filter(({ name }) => wanted.includes(name));
+    programs.push(...(await runManners(commands, seconds, say)).map((found) => ({ workload, ...found })));
+  }
   const date = new Date().toISOString();
-  writeResult('manners-cpu.json', { date, machine: describeMachine(), workload: 'W1', loadBefore, programs });
+  writeResult('manners-cpu.json', { date, machine: describeMachine(), loadBefore, programs });
 }
 
 function writeResult(usual: string, result: object): void {
