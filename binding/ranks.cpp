@@ -12,6 +12,11 @@ constexpr int64_t kMostPort = 65535;
 // A day, and any number of milliseconds within it, is a time that clocks can add.
 constexpr double kMostSeconds = 86400;
 
+RanksBy toRanksBy(const std::string& name) {
+  if (name == "nccl") return RanksBy::kNccl;
+  return name == "gloo" ? RanksBy::kGloo : RanksBy::kAuto;
+}
+
 RanksSettings toRanksSettings(const Napi::Object& object) {
   RanksSettings settings;
   settings.size = static_cast<int>(integerProperty(object, "size", 1, kMostRanks));
@@ -20,6 +25,7 @@ RanksSettings toRanksSettings(const Napi::Object& object) {
   settings.port = static_cast<int>(integerProperty(object, "port", 1, kMostPort));
   settings.isServed = booleanProperty(object, "isServed");
   settings.prefix = stringProperty(object, "prefix");
+  settings.by = toRanksBy(stringProperty(object, "by"));
   settings.seconds = std::clamp(numberProperty(object, "seconds"), 0.0, kMostSeconds);
   return settings;
 }
@@ -53,7 +59,7 @@ Napi::Value exchange(const Info& info) {
           });
 }
 
-// synchronize(model, ranks): Promise<void>; all ranks get the tensors of rank 0.
+// synchronize(model, ranks): Promise<string>; all ranks get the tensors of rank 0. Brings how.
 Napi::Value synchronize(const Info& info) {
   const ModelHandle handle = liveModel(info);
   const std::shared_ptr<Ranks> ranks = unwrapHandle<RanksHandle>(info[1]).ranks;
@@ -62,11 +68,8 @@ Napi::Value synchronize(const Info& info) {
   return Environment::of(info.Env())
       .promise(
           info.Env(), *handle.device, flag,
-          [model, ranks, flag] {
-            model->synchronize(*ranks, *flag);
-            return true;
-          },
-          [](Napi::Env env, bool&) { return env.Undefined(); });
+          [model, ranks, flag] { return model->synchronize(*ranks, *flag); },
+          [](Napi::Env env, std::string& way) { return Napi::String::New(env, way); });
 }
 
 }  // namespace

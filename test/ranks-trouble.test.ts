@@ -36,6 +36,7 @@ describe('the environment', () => {
       port: 29500,
       isServed: false,
       prefix: 'attempt-0',
+      by: 'auto',
     });
   });
 
@@ -69,6 +70,10 @@ describe('the environment', () => {
     [{ MASTER_ADDR: '' }, 'MASTER_ADDR, as WORLD_SIZE is 2, but it is not set'],
     [{ MASTER_PORT: '65536' }, 'MASTER_PORT but received "65536"'],
     [{ MASTER_PORT: 'http' }, 'MASTER_PORT but received "http"'],
+    [
+      { TORCHVAE_RANKS_BY: 'mpi' },
+      "Expected 'auto', 'gloo' or 'nccl' for the environment variable TORCHVAE_RANKS_BY",
+    ],
   ])('that does not fit together is refused: %j', async (change, message) => {
     expect(await refusal('ERR_DISTRIBUTED', () => rankPlace({ ...whole, ...change }))).toContain(message);
   });

@@ -9,6 +9,7 @@ export class ProgressBar {
   readonly #said = new Map<string, string | undefined>();
 
   update(progress: StepProgress): void {
+    this.#sayExchange(progress);
     if (!this.#terminal) return;
     const { epoch, lastEpoch, stepInEpoch, stepsPerEpoch, stepsPerSecond, secondsLeft } = progress;
     const filled = Math.floor((BAR_WIDTH * stepInEpoch) / stepsPerEpoch);
@@ -27,6 +28,13 @@ export class ProgressBar {
       `${this.#terminal ? '\r\x1b[2K' : ''}epoch ${epoch}  ${seconds.toFixed(1)} s  train ${terms(train)}${judged}${used}\n`,
     );
     this.#warn(result);
+  }
+
+  /** How processes on GPUs exchange their gradients decides on how long a step takes. */
+  #sayExchange({ exchange }: StepProgress): void {
+    if (exchange === undefined || exchange === 'Gloo' || this.#said.has('exchange')) return;
+    process.stderr.write(`Gradients are summed by ${exchange}\n`);
+    this.#said.set('exchange', exchange);
   }
 
   /** Says what is wrong with updates, gradients and codes: once, until it changes. */

@@ -72,6 +72,8 @@ export interface RanksSettings {
   prefix: string;
   /** For all to come. */
   seconds: number;
+  /** By what they exchange what lies on GPUs. */
+  by: 'auto' | 'gloo' | 'nccl';
 }
 
 /** An optimizer's settings, in the meanings of torch.optim; limits of 0 are none. */
@@ -179,8 +181,8 @@ export interface Addon {
   join(model: ModelHandle, settings: RanksSettings): Promise<RanksHandle>;
   /** The texts of all ranks, by rank. */
   exchange(model: ModelHandle, ranks: RanksHandle, text: string): Promise<string[]>;
-  /** Gives all ranks the weights and moments of rank 0. */
-  synchronize(model: ModelHandle, ranks: RanksHandle): Promise<void>;
+  /** Gives all ranks the weights and moments of rank 0. Brings by what they exchange them, in words. */
+  synchronize(model: ModelHandle, ranks: RanksHandle): Promise<string>;
   encode(
     model: ModelHandle,
     x: Float32Array | Uint8Array,

@@ -89,6 +89,8 @@ export interface StepProgress extends Losses {
   learningRate: number;
   /** Of the last step, where gradients are watched live. */
   gradientHealth?: GradientHealth;
+  /** By what the processes that train together exchange gradients, such as `NCCL 2.27.3` or `Gloo`; missing for one alone. */
+  exchange?: string;
   /** Seconds until this call ends, at the present speed and without validation. */
   secondsLeft: number;
 }
@@ -112,6 +114,8 @@ export interface EpochResult {
   latentHealth?: LatentHealth;
   /** The best epoch so far; a caller who keeps the best model saves it where this is the epoch itself. */
   best: BestEpoch;
+  /** By what the processes that train together exchange gradients, such as `NCCL 2.27.3` or `Gloo`; missing for one alone. */
+  exchange?: string;
   /** Updates that this call left out since a loss or gradient was not finite; missing where there were none. */
   skipped?: number;
   /** Where the first of them ceased to be finite. */

@@ -29,7 +29,7 @@ const CHUNK_SECONDS = 0.05;
 const SURVEYED = 1000;
 
 /** With the processes that train together, where there are several. */
-type Shared = FitSettings & { ranks: RanksHandle | undefined };
+type Shared = FitSettings & { ranks: RanksHandle | undefined; exchange?: string };
 
 /** Trains, and yields after every epoch. See `VAE.fit`. What cannot be is refused at once, not at the first epoch. */
 export function fit(
@@ -80,7 +80,7 @@ async function* runEpochs(
         core,
         train,
         feed,
-        { ...settings, ranks: ranks?.handle },
+        { ...settings, ranks: ranks?.handle, ...(ranks && { exchange: ranks.exchange }) },
         lastEpoch,
         surveyed,
         watch,
@@ -143,7 +143,7 @@ async function runEpoch(
   watch: LossWatch,
 ): Promise<EpochResult> {
   const started = performance.now();
-  const { signal, validation, window, ranks } = settings;
+  const { signal, validation, window, ranks, exchange } = settings;
   const { batchSize, shuffle, accumulate } = settings.batching;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   // Of an epoch that ended before its first step nothing is left to go on with.
@@ -190,6 +190,7 @@ async function runEpoch(
       stepsPerSecond: pace.stepsPerSecond,
       learningRate: learningRateOf(core, settings, { stepInEpoch, stepsPerEpoch, step }),
       ...(settings.gradientHealth === 'live' && gradientHealth && { gradientHealth }),
+      ...(exchange && { exchange }),
       secondsLeft: ((lastEpoch - epoch) * stepsPerEpoch - stepInEpoch) / pace.stepsPerSecond,
     });
   }
@@ -224,6 +225,7 @@ async function runEpoch(
     ...(gradientHealth && { gradientHealth }),
     ...(latentHealth && { latentHealth }),
     best: { epoch: best.epoch, value: best.value, of: best.of },
+    ...(exchange && { exchange }),
     ...(skipped > 0 && { skipped }),
     ...(skippedBecause && { skippedBecause }),
   };

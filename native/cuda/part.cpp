@@ -2,6 +2,7 @@
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
+#include <dlfcn.h>
 
 #include <array>
 #include <map>
@@ -161,6 +162,21 @@ class Mark : public TimeMark {
   Event event_{cudaEventDefault};
 };
 
+class Point : public StreamPoint {
+ public:
+  void record() override { event_.record(); }
+  bool isReached() const override {
+    const cudaError_t status = cudaEventQuery(event_.get());
+    if (status == cudaSuccess) return true;
+    if (status != cudaErrorNotReady) check(status, "Asking an event");
+    cudaGetLastError();  // as check() does
+    return false;
+  }
+
+ private:
+  Event event_;
+};
+
 class Part : public CudaPart {
  public:
   std::vector<DeviceInfo> devices(std::string& reason) override {
@@ -214,6 +230,27 @@ class Part : public CudaPart {
 
   std::unique_ptr<TimeMark> mark() override {
     return translated([&]() -> std::unique_ptr<TimeMark> { return std::make_unique<Mark>(); });
+  }
+
+  std::unique_ptr<StreamPoint> point() override {
+    return translated([&]() -> std::unique_ptr<StreamPoint> { return std::make_unique<Point>(); });
+  }
+
+  void* stream() override { return c10::cuda::getCurrentCUDAStream().stream(); }
+
+  std::string address() override {
+    return translated([&] {
+      std::array<char, 32> address{};
+      check(cudaDeviceGetPCIBusId(address.data(), address.size(), c10::cuda::current_device()),
+            "Asking the device");
+      return std::string(address.data());
+    });
+  }
+
+  // libtorch_cuda links NCCL or holds it, and is open.
+  void* ncclFunction(const char* name) override {
+    static void* const library = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_NOLOAD);
+    return library == nullptr ? nullptr : dlsym(library, name);
   }
 
  private:

@@ -14,7 +14,7 @@
 #include "cuda_part.h"
 #include "device/device.h"
 #include "model/model.h"
-#include "ranks/gloo.h"
+#include "ranks/device_ranks.h"
 
 namespace torchvae {
 namespace {
@@ -82,7 +82,7 @@ class LibtorchEngine : public Engine {
   }
 
   std::shared_ptr<Ranks> join(const RanksSettings& settings, const std::atomic<bool>& abort) override {
-    return translated([&] { return joinByGloo(settings, abort); });
+    return translated([&] { return joinRanks(settings, abort); });
   }
 
  private:

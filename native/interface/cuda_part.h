@@ -13,7 +13,7 @@
 namespace torchvae {
 
 // Raised whenever this file or the arguments of a kernel change; both sides must agree.
-inline constexpr int kCudaInterface = 8;
+inline constexpr int kCudaInterface = 9;
 
 // Work that was recorded once and is sent off again as a whole.
 class CapturedWork {
@@ -30,6 +30,15 @@ class TimeMark {
   virtual ~TimeMark() = default;
   // Seconds of the device from `earlier` to here; waits until the work before both is done.
   virtual double since(const TimeMark& earlier) const = 0;
+};
+
+// A point in a stream's work that the host looks for without waiting.
+class StreamPoint {
+ public:
+  virtual ~StreamPoint() = default;
+  // Moves it behind what the calling thread has queued last.
+  virtual void record() = 0;
+  virtual bool isReached() const = 0;
 };
 
 // A number that a program is compiled for.
@@ -87,6 +96,13 @@ class CudaPart {
 
   // Marks what was queued last.
   virtual std::unique_ptr<TimeMark> mark() = 0;
+  virtual std::unique_ptr<StreamPoint> point() = 0;
+
+  // For NCCL: the thread's stream, its device's place in the machine, and a function of the NCCL that
+  // libtorch uses; nullptr where there is none.
+  virtual void* stream() = 0;
+  virtual std::string address() = 0;
+  virtual void* ncclFunction(const char* name) = 0;
 };
 
 }  // namespace torchvae

@@ -19,7 +19,7 @@
 namespace torchvae {
 
 // Raised whenever a struct or a vtable in this file or spec.h changes; both sides must agree.
-inline constexpr int kEngineInterface = 11;
+inline constexpr int kEngineInterface = 12;
 
 struct DeviceInfo {
   std::string name;
@@ -112,6 +112,9 @@ struct StepSchedule {
   double temperature = 1;  // of relaxed categorical posteriors
 };
 
+// By what ranks exchange what lies on GPUs.
+enum class RanksBy : uint8_t { kAuto, kGloo, kNccl };
+
 // Where a process stands among those that train one model together, and where they meet.
 struct RanksSettings {
   int rank = 0;  // of this process, from 0
@@ -122,6 +125,7 @@ struct RanksSettings {
   bool isServed = false;
   std::string prefix;   // of this meeting's keys: a served store may outlive it
   double seconds = 60;  // for all to come
+  RanksBy by = RanksBy::kAuto;
 };
 
 // The processes that train one model together. All of them make the same calls in the same order. A call
@@ -281,8 +285,9 @@ class Model {
   virtual LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed,
                             const StepSchedule& schedule, const std::atomic<bool>& abort, Ranks* ranks) = 0;
 
-  // Gives all ranks the weights, moments and averages of rank 0.
-  virtual void synchronize(Ranks& ranks, const std::atomic<bool>& abort) = 0;
+  // Has the ranks find the way by which they exchange what lies on their devices, and gives all of them the
+  // weights, moments and averages of rank 0. Returns that way in words.
+  virtual std::string synchronize(Ranks& ranks, const std::atomic<bool>& abort) = 0;
 
   // Of the rest, where a model is conditioned on labels: ERR_SHAPE where there are none, ERR_RANGE for one
   // that is of no class.

@@ -199,16 +199,21 @@ LossSums VaeModel::evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed
   });
 }
 
-void VaeModel::synchronize(Ranks& ranks, const std::atomic<bool>& abort) {
-  computed([&] {
+std::string VaeModel::synchronize(Ranks& ranks, const std::atomic<bool>& abort) {
+  return computed([&] {
+    auto& team = static_cast<TensorRanks&>(ranks);
+    CudaPart* part = context_.kernels == nullptr ? nullptr : &context_.kernels->part();
+    std::string way = team.meetOn(context_.device, part, abort);
     for (const Parameters* parameters : {&store_.model, &store_.adversary, &store_.buffers}) {
       if (parameters->size() == 0) continue;
       for (const at::Tensor& tensor :
            {parameters->values, parameters->firstMoments, parameters->secondMoments, parameters->average}) {
-        if (tensor.defined()) static_cast<TensorRanks&>(ranks).broadcast(tensor, abort);
+        if (tensor.defined()) team.broadcast(tensor, abort);
       }
     }
+    team.await(abort);
     store_.model.roundedStale = store_.model.roundedWeights.defined();
+    return way;
   });
 }
 

@@ -33,7 +33,7 @@ class VaeModel : public Model {
                                                  const std::vector<TrainChunk>& chunks);
   LossSums evaluate(Dataset& data, int64_t batchSize, uint64_t noiseSeed, const StepSchedule& schedule,
                     const std::atomic<bool>& abort, Ranks* ranks) override;
-  void synchronize(Ranks& ranks, const std::atomic<bool>& abort) override;
+  std::string synchronize(Ranks& ranks, const std::atomic<bool>& abort) override;
 
   int64_t codeSize() const override { return vae_->posterior().codeSize(); }
   void encode(const HostArray& x, float* mean, float* logVariance) override;

@@ -2,36 +2,81 @@
 
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <stdexcept>
+#include <thread>
 
-#include "error.h"
 #include "ranks/meeting.h"
 
 namespace torchvae {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // How long the ranks wait for one that is alive, such as rank 0 while it writes a checkpoint. The end of a
 // process is seen at once.
 constexpr std::chrono::minutes kPatience{30};
-// How long a rank that was aborted waits for the others, which abort with it at the next chance.
-constexpr std::chrono::seconds kFarewell{5};
 constexpr std::chrono::milliseconds kGlance{50};
-// How often a rank that waits asks whether others have lost one: Gloo tells it only of those that it waits
-// for.
-constexpr std::chrono::seconds kDoubt{1};
 
-class GlooRanks : public TensorRanks {
+// Waits for a message that is never sent, from the rank before this one: it fails when that process ends.
+// Each rank so watches another, and whoever sees one end tells the others by the store.
+class Sentry {
  public:
-  GlooRanks(RanksSettings settings, Met met)
-      : settings_(std::move(settings)), store_(std::move(met.store)), group_(std::move(met.group)) {}
+  explicit Sentry(c10::intrusive_ptr<c10d::ProcessGroupGloo> group) {
+    const int watched = (group->getRank() + group->getSize() - 1) % group->getSize();
+    std::thread([seen = seen_, group = std::move(group), watched] {
+      const std::string words = watch(*group, watched);
+      const std::lock_guard lock(seen->mutex);
+      seen->words = words;
+    }).detach();
+  }
 
-  int rank() const override { return settings_.rank; }
-  int size() const override { return settings_.size; }
+  void requireWatched() const {
+    const std::lock_guard lock(seen_->mutex);
+    if (!seen_->words.empty()) throw std::runtime_error(seen_->words);
+  }
+
+ private:
+  struct Seen {
+    std::mutex mutex;
+    std::string words;
+  };
+
+  static std::string watch(c10d::ProcessGroupGloo& group, int watched) {
+    constexpr int kTagNeverSent = 1 << 30;
+    constexpr std::chrono::hours kLonger{24 * 365 * 10};
+    try {
+      std::vector<at::Tensor> message{at::zeros({1}, c10::TensorOptions().dtype(c10::kByte))};
+      group.recv(message, watched, kTagNeverSent)->wait(kLonger);
+      return "it sent what it never sends";
+    } catch (const std::exception& error) {
+      return wordsOf(error);
+    }
+  }
+
+  std::shared_ptr<Seen> seen_ = std::make_shared<Seen>();
+};
+
+class GlooRanks : public HostRanks {
+ public:
+  GlooRanks(const RanksSettings& settings, Met met)
+      : rank_(settings.rank),
+        size_(settings.size),
+        group_(std::move(met.group)),
+        vigil_(
+            nameOf(settings),
+            [this, store = met.store] {
+              requireNoLoss(*store);
+              if (sentry_) sentry_->requireWatched();
+            },
+            [settings, store = met.store] { return whomLost(settings, *store); }) {}
+
+  Vigil& vigil() override { return vigil_; }
+  void postSentry() override {
+    if (!sentry_ && size_ > 1) sentry_ = std::make_unique<Sentry>(group_);
+  }
 
   void sum(at::Tensor tensor, const std::atomic<bool>& abort) override {
     c10d::AllreduceOptions options;
@@ -50,16 +95,16 @@ class GlooRanks : public TensorRanks {
   }
 
   std::vector<std::string> exchange(const std::string& text, const std::atomic<bool>& abort) override {
-    at::Tensor lengths = at::zeros({size()}, c10::TensorOptions().dtype(c10::kLong));
-    lengths.data_ptr<int64_t>()[rank()] = static_cast<int64_t>(text.size());
+    at::Tensor lengths = at::zeros({size_}, c10::TensorOptions().dtype(c10::kLong));
+    lengths.data_ptr<int64_t>()[rank_] = static_cast<int64_t>(text.size());
     sum(lengths, abort);
     const int64_t* length = lengths.const_data_ptr<int64_t>();
-    const int64_t most = std::max<int64_t>(1, *std::max_element(length, length + size()));
-    at::Tensor bytes = at::zeros({size(), most}, c10::TensorOptions().dtype(c10::kByte));
-    std::memcpy(bytes.data_ptr<uint8_t>() + rank() * most, text.data(), text.size());
+    const int64_t most = std::max<int64_t>(1, *std::max_element(length, length + size_));
+    at::Tensor bytes = at::zeros({size_, most}, c10::TensorOptions().dtype(c10::kByte));
+    std::memcpy(bytes.data_ptr<uint8_t>() + rank_ * most, text.data(), text.size());
     sum(bytes, abort);
     std::vector<std::string> texts;
-    for (int i = 0; i < size(); ++i) {
+    for (int i = 0; i < size_; ++i) {
       const auto* from = reinterpret_cast<const char*>(bytes.const_data_ptr<uint8_t>() + i * most);
       texts.emplace_back(from, static_cast<size_t>(length[i]));
     }
@@ -78,17 +123,10 @@ class GlooRanks : public TensorRanks {
   // Waits for a piece of work that all ranks do together.
   template <class Begin>
   void together(const std::atomic<bool>& abort, const Begin& begin) {
-    if (!lost_.empty()) failRanks(lost_);
-    try {
+    vigil_.together([&] {
       const auto work = begin();
       await(*work->getFuture(), abort);
-    } catch (const Error&) {
-      throw;
-    } catch (const std::exception& error) {
-      lost_ = nameOf(settings_) + " lost " + whomLost(settings_, *store_) + ": " + wordsOf(error) +
-              ". Look at the errors there; start all ranks anew to go on from the last checkpoint";
-      failRanks(lost_);
-    }
+    });
   }
 
   void await(c10::ivalue::Future& future, const std::atomic<bool>& abort) {
@@ -104,39 +142,27 @@ class GlooRanks : public TensorRanks {
       state->wake.notify_one();
     });
     std::unique_lock lock(state->mutex);
-    auto farewell = Clock::time_point::max();
-    auto doubt = Clock::now() + kDoubt;
     // By the system's clock: to wait by the other needs a glibc newer than libtorch's own.
     const auto glance = [&] {
       return state->wake.wait_until(lock, std::chrono::system_clock::now() + kGlance,
                                     [&] { return state->isDone; });
     };
-    while (!glance()) {
-      if (Clock::now() > doubt) {
-        requireNoLoss(*store_);
-        doubt = Clock::now() + kDoubt;
-      }
-      if (!abort.load()) continue;
-      if (farewell == Clock::time_point::max()) farewell = Clock::now() + kFarewell;
-      if (Clock::now() < farewell) continue;
-      lost_ = nameOf(settings_) + " was aborted, and the other ranks did not answer";
-      failRanks(lost_);
-    }
+    vigil_.wait(glance, abort);
     lock.unlock();
     if (future.hasError()) std::rethrow_exception(future.exception_ptr());
   }
 
-  RanksSettings settings_;
-  c10::intrusive_ptr<c10d::Store> store_;
+  int rank_, size_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
-  std::string lost_;  // why the ranks cannot go on
+  std::unique_ptr<Sentry> sentry_;
+  Vigil vigil_;
 };
 
 }  // namespace
 
-std::shared_ptr<TensorRanks> joinByGloo(const RanksSettings& settings, const std::atomic<bool>& abort) {
+std::shared_ptr<HostRanks> joinByGloo(const RanksSettings& settings, const std::atomic<bool>& abort) {
   // Never destroyed: that would wait for work which a lost rank cannot finish.
-  return {new GlooRanks(settings, meet(settings, abort)), [](TensorRanks*) {}};
+  return {new GlooRanks(settings, meet(settings, abort)), [](HostRanks*) {}};
 }
 
 }  // namespace torchvae

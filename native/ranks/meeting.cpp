@@ -13,6 +13,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "error.h"
+#include "ranks/words.h"
 
 // The rest of what is taken of c10d, with names by which it can be looked for.
 extern "C" {
@@ -75,17 +76,6 @@ std::vector<int> ranksWithout(c10d::Store& store, const std::string& key, int si
     if (!store.check({key + std::to_string(rank)})) without.push_back(rank);
   }
   return without;
-}
-
-// "rank 1", "ranks 1, 2 and 30 more"
-std::string inWords(const std::vector<int>& ranks) {
-  constexpr size_t kNamed = 8;
-  std::string words = ranks.size() == 1 ? "rank " : "ranks ";
-  for (size_t i = 0; i < std::min(ranks.size(), kNamed); ++i) {
-    words += (i > 0 ? ", " : "") + std::to_string(ranks[i]);
-  }
-  if (ranks.size() > kNamed) words += " and " + std::to_string(ranks.size() - kNamed) + " more";
-  return words;
 }
 
 // The way of a process to the others.
@@ -209,23 +199,6 @@ std::string whomLost(const RanksSettings& settings, c10d::Store& store) {
 void requireNoLoss(c10d::Store& store) {
   const Quiet quiet;
   if (store.check({kLoss})) throw std::runtime_error("the others have lost it");
-}
-
-std::string nameOf(const RanksSettings& settings) {
-  return "Rank " + std::to_string(settings.rank) + " of " + std::to_string(settings.size);
-}
-
-std::string wordsOf(const std::exception& error) {
-  const auto* known = dynamic_cast<const c10::Error*>(&error);
-  std::string words = known == nullptr ? error.what() : known->what_without_backtrace();
-  // Gloo's guess at the cause.
-  words.erase(std::min(words.find(". This is typically"), words.size()));
-  while (!words.empty() && (words.back() == '\n' || words.back() == '.')) words.pop_back();
-  return words;
-}
-
-void failRanks(const std::string& message) {
-  throw Error("ERR_DISTRIBUTED", message);
 }
 
 }  // namespace torchvae

@@ -30,13 +30,4 @@ std::string whomLost(const RanksSettings& settings, c10d::Store& store);
 // Throws where a process has asked whom it lost, or where nobody answers any more.
 void requireNoLoss(c10d::Store& store);
 
-// "Rank 1 of 3".
-std::string nameOf(const RanksSettings& settings);
-
-// What c10d says, without where in its sources it says so and what it guesses.
-std::string wordsOf(const std::exception& error);
-
-// Throws ERR_DISTRIBUTED.
-[[noreturn]] void failRanks(const std::string& message);
-
 }  // namespace torchvae

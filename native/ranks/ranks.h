@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cuda_part.h"
 #include "engine.h"
 
 namespace torchvae {
@@ -17,11 +18,17 @@ struct Share {
 
 class TensorRanks : public Ranks {
  public:
-  // Leaves the sum over the ranks in every rank's `tensor`, to the same bits; it is contiguous. What lies on
-  // a device goes by way of the host.
+  // Finds the way by which what lies on the ranks' devices goes from one to the other, and says it in words.
+  // This rank computes on `device`, the calling thread's, which `part` serves; null for the CPU.
+  virtual std::string meetOn(const c10::Device& device, CudaPart* part, const std::atomic<bool>& abort) = 0;
+  // Leaves the sum over the ranks in every rank's `tensor`, to the same bits; it is contiguous. On a GPU it
+  // is there in the order of the stream.
   virtual void sum(at::Tensor tensor, const std::atomic<bool>& abort) = 0;
   // Leaves rank 0's values in every rank's `tensor`.
   virtual void broadcast(at::Tensor tensor, const std::atomic<bool>& abort) = 0;
+  // Waits for the device to have done what the above asked of it. Called before the host waits for the device
+  // in another way, which would wait forever for a rank that is lost.
+  virtual void await(const std::atomic<bool>& abort) = 0;
 
   // The part of `count` rows that is this rank's: the parts lie one after the other, and differ by one row at
   // most.
@@ -41,8 +48,13 @@ class OneRank : public TensorRanks {
   std::vector<std::string> exchange(const std::string& text, const std::atomic<bool>& /*abort*/) override {
     return {text};
   }
+  std::string meetOn(const c10::Device& /*device*/, CudaPart* /*part*/,
+                     const std::atomic<bool>& /*abort*/) override {
+    return "";
+  }
   void sum(at::Tensor /*tensor*/, const std::atomic<bool>& /*abort*/) override {}
   void broadcast(at::Tensor /*tensor*/, const std::atomic<bool>& /*abort*/) override {}
+  void await(const std::atomic<bool>& /*abort*/) override {}
 };
 
 }  // namespace torchvae

@@ -53,6 +53,7 @@ void Team::sumGradients() {
   for (Parameters* parameters : {&store_.model, &store_.adversary}) {
     if (parameters->size() > 0) ranks_.sum(parameters->gradients, abort_);
   }
+  await();
 }
 
 std::vector<std::string> Team::unite(const std::vector<std::string>& faults) const {

@@ -28,8 +28,10 @@ class Team {
   // Makes the gradients of the mean over this rank's `rows` rows its summand to that over the `batchRows` of
   // all.
   void weigh(int64_t rows, int64_t batchRows);
-  // The gradients of all ranks, from their summands.
+  // The gradients of all ranks, from their summands; they are there when it returns.
   void sumGradients();
+  // Waits for the device to have done what the ranks asked of it; before the host reads a result.
+  void await() const { ranks_.await(abort_); }
   // Begins the next update.
   void begin() { isFinite_ = true; }
 

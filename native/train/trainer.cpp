@@ -96,6 +96,7 @@ class Update {
   bool differentiate(const StepInput& batch, LossSums& sums) const {
     if (batch.rows == 0) return true;
     model_.step.differentiate(batch);
+    team_.await();
     return ownRows(batch) == 0 || model_.step.addLosses(sums);
   }
 
@@ -133,6 +134,7 @@ class Update {
       differentiate(batch, sums);
       if (!found.empty() || ownRows(batch) == 0) continue;
       model_.step.makeGradients();
+      team_.await();
       found = faultsOf({}, sums, store().model);
     }
     return found;

@@ -1,9 +1,13 @@
-// Two processes that train one model on a device, against one process. `node ranks.mjs DEVICE` is one of the processes.
+// Two processes that train one model on a device, against one process: by way of the host where they share a GPU, by NCCL where there are
+// two. On a GPU also NCCL in one process. `node ranks.mjs DEVICE` is one of the processes.
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { sprites, VAE } from '../../dist/index.js';
+import { completeSpec, nativeSpec } from '../../dist/model/spec.js';
+import { loadEngine } from '../../dist/runtime/addon.js';
+import { Device } from '../../dist/runtime/device.js';
 import { losses, relativeError, Verdict } from './verdict.mjs';
 
 const MODELS = {
@@ -19,7 +23,10 @@ async function trained(device, distributed) {
   for (const [name, options] of Object.entries(MODELS)) {
     const vae = await VAE.create({ ...options, seed: 4, device });
     // Of batches of 61 rows one process takes 31.
-    found[name] = await losses(vae, data, { epochs: 2, batchSize: 61, distributed });
+    const onProgress = ({ exchange = '' }) => {
+      found.exchange = exchange;
+    };
+    found[name] = await losses(vae, data, { epochs: 2, batchSize: 61, distributed, onProgress });
     vae.dispose();
   }
   return found;
@@ -35,14 +42,36 @@ function freePort() {
   });
 }
 
+/** What a process that is alone with NCCL says: a communicator of one, by which the weights go from it to itself. */
+async function aloneByNccl(verdict, device) {
+  const { addon, handle } = Device.open(device);
+  const spec = nativeSpec(completeSpec(MODELS.perceptron.spec));
+  const model = await addon.createModel(handle, spec, 4, 'float32', false);
+  const port = Number(await freePort());
+  const place = { rank: 0, size: 1, host: '127.0.0.1', port, isServed: false, prefix: 'alone' };
+  const handles = await addon.join(model, { ...place, seconds: 60, by: 'nccl' });
+  const weights = async () => (await addon.readState(model)).tensors[0];
+  const before = await weights();
+  const exchange = await addon.synchronize(model, handles);
+  verdict.add('one process by NCCL', relativeError(await weights(), before), 1e-300);
+  addon.dispose(model);
+  return exchange;
+}
+
+/** GPUs that two processes would take; 0 where they run on the CPU. */
+const gpus = (device) => (device === 'cpu' ? 0 : loadEngine({ device: 'cuda' }).info.cuda.devices.length);
+
 export async function ranks(device) {
   const verdict = new Verdict();
+  const count = gpus(device);
+  const by = device === 'cuda' && count > 1 ? 'NCCL' : 'Gloo';
   const wanted = await trained(device, 'off');
   const place = {
     WORLD_SIZE: '2',
     LOCAL_WORLD_SIZE: '2',
     MASTER_ADDR: '127.0.0.1',
     MASTER_PORT: await freePort(),
+    ...(by === 'NCCL' && { TORCHVAE_RANKS_BY: 'nccl' }),
   };
   const program = fileURLToPath(import.meta.url);
   const processes = ['0', '1'].map((RANK) => {
@@ -54,6 +83,9 @@ export async function ranks(device) {
     verdict.add(name, relativeError(found[0][name], wanted[name]), 1e-4);
     verdict.add(`${name}, the other process`, relativeError(found[1][name], found[0][name]), 1e-300);
   }
+  verdict.exchange = found[0].exchange;
+  verdict.add(`two processes by ${by}`, found[0].exchange.startsWith(by) ? 0 : 1, 1e-300);
+  if (count > 0) verdict.alone = await aloneByNccl(verdict, device);
   return verdict;
 }
 

@@ -18,4 +18,4 @@ export function train(
   library: typeof torchvae,
   each: RankCase,
   distributed: 'auto' | 'off',
-): Promise<{ vae: torchvae.VAE; epochs: object[]; error: string }>;
+): Promise<{ vae: torchvae.VAE; epochs: object[]; error: string; exchange: string }>;

@@ -11,7 +11,7 @@ async function dataOf({ Dataset, StreamedDataset, sprites }, { count, binarize, 
   return new Dataset({ shape: data.shape, kind: 'real', data: values });
 }
 
-/** Trains a case, and gives the model with what its epochs came to, or the message of the error that ended it. */
+/** Trains a case, and gives the model with what its epochs came to, or the message of the error that ended it, and by what processes exchanged. */
 export async function train(torchvae, each, distributed) {
   const { VAE, sprites } = torchvae;
   const data = await dataOf(torchvae, each);
@@ -19,13 +19,15 @@ export async function train(torchvae, each, distributed) {
   const vae = await VAE.create({ ...each.create, device: 'cpu' });
   const epochs = [];
   let error = '';
+  let exchange = '';
   try {
     for await (const result of vae.fit(data, { ...each.fit, validation, distributed })) {
       const { train, validation: judged, gradientHealth, skipped = 0, skippedBecause = '' } = result;
+      exchange = result.exchange ?? '';
       epochs.push({ train, judged, norm: gradientHealth?.norm ?? 0, skipped, skippedBecause });
     }
   } catch (thrown) {
     error = thrown.message;
   }
-  return { vae, epochs, error };
+  return { vae, epochs, error, exchange };
 }

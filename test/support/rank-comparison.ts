@@ -45,19 +45,33 @@ async function distanceOf(found: VAE, wanted: VAE): Promise<number> {
   return Math.sqrt(difference / size);
 }
 
-/** Tests that `size` processes come to what one does; they run `program`, which is rank.mjs, also of a copy of the package. */
-export function testRanks(size: number, cases: readonly RankCase[], program?: string): void {
+interface How {
+  /** rank.mjs, perhaps of a copy of the package. */
+  program?: string;
+  env?: Record<string, string>;
+  /** By what they exchange. */
+  exchange?: string;
+}
+
+/** Tests that `size` processes come to what one does. */
+export function testRanks(size: number, cases: readonly RankCase[], how: How = {}): void {
+  const { program, env = {}, exchange = 'Gloo' } = how;
   describe(`${size} processes`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'torchvae-ranks-'));
     let outcomes: Outcome[];
     beforeAll(async () => {
-      outcomes = await trainInRanks(size, cases, folder, program);
+      outcomes = await trainInRanks(size, cases, folder, program, () => ({ env }));
     });
     afterAll(() => rmSync(folder, { recursive: true }));
 
     test('end well, each with the same results', () => {
       for (const { code, stderr } of outcomes) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       for (const { stdout } of outcomes) expect(stdout).toBe(outcomes[0]!.stdout);
+    });
+
+    test('exchange as they say', () => {
+      const results = Object.values<{ error: string; exchange: string }>(JSON.parse(outcomes[0]!.stdout));
+      for (const { exchange: said, error } of results) if (!error) expect(said).toBe(exchange);
     });
 
     test.each(cases)('$name', async (each) => {

@@ -7,8 +7,8 @@ import { train } from './rank-cases.mjs';
 const [cases, folder] = process.argv.slice(2);
 const results = {};
 for (const each of JSON.parse(cases)) {
-  const { vae, epochs, error } = await train(torchvae, each, 'auto');
-  results[each.name] = { epochs, error };
+  const { vae, epochs, error, exchange } = await train(torchvae, each, 'auto');
+  results[each.name] = { epochs, error, exchange };
   if (process.env.RANK === '0') await vae.save(join(folder, `${each.name}.safetensors`));
   vae.dispose();
 }

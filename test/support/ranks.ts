@@ -55,6 +55,7 @@ export function trainInRanks(
   cases: object,
   folder: string,
   program = fileURLToPath(new URL('rank.mjs', import.meta.url)),
+  optionsOf?: OptionsOf,
 ): Promise<Outcome[]> {
-  return together(size, (options) => runNode([program, JSON.stringify(cases), folder], options));
+  return together(size, (options) => runNode([program, JSON.stringify(cases), folder], options), optionsOf);
 }

@@ -1,6 +1,10 @@
 #include "part.h"
 
+#include <dlfcn.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -35,10 +39,38 @@ class HostMark : public TimeMark {
   std::chrono::steady_clock::time_point at_ = std::chrono::steady_clock::now();
 };
 
+// The fake NCCL says whether it has done what it was asked for.
+class NcclPoint : public StreamPoint {
+ public:
+  explicit NcclPoint(TwinPart& part)
+      : isIdle_(reinterpret_cast<int (*)()>(part.ncclFunction("fakeNcclIsIdle"))) {}
+  void record() override {}
+  bool isReached() const override { return isIdle_() != 0; }
+
+ private:
+  int (*isIdle_)();
+};
+
 }  // namespace
 
 std::unique_ptr<TimeMark> TwinPart::mark() {
   return std::make_unique<HostMark>();
+}
+
+std::unique_ptr<StreamPoint> TwinPart::point() {
+  return std::make_unique<NcclPoint>(*this);
+}
+
+// Each process has another GPU, unless the test says so.
+std::string TwinPart::address() {
+  const char* gpu = std::getenv("TORCHVAE_TWIN_GPU");
+  return gpu != nullptr ? gpu : std::to_string(getpid());
+}
+
+void* TwinPart::ncclFunction(const char* name) {
+  const char* path = std::getenv("TORCHVAE_TWIN_NCCL");
+  static void* const library = path == nullptr ? nullptr : dlopen(path, RTLD_NOW);
+  return library == nullptr ? nullptr : dlsym(library, name);
 }
 
 std::vector<DeviceInfo> TwinPart::devices(std::string& reason) {

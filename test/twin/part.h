@@ -22,6 +22,11 @@ class TwinPart : public CudaPart {
   void launch(void* kernel, const LaunchShape& shape, const void* argument, size_t size) override;
   std::unique_ptr<CapturedWork> capture(std::function<void()> body) override;
   std::unique_ptr<TimeMark> mark() override;
+  // Of what NCCL computes: all else is done when it was queued.
+  std::unique_ptr<StreamPoint> point() override;
+  void* stream() override { return nullptr; }
+  std::string address() override;
+  void* ncclFunction(const char* name) override;
 
   int shownCapability = 90;
   int64_t launches = 0;  // of kernels

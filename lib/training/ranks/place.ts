@@ -1,4 +1,4 @@
-import { describeValue } from '../../check.ts';
+import { describeValue, expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 
 /** Where a process stands among those that train one model together, and where they meet. */
@@ -13,12 +13,15 @@ export interface RankPlace {
   readonly isServed: boolean;
   /** Of the meeting's keys: one that a launcher serves has several meetings, one after the other. */
   readonly prefix: string;
+  /** By what they exchange what lies on GPUs: `auto` is NCCL where it can serve. */
+  readonly by: 'auto' | 'gloo' | 'nccl';
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * What torchrun and its like say by `RANK`, `WORLD_SIZE`, `MASTER_ADDR` and `MASTER_PORT`; undefined for a process that is alone.
+ * What torchrun and its like say by `RANK`, `WORLD_SIZE`, `MASTER_ADDR` and `MASTER_PORT`, and the user by `TORCHVAE_RANKS_BY`; undefined
+ * for a process that is alone.
  *
  * @throws TorchvaeError ERR_DISTRIBUTED for values that do not fit together
  */
@@ -35,7 +38,16 @@ export function rankPlace(environment: Environment = process.env): RankPlace | u
     port: integerOf(environment, 'MASTER_PORT', 1, 65535, size),
     isServed: environment.TORCHELASTIC_USE_AGENT_STORE === 'True',
     prefix: `attempt-${environment.TORCHELASTIC_RESTART_COUNT ?? 0}`,
+    by: exchangeOf(environment),
   };
+}
+
+function exchangeOf({ TORCHVAE_RANKS_BY: by = 'auto' }: Environment): RankPlace['by'] {
+  if (by === 'auto' || by === 'gloo' || by === 'nccl') return by;
+  throw new TorchvaeError(
+    'ERR_DISTRIBUTED',
+    expected("'auto', 'gloo' or 'nccl'", 'the environment variable TORCHVAE_RANKS_BY', by),
+  );
 }
 
 function integerOf(environment: Environment, name: string, min: number, max: number, size = 0): number {

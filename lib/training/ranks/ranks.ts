@@ -8,6 +8,8 @@ import type { RankPlace } from './place.ts';
 /** The processes that train one model together, while they do. */
 export interface Ranks {
   readonly handle: RanksHandle;
+  /** By what they exchange gradients, in words. */
+  readonly exchange: string;
   /** To be called when the training ends. */
   leave(): void;
 }
@@ -44,8 +46,8 @@ export async function joinRanks(
     met = await meet(core, place, seconds, signal);
     const { handle } = met;
     checkSame(await core.call((addon, model) => addon.exchange(model, handle, JSON.stringify(facts))));
-    await core.call((addon, model) => addon.synchronize(model, handle));
-    return { handle, leave };
+    const exchange = await core.call((addon, model) => addon.synchronize(model, handle));
+    return { handle, exchange, leave };
   } catch (error) {
     leave();
     throw error;

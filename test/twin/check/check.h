@@ -83,6 +83,8 @@ class AskedStep {
 void checkKernels();
 // The graph executor's manners against the plain loop's.
 void checkExecutor();
+// Ranks by what is taken of NCCL.
+void checkNccl();
 // The perceptron's step on tensor cores.
 void checkConv();
 void checkPerceptron();

@@ -14,5 +14,6 @@ int main() {
   checkPerceptron();
   checkBlock();
   checkEngine();
+  checkNccl();
   return failures == 0 ? 0 : 1;
 }
