@@ -75,8 +75,10 @@ class DeviceRanks : public TensorRanks {
     byNccl([&] {
       const NcclId own = rank() == 0 ? nccl.newId() : NcclId{};
       const std::string said(own.bytes, rank() == 0 ? sizeof(own.bytes) : 0);
+      const std::string heard = host_->exchange(said, abort).front();
       NcclId id{};
-      std::memcpy(id.bytes, host_->exchange(said, abort).front().data(), sizeof(id.bytes));
+      if (heard.size() != sizeof(id.bytes)) throw std::runtime_error("rank 0 gave no id");
+      std::memcpy(id.bytes, heard.data(), sizeof(id.bytes));
       communicator_ = std::make_unique<Communicator>(nccl, part, id, rank(), size(), waitFor(abort));
       requireSum(abort);
     });
