@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Tensor, VAE } from '../lib/index.ts';
 import { type Outcome, torchvae } from './support/command.ts';
-import { torchvaeRanks } from './support/ranks.ts';
+import { interruptsBesideOneThatStops, torchvaeRanks } from './support/ranks.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'torchvae-ranks-'));
 const flags = ['train', '--device', 'cpu', '--data', 'sprites', '--count', '500', '--batch-size', '48'];
@@ -116,24 +116,7 @@ describe('a run by two processes', () => {
   });
 
   test('leaves the others when it is interrupted and they do not answer', async () => {
-    const children: ChildProcess[] = [];
-    let isStopped = false;
-    const outcomes = await torchvaeRanks(
-      2,
-      () => trainArgs('stopped', 4000),
-      (rank) => ({
-        onStart: (child) => {
-          children[rank] = child;
-          if (rank === 0) child.once('exit', () => children[1]!.kill('SIGKILL'));
-        },
-        onStderr: (child, stderr) => {
-          if (isStopped || !stderr.includes('epoch 2 ')) return;
-          isStopped = true;
-          children[1]!.kill('SIGSTOP');
-          child.kill('SIGINT');
-        },
-      }),
-    );
+    const outcomes = await torchvaeRanks(2, () => trainArgs('stopped', 4000), interruptsBesideOneThatStops());
     expect(outcomes[0]).toMatchObject({ code: 1 });
     expect(outcomes[0]!.stderr).toContain('Rank 0 of 2 was aborted, and the other ranks did not answer');
   });

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type CommandOptions, type Outcome, runNode, torchvae } from './command.ts';
@@ -25,6 +26,24 @@ export function rankEnvironment(rank: number, size: number, port: number): Recor
 }
 
 type OptionsOf = (rank: number) => CommandOptions;
+
+/** Of two processes the second stops to answer after an epoch, and the first is interrupted. */
+export function interruptsBesideOneThatStops(): OptionsOf {
+  const children: ChildProcess[] = [];
+  let isStopped = false;
+  return (rank) => ({
+    onStart: (child) => {
+      children[rank] = child;
+      if (rank === 0) child.once('exit', () => children[1]!.kill('SIGKILL'));
+    },
+    onStderr: (child, stderr) => {
+      if (isStopped || !stderr.includes('epoch 2 ')) return;
+      isStopped = true;
+      children[1]!.kill('SIGSTOP');
+      child.kill('SIGINT');
+    },
+  });
+}
 
 /** Starts `size` processes, each by `start`. */
 export async function together(

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type CommandOptions, type Outcome, packageFolder, runNode } from '../support/command.ts';
 import { testRanks } from '../support/rank-comparison.ts';
-import { together } from '../support/ranks.ts';
+import { interruptsBesideOneThatStops, together } from '../support/ranks.ts';
 import { packageOfTwin } from './package.ts';
 import { CASES } from './rank-cases.ts';
 
@@ -106,20 +106,7 @@ describe('a process that is killed', () => {
   });
 
   test('ends one who is interrupted meanwhile', async () => {
-    const children: ChildProcess[] = [];
-    let isStopped = false;
-    const outcomes = await train(2, 'stopped', 4000, (rank) => ({
-      onStart: (child) => {
-        children[rank] = child;
-        if (rank === 0) child.once('exit', () => children[1]!.kill('SIGKILL'));
-      },
-      onStderr: (child, stderr) => {
-        if (isStopped || !stderr.includes('epoch 2 ')) return;
-        isStopped = true;
-        children[1]!.kill('SIGSTOP');
-        child.kill('SIGINT');
-      },
-    }));
+    const outcomes = await train(2, 'stopped', 4000, interruptsBesideOneThatStops());
     expect(outcomes[0]).toMatchObject({ code: 1 });
     expect(outcomes[0]!.stderr).toContain('Rank 0 of 2 was aborted, and the other ranks did not answer');
   });
