@@ -68,7 +68,7 @@ class Communicator {
   void await(const Wait& wait);
 
  private:
-  // NCCL queues work by a thread of its own, so that a call ends though another rank does not answer.
+  // NCCL queues work from a separate thread, so that a call ends though another rank does not answer.
   void settle(int result, const char* what, const Wait& wait);
   int state() const;
 
