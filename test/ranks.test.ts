@@ -35,7 +35,7 @@ const CASES: readonly RankCase[] = [
     fit: { ...two, accumulate: 3, clip: { norm: 5 }, averageWeights: 0.9, optimizer: { type: 'adamw' } },
   },
   {
-    name: "importance weights on libtorch's derivatives, with values that are drawn for every batch",
+    name: 'importance weights, with values that are drawn for every batch',
     count: 200,
     binarize: 'dynamic',
     create: { spec: { ...small, objective: { type: 'iwae', samples: 3 } } },
