@@ -267,7 +267,7 @@ export class VAE {
   async loss(x: Examples | StreamedDataset, options: Labeled & { seed?: number } = {}): Promise<Losses> {
     const { seed = 0, labels } = checkOptions('options of loss', options, ['seed', 'labels']);
     checkInteger('seed', seed, 0);
-    const given = x instanceof StreamedDataset ? x : asDataset('x', x, this.spec, labels);
+    const given = x instanceof StreamedDataset ? x : asDataset('x', x, this.#core, labels);
     const data = labels ? given : inClassesOf('x', withKnownLabels(given, this.#core), this.#core);
     checkSameSchema('x', data.schema, this.schema);
     const { losses, leftOut } = await countedMeans(this.#core, 'x', data, seed);

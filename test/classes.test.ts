@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Dataset, loadDataset, streamDataset, VAE } from '../lib/index.ts';
-import { encodePng } from '../lib/report/index.ts';
+import { compress, Dataset, type Labels, loadDataset, streamDataset, VAE } from '../lib/index.ts';
+import { encodePng, interpolate, latentChart, traverse } from '../lib/report/index.ts';
 import { refusal } from './refusal.ts';
 import { torchvae } from './support/command.ts';
 
@@ -94,6 +94,45 @@ describe('folders of another order', () => {
     expect((await vae.score(moved)).length).toBe(12);
     const { detection } = await vae.evaluate(moved, { anomalous: ['birds'], samples: 0 });
     expect(detection!.anomalous).toBe(4);
+  });
+
+  test('labels may be names of classes', async () => {
+    const data = await loadDataset(images('known', { cats: 20, dogs: 200 }));
+    using vae = await VAE.create({ spec, device: 'cpu', seed: 1 });
+    const early = await refusal('ERR_RANGE', () => vae.sample(1, { labels: ['dogs'] }));
+    expect(early).toMatch(
+      /an integer from 0 to 1, as the classes of the training data have no names.* "dogs"/,
+    );
+    await vae.fit(data, { epochs: 1 });
+    const [names, numbers] = [
+      ['dogs', 'cats', 1],
+      [1, 0, 1],
+    ];
+    expect(await vae.sample(3, { labels: names })).toEqual(await vae.sample(3, { labels: numbers }));
+    expect(await vae.sample(2, { labels: ['dogs', 'dogs'] })).not.toEqual(
+      await vae.sample(2, { labels: ['cats', 'cats'] }),
+    );
+    const x = data.data.slice(0, 3 * 36);
+    for (const ask of [
+      (labels: Labels) => vae.encode(x, { labels }),
+      (labels: Labels) => vae.decode(Float32Array.of(0.1, -1, 2), { labels }),
+      (labels: Labels) => vae.reconstruct(x, { labels }),
+      (labels: Labels) => vae.loss(x, { labels }),
+      (labels: Labels) => vae.lossesPerExample(x, { labels }),
+      (labels: Labels) => vae.score(x, { labels }),
+      (labels: Labels) => compress(vae, x, { labels }),
+      (labels: Labels) => interpolate(vae, x, x, { labels }),
+      (labels: Labels) => traverse(vae, x.slice(0, 36), { labels: labels.slice(0, 1) }),
+    ]) {
+      expect(await ask(names)).toEqual(await ask(numbers));
+    }
+    expect(await latentChart(vae, x, { labels: names })).toContain('>dogs<');
+    const stream = await streamDataset(at('known'));
+    const eight = Array.from(data.labels!, (label) => vae.classes![label]!);
+    expect(await vae.score(stream, { labels: eight })).toEqual(await vae.score(data));
+    const told = await refusal('ERR_RANGE', () => vae.sample(2, { labels: ['cats', 'birds'] }));
+    expect(told).toMatch(/one of the classes cats, dogs for the labels of .* at 1 but received "birds"/);
+    expect(await refusal('ERR_TYPE', () => vae.sample(1, { labels: [true] as never }))).toMatch(/0 to 1/);
   });
 
   test('sample takes the name of a class', async () => {

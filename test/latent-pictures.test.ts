@@ -188,7 +188,7 @@ describe('codes in a plane', () => {
     const two = new Float32Array(2 * 784);
     for (const label of ['a', 1n, Symbol('a')]) {
       const labels = [0, label] as never;
-      expect(await refusal('ERR_TYPE', () => latentChart(vae, two, { labels }))).toMatch(/labels\[1\]/);
+      expect(await refusal('ERR_TYPE', () => latentChart(vae, two, { labels }))).toMatch(/labels\[[01]\]/);
       // Which nothing but the colors of a chart would show.
       expect((await interpolate(vae, two, two, { labels, steps: 2 })).shape).toEqual([2, 2, 1, 28, 28]);
     }
@@ -197,6 +197,10 @@ describe('codes in a plane', () => {
   test('a chart has a point for each example and a color for each class', async () => {
     const chart = await latentChart(vae, data);
     expect(chart.match(/<circle /g)).toHaveLength(12);
+    const named = await latentChart(vae, data, {
+      labels: Array.from(data.labels!, (label) => `class ${label}`),
+    });
+    for (const label of data.labels!) expect(named).toContain(`>class ${label}</text>`);
     const classes = new Set(data.labels);
     expect(new Set(chart.match(/(?<=<circle [^>]*fill=")[^"]+/g)).size).toBe(classes.size);
     for (const label of classes) expect(chart).toContain(`>${data.classes![label]}</text>`);

@@ -2,9 +2,9 @@ import { promisify, types } from 'node:util';
 import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import { checkNumber, checkOptions, expected } from '../check.ts';
 import { TorchvaeError } from '../errors.ts';
-import { labelsIn } from '../model/classes.ts';
+import { checkLabels, labelsIn } from '../model/classes.ts';
 import type { Labeled } from '../model/codes.ts';
-import { checkLabels, type Examples, type Tensor } from '../model/input.ts';
+import type { Examples, Tensor } from '../model/input.ts';
 import { MAX_VALUES } from '../model/output.ts';
 import { sha256 } from '../sha256.ts';
 import type { VAE } from '../vae.ts';
@@ -36,7 +36,7 @@ export async function compress(vae: VAE, x: Examples, options: CompressOptions =
   checkCompressible(vae);
   const { mean } = await vae.encode(x, labels && { labels });
   const [rows, dimensions] = mean.shape as [number, number];
-  const kept = checkLabels('x', labels ?? labelsIn('x', x, vae), vae.spec, rows);
+  const kept = checkLabels('x', labels ?? labelsIn('x', x, vae), vae, rows);
   const failed = mean.data.findIndex(Number.isNaN);
   if (failed >= 0) {
     throw new TorchvaeError(

@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.ts';
+import { checkLabels } from '../model/classes.ts';
 import type { Core } from '../model/core.ts';
-import { checkLabels } from '../model/input.ts';
 import { checkFinite } from '../model/output.ts';
 import type { NativeLatentStatistics } from '../runtime/native.ts';
 
@@ -56,7 +56,7 @@ export function collapseAlarm(activeUnits: number, dimensions: number): Collapse
 /** Of a data set, with codes and dynamic binarization drawn from `seed`. */
 export async function surveyLatents(core: Core, data: Dataset, seed: number): Promise<LatentHealth> {
   const values = data.drawn(seed);
-  const labels = checkLabels('data', data.labels, core.spec, data.length);
+  const labels = checkLabels('data', data.labels, core, data.length);
   const found = await core.call((addon, model) => addon.latentStatistics(model, values, seed, labels));
   checkFinite('meanVariance', found.meanVariance);
   checkFinite('klPerDimension', found.divergence);

@@ -1,12 +1,67 @@
+import { types } from 'node:util';
+import { checkInteger, expected } from '../check.ts';
 import { Dataset, type DatasetOptions } from '../data/dataset.ts';
 import { noCells } from '../data/examples/cells.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 
+/** Labels as callers give them, one for each example: numbers of classes from 0, or the names that the classes of the training data have. */
+export type Labels = Int32Array | readonly (number | string)[];
+
 /** What decides the meaning of labels: whether the model looks at them, and the classes of its training data. */
 export interface Labeling {
-  readonly spec: { readonly condition?: object };
-  readonly classes: readonly string[] | undefined;
+  readonly spec: { readonly condition?: { readonly classes: number } };
+  readonly classes?: readonly string[] | undefined;
+}
+
+/**
+ * The labels that a conditioned model needs, one for each of `rows`; undefined for any other model.
+ *
+ * @throws TorchvaeError ERR_SHAPE or ERR_TYPE where they are missing or too few, ERR_RANGE for labels that are not a class
+ */
+export function checkLabels(
+  name: string,
+  labels: unknown,
+  { spec: { condition }, classes: names }: Labeling,
+  rows: number,
+): Int32Array | undefined {
+  if (!condition) return undefined;
+  const argument = `the labels of ${name}`;
+  const what = `${rows} labels, as the model is conditioned on them,`;
+  if (labels === undefined) {
+    const advice = '; of a table, name the column that holds them (labelColumn)';
+    throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels) + advice);
+  }
+  if (!types.isInt32Array(labels) && !Array.isArray(labels)) {
+    throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of classes', argument, labels));
+  }
+  if (labels.length !== rows) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
+  const most = condition.classes - 1;
+  const places = new Map(names?.map((title, i) => [title, i]));
+  const classOf = (label: unknown) => (typeof label === 'string' ? places.get(label) : label);
+  // A text for each of the labels would take longer than a few steps of training. findIndex visits the holes of an array, too.
+  const bad = (labels as readonly unknown[]).findIndex((label) => !isClass(classOf(label), most));
+  if (bad >= 0) refuseClass(`${argument} at ${bad}`, labels[bad], names, most);
+  return types.isInt32Array(labels)
+    ? Int32Array.from(labels)
+    : Int32Array.from(labels, classOf as (label: unknown) => number);
+}
+
+function isClass(label: unknown, most: number): boolean {
+  return typeof label === 'number' && Number.isInteger(label) && label >= 0 && label <= most;
+}
+
+function refuseClass(
+  argument: string,
+  label: unknown,
+  names: readonly string[] | undefined,
+  most: number,
+): void {
+  if (typeof label !== 'string') checkInteger(argument, label, 0, most);
+  const what = names
+    ? `one of the classes ${shown(names)}`
+    : `an integer from 0 to ${most}, as the classes of the training data have no names,`;
+  throw new TorchvaeError('ERR_RANGE', expected(what, argument, label));
 }
 
 /**

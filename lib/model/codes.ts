@@ -2,13 +2,12 @@ import { checkInteger, checkOneOf, checkOptions } from '../check.ts';
 import { Dataset } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { type RowState, rowStates } from './anomaly.ts';
-import { labelsIn, withKnownLabels } from './classes.ts';
+import { checkLabels, type Labels, labelsIn, withKnownLabels } from './classes.ts';
 import type { Core } from './core.ts';
 import { inParts } from './in-parts.ts';
 import {
   checkCodes,
   checkExamples,
-  checkLabels,
   checkTensorShape,
   type Examples,
   isTensor,
@@ -34,9 +33,9 @@ export interface Encoding {
 /** Codes z as callers have them, [n, size of z]; an {@link Encoding} stands for its means. */
 export type Codes = Float32Array | Tensor | Encoding;
 
-/** Labels for a conditioned model, one for each example. By default those of the Dataset. */
+/** Labels for a conditioned model, one for each example: numbers or names of classes. By default those of the Dataset. */
 export interface Labeled {
-  labels?: Int32Array | readonly number[];
+  labels?: Labels;
 }
 
 /** How `VAE.decode` turns codes into examples. */
@@ -69,7 +68,7 @@ export function readExamples(
   const rows = values.length / core.dimensions;
   const known = labels ?? labelsIn('x', x, core);
   if (x instanceof Dataset) checkSameSchema('x', x.schema, core.schema);
-  return { values, rows, seed, labels: checkLabels('x', known, core.spec, rows) };
+  return { values, rows, seed, labels: checkLabels('x', known, core, rows) };
 }
 
 /** See `VAE.encode`. */
@@ -156,7 +155,7 @@ async function decodeRows(core: Core, z: Codes, options: DecodeOptions): Promise
   checkOutputSize('z', rows, core.dimensions);
   checkOneOf('kind', kind, ['mean', 'mode', 'sample']);
   checkInteger('seed', seed, 0);
-  const labels = core.spec.condition?.decoder ? checkLabels('z', given, core.spec, rows) : undefined;
+  const labels = core.spec.condition?.decoder ? checkLabels('z', given, core, rows) : undefined;
   const decoded = (wanted: typeof kind) =>
     core.call((addon, handle) => addon.decode(handle, values, wanted, seed, labels));
   const data = await decoded(kind);
@@ -172,7 +171,7 @@ export async function reconstruct(core: Core, x: Examples, options: Labeled): Pr
   const given = checkOptions('options of reconstruct', options, ['labels']);
   const codes = await encode(core, x, given);
   const known = given.labels ?? labelsIn('x', withKnownLabels(x, core), core);
-  const labels = checkLabels('x', known, core.spec, codes.mean.shape[0]!);
+  const labels = checkLabels('x', known, core, codes.mean.shape[0]!);
   return decode(core, codes, labels ? { labels } : {});
 }
 
@@ -186,7 +185,7 @@ export async function sample(core: Core, count: number, options: DecodeOptions):
   checkInteger('seed', seed, 0);
   const { condition } = core.spec;
   const isLabeled = condition?.decoder || condition?.prior;
-  const labels = isLabeled ? checkLabels('the examples to draw', given, core.spec, count) : undefined;
+  const labels = isLabeled ? checkLabels('the examples to draw', given, core, count) : undefined;
   const z = await core.call((addon, handle) => addon.samplePrior(handle, count, seed, labels));
   return decode(core, z, { kind, seed, ...(labels && { labels }) });
 }

@@ -3,12 +3,10 @@ import type { CellCounts, Dataset } from '../data/dataset.ts';
 import type { StreamedDataset } from '../data/streamed-dataset.ts';
 import { addCells } from '../data/streams/source.ts';
 import { TorchvaeError } from '../errors.ts';
-import { inClassesOf } from './classes.ts';
+import { inClassesOf, type Labels } from './classes.ts';
 import type { Core } from './core.ts';
 import { checkData, checkSize } from './input.ts';
 import { checkSameSchema } from './same-schema.ts';
-
-type Labels = Int32Array | readonly number[] | undefined;
 
 /**
  * The examples of a stream window by window, each with its labels.
@@ -18,9 +16,9 @@ type Labels = Int32Array | readonly number[] | undefined;
 export async function* inParts(
   core: Core,
   x: StreamedDataset,
-  labels: Labels,
+  labels: Labels | undefined,
   allowed: 'supported' | 'all' = 'supported',
-): AsyncGenerator<{ part: Dataset; labels: Labels }> {
+): AsyncGenerator<{ part: Dataset; labels: Labels | undefined }> {
   if (allowed === 'all') checkSize('x', x, core.spec);
   else checkData('x', x, core.spec);
   checkSameSchema('x', x.schema, core.schema);

@@ -1,9 +1,10 @@
 import { types } from 'node:util';
-import { checkInteger, expected } from '../check.ts';
+import { expected } from '../check.ts';
 import { Dataset, type DatasetOptions } from '../data/dataset.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import { TorchvaeError } from '../errors.ts';
 import { unshared } from '../runtime/memory.ts';
+import { checkLabels, type Labeling, type Labels } from './classes.ts';
 import { invalidOf, refuseInvalid } from './invalid.ts';
 import { FINITE, type Support, support } from './parts/likelihoods.ts';
 import { inputSize, latentCodeSize, type ModelSpec } from './spec.ts';
@@ -39,7 +40,7 @@ export function checkTensorShape(name: string, { shape }: Tensor, wanted: readon
 export function checkDataset(name: string, data: unknown, spec: ModelSpec): asserts data is Dataset {
   checkUnlabeled(name, data, spec);
   checkClasses(name, data, spec);
-  checkLabels(name, data.labels, spec, data.length);
+  checkLabels(name, data.labels, { spec }, data.length);
 }
 
 /** @throws TorchvaeError ERR_RANGE for data of more classes than the model has, of which an example may be */
@@ -81,7 +82,7 @@ export function checkData(
     return;
   }
   checkFits(name, data, spec);
-  if (!data.hasLabels) checkLabels(name, undefined, spec, data.length);
+  if (!data.hasLabels) checkLabels(name, undefined, { spec }, data.length);
 }
 
 /** @throws TorchvaeError ERR_SHAPE for examples of another size */
@@ -197,12 +198,13 @@ function checkEach(
 export function asDataset(
   name: string,
   x: Examples,
-  spec: ModelSpec,
-  labels?: Int32Array | readonly number[],
+  model: Labeling & { readonly spec: ModelSpec },
+  labels?: Labels,
 ): Dataset {
   if (x instanceof Dataset && labels === undefined) return x;
+  const { spec } = model;
   const base = x instanceof Dataset ? x : datasetOf(checkEach(name, x, spec, 0, checkFiniteOnes), spec);
-  const own = checkLabels(name, labels ?? base.labels, spec, base.length);
+  const own = checkLabels(name, labels ?? base.labels, model, base.length);
   return own ? new Dataset({ ...base, labels: own } as DatasetOptions) : base;
 }
 
@@ -235,39 +237,6 @@ export function checkCodes(name: string, z: unknown, spec: ModelSpec): Float32Ar
   checkRows(name, values, size, 'latentSize', [size]);
   checkValues(name, values, FINITE);
   return values;
-}
-
-/**
- * The labels that a conditioned model needs, one for each of `rows`; undefined for any other model.
- *
- * @throws TorchvaeError ERR_SHAPE or ERR_TYPE where they are missing or too few, ERR_RANGE for labels that are not a class
- */
-export function checkLabels(
-  name: string,
-  labels: unknown,
-  { condition }: ModelSpec,
-  rows: number,
-): Int32Array | undefined {
-  if (!condition) return undefined;
-  const argument = `the labels of ${name}`;
-  const what = `${rows} labels, as the model is conditioned on them,`;
-  if (labels === undefined) {
-    const advice = '; of a table, name the column that holds them (labelColumn)';
-    throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels) + advice);
-  }
-  if (!types.isInt32Array(labels) && !Array.isArray(labels)) {
-    throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of integers', argument, labels));
-  }
-  if (labels.length !== rows) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
-  const most = condition.classes - 1;
-  // A name for each of the labels would take longer than a few steps of training. findIndex visits the holes of an array, too.
-  const bad = (labels as readonly unknown[]).findIndex((label) => !isClass(label, most));
-  if (bad >= 0) checkInteger(`${argument} at ${bad}`, labels[bad], 0, most);
-  return Int32Array.from(labels);
-}
-
-function isClass(label: unknown, most: number): boolean {
-  return typeof label === 'number' && Number.isInteger(label) && label >= 0 && label <= most;
 }
 
 function checkRows(

@@ -4,8 +4,9 @@ import { derivedSeed } from '../data/random.ts';
 import { StreamedDataset } from '../data/streamed-dataset.ts';
 import type { ExampleBlock } from '../data/streams/source.ts';
 import { TorchvaeError } from '../errors.ts';
+import { checkLabels } from '../model/classes.ts';
 import type { Core } from '../model/core.ts';
-import { checkLabels, checkTokens, largestIn } from '../model/input.ts';
+import { checkTokens, largestIn } from '../model/input.ts';
 import type { DatasetHandle } from '../runtime/native.ts';
 import { farthestValue } from './odd-values.ts';
 
@@ -208,7 +209,7 @@ async function place(core: Core, data: StreamedDataset, block: ExampleBlock): Pr
     );
   }
   if (data.kind === 'categorical') checkTokens(data.name, largestIn(block.data), core.spec);
-  const labels = checkLabels(data.name, block.labels, core.spec, block.data.length / data.size);
+  const labels = checkLabels(data.name, block.labels, { spec: core.spec }, block.data.length / data.size);
   return core.device.place({ ...block, labels, size: data.size, binarization: data.binarization });
 }
 

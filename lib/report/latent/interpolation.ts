@@ -57,7 +57,7 @@ export async function interpolate(
   const repeated =
     labels &&
     vae.spec.condition &&
-    Int32Array.from({ length: pairs * steps }, (_, i) => labels[Math.floor(i / steps)]!);
+    Array.from({ length: pairs * steps }, (_, i) => labels[Math.floor(i / steps)]!);
   const { data } = await vae.decode(codes, repeated && { labels: repeated });
   return { data, shape: [pairs, steps, ...vae.spec.inputShape] };
 }

@@ -1,6 +1,9 @@
+import { expected } from '../../check.ts';
 import { Dataset } from '../../data/dataset.ts';
 import { wholeNumbers } from '../../data/examples/checks.ts';
 import { readableRows } from '../../data/readable.ts';
+import { TorchvaeError } from '../../errors.ts';
+import type { Labels } from '../../model/classes.ts';
 import type { Labeled } from '../../model/codes.ts';
 import type { Examples } from '../../model/input.ts';
 import type { VAE } from '../../vae.ts';
@@ -26,11 +29,11 @@ export async function latentPoints(vae: VAE, given: Examples, options: Labeled =
   const x = given instanceof Dataset && !options.labels ? readableRows(given) : given;
   const { mean } = await vae.encode(x, options);
   const { points, axes } = projectCodes(mean);
-  const isDataset = x instanceof Dataset;
+  const own = x instanceof Dataset ? x : undefined;
   // A model that is not conditioned on labels has not looked at them.
-  const colors = options.labels && wholeNumbers(options.labels);
-  const labels = colors ?? (isDataset ? x.labels : undefined);
-  const classes = isDataset ? x.classes : undefined;
+  const { labels, classes = own?.classes } = options.labels
+    ? colors(options.labels, vae.classes)
+    : { labels: own?.labels };
   return pointPlot({
     title: `Codes of ${mean.shape[0]} examples`,
     xLabel: axes[0],
@@ -39,4 +42,21 @@ export async function latentPoints(vae: VAE, given: Examples, options: Labeled =
     ...(labels && { labels }),
     ...(classes && { classes }),
   });
+}
+
+/** Labels as numbers, and the names that go with these where some are names. */
+function colors(
+  labels: Labels,
+  known: readonly string[] = [],
+): { labels: Int32Array; classes?: readonly string[] } {
+  if (!Array.from<unknown>(labels).some((label) => typeof label === 'string')) {
+    return { labels: wholeNumbers(labels as Int32Array | readonly number[]) };
+  }
+  const names = Array.from<unknown>(labels).map((label, i) => {
+    const name = typeof label === 'number' ? known[label] : label;
+    if (typeof name === 'string') return name;
+    throw new TorchvaeError('ERR_TYPE', expected('a name, as others are,', `labels[${i}]`, label));
+  });
+  const classes = [...new Set([...known, ...names])];
+  return { labels: Int32Array.from(names, (name) => classes.indexOf(name)), classes };
 }

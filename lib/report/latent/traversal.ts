@@ -58,7 +58,7 @@ export async function traverse(
     }
   });
   const rows = dimensions.length * steps;
-  const repeated = labels && vae.spec.condition && new Int32Array(rows).fill(labels[0]!);
+  const repeated = labels && vae.spec.condition && Array<number | string>(rows).fill(labels[0]!);
   const { data } = await vae.decode(codes, repeated && { labels: repeated });
   return { data, shape: [dimensions.length, steps, ...inputShape] };
 }
