@@ -1,9 +1,10 @@
 /**
  * Calls the raw addon with random arguments: each call must return, throw a JavaScript value or settle a promise.
- *   node scripts/reliability/fuzz-addon.mjs --seconds 60 --seed 1 [--binaries build/Release] [--unlimited]
- * The calls are made in a separate process, whose memory is limited so that allocations fail there and not on the whole
- * machine (not under --unlimited, which a sanitizer's own memory needs; numbers are then modest). A crash is reported with
- * the last calls and the seed that brings it back. Before and after, one model is trained to the same bits.
+ *   node scripts/reliability/fuzz-addon.mjs --seconds 60 [--least 100] --seed 1 [--binaries build/Release] [--unlimited]
+ * --least: so many, however long they take. The calls are made in a separate process, whose memory is limited so that
+ * allocations fail there and not on the whole machine (not under --unlimited, which a sanitizer's own memory needs; numbers are
+ * then modest). A crash is reported with the last calls and the seed that brings it back. Before and after, one model is
+ * trained to the same bits.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -23,6 +24,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values: flags } = parseArgs({
   options: {
     seconds: { type: 'string', default: '20' },
+    least: { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
     binaries: { type: 'string', default: join(root, 'build/Release') },
     unlimited: { type: 'boolean', default: false },
@@ -134,7 +136,7 @@ async function child() {
   const names = Object.keys(CALLS);
   const end = performance.now() + 1000 * Number(flags.seconds);
   let calls = 0;
-  while (performance.now() < end) {
+  while (performance.now() < end || calls < Number(flags.least)) {
     await refill();
     const pending = [];
     for (let i = random.below(12); i >= 0; i--) {

@@ -1,7 +1,7 @@
 /**
  * Damages the files of a run directory at random and has commands read them: each must succeed or end with a TorchvaeError.
- *   node scripts/reliability/fuzz-files.mjs --seconds 60 --seed 1
- * The commands run in one process, whose address space is limited: a file that asks for much memory must be refused.
+ *   node scripts/reliability/fuzz-files.mjs --seconds 60 [--least 100] --seed 1
+ * --least: so many, however long they take. The commands run in one process, whose address space is limited: a file that asks for much memory must be refused.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,6 +20,7 @@ import { Random } from './random.mjs';
 const { values: flags } = parseArgs({
   options: {
     seconds: { type: 'string', default: '20' },
+    least: { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
     child: { type: 'boolean', default: false },
   },
@@ -192,7 +193,7 @@ async function child() {
   let [tried, most] = [0, 0];
   let slowest = { milliseconds: 0 };
   const end = performance.now() + 1000 * Number(flags.seconds);
-  while (performance.now() < end) {
+  while (performance.now() < end || tried < Number(flags.least)) {
     rmSync(path, { recursive: true, force: true });
     cpSync(pristine, path, { recursive: true });
     const name = random.pick(Object.keys(FILES));
