@@ -11,10 +11,34 @@ const twin = {
       : undefined,
 };
 
+/** Files that change or measure their process, or start many others: each has one to itself. */
+const alone = [
+  'array-files',
+  'bench',
+  'cli',
+  '*-cli',
+  'documents',
+  'doctor',
+  'event-loop',
+  'files',
+  'handles',
+  'idx',
+  'image-folder',
+  'libtorch',
+  'limits',
+  'mnist',
+  'presets',
+  'ranks',
+  'ranks-trouble',
+  'report',
+  'setup',
+  'tables',
+  'versions',
+].map((name) => `test/${name}.test.ts`);
+
 export default defineConfig({
   test: {
-    // Files run in processes of their own, since a process opens one libtorch for good; two at a time, as an engine takes
-    // all cores.
+    // Two processes at a time, as an engine takes all cores.
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
@@ -22,13 +46,25 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'cpu', include: ['test/**/*.test.ts'], exclude: ['test/twin/**', 'test/packed/**'] },
+        test: {
+          name: 'cpu',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/twin/**', 'test/packed/**', ...alone],
+          // One process for many files: to load the library and open libtorch takes two seconds.
+          isolate: false,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: alone, sequence: { groupOrder: 1 } },
       },
       {
         extends: true,
         plugins: [twin],
         test: {
           name: 'twin',
+          sequence: { groupOrder: 2 },
           // Where threads are fibers, a perceptron's step takes long.
           testTimeout: 180_000,
           env: { TORCHVAE_TWIN: '1' },
