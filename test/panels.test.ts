@@ -127,9 +127,10 @@ test.each([
   }
 });
 
-test('the same bits on the same threads', async () => {
-  const [one, other] = [await run({ TORCHVAE_THREADS: '2' }), await run({ TORCHVAE_THREADS: '2' })];
-  expect(one).toEqual(other);
+test('the same bits on one thread and on two, and every time', async () => {
+  const [one, two] = [await run({ TORCHVAE_THREADS: '1' }), await run({ TORCHVAE_THREADS: '2' })];
+  expect(two).toEqual(one);
+  expect(await run({ TORCHVAE_THREADS: '2' })).toEqual(two);
 });
 
 test('a checkpoint has the tensors without the columns that fill up panels, and goes on to the same bits', async () => {

@@ -84,6 +84,12 @@ TORCHVAE_VECTORIZED void addParts(const float* from, int64_t count, int64_t apar
   }
 }
 
+// Parts of a sum over panels, one for each share of threads; one thread takes two, so that it gives the bits
+// that two give.
+int64_t partials(const Pool& pool) {
+  return std::max<int64_t>(2, pool.threads());
+}
+
 int64_t partialStride(int64_t rows) {
   return (rows + 15) / 16 * 16;
 }
@@ -111,7 +117,7 @@ void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation
 
 int64_t panelPartialSize(const Pool& pool, int64_t in, int64_t capacity) {
   if (pool.threads() > kMostPartials) return 0;
-  return pool.threads() * in * partialStride(std::min(capacity, kMostPartialRows));
+  return partials(pool) * in * partialStride(std::min(capacity, kMostPartialRows));
 }
 
 void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
@@ -120,7 +126,7 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   const auto [rows, in, out, capacity] = shape;
   const int64_t work = rows * in * out;
   // A share without panels would leave its part of the sum unwritten.
-  const int64_t shares = std::min<int64_t>(pool.threads(), panelCount(out));
+  const int64_t shares = std::min(partials(pool), panelCount(out));
   const bool keeps = gradient.dxT != nullptr;
   magnitude.reset();
   if (shares == 1 || pool.threads() > kMostPartials || rows > kMostPartialRows || work < kSmallProduct) {
