@@ -71,7 +71,7 @@ VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
   };
   const bool couplesRows = objective_->couplesRows() || store_.buffers.size() > 0;
   if (unfused_.empty()) {
-    trainingStep_ = std::make_unique<FusedStep>(context_, spec_, store_.model, std::move(plan));
+    trainingStep_ = std::make_unique<FusedStep>(context_, spec_, store_, std::move(plan));
     // Fused kernels see the rows that are here alone.
     if (couplesRows) partStep_ = makeReference();
   } else {
