@@ -100,6 +100,38 @@ const CASES: [string, ModelSpecInput][] = [
       latentSize: 16,
     },
   ],
+  [
+    'vectors of a codebook',
+    {
+      ...base,
+      posterior: { type: 'vector-quantized', positions: 3, codes: 9, commitment: 0.4, decay: 0.8 },
+      prior: 'categorical',
+      objective: { type: 'elbo', beta: 0.7 },
+    },
+  ],
+  [
+    'vectors of a codebook with labels, in layers in panels',
+    {
+      ...base,
+      encoder: { ...mlp, hidden: [224, 32], activation: 'gelu' },
+      decoder: { ...mlp, hidden: [224] },
+      posterior: { type: 'vector-quantized', positions: 30, codes: 40 },
+      prior: 'categorical',
+      condition,
+    },
+  ],
+  [
+    'vectors of a codebook over convolutions',
+    {
+      inputShape: [1, 6, 7],
+      encoder: { type: 'conv', channels: [4, 6] },
+      decoder: { type: 'conv', channels: [6, 4] },
+      latentSize: 3,
+      posterior: { type: 'vector-quantized', positions: 4, codes: 20 },
+      prior: 'categorical',
+      likelihood: { type: 'gaussian', scale: 'learned' },
+    },
+  ],
   ['importance weights', { ...base, objective: { type: 'iwae', samples: 5 } }],
   ['importance weights of one draw', { ...base, objective: { type: 'iwae', samples: 1 } }],
   [

@@ -32,6 +32,15 @@ const CASES: [string, ModelSpecInput][] = [
     }),
   ],
   [
+    'vectors and a codebook of a model that is not fused',
+    model({
+      encoder: { type: 'mlp', hidden: [37], norm: 'layer' },
+      latentSize: 5,
+      posterior: { type: 'vector-quantized', positions: 7, codes: 37 },
+      prior: { type: 'categorical' },
+    }),
+  ],
+  [
     'vectors and a codebook of several registers',
     model({
       latentSize: 3,
@@ -79,7 +88,6 @@ describe.each(CASES)('%s', (_, spec) => {
 
 const PROGRAM = `
 import { Dataset, VAE } from 'torchvae';
-// Not a multiple of 16: panels of weights are summed in an order that hangs on the number of threads.
 const size = 781, rows = 300;
 const x = Float32Array.from({ length: rows * size }, (_, i) => 0.5 + 0.5 * Math.sin(12.9898 * (i + 1)));
 const results = [];

@@ -158,7 +158,6 @@ test.each(STEPS)('a scale so small that the loss overflows ends training, %s', a
 
 const PROGRAM = `
 import { Dataset, VAE } from 'torchvae';
-// Not a multiple of 16: panels of weights are summed in an order that hangs on the number of threads.
 const size = 781, rows = 300;
 const x = Float32Array.from({ length: rows * size }, (_, i) => Math.sin(12.9898 * (i + 1)));
 const results = [];

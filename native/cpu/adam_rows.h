@@ -89,7 +89,7 @@ inline void updateAll(const Panel& p) {
   Waiting* before = &tiles[1];
   const int64_t range = kRowsAtOnce == 0 ? p.in : kRowsAtOnce;
   for (int64_t m0 = 0; m0 < p.in; m0 += range) {
-    for (int64_t panel = 0; panel < p.panels; ++panel) {
+    for (int64_t panel = 0; panel < panelCount(p.columns); ++panel) {
       updateRows(p, panel, m0, std::min(m0 + range, p.in), made, before);
     }
   }

@@ -20,14 +20,20 @@ struct Panel : AdamPanels {
 
 enum class Scratch : uint8_t { kGradient, kUses };
 
-// The columns of each panel below each other: in rows of a whole layer each would lie in another page.
+// The columns of each panel below each other, with zeros for those that are missing to the last: in rows of a
+// whole layer each would lie in another page.
 float* columnsBelow(const AdamPanels& p) {
-  float* to = scratch(Scratch::kGradient, p.panels * p.rows * kPanelColumns);
+  float* to = scratch(Scratch::kGradient, panelCount(p.columns) * p.rows * kPanelColumns);
   float* at = to;
-  for (int64_t panel = 0; panel < p.panels; ++panel) {
-    const float* from = p.dy + panel * kPanelColumns;
+  for (int64_t column = 0; column < p.columns; column += kPanelColumns) {
+    const int64_t count = std::min(kPanelColumns, p.columns - column);
+    const float* from = p.dy + column;
     for (int64_t i = 0; i < p.rows; ++i, from += p.out, at += kPanelColumns) {
-      std::copy_n(from, kPanelColumns, at);
+      if (count == kPanelColumns) {
+        std::copy_n(from, kPanelColumns, at);  // in registers
+      } else {
+        std::fill(std::copy_n(from, count, at), at + kPanelColumns, 0.0f);
+      }
     }
   }
   return to;
@@ -69,10 +75,13 @@ bool weavesAdam(const OptimizerCoefficients& c) {
 
 void updatePanels(const OptimizerCoefficients& coefficients, const AdamPanels& panels) {
   const WithoutSubnormals mode;
-  if (hasAvx512()) return avx512::updateAll({panels, coefficients, panels.out, kPanelColumns});
-  Panel p{panels, coefficients, kPanelColumns, panels.rows * kPanelColumns};
-  p.dy = columnsBelow(panels);
-  avx2::updateAll(p);
+  Panel p{panels, coefficients, panels.out, kPanelColumns};
+  if (!hasAvx512() || panels.columns % kPanelColumns != 0) {
+    p.dy = columnsBelow(panels);
+    p.dyStep = kPanelColumns;
+    p.dyApart = panels.rows * kPanelColumns;
+  }
+  hasAvx512() ? avx512::updateAll(p) : avx2::updateAll(p);
 }
 
 }  // namespace torchvae::cpu

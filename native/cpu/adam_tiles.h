@@ -12,8 +12,8 @@ struct AdamPanels {
   const float* x;   // [rows, in]
   const float* dy;  // [rows, out], from the first panel's first column on
   int64_t in, out, rows;
-  int64_t panels;
-  float* first;  // as w
+  int64_t columns;  // in panels of which the last may hold zeros too
+  float* first;     // as w
   float* second;
   float* w;  // of the first panel
 };

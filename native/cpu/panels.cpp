@@ -5,7 +5,6 @@
 #include "cpu/finish.h"
 #include "cpu/magnitude.h"
 #include "cpu/product.h"
-#include "cpu/tiles.h"
 #include "cpu/transpose.h"
 
 namespace torchvae::cpu {
@@ -25,7 +24,7 @@ void forPanelBlocks(Pool& pool, const DenseShape& shape, const Body& body) {
   const bool alone = rows * in * out < kSmallProduct;
   const int64_t shares = alone ? 1 : pool.threads();
   const int64_t blocks = panelBlocks(out, shares);
-  const int64_t height = out / kPanelColumns >= 4 * shares ? 128 : 32;
+  const int64_t height = panelCount(out) >= 4 * shares ? 128 : 32;
   const int64_t down = (rows + height - 1) / height;
   const auto one = [&, rows = rows, in = in, out = out](int64_t index) {
     const int64_t block = index / down;
@@ -40,6 +39,11 @@ void forPanelBlocks(Pool& pool, const DenseShape& shape, const Body& body) {
   }
 }
 
+// Columns of the last of them.
+int64_t lastColumns(const Panels& panels, int64_t out) {
+  return std::min(panels.last * kPanelColumns, out) - (panels.last - 1) * kPanelColumns;
+}
+
 // The sum over `panels` of w dyT, for a tile of [in, rows], to `to`.
 void multiplyBack(const DenseShape& shape, const Panels& panels, const float* w, const float* dyT,
                   const Tile& t, float* to, int64_t stride) {
@@ -49,6 +53,7 @@ void multiplyBack(const DenseShape& shape, const Panels& panels, const float* w,
     const int64_t vectors = (columns + 15) / 16;
     const int64_t rest = columns - (vectors - 1) * 16;
     for (int64_t p = panels.first; p < panels.last; p += kPanelsAtOnce) {
+      const Panels now{p, std::min(p + kPanelsAtOnce, panels.last)};
       const Product product{w + p * panel + t.m0 * kPanelColumns,
                             kPanelColumns,
                             1,
@@ -59,10 +64,11 @@ void multiplyBack(const DenseShape& shape, const Panels& panels, const float* w,
                             kPanelColumns * shape.capacity,
                             to + m,
                             stride,
-                            std::min(kPanelsAtOnce, panels.last - p),
+                            now.count(),
                             kPanelColumns,
                             p > panels.first,
-                            rest};
+                            rest,
+                            lastColumns(now, shape.out)};
       multiplyPanelRows(product, t.rows(), vectors);
     }
   }
@@ -78,6 +84,12 @@ TORCHVAE_VECTORIZED void addParts(const float* from, int64_t count, int64_t apar
   }
 }
 
+// Parts of a sum over panels, one for each share of threads; one thread takes two, so that it gives the bits
+// that two give.
+int64_t partials(const Pool& pool) {
+  return std::max<int64_t>(2, pool.threads());
+}
+
 int64_t partialStride(int64_t rows) {
   return (rows + 15) / 16 * 16;
 }
@@ -90,23 +102,22 @@ void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation
   const int64_t panel = in * kPanelColumns;
   magnitude.reset();
   const auto multiplyBlock = [&, in = in, out = out](const Panels& panels, int64_t m0, int64_t m1) {
-    const int64_t n0 = panels.first * kPanelColumns;
-    const int64_t columns = panels.count() * kPanelColumns;
+    const Tile t = tileOf(panels, in, out);
     const float* from = w + panels.first * panel;
-    float* tile = output.y + m0 * out + n0;
+    float* tile = output.y + m0 * out + t.n0;
     for (int64_t k = 0; k < in; k += kStepsAtOnce) {
       multiplyColumns({x + m0 * in + k, in, 1, 0, from + k * kPanelColumns, panel, kPanelColumns, 0, tile,
-                       out, 1, std::min(kStepsAtOnce, in - k), k > 0},
+                       out, 1, std::min(kStepsAtOnce, in - k), k > 0, lastColumns(panels, out)},
                       m1 - m0, panels.count());
     }
-    magnitude.include(finishDenseForward(shape, activation, bias, output, {m0, m1, n0, n0 + columns}));
+    magnitude.include(finishDenseForward(shape, activation, bias, output, {m0, m1, t.n0, t.n1}));
   };
   forPanelBlocks(pool, shape, multiplyBlock);
 }
 
 int64_t panelPartialSize(const Pool& pool, int64_t in, int64_t capacity) {
   if (pool.threads() > kMostPartials) return 0;
-  return pool.threads() * in * partialStride(std::min(capacity, kMostPartialRows));
+  return partials(pool) * in * partialStride(std::min(capacity, kMostPartialRows));
 }
 
 void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind madeX, const float* w,
@@ -115,7 +126,7 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   const auto [rows, in, out, capacity] = shape;
   const int64_t work = rows * in * out;
   // A share without panels would leave its part of the sum unwritten.
-  const int64_t shares = std::min<int64_t>(pool.threads(), out / kPanelColumns);
+  const int64_t shares = std::min(partials(pool), panelCount(out));
   const bool keeps = gradient.dxT != nullptr;
   magnitude.reset();
   if (shares == 1 || pool.threads() > kMostPartials || rows > kMostPartialRows || work < kSmallProduct) {
@@ -129,7 +140,7 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
       const Tile t{batchMajor.n0, batchMajor.n1, batchMajor.m0, batchMajor.m1};
       float* product = keeps ? gradient.dxT + t.m0 * capacity + t.n0 : scratch;
       const int64_t stride = keeps ? capacity : kBatch;
-      multiplyBack(shape, {0, out / kPanelColumns}, w, dyT, t, product, stride);
+      multiplyBack(shape, {0, panelCount(shape.out)}, w, dyT, t, product, stride);
       magnitude.include(finishInputGradient(shape, madeX, gradient, t, product, stride));
     });
     return;
@@ -156,9 +167,10 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   });
 }
 
-void panelWeightGradient(const float* x, int64_t in, const float* dy, int64_t out, int64_t rows, int64_t m0,
-                         int64_t m1, float* dw) {
-  multiplyTransposed(m1 - m0, kPanelColumns, rows, x + m0, in, dy, out, dw, kPanelColumns);
+void panelWeightGradient(const float* x, int64_t in, const float* dy, int64_t out, int64_t rows,
+                         int64_t panel, int64_t m0, int64_t m1, float* dw) {
+  const Tile t = tileOf({panel, panel + 1}, in, out);
+  multiplyTransposed(m1 - m0, t.columns(), rows, x + m0, in, dy + t.n0, out, dw, kPanelColumns);
 }
 
 }  // namespace torchvae::cpu

@@ -1,14 +1,17 @@
 // A wide dense layer's products on the CPU, for processors with AVX-512 or AVX2, with weights in panels:
-// sixteen columns of w [in, out], one row under the other, then the next sixteen.
+// sixteen columns of w [in, out], one row under the other, then the next sixteen. Where the width is no
+// multiple of sixteen, the columns that are missing to the last panel are zeros, as their moments are.
 //
 // A thread that owns columns then owns whole ranges of memory. In a row-major matrix the columns of two
 // threads take turns in every row, and the lines that one core's prefetchers read beyond its own part are
 // those that the other core has just changed: an update of weights took two to five times as long for that.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "cpu/dense.h"
+#include "cpu/tiles.h"
 
 namespace torchvae::cpu {
 
@@ -20,17 +23,26 @@ struct Panels {
   int64_t count() const { return last - first; }
 };
 
+// The panels that hold so many columns.
+inline int64_t panelCount(int64_t columns) {
+  return (columns + kPanelColumns - 1) / kPanelColumns;
+}
+// The part of w [in, out] that some of its panels hold.
+inline Tile tileOf(const Panels& panels, int64_t in, int64_t out) {
+  return {0, in, panels.first * kPanelColumns, std::min(panels.last * kPanelColumns, out)};
+}
+
 // The panels of w [in, out] that belong to one of several shares. Where they do not go evenly, a layer that
 // narrows gives its odd ones to other shares than one that widens: an autoencoder has one of each.
 inline Panels panelsOf(int64_t in, int64_t out, int64_t share, int64_t shares) {
-  const int64_t panels = out / kPanelColumns;
+  const int64_t panels = panelCount(out);
   const int64_t up = in > out ? shares - 1 : 0;
   return {(panels * share + up) / shares, (panels * (share + 1) + up) / shares};
 }
 
 // A share's panels in blocks of at most four, as many for each share.
 inline int64_t panelBlocks(int64_t out, int64_t shares) {
-  return ((out / kPanelColumns + shares - 1) / shares + 3) / 4;
+  return ((panelCount(out) + shares - 1) / shares + 3) / 4;
 }
 inline Panels panelBlock(const Panels& panels, int64_t block, int64_t blocks) {
   return {panels.first + panels.count() * block / blocks,
@@ -49,9 +61,9 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
                         const float* dyT, const InputGradient& gradient, float* partial,
                         Magnitude& magnitude);
 
-// dw = x^T dy in rows m0 <= i < m1 of one panel: x [rows, in], dy [rows, out] from the panel's first column
-// on.
-void panelWeightGradient(const float* x, int64_t in, const float* dy, int64_t out, int64_t rows, int64_t m0,
-                         int64_t m1, float* dw);
+// dw = x^T dy in rows m0 <= i < m1 of one panel: x [rows, in], dy [rows, out]. Of a panel's columns beyond
+// the width, nothing is written.
+void panelWeightGradient(const float* x, int64_t in, const float* dy, int64_t out, int64_t rows,
+                         int64_t panel, int64_t m0, int64_t m1, float* dw);
 
 }  // namespace torchvae::cpu

@@ -8,7 +8,7 @@
 namespace torchvae::cpu {
 
 // Products c [m, n] = a b, or c += a b, of n columns in one to four sixteens. The sum over k runs in `groups`
-// of `length` steps.
+// of `length` steps, the last of which may be shorter.
 struct Product {
   const float* a;
   int64_t aRow, aStep, aGroup;
@@ -18,7 +18,8 @@ struct Product {
   int64_t cRow;
   int64_t groups, length;
   bool adds;
-  int64_t last = 16;  // columns of the last sixteen
+  int64_t last = 16;       // columns of the last sixteen
+  int64_t lastLength = 0;  // steps of the last group, unless it has as many as the others
 };
 
 // Steps of a sum that run without a pause: what they read again for every few rows comes from the

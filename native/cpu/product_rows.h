@@ -25,7 +25,8 @@ TORCHVAE_SET void multiplyTile(const Product& p, int64_t m0) {
 #pragma GCC unroll 16
       for (int i = 0; i < rows; ++i) ask(a + (rows + i) * kPanelRow);
     }
-    for (int64_t k = 0; k < p.length; ++k, a += p.aStep, b += p.bStep) {
+    const int64_t steps = group + 1 < p.groups || p.lastLength == 0 ? p.length : p.lastLength;
+    for (int64_t k = 0; k < steps; ++k, a += p.aStep, b += p.bStep) {
       Sixteen line[vectors];
 #pragma GCC unroll 4
       for (int j = 0; j < vectors; ++j) {

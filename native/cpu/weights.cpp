@@ -50,11 +50,6 @@ void forWeights(Pool& pool, const std::vector<WeightProduct>& products, const On
   });
 }
 
-// The columns that a block of panels holds.
-Tile columnsOf(const WeightProduct& product, const Panels& panels) {
-  return {0, product.in, panels.first * kPanelColumns, panels.last * kPanelColumns};
-}
-
 void multiplyTile(const WeightProduct& p, const Tile& t, float* dw, int64_t stride) {
   const int64_t rows = p.rows;
   if (p.dyPairs.to != nullptr) {
@@ -123,11 +118,11 @@ void updateTile(const WeightProduct& p, const Tile& t, const OptimizerCoefficien
 void updatePanel(const WeightProduct& p, int64_t panel, const OptimizerCoefficients& coefficients,
                  const OptimizerState& state) {
   constexpr int64_t kRows = 64;
-  alignas(64) float gradient[kRows * kPanelColumns];
+  alignas(64) float gradient[kRows * kPanelColumns] = {};
   for (int64_t m0 = 0; m0 < p.in; m0 += kRows) {
     const int64_t m1 = std::min(m0 + kRows, p.in);
     const int64_t at = p.weight + (panel * p.in + m0) * kPanelColumns;
-    panelWeightGradient(p.x, p.in, p.dy + panel * kPanelColumns, p.out, p.rows, m0, m1, gradient);
+    panelWeightGradient(p.x, p.in, p.dy, p.out, p.rows, panel, m0, m1, gradient);
     optimizerUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
                     (m1 - m0) * kPanelColumns);
   }
@@ -161,10 +156,10 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, flo
   };
   const auto onPanels = [&](const WeightProduct& p, const Panels& panels) {
     for (int64_t panel = panels.first; panel < panels.last; ++panel) {
-      panelWeightGradient(p.x, p.in, p.dy + panel * kPanelColumns, p.out, p.rows, 0, p.in,
+      panelWeightGradient(p.x, p.in, p.dy, p.out, p.rows, panel, 0, p.in,
                           gradients + p.weight + panel * p.in * kPanelColumns);
     }
-    const Tile columns = columnsOf(p, panels);
+    const Tile columns = tileOf(panels, p.in, p.out);
     sumColumns(p, columns, gradients + p.bias + columns.n0);
   };
   forWeights(pool, products, onTile, onPanels);
@@ -174,17 +169,17 @@ void updateWeights(Pool& pool, const std::vector<WeightProduct>& products,
                    const OptimizerCoefficients& coefficients, const OptimizerState& state) {
   const auto onTile = [&](const WeightProduct& p, const Tile& t) { updateTile(p, t, coefficients, state); };
   const auto onPanels = [&](const WeightProduct& p, const Panels& panels) {
-    const int64_t n0 = panels.first * kPanelColumns;
-    const int64_t at = p.weight + n0 * p.in;
+    const Tile columns = tileOf(panels, p.in, p.out);
+    const int64_t at = p.weight + columns.n0 * p.in;
     if (weavesAdam(coefficients)) {
-      updatePanels(coefficients, {p.x, p.dy + n0, p.in, p.out, p.rows, panels.count(), state.first + at,
-                                  state.second + at, state.values + at});
+      updatePanels(coefficients, {p.x, p.dy + columns.n0, p.in, p.out, p.rows, columns.columns(),
+                                  state.first + at, state.second + at, state.values + at});
     } else {
       for (int64_t panel = panels.first; panel < panels.last; ++panel) {
         updatePanel(p, panel, coefficients, state);
       }
     }
-    updateBias(p, columnsOf(p, panels), coefficients, state);
+    updateBias(p, columns, coefficients, state);
   };
   forWeights(pool, products, onTile, onPanels);
 }

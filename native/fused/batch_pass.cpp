@@ -35,10 +35,10 @@ int64_t drawsOf(const std::unique_ptr<ImportanceCost>& cost) {
 
 }  // namespace
 
-BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
-                     const ModelSpec& spec, int64_t capacity, PassUse use)
-    : BatchPass(context, parameters, plan, spec, capacity, use,
-                makePosterior(context, parameters, spec, capacity),
+BatchPass::BatchPass(const Context& context, const Store& store, const VaePlan& plan, const ModelSpec& spec,
+                     int64_t capacity, PassUse use)
+    : BatchPass(context, store.model, plan, spec, capacity, use,
+                makePosterior(context, store, spec, capacity),
                 use == PassUse::kOneDraw ? nullptr : makeImportanceCost(context, spec, capacity)) {}
 
 BatchPass::BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan,
@@ -49,8 +49,8 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
       x(makeActivations(context, capacity + posterior->furtherRows(),
                         spec.inputSize() / channels.used * channels.stored + labels.encoder,
                         inputRole(context, use == PassUse::kTraining))),
-      noise(zeroed(context, {capacity * drawsOf(importanceCost), spec.latentSize})),
-      z(makeActivations(context, capacity * drawsOf(importanceCost), spec.latentSize + labels.decoder,
+      noise(zeroed(context, {capacity * drawsOf(importanceCost), noiseSize(spec)})),
+      z(makeActivations(context, capacity * drawsOf(importanceCost), codeSize(spec) + labels.decoder,
                         inputRole(context, use == PassUse::kTraining))),
       reconstruction(zeroed(context, {capacity * drawsOf(importanceCost)})),
       kl(zeroed(context, {capacity})),
@@ -72,7 +72,7 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
   }
   if (use != PassUse::kTraining) return;
   zGradient_ =
-      makeActivations(context, capacity * draws(), spec.latentSize + labels.decoder, ProductRole::kResult);
+      makeActivations(context, capacity * draws(), codeSize(spec) + labels.decoder, ProductRole::kResult);
   if (context.kernels == nullptr) return;
   const int64_t blocks = Kernels::gradientBlocks(gradientParts(capacity));
   partials_ = at::zeros({blocks}, c10::TensorOptions().dtype(c10::kDouble).device(context.device));

@@ -33,7 +33,7 @@ enum class PassUse : uint8_t { kTraining, kEvaluation, kOneDraw };
 class BatchPass {
  public:
   // Buffers for up to `capacity` examples.
-  BatchPass(const Context& context, const Parameters& parameters, const VaePlan& plan, const ModelSpec& spec,
+  BatchPass(const Context& context, const Store& store, const VaePlan& plan, const ModelSpec& spec,
             int64_t capacity, PassUse use);
 
   // The parts of a step, over the first `rows` examples in `x`, to be called in this order.
@@ -47,6 +47,8 @@ class BatchPass {
   // The gradients of mean(reconstruction) and of what price() was asked for, in every layer's output; after
   // reconstruct(rows, true) and price().
   void backward(int64_t rows, const KlWeight& beta);
+  // In a training step, after backward(): what follows the batches without gradients does so.
+  void follow(int64_t rows) { posterior_->follow(head(), rows); }
   // From these, the weights' gradients, into the Parameters.
   void weightGradients(Parameters& parameters, int64_t rows);
   // weightGradients() and an elementwise optimizer in one, on the CPU. Returns false, with the weights as
@@ -61,13 +63,15 @@ class BatchPass {
   void optimize(Parameters& parameters, int64_t rows, const OptimizerSettings& settings, StepState* state,
                 const ScheduleRow* schedule);
 
-  // The mean and the log-variance of q(z|x) over the first `rows` examples in `x`, each [rows, latentSize].
+  // The mean and the log-variance of q(z|x) over the first `rows` examples in `x`, each [rows, codeSize].
   std::pair<at::Tensor, at::Tensor> moments(int64_t rows);
 
   int64_t capacity() const { return capacity_; }
   // Of each example, one after the other in `noise`, `z` and `reconstruction`.
   int64_t draws() const { return importanceCost_ ? importanceCost_->draws() : 1; }
   const KlCost& klCost() const { return klCost_; }
+  // The sum over the batch of what the posterior adds to the loss beside the divergence.
+  double penalty() const { return posterior_->penalty(); }
   // Null for objectives that have none.
   const AggregateCost* aggregateCost() const { return aggregateCost_.get(); }
 
@@ -79,9 +83,9 @@ class BatchPass {
   const Channels channels;
   const LabelColumns labels;
   Activations x;                  // [capacity or more, inputSize as stored + labels.encoder]
-  at::Tensor noise;               // [capacity draws, latentSize]
+  at::Tensor noise;               // [capacity draws, noiseSize]
   at::Tensor priorDraws;          // [capacity, latentSize]; undefined where aggregateCost() takes none
-  Activations z;                  // [capacity draws, latentSize + labels.decoder]
+  Activations z;                  // [capacity draws, codeSize + labels.decoder]
   at::Tensor reconstruction, kl;  // [capacity draws] and [capacity], nats
 
  private:

@@ -12,7 +12,7 @@ class DiagonalGaussian : public Posterior {
   static bool serves(const Context& /*context*/, const ModelSpec& /*spec*/) { return true; }
   static DenseSlots declare(Parameters& parameters, const ModelSpec& spec, const Features& encoded);
 
-  DiagonalGaussian(const Context& /*context*/, const Parameters& /*parameters*/, const ModelSpec& /*spec*/,
+  DiagonalGaussian(const Context& /*context*/, const Store& /*store*/, const ModelSpec& /*spec*/,
                    int64_t /*capacity*/) {}
 
   void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,

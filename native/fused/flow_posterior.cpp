@@ -30,9 +30,9 @@ DenseSlots FlowPosterior::declare(Parameters& parameters, const ModelSpec& spec,
   return head;
 }
 
-FlowPosterior::FlowPosterior(const Context& context, const Parameters& parameters, const ModelSpec& spec,
+FlowPosterior::FlowPosterior(const Context& context, const Store& store, const ModelSpec& spec,
                              int64_t capacity)
-    : parameters_(parameters),
+    : parameters_(store.model),
       latent_(spec.latentSize),
       context_(spec.posterior.integer("context")),
       shape_{capacity, latent_, context_, spec.posterior.integer("hidden")} {
@@ -41,9 +41,9 @@ FlowPosterior::FlowPosterior(const Context& context, const Parameters& parameter
     Places places{};
     size_t i = 0;
     for (const FlowTensor& tensor : flowTensors(spec, step)) {
-      const Slot& slot = parameters.find(tensor.name)->slot;
+      const Slot& slot = parameters_.find(tensor.name)->slot;
       if (range_.count == 0) range_.first = slot.offset;
-      range_.count = slot.offset + parameters.value(slot).numel() - range_.first;
+      range_.count = slot.offset + parameters_.value(slot).numel() - range_.first;
       places[i++] = slot.offset;
     }
     places_.push_back(places);

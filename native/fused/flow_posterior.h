@@ -20,8 +20,7 @@ class FlowPosterior : public Posterior {
   }
   static DenseSlots declare(Parameters& parameters, const ModelSpec& spec, const Features& encoded);
 
-  FlowPosterior(const Context& context, const Parameters& parameters, const ModelSpec& spec,
-                int64_t capacity);
+  FlowPosterior(const Context& context, const Store& store, const ModelSpec& spec, int64_t capacity);
 
   void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
               Activations& z, at::Tensor& kl) override;

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "fused/diagonal_gaussian.h"
 #include "fused/flow_posterior.h"
+#include "fused/quantized_posterior.h"
 #include "fused/vamp_gaussian.h"
 
 namespace torchvae::fused {
@@ -13,21 +14,24 @@ struct PosteriorRow {
   const char* prior;
   bool (*serves)(const Context&, const ModelSpec&);
   DenseSlots (*declare)(Parameters&, const ModelSpec&, const Features&);
-  std::unique_ptr<Posterior> (*make)(const Context&, const Parameters&, const ModelSpec&, int64_t capacity);
+  std::unique_ptr<Posterior> (*make)(const Context&, const Store&, const ModelSpec&, int64_t capacity);
 };
 
 template <class Kind>
 constexpr PosteriorRow posteriorRow(const char* posterior, const char* prior) {
   return {posterior, prior, Kind::serves, Kind::declare,
-          [](const Context& context, const Parameters& parameters, const ModelSpec& spec,
+          [](const Context& context, const Store& store, const ModelSpec& spec,
              int64_t capacity) -> std::unique_ptr<Posterior> {
-            return std::make_unique<Kind>(context, parameters, spec, capacity);
+            return std::make_unique<Kind>(context, store, spec, capacity);
           }};
 }
 
+constexpr const char* kQuantized = "vector-quantized";
+
 constexpr PosteriorRow kPosteriors[] = {posteriorRow<DiagonalGaussian>("gaussian", "standard-normal"),
                                         posteriorRow<FlowPosterior>("iaf", "standard-normal"),
-                                        posteriorRow<VampGaussian>("gaussian", "vamp")};
+                                        posteriorRow<VampGaussian>("gaussian", "vamp"),
+                                        posteriorRow<QuantizedPosterior>(kQuantized, "categorical")};
 
 const PosteriorRow* findPosterior(const ModelSpec& spec) {
   for (const PosteriorRow& row : kPosteriors) {
@@ -60,9 +64,18 @@ DenseSlots declarePosterior(Parameters& parameters, const ModelSpec& spec, const
   return knownPosterior(spec).declare(parameters, spec, encoded);
 }
 
-std::unique_ptr<Posterior> makePosterior(const Context& context, const Parameters& parameters,
-                                         const ModelSpec& spec, int64_t capacity) {
-  return knownPosterior(spec).make(context, parameters, spec, capacity);
+std::unique_ptr<Posterior> makePosterior(const Context& context, const Store& store, const ModelSpec& spec,
+                                         int64_t capacity) {
+  return knownPosterior(spec).make(context, store, spec, capacity);
+}
+
+int64_t codeSize(const ModelSpec& spec) {
+  return spec.posterior.type == kQuantized ? spec.latentSize * spec.posterior.integer("positions")
+                                           : spec.latentSize;
+}
+
+int64_t noiseSize(const ModelSpec& spec) {
+  return spec.posterior.type == kQuantized ? 0 : spec.latentSize;
 }
 
 DenseSlots declareHead(Parameters& parameters, const std::vector<DensePart>& parts, const Features& encoded) {

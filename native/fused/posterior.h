@@ -10,7 +10,7 @@
 #include "fused/net/network.h"
 #include "kernels/kernels.h"
 #include "spec.h"
-#include "store/parameters.h"
+#include "store/weights.h"
 
 namespace torchvae::fused {
 
@@ -28,9 +28,9 @@ class Posterior {
  public:
   virtual ~Posterior() = default;
 
-  // z = rsample(head, noise) and kl[i] = KL(q(z|x_i) || p(z)) in nats, or its estimate at z_i. The first
-  // columns of head [rows, columns] hold latentSize means, then as many log-variances; noise is [rows,
-  // latentSize], and so are the first columns of z.
+  // z = rsample(head, noise) and kl[i] = KL(q(z|x_i) || p(z)) in nats, or its estimate at z_i. Of normals the
+  // first columns of head [rows, columns] hold latentSize means, then as many log-variances. noise is [rows,
+  // noiseSize(spec)], the first columns of z are [rows, codeSize(spec)].
   virtual void sample(const Context& context, const at::Tensor& head, const at::Tensor& noise, int64_t rows,
                       Activations& z, at::Tensor& kl) = 0;
 
@@ -38,7 +38,12 @@ class Posterior {
   virtual void backward(const Context& context, const at::Tensor& head, const at::Tensor& noise,
                         const CodeGradients& given, int64_t rows, Activations& headGradient) = 0;
 
-  // The mean of q(z|x) and its log-variance, each [rows, latentSize].
+  // What sample() adds to the loss beside the divergence: the sum over the batch.
+  virtual double penalty() const { return 0; }
+  // After backward() of a training step: what follows the batches without gradients does so.
+  virtual void follow(const at::Tensor& /*head*/, int64_t /*rows*/) {}
+
+  // The mean of q(z|x) and its log-variance, each [rows, codeSize(spec)].
   virtual std::pair<at::Tensor, at::Tensor> moments(const Context& context, const at::Tensor& head,
                                                     int64_t rows);
 
@@ -54,6 +59,10 @@ class Posterior {
   virtual FlatRange parameterRange() const { return {}; }
 };
 
+// Values in a code z, and in the noise that it is drawn from.
+int64_t codeSize(const ModelSpec& spec);
+int64_t noiseSize(const ModelSpec& spec);
+
 // The layer of the head's parts.
 DenseSlots declareHead(Parameters& parameters, const std::vector<DensePart>& parts, const Features& encoded);
 
@@ -64,7 +73,7 @@ bool hasKernels(const Context& context, const ModelSpec& spec);
 // posterior is made of.
 DenseSlots declarePosterior(Parameters& parameters, const ModelSpec& spec, const Features& encoded);
 // For batches of up to `capacity` examples.
-std::unique_ptr<Posterior> makePosterior(const Context& context, const Parameters& parameters,
-                                         const ModelSpec& spec, int64_t capacity);
+std::unique_ptr<Posterior> makePosterior(const Context& context, const Store& store, const ModelSpec& spec,
+                                         int64_t capacity);
 
 }  // namespace torchvae::fused

@@ -21,13 +21,13 @@ DenseSlots VampGaussian::declare(Parameters& parameters, const ModelSpec& spec, 
   return DiagonalGaussian::declare(parameters, spec, encoded);
 }
 
-VampGaussian::VampGaussian(const Context& context, const Parameters& parameters, const ModelSpec& spec,
+VampGaussian::VampGaussian(const Context& context, const Store& store, const ModelSpec& spec,
                            int64_t capacity)
-    : parameters_(parameters),
+    : parameters_(store.model),
       latent_(spec.latentSize),
       inputSize_(spec.inputSize()),
       components_(spec.prior.integer("components")),
-      offset_(parameters.find(kPseudoInputs)->slot.offset),
+      offset_(parameters_.find(kPseudoInputs)->slot.offset),
       isUnit_(areUnitInputs(spec.likelihood)),
       ofInputs_(zeroed(context, {components_, inputSize_})),
       codes_(zeroed(context, {capacity, latent_})),

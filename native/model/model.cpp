@@ -71,7 +71,7 @@ VaeModel::VaeModel(const Context& context, const ModelSpec& spec, uint64_t seed,
   };
   const bool couplesRows = objective_->couplesRows() || store_.buffers.size() > 0;
   if (unfused_.empty()) {
-    trainingStep_ = std::make_unique<FusedStep>(context_, spec_, store_.model, std::move(plan));
+    trainingStep_ = std::make_unique<FusedStep>(context_, spec_, store_, std::move(plan));
     // Fused kernels see the rows that are here alone.
     if (couplesRows) partStep_ = makeReference();
   } else {
@@ -109,17 +109,16 @@ std::vector<StateTensor> VaeModel::stateTensors() const {
   return all;
 }
 
-at::Tensor VaeModel::state(const std::string& name) const {
+StateSlot VaeModel::state(const std::string& name) const {
   for (const Parameters* parameters : {&store_.model, &store_.adversary, &store_.buffers}) {
-    const at::Tensor found = parameters->state(name);
-    if (found.defined()) return found;
+    if (const std::optional<StateSlot> found = parameters->state(name)) return *found;
   }
   throw Error("ERR_CHECKPOINT", "The model has no tensor named " + name);
 }
 
 StateValues VaeModel::readState(const std::string& name) const {
   return computed([&] {
-    const at::Tensor tensor = state(name);
+    const at::Tensor tensor = state(name).read();
     const auto count = static_cast<size_t>(tensor.numel());
     StateValues values;
     if (tensor.scalar_type() == c10::kDouble) {
@@ -136,14 +135,15 @@ StateValues VaeModel::readState(const std::string& name) const {
 void VaeModel::writeState(const std::string& name, const StateValues& values) {
   computed([&] {
     if (Parameters::isAverage(name)) store_.model.keepAverage(context_);
-    at::Tensor tensor = state(name);
-    if (tensor.numel() != values.size()) {
-      throw Error("ERR_CHECKPOINT", "The model's tensor " + name + " has " + std::to_string(tensor.numel()) +
+    const StateSlot tensor = state(name);
+    const int64_t count = tensor.read().numel();
+    if (count != values.size()) {
+      throw Error("ERR_CHECKPOINT", "The model's tensor " + name + " has " + std::to_string(count) +
                                         " values but received " + std::to_string(values.size()));
     }
     const bool isDouble = values.floats.empty();
     const void* from = isDouble ? static_cast<const void*>(values.doubles.data()) : values.floats.data();
-    tensor.copy_(at::from_blob(const_cast<void*>(from), tensor.sizes(), isDouble ? kHostDouble : kHostFloat));
+    tensor.write(at::from_blob(const_cast<void*>(from), {count}, isDouble ? kHostDouble : kHostFloat));
     store_.model.roundedStale = store_.model.roundedWeights.defined();
   });
 }
@@ -225,7 +225,7 @@ Gradients VaeModel::gradients(const HostArray& x, const NoiseSource& noise, cons
     trainingStep_->addLosses(gradients.sums);
     for (const Parameters* parameters : {&store_.model, &store_.adversary}) {
       for (const ParameterEntry& entry : parameters->entries()) {
-        const at::Tensor gradient = parameters->gradient(entry.slot);
+        const at::Tensor gradient = StateSlot{parameters->gradients, entry.slot}.read();
         gradients.each.emplace_back(static_cast<size_t>(gradient.numel()));
         copyOut(gradient, gradients.each.back().data());
       }

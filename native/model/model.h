@@ -58,7 +58,7 @@ class VaeModel : public Model {
     });
   }
   void applySettings() const;
-  at::Tensor state(const std::string& name) const;
+  StateSlot state(const std::string& name) const;
 
   Context context_;
   ModelSpec spec_;

@@ -47,7 +47,7 @@ class Regularized : public Objective {
   Tensor weightPenalty() const {
     Tensor sum;
     for (const Weight& weight : decoder_) {
-      const Tensor own = weight.leaf().square().sum();
+      const Tensor own = weight.values().square().sum();
       sum = sum.defined() ? sum + own : own;
     }
     return sum;

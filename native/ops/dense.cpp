@@ -1,6 +1,6 @@
 #include "ops/dense.h"
 
-#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -139,10 +139,10 @@ void DenseOp::addWeightGradients(const Tensor& x, const Tensor& before) const {
   product.xT = transposed.defined() ? constFloats(transposed) : nullptr;
   product.dy = constFloats(before);
   product.rows = product.capacity = rows;
-  const int64_t count = slots_.in * slots_.out;
+  const int64_t count = slots_.bias.offset - slots_.weight.offset;
   product.weight = 0;
   product.bias = count;
-  const Tensor more = newFloats({count + slots_.out});
+  const Tensor more = at::zeros({count + slots_.out}, x.options());
   cpu::weightGradients(pool, {product}, floats(more));
   float* gradients = floats(parameters_->gradients);
   const auto add = [](const float* from, int64_t n, float* to) {

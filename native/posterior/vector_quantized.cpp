@@ -18,11 +18,10 @@
 #include "ops/quantize.h"
 #include "pass/whole_batch.h"
 #include "posterior/tables.h"
+#include "store/codebook_tensors.h"
 
 namespace torchvae {
 namespace {
-
-constexpr double kEpsilon = 1e-5;  // Laplace smoothing of the counts
 
 class VectorQuantized : public Posterior {
  public:
@@ -33,11 +32,11 @@ class VectorQuantized : public Posterior {
         codes_(spec.posterior.integer("codes")),
         commitment_(spec.posterior.number("commitment")),
         decay_(spec.posterior.number("decay")),
-        vectors_(weights, "posterior.code", features, positions_ * size_),
-        codebook_(weights.buffer("posterior.codebook", {codes_, size_}, Init::normal(1))),
-        counts_(weights.buffer("posterior.codebook.counts", {codes_}, Init::constant(1))),
+        vectors_(weights, kVectors, features, positions_ * size_),
+        codebook_(weights.buffer(kCodebook, {codes_, size_}, Init::normal(1))),
+        counts_(weights.buffer(kCodebookCounts, {codes_}, Init::constant(1))),
         // The codebook that sums and counts stand for is the one above only once they have followed it.
-        sums_(weights.buffer("posterior.codebook.sums", {codes_, size_}, Init::constant(0))) {}
+        sums_(weights.buffer(kCodebookSums, {codes_, size_}, Init::constant(0))) {}
 
   int64_t codeSize() const override { return positions_ * size_; }
   Own ownDivergence() const override { return Own::kCategorical; }
@@ -105,7 +104,7 @@ class VectorQuantized : public Posterior {
     Tensor counts = *counts_, sums = *sums_, codebook = *codebook_;
     if (kernels() != nullptr) {
       cpu::followEntries(bookOf(vectors, codebook), newCounts.const_data_ptr<float>(),
-                         newSums.const_data_ptr<float>(), decay_, kEpsilon,
+                         newSums.const_data_ptr<float>(), decay_, kCodebookEpsilon,
                          {counts.mutable_data_ptr<float>(), sums.mutable_data_ptr<float>(),
                           codebook.mutable_data_ptr<float>()});
       return;
@@ -115,7 +114,8 @@ class VectorQuantized : public Posterior {
     counts.mul_(decay_).add_(newCounts, 1 - decay_);
     sums.mul_(decay_).add_(newSums, 1 - decay_);
     const Tensor total = counts.sum();
-    const Tensor smoothed = (counts + kEpsilon) / (total + kEpsilon * static_cast<double>(codes_)) * total;
+    const Tensor smoothed =
+        (counts + kCodebookEpsilon) / (total + kCodebookEpsilon * static_cast<double>(codes_)) * total;
     codebook.copy_(sums / smoothed.unsqueeze(1));
   }
 

@@ -45,9 +45,8 @@ void drawNoise(const Context& context, const Draw& draw, int64_t first, int64_t 
 
 }  // namespace
 
-FusedStep::FusedStep(const Context& context, const ModelSpec& spec, Parameters& parameters,
-                     fused::VaePlan plan)
-    : context_(context), spec_(spec), parameters_(parameters), plan_(std::move(plan)) {}
+FusedStep::FusedStep(const Context& context, const ModelSpec& spec, Store& store, fused::VaePlan plan)
+    : context_(context), spec_(spec), store_(store), parameters_(store.model), plan_(std::move(plan)) {}
 
 bool FusedStep::reserve(int64_t rows) {
   parameters_.freshenRounded(context_);  // replayed graphs read the rounded weights as they lie
@@ -62,7 +61,7 @@ void FusedStep::prepare(int64_t rows) {
   training_.reset();
   perceptron_.reset();
   block_.reset();
-  training_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, PassUse::kTraining);
+  training_ = std::make_unique<BatchPass>(context_, store_, plan_, spec_, rows, PassUse::kTraining);
   if (fused::blockObstacle(context_, spec_, rows).empty()) {
     block_ = std::make_unique<fused::BlockPerceptron>(context_, parameters_, plan_, spec_, rows);
   } else if (fused::perceptronObstacle(context_, spec_, rows).empty()) {
@@ -72,8 +71,7 @@ void FusedStep::prepare(int64_t rows) {
 
 BatchPass& FusedStep::evaluationPass(int64_t rows) {
   if (!evaluation_ || evaluation_->capacity() < rows) {
-    evaluation_ =
-        std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, PassUse::kEvaluation);
+    evaluation_ = std::make_unique<BatchPass>(context_, store_, plan_, spec_, rows, PassUse::kEvaluation);
   }
   return *evaluation_;
 }
@@ -81,7 +79,7 @@ BatchPass& FusedStep::evaluationPass(int64_t rows) {
 BatchPass& FusedStep::oneDrawPass(int64_t rows) {
   if (!fused::hasImportanceCost(context_, spec_)) return evaluationPass(rows);
   if (!oneDraw_ || oneDraw_->capacity() < rows) {
-    oneDraw_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, rows, PassUse::kOneDraw);
+    oneDraw_ = std::make_unique<BatchPass>(context_, store_, plan_, spec_, rows, PassUse::kOneDraw);
   }
   return *oneDraw_;
 }
@@ -120,7 +118,7 @@ void FusedStep::load(BatchPass& pass, const StepInput& input) const {
   if (pass.labels.decoder == 0) return;
   const at::Tensor examples = input.order.narrow(0, input.first, input.rows);
   const at::Tensor beside =
-      pass.z.value.narrow(0, 0, input.rows).narrow(1, spec_.latentSize, pass.labels.decoder);
+      pass.z.value.narrow(0, 0, input.rows).narrow(1, fused::codeSize(spec_), pass.labels.decoder);
   input.data.storeLabels(context_, examples, beside);
 }
 
@@ -140,17 +138,18 @@ void FusedStep::load(BatchPass& pass, const HostInput& input) const {
     const at::Tensor labels = loadLabels(context_, spec_, given, rows);
     if (pass.labels.encoder > 0) target.narrow(1, columns, pass.labels.encoder).copy_(labels);
     if (pass.labels.decoder > 0) {
-      pass.z.value.narrow(0, 0, rows).narrow(1, spec_.latentSize, pass.labels.decoder).copy_(labels);
+      pass.z.value.narrow(0, 0, rows).narrow(1, fused::codeSize(spec_), pass.labels.decoder).copy_(labels);
     }
   }
   if (context_.tiled()) pass.x.finishRows(0, rows);
 }
 
 void FusedStep::loadNoise(BatchPass& pass, const HostInput& input) const {
+  const int64_t size = pass.noise.size(1), count = input.rows * pass.draws();
+  if (size == 0) return;
   Draws draws = drawsByRow(context_, input);
-  giveNoise(context_, input, spec_.latentSize, draws);
-  const int64_t count = input.rows * pass.draws();
-  pass.noise.narrow(0, 0, count).copy_(draws.normal({count, spec_.latentSize}));
+  giveNoise(context_, input, size, draws);
+  pass.noise.narrow(0, 0, count).copy_(draws.normal({count, size}));
 }
 
 void FusedStep::forward(BatchPass& pass, int64_t rows, bool withGradient) {
@@ -181,11 +180,12 @@ void FusedStep::differentiate(const StepInput& input) {
   forward(*training_, input.rows, true);
   price(input.data.rows(), weight, true);
   training_->backward(input.rows, weight);
+  training_->follow(input.rows);
 }
 
 void FusedStep::differentiate(const HostInput& input, const StepSchedule& schedule) {
   parameters_.freshenRounded(context_);
-  asked_ = std::make_unique<BatchPass>(context_, parameters_, plan_, spec_, input.rows, PassUse::kTraining);
+  asked_ = std::make_unique<BatchPass>(context_, store_, plan_, spec_, input.rows, PassUse::kTraining);
   load(*asked_, input);
   const Draw noise{input.noise.seed, Stream::kNoise, 0};
   if (input.noise.values != nullptr) {
@@ -227,7 +227,7 @@ bool FusedStep::addLosses(LossSums& sums) {
   const fused::AggregateCost* aggregate = pass_->aggregateCost();
   const double cost = aggregate != nullptr ? aggregate->cost() * rows + beta_ * aggregate->klShare() * kl
                                            : beta_ * (klCost.defined() ? klCost.item<double>() * rows : kl);
-  const double loss = reconstruction + cost;
+  const double loss = reconstruction + cost + pass_->penalty();
   sums.loss += loss;
   sums.reconstruction += reconstruction;
   sums.kl += kl;

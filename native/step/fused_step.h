@@ -12,8 +12,8 @@ namespace torchvae {
 
 class FusedStep : public Step {
  public:
-  // `plan` says where in `parameters` the layers' tensors lie.
-  FusedStep(const Context& context, const ModelSpec& spec, Parameters& parameters, fused::VaePlan plan);
+  // `plan` says where in store.model the layers' tensors lie.
+  FusedStep(const Context& context, const ModelSpec& spec, Store& store, fused::VaePlan plan);
 
   bool reserve(int64_t rows) override;
   fused::BlockPerceptron* block() override { return block_.get(); }
@@ -42,6 +42,7 @@ class FusedStep : public Step {
 
   const Context& context_;
   const ModelSpec& spec_;
+  const Store& store_;
   Parameters& parameters_;
   fused::VaePlan plan_;
   std::unique_ptr<fused::BatchPass> training_, evaluation_, oneDraw_, asked_;

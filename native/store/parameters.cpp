@@ -26,6 +26,12 @@ const std::string kFirst = ".exp_avg";
 const std::string kSecond = ".exp_avg_sq";
 const std::string kAverage = "average.";
 
+// Whether panels pay for a layer of this width: what is missing to the last one is multiplied and updated all
+// the same. An eighth of the width still does.
+bool fillsPanels(int64_t out) {
+  return 8 * (cpu::panelCount(out) * kPanel - out) <= out;
+}
+
 // What stands in `text` between `begin` and `end`; empty where it has not both.
 std::string between(const std::string& text, const std::string& begin, const std::string& end) {
   if (text.size() < begin.size() + end.size()) return {};
@@ -48,6 +54,18 @@ int64_t volume(const std::vector<int64_t>& sizes) {
 
 }  // namespace
 
+void Slot::write(const at::Tensor& flat, const at::Tensor& values) const {
+  const at::Tensor place = in(flat);
+  if (columns == 0) {
+    place.copy_(values.reshape(sizes));
+    return;
+  }
+  const at::Tensor all = place.flatten(0, 1).clone();
+  const at::Tensor own = all.narrow(0, firstColumn, columns);
+  own.copy_(values.reshape(own.sizes()));
+  place.copy_(all.view(sizes));
+}
+
 int64_t Parameters::reserve(int64_t count) {
   const int64_t offset = size_;
   size_ += (count + kAlignment - 1) / kAlignment * kAlignment;
@@ -55,12 +73,12 @@ int64_t Parameters::reserve(int64_t count) {
 }
 
 DenseSlots Parameters::reserveDense(int64_t in, int64_t out, bool mayBePanels) {
-  const int64_t weight = reserve(volume({in, out}));
+  const bool panels = mayBePanels && panels_ && volume({in, out}) >= kFewestInPanels && fillsPanels(out);
+  const int64_t weight = reserve(volume({in, panels ? cpu::panelCount(out) * kPanel : out}));
   const int64_t bias = reserve(volume({out}));
-  DenseSlots slots{{{in, out}, {out, 1}, weight}, {{out}, {1}, bias}, in, out};
-  if (mayBePanels && panels_ && in * out >= kFewestInPanels && out % kPanel == 0) {
-    slots.panels = true;
-    slots.weight = {{out / kPanel, in, kPanel}, {in * kPanel, kPanel, 1}, weight};
+  DenseSlots slots{{{in, out}, {out, 1}, weight}, {{out}, {1}, bias}, in, out, panels};
+  if (panels) {
+    slots.weight = {{cpu::panelCount(out), in, kPanel}, {in * kPanel, kPanel, 1}, weight};
   } else {
     denses_.push_back(slots.weight);
   }
@@ -74,9 +92,7 @@ DenseSlots Parameters::addDense(const std::vector<DensePart>& parts, int64_t in)
 DenseSlots Parameters::addDenseFromImage(const std::vector<DensePart>& parts, const ImageFeatures& in) {
   int64_t out = 0;
   for (const DensePart& part : parts) out += part.out;
-  const bool areWhole =
-      std::ranges::all_of(parts, [](const DensePart& part) { return part.out % kPanel == 0; });
-  const DenseSlots slots = reserveDense(in.size(), out, areWhole);
+  const DenseSlots slots = reserveDense(in.size(), out, true);
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(in.size())));
   std::vector<std::string> names;
   int64_t first = 0;
@@ -85,9 +101,14 @@ DenseSlots Parameters::addDenseFromImage(const std::vector<DensePart>& parts, co
                 {1, out, in.width * in.channels * out, in.channels * out},
                 slots.weight.offset + first};
     if (slots.panels) {
-      weight = {{own / kPanel, kPanel, in.channels, in.height, in.width},
+      const cpu::Panels panels{first / kPanel, cpu::panelCount(first + own)};
+      weight = {{panels.count(), kPanel, in.channels, in.height, in.width},
                 {in.size() * kPanel, 1, kPanel, in.width * in.channels * kPanel, in.channels * kPanel},
-                slots.weight.offset + first * in.size()};
+                slots.weight.offset + panels.first * in.size() * kPanel};
+      if (panels.count() * kPanel > own) {
+        weight.firstColumn = first % kPanel;
+        weight.columns = own;
+      }
     }
     entries_.push_back({name + ".weight", {own, in.size()}, weight, init});
     entries_.push_back({name + ".bias", {own}, {{own}, {1}, slots.bias.offset + first}, init});
@@ -157,7 +178,7 @@ void Parameters::allocate(const Context& context, uint64_t seed) {
   leaf = at::zeros({}, context.options()).requires_grad_(true);
   uint64_t index = 0;
   for (const ParameterEntry& entry : entries_) {
-    at::Tensor drawn = at::empty(entry.slot.sizes, c10::TensorOptions().dtype(c10::kFloat));
+    at::Tensor drawn = at::empty(entry.shape, c10::TensorOptions().dtype(c10::kFloat));
     const Draw draw{seed, Stream::kWeights, index++};
     const double scale = entry.init.scale;
     switch (entry.init.kind) {
@@ -173,7 +194,7 @@ void Parameters::allocate(const Context& context, uint64_t seed) {
         drawn.mul_(scale);
         break;
     }
-    value(entry.slot).copy_(drawn);
+    entry.slot.write(values, drawn);
   }
   if (!context.bf16 || (!context.tiled() && context.kernels == nullptr)) return;
   Context rounded = context;
@@ -207,10 +228,6 @@ void Parameters::freshenRounded(const Context& context) {
   }
 }
 
-at::Tensor Parameters::view(const at::Tensor& flat, const Slot& slot) {
-  return flat.as_strided(slot.sizes, slot.strides, slot.offset);
-}
-
 void Parameters::addMoments(std::vector<StateTensor>& list) const {
   for (const ParameterEntry& entry : entries_) {
     list.push_back({kPrefix + entry.name + kFirst, entry.shape, false});
@@ -231,12 +248,13 @@ bool Parameters::isAverage(const std::string& name) {
   return name.compare(0, kAverage.size(), kAverage) == 0;
 }
 
-at::Tensor Parameters::state(const std::string& name) const {
-  if (const auto* entry = find(name)) return view(values, entry->slot);
-  if (const auto* entry = find(between(name, kPrefix, kFirst))) return view(firstMoments, entry->slot);
-  if (const auto* entry = find(between(name, kPrefix, kSecond))) return view(secondMoments, entry->slot);
+std::optional<StateSlot> Parameters::state(const std::string& name) const {
+  if (const auto* entry = find(name)) return StateSlot{values, entry->slot};
+  if (const auto* entry = find(between(name, kPrefix, kFirst))) return StateSlot{firstMoments, entry->slot};
+  if (const auto* entry = find(between(name, kPrefix, kSecond))) return StateSlot{secondMoments, entry->slot};
   const auto* entry = averaged ? find(between(name, kAverage, "")) : nullptr;
-  return entry == nullptr ? at::Tensor() : view(average, entry->slot);
+  if (entry == nullptr) return {};
+  return StateSlot{average, entry->slot};
 }
 
 }  // namespace torchvae

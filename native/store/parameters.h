@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,26 @@ struct Slot {
   std::vector<int64_t> sizes;
   std::vector<int64_t> strides;
   int64_t offset = 0;
+  // Where the first two sizes are panels and their columns (cpu/panels.h) of which only some are the
+  // tensor's: the first of these, and their count.
+  int64_t firstColumn = 0, columns = 0;
+
+  // The place in one of the flat buffers, with columns that are not the tensor's.
+  at::Tensor in(const at::Tensor& flat) const { return flat.as_strided(sizes, strides, offset); }
+  // The tensor in its place: a view of it where all of it is the tensor's.
+  at::Tensor of(const at::Tensor& place) const {
+    return columns == 0 ? place : place.flatten(0, 1).narrow(0, firstColumn, columns);
+  }
+  void write(const at::Tensor& flat, const at::Tensor& values) const;
+};
+
+// A tensor of a model's state.
+struct StateSlot {
+  at::Tensor flat;
+  Slot slot;
+
+  at::Tensor read() const { return slot.of(slot.in(flat)); }
+  void write(const at::Tensor& values) const { slot.write(flat, values); }
 };
 
 // How a parameter's values are drawn.
@@ -38,13 +59,13 @@ struct ParameterEntry {
   std::string name;
   std::vector<int64_t>
       shape;  // PyTorch's: a linear weight is [out, in], a convolution's [out, in, height, width]
-  Slot slot;  // as many values in the same order, perhaps with more dimensions
+  Slot slot;  // its values in the same order, perhaps with more dimensions
   Init init;
 };
 
 // Weights of one dense layer as its kernels want them.
 struct DenseSlots {
-  Slot weight;  // [in, out], contiguous; in panels [out / 16, in, 16], contiguous
+  Slot weight;  // [in, out], contiguous; in panels [panels, in, 16], contiguous
   Slot bias;    // [out]
   int64_t in = 0;
   int64_t out = 0;
@@ -110,17 +131,17 @@ class Parameters {
   const std::vector<ParameterEntry>& entries() const { return entries_; }
   int64_t size() const { return size_; }
 
-  at::Tensor value(const Slot& slot) const { return view(values, slot); }
-  at::Tensor gradient(const Slot& slot) const { return view(gradients, slot); }
+  at::Tensor value(const Slot& slot) const { return slot.in(values); }
+  at::Tensor gradient(const Slot& slot) const { return slot.in(gradients); }
   // The value as the layers' operations read it: in the context's compute type.
   at::Tensor computeValue(const Context& context, const Slot& slot) const {
-    return view(context.computeType() == context.dtype ? values : roundedWeights, slot);
+    return slot.in(context.computeType() == context.dtype ? values : roundedWeights);
   }
 
   // Lists the optimizer's moments, and average.NAME where that is kept, by their public names.
   void addMoments(std::vector<StateTensor>& list) const;
-  // A parameter, a moment or an average, by its public name; undefined if there is none.
-  at::Tensor state(const std::string& name) const;
+  // A parameter, a moment or an average, by its public name.
+  std::optional<StateSlot> state(const std::string& name) const;
   // The entry of this name, or null.
   const ParameterEntry* find(const std::string& name) const;
   static bool isAverage(const std::string& name);
@@ -145,7 +166,6 @@ class Parameters {
   at::Tensor accumulated;             // [size], the sum of several batches' gradients; made when first needed
 
  private:
-  static at::Tensor view(const at::Tensor& flat, const Slot& slot);
   int64_t reserve(int64_t count);
   DenseSlots reserveDense(int64_t in, int64_t out, bool mayBePanels);
 

@@ -18,7 +18,7 @@ Weight Weights::find(Parameters& parameters, const std::string& name, const std:
     // backward() adds to what is there: the gradients land in their flat buffer.
     leaf.mutable_grad() = parameters.gradient(slot);
   }
-  return {leaf, shape};
+  return {leaf, slot, shape};
 }
 
 Weight Weights::parameter(const std::string& name, const std::vector<int64_t>& shape, const Init& init) {

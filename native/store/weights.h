@@ -14,15 +14,19 @@ namespace torchvae {
 class Weight {
  public:
   Weight() = default;
-  Weight(Tensor leaf, std::vector<int64_t> shape) : leaf_(std::move(leaf)), shape_(std::move(shape)) {}
+  // `leaf`: the place of `slot`.
+  Weight(Tensor leaf, Slot slot, std::vector<int64_t> shape)
+      : leaf_(std::move(leaf)), slot_(std::move(slot)), shape_(std::move(shape)) {}
 
-  // The fused kernels' layouts have more dimensions than PyTorch's shape where images become features.
-  Tensor operator*() const { return leaf_.sizes() == shape_ ? leaf_ : leaf_.reshape(shape_); }
+  Tensor operator*() const { return leaf_.sizes() == shape_ ? leaf_ : values().reshape(shape_); }
+  // The same, perhaps with more dimensions: the kernels' layouts have them where images become features.
+  Tensor values() const { return slot_.of(leaf_); }
   bool defined() const { return leaf_.defined(); }
   const Tensor& leaf() const { return leaf_; }
 
  private:
   Tensor leaf_;
+  Slot slot_;
   std::vector<int64_t> shape_;
 };
 

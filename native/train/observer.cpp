@@ -13,7 +13,7 @@ namespace {
 at::Tensor normsOf(const Parameters& parameters, const at::Tensor& flat) {
   std::vector<at::Tensor> parts;
   for (const auto& [name, shape, slot, init] : parameters.entries()) {
-    const at::Tensor part = flat.as_strided(slot.sizes, slot.strides, slot.offset);
+    const at::Tensor part = StateSlot{flat, slot}.read();
     // A part with gaps would cost every one its place in the one kernel for all.
     parts.push_back(part.is_non_overlapping_and_dense() ? part : part.contiguous());
   }
@@ -55,7 +55,7 @@ std::vector<std::string> faultsOf(const LossSums& before, const LossSums& after,
   const std::vector<ParameterEntry>& entries = parameters.entries();
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
     // By the square, as the guard judges: one that overflows is refused too.
-    const at::Tensor squares = parameters.gradient(entry->slot).square().sum();
+    const at::Tensor squares = StateSlot{parameters.gradients, entry->slot}.read().square().sum();
     if (!std::isfinite(squares.item<double>())) faults.push_back(entry->name);
   }
   return faults;

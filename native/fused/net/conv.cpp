@@ -1,6 +1,7 @@
 #include "fused/net/conv.h"
 
 #include "error.h"
+#include "fused/posterior.h"
 
 namespace torchvae::fused {
 namespace {
@@ -65,7 +66,7 @@ NetworkPlan declareConvDecoder(Parameters& parameters, const ModelSpec& spec) {
   }
   NetworkPlan plan;
   plan.push_back(
-      {DensePlan{parameters.addDenseToImage("decoder.0", spec.latentSize, image)}, spec.decoder.activation});
+      {DensePlan{parameters.addDenseToImage("decoder.0", codeSize(spec), image)}, spec.decoder.activation});
   for (size_t i = down.size(); i-- > 0;) {
     const cpu::ConvGeometry& geometry = down[i];
     const Channels large = i == 0 ? imageChannels(parameters, spec) : largeChannels(geometry);

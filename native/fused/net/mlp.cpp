@@ -1,6 +1,7 @@
 #include "fused/net/mlp.h"
 
 #include "fused/likelihood.h"
+#include "fused/posterior.h"
 
 namespace torchvae::fused {
 namespace {
@@ -27,7 +28,7 @@ NetworkPlan declareMlpEncoder(Parameters& parameters, const ModelSpec& spec, Fea
 NetworkPlan declareMlpDecoder(Parameters& parameters, const ModelSpec& spec) {
   std::vector<int64_t> widths = spec.decoder.hidden;
   widths.push_back(spec.inputSize() * parametersPerValue(spec.likelihood));
-  const int64_t in = spec.latentSize + labelsOf(spec).decoder;
+  const int64_t in = codeSize(spec) + labelsOf(spec).decoder;
   NetworkPlan plan = declareLayers(parameters, "decoder", in, widths, spec.decoder.activation);
   plan.back().activation = ActivationKind::kIdentity;
   return plan;

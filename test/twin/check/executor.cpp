@@ -189,13 +189,13 @@ void testLabelsElsewhere() {
   const std::vector<float> values(4 * 30, 0.5f);
   const std::vector<int32_t> labels(4);
   const HostArray array{values.data(), false, 4, 30, labels.data()};
-  Parameters parameters;
+  Store store;
   const ModelSpec spec = smallSpec();
-  FusedStep step(graphs, spec, parameters, {});
+  FusedStep step(graphs, spec, store, {});
   std::vector<at::Tensor> taken;
   for (int i = 0; i < 1000; ++i) {
     auto data = std::make_unique<ResidentDataset>(cpu, array);
-    const GraphExecutor executor(graphs, step, parameters, *data, 0, 2, {}, 0);
+    const GraphExecutor executor(graphs, step, store.model, *data, 0, 2, {}, 0);
     EXPECT(executor.fits(*data, 2, {}));
     const void* const place = data->values().const_data_ptr();
     const void* const ofLabels = data->labels().const_data_ptr();
