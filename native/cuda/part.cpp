@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <tuple>
+#include <vector>
 
 #include "base/translate.h"
 #include "cuda/nvrtc.h"
@@ -228,6 +229,35 @@ class Part : public CudaPart {
     return translated([&]() -> std::unique_ptr<CapturedWork> { return std::make_unique<Graph>(body); });
   }
 
+  void fork(int lanes) override {
+    translated([&] {
+      own_ = c10::cuda::getCurrentCUDAStream();
+      while (lanes_.size() < static_cast<size_t>(lanes))
+        lanes_.push_back(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, own_->device_index()));
+      open_ = lanes;
+      const Event begun;
+      begun.record();
+      for (int lane = 0; lane < open_; ++lane) after(begun, lanes_[static_cast<size_t>(lane)]);
+    });
+  }
+
+  void enterLane(int lane) override { c10::cuda::setCurrentCUDAStream(lanes_[static_cast<size_t>(lane)]); }
+
+  // What fails here is a device that is lost, of which whoever reads the results hears.
+  void join() noexcept override {
+    try {
+      for (int lane = 0; lane < open_; ++lane) {
+        enterLane(lane);
+        const Event ended;
+        ended.record();
+        after(ended, *own_);
+      }
+    } catch (const std::exception&) {
+      cudaGetLastError();  // as check() does
+    }
+    c10::cuda::setCurrentCUDAStream(*own_);
+  }
+
   std::unique_ptr<TimeMark> mark() override {
     return translated([&]() -> std::unique_ptr<TimeMark> { return std::make_unique<Mark>(); });
   }
@@ -254,9 +284,17 @@ class Part : public CudaPart {
   }
 
  private:
+  static void after(const Event& event, const c10::cuda::CUDAStream& stream) {
+    check(cudaStreamWaitEvent(stream, event.get(), 0), "Ordering two streams");
+  }
+
   Modules modules_;
   // Whether the thread's device knows programmatic dependent launch.
   static inline thread_local bool canBeginEarly_ = false;
+  // The thread's own stream, while lanes are open, and those that it has opened so far.
+  static inline thread_local std::optional<c10::cuda::CUDAStream> own_;
+  static inline thread_local std::vector<c10::cuda::CUDAStream> lanes_;
+  static inline thread_local int open_ = 0;
 };
 
 }  // namespace

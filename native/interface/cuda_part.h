@@ -13,7 +13,7 @@
 namespace torchvae {
 
 // Raised whenever this file or the arguments of a kernel change; both sides must agree.
-inline constexpr int kCudaInterface = 9;
+inline constexpr int kCudaInterface = 10;
 
 // Work that was recorded once and is sent off again as a whole.
 class CapturedWork {
@@ -93,6 +93,13 @@ class CudaPart {
   // Records what `body` queues, without running it. What it allocates stays allocated as long as the record.
   // `body` may be run again for each replay, so it must own what it refers to.
   virtual std::unique_ptr<CapturedWork> capture(std::function<void()> body) = 0;
+
+  // Lanes are streams beside the thread's own. fork() opens lanes 0, ..., `lanes` - 1, whose work begins
+  // after what the thread has queued before; then what it queues goes to the lane that it entered last.
+  // join() goes back to the thread's own stream, whose work begins after that of all lanes.
+  virtual void fork(int lanes) = 0;
+  virtual void enterLane(int lane) = 0;
+  virtual void join() noexcept = 0;
 
   // Marks what was queued last.
   virtual std::unique_ptr<TimeMark> mark() = 0;

@@ -17,6 +17,7 @@ class FusedStep : public Step {
 
   bool reserve(int64_t rows) override;
   fused::BlockPerceptron* block() override { return block_.get(); }
+  bool mayOverlap() const override { return perceptron_ != nullptr; }
   void differentiate(const StepInput& input) override;
   void differentiate(const HostInput& input, const StepSchedule& schedule) override;
   void evaluate(const StepInput& input) override;

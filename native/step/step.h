@@ -49,6 +49,11 @@ class Step {
   // nothing does.
   virtual fused::BlockPerceptron* block() { return nullptr; }
 
+  // Whether captured steps of other models may run on the device beside this one's: all that it uses are our
+  // kernels and buffers of its own. Libraries' products (cuBLAS, cuDNN) are not so: libtorch gives them one
+  // workspace a stream, which all graphs that were captured there have in common.
+  virtual bool mayOverlap() const { return false; }
+
   // Forward and backward over a batch. With a clock it takes nothing from the host and waits for nothing.
   virtual void differentiate(const StepInput& input) = 0;
   virtual void differentiate(const HostInput& input, const StepSchedule& schedule) = 0;

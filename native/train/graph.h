@@ -5,7 +5,6 @@
 // and the host reads the sums once a chunk.
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "cuda_part.h"
@@ -21,6 +20,8 @@ class GraphExecutor {
   // Steps in a captured graph. Launching one costs the host some tens of microseconds, so that many steps a
   // graph keep the device busy; the batches left over at an epoch's end go as graphs of one step.
   static constexpr int64_t kStepsPerGraph = 25;
+  // Steps between two readings of the state, at most: with small models, what lib/training asks for at a time.
+  static constexpr int64_t kScheduleRows = 1024;
   // Steps that run as they are before their like is captured: libraries choose their kernels and allocate
   // their workspaces there.
   static constexpr int64_t kWarmUpSteps = 2;
@@ -34,13 +35,9 @@ class GraphExecutor {
                 uint64_t seed, int64_t batchSize, const OptimizerSettings& settings, int64_t terms);
   bool fits(const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings) const;
 
-  // Runs `chunk` over `order` and moves `step` along. From the first step whose loss or gradient is not
-  // finite, the device leaves the weights as they are. `meanwhile` is done by the host when all steps are
-  // sent off, before it waits for the device.
-  TrainResult run(const TrainChunk& chunk, const ResidentDataset& data, const at::Tensor& order,
-                  int64_t& step, const std::function<void()>& meanwhile);
-
  private:
+  friend class GraphRun;
+
   // What was seen of a step. A graph writes it where its first run has.
   struct Observation {
     StepObserver observer;
@@ -62,13 +59,7 @@ class GraphExecutor {
   void runStep(int64_t rows, Observation* observation, const Neighbors& neighbors);
   void runStep(int64_t rows, Observation* observation = nullptr) { runStep(rows, observation, {}); }
   int64_t advance(Shape& shape, int64_t steps);
-  void observe(Shape& shape);
-  void start(const TrainChunk& chunk, const at::Tensor& order, int64_t done, int64_t steps);
-  void runSteps(const TrainChunk& chunk, const at::Tensor& order, const std::function<void()>& meanwhile,
-                StepState& now, TrainResult& result);
-  StepState readState() const;
-  std::vector<std::string> faults(const TrainChunk& chunk, const at::Tensor& order, int64_t batch,
-                                  int64_t step, const StepSchedule& schedule);
+  Observation& observe(Shape& shape);
 
   Context context_;
   Step& step_;
@@ -83,9 +74,10 @@ class GraphExecutor {
   int64_t batchSize_;
   OptimizerSettings settings_;
   at::Tensor order_;  // int64 [examples]
+  // The clock's bytes, terms and schedule, one after the other, so that one copy brings all of them.
+  at::Tensor shared_;
   DeviceClock clock_;
   Shape whole_, last_;
-  Observation* seen_ = nullptr;  // of the present run
 };
 
 }  // namespace torchvae

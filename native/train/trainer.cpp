@@ -200,26 +200,51 @@ TrainResult Trainer::run(const TrainChunk& chunk, int64_t& step) {
 
 std::vector<TrainOutcome> Trainer::runTogether(const std::vector<Turn>& turns) {
   std::vector<TrainOutcome> outcomes(turns.size());
-  std::vector<size_t> joined;  // those whose chunks go side by side
+  std::vector<size_t> byBlocks, byGraphs;  // those whose chunks go at a time
   for (size_t i = 0; i < turns.size(); ++i) {
     auto& [trainer, chunk, step] = turns[i];
     try {
       trainer.prepare(chunk);
       if (trainer.isTakenByBlock(chunk)) {
-        joined.push_back(i);
+        byBlocks.push_back(i);
+      } else if (trainer.isCapturable(chunk) && trainer.model_.step.mayOverlap()) {
+        byGraphs.push_back(i);
       } else {
-        outcomes[i].result = trainer.runPrepared(chunk, step);
+        outcomes[i].result = trainer.runAlone(chunk, step);
       }
     } catch (...) {
       outcomes[i].error = translatedError();
     }
   }
-  if (!joined.empty()) runJoined(turns, joined, outcomes);
+  if (!byBlocks.empty()) runBlocksOf(turns, byBlocks, outcomes);
+  if (!byGraphs.empty()) runGraphsOf(turns, byGraphs, outcomes);
+  for (const std::vector<size_t>& joined : {byBlocks, byGraphs}) {
+    for (const size_t i : joined) outcomes[i].result.isSideBySide = true;
+  }
   return outcomes;
 }
 
-void Trainer::runJoined(const std::vector<Turn>& turns, const std::vector<size_t>& joined,
-                        std::vector<TrainOutcome>& outcomes) {
+void Trainer::runGraphsOf(const std::vector<Turn>& turns, const std::vector<size_t>& joined,
+                          std::vector<TrainOutcome>& outcomes) {
+  std::vector<GraphTask> tasks;
+  std::vector<size_t> made;
+  for (const size_t i : joined) {
+    auto& [trainer, chunk, step] = turns[i];
+    try {
+      tasks.push_back(trainer.graphTask(chunk, step));
+      made.push_back(i);
+    } catch (...) {
+      outcomes[i].error = translatedError();
+    }
+  }
+  if (tasks.empty()) return;
+  CudaPart& part = turns[made.front()].trainer.model_.context.kernels->part();
+  std::vector<TrainOutcome> came = runGraphs(part, tasks);
+  for (size_t i = 0; i < made.size(); ++i) outcomes[made[i]] = std::move(came[i]);
+}
+
+void Trainer::runBlocksOf(const std::vector<Turn>& turns, const std::vector<size_t>& joined,
+                          std::vector<TrainOutcome>& outcomes) {
   std::vector<BlockTask> tasks;
   for (const size_t i : joined) {
     auto& [trainer, chunk, step] = turns[i];
@@ -238,10 +263,7 @@ void Trainer::runJoined(const std::vector<Turn>& turns, const std::vector<size_t
   };
   try {
     std::vector<TrainResult> results = runBlocks(tasks, prepareAll);
-    for (size_t i = 0; i < results.size(); ++i) {
-      outcomes[joined[i]].result = std::move(results[i]);
-      outcomes[joined[i]].result.isSideBySide = true;
-    }
+    for (size_t i = 0; i < results.size(); ++i) outcomes[joined[i]].result = std::move(results[i]);
   } catch (...) {
     const Error error = translatedError();
     for (const size_t i : joined) outcomes[i].error = error;
@@ -271,16 +293,23 @@ bool Trainer::isTakenByBlock(const TrainChunk& chunk) const {
   return true;
 }
 
-TrainResult Trainer::runPrepared(const TrainChunk& chunk, int64_t& step) {
-  const at::Tensor& order = order_.indices;
-  if (!isCapturable(chunk)) return loop(chunk, order, step);
+// The chunk by captured graphs; makes those that fit it.
+GraphTask Trainer::graphTask(const TrainChunk& chunk, int64_t& step) {
   const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
   if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer)) {
     executor_.reset();
     executor_ = std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store.model, data,
                                                 model_.seed, chunk.batchSize, chunk.optimizer, model_.terms);
   }
-  return executor_->run(chunk, data, order, step, [&] { prepareNext(chunk); });
+  return {*executor_, chunk, data, order_.indices, step, [this, &chunk] { prepareNext(chunk); }};
+}
+
+TrainResult Trainer::runAlone(const TrainChunk& chunk, int64_t& step) {
+  if (!isCapturable(chunk)) return loop(chunk, order_.indices, step);
+  TrainOutcome outcome =
+      std::move(runGraphs(model_.context.kernels->part(), {graphTask(chunk, step)}).front());
+  if (outcome.error) throw *outcome.error;
+  return std::move(outcome.result);
 }
 
 bool Trainer::Order::serves(const TrainChunk& chunk, int64_t itsEpoch) const {

@@ -5,7 +5,7 @@
 
 #include "step/step.h"
 #include "store/weights.h"
-#include "train/graph.h"
+#include "train/graph_run.h"
 
 namespace torchvae {
 
@@ -33,8 +33,8 @@ class Trainer {
     const TrainChunk& chunk;
     int64_t& step;
   };
-  // Runs the chunks of several models of one device: side by side where the device's kernels can, else in
-  // turn; to the bits of run() in any case.
+  // Runs the chunks of several models of one device: at a time where the device's kernels can, else in turn;
+  // to the bits of run() in any case.
   static std::vector<TrainOutcome> runTogether(const std::vector<Turn>& turns);
 
   // Runs `chunk` and moves `step`, the count of updates, along. Where a loss or a gradient is not finite the
@@ -55,12 +55,16 @@ class Trainer {
   static Order makeOrder(const TrainChunk& chunk, int64_t epoch);
   const at::Tensor& orderOf(const TrainChunk& chunk);
   void prepareNext(const TrainChunk& chunk);
-  static void runJoined(const std::vector<Turn>& turns, const std::vector<size_t>& joined,
-                        std::vector<TrainOutcome>& outcomes);
+  // Those of `turns` that `joined` has, by blocks of one launch or by graphs in lanes.
+  static void runBlocksOf(const std::vector<Turn>& turns, const std::vector<size_t>& joined,
+                          std::vector<TrainOutcome>& outcomes);
+  static void runGraphsOf(const std::vector<Turn>& turns, const std::vector<size_t>& joined,
+                          std::vector<TrainOutcome>& outcomes);
   void prepare(const TrainChunk& chunk);
   Trained taken(const TrainChunk& chunk) const;
   bool isTakenByBlock(const TrainChunk& chunk) const;
-  TrainResult runPrepared(const TrainChunk& chunk, int64_t& step);
+  GraphTask graphTask(const TrainChunk& chunk, int64_t& step);
+  TrainResult runAlone(const TrainChunk& chunk, int64_t& step);
   bool isCapturable(const TrainChunk& chunk) const;
   TrainResult loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step);
 

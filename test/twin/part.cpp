@@ -3,9 +3,11 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -96,12 +98,45 @@ void* TwinPart::kernel(const KernelKey& key) {
 void TwinPart::launch(void* kernel, const LaunchShape& shape, const void* argument, size_t size) {
   ++launches;
   // A kernel gets a copy of its arguments, as on a device.
-  std::unique_ptr<char[]> copy = std::make_unique<char[]>(size);
-  std::memcpy(copy.get(), argument, size);
+  const auto* from = static_cast<const char*>(argument);
+  std::vector<char> copy(from, from + size);
+  if (open_ == 0) return launchNow(kernel, shape, copy);
+  if (lane_ < 0) throw Error("ERR_INTERNAL", "Lanes are open, and a kernel was given to none");
+  ++launchesOf[lane_];
+  if (!drawLane) return launchNow(kernel, shape, copy);
+  waiting_[lane_].push_back(
+      [this, kernel, shape, copy = std::move(copy)] { launchNow(kernel, shape, copy); });
+}
+
+void TwinPart::fork(int lanes) {
+  if (open_ != 0 || lanes < 2) throw Error("ERR_INTERNAL", "Lanes are open, or no two were asked for");
+  open_ = lanes;
+  mostLanes = std::max<int64_t>(mostLanes, lanes);
+}
+
+void TwinPart::enterLane(int lane) {
+  if (lane < 0 || lane >= open_) throw Error("ERR_INTERNAL", "There is no such lane");
+  if (lane != lane_) ++turns;
+  if (onTurn) onTurn();
+  lane_ = lane;
+}
+
+void TwinPart::join() noexcept {
+  open_ = 0;
+  lane_ = -1;
+  while (!waiting_.empty()) {
+    const auto lane = std::next(waiting_.begin(), drawLane() % static_cast<uint32_t>(waiting_.size()));
+    lane->second.front()();
+    lane->second.pop_front();
+    if (lane->second.empty()) waiting_.erase(lane);
+  }
+}
+
+void TwinPart::launchNow(void* kernel, const LaunchShape& shape, const std::vector<char>& argument) {
   const TwinKernel& run = *static_cast<const TwinKernel*>(kernel);
   const auto runAll = [&] {
     runGrid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.threads),
-            static_cast<size_t>(shape.sharedBytes), [&] { run(copy.get()); });
+            static_cast<size_t>(shape.sharedBytes), [&] { run(argument.data()); });
   };
   isWatched_ ? launchWatched(kernel, shape.early, runAll) : runAll();
 }
@@ -129,7 +164,7 @@ void TwinPart::launchWatched(void* kernel, bool isEarly, const std::function<voi
 }
 
 std::unique_ptr<CapturedWork> TwinPart::capture(std::function<void()> body) {
-  ++captures;
+  if (++captures == failCaptureIn) throw Error("ERR_DEVICE", "Capture failed");
   return std::make_unique<Recorded>(*this, std::move(body));
 }
 

@@ -3,7 +3,10 @@
 // captured graph is its steps' own code, run again for every replay.
 #pragma once
 
+#include <deque>
+#include <functional>
 #include <map>
+#include <vector>
 
 #include "cuda_part.h"
 #include "grid.h"
@@ -20,6 +23,9 @@ class TwinPart : public CudaPart {
   void* kernel(const std::string& name) override;
   void* kernel(const KernelKey& key) override;
   void launch(void* kernel, const LaunchShape& shape, const void* argument, size_t size) override;
+  void fork(int lanes) override;
+  void enterLane(int lane) override;
+  void join() noexcept override;
   std::unique_ptr<CapturedWork> capture(std::function<void()> body) override;
   std::unique_ptr<TimeMark> mark() override;
   // Of what NCCL computes: all else is done when it was queued.
@@ -32,6 +38,14 @@ class TwinPart : public CudaPart {
   int64_t launches = 0;  // of kernels
   int64_t captures = 0;
   int64_t replays = 0;
+  // Of lanes: how many were open at most, kernels that went to each, turns from one to another.
+  int64_t mostLanes = 0, turns = 0;
+  std::map<int, int64_t> launchesOf;
+  std::function<void()> onTurn{};
+  int64_t failCaptureIn = 0;  // the count of captures of which the last fails; 0 for none
+  // What lanes are given waits until they are joined, and then runs in an order that this draws: a kernel of
+  // one lane after another's, as a device might. Only our own kernels wait.
+  std::function<uint32_t()> drawLane{};
 
   // From here on, fails where a kernel copies something before it waits that the kernel before it has
   // changed: on a device it could find what was there before. Of a pair of kernels it knows once it has seen
@@ -39,9 +53,12 @@ class TwinPart : public CudaPart {
   void watchEarlyReads(bool isWatched);
 
  private:
+  void launchNow(void* kernel, const LaunchShape& shape, const std::vector<char>& argument);
   void launchWatched(void* kernel, bool isEarly, const std::function<void()>& run);
 
   std::map<std::string, TwinKernel> known_;
+  int open_ = 0, lane_ = -1;
+  std::map<int, std::deque<std::function<void()>>> waiting_;  // by lane
   bool isWatched_ = false;
   void* last_ = nullptr;               // the kernel that was launched last
   std::map<void*, Ranges> readAfter_;  // by a kernel: what those that followed it have read early

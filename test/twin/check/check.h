@@ -90,6 +90,8 @@ void checkConv();
 void checkPerceptron();
 // Whole models by one block each.
 void checkBlock();
+// Models by captured graphs, several at a time.
+void checkLanes();
 // What of the engine can be met in C++ alone.
 void checkEngine();
 

@@ -13,6 +13,7 @@ int main() {
   checkConv();
   checkPerceptron();
   checkBlock();
+  checkLanes();
   checkEngine();
   checkNccl();
   return failures == 0 ? 0 : 1;
