@@ -1,5 +1,5 @@
-// Small perceptrons, each by one block of a device, alone and as members of a population; for scripts/gpu-verify. Checks first, then how
-// many steps a second all members take.
+// Members of populations: small perceptrons, each by one block of a device, and larger ones in lanes; for scripts/gpu-verify. Checks first,
+// then how many steps a second all members take.
 import { Dataset, sprites, VAE } from '../../dist/index.js';
 import { losses, relativeError, Verdict } from './verdict.mjs';
 
@@ -48,7 +48,20 @@ const MODELS = {
     { batchSize: 32, optimizer: { type: 'sgd', momentum: 0.9 }, learningRate: 1e-4 },
     300,
   ],
+  '784-400-20, in lanes': [
+    { inputShape: [784], encoder: { hidden: [400] }, latentSize: 20 },
+    { batchSize: 128 },
+    5000,
+  ],
+  'odd widths, GELU, a norm that is cut, in lanes': [
+    { inputShape: [301], encoder: { hidden: [261, 70], activation: 'gelu' }, latentSize: 23 },
+    { batchSize: 100, clip: { norm: 0.5 } },
+    2030,
+  ],
 };
+
+/** More than there are lanes. */
+const MEMBERS = 10;
 
 const valuesOf = async (vae) => [...(await vae.parameters()).values()].flatMap(({ data }) => [...data]);
 
@@ -79,7 +92,7 @@ async function check(device, verdict, name, [spec, options, rows]) {
   const others = await run(device);
   delete process.env.TORCHVAE_GPU_STEP;
   verdict.add(`${name}, many blocks`, relativeError(alone.losses, others.losses), 1e-4);
-  await withMade(VAE.population({ spec, seeds: [0, 1, 2], device }), async (population) => {
+  await withMade(VAE.population({ spec, seeds: MEMBERS, device }), async (population) => {
     const [, { last }] = await population.fit(data, given);
     const loss = relativeError([last.train.loss], [alone.losses.at(-1)]);
     verdict.add(`${name}, a member's loss`, loss, 1e-300);
@@ -120,6 +133,31 @@ async function inTurn(spec, data, options, count, device) {
   return { memberStepsPerSecond: (count * stepsOf(data, options)) / seconds };
 }
 
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Of models that go in lanes: steps of all members a second by numbers of lanes, beside some of them one after another, in rounds of each in turn. */
+async function contest(spec, data, options, { members, ofThese, rounds }, device) {
+  const rates = {};
+  const note = (way, rate) => {
+    rates[way] ??= [];
+    rates[way].push(rate);
+  };
+  await withMade(VAE.population({ spec, seeds: members, device }), async (population) => {
+    for (let round = 0; round < rounds; round++) {
+      for (const lanes of [8, 1, 4, 16]) {
+        process.env.TORCHVAE_GPU_LANES = String(lanes);
+        const seconds = await timed(population, data, options);
+        note(`${lanes} lanes`, (members * stepsOf(data, options)) / seconds);
+      }
+      delete process.env.TORCHVAE_GPU_LANES;
+      note('in turn', (await inTurn(spec, data, options, ofThese, device)).memberStepsPerSecond);
+    }
+  });
+  const medians = Object.fromEntries(Object.entries(rates).map(([way, all]) => [way, median(all)]));
+  const timesInTurn = medians['8 lanes'] / medians['in turn'];
+  return { members, batch: options.batchSize, memberStepsPerSecond: medians, timesInTurn };
+}
+
 export async function population(device) {
   const verdict = new Verdict();
   for (const [name, model] of Object.entries(MODELS)) await check(device, verdict, name, model);
@@ -128,16 +166,14 @@ export async function population(device) {
   const rows = table(isDry ? 500 : 2 ** 18, 20);
   const pictures = sprites({ count: isDry ? 200 : 20_000 });
   const w1 = { encoder: { hidden: [400] }, latentSize: 20 };
-  const [small, wide] = isDry ? [3, 2] : [128, 64];
+  const small = isDry ? 3 : 128;
+  const wide = isDry ? { members: 2, ofThese: 1, rounds: 1 } : { members: 64, ofThese: 4, rounds: 3 };
   verdict.speeds = {
     '20-64-8-64-20': {
       together: await together(MEMBER, rows, { batchSize: 64 }, small, device),
       inTurn: await inTurn(MEMBER, rows, { batchSize: 64 }, isDry ? 2 : 4, device),
     },
-    '784-400-20': {
-      together: await together(w1, pictures, { batchSize: 128 }, wide, device),
-      inTurn: await inTurn(w1, pictures, { batchSize: 128 }, isDry ? 1 : 4, device),
-    },
+    '784-400-20': await contest(w1, pictures, { batchSize: 128 }, wide, device),
   };
   return verdict;
 }

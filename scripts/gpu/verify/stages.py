@@ -20,7 +20,7 @@ def stages(machine, options):
         ('optimizers', lambda: check('optimizers', seconds=60)),
         ('cpu', lambda: check('cpu', seconds=90)),
         ('perceptrons', lambda: check('perceptrons', seconds=90)),
-        ('population', lambda: check('population', seconds=150)),
+        ('population', lambda: check('population', seconds=240)),
         ('ranks', lambda: check('ranks', seconds=90)),
         ('precisions', lambda: check('precisions', seconds=60)),
         ('replays', lambda: check('replays', seconds=60)),
