@@ -6,6 +6,7 @@
 #include <ATen/ops/one_hot.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/host.h"
 #include "base/memory.h"
@@ -41,6 +42,11 @@ void ask(const uint8_t* row, int64_t bytes) {
 }
 
 }  // namespace
+
+int64_t ResidentDataset::nextSerial() {
+  static std::atomic<int64_t> count{0};
+  return ++count;
+}
 
 ResidentDataset::ResidentDataset(const c10::Device& device, const HostArray& values)
     : isDrawn_(values.isDrawn) {

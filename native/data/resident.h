@@ -15,6 +15,8 @@ class ResidentDataset : public Dataset {
 
   // Whether the values are probabilities, of which every batch draws its own values of 0 and 1.
   bool isDrawn() const { return isDrawn_; }
+  // Another for each data set of the process, in the order in which they are made.
+  int64_t serial() const { return serial_; }
 
   int64_t rows() const override { return values_.size(0); }
   int64_t columns() const { return values_.size(1); }
@@ -48,6 +50,7 @@ class ResidentDataset : public Dataset {
   void storeLabels(const Context& context, const at::Tensor& examples, const at::Tensor& to) const;
 
  private:
+  static int64_t nextSerial();
   template <class Finish>
   void gatherTiles(const Context& context, const Rows& wanted, const at::Tensor& to,
                    const Finish& finish) const;
@@ -58,6 +61,7 @@ class ResidentDataset : public Dataset {
   int32_t mostLabel_ = 0;
   float magnitude_ = 1;
   bool isDrawn_ = false;
+  int64_t serial_ = nextSerial();
 };
 
 }  // namespace torchvae

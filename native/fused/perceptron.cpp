@@ -352,8 +352,8 @@ void Perceptron::makeGradients(const Parameters& parameters) {
   kernels_.weights(weightsArguments(parameters, kGradients), weightBlocks_);
 }
 
-void Perceptron::judge(const Parameters& parameters) {
-  if (clock_.settings.clipNorm > 0) makeGradients(parameters);
+void Perceptron::judge(const Parameters& parameters, bool isSummand) {
+  if (isSummand || clock_.settings.clipNorm > 0) makeGradients(parameters);
 }
 
 void Perceptron::update(const Parameters& parameters) {

@@ -25,8 +25,8 @@ class Perceptron {
 
   // The weights' gradients, into the parameters.
   void makeGradients(const Parameters& parameters);
-  // What has to be there before update(): the gradients, where their norm is to be cut.
-  void judge(const Parameters& parameters);
+  // What has to be there before update(): the gradients, where their norm is to be cut or they are summands.
+  void judge(const Parameters& parameters, bool isSummand);
   // The update, unless the device finds something that is not finite, and the end of the step.
   void update(const Parameters& parameters);
 

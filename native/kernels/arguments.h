@@ -66,7 +66,8 @@ struct LoadArguments {
   void* z;                // T [rows, zStride]: only the label is written
   void* noise;            // P [rows, latent]
   const StepState* state;
-  int64_t first, step;
+  int64_t first;  // place of the first row in `order`, with a state in the batch that it points to
+  int64_t step;
   uint64_t seed;
   uint32_t stream;
   uint32_t

@@ -107,7 +107,7 @@ __device__ inline uint64_t stepOf(const LoadArguments& a) {
 template <class T>
 __device__ inline void loadRow(const LoadArguments& a, int place) {
   const uint64_t step = stepOf(a);
-  const int64_t first = a.state != nullptr ? (a.state->batch + a.ahead) * a.batchSize : a.first;
+  const int64_t first = a.first + (a.state != nullptr ? (a.state->batch + a.ahead) * a.batchSize : 0);
   const int64_t row = a.order[first + place];
   T* to = static_cast<T*>(a.x) + static_cast<int64_t>(place) * a.xStride;
   if (a.isUint8 != 0) {

@@ -1,6 +1,8 @@
 // What a device knows of the step that it is at, so that captured graphs of steps take nothing from the host.
 #pragma once
 
+#include <cstddef>
+
 #include "kernels/kernels.h"
 
 namespace torchvae {
@@ -15,6 +17,12 @@ struct DeviceClock {
 
   StepState* state() const { return static_cast<StepState*>(bytes.mutable_data_ptr()); }
   const ScheduleRow* rows() const { return static_cast<const ScheduleRow*>(schedule.const_data_ptr()); }
+  // The batch's reconstruction, kl and loss, double [3].
+  at::Tensor batchLosses() const {
+    constexpr auto at = static_cast<int64_t>(offsetof(StepState, batchReconstruction));
+    static_assert(offsetof(StepState, batchLoss) == at + 2 * sizeof(double));
+    return bytes.narrow(0, at, 3 * static_cast<int64_t>(sizeof(double))).view(c10::kDouble);
+  }
   // One of StepState's counters, int64 [1].
   at::Tensor counter(size_t offset) const {
     const auto at = static_cast<int64_t>(offset);

@@ -58,7 +58,7 @@ struct ColumnSums {
 struct BatchSource {
   const at::Tensor& data;   // [examples, columns], uint8 or float32
   const at::Tensor& order;  // int64 [examples]
-  int64_t first = 0;        // place of the batch in `order`
+  int64_t first = 0;        // place of the first row in `order`; with `state`, in the batch
   int64_t batchSize = 0;    // places between two batches, for `state`
   uint64_t seed = 0;        // of the noise
   int64_t step = 0;

@@ -44,7 +44,8 @@ std::string obstacleOf(const std::vector<Standing>& ranks) {
 }  // namespace
 
 std::string Standing::text() const {
-  return std::to_string(static_cast<int>(wanted)) + "\n" + gpu + "\n" + nccl;
+  return std::to_string(static_cast<int>(wanted)) + "\n" + gpu + "\n" + nccl + "\n" +
+         (isInLoop ? "loop" : "graphs");
 }
 
 Standing Standing::of(const std::string& text) {
@@ -55,6 +56,9 @@ Standing Standing::of(const std::string& text) {
   standing.wanted = static_cast<RanksBy>(std::stoi(wanted));
   std::getline(lines, standing.gpu);
   std::getline(lines, standing.nccl);
+  std::string steps;
+  std::getline(lines, steps);
+  standing.isInLoop = steps == "loop";
   return standing;
 }
 
@@ -70,12 +74,15 @@ Agreement agree(const RanksSettings& settings, const std::vector<Standing>& rank
               (obstacle.empty() ? "that of " + verb(forGloo, "says", "say") + " gloo" : obstacle) +
               "; leave the variable out to go by way of the host where NCCL cannot serve");
   }
-  if (!forGloo.empty()) return {false, "Gloo by way of the host, as TORCHVAE_RANKS_BY says"};
+  if (!forGloo.empty()) return {false, false, "Gloo by way of the host, as TORCHVAE_RANKS_BY says"};
   const bool isOnCpu =
       std::all_of(ranks.begin(), ranks.end(), [](const Standing& rank) { return rank.gpu.empty(); });
-  if (isOnCpu) return {false, "Gloo"};
-  if (!obstacle.empty()) return {false, "Gloo by way of the host, since " + obstacle};
-  return {true, "NCCL " + ranks.front().nccl};
+  if (isOnCpu) return {false, false, "Gloo"};
+  if (!obstacle.empty()) return {false, false, "Gloo by way of the host, since " + obstacle};
+  const auto inLoop = ranksThat(ranks, [](const Standing& rank) { return rank.isInLoop; });
+  const std::string way = "NCCL " + ranks.front().nccl;
+  if (inLoop.empty()) return {true, true, way};
+  return {true, false, way + ", step by step, as TORCHVAE_RANKS_STEPS of " + inWords(inLoop) + " says"};
 }
 
 std::string gpuAt(const std::string& address) {

@@ -11,8 +11,9 @@ namespace torchvae {
 // What a rank says of itself to the others.
 struct Standing {
   RanksBy wanted = RanksBy::kAuto;
-  std::string gpu;   // of all GPUs there are; empty for the CPU
-  std::string nccl;  // its version; empty where there is none
+  std::string gpu;        // of all GPUs there are; empty for the CPU
+  std::string nccl;       // its version; empty where there is none
+  bool isInLoop = false;  // whether steps shall not be captured
 
   std::string text() const;
   static Standing of(const std::string& text);
@@ -21,7 +22,8 @@ struct Standing {
 // What all ranks make of the same standings.
 struct Agreement {
   bool isByNccl = false;
-  std::string words;  // the way that is taken, and why not the other
+  bool isInGraphs = false;  // whether NCCL's sums may be captured with the steps
+  std::string words;        // the way that is taken, and why not the other
 };
 
 // Throws ERR_DISTRIBUTED, in all ranks, where what some want cannot be had.

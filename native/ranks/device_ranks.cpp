@@ -2,6 +2,7 @@
 
 #include <ATen/ops/ones.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
@@ -9,9 +10,19 @@
 #include "ranks/agreement.h"
 #include "ranks/gloo.h"
 #include "ranks/nccl.h"
+#include "ranks/words.h"
 
 namespace torchvae {
 namespace {
+
+// Whether steps shall go one by one where they could be captured. One rank that says so is enough.
+bool asksForLoop() {
+  const char* steps = std::getenv("TORCHVAE_RANKS_STEPS");
+  if (steps == nullptr || std::strcmp(steps, "graphs") == 0) return false;
+  if (std::strcmp(steps, "loop") == 0) return true;
+  failRanks("Expected 'graphs' or 'loop' for the environment variable TORCHVAE_RANKS_STEPS but received '" +
+            std::string(steps) + "'");
+}
 
 class DeviceRanks : public TensorRanks {
  public:
@@ -29,6 +40,7 @@ class DeviceRanks : public TensorRanks {
     std::optional<Nccl> nccl = part == nullptr ? std::nullopt : Nccl::find(*part);
     Standing own;
     own.wanted = settings_.by;
+    own.isInLoop = asksForLoop();
     if (part != nullptr) own.gpu = gpuAt(part->address());
     if (nccl) own.nccl = nccl->version();
     const std::vector<std::string> texts = host_->exchange(own.text(), abort);
@@ -38,6 +50,7 @@ class DeviceRanks : public TensorRanks {
     for (const std::string& text : texts) standings.push_back(Standing::of(text));
     const Agreement agreement = agree(settings_, standings);
     device_ = device;
+    mayCapture_ = agreement.isInGraphs;
     if (agreement.isByNccl) connect(*nccl, *part, abort);
     met_ = texts;
     words_ = agreement.words;
@@ -62,6 +75,9 @@ class DeviceRanks : public TensorRanks {
     isPending_ = false;
   }
 
+  int64_t capturedWay() const override { return communicator_ != nullptr && mayCapture_ ? ways_ : 0; }
+  void expectCaptured() override { isPending_ = true; }
+
  private:
   bool isForNccl(const at::Tensor& tensor) const {
     host_->vigil().requireWhole();
@@ -80,6 +96,7 @@ class DeviceRanks : public TensorRanks {
       if (heard.size() != sizeof(id.bytes)) throw std::runtime_error("rank 0 gave no id");
       std::memcpy(id.bytes, heard.data(), sizeof(id.bytes));
       communicator_ = std::make_unique<Communicator>(nccl, part, id, rank(), size(), waitFor(abort));
+      ++ways_;
       requireSum(abort);
     });
   }
@@ -118,6 +135,8 @@ class DeviceRanks : public TensorRanks {
   std::string words_;
   c10::Device device_ = c10::Device(c10::kCPU);
   std::unique_ptr<Communicator> communicator_;
+  int64_t ways_ = 0;  // communicators so far
+  bool mayCapture_ = false;
   bool isPending_ = false;  // whether the device may still be at what was asked of it
 };
 

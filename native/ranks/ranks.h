@@ -30,6 +30,12 @@ class TensorRanks : public Ranks {
   // in another way, which would wait forever for a rank that is lost.
   virtual void await(const std::atomic<bool>& abort) = 0;
 
+  // The number of the way by which sums go that a captured graph may hold, another one whenever the ranks
+  // have met anew; 0 where there is none. All ranks capture and replay the same.
+  virtual int64_t capturedWay() const { return 0; }
+  // Such a graph has been sent off again: as sum() does.
+  virtual void expectCaptured() {}
+
   // The part of `count` rows that is this rank's: the parts lie one after the other, and differ by one row at
   // most.
   Share shareOf(int64_t count) const {

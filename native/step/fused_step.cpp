@@ -251,9 +251,9 @@ bool FusedStep::updateAtOnce(const cpu::OptimizerCoefficients& coefficients) {
   return pass_->updateWeights(parameters_, rows_, coefficients);
 }
 
-void FusedStep::judge(const DeviceClock& clock) {
+void FusedStep::judge(const DeviceClock& clock, bool isSummand) {
   if (pass_ == nullptr) {
-    perceptron_->judge(parameters_);
+    perceptron_->judge(parameters_, isSummand);
   } else {
     pass_->finishGradients(parameters_, rows_, clock.settings, clock.state(), clock.rows());
   }

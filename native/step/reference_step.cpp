@@ -72,12 +72,15 @@ Tensor ReferenceStep::load(const StepInput& input, Pass& pass) const {
   }
   const DeviceClock& clock = *input.clock;
   const Tensor x = at::empty({input.rows, input.data.columns()}, context_.options());
-  BatchSource source{input.data.values(), input.order, 0, clock.batchSize, input.seed, 0, clock.state(), {}};
+  BatchSource source{input.data.values(), input.order, input.first,   clock.batchSize,
+                     input.seed,          0,           clock.state(), {}};
   source.isDrawn = input.data.isDrawn();
+  source.place = input.place;
   context_.kernels->loadBatch(source, input.rows, x, at::empty({input.rows, 0}, context_.options()));
   if (classes > 0) {
     const Tensor places = at::arange(input.rows, input.order.options())
-                              .add_(clock.counter(offsetof(StepState, batch)).mul(clock.batchSize));
+                              .add_(clock.counter(offsetof(StepState, batch)).mul(clock.batchSize))
+                              .add_(input.first);
     pass.labels = input.data.labelsOf(context_, input.order.index_select(0, places), classes);
   }
   return x;
@@ -95,6 +98,7 @@ void ReferenceStep::differentiate(const StepInput& input) {
   }
   const DeviceClock& clock = *input.clock;
   Draws draws(context_, {input.seed, Stream::kNoise, 0}, clock.state());
+  draws.takeRows(input.place, input.rows);
   const Tensor row =
       clock.schedule.index_select(0, clock.counter(offsetof(StepState, index))).to(context_.dtype).view({4});
   Pass pass{draws, true, {}, row.select(0, 1), row.select(0, 2), row.select(0, 3)};
@@ -167,7 +171,7 @@ bool ReferenceStep::updateAtOnce(const cpu::OptimizerCoefficients& coefficients)
                                 deferred.others(store_.model.size()), coefficients);
 }
 
-void ReferenceStep::judge(const DeviceClock& clock) {
+void ReferenceStep::judge(const DeviceClock& clock, bool /*isSummand*/) {
   if (!terms_.extra.empty()) {
     extra_ = at::stack(terms_.extra).to(c10::kDouble).mul_(static_cast<double>(rows_));
   }

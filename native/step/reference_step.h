@@ -18,7 +18,7 @@ class ReferenceStep : public Step {
   bool addLosses(LossSums& sums) override;
   void makeGradients() override;
   bool updateAtOnce(const cpu::OptimizerCoefficients& coefficients) override;
-  void judge(const DeviceClock& clock) override;
+  void judge(const DeviceClock& clock, bool isSummand) override;
   void update(const DeviceClock& clock) override;
   std::pair<at::Tensor, at::Tensor> encode(const HostInput& input) override;
   std::pair<at::Tensor, at::Tensor> losses(const HostInput& input) override;

@@ -22,13 +22,14 @@ class BlockPerceptron;  // fused/block.h
 struct StepInput {
   const ResidentDataset& data;
   const at::Tensor& order;  // int64 on the device: a permutation of the examples
-  int64_t first;            // the batch is order[first], ..., order[first + rows - 1]
+  int64_t first;  // the batch is order[first], ..., order[first + rows - 1]; with a clock, counted from where
+                  // the batch of all ranks begins
   int64_t rows;
   StepSchedule schedule;
   uint64_t seed;      // of the noise
   int64_t noise = 0;  // the place of the batch's noise in the sequence of the seed
   int64_t place = 0;  // of the first row in the batch of all ranks, of which this is a part; on the host
-  // Says which batch, noise and row of the schedule, in place of these; null on the host.
+  // Says which batch, noise and row of the schedule; null on the host.
   const DeviceClock* clock = nullptr;
   // With a clock: whether the step before has been asked to load this batch, and this one is to load the
   // next, of as many rows. A step may leave that to the next one, which it then finds not loaded.
@@ -71,7 +72,8 @@ class Step {
   virtual bool updateAtOnce(const cpu::OptimizerCoefficients& /*coefficients*/) { return false; }
   // On a device with fused kernels: the gradients, and whether all is finite, judged on the device; then the
   // update from them and the end of the step. Neither waits.
-  virtual void judge(const DeviceClock& clock) = 0;
+  // `isSummand`: the gradients are left in the store whatever the settings, for a sum over ranks.
+  virtual void judge(const DeviceClock& clock, bool isSummand) = 0;
   virtual void update(const DeviceClock& clock) = 0;
 
   // For questions about rows of the host:

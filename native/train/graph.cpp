@@ -17,9 +17,9 @@ bool GraphExecutor::serves(const Context& context, const OptimizerSettings& sett
   return context.kernels != nullptr && settings.accumulate <= 1 && settings.averageDecay == 0;
 }
 
-GraphExecutor::GraphExecutor(const Context& context, Step& step, const Parameters& parameters,
+GraphExecutor::GraphExecutor(const Context& context, Step& step, Parameters& parameters,
                              const ResidentDataset& data, uint64_t seed, int64_t batchSize,
-                             const OptimizerSettings& settings, int64_t terms)
+                             const OptimizerSettings& settings, int64_t terms, const Team& team)
     : context_(context),
       step_(step),
       parameters_(parameters),
@@ -32,7 +32,10 @@ GraphExecutor::GraphExecutor(const Context& context, Step& step, const Parameter
       type_(data.values().scalar_type()),
       isDrawn_(data.isDrawn()),
       batchSize_(batchSize),
-      settings_(settings) {
+      settings_(settings),
+      way_(team.capturedWay()),
+      serial_(data.serial()),
+      gradient_{{0, parameters.size(), {}}} {
   const auto options = c10::TensorOptions().device(context.device);
   order_ = at::empty({data.rows()}, options.dtype(c10::kLong));
   constexpr auto kState = static_cast<int64_t>(sizeof(StepState));
@@ -45,33 +48,83 @@ GraphExecutor::GraphExecutor(const Context& context, Step& step, const Parameter
   clock_ = {shared_.narrow(0, 0, kState),
             doubles(kState + ofTerms, kScheduleRows * kRow).view({kScheduleRows, 4}),
             doubles(kState, ofTerms), batchSize, settings};
-  whole_.rows = std::min(batchSize, data.rows());
-  last_.rows = data.rows() % batchSize;
+  whole_.batchRows = std::min(batchSize, data.rows());
+  last_.batchRows = data.rows() % batchSize;
+  for (Shape* shape : {&whole_, &last_}) shape->own = team.shareOf(shape->batchRows);
+  if (!team.isAlone())
+    squares_ = at::empty({Kernels::gradientBlocks(gradient_)}, options.dtype(c10::kDouble));
 }
 
-bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize,
-                         const OptimizerSettings& settings) const {
-  return placeOf(data.values()) == values_ && placeOf(data.labels()) == labels_ && data.rows() == rows_ &&
-         data.columns() == columns_ && data.values().scalar_type() == type_ && data.isDrawn() == isDrawn_ &&
-         batchSize == batchSize_ && settings == settings_;
+// All ranks must come to the same answer, so that they capture the same: where data lie differs from rank to
+// rank, and whether they are made anew does not.
+bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings,
+                         const Team& team) const {
+  const bool isThere = placeOf(data.values()) == values_ && placeOf(data.labels()) == labels_;
+  return (team.isAlone() ? isThere : data.serial() == serial_) && team.capturedWay() == way_ &&
+         data.rows() == rows_ && data.columns() == columns_ && data.values().scalar_type() == type_ &&
+         data.isDrawn() == isDrawn_ && batchSize == batchSize_ && settings == settings_;
 }
 
-void GraphExecutor::runStep(int64_t rows, Observation* observation, const Neighbors& neighbors) {
-  step_.differentiate({*data_, order_, 0, rows, {}, seed_, 0, 0, &clock_, neighbors.before, neighbors.after});
-  step_.judge(clock_);
-  if (observation == nullptr) return step_.update(clock_);
-  step_.makeGradients();
-  observation->skippedBefore = clock_.counter(offsetof(StepState, skipped)).clone();
-  observation->observer.begin();
-  step_.update(clock_);
-  observation->observer.end();
+void GraphExecutor::runStep(const Shape& shape, Observation* observation, const Neighbors& neighbors) {
+  const auto [first, rows] = shape.own;
+  const bool isPart = !team_->isAlone();
+  if (rows > 0) {
+    step_.differentiate(
+        {*data_, order_, first, rows, {}, seed_, 0, first, &clock_, neighbors.before, neighbors.after});
+    step_.judge(clock_, isPart);
+  }
+  if (isPart) {
+    judgePart(shape);
+  } else if (observation != nullptr) {
+    step_.makeGradients();
+  }
+  if (observation != nullptr) {
+    observation->skippedBefore = clock_.counter(offsetof(StepState, skipped)).clone();
+    observation->observer.begin();
+  }
+  isPart ? updateBySum(shape) : step_.update(clock_);
+  if (observation != nullptr) observation->observer.end();
+}
+
+// The gradients of all ranks, and whether they are finite: the same in every rank. A rank whose losses are
+// not puts NaN into the sum.
+void GraphExecutor::judgePart(const Shape& shape) {
+  const at::Tensor& gradients = parameters_.gradients;
+  Kernels& kernels = *context_.kernels;
+  if (shape.own.rows == 0) {
+    gradients.zero_();
+    kernels.finishGradients(gradient_, 0, gradients, squares_, {}, settings_, clock_.state(), clock_.rows());
+  } else {
+    gradients.mul_(static_cast<double>(shape.own.rows) / static_cast<double>(shape.batchRows));
+    gradients.narrow(0, 0, 1).add_(clock_.batchLosses().sum().mul_(0).to(context_.dtype));
+  }
+  team_->sumInStream(gradients);
+  kernels.finishGradients(gradient_, 0, gradients, squares_, {}, settings_, nullptr, nullptr);
+}
+
+void GraphExecutor::updateBySum(const Shape& shape) {
+  const at::Tensor rounded = context_.bf16 ? parameters_.roundedWeights : at::Tensor();
+  context_.kernels->optimize({parameters_.values, parameters_.gradients, parameters_.firstMoments,
+                              parameters_.secondMoments, rounded, squares_},
+                             squares_.size(0), shape.own.rows, settings_, clock_.state(), clock_.rows());
+}
+
+// What several ranks have under way ends before it: a capture may ask the driver for memory, which waits for
+// the device, perhaps forever for a rank that is lost.
+std::unique_ptr<CapturedWork> GraphExecutor::capture(std::function<void()> body) {
+  team_->await();
+  return context_.kernels->part().capture(std::move(body));
+}
+
+void GraphExecutor::replay(CapturedWork& work) {
+  work.replay();
+  team_->expectCaptured();
 }
 
 // Sends off at most `steps` steps of this shape; returns how many.
 int64_t GraphExecutor::advance(Shape& shape, int64_t steps) {
-  const int64_t rows = shape.rows;
   if (shape.warm < kWarmUpSteps) {
-    runStep(rows);
+    runStep(shape);
     ++shape.warm;
     return 1;
   }
@@ -79,11 +132,11 @@ int64_t GraphExecutor::advance(Shape& shape, int64_t steps) {
   std::unique_ptr<CapturedWork>& work = many ? shape.many : shape.one;
   const int64_t count = many ? kStepsPerGraph : 1;
   if (!work) {
-    work = context_.kernels->part().capture([this, rows, count] {
-      for (int64_t i = 0; i < count; ++i) runStep(rows, nullptr, {i > 0, i + 1 < count});
+    work = capture([this, &shape, count] {
+      for (int64_t i = 0; i < count; ++i) runStep(shape, nullptr, {i > 0, i + 1 < count});
     });
   }
-  work->replay();
+  replay(*work);
   return count;
 }
 
@@ -93,14 +146,13 @@ GraphExecutor::Observation& GraphExecutor::observe(Shape& shape) {
   Observation& observation = *shape.observed;
   if (observation.warm < kWarmUpSteps) {
     ++observation.warm;
-    runStep(shape.rows, &observation);
+    runStep(shape, &observation);
     return observation;
   }
   if (!observation.work) {
-    observation.work = context_.kernels->part().capture(
-        [this, rows = shape.rows, &observation] { runStep(rows, &observation); });
+    observation.work = capture([this, &shape, &observation] { runStep(shape, &observation); });
   }
-  observation.work->replay();
+  replay(*observation.work);
   return observation;
 }
 

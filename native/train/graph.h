@@ -5,6 +5,7 @@
 // and the host reads the sums once a chunk.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "cuda_part.h"
@@ -12,6 +13,7 @@
 #include "kernels/kernels.h"
 #include "step/step.h"
 #include "train/observer.h"
+#include "train/team.h"
 
 namespace torchvae {
 
@@ -20,7 +22,8 @@ class GraphExecutor {
   // Steps in a captured graph. Launching one costs the host some tens of microseconds, so that many steps a
   // graph keep the device busy; the batches left over at an epoch's end go as graphs of one step.
   static constexpr int64_t kStepsPerGraph = 25;
-  // Steps between two readings of the state, at most: with small models, what lib/training asks for at a time.
+  // Steps between two readings of the state, at most: with small models, what lib/training asks for at a
+  // time.
   static constexpr int64_t kScheduleRows = 1024;
   // Steps that run as they are before their like is captured: libraries choose their kernels and allocate
   // their workspaces there.
@@ -29,11 +32,14 @@ class GraphExecutor {
   // Whether the device's kernels do what these settings ask for.
   static bool serves(const Context& context, const OptimizerSettings& settings);
 
-  // All that a captured graph refers to; another batch size, or data that lie elsewhere, take another
-  // executor. `terms` is the number of the objective's further terms.
-  GraphExecutor(const Context& context, Step& step, const Parameters& parameters, const ResidentDataset& data,
-                uint64_t seed, int64_t batchSize, const OptimizerSettings& settings, int64_t terms);
-  bool fits(const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings) const;
+  // All that a captured graph refers to; another batch size, data that lie elsewhere, or another way between
+  // the ranks take another executor. `terms` is the number of the objective's further terms; `team` sums by
+  // its capturedWay(), or is alone.
+  GraphExecutor(const Context& context, Step& step, Parameters& parameters, const ResidentDataset& data,
+                uint64_t seed, int64_t batchSize, const OptimizerSettings& settings, int64_t terms,
+                const Team& team);
+  bool fits(const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings,
+            const Team& team) const;
 
  private:
   friend class GraphRun;
@@ -47,7 +53,8 @@ class GraphExecutor {
   };
   // Batches of one number of rows: the epoch's whole ones, or its last.
   struct Shape {
-    int64_t rows = 0;
+    Share own{};            // the part of a batch that is this rank's: all of it, for a process alone
+    int64_t batchRows = 0;  // of all ranks
     int64_t warm = 0;
     std::unique_ptr<CapturedWork> one, many;
     std::unique_ptr<Observation> observed;
@@ -56,15 +63,20 @@ class GraphExecutor {
   struct Neighbors {
     bool before = false, after = false;
   };
-  void runStep(int64_t rows, Observation* observation, const Neighbors& neighbors);
-  void runStep(int64_t rows, Observation* observation = nullptr) { runStep(rows, observation, {}); }
+  void runStep(const Shape& shape, Observation* observation, const Neighbors& neighbors);
+  void runStep(const Shape& shape, Observation* observation = nullptr) { runStep(shape, observation, {}); }
+  void judgePart(const Shape& shape);
+  void updateBySum(const Shape& shape);
+  std::unique_ptr<CapturedWork> capture(std::function<void()> body);
+  void replay(CapturedWork& work);
   int64_t advance(Shape& shape, int64_t steps);
   Observation& observe(Shape& shape);
 
   Context context_;
   Step& step_;
-  const Parameters& parameters_;
-  const ResidentDataset* data_;  // of the present run(); a graph reads its values and labels where they lie
+  Parameters& parameters_;
+  Team* team_ = nullptr;         // of the present run
+  const ResidentDataset* data_;  // of the present run; a graph reads its values and labels where they lie
   const void* values_;
   const void* labels_;
   uint64_t seed_;
@@ -78,6 +90,11 @@ class GraphExecutor {
   at::Tensor shared_;
   DeviceClock clock_;
   Shape whole_, last_;
+  // Of several ranks: the sums that graphs hold, the data that all ranks have made anew or not, the whole
+  // flat gradient, and its sums of squares.
+  int64_t way_, serial_;
+  std::vector<GradientPart> gradient_;
+  at::Tensor squares_;
 };
 
 }  // namespace torchvae

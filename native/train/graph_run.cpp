@@ -12,9 +12,9 @@ namespace torchvae {
 namespace {
 
 // Streams that several models share, at most: as many as CUDA has queues to a device for, unless
-// CUDA_DEVICE_MAX_CONNECTIONS says otherwise; streams beyond these would wait for each other at random. Memory
-// sets no bound: each model has its buffers and graphs in any case. Where few models fill the device the
-// others' kernels wait for room there, as they would in one stream.
+// CUDA_DEVICE_MAX_CONNECTIONS says otherwise; streams beyond these would wait for each other at random.
+// Memory sets no bound: each model has its buffers and graphs in any case. Where few models fill the device
+// the others' kernels wait for room there, as they would in one stream.
 size_t mostLanes() {
   constexpr size_t kQueues = 8, kMost = 32;
   const char* asked = std::getenv("TORCHVAE_GPU_LANES");
@@ -54,7 +54,6 @@ class GraphRun {
  public:
   explicit GraphRun(const GraphTask& task)
       : task_(task), executor_(task.executor), terms_(task.chunk.sums.terms) {
-    executor_.data_ = &task.data;
     terms_.resize(static_cast<size_t>(executor_.clock_.terms.numel()));
     now_.step = task.step;
     now_.batch = task.chunk.firstStep;
@@ -68,6 +67,8 @@ class GraphRun {
   bool begin() {
     const TrainChunk& chunk = task_.chunk;
     if (result_.steps == chunk.steps || result_.reason != StopReason::kDone) return false;
+    executor_.data_ = &task_.data;
+    executor_.team_ = &task_.team;
     if (result_.steps == 0) executor_.order_.copy_(task_.order);
     steps_ = std::min(chunk.steps - result_.steps, GraphExecutor::kScheduleRows);
     sent_ = 0;
@@ -79,8 +80,8 @@ class GraphRun {
     if (ofTerms > 0) std::memcpy(bytes.data() + sizeof now_, terms_.data(), ofTerms);
     std::memcpy(bytes.data() + sizeof now_ + ofTerms, chunk.schedule.data() + result_.steps, ofRows);
     const auto size = static_cast<int64_t>(bytes.size());
-    executor_.shared_.narrow(0, 0, size).copy_(
-        at::from_blob(bytes.data(), {size}, c10::TensorOptions().dtype(c10::kByte)));
+    executor_.shared_.narrow(0, 0, size)
+        .copy_(at::from_blob(bytes.data(), {size}, c10::TensorOptions().dtype(c10::kByte)));
     isBegun_ = true;
     return true;
   }
@@ -89,7 +90,10 @@ class GraphRun {
   bool send() {
     if (sent_ == steps_ || result_.reason != StopReason::kDone) return false;
     const TrainChunk& chunk = task_.chunk;
-    if (chunk.abort != nullptr && chunk.abort->load(std::memory_order_relaxed)) {
+    if (!isAlone()) {
+      // A replay waits for one some way behind it, by a call to the driver that nobody ends.
+      if (++sends_ % kSendsAhead == 0) task_.team.await();
+    } else if (chunk.abort != nullptr && chunk.abort->load(std::memory_order_relaxed)) {
       result_.reason = StopReason::kAborted;
       return false;
     }
@@ -113,15 +117,16 @@ class GraphRun {
 
   // Waits for the device, and takes what it has come to.
   void end() {
+    task_.team.await();
     read();
     result_.steps += now_.index;
     if (now_.stopped != 0) result_.reason = StopReason::kNonFinite;
   }
 
   // After a failure: updates that were sent off before are in the weights, so the count of steps must have
-  // them too.
+  // them too. A model of several ranks ends with them: nobody knows when its device is through.
   void giveUp() noexcept {
-    if (!isBegun_) return;
+    if (!isBegun_ || !isAlone()) return;
     try {
       read();
     } catch (...) {
@@ -129,8 +134,9 @@ class GraphRun {
     }
   }
 
-  // Once all steps are done.
-  TrainResult result() {
+  // Once all steps are done, which took the device so long.
+  TrainResult result(double seconds) {
+    result_.seconds = seconds;
     result_.skipped = now_.skipped;
     result_.sums.loss = now_.loss;
     result_.sums.reconstruction = now_.reconstruction;
@@ -142,6 +148,7 @@ class GraphRun {
     } else if (seen_ != nullptr && seen_->skippedBefore.item<int64_t>() == now_.skipped) {
       result_.norms = seen_->observer.take();  // nothing is known of an update that was skipped
     }
+    task_.team.settle(task_.chunk.sums, static_cast<int64_t>(terms_.size()), result_);
     return std::move(result_);
   }
 
@@ -159,15 +166,26 @@ class GraphRun {
   // Of a batch that the device has refused: that batch again, with the weights as they are.
   std::vector<std::string> faults() {
     const int64_t first = now_.batch * executor_.batchSize_;
-    const int64_t rows = std::min(executor_.batchSize_, executor_.rows_ - first);
+    const Share own = task_.team.shareOf(std::min(executor_.batchSize_, executor_.rows_ - first));
     const StepSchedule& schedule = task_.chunk.schedule[static_cast<size_t>(result_.steps)];
-    return faultsAgain(executor_.step_,
-                       {task_.data, task_.order, first, rows, schedule, executor_.seed_, now_.step},
-                       executor_.parameters_);
+    std::vector<std::string> found;
+    if (own.rows > 0) {
+      found = faultsAgain(executor_.step_,
+                          {task_.data, task_.order, first + own.first, own.rows, schedule, executor_.seed_,
+                           now_.step, own.first},
+                          executor_.parameters_);
+    }
+    return isAlone() ? found : task_.team.unite(found);
   }
+
+  bool isAlone() const { return task_.team.isAlone(); }
+
+  // Fewer than CapturedWork::replay() lets the host be ahead.
+  static constexpr int64_t kSendsAhead = 4;
 
   GraphTask task_;
   GraphExecutor& executor_;
+  int64_t sends_ = 0;
   StepState now_{};
   std::vector<double> terms_;
   TrainResult result_;
@@ -241,16 +259,17 @@ std::vector<TrainOutcome> runGraphs(CudaPart& part, const std::vector<GraphTask>
       });
     }
   }
+  // Nobody waits for the device where a rank is lost.
+  const bool isSound = std::ranges::any_of(members, [](const Member& member) { return !member.error; });
+  const double seconds = isSound ? part.mark()->since(*begin) : 0;
   std::vector<TrainOutcome> outcomes(tasks.size());
   for (size_t i = 0; i < tasks.size(); ++i) {
     members[i].go([&](GraphRun& run) {
-      outcomes[i].result = run.result();
+      outcomes[i].result = run.result(seconds);
       return false;
     });
     outcomes[i].error = members[i].error;
   }
-  const double seconds = part.mark()->since(*begin);
-  for (TrainOutcome& outcome : outcomes) outcome.result.seconds = seconds;
   return outcomes;
 }
 

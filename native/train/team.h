@@ -30,6 +30,12 @@ class Team {
   void weigh(int64_t rows, int64_t batchRows);
   // The gradients of all ranks, from their summands; they are there when it returns.
   void sumGradients();
+  // Where captured steps hold the sums: see TensorRanks. Such sums are there in the order of the stream.
+  int64_t capturedWay() const { return isAlone() ? 0 : ranks_.capturedWay(); }
+  void sumInStream(const at::Tensor& tensor) { ranks_.sum(tensor, abort_); }
+  void expectCaptured() {
+    if (!isAlone()) ranks_.expectCaptured();
+  }
   // Waits for the device to have done what the ranks asked of it; before the host reads a result.
   void await() const { ranks_.await(abort_); }
   // Begins the next update.

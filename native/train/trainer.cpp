@@ -207,7 +207,7 @@ std::vector<TrainOutcome> Trainer::runTogether(const std::vector<Turn>& turns) {
       trainer.prepare(chunk);
       if (trainer.isTakenByBlock(chunk)) {
         byBlocks.push_back(i);
-      } else if (trainer.isCapturable(chunk) && trainer.model_.step.mayOverlap()) {
+      } else if (chunk.ranks == nullptr && trainer.isCapturable(chunk) && trainer.model_.step.mayOverlap()) {
         byGraphs.push_back(i);
       } else {
         outcomes[i].result = trainer.runAlone(chunk, step);
@@ -287,7 +287,7 @@ Trained Trainer::taken(const TrainChunk& chunk) const {
 }
 
 bool Trainer::isTakenByBlock(const TrainChunk& chunk) const {
-  if (!isCapturable(chunk) || model_.step.block() == nullptr) return false;
+  if (chunk.ranks != nullptr || !isCapturable(chunk) || model_.step.block() == nullptr) return false;
   const int64_t classes = model_.step.block()->classes();
   if (classes > 0) static_cast<const ResidentDataset&>(*chunk.data).checkLabels(classes);
   return true;
@@ -296,12 +296,14 @@ bool Trainer::isTakenByBlock(const TrainChunk& chunk) const {
 // The chunk by captured graphs; makes those that fit it.
 GraphTask Trainer::graphTask(const TrainChunk& chunk, int64_t& step) {
   const auto& data = static_cast<const ResidentDataset&>(*chunk.data);
-  if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer)) {
+  const Team team(chunk, model_.store);
+  if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer, team)) {
     executor_.reset();
-    executor_ = std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store.model, data,
-                                                model_.seed, chunk.batchSize, chunk.optimizer, model_.terms);
+    executor_ =
+        std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store.model, data, model_.seed,
+                                        chunk.batchSize, chunk.optimizer, model_.terms, team);
   }
-  return {*executor_, chunk, data, order_.indices, step, [this, &chunk] { prepareNext(chunk); }};
+  return {*executor_, chunk, data, order_.indices, step, team, [this, &chunk] { prepareNext(chunk); }};
 }
 
 TrainResult Trainer::runAlone(const TrainChunk& chunk, int64_t& step) {
@@ -341,11 +343,17 @@ void Trainer::prepareNext(const TrainChunk& chunk) {
   if (endsEpoch && !next_.serves(chunk, chunk.epoch + 1)) next_ = makeOrder(chunk, chunk.epoch + 1);
 }
 
-// A step that is refused on the device must leave all as it was, and running statistics do not wait. Ranks
-// meet on the host.
+// A step that is refused on the device must leave all as it was, and running statistics do not wait. All
+// ranks come to the same answer.
 bool Trainer::isCapturable(const TrainChunk& chunk) const {
-  return chunk.ranks == nullptr && GraphExecutor::serves(model_.context, chunk.optimizer) &&
-         model_.store.adversary.size() == 0 && model_.store.buffers.size() == 0;
+  return GraphExecutor::serves(model_.context, chunk.optimizer) && model_.store.adversary.size() == 0 &&
+         model_.store.buffers.size() == 0 && (chunk.ranks == nullptr || isExchangeCapturable(chunk));
+}
+
+// Whether all that the ranks exchange in a step is the gradient's sum, and that by a way that graphs may
+// hold.
+bool Trainer::isExchangeCapturable(const TrainChunk& chunk) const {
+  return Team(chunk, model_.store).capturedWay() != 0 && !model_.couplesRows && model_.terms == 0;
 }
 
 TrainResult Trainer::loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step) {

@@ -66,6 +66,7 @@ class Trainer {
   GraphTask graphTask(const TrainChunk& chunk, int64_t& step);
   TrainResult runAlone(const TrainChunk& chunk, int64_t& step);
   bool isCapturable(const TrainChunk& chunk) const;
+  bool isExchangeCapturable(const TrainChunk& chunk) const;
   TrainResult loop(const TrainChunk& chunk, const at::Tensor& order, int64_t& step);
 
   Trained model_;

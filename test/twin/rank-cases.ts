@@ -3,12 +3,46 @@ import type { RankCase } from '../support/rank-cases.mjs';
 
 const once = { epochs: 1, batchSize: 32 };
 const small = { encoder: { hidden: [24] }, latentSize: 3 };
+/** More than one block takes, so that the perceptron's own kernels do. */
+const wide = { encoder: { hidden: [72, 40] }, latentSize: 5 };
 
 export const CASES: readonly RankCase[] = [
   {
     name: 'a perceptron, with last batches that leave a rank without any row',
     count: 97,
     create: { spec: small, seed: 4 },
+    fit: once,
+  },
+  {
+    name: 'graphs of many steps',
+    count: 237,
+    create: { spec: small, seed: 4 },
+    fit: { epochs: 1, batchSize: 8, optimizer: { type: 'adamw' } },
+  },
+  {
+    name: 'its norm clipped, with every step watched',
+    count: 100,
+    create: { spec: wide, seed: 4 },
+    fit: { ...once, clip: { norm: 0.5 }, gradientHealth: 'live' },
+  },
+  {
+    name: 'updates that one of the processes cannot take, which all leave out',
+    count: 200,
+    outlier: 150,
+    create: { spec: { ...wide, likelihood: 'gaussian' } },
+    fit: { ...once, onNonFinite: 'skip' },
+  },
+  {
+    name: 'a loss that is not finite in one of the processes, which ends all',
+    count: 200,
+    outlier: 150,
+    create: { spec: { ...wide, likelihood: 'gaussian' } },
+    fit: once,
+  },
+  {
+    name: "a flow on libtorch's derivatives, with labels",
+    count: 100,
+    create: { precision: 'float64', spec: { ...small, posterior: 'iaf', condition: { classes: 3 } } },
     fit: once,
   },
   {

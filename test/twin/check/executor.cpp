@@ -192,18 +192,19 @@ void testLabelsElsewhere() {
   Store store;
   const ModelSpec spec = smallSpec();
   FusedStep step(graphs, spec, store, {});
+  const Team alone(TrainChunk(), store);
   std::vector<at::Tensor> taken;
   for (int i = 0; i < 1000; ++i) {
     auto data = std::make_unique<ResidentDataset>(cpu, array);
-    const GraphExecutor executor(graphs, step, store.model, *data, 0, 2, {}, 0);
-    EXPECT(executor.fits(*data, 2, {}));
+    const GraphExecutor executor(graphs, step, store.model, *data, 0, 2, {}, 0, alone);
+    EXPECT(executor.fits(*data, 2, {}, alone));
     const void* const place = data->values().const_data_ptr();
     const void* const ofLabels = data->labels().const_data_ptr();
     data.reset();
     taken.push_back(at::zeros({4}, c10::TensorOptions().dtype(c10::kLong)));
     const ResidentDataset other(cpu, array);
     if (other.values().const_data_ptr() != place || other.labels().const_data_ptr() == ofLabels) continue;
-    EXPECT(!executor.fits(other, 2, {}));
+    EXPECT(!executor.fits(other, 2, {}, alone));
     return;
   }
 #ifndef __SANITIZE_ADDRESS__  // which gives no place twice

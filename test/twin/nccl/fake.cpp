@@ -7,7 +7,11 @@
 //   FAKE_NCCL_VERSION=21000         the version that it says it has
 //   FAKE_NCCL_FAIL=ncclAllReduce:5  the fifth of these calls fails, as it would of a broken network
 //   FAKE_NCCL_LATE=ncclAllReduce:5  it fails after it came back
-//   FAKE_NCCL_LOG=FILE              is where each call of an exchange leaves its name and count of values
+//   FAKE_NCCL_LAZY=1000             exchanges of that many values or more are done when the host asks whether
+//   the
+//                                   stream has got there
+//   there FAKE_NCCL_LOG=FILE              is where each call of an exchange leaves its name and count of
+//   values
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -19,6 +23,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -53,6 +58,12 @@ struct Config {
 // Shared by all communicators of this process.
 std::atomic<bool> isStuck{false};
 
+// Whether an exchange of so many values is put off.
+bool isPutOff(size_t count) {
+  const char* least = std::getenv("FAKE_NCCL_LAZY");
+  return least != nullptr && count >= std::strtoul(least, nullptr, 10);
+}
+
 struct Comm {
   Comm(int its, int all) : rank(its), size(all) {}
 
@@ -62,6 +73,7 @@ struct Comm {
   std::atomic<int> state{kSuccess};
   std::atomic<bool> isAborted{false};
   std::thread work;
+  std::deque<std::function<void()>> putOff;
 
   void await(const std::function<bool()>& is) {
     while (!is() && !isAborted) {
@@ -77,7 +89,13 @@ struct Comm {
   }
 
   // Runs by the communicator's thread, after what it did before.
-  int begin(const std::function<void()>& body) {
+  int begin(const std::function<void()>& body, size_t count = 0) {
+    // Behind what has failed on the device it stays queued.
+    if (state != kSuccess && state != kInProgress) return kSuccess;
+    if (isPutOff(count)) {
+      putOff.push_back(body);
+      return kSuccess;
+    }
     if (work.joinable()) work.join();
     state = kInProgress;
     work = std::thread([this, body] {
@@ -88,6 +106,9 @@ struct Comm {
     return kInProgress;
   }
 };
+
+// The newest of this process.
+Comm* newest = nullptr;
 
 // Whether this call is the one that the variable names.
 bool isNamed(const char* variable, const char* call, int count) {
@@ -207,6 +228,7 @@ int ncclCommInitRankConfig(Comm** made, int size, Id id, int rank, Config* confi
   if (!isPlain || size > kMostRanks || rank >= size) return kInvalidArgument;
   if (const int trouble = troubleOf("ncclCommInitRankConfig", nullptr); trouble >= 0) return trouble;
   Comm* comm = *made = new Comm(rank, size);
+  newest = comm;
   return comm->begin([comm, id] {
     const int file = shm_open(id.bytes, O_RDWR, 0600);
     void* place = mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -227,25 +249,29 @@ int ncclAllReduce(const void* from, void* to, size_t count, int type, int operat
   if (sizeOf(type) == 0 || operation != 0) return kInvalidArgument;
   log("ncclAllReduce", count);
   if (const int trouble = troubleOf("ncclAllReduce", comm); trouble >= 0) return trouble;
-  return comm->begin([=] {
-    const Board& board = *comm->board;
-    inPieces(*comm, static_cast<const char*>(from), count * sizeOf(type), [&](size_t at, size_t length) {
-      char* place = static_cast<char*>(to) + at;
-      std::memcpy(place, board.room[0], length);
-      for (int rank = 1; rank < comm->size; ++rank) add(type, place, board.room[rank], length);
-    });
-  });
+  return comm->begin(
+      [=] {
+        const Board& board = *comm->board;
+        inPieces(*comm, static_cast<const char*>(from), count * sizeOf(type), [&](size_t at, size_t length) {
+          char* place = static_cast<char*>(to) + at;
+          std::memcpy(place, board.room[0], length);
+          for (int rank = 1; rank < comm->size; ++rank) add(type, place, board.room[rank], length);
+        });
+      },
+      count);
 }
 
 int ncclBroadcast(const void* from, void* to, size_t count, int type, int root, Comm* comm, void*) {
   if (sizeOf(type) == 0) return kInvalidArgument;
   log("ncclBroadcast", count);
   if (const int trouble = troubleOf("ncclBroadcast", comm); trouble >= 0) return trouble;
-  return comm->begin([=] {
-    inPieces(*comm, static_cast<const char*>(from), count * sizeOf(type), [&](size_t at, size_t length) {
-      std::memcpy(static_cast<char*>(to) + at, comm->board->room[root], length);
-    });
-  });
+  return comm->begin(
+      [=] {
+        inPieces(*comm, static_cast<const char*>(from), count * sizeOf(type), [&](size_t at, size_t length) {
+          std::memcpy(static_cast<char*>(to) + at, comm->board->room[root], length);
+        });
+      },
+      count);
 }
 
 int ncclCommGetAsyncError(Comm* comm, int* state) {
@@ -257,6 +283,7 @@ int ncclCommAbort(Comm* comm) {
   comm->isAborted = true;
   if (comm->work.joinable()) comm->work.join();
   isStuck = false;
+  if (newest == comm) newest = nullptr;
   if (comm->board != nullptr) munmap(comm->board, sizeof(Board));
   delete comm;
   return kSuccess;
@@ -274,6 +301,7 @@ const char* ncclGetLastError(Comm*) {
 
 // Of the twin: whether the stream has done all that it was asked for.
 int fakeNcclIsIdle() {
+  for (; newest != nullptr && !newest->putOff.empty(); newest->putOff.pop_front()) newest->putOff.front()();
   return isStuck ? 0 : 1;
 }
 }
