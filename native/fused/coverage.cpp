@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "error.h"
 #include "fused/aggregate_cost.h"
 #include "fused/block.h"
 #include "fused/importance_cost.h"
@@ -31,10 +32,16 @@ std::string networkObstacle(const Context& context, const ModelSpec& spec, const
 }
 
 // How a device is to take steps: `layers`, by libtorch's products; of perceptrons `fused`, by the kernels of
-// many blocks; `strips`, by those without the ones that take whole rows; else as is best for the model.
+// many blocks; `strips`, by those without the ones that take whole rows; empty: as is best for the model.
 std::string askedStep() {
   const char* variable = std::getenv("TORCHVAE_GPU_STEP");
-  return variable == nullptr ? "" : variable;
+  if (variable == nullptr) return "";
+  const std::string asked = variable;
+  for (const char* known : {"", "layers", "fused", "strips"}) {
+    if (asked == known) return asked;
+  }
+  throw Error("ERR_RANGE", "Expected layers, fused or strips for TORCHVAE_GPU_STEP but received \"" + asked +
+                               "\"; leave it out for the best one of each model");
 }
 
 bool asksForManyBlocks() {

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "base/translate.h"
+#include "error.h"
 
 namespace torchvae {
 namespace {
@@ -18,8 +20,13 @@ namespace {
 size_t mostLanes() {
   constexpr size_t kQueues = 8, kMost = 32;
   const char* asked = std::getenv("TORCHVAE_GPU_LANES");
-  if (asked == nullptr) return kQueues;
-  return std::clamp<size_t>(std::strtoul(asked, nullptr, 10), 1, kMost);
+  if (asked == nullptr || *asked == '\0') return kQueues;
+  char* end = nullptr;
+  const size_t lanes = std::strtoul(asked, &end, 10);
+  if (*end == '\0' && lanes >= 1 && lanes <= kMost) return lanes;
+  throw Error("ERR_RANGE", "Expected an integer from 1 to " + std::to_string(kMost) +
+                               " for TORCHVAE_GPU_LANES but received \"" + asked + "\"; leave it out for " +
+                               std::to_string(kQueues));
 }
 
 // While it lives, work goes to one of several streams, beside each other. One stream is the thread's own.
@@ -216,8 +223,8 @@ struct Member {
 
 // Sends off the window of each member, in lanes of one member after another. The host goes round the lanes, a
 // graph at a time, so that all have work.
-void sendInLanes(CudaPart& part, const std::vector<Member*>& members) {
-  Lanes lanes(part, std::min(mostLanes(), members.size()));
+void sendInLanes(CudaPart& part, size_t most, const std::vector<Member*>& members) {
+  Lanes lanes(part, std::min(most, members.size()));
   std::vector<size_t> next(lanes.count());  // the member that each lane is at
   for (size_t lane = 0; lane < next.size(); ++lane) next[lane] = lane;
   for (bool isMore = true; isMore;) {
@@ -240,6 +247,7 @@ void sendInLanes(CudaPart& part, const std::vector<Member*>& members) {
 }  // namespace
 
 std::vector<TrainOutcome> runGraphs(CudaPart& part, const std::vector<GraphTask>& tasks) {
+  const size_t lanes = tasks.size() > 1 ? mostLanes() : 1;
   std::vector<Member> members;
   members.reserve(tasks.size());
   for (const GraphTask& task : tasks) members.push_back({GraphRun(task)});
@@ -250,7 +258,7 @@ std::vector<TrainOutcome> runGraphs(CudaPart& part, const std::vector<GraphTask>
       if (member.go([](GraphRun& run) { return run.begin(); })) begun.push_back(&member);
     }
     if (begun.empty()) break;
-    sendInLanes(part, begun);
+    sendInLanes(part, lanes, begun);
     for (Member* member : begun) {
       if (member->error) member->run.giveUp();
       member->go([](GraphRun& run) {

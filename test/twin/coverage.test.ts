@@ -1,6 +1,6 @@
 /** What fused kernels cover on the CPU alone: a device takes it by libtorch's derivatives. */
 import { expect, test } from 'vitest';
-import { type ModelSpecInput, VAE } from '../../lib/index.ts';
+import { type ModelSpecInput, sprites, VAE } from '../../lib/index.ts';
 
 const spec = { inputShape: [30], encoder: { hidden: [16] }, latentSize: 3 };
 
@@ -30,4 +30,19 @@ test.each<[string, ModelSpecInput]>([
   ]),
 ])('refuses with the reason: %s', async (reason, parts) => {
   expect(await kernelsOf(parts)).toEqual({ kind: 'reference', reason });
+});
+
+test('of ways that nobody knows, none is taken', async () => {
+  process.env.TORCHVAE_GPU_STEP = 'layer';
+  try {
+    using vae = await VAE.create({ spec: { encoder: { hidden: [16] }, latentSize: 3 }, device: 'cpu' });
+    await expect(vae.fit(sprites({ count: 32 }), { epochs: 1 })).rejects.toMatchObject({
+      code: 'ERR_RANGE',
+      message: expect.stringContaining(
+        'Expected layers, fused or strips for TORCHVAE_GPU_STEP but received "layer"',
+      ),
+    });
+  } finally {
+    delete process.env.TORCHVAE_GPU_STEP;
+  }
 });
