@@ -34,7 +34,8 @@ export function parallelChart(
   lines: readonly Line[],
   result: ResultAxis,
 ): string {
-  const width = Math.max(480, 2 * SIDE + GAP * parameters.length);
+  // As wide as the page, which would blow up the letters of a narrower one.
+  const width = Math.max(960, 2 * SIDE + GAP * parameters.length);
   const axisAt = (i: number) => SIDE + ((width - 2 * SIDE) * i) / parameters.length;
   const at = (place: number) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - place);
   const drawn = [...lines].sort((a, b) => b.rank - a.rank).map((line) => draw(line, parameters, axisAt, at));
