@@ -11,7 +11,7 @@ import { type CommandOptions, type Outcome, packageFolder, runNode } from '../su
 import { testRanks } from '../support/rank-comparison.ts';
 import { interruptsBesideOneThatStops, together } from '../support/ranks.ts';
 import { packageOfTwin } from './package.ts';
-import { CASES } from './rank-cases.ts';
+import { CASES, OF_GRAPHS, OF_LOOP } from './rank-cases.ts';
 
 const copy = packageOfTwin();
 const folder = mkdtempSync(join(tmpdir(), 'torchvae-nccl-'));
@@ -21,21 +21,20 @@ afterAll(() => {
 
 const fake = { TORCHVAE_TWIN_NCCL: join(packageFolder, 'build/twin-test/libfake_nccl.so') };
 
-for (const size of [2, 3]) {
-  testRanks(size, CASES, {
-    program: join(copy, 'test/support/rank.mjs'),
-    // Of two processes every perceptron takes its own kernels, which load batches ahead.
-    env: size === 2 ? { ...fake, TORCHVAE_GPU_STEP: 'fused' } : fake,
-    exchange: 'NCCL 2.27.3',
-  });
-}
-// One process, on graphs, knows only the number of the updates that were left out.
-const OF_LOOP = CASES.filter(({ fit }) => !('onNonFinite' in fit));
-testRanks(2, OF_LOOP, {
-  program: join(copy, 'test/support/rank.mjs'),
-  env: { ...fake, TORCHVAE_RANKS_STEPS: 'loop' },
-  exchange: 'NCCL 2.27.3, step by step, as TORCHVAE_RANKS_STEPS of ranks 0, 1 says',
-});
+const program = join(copy, 'test/support/rank.mjs');
+// Of two processes every perceptron takes its own kernels, which load batches ahead.
+testRanks(2, CASES, { program, env: { ...fake, TORCHVAE_GPU_STEP: 'fused' }, exchange: 'NCCL 2.27.3' });
+const coupled = CASES.filter(({ name }) => name.startsWith('batch normalization'));
+testRanks(3, [...OF_GRAPHS, ...coupled], { program, env: fake, exchange: 'NCCL 2.27.3' });
+testRanks(
+  2,
+  OF_LOOP.filter((each) => OF_GRAPHS.includes(each)),
+  {
+    program,
+    env: { ...fake, TORCHVAE_RANKS_STEPS: 'loop' },
+    exchange: 'NCCL 2.27.3, step by step, as TORCHVAE_RANKS_STEPS of ranks 0, 1 says',
+  },
+);
 
 /** `torchvae train` in processes that find the library. */
 function train(
@@ -46,10 +45,10 @@ function train(
 ): Promise<Outcome[]> {
   const small = ['--set', 'encoder.hidden=[8]', '--set', 'decoder.hidden=[8]'];
   const flags = ['--data', 'sprites', '--count', '200', '--batch-size', '48', ...small];
-  const program = [join(copy, 'dist/cli/main.js'), 'train', '--device', 'cpu', ...flags];
+  const command = [join(copy, 'dist/cli/main.js'), 'train', '--device', 'cpu', ...flags];
   return together(
     size,
-    (options) => runNode([...program, '--epochs', String(epochs), '--out', join(folder, name)], options),
+    (options) => runNode([...command, '--epochs', String(epochs), '--out', join(folder, name)], options),
     (rank) => {
       const { env, ...rest } = optionsOf(rank);
       return { ...rest, env: { ...fake, ...env } };
