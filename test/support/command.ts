@@ -17,6 +17,8 @@ export interface CommandOptions {
   cwd?: string;
   /** Added to this process's variables; undefined takes one away. */
   env?: Record<string, string | undefined>;
+  /** Milliseconds after which it is killed; default 55,000, less than a test may take. */
+  timeout?: number;
   /** Called with the process as it starts. */
   onStart?: (child: ChildProcess) => void;
   /** Called with the process and all it has said on stderr so far. */
@@ -31,7 +33,7 @@ export function runNode(args: readonly string[], options: CommandOptions = {}): 
       cwd: options.cwd,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 55_000,
+      timeout: options.timeout ?? 55_000,
       killSignal: 'SIGKILL',
     });
     options.onStart?.(child);

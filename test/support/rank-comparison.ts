@@ -12,6 +12,9 @@ import { trainInRanks } from './ranks.ts';
 /** How far the numbers of several processes may be from those of one, relative to their size. */
 const TOLERANCE = { float32: 1e-5, float64: 1e-12 };
 
+/** Milliseconds that all models of one set of processes may take, on a busy machine too. */
+const LONGEST = 170_000;
+
 /** The numbers of a result, in their order. */
 function numbersOf(value: unknown): number[] {
   if (typeof value === 'number') return [value];
@@ -60,8 +63,8 @@ export function testRanks(size: number, cases: readonly RankCase[], how: How = {
     const folder = mkdtempSync(join(tmpdir(), 'torchvae-ranks-'));
     let outcomes: Outcome[];
     beforeAll(async () => {
-      outcomes = await trainInRanks(size, cases, folder, program, () => ({ env }));
-    });
+      outcomes = await trainInRanks(size, cases, folder, program, () => ({ env, timeout: LONGEST }));
+    }, LONGEST);
     afterAll(() => rmSync(folder, { recursive: true }));
 
     test('end well, each with the same results', () => {
