@@ -50,9 +50,9 @@ class Step {
   // nothing does.
   virtual fused::BlockPerceptron* block() { return nullptr; }
 
-  // Whether captured steps of other models may run on the device beside this one's: all that it uses are our
-  // kernels and buffers of its own. Libraries' products (cuBLAS, cuDNN) are not so: libtorch gives them one
-  // workspace a stream, which all graphs that were captured there have in common.
+  // Whether captured steps of other models may run on the device at the same time: the step uses only our
+  // kernels, and buffers that no other model has. cuBLAS and cuDNN rule that out: libtorch gives them one
+  // workspace per stream, which all graphs captured there share.
   virtual bool mayOverlap() const { return false; }
 
   // Forward and backward over a batch. With a clock it takes nothing from the host and waits for nothing.

@@ -197,8 +197,8 @@ void testTurns() {
   }
 }
 
-// One lane, as TORCHVAE_GPU_LANES says, is the thread's own stream. What is no number of lanes is refused
-// before a member trains.
+// With TORCHVAE_GPU_LANES=1 the only lane is the thread's stream. An invalid value is refused before any
+// member trains.
 void testOneLane() {
   const AskedStep graphs("fused");
   const auto data = dataOf(100);
@@ -231,7 +231,7 @@ void testOneLane() {
 }  // namespace
 
 void checkLanes() {
-  test("members in lanes have the bits of their own runs, in whatever order a device takes them",
+  test("members in lanes have the bits that each has alone, in whatever order a device takes them",
        testMembers);
   test("members whose chunks are long", testWindows);
   test("a member in a lane that ends leaves the others alone", testEndsOfMembers);
