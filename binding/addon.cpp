@@ -35,7 +35,7 @@ constexpr uint32_t kMostLibraries = 100;
 // A thread costs a stack: a typing mistake shall not ask for millions.
 constexpr int64_t kMostThreads = 1024;
 
-// open({ libtorch: string[], engine: string, cudaPart?: string }): EngineInfo
+// open({ libtorch: string[], engine: string, cudaPart?: string, programs?: string }): EngineInfo
 Napi::Value open(const Info& info) {
   const Napi::Object options = objectArgument(info[0]);
   LibraryPaths paths;
@@ -44,6 +44,7 @@ Napi::Value open(const Info& info) {
   for (uint32_t i = 0; i < length; ++i) paths.libtorch.push_back(toText(libraries.Get(i), "libtorch"));
   paths.engine = stringProperty(options, "engine");
   if (options.Has("cudaPart")) paths.cudaPart = stringProperty(options, "cudaPart");
+  if (options.Has("programs")) paths.programs = stringProperty(options, "programs");
   return toObject(info.Env(), openEngine(paths).info());
 }
 

@@ -89,8 +89,11 @@ Engine& openEngine(const LibraryPaths& paths) {
          "Run `npx torchvae doctor` to see what is wrong, `npx torchvae setup --force` to install it anew");
   }
   auto* engine = make<Engine>(paths.engine, "torchvae_engine", kEngineInterface);
-  if (!paths.cudaPart.empty())
-    engine->attach(make<CudaPart>(paths.cudaPart, "torchvae_cuda_part", kCudaInterface));
+  if (!paths.cudaPart.empty()) {
+    auto* part = make<CudaPart>(paths.cudaPart, "torchvae_cuda_part", kCudaInterface);
+    part->keepPrograms(paths.programs);
+    engine->attach(part);
+  }
   opened = engine;
   openedPaths = paths;
   return *opened;

@@ -12,6 +12,7 @@ struct LibraryPaths {
   std::vector<std::string> libtorch;  // absolute, in the order to open them
   std::string engine;                 // absolute
   std::string cudaPart;               // absolute; empty for none
+  std::string programs;               // where the CUDA part keeps compiled kernels; empty for nowhere
 };
 
 // Opens the libraries and returns the engine; called again, returns the same one. Throws ERR_LIBTORCH when a

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Where torchvae keeps what it has downloaded: `TORCHVAE_CACHE`, or else `torchvae` in `XDG_CACHE_HOME`, or else
+ * Where torchvae keeps what it has downloaded, and kernels compiled for GPUs: `TORCHVAE_CACHE`, or else `torchvae` in `XDG_CACHE_HOME`, or else
  * `~/.cache/torchvae`. The directory need not exist yet.
  */
 export function cacheDirectory(): string {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { types } from 'node:util';
+import { cacheDirectory } from '../cache.ts';
 import { type ErrorCode, TorchvaeError } from '../errors.ts';
 import { packageVersion } from '../package.ts';
 import { binaryFolders } from './binaries.ts';
@@ -54,7 +55,9 @@ export function loadEngine(options: LoadOptions = {}): LoadedEngine {
   };
   const openWithCuda = () => {
     const libraries = [...libtorch.cpuLibraries, ...libtorch.cudaLibraries];
-    return callAddon(() => addon.open({ libtorch: libraries, engine, cudaPart }));
+    return callAddon(() =>
+      addon.open({ libtorch: libraries, engine, cudaPart, programs: join(cacheDirectory(), 'kernels') }),
+    );
   };
   const reason = whyNoCuda(libtorch, cudaPart, device);
   let info: EngineInfo;

@@ -139,7 +139,8 @@ export type Noise = Float32Array | number;
 
 export interface Addon {
   readonly version: string;
-  open(options: { libtorch: string[]; engine: string; cudaPart?: string }): EngineInfo;
+  /** @param options `programs` is a folder where the CUDA part keeps compiled kernels */
+  open(options: { libtorch: string[]; engine: string; cudaPart?: string; programs?: string }): EngineInfo;
   device(name: string, threads: number): DeviceHandle;
   /** The tensors of a model, without making it. */
   plan(spec: NativeSpec): StateTensor[];

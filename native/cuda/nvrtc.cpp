@@ -44,6 +44,7 @@ void* openNvrtc() {
 struct Nvrtc {
   Nvrtc() {
     void* library = openNvrtc();
+    find(library, "nvrtcVersion", version);
     find(library, "nvrtcCreateProgram", createProgram);
     find(library, "nvrtcCompileProgram", compileProgram);
     find(library, "nvrtcGetProgramLogSize", getProgramLogSize);
@@ -59,6 +60,7 @@ struct Nvrtc {
                                   (log.empty() ? "" : "\n" + log));
   }
 
+  decltype(&nvrtcVersion) version;
   decltype(&nvrtcCreateProgram) createProgram;
   decltype(&nvrtcCompileProgram) compileProgram;
   decltype(&nvrtcGetProgramLogSize) getProgramLogSize;
@@ -69,29 +71,47 @@ struct Nvrtc {
   decltype(&nvrtcGetErrorString) getErrorString;
 };
 
-const char* textOf(const std::string& program) {
+const Nvrtc& compiler() {
+  static const Nvrtc nvrtc;
+  return nvrtc;
+}
+
+const char* textOf(const std::string& file) {
   for (const KernelSource& source : kKernelPrograms) {
-    if (program == source.name) return source.text;
+    if (file == source.name) return source.text;
   }
-  throw Error("ERR_INTERNAL", "No program is named " + program);
+  throw Error("ERR_INTERNAL", "No program is named " + file);
+}
+
+std::vector<std::string> optionsOf(const Program& program) {
+  std::vector<std::string> options = {"--gpu-architecture=sm_" + std::to_string(program.capability),
+                                      "--std=c++17", "--device-as-default-execution-space"};
+  for (const std::string& definition : program.definitions) options.push_back("-D" + definition);
+  return options;
 }
 
 }  // namespace
 
-std::vector<char> compileProgram(int capability, const std::string& program,
-                                 const std::vector<std::string>& definitions) {
-  static const Nvrtc nvrtc;
+std::string keyOf(const Program& program) {
+  int major = 0, minor = 0;
+  compiler().check(compiler().version(&major, &minor));
+  std::string key = std::string(kKernelDigest) + ' ' + program.file + " NVRTC " + std::to_string(major) +
+                    '.' + std::to_string(minor);
+  for (const std::string& option : optionsOf(program)) key += ' ' + option;
+  return key;
+}
+
+std::vector<char> compileProgram(const Program& program) {
+  const Nvrtc& nvrtc = compiler();
   std::vector<const char*> names, texts, options;
   for (const KernelSource& source : kKernelHeaders) {
     names.push_back(source.name);
     texts.push_back(source.text);
   }
   nvrtcProgram compiled = nullptr;
-  nvrtc.check(nvrtc.createProgram(&compiled, textOf(program), program.c_str(), static_cast<int>(names.size()),
-                                  texts.data(), names.data()));
-  std::vector<std::string> words = {"--gpu-architecture=sm_" + std::to_string(capability), "--std=c++17",
-                                    "--device-as-default-execution-space"};
-  for (const std::string& definition : definitions) words.push_back("-D" + definition);
+  nvrtc.check(nvrtc.createProgram(&compiled, textOf(program.file), program.file.c_str(),
+                                  static_cast<int>(names.size()), texts.data(), names.data()));
+  const std::vector<std::string> words = optionsOf(program);
   for (const std::string& word : words) options.push_back(word.c_str());
   nvrtcResult status = nvrtc.compileProgram(compiled, static_cast<int>(options.size()), options.data());
   std::vector<char> image;

@@ -31,9 +31,15 @@ class Driver {
   decltype(&cuGetErrorString) getErrorString_;
 };
 
-// The machine code of a program, a file of kernels/, for a capability such as 90, with definitions such as
-// TORCHVAE_TYPE=float. Throws ERR_DEVICE with the compiler's words.
-std::vector<char> compileProgram(int capability, const std::string& program,
-                                 const std::vector<std::string>& definitions);
+struct Program {
+  int capability;                        // such as 90
+  std::string file;                      // of kernels/
+  std::vector<std::string> definitions;  // such as TORCHVAE_TYPE=float
+};
+
+// All that the machine code of a program depends on, in one line. Throws ERR_DEVICE without a compiler.
+std::string keyOf(const Program& program);
+// Its machine code. Throws ERR_DEVICE with the compiler's words.
+std::vector<char> compileProgram(const Program& program);
 
 }  // namespace torchvae

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/translate.h"
+#include "cuda/kept_programs.h"
 #include "cuda/nvrtc.h"
 #include "cuda_part.h"
 
@@ -73,16 +74,35 @@ class Modules {
     if (!driver_) driver_.emplace();
     return *driver_;
   }
+  void keepIn(const std::string& folder) {
+    const std::lock_guard lock(mutex_);
+    kept_ = KeptPrograms(folder);
+  }
 
  private:
   CUmodule module(int device, const std::string& program, const std::vector<std::string>& definitions) {
     CUmodule& module = modules_[{device, program, definitions}];
-    if (module == nullptr) module = driver().load(compileProgram(capabilityOf(device), program, definitions));
+    if (module == nullptr) module = load({capabilityOf(device), program, definitions});
+    return module;
+  }
+  CUmodule load(const Program& program) {
+    const std::string key = keyOf(program);
+    if (const auto kept = kept_.find(key)) {
+      try {
+        return driver().load(*kept);
+      } catch (const Error&) {
+        // A driver that refuses what was kept may take what is compiled now.
+      }
+    }
+    const std::vector<char> code = compileProgram(program);
+    const CUmodule module = driver().load(code);
+    kept_.keep(key, code);
     return module;
   }
 
   std::mutex mutex_;
   std::optional<Driver> driver_;
+  KeptPrograms kept_{""};
   std::map<std::tuple<int, std::string, std::vector<std::string>>, CUmodule> modules_;
 };
 
@@ -194,6 +214,8 @@ class Part : public CudaPart {
       return found;
     });
   }
+
+  void keepPrograms(const std::string& folder) override { modules_.keepIn(folder); }
 
   void enterThread(int index) override {
     translated([&] {

@@ -12,5 +12,6 @@ struct KernelSource {
 
 extern const std::vector<KernelSource> kKernelPrograms;  // .cu
 extern const std::vector<KernelSource> kKernelHeaders;
+extern const char* const kKernelDigest;  // SHA-256 of all of them
 
 }  // namespace torchvae

@@ -13,7 +13,7 @@
 namespace torchvae {
 
 // Raised whenever this file or the arguments of a kernel change; both sides must agree.
-inline constexpr int kCudaInterface = 10;
+inline constexpr int kCudaInterface = 11;
 
 // Work that was recorded once and is sent off again as a whole.
 class CapturedWork {
@@ -70,6 +70,9 @@ class CudaPart {
 
   // The usable devices. Where there is none, `reason` says why.
   virtual std::vector<DeviceInfo> devices(std::string& reason) = 0;
+
+  // Where compiled kernels are kept from one process to the next; called before any is asked for, or never.
+  virtual void keepPrograms(const std::string& folder) = 0;
 
   // Whether this is the twin, which runs the same kernels on the CPU, for tests.
   virtual bool onHost() const { return false; }

@@ -1,5 +1,5 @@
 // Checks of a device's numbers, for scripts/gpu-verify. Prints one line of JSON: {ok, ...}.
-//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|perceptrons|population|ranks|precisions|replays|small|lost|memory|epochs|refusal
+//   node scripts/gpu/check.mjs DEVICE fixtures|optimizers|cpu|perceptrons|population|ranks|precisions|replays|small|starts|lost|memory|epochs|refusal
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { Dataset, mnist, sprites, VAE } from '../../dist/index.js';
 import { decodeSafetensors } from '../../dist/model/safetensors.js';
 import { population, table } from './population.mjs';
 import { ranks } from './ranks.mjs';
+import { starts } from './starts.mjs';
 import { losses, relativeError, Verdict } from './verdict.mjs';
 
 const [device, what] = process.argv.slice(2);
@@ -395,6 +396,7 @@ async function memory() {
 
 const checks = {
   small,
+  starts: () => starts(device),
   lost,
   memory,
   fixtures: againstFixtures,

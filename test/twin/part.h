@@ -17,6 +17,7 @@ namespace torchvae::twin {
 class TwinPart : public CudaPart {
  public:
   std::vector<DeviceInfo> devices(std::string& reason) override;
+  void keepPrograms(const std::string& /*folder*/) override {}
   bool onHost() const override { return true; }
   void enterThread(int /*index*/) override {}
   int capability() override { return shownCapability; }

@@ -25,6 +25,7 @@ def stages(machine, options):
         ('precisions', lambda: check('precisions', seconds=60)),
         ('replays', lambda: check('replays', seconds=60)),
         ('small', lambda: check('small', seconds=60)),
+        ('starts', lambda: check('starts', seconds=60)),
     ]
     on_gpu = [
         ('lost-device', lambda: check('lost', seconds=60)),
@@ -45,7 +46,7 @@ def stages(machine, options):
     return correct + (on_gpu if machine.has_gpu else []) + contests
 
 
-NAMES = ('refusal', 'pytorch', 'optimizers', 'cpu', 'perceptrons', 'population', 'ranks', 'precisions', 'replays', 'small', 'lost-device', 'memory', 'sanitizer', 'kernels-w1',
+NAMES = ('refusal', 'pytorch', 'optimizers', 'cpu', 'perceptrons', 'population', 'ranks', 'precisions', 'replays', 'small', 'starts', 'lost-device', 'memory', 'sanitizer', 'kernels-w1',
          'kernels-conv64', 'w1-128', 'epochs', 'w1-1024', 'w1-8192', 'conv28-128', 'conv64-512', 'family')
 
 

@@ -85,6 +85,7 @@ void checkKernels();
 void checkExecutor();
 // Ranks by what is taken of NCCL.
 void checkNccl();
+void checkKeptPrograms();
 // The perceptron's step on tensor cores.
 void checkConv();
 void checkPerceptron();
