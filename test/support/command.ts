@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { deserialize } from 'node:v8';
 import { expect } from 'vitest';
 
 /** The folder of this package. */
@@ -61,4 +62,15 @@ export async function jsonOf(program: string, env: Record<string, string>) {
   const { stdout, stderr, code } = await runNode(['--input-type=module', '-e', program], { env });
   expect(code, stderr).toBe(0);
   return JSON.parse(stdout);
+}
+
+/**
+ * What such a program has as `answer` at its end: typed arrays too, and many numbers faster than as JSON.
+ */
+export async function answerOf(program: string, env: Record<string, string>) {
+  const print = "(await import('node:v8')).serialize(answer).toString('base64')";
+  const args = ['--input-type=module', '-e', `${program}\nprocess.stdout.write(${print});`];
+  const { stdout, stderr, code } = await runNode(args, { env });
+  expect(code, stderr).toBe(0);
+  return deserialize(Buffer.from(stdout, 'base64'));
 }

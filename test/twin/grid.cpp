@@ -69,7 +69,7 @@ struct alignas(16) Vector {
 std::vector<Vector> shared;
 const std::function<void()>* work = nullptr;
 unsigned current = 0;
-void* scheduler = nullptr;
+void* launcher = nullptr;  // the stack pointer of what runs the block
 
 // The end of a fiber's stack. All lie in huge pages, their ends spread over the cache's sets.
 char* stackEnd(unsigned index) {
@@ -82,17 +82,70 @@ char* stackEnd(unsigned index) {
   return all + (index + 1) * kStack - index % 32 * 128;
 }
 
-// Back to the scheduler, until it comes round again.
+void fiberMain();
+
+// Leaves the stack pointer at `from`, and lets fiber `index` run.
+void switchTo(unsigned index, void** from) {
+  current = index;
+  threadIdx = {index, 0, 0};
+  Fiber& fiber = fibers[index];
+  if (fiber.place == nullptr) {
+    // As twinSwitch() leaves a stack: six registers, the address to return to, and a word that keeps the
+    // stack aligned as after a call.
+    void** top = reinterpret_cast<void**>(stackEnd(index)) - 8;
+    std::fill_n(top, 8, nullptr);
+    top[6] = reinterpret_cast<void*>(&fiberMain);
+    fiber.place = top;
+  }
+  twinSwitch(from, fiber.place);
+}
+
+// Whose turn it is: warp by warp, again and again, and within a warp as long as its own barriers let it go
+// on.
+class Turns {
+ public:
+  unsigned left = 0;  // threads that have not returned
+
+  void begin(unsigned threads) {
+    left = threads_ = threads;
+    warps_ = (threads + 31) / 32;
+    enter(0);
+  }
+
+  // The thread after the one that has just had its turn. There must be one left.
+  unsigned next() {
+    for (;;) {
+      for (; thread_ < end_; ++thread_) {
+        if (!fibers[thread_].done) return thread_++;
+      }
+      enter(ofWarp[begin_ / 32].generation != generation_ ? round_ : (round_ + 1) % warps_);
+    }
+  }
+
+ private:
+  void enter(unsigned round) {
+    round_ = round;
+    begin_ = thread_ = 32 * (isBackward ? warps_ - 1 - round : round);
+    end_ = std::min(threads_, begin_ + 32);
+    generation_ = ofWarp[begin_ / 32].generation;
+  }
+
+  unsigned threads_ = 0, warps_ = 0, round_ = 0;
+  unsigned begin_ = 0, end_ = 0, thread_ = 0, generation_ = 0;  // of the warp
+};
+Turns turns;
+
+// Lets the others run until this fiber's turn comes round again.
 void yield() {
-  const Dim mine = threadIdx;
-  twinSwitch(&fibers[current].place, scheduler);
-  threadIdx = mine;
+  const unsigned mine = current, other = turns.next();
+  if (other != mine) switchTo(other, &fibers[mine].place);
 }
 
 void fiberMain() {
   for (;;) {
     (*work)();
     fibers[current].done = true;
+    --turns.left;
     // A thread that has returned takes part in no barrier any more.
     for (Barrier* barrier : {&ofBlock, &ofWarp[current / 32]}) {
       --barrier->expected;
@@ -101,7 +154,10 @@ void fiberMain() {
         ++barrier->generation;
       }
     }
-    yield();
+    if (turns.left == 0)
+      twinSwitch(&fibers[current].place, launcher);
+    else
+      yield();
   }
 }
 
@@ -115,43 +171,12 @@ void wait(Barrier& barrier) {
   while (barrier.generation == before) yield();
 }
 
-// Lets fiber `index` run until it yields.
-void resume(unsigned index) {
-  current = index;
-  threadIdx = {index, 0, 0};
-  Fiber& fiber = fibers[index];
-  if (fiber.place == nullptr) {
-    // As twinSwitch() leaves a stack: six registers, the address to return to, and a word that keeps the
-    // stack aligned as after a call.
-    void** top = reinterpret_cast<void**>(stackEnd(index)) - 8;
-    std::fill_n(top, 8, nullptr);
-    top[6] = reinterpret_cast<void*>(&fiberMain);
-    fiber.place = top;
-  }
-  twinSwitch(&scheduler, fiber.place);
-}
-
 void runBlock(unsigned threads) {
   ofBlock = {threads, 0, 0};
   for (unsigned w = 0; w * 32 < threads; ++w) ofWarp[w] = {std::min(32u, threads - w * 32), 0, 0};
   for (unsigned i = 0; i < threads; ++i) fibers[i].done = fibers[i].hasWaited = false;
-  const unsigned warps = (threads + 31) / 32;
-  for (bool left = true; left;) {
-    left = false;
-    for (unsigned w = 0; w < warps; ++w) {
-      const unsigned begin = 32 * (isBackward ? warps - 1 - w : w);
-      // A warp runs on while its own barriers let it.
-      const Barrier& barrier = ofWarp[begin / 32];
-      unsigned before;
-      do {
-        before = barrier.generation;
-        for (unsigned i = begin; i < std::min(threads, begin + 32); ++i) {
-          if (!fibers[i].done) resume(i);
-        }
-      } while (barrier.generation != before);
-      for (unsigned i = begin; i < std::min(threads, begin + 32); ++i) left = left || !fibers[i].done;
-    }
-  }
+  turns.begin(threads);
+  switchTo(turns.next(), &launcher);
 }
 
 }  // namespace
