@@ -1,5 +1,5 @@
 /**
- * Embeddings, categorical likelihoods and layer normalization: the CPU's kernels in float32 beside libtorch's operations and
+ * Embeddings, categorical likelihoods, layer normalization and dropout: the CPU's kernels in float32 beside libtorch's operations and
  * derivatives in float64, and on one thread beside several.
  */
 import { describe, expect, test } from 'vitest';
@@ -30,6 +30,7 @@ const real = (hidden: number[], rest: object = {}): ModelSpecInput => ({
   latentSize: 3,
   likelihood: { type: 'gaussian', sigma: 1 },
 });
+const plain = (hidden: number[], rest: object): ModelSpecInput => real(hidden, { norm: 'none', ...rest });
 const values = Float32Array.from({ length: ROWS * 9 }, (_, i) => 3 + Math.sin(12.9898 * (i + 1)));
 const levels = Float32Array.from({ length: ROWS * 70 }, (_, i) => ((i * 37) % 256) / 255);
 
@@ -56,6 +57,8 @@ const CASES: [string, ModelSpecInput, Float32Array][] = [
   ['layer norm of a feature', real([1]), values],
   ['layer norm of many features', real([5000]), values],
   ['layer norm, an activation whose slope is kept', real([31], { activation: 'gelu' }), values],
+  ['dropout', plain([31, 400], { dropout: 0.3 }), values],
+  ['dropout, nearly all', plain([400], { dropout: 0.9, activation: 'gelu' }), values],
   ['layer norm with dropout', real([31], { activation: 'tanh', dropout: 0.3 }), values],
 ];
 

@@ -8,6 +8,9 @@
 
 namespace torchvae {
 
+// Values that a thread takes at a time where each is little work.
+inline constexpr int64_t kValueRange = 4096;
+
 // Calls body(first, last) for ranges of `range` out of `count`; the last may be shorter.
 template <class Body>
 void forRanges(Pool& pool, int64_t count, int64_t range, const Body& body) {

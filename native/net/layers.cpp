@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "ops/batch_norm.h"
+#include "ops/dropout.h"
 #include "ops/layer_norm.h"
 #include "ops/plain.h"
 #include "pass/whole_batch.h"
@@ -181,6 +182,11 @@ Normed Norm::overChannels(const Tensor& x, const Pass& pass, ActivationKind acti
 
 Tensor dropout(const Tensor& x, double p, Pass& pass) {
   if (p == 0 || !pass.training) return x;
+  const Context& context = pass.draws.context();
+  if (PlainOperations::served(context) && x.is_contiguous()) {
+    const auto [draw, first] = pass.draws.placeOfMask(x.sizes());
+    return dropout(context, x, p, draw, first);
+  }
   const Tensor kept = pass.draws.mask(x.sizes()).ge(p);
   return x * kept.to(x.scalar_type()).div(1 - p);
 }

@@ -21,8 +21,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kRange = 4096;  // values that a thread takes at a time
-
 class ActivationFunction : public torch::autograd::Function<ActivationFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& x, int64_t activation, Pool* pool) {
@@ -32,7 +30,7 @@ class ActivationFunction : public torch::autograd::Function<ActivationFunction> 
     const float* from = input.const_data_ptr<float>();
     float* to = y.mutable_data_ptr<float>();
     float* slopes = slope.defined() ? slope.mutable_data_ptr<float>() : nullptr;
-    forRanges(*pool, input.numel(), kRange, [&](int64_t first, int64_t last) {
+    forRanges(*pool, input.numel(), kValueRange, [&](int64_t first, int64_t last) {
       cpu::applyActivation(kind, from + first, last - first, to + first,
                            slopes == nullptr ? nullptr : slopes + first);
     });
@@ -49,7 +47,7 @@ class ActivationFunction : public torch::autograd::Function<ActivationFunction> 
     const Tensor dx = at::empty_like(kept);
     const float *from = dy.const_data_ptr<float>(), *slopes = kept.const_data_ptr<float>();
     float* to = dx.mutable_data_ptr<float>();
-    forRanges(*pool, dx.numel(), kRange, [&](int64_t first, int64_t last) {
+    forRanges(*pool, dx.numel(), kValueRange, [&](int64_t first, int64_t last) {
       cpu::multiplyBySlope(kind, from + first, slopes + first, last - first, to + first);
     });
     return {dx, Tensor(), Tensor()};

@@ -17,8 +17,7 @@ constexpr uint32_t kFirstRequestStream = 16;
 void fill(const Draw& draw, bool isUniform, int64_t first, float* to, int64_t count) {
   if (!isUniform) return fillNormal(draw, first, to, count);
   fillUniform(draw, first, to, count);
-  // Away from 0 and 1, so that logarithms are finite.
-  for (int64_t i = 0; i < count; ++i) to[i] = to[i] * (1 - 0x1p-24f) + 0x1p-25f;
+  for (int64_t i = 0; i < count; ++i) to[i] = awayFromEnds(to[i]);
 }
 
 }  // namespace
@@ -28,9 +27,13 @@ Draw drawOfRequest(const Draw& first, uint32_t request) {
   return {first.seed, static_cast<Stream>(kFirstRequestStream + request), first.step};
 }
 
+int64_t Draws::firstOf(at::IntArrayRef sizes) const {
+  return first_ > 0 && sizes[0] % rows_ == 0 ? first_ * (c10::multiply_integers(sizes) / rows_) : 0;
+}
+
 Tensor Draws::drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const {
   const int64_t count = c10::multiply_integers(sizes);
-  const int64_t first = first_ > 0 && sizes[0] % rows_ == 0 ? first_ * (count / rows_) : 0;
+  const int64_t first = firstOf(sizes);
   if (context_.kernels != nullptr) {
     const Tensor made = at::empty(sizes, context_.options());
     context_.kernels->fillRandom(draw, first, isUniform, state_, made);
@@ -81,6 +84,10 @@ Tensor Draws::uniform(at::IntArrayRef sizes) {
 
 Tensor Draws::mask(at::IntArrayRef sizes) {
   return drawn(drawOfRequest(draw_, requests_++), sizes, true);
+}
+
+Draws::Place Draws::placeOfMask(at::IntArrayRef sizes) {
+  return {drawOfRequest(draw_, requests_++), firstOf(sizes)};
 }
 
 Tensor Draws::gumbel(at::IntArrayRef sizes) {

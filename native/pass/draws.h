@@ -52,12 +52,20 @@ class Draws {
   Tensor uniform(at::IntArrayRef sizes);  // U(0, 1), never 0 nor 1
   // U(0, 1) that decides what a network leaves out: no noise of z, and never the given values.
   Tensor mask(at::IntArrayRef sizes);
+  // Where the numbers lie that mask() would give, for who draws them while using them.
+  struct Place {
+    Draw draw;
+    int64_t first;  // of the draw's numbers
+  };
+  Place placeOfMask(at::IntArrayRef sizes);
   // The standard Gumbel distribution: logits with this noise have their largest where a draw from their
   // softmax falls.
   Tensor gumbel(at::IntArrayRef sizes);
 
  private:
   Tensor noise(at::IntArrayRef sizes, bool isUniform);
+  // Of the draw's numbers, the first that a request for so many gets.
+  int64_t firstOf(at::IntArrayRef sizes) const;
   Tensor drawn(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const;
   Tensor drawnByRow(const Draw& draw, at::IntArrayRef sizes, bool isUniform) const;
 

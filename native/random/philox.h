@@ -52,6 +52,10 @@ void fillNormal(const Draw& draw, int64_t first, float* out, int64_t count);
 void fillUniform(const Draw& draw, float* out, int64_t count);
 // The draws of fillUniform with indices first, ..., first + count - 1.
 void fillUniform(const Draw& draw, int64_t first, float* out, int64_t count);
+// Of a number of fillUniform: away from 0 and 1, so that logarithms are finite.
+inline float awayFromEnds(float uniform) {
+  return uniform * (1 - 0x1p-24f) + 0x1p-25f;
+}
 // Number `index` of integers that are uniform in 0, ..., bound - 1, but for a bias below bound / 2^64.
 int64_t drawBelow(const Draw& draw, int64_t index, int64_t bound);
 // A uniform permutation of 0, ..., count - 1.
