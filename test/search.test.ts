@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dataset, type FitOptions, type ModelSpecInput, sprites, VAE } from '../lib/index.ts';
 import { RunDirectory } from '../lib/report/run-directory.ts';
 import { type SearchOptions, search } from '../lib/search/index.ts';
+import { historyChart } from '../lib/search/report/charts.ts';
 import { searchPage } from '../lib/search/report/page.ts';
 import { Study } from '../lib/search/study/study.ts';
 import { refusal } from './refusal.ts';
@@ -248,6 +249,36 @@ describe('the page of a study', () => {
     expect(html.match(/<title>trial \d+: /g)).toHaveLength(complete);
     expect(html.match(/<tr><td>\d+<\/td>/g)).toHaveLength(14);
     expect(html).not.toMatch(/NaN|undefined|<script/);
+  });
+
+  test('shows the best trials however far ahead they are, and says how many are too bad to be shown', () => {
+    const chartOf = (objective: 'elbo' | 'loss', values: readonly number[]) =>
+      historyChart(
+        objective,
+        values.map((value, number) => ({
+          number,
+          state: 'complete',
+          values: {},
+          results: [{ objective, value }],
+          epochs: 1,
+          directory: '',
+        })),
+        0,
+      );
+    const elbos = [-569, -534, -546, -509, -547, -563, -324, -550, -568, -237, -551, -9e5];
+    for (const svg of [
+      chartOf('elbo', elbos),
+      chartOf(
+        'loss',
+        elbos.map((value) => -value),
+      ),
+    ]) {
+      expect(svg.match(/<circle /g)).toHaveLength(11);
+      expect(svg).toContain('trial (1 far worse not shown)');
+      // The line of the best so far is drawn to the last trial.
+      const ends = /<path d="M[^"]*L([\d.]+) [\d.]+"/.exec(svg);
+      expect(Number(ends![1])).toBeGreaterThan(440);
+    }
   });
 
   test('shows a front, and that there is nothing yet', async () => {

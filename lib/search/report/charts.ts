@@ -1,6 +1,6 @@
 import { COLORS } from '../../report/charts/colors.ts';
 import { linePlot } from '../../report/charts/lines.ts';
-import type { Plot } from '../../report/charts/plot.ts';
+import type { Plot, Point } from '../../report/charts/plot.ts';
 import { linearScale } from '../../report/charts/scale.ts';
 import { element, label, svg } from '../../report/charts/svg.ts';
 import { svgChart } from '../../report/charts/svg-chart.ts';
@@ -12,7 +12,13 @@ export function historyChart(objective: ObjectiveName, trials: readonly Trial[],
   const points = trials.flatMap(({ number, results }) =>
     results[index] ? [[number, results[index].value] as const] : [],
   );
-  const kept = usual(points.map(([, value]) => value));
+  const kept = new Set(
+    usual(
+      objective,
+      points.map(([, value]) => value),
+    ),
+  );
+  const isKept = ([, value]: Point) => kept.has(value);
   let best: number | undefined;
   const steps = points.map(([number, value]) => {
     const isBetter =
@@ -25,32 +31,37 @@ export function historyChart(objective: ObjectiveName, trials: readonly Trial[],
     xLabel: 'trial',
     yLabel: OBJECTIVES[objective].label,
     series: [
-      { name: 'best so far', points: steps.filter(([, value]) => kept.includes(value)), color: COLORS[1] },
+      { name: 'best so far', points: steps.filter(isKept), color: COLORS[1] },
     ],
   });
+  const hidden = points.length - points.filter(isKept).length;
   return svgChart({
     ...plot,
     y: (start, end) => linearScale(kept, start, end),
     legend: [
-      { name: 'trial', color: COLORS[0] },
+      { name: hidden > 0 ? `trial (${hidden} far worse not shown)` : 'trial', color: COLORS[0] },
       { name: 'best so far', color: COLORS[1] },
     ],
     marks: [
       ...plot.marks.map((mark) => (mark.kind === 'line' ? { ...mark, isDotted: false } : mark)),
       ...points
-        .filter(([, value]) => kept.includes(value))
+        .filter(isKept)
         .map((at) => ({ kind: 'dot' as const, color: COLORS[0], at })),
     ],
   });
 }
 
-/** Values without those so far out that the rest would be a line. */
-export function usual(values: readonly number[]): number[] {
-  const sorted = [...values].sort((a, b) => a - b);
-  const quartile = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+/**
+ * Values without those that are so much worse that the rest would be a line. The best are what the search is for, however far they lie from
+ * the others.
+ */
+export function usual(objective: ObjectiveName, values: readonly number[]): number[] {
+  const lossOf = (value: number) => toMinimize([objective], [value])[0]!;
+  const losses = values.map(lossOf).sort((a, b) => a - b);
+  const quartile = (share: number) => losses[Math.round(share * (losses.length - 1))] ?? 0;
   const reach = 3 * (quartile(0.75) - quartile(0.25));
-  if (reach === 0) return sorted;
-  return sorted.filter((value) => value >= quartile(0.25) - reach && value <= quartile(0.75) + reach);
+  if (reach === 0) return [...values];
+  return values.filter((value) => lossOf(value) <= quartile(0.75) + reach);
 }
 
 /** A bar beside each parameter's name. */

@@ -77,7 +77,10 @@ function valuesSection(study: Study, complete: readonly Trial[]): Section {
   const name = objectives[0]!;
   const loss = ({ results }: Trial) => toMinimize([name], [results[0]!.value])[0]!;
   const order = [...complete].sort((a, b) => loss(a) - loss(b));
-  const kept = usual(complete.map(({ results }) => results[0]!.value));
+  const kept = usual(
+    name,
+    complete.map(({ results }) => results[0]!.value),
+  );
   const [low, high] = [Math.min(...kept), Math.max(...kept)];
   const lines = order.map((trial, i) => {
     const { value } = trial.results[0]!;
