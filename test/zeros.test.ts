@@ -4,8 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { drawsNote } from '../lib/cli/facts.ts';
+import { specFor } from '../lib/cli/run-spec.ts';
 import { Random } from '../lib/data/random.ts';
-import { Dataset, loadDataset, StreamedDataset, TableSchema, VAE } from '../lib/index.ts';
+import {
+  Dataset,
+  type LikelihoodInput,
+  loadDataset,
+  StreamedDataset,
+  TableSchema,
+  VAE,
+} from '../lib/index.ts';
 import { completeSpec } from '../lib/model/spec.ts';
 
 const random = new Random(17);
@@ -127,8 +135,30 @@ test('data in which zeros are not kept apart are another schema', async () => {
 test('a likelihood of medians, which keeps no shares, is noted for tables that have some', async () => {
   const { schema } = await Dataset.fromRecords(days);
   const numbers = await Dataset.fromRecords(days.map(({ humidity }) => ({ humidity })));
-  const noteOf = (data: Dataset['schema'], likelihood: 'laplace' | 'gaussian') =>
+  const noteOf = (data: Dataset['schema'], likelihood: LikelihoodInput) =>
     drawsNote(data, completeSpec({ inputShape: [3], likelihood }).likelihood);
   expect(noteOf(schema, 'laplace')).toMatch(/zeros, too often; likelihood\.type=gaussian/);
   expect([noteOf(schema, 'gaussian'), noteOf(numbers.schema, 'laplace')]).toEqual(['', '']);
+  // Measured: of a category of 5% of the rows draws have 2%, of numbers 0.8 to 0.9 of their deviation.
+  expect(noteOf(numbers.schema, { type: 'gaussian', scale: 'predicted' })).toMatch(/scale=per-dimension/);
+  expect(noteOf(undefined, { type: 'gaussian', scale: 'predicted' })).toBe('');
+});
+
+test('fractions of a table are no chances of 0 and 1', async () => {
+  const fractions = await Dataset.fromRecords(
+    days.map((_, i) => ({ share: (i % 50) / 50 })),
+    { standardize: false },
+  );
+  const flags = await Dataset.fromRecords(
+    days.map((_, i) => ({ flag: i % 2 })),
+    { standardize: false },
+  );
+  expect([fractions.kind, flags.kind]).toEqual(['unit', 'unit']);
+  const likelihoodOf = (data: Dataset, set: string[] = []) =>
+    completeSpec({ ...specFor({ preset: 'mlp-400', set }, data), inputShape: [1] }).likelihood;
+  expect(likelihoodOf(fractions)).toMatchObject({ type: 'gaussian', scale: 'per-dimension' });
+  expect(likelihoodOf(flags)).toEqual({ type: 'bernoulli' });
+  expect(likelihoodOf(fractions, ['likelihood.type=bernoulli'])).toEqual({ type: 'bernoulli' });
+  expect(drawsNote(fractions.schema, { type: 'bernoulli' })).toMatch(/no numbers in between/);
+  expect(drawsNote(flags.schema, { type: 'bernoulli' })).toBe('');
 });

@@ -1,4 +1,5 @@
 import type { DataSchema } from '../data/index.ts';
+import { hasFractions } from '../data/tables/fields.ts';
 import type { AnomalyThreshold } from '../model/anomaly.ts';
 import type { KernelChoice } from '../model/core.ts';
 import type { ModelSpec } from '../model/spec.ts';
@@ -53,16 +54,32 @@ export function columnLines(schema: DataSchema | undefined): string {
 }
 
 /** What people should know of rows that a model of a table draws; nothing for most. */
-export function drawsNote(schema: DataSchema | undefined, { type }: ModelSpec['likelihood']): string {
-  const fields = schema?.type === 'table' && type === 'laplace' ? schema.fields : [];
+export function drawsNote(schema: DataSchema | undefined, likelihood: ModelSpec['likelihood']): string {
+  if (schema?.type !== 'table') return '';
+  const { fields } = schema;
+  const { type } = likelihood;
   const isShared = fields.some(
     (field) => field.type === 'categorical' || (field.type === 'numeric' && field.zeros !== undefined),
   );
-  if (!isShared) return '';
-  return (
-    'The likelihood laplace gives medians, which are no chances: drawn rows have the most frequent categories, and zeros, too often; ' +
-    'likelihood.type=gaussian keeps their shares\n'
-  );
+  if (type === 'laplace' && isShared) {
+    return (
+      'The likelihood laplace gives medians, which are no chances: drawn rows have the most frequent categories, and zeros, too often; ' +
+      'likelihood.type=gaussian keeps their shares\n'
+    );
+  }
+  if ('scale' in likelihood && likelihood.scale === 'predicted') {
+    return (
+      'Where the decoder predicts the scale, errors count less where values vary: drawn rows have the most frequent categories too often, ' +
+      'and numbers that vary too little; likelihood.scale=per-dimension keeps both\n'
+    );
+  }
+  if (type === 'bernoulli' && fields.some(hasFractions)) {
+    return (
+      'The likelihood bernoulli draws 0 and 1 alone: drawn rows have no numbers in between; ' +
+      'likelihood.type=continuous-bernoulli has those\n'
+    );
+  }
+  return '';
 }
 
 /** The anomaly threshold, and how it was set. */

@@ -78,6 +78,14 @@ export function widthOf(field: Field): number {
   return field.zeros === undefined ? 1 : 2;
 }
 
+/** Wider tables are pictures or bags of words, in which 0 is the usual value, and whose places have a meaning. */
+export const MOST_COLUMNS = 64;
+
+/** Whether a column has numbers that are not whole. */
+export function hasFractions(field: Field): boolean {
+  return field.type === 'numeric' && field.decimals !== 0;
+}
+
 /** What the JSON of a schema says of columns. */
 export interface CheckedFields {
   fields: Field[];

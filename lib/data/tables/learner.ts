@@ -1,13 +1,10 @@
 import { badData } from '../files/source.ts';
 import type { Decimal } from './cells.ts';
 import { FieldLearner } from './field-learner.ts';
-import { type Field, type LabelField, MAX_CATEGORIES } from './fields.ts';
+import { type Field, type LabelField, MAX_CATEGORIES, MOST_COLUMNS } from './fields.ts';
 import { inOrder, noValue, tooMany } from './learning.ts';
 import { type Column, categoriesOf, columnsOf, type LeftOut, placeOf, type Table } from './table.ts';
 import { isElement } from './vectors.ts';
-
-/** Wider tables are pictures or bags of words, in which 0 is the usual value, and whose places have a meaning. */
-const MOST_SPLIT = 64;
 
 /** Learns the fields of a schema from the rows of a table, which may come in parts. */
 export class TableLearner {
@@ -51,7 +48,7 @@ export class TableLearner {
   finish(): { fields: Field[]; label?: LabelField; leftOut: readonly LeftOut[]; decimal?: Decimal } {
     const label = this.#label?.finish();
     const all = this.#fields ?? [];
-    const isNarrow = all.length <= MOST_SPLIT;
+    const isNarrow = all.length <= MOST_COLUMNS;
     const fields = all.map((field) => field.finish(isNarrow && !isElement(field.name)));
     const decimal = this.#decimal;
     return { fields, ...(label && { label }), leftOut: this.#leftOut, ...(decimal && { decimal }) };

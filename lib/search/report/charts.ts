@@ -30,9 +30,7 @@ export function historyChart(objective: ObjectiveName, trials: readonly Trial[],
     title: `History: ${OBJECTIVES[objective].label}`,
     xLabel: 'trial',
     yLabel: OBJECTIVES[objective].label,
-    series: [
-      { name: 'best so far', points: steps.filter(isKept), color: COLORS[1] },
-    ],
+    series: [{ name: 'best so far', points: steps.filter(isKept), color: COLORS[1] }],
   });
   const hidden = points.length - points.filter(isKept).length;
   return svgChart({
@@ -44,9 +42,7 @@ export function historyChart(objective: ObjectiveName, trials: readonly Trial[],
     ],
     marks: [
       ...plot.marks.map((mark) => (mark.kind === 'line' ? { ...mark, isDotted: false } : mark)),
-      ...points
-        .filter(isKept)
-        .map((at) => ({ kind: 'dot' as const, color: COLORS[0], at })),
+      ...points.filter(isKept).map((at) => ({ kind: 'dot' as const, color: COLORS[0], at })),
     ],
   });
 }
