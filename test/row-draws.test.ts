@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../lib/data/random.ts';
 import { BoundedNormal } from '../lib/data/tables/bounded-normal.ts';
-import { Dataset, type TableSchema, VAE } from '../lib/index.ts';
+import { Dataset, TableSchema, VAE } from '../lib/index.ts';
 import { nearestChances } from '../lib/model/row-draws.ts';
 
 const momentsOf = (values: readonly number[]) => {
@@ -69,6 +69,48 @@ test.each([
     expect(far / drawn.length).toBeLessThanOrEqual(most);
   },
 );
+
+describe('a number of few values', () => {
+  const values = [-2, 1, 2, 11];
+
+  test.each([
+    ['keeps mean and deviation', 3, 3, true],
+    ['has the two around a mean that is nearly certain', 6, 0.1, false],
+    ['keeps the mean where the deviation is larger than the values allow', 3, 50, false],
+    ['keeps the mean near an end', 10.8, 50, false],
+  ])('%s', (_, mean, deviation, keepsBoth) => {
+    const drawn = drawsOf({ min: -2, max: 11, step: 1, values }, mean, deviation);
+    const found = momentsOf(drawn);
+    expect(Math.abs(found.mean - mean)).toBeLessThan(0.1);
+    if (keepsBoth) expect(Math.abs(found.deviation / deviation - 1)).toBeLessThan(0.05);
+    for (const value of new Set(drawn)) expect(values).toContain(value);
+  });
+
+  test('has no others in draws of a table, nor have dates', async () => {
+    const doses = [5, 10, 20, 80];
+    const days = ['2026-03-31', '2026-06-30', '2026-09-30'];
+    const rows = Array.from({ length: 240 }, (_, i) => ({
+      dose: doses[i % 4]!,
+      day: days[i % 3]!,
+      count: i % 5,
+      size: i,
+    }));
+    const data = await Dataset.fromRecords(rows);
+    const schema = data.schema as TableSchema;
+    // Of what fills its bounds, or has many values, nothing is listed.
+    expect(schema.fields.map((field) => 'values' in field)).toEqual([true, true, false, false]);
+    const likelihood = { type: 'gaussian', scale: 'per-dimension' } as const;
+    const spec = { inputShape: data.shape, encoder: { hidden: [8] }, latentSize: 2, likelihood };
+    using vae = await VAE.create({ spec, seed: 1, device: 'cpu' });
+    await vae.fit(data, { epochs: 2 });
+    const kept = TableSchema.fromJSON(JSON.parse(JSON.stringify(schema)));
+    const drawn = kept.decode((await vae.sample(500, { kind: 'sample' })).data);
+    expect(new Set(drawn.map(({ dose }) => dose))).toEqual(new Set(doses));
+    expect(new Set(drawn.map(({ day }) => day))).toEqual(new Set(days));
+    const damaged = { ...schema.toJSON(), fields: [{ ...schema.fields[0], values: [5, 5] }] };
+    expect(() => TableSchema.fromJSON(damaged)).toThrow(/fields\[0\]\.values is damaged/);
+  });
+});
 
 describe('the chances nearest to means', () => {
   /** The least squared distance to the means over chances on a grid of steps of 1/40. */

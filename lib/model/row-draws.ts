@@ -109,6 +109,7 @@ function boundsOf(field: Exclude<Field, { type: 'categorical' }>) {
     min: (min - center) / scale,
     max: (max - center) / scale,
     ...(decimals !== undefined && { step: 10 ** -decimals / scale }),
+    ...(field.values && { values: field.values.map((value) => (value - center) / scale) }),
   };
 }
 

@@ -6,6 +6,8 @@ export interface Bounds {
   readonly max: number;
   /** The distance of one value to the next, where the column has decimals of a fixed number. */
   readonly step?: number | undefined;
+  /** All values, in their order, where the column has no others. */
+  readonly values?: readonly number[] | undefined;
 }
 
 /** Deviations beyond which a normal has no weight that matters. */
@@ -51,9 +53,13 @@ export class BoundedNormal {
 
   /** @param draw of the normal with this mean and deviation */
   draw(mean: number, draw: number, random: Random): number {
-    const { min, max, step } = this.#bounds;
+    const { min, max, step, values: listed } = this.#bounds;
     if (mean <= min) return min;
     if (mean >= max) return max;
+    if (listed) {
+      const { values, sums } = this.#around(mean, random);
+      return values[placeOf(sums, random.uniform())]!;
+    }
     const reach = REACH * this.#deviation;
     const isInside = mean - reach >= min && mean + reach <= max;
     if (isInside && (step === undefined || this.#deviation >= FINE * step)) return draw;
@@ -107,7 +113,8 @@ export class BoundedNormal {
     const { values, width } = this.#valuesAround(mean);
     const variance = this.#deviation ** 2;
     const [low, high] = [values[0]!, values.at(-1)!];
-    if (variance >= MOST * (mean - low) * (high - mean)) return twoOf(low, high, mean);
+    if (variance >= MOST * (mean - low) * (high - mean))
+      return this.#bounds.values ? tilted(values, mean) : twoOf(low, high, mean);
     // Between two whole numbers lies none that would be nearer to the mean.
     const below = values.findLast((value) => value <= mean)!;
     const above = values.find((value) => value >= mean)!;
@@ -116,7 +123,8 @@ export class BoundedNormal {
   }
 
   #valuesAround(mean: number): { values: Float64Array; width: number } {
-    const { min, max, step } = this.#bounds;
+    const { min, max, step, values: listed } = this.#bounds;
+    if (listed) return { values: Float64Array.from(listed), width: 0 };
     const isWide = 32 * this.#deviation > max - min;
     const reach = Math.max(WINDOW * this.#deviation, 1.5 * (step ?? 0));
     const [low, high] = isWide ? [min, max] : [Math.max(min, mean - reach), Math.min(max, mean + reach)];
@@ -130,6 +138,24 @@ export class BoundedNormal {
     const width = (high - low) / CELLS;
     return { values: Float64Array.from({ length: CELLS }, (_, i) => low + (i + 0.5) * width), width };
   }
+}
+
+/** Of the distributions on these values that have this mean, the one of greatest entropy: chances in proportion to exp(rate x). */
+function tilted(values: Float64Array, mean: number): Weighted {
+  const [least, most] = [values[0]!, values.at(-1)!];
+  const chancesAt = (rate: number) => {
+    const weights = values.map((value) => Math.exp(rate * (value - (rate > 0 ? most : least))));
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    return weights.map((weight) => weight / sum);
+  };
+  let [low, high] = [-1e3 / (mean - least), 1e3 / (most - mean)];
+  for (let round = 0; round < 60; round++) {
+    const middle = (low + high) / 2;
+    const found = chancesAt(middle).reduce((sum, chance, i) => sum + chance * values[i]!, 0);
+    if (found < mean) low = middle;
+    else high = middle;
+  }
+  return { values, sums: runningSums(chancesAt((low + high) / 2)), width: 0 };
 }
 
 /** The place of this share in a density on [0, length] that falls exponentially and has this mean, at most half of the length. */

@@ -13,6 +13,9 @@ import { inOrder, noValue, tooMany } from './learning.ts';
 import { NumberLearner, PeriodLearner } from './number-learner.ts';
 import { type Column, categoriesOf, type DateColumn, type NumericColumn, type Table } from './table.ts';
 
+/** Seconds from one date to the next of a column; months differ, and finer dates have no fixed step. */
+const STEPS: Partial<Record<Precision, number>> = { day: 86_400, minute: 60, second: 1 };
+
 /** Learns one column, which is numeric or of dates as long as all its parts are. */
 export class FieldLearner {
   readonly name: string;
@@ -82,10 +85,11 @@ export class FieldLearner {
   }
 
   /**
-   * @param splitsZeros whether many zeros of a numeric column may be kept apart
+   * @param isNarrow whether the table has so few columns that each may have a meaning: many zeros of a numeric column may be kept apart, and
+   * few values listed
    * @throws TorchvaeError ERR_DATA_FORMAT, as `TableSchema.learn` does
    */
-  finish(splitsZeros: boolean): Field {
+  finish(isNarrow: boolean): Field {
     if (this.#counts) return this.#category(this.#counts);
     const { count, mean, deviation, min, max } = this.#numbers;
     const { name } = this;
@@ -102,15 +106,21 @@ export class FieldLearner {
       const periods = this.#periods
         .shown(max - min)
         .filter((period) => period === 'year' || this.#precision !== 'month');
-      return { name, type: 'date', ...standard, precision: this.#precision, periods } satisfies DateField;
+      const values = isNarrow ? this.#numbers.fewValues(STEPS[this.#precision]) : undefined;
+      const date = { ...standard, precision: this.#precision, periods, ...defined({ values }) };
+      return { name, type: 'date', ...date } satisfies DateField;
     }
     const plain = { center: 0, scale: 1, fill: mean, min, max };
-    const apart = splitsZeros && this.#standardize ? this.#apartFromZero() : undefined;
+    const apart = isNarrow && this.#standardize ? this.#apartFromZero() : undefined;
+    const { decimals } = this.#numbers;
+    const values = isNarrow
+      ? this.#numbers.fewValues(decimals === undefined ? undefined : 10 ** -decimals)
+      : undefined;
     return {
       name,
       type: 'numeric',
       ...(apart ?? (this.#standardize ? standard : plain)),
-      ...defined({ decimals: this.#numbers.decimals }),
+      ...defined({ decimals, values: apart ? values?.filter((value) => value !== 0) : values }),
     } satisfies NumericField;
   }
 

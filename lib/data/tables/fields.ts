@@ -24,6 +24,8 @@ export interface NumericField {
   readonly decimals?: number | undefined;
   /** The share of the training rows that are 0, where these are kept apart. */
   readonly zeros?: number | undefined;
+  /** All values of the training rows in their order, where these are few and not all that lie between the bounds: draws have no others. */
+  readonly values?: readonly number[] | undefined;
 }
 
 /**
@@ -41,6 +43,8 @@ export interface DateField {
   readonly precision: Precision;
   /** Those that show in the training rows. */
   readonly periods: readonly Period[];
+  /** As of a number: such as the ends of quarters. */
+  readonly values?: readonly number[] | undefined;
 }
 
 /** A categorical column: an example holds a 1 at the place of its category and 0 at those of the others. */
@@ -66,6 +70,8 @@ export interface LabelField {
 export const MAX_CATEGORIES = 4096;
 /** Numbers with more have no fixed number of decimals. */
 export const MAX_DECIMALS = 9;
+/** A column of more different numbers is one of quantities, which may have any. */
+export const MOST_VALUES = 100;
 
 /** Seconds of the periods that dates can have. 1970 began on a Thursday, which is place 0 of the week. */
 export const PERIODS = { day: 86_400, week: 604_800, year: 31_556_952 } as const;
@@ -137,7 +143,15 @@ function checkField(field: Record<string, unknown>, place: string): Field {
   const { center, scale, fill, min, max } = field as Record<string, number>;
   if (![center, scale, fill, min, max].every(Number.isFinite) || !(scale! > 0) || !(min! <= max!))
     throw damaged(place);
-  const numbers = { center: center!, scale: scale!, fill: fill!, min: min!, max: max! };
+  const values = checkListed(field.values, `${place}.values`);
+  const numbers = {
+    center: center!,
+    scale: scale!,
+    fill: fill!,
+    min: min!,
+    max: max!,
+    ...defined({ values }),
+  };
   if (type === 'numeric') {
     const { decimals, zeros } = field as Record<string, number | undefined>;
     const isGood = Number.isInteger(decimals) && decimals! >= 0 && decimals! <= MAX_DECIMALS;
@@ -154,6 +168,17 @@ function checkField(field: Record<string, unknown>, place: string): Field {
     new Set(periods).size === periods.length;
   if (!isGood) throw damaged(`${place}.periods`);
   return { name, type, ...numbers, precision: precision as Precision, periods: [...periods] };
+}
+
+function checkListed(value: unknown, field: string): number[] | undefined {
+  if (value === undefined) return undefined;
+  const isGood =
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.length <= MOST_VALUES &&
+    value.every((each, i) => Number.isFinite(each) && (i === 0 || each > value[i - 1]));
+  if (!isGood) throw damaged(field);
+  return [...value];
 }
 
 function checkLeftOut(value: unknown): LeftOut[] {

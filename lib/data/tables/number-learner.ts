@@ -1,4 +1,4 @@
-import { MAX_CATEGORIES, MAX_DECIMALS, PERIODS, type Period } from './fields.ts';
+import { MAX_CATEGORIES, MAX_DECIMALS, MOST_VALUES, PERIODS, type Period } from './fields.ts';
 
 /** The share of zeros from which they are kept apart. */
 const SPIKE = 0.1;
@@ -6,6 +6,8 @@ const SPIKE = 0.1;
 const MANY = 20;
 /** How much more often 0 comes than any other value. */
 const ABOVE = 3;
+/** How often each of few values comes at least, on average. */
+const OFTEN = 10;
 
 /** Mean, deviation, bounds and decimals of numbers that come one by one. */
 export class NumberLearner {
@@ -66,6 +68,19 @@ export class NumberLearner {
       max: this.#greatest,
       zeros: this.#zeros / this.count,
     };
+  }
+
+  /**
+   * All values in their order, where these come again and again and leave others out that lie between them: such as 5, 10 and 20 mg, or
+   * postcodes.
+   *
+   * @param step from one value that the column may have to the next
+   */
+  fewValues(step: number | undefined): number[] | undefined {
+    const { values, min, max } = this;
+    if (!values || values.size > MOST_VALUES || this.count < OFTEN * values.size) return undefined;
+    const isFull = step !== undefined && values.size > Math.round((max - min) / step);
+    return isFull ? undefined : [...values.keys()].sort((a, b) => a - b);
   }
 
   /** Whether the other numbers have many values, of which none comes nearly as often as 0. */
