@@ -32,7 +32,7 @@ import {
   type SplitOptions,
   splitIndices,
 } from './examples/split.ts';
-import { convertValues, inferKind, type Values } from './examples/values.ts';
+import { convertValues, inferKind, notesOnScale, type Values } from './examples/values.ts';
 import { checkWindows, countWindows, type WindowOptions, windowsOf } from './examples/windows.ts';
 import type { DataSchema } from './schema.ts';
 import { type RecordOptions, readRecords } from './tables/records.ts';
@@ -169,7 +169,10 @@ export class Dataset {
       data,
       ...(labels !== undefined && { labels: wholeNumbers(labels) }),
     });
-    const notes = notesOnInvalid(invalidIn(data, whole.size), whole.length);
+    const notes = [
+      ...notesOnInvalid(invalidIn(data, whole.size), whole.length),
+      ...notesOnScale(values, found, whole.shape),
+    ];
     return notes.length > 0 ? new Dataset({ ...whole, notes } as DatasetOptions) : whole;
   }
 

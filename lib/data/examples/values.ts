@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { expected } from '../../check.ts';
 import { TorchvaeError } from '../../errors.ts';
 import type { DataKind } from './checks.ts';
+import { darkNotes, Spread } from './scale-notes.ts';
 
 /** The examples that a caller may give: a flat array, or one row of numbers for each example. */
 export type Values = Uint8Array | Float32Array | Float64Array | readonly (readonly number[])[];
@@ -37,6 +38,16 @@ export function convertValues(
     offset += row.length;
   });
   return { data, rowLength };
+}
+
+/** For people: what stands out of the values of examples of this shape, as they were given. */
+export function notesOnScale(values: Values, kind: DataKind, shape: readonly number[]): string[] {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  if (types.isUint8Array(values)) return kind === 'unit' ? darkNotes(values, values.length / size, true) : [];
+  if (kind !== 'real') return [];
+  const spread = new Spread(shape.length > 1 ? 1 : shape[0]!);
+  for (const row of flatRows(values)) spread.add(row);
+  return spread.notes;
 }
 
 function flatRows(values: Values): readonly (readonly number[] | FlatValues)[] {

@@ -15,6 +15,7 @@ import {
   type Survey,
   survey,
 } from '../../examples/pixels.ts';
+import type { Spread } from '../../examples/scale-notes.ts';
 import { badData } from '../../files/source.ts';
 import {
   BlockWalk,
@@ -34,6 +35,7 @@ import {
   mayBePixels,
   numbersOf,
   placesIn,
+  spreadOf,
 } from './numeric-array.ts';
 
 /** Bytes that are read at a time while examples are shuffled: many such blocks make up a window. */
@@ -93,8 +95,8 @@ export async function openArrayStream(
     const length = rows.shape[0]!;
     const { type } = numbersOf(await rows.read(0, 1));
     const isKnown = options.kind !== undefined && (type !== 'levels' || options.maxLevel !== undefined);
-    const { found, invalid, isInBytes } = isKnown
-      ? { found: { kind: options.kind!, max: 1 }, invalid: undefined, isInBytes: false }
+    const { found, invalid, isInBytes, spread } = isKnown
+      ? { found: { kind: options.kind!, max: 1 }, invalid: undefined, isInBytes: false, spread: undefined }
       : await surveyOf(rows, path, signal);
     await array.finish?.();
     const conversion = conversionOf(found, options);
@@ -108,7 +110,11 @@ export async function openArrayStream(
       classes: labels?.classes,
       invalid,
       notes: [
-        ...(isInBytes && mayBePixels(rows.shape, type, conversion) ? [LIKE_PIXELS] : []),
+        ...(isInBytes && mayBePixels(rows.shape, type, conversion)
+          ? [LIKE_PIXELS]
+          : conversion.kind === 'real'
+            ? (spread?.notes ?? [])
+            : []),
         ...notesOnInvalid(invalid, length),
         ...(file.notes ?? []),
       ],
@@ -128,12 +134,13 @@ async function surveyOf(
   array: ArrayRows,
   path: string,
   signal: AbortSignal,
-): Promise<{ found: Survey; invalid: InvalidExamples | undefined; isInBytes: boolean }> {
+): Promise<{ found: Survey; invalid: InvalidExamples | undefined; isInBytes: boolean; spread: Spread }> {
   const length = array.shape[0]!;
   const rows = Math.max(1, Math.floor(STRETCH_BYTES / array.rowLength));
   let found: Survey = { kind: 'binary', max: 0 };
   let invalid: InvalidExamples | undefined;
   let isInBytes = true;
+  const spread = spreadOf(array.shape);
   for (let first = 0; first < length; first += rows) {
     checkGoesOn(path, signal);
     const part = await array.read(first, Math.min(rows, length - first));
@@ -143,10 +150,11 @@ async function surveyOf(
     if (numbers.type === 'numbers') {
       const values = convert(numbers, AS_THEY_ARE, path, placesIn(part.shape, first));
       isInBytes &&= liesInBytes(values);
+      spread.add(numbers.data);
       invalid = joinedInvalid(invalid, invalidIn(values, values.length / part.shape[0]!, first));
     } else if (isSettled(found, numbers.type)) break;
   }
-  return { found, invalid, isInBytes };
+  return { found, invalid, isInBytes, spread };
 }
 
 class ArrayReading implements Reading {

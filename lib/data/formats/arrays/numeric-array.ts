@@ -11,6 +11,7 @@ import {
   type PixelOptions,
   survey,
 } from '../../examples/pixels.ts';
+import { darkNotes, Spread } from '../../examples/scale-notes.ts';
 import { badData } from '../../files/source.ts';
 
 /** Numbers in an arrangement, as a file holds them. */
@@ -67,7 +68,7 @@ export function datasetOf(
   return new Dataset({
     name,
     notes: [
-      ...(mayBePixels(array.shape, numbers.type, conversion) && liesInBytes(data) ? [LIKE_PIXELS] : []),
+      ...lookNotes(array.shape, numbers, conversion, liesInBytes(data)),
       ...notesOnInvalid(invalidIn(data, data.length / length), length),
       ...notes,
     ],
@@ -83,6 +84,29 @@ const AS_PIXELS = 'divide them by 255, or write them as uint8';
 
 /** What people should know of numbers that look like pixels and are not taken for them. */
 export const LIKE_PIXELS = `numbers up to 255 are kept as they are; if they are pixels, ${AS_PIXELS}`;
+
+/**
+ * What people should know of how the numbers of a whole array look, of which those of kind `real` are kept as they are, and bytes are divided
+ * by 255.
+ */
+function lookNotes(
+  shape: readonly number[],
+  { type, data }: Numbers,
+  { kind }: Conversion,
+  isInBytes: boolean,
+): string[] {
+  if (mayBePixels(shape, type, { kind }) && isInBytes) return [LIKE_PIXELS];
+  const dark = kind === 'categorical' ? [] : darkNotes(data, shape[0]!, type === 'bytes' && kind === 'unit');
+  if (dark.length > 0 || kind !== 'real') return dark;
+  const spread = spreadOf(shape);
+  spread.add(data);
+  return spread.notes;
+}
+
+/** For the spread at each place of a vector, and over all of a picture, whose edges vary little. */
+export function spreadOf(shape: readonly number[]): Spread {
+  return new Spread(shape.length > 2 ? 1 : shape[1]!);
+}
 
 /** Whether numbers of this arrangement, if all lie in those of a byte, look like pixels that are kept as they are. */
 export function mayBePixels(

@@ -23,6 +23,8 @@ export interface Header {
   height: number;
   width: number;
   isGray: boolean;
+  /** Whether pixels may be transparent. */
+  isTransparent: boolean;
   depth: Depth;
   /** Pictures of an animation or a document, of which the first is taken. */
   pictures: number;
@@ -82,7 +84,8 @@ export class ImageDecoder {
     const [channels, height, width] = shape;
     const plain = height * width <= this.#maxPixels ? plainPng(bytes, shape) : undefined;
     if (plain) {
-      check({ height, width, isGray: channels === 1, depth: 'uchar', pictures: 1 });
+      const isGray = channels === 1;
+      check({ height, width, isGray, isTransparent: false, depth: 'uchar', pictures: 1 });
       return { type: 'bytes', data: planesOf(plain, channels, channels) };
     }
     const image = this.#open(bytes);
@@ -105,7 +108,7 @@ export class ImageDecoder {
 
   async #header(image: Sharp, path: string): Promise<Header> {
     const found = await decoding(path, image.metadata(), this.#maxPixels);
-    const { format, height, width, space, depth, orientation = 1, pages = 1 } = found;
+    const { format, height, width, space, depth, hasAlpha, orientation = 1, pages = 1 } = found;
     if (!FORMATS.includes(format))
       throw badImage(path, `expected one of ${FORMATS.join(', ')} but it is ${format}`);
     if (height * width > this.#maxPixels) {
@@ -122,6 +125,7 @@ export class ImageDecoder {
       height: isTurned ? width : height,
       width: isTurned ? height : width,
       isGray: space === 'b-w' || space === 'grey16',
+      isTransparent: hasAlpha === true,
       depth: depth as Depth,
       pictures: pages,
     };

@@ -16,6 +16,7 @@ import {
   type Survey,
   survey,
 } from '../../examples/pixels.ts';
+import { darkNotes } from '../../examples/scale-notes.ts';
 import { allocate, badData, readWhole } from '../../files/source.ts';
 import { checkGoesOn, NEVER } from '../../streams/source.ts';
 import { type Header, ImageDecoder, type ImageShape, type ImageSource, isBadImage } from './decoder.ts';
@@ -52,6 +53,8 @@ export interface OpenImages {
   readonly shape: ImageShape;
   /** Whether all images have 8 bits a channel. */
   readonly isBytes: boolean;
+  /** Whether some may have transparent pixels. */
+  readonly isTransparent: boolean;
   /** For people: what was passed over. */
   readonly notes: readonly string[];
   /**
@@ -108,6 +111,10 @@ export async function loadImages(source: ImageSource, options: ImageFolderOption
   });
   const { paths, labels, classes } = without(files, skipped, folder);
   const conversion = conversionOf(found, options);
+  const dark =
+    data && conversion.kind !== 'categorical'
+      ? darkNotes(data, files.paths.length, conversion.kind === 'unit')
+      : [];
   const values = data
     ? convert({ type: 'bytes', data: kept(data, skipped, size) }, conversion, folder, placeIn(paths, size))
     : joined(
@@ -124,9 +131,17 @@ export async function loadImages(source: ImageSource, options: ImageFolderOption
     data: values,
     ...(labels && { labels }),
     ...(classes && { classes }),
-    notes: [...images.notes, ...notesOf(skipped, folder)],
+    notes: [
+      ...images.notes,
+      ...notesOf(skipped, folder),
+      ...dark,
+      ...(dark.length > 0 && images.isTransparent ? [ON_BLACK] : []),
+    ],
   });
 }
+
+const ON_BLACK =
+  'images have transparent pixels, which were laid on black; lay them on white before if they show black ink';
 
 /**
  * Finds the images of a source and the shape of their examples, as {@link loadImageFolder} describes.
@@ -157,6 +172,7 @@ export async function openImages(
   const { path: from, header: first } = await firstHeader(folder, all.paths, decoder, options);
   let isGray = first.isGray;
   let isBytes = first.depth === 'uchar';
+  let isTransparent = first.isTransparent;
   let several = 0;
   const skipped = await eachGood(all.paths, options, async (path) => {
     checkGoesOn(folder, signal);
@@ -165,6 +181,7 @@ export async function openImages(
     const header = await decoder.header(path);
     isGray &&= header.isGray;
     isBytes &&= header.depth === 'uchar';
+    isTransparent ||= header.isTransparent;
     if (header.pictures > 1) several++;
     if (!asked) checkSameSize(path, header, from, first);
   });
@@ -175,6 +192,7 @@ export async function openImages(
     files,
     shape,
     isBytes,
+    isTransparent,
     notes: [
       ...notes,
       ...(several > 0
