@@ -1,4 +1,5 @@
 import { timeIn } from './cells.ts';
+import { areLongNames, farOutNotes, standInNotes } from './number-notes.ts';
 import type { TableSchema } from './schema.ts';
 import type { CategoricalColumn, Column, DateColumn, NumericColumn, Table } from './table.ts';
 
@@ -35,7 +36,13 @@ export function suspicionsOf({ columns, length }: Table, labelColumn: string | u
     if (length >= MANY_ROWS && isRowNumber(column)) {
       return [`column ${column.name} seems to number the rows; ignore it if so`];
     }
-    return [];
+    if (length < MANY_ROWS) return [];
+    if (areLongNames(column)) {
+      return [
+        `column ${column.name} has another whole number in each row, which may be its name; ignore it if so`,
+      ];
+    }
+    return farOutNotes(column);
   });
 }
 
@@ -49,6 +56,8 @@ export class Suspicions {
   #found: readonly string[] | undefined;
   /** What one piece alone shows. */
   readonly #standIns = new Set<string>();
+  /** The same of columns, of which one note is enough. */
+  readonly #farOut = new Map<string, string>();
 
   constructor(labelColumn: string | undefined) {
     this.#labelColumn = labelColumn;
@@ -58,6 +67,11 @@ export class Suspicions {
     for (const note of table.columns.flatMap(standInNotes)) this.#standIns.add(note);
     if (this.#found && table.length < MANY_ROWS) return;
     const found = suspicionsOf(table, this.#labelColumn);
+    for (const column of table.columns) {
+      const [note] = column.type === 'numeric' ? farOutNotes(column) : [];
+      if (note !== undefined && found.includes(note) && !this.#farOut.has(column.name))
+        this.#farOut.set(column.name, note);
+    }
     this.#found = this.#found?.filter((note) => found.includes(note)) ?? found;
   }
 
@@ -68,7 +82,7 @@ export class Suspicions {
       column.type === 'categorical' ? column.categories.length > 1 : column.min < column.max,
     );
     const wrong = several.map(({ name }) => oneValueAlone(name));
-    const all = new Set([...(this.#found ?? []), ...this.#standIns]);
+    const all = new Set([...(this.#found ?? []), ...this.#standIns, ...this.#farOut.values()]);
     return [...all].filter((note) => !wrong.includes(note));
   }
 }
@@ -104,41 +118,6 @@ export function seriesNotes(columns: readonly Column[]): string[] {
 
 function isConstant({ values }: Column): boolean {
   return values.every((value) => value === values[0]);
-}
-
-/** Numbers that people write where there is none. */
-const STAND_INS: readonly number[] = [999, 9999, 99_999, 999_999, 999.9, 9999.9, 999.99, 9999.99].flatMap(
-  (value) => [value, -value],
-);
-/** The same of dates. */
-const LAST_DAY = Date.UTC(9999, 11, 31) / 1000;
-
-function standInNotes(column: Column): string[] {
-  const stand = column.type === 'categorical' ? undefined : standIn(column);
-  if (stand === undefined) return [];
-  return [
-    `column ${column.name} has ${stand}, which may stand for a missing value; list it in \`missing\` if so`,
-  ];
-}
-
-/** A number or day that stands alone beyond all others, further than they lie apart, and that people write where there is none. */
-function standIn(column: NumericColumn | DateColumn): string | undefined {
-  const known = Array.from(column.values).filter((value) => !Number.isNaN(value));
-  if (column.type === 'date') {
-    const isUsed = known.some((value) => value >= LAST_DAY) && known.some((value) => value < LAST_DAY);
-    return isUsed ? '9999-12-31' : undefined;
-  }
-  const found = new Set(known.filter((value) => STAND_INS.includes(value)));
-  const stand = [...found].find((value) => {
-    const others = known.filter((other) => other !== value);
-    const [low, high] = others.reduce(
-      ([least, most], other) => [Math.min(least, other), Math.max(most, other)],
-      [Infinity, -Infinity],
-    );
-    const gap = value > high! ? value - high! : low! - value;
-    return others.length > 0 && gap > high! - low!;
-  });
-  return stand === undefined ? undefined : String(stand);
 }
 
 function isRowNumber({ name, values }: NumericColumn): boolean {
