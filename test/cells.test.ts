@@ -343,6 +343,10 @@ describe('what may be a mistake is noted, and kept', () => {
     const note = 'column end has 9999-12-31, which may stand for a missing value; list it in `missing` if so';
     expect((await Dataset.fromRecords(records)).notes).toEqual([note]);
     expect((await StreamedDataset.from(() => records)).notes).toEqual([note]);
+    const far = Array.from({ length: 3000 }, (_, i) => ({ size: i === 2500 ? 1e9 : i % 31, v: i % 7 }));
+    const said = [expect.stringMatching(/^column size has numbers as far out as 1000000000/)];
+    expect((await Dataset.fromRecords(far)).notes).toEqual(said);
+    expect((await StreamedDataset.from(() => far)).notes).toEqual(said);
     const { notes } = await Dataset.fromRecords(records, { missing: ['9999-12-31'], onMissing: 'impute' });
     expect(notes).toEqual(['1 missing cell was imputed']);
   });

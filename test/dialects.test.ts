@@ -87,6 +87,32 @@ describe('the dialect is found', () => {
     expect(rowsOf(german).map(({ a }) => a)).toEqual([1250.5, -12000]);
   });
 
+  test('numbers that may be others are noted, unless it is said or shown what they are', async () => {
+    const notesOf = async (text: string, options = {}) => (await load('d.csv', text, options)).notes;
+    const between = (mark: string, delimiter: string, more = '') =>
+      `a${delimiter}b\n1${mark}125${delimiter}x\n7${mark}204${delimiter}y\n${more}`;
+    expect(await notesOf(between(',', '\t'))).toEqual([
+      "numbers such as 1,125 are read as 1125, and none shows its decimal mark; if 1.125 is meant, give decimal: ','",
+    ]);
+    expect(await notesOf(between(',', ';'))).toEqual([
+      expect.stringMatching(/as 1.125, .* if 1125 is meant/),
+    ]);
+    expect(await notesOf(between('.', ';'))).toEqual([
+      expect.stringMatching(/as 1.125, .* if 1125 is meant/),
+    ]);
+    for (const text of [
+      between('.', '\t'),
+      between(',', '\t', '0,5\tx\n'),
+      between('.', ';', '0.5;x\n'),
+      'a,b\n"1,125",x\n"7,204",y\n',
+    ])
+      expect(await notesOf(text)).toEqual([]);
+    expect(await notesOf(between(',', '\t'), { decimal: ',' })).toEqual([]);
+    const { schema } = await load('d.csv', between(',', '\t'));
+    expect(await notesOf(between(',', '\t'), { schema })).toEqual([]);
+    expect((await streamDataset(join(folder, 'd.csv'))).notes).toHaveLength(1);
+  });
+
   test('three digits after a comma are decimals between semicolons, and thousands between tabs, unless it is said', async () => {
     expect(rowsOf(await load('s.csv', 'a;b\n1,250;2\n3,500;4\n'))[0]).toEqual({ a: 1.25, b: 2 });
     expect(rowsOf(await load('t.tsv', 'a\tb\n1,250\t2\n3,500\t4\n'))[0]).toEqual({ a: 1250, b: 2 });

@@ -26,6 +26,8 @@ export class TableSurvey {
   #length = 0;
   #isUnit = true;
   #hasLabels = false;
+  /** Of how the text is read. */
+  #notes: readonly string[] = [];
   readonly #cells = new CellNotes();
   /** How many cells of each column of training rows are missing. */
   readonly #empty = new Map<string, number>();
@@ -50,6 +52,7 @@ export class TableSurvey {
    */
   add(table: Table, rows?: Uint32Array): void {
     this.#length += table.length;
+    if (table.notes) this.#notes = table.notes;
     const reading = this.#reading;
     if (!reading) {
       const training = rows ? rowsOf(table, rows) : table;
@@ -107,7 +110,7 @@ export class TableSurvey {
       kind: schema.kindOf(() => isUnit),
       hasLabels,
       classes: hasLabels ? reading.label!.categories : undefined,
-      notes: [...(this.#given ? [] : this.#suspicions.finish(schema)), ...this.#cells.notes],
+      notes: [...this.#notes, ...(this.#given ? [] : this.#suspicions.finish(schema)), ...this.#cells.notes],
     };
   }
 }

@@ -11,6 +11,8 @@ export interface Dialect {
   readonly decimal: Decimal;
   /** Whether the first row has the names of the columns. */
   readonly header: boolean;
+  /** A number that the other decimal mark would make another one, where no number shows which is meant. */
+  readonly doubtful?: string | undefined;
 }
 
 /** What the caller says of the dialect; the rest is found. */
@@ -58,9 +60,11 @@ export function dialectOf(text: string, given: GivenDialect): Dialect {
   }
   const delimiter = best?.delimiter ?? given.delimiter ?? ',';
   const rows = best?.rows ?? sampleOf(text, delimiter) ?? [];
-  const decimal = given.decimal ?? decimalOf(rows, delimiter, given.usualDecimal);
+  const { decimal, doubtful } = given.decimal
+    ? { decimal: given.decimal }
+    : decimalOf(rows, delimiter, given.usualDecimal);
   const header = given.header ?? hasHeader(rows, decimal, given);
-  return { delimiter, decimal, header };
+  return { delimiter, decimal, header, ...(doubtful !== undefined && { doubtful }) };
 }
 
 /**
@@ -218,18 +222,25 @@ function isValue(cell: string, decimal: Decimal, missing: readonly string[]): bo
  * A point, if a number needs one: `0.5`, `12.75`, `1,250.5`; else a comma, if a number needs one: `0,5`, `1.250,5`. Three digits after
  * a mark can also be a group of thousands. Then it is the mark of the training data; without any, after commas they are decimals where cells are divided by semicolons, since people
  * who write decimal commas do so; after points they are thousands where a column also has whole numbers below a thousand and none
- * above: `950`, `1.250`.
+ * above: `950`, `1.250`. Where nothing but a habit decided, the number that could be another one is doubtful; commas between commas, in quotes, are
+ * those of thousands.
  */
-function decimalOf(rows: Sample, delimiter: string, usual: Decimal | undefined): Decimal {
+function decimalOf(
+  rows: Sample,
+  delimiter: string,
+  usual: Decimal | undefined,
+): Pick<Dialect, 'decimal' | 'doubtful'> {
   const cells = rows.flat().map((cell) => cell.trim());
   const needs = (decimal: Decimal) => (cell: string) =>
     cell.includes(decimal) && numberIn(cell, decimal) !== undefined && !GROUPS[decimal].test(cell);
-  if (cells.some(needs('.'))) return '.';
-  if (cells.some(needs(','))) return ',';
-  if (usual) return usual;
+  if (cells.some(needs('.'))) return { decimal: '.' };
+  if (cells.some(needs(','))) return { decimal: ',' };
+  if (usual) return { decimal: usual };
+  const once = (decimal: Decimal) => cells.find((cell) => ONE_GROUP[decimal].test(cell));
   const hasCommas = cells.some((cell) => cell.includes(',') && numberIn(cell, ',') !== undefined);
-  if (hasCommas && delimiter === ';') return ',';
-  return rows[0]?.some((_, i) => hasPointGroups(rows, i)) ? ',' : '.';
+  if (hasCommas && delimiter === ';') return { decimal: ',', doubtful: once(',') };
+  if (rows[0]?.some((_, i) => hasPointGroups(rows, i))) return { decimal: ',' };
+  return { decimal: '.', doubtful: delimiter === ',' ? undefined : once(delimiter === ';' ? '.' : ',') };
 }
 
 /** Whether the numbers of a column are whole ones in groups of thousands with points; a few may be so by chance. */
@@ -239,6 +250,12 @@ function hasPointGroups(rows: Sample, column: number): boolean {
   const small = cells.filter((cell) => /^[+-]?\d{1,3}$/.test(cell)).length;
   return grouped >= 3 && small >= 3 && grouped + small === cells.length;
 }
+
+/** Numbers with one mark that can be that of thousands or of decimals. */
+const ONE_GROUP: Readonly<Record<Decimal, RegExp>> = {
+  '.': /^[+-]?[1-9]\d{0,2}\.\d{3}$/,
+  ',': /^[+-]?[1-9]\d{0,2},\d{3}$/,
+};
 
 /** Numbers whose marks can all be those of thousands: `1.250`, but not `0.250`. */
 const GROUPS: Readonly<Record<Decimal, RegExp>> = {

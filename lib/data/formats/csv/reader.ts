@@ -4,13 +4,13 @@ import { TorchvaeError } from '../../../errors.ts';
 import { badData } from '../../files/source.ts';
 import { textOf } from '../../files/text.ts';
 import { TableBuilder } from '../../tables/builder.ts';
-import type { Decimal } from '../../tables/cells.ts';
+import { type Decimal, numberIn } from '../../tables/cells.ts';
 import { type ColumnType, checkColumnTypes } from '../../tables/column-types.ts';
 import type { OnMissing } from '../../tables/encoding.ts';
 import { checkMissing } from '../../tables/missing.ts';
 import type { TableSchema } from '../../tables/schema.ts';
 import { type LeftOut, placeName, type Table } from '../../tables/table.ts';
-import { dialectOf, isRepeated, withAllNames } from './dialect.ts';
+import { type Dialect, dialectOf, isRepeated, withAllNames } from './dialect.ts';
 import { delimitedRows, spacedRows } from './rows.ts';
 
 /** How a table of text is read; what is not given is found in its first rows. */
@@ -102,6 +102,8 @@ async function* tablesOf(
     usualDecimal: schema?.decimal,
   });
 
+  const notes = notesOn(dialect);
+  const ofText = { decimal: dialect.decimal, ...(notes.length > 0 && { notes }) };
   const rowsOf = dialect.delimiter === ' ' ? spacedRows : delimitedRows;
   const takesOdd = given.isLenient || given.keepsAll;
   let builder: TableBuilder | undefined;
@@ -139,13 +141,23 @@ async function* tablesOf(
     }
     builder.add(record.length === found.length ? record : oddRow(record, found, names));
     if (builder.length * found.length < cells) continue;
-    const piece = { ...builder.build(), decimal: dialect.decimal };
+    const piece = { ...builder.build(), ...ofText };
     yield piece;
     before += piece.length;
     builder = make!(piece.leftOut);
   }
   if (!builder) throw badData(path, 'expected a line with the names of the columns but the file is empty');
-  if (builder.length > 0 || before === 0) yield { ...builder.build(), decimal: dialect.decimal };
+  if (builder.length > 0 || before === 0) yield { ...builder.build(), ...ofText };
+}
+
+/** For people: how a number is read that could be another one. */
+function notesOn({ decimal, doubtful }: Dialect): string[] {
+  if (doubtful === undefined) return [];
+  const other = decimal === '.' ? ',' : '.';
+  const [read, meant] = [decimal, other].map((mark) => numberIn(doubtful, mark as Decimal));
+  return [
+    `numbers such as ${doubtful} are read as ${read}, and none shows its decimal mark; if ${meant} is meant, give decimal: '${other}'`,
+  ];
 }
 
 /** Cells that cannot be read in the columns of a schema, and missing ones in others: which cells those of the row are is not known. */
