@@ -20,18 +20,43 @@ test('windows over rows whose time does not go on evenly come with a note', asyn
   const notes = async (rows: readonly string[]) => {
     const path = join(folder, 'gaps.csv');
     writeFileSync(path, `at,v\n${rows.join('\n')}\n`);
-    return (await loadDataset(path, { windowLength: 6 })).notes;
+    const data = await loadDataset(path, { windowLength: 6 });
+    const { notes, schema } = await loadDataset(path, { windowLength: 6, schema: data.schema });
+    expect(schema).toBe(data.schema);
+    return { all: data.notes, again: notes };
   };
-  expect(await notes(hours([]))).toEqual([]);
-  expect(await notes(hours([20, 21, 40]))).toEqual(['column at has 2 gaps: windows go across']);
-  expect((await notes(hours([], (i) => (i === 30 ? 10 : i)))).join()).toMatch(
-    /column at goes back once.*sort them/,
+  const rising =
+    'column at rises from row to row: windows of later rows are unlikely for their dates alone; ignore it if such are to be scored';
+  expect(await notes(hours([]))).toEqual({ all: [rising], again: [] });
+  const gaps = 'column at has 2 gaps: windows go across';
+  expect(await notes(hours([20, 21, 40]))).toEqual({ all: [rising, gaps], again: [gaps] });
+  expect((await notes(hours([], (i) => (i === 30 ? 10 : i)))).all.join()).toMatch(
+    /^column at goes back once.*sort them/,
   );
   // Two sensors, row by row.
-  expect((await notes(hours([], (i) => i >> 1))).join()).toMatch(
+  expect((await notes(hours([], (i) => i >> 1))).again.join()).toMatch(
     /column at stands still 30 times.*a column each/,
   );
   rmSync(folder, { recursive: true });
+});
+
+test('rows whose dates lie beyond those of the training rows come with a note, also as a stream', async () => {
+  const days = (first: number, count: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      at: new Date(Date.UTC(2026, 0, first + i)).toISOString().slice(0, 10),
+      v: i % 5,
+    }));
+  const { schema, notes } = await Dataset.fromRecords(days(1, 60));
+  expect(notes).toEqual([]);
+  const given = { schema: schema as TableSchema };
+  const said = [
+    expect.stringMatching(
+      /^column at: 30 of 40 dates lie beyond .* \(2026-01-01 to 2026-03-01\), .* "at": 'ignore'/,
+    ),
+  ];
+  expect((await Dataset.fromRecords(days(51, 40), given)).notes).toEqual(said);
+  expect((await StreamedDataset.from(() => days(51, 40), given)).notes).toEqual(said);
+  expect((await Dataset.fromRecords(days(2, 60), given)).notes).toEqual([]);
 });
 
 test('windows are consecutive examples, with the label of the last', () => {

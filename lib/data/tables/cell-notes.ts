@@ -1,6 +1,8 @@
 import { type CellCounts, totalCells } from '../examples/cells.ts';
+import { timeText } from './cells.ts';
 import { placesOf } from './encoding.ts';
-import type { Field } from './fields.ts';
+import type { DateField, Field } from './fields.ts';
+import { option } from './learning.ts';
 import {
   categoriesOf,
   columnsOf,
@@ -9,6 +11,9 @@ import {
   placeOf,
   type Table,
 } from './table.ts';
+
+/** The share of dates beyond those of the training rows from which these are no few that chance left out. */
+const MANY_BEYOND = 0.05;
 
 /** What people should know of cells that are not encoded as they are, in rows that may come in pieces. */
 export class CellNotes {
@@ -19,6 +24,8 @@ export class CellNotes {
   #first: string | undefined;
   /** The first category that no training row has. */
   #firstUnseen: string | undefined;
+  /** How many dates of each column lie beyond those of the training rows, of so many rows. */
+  readonly #beyond = new Map<DateField, { count: number; rows: number }>();
 
   /**
    * @param cells of the rows of the table
@@ -37,6 +44,19 @@ export class CellNotes {
     this.#imputed += imputed;
   }
 
+  /** Counts the dates of rows that lie beyond those of the training rows. */
+  addDates(table: Table, fields: readonly Field[]): void {
+    const columnOf = columnsOf(table);
+    for (const field of fields) {
+      if (field.type !== 'date') continue;
+      const { values } = columnOf(field.name);
+      const beyond = this.#beyond.get(field) ?? { count: 0, rows: 0 };
+      for (const value of values) if (value < field.min || value > field.max) beyond.count++;
+      beyond.rows += values.length;
+      this.#beyond.set(field, beyond);
+    }
+  }
+
   addImputed(count: number): void {
     this.#imputed += count;
   }
@@ -44,6 +64,9 @@ export class CellNotes {
   get notes(): string[] {
     const [unread, imputed, unseen] = [this.#unread, this.#imputed, this.#unseen];
     return [
+      ...[...this.#beyond].flatMap(([field, { count, rows }]) =>
+        count > MANY_BEYOND * rows ? [beyondNote(field, count, rows)] : [],
+      ),
       ...(unread > 0
         ? [`${unread} ${unread === 1 ? 'cell' : 'cells'} could not be read, such as ${this.#first}`]
         : []),
@@ -55,6 +78,14 @@ export class CellNotes {
         : []),
     ];
   }
+}
+
+function beyondNote({ name, min, max, precision }: DateField, count: number, rows: number): string {
+  const [from, to] = [min, max].map((seconds) => timeText(seconds, precision));
+  return (
+    `column ${name}: ${count} of ${rows} dates lie beyond those of the training rows (${from} to ${to}), for which alone a model finds such rows ` +
+    `unlikely; train without the column (${option(name, 'ignore')}) if later rows are to be scored`
+  );
 }
 
 function unreadableIn({ name, unreadable }: NumericColumn | DateColumn) {

@@ -5,7 +5,7 @@ import { Dataset } from '../dataset.ts';
 import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
 import type { DataSchema } from '../schema.ts';
 import { TABLE_SCHEMA_OPTIONS, TableSchema, type TableSchemaOptions } from './schema.ts';
-import { seriesNotes, suspicionsOf } from './suspicions.ts';
+import { risingNotes, seriesNotes, suspicionsOf } from './suspicions.ts';
 import { AS_ASKED, columnsOf, rowsOf, type Table } from './table.ts';
 
 /** How rows of a table become examples: by a schema that is given, or that is learned with these options. */
@@ -98,7 +98,10 @@ class TableRows implements Rows<TableRows> {
 
   learn(all: TableRows): DataSchema {
     const schema = TableSchema.learn(this.#table, defined(this.#options), all.#table);
-    this.#suspicions = suspicionsOf(all.#table, this.#options.labelColumn);
+    this.#suspicions = [
+      ...suspicionsOf(all.#table, this.#options.labelColumn),
+      ...(this.#windows ? risingNotes(all.#table.columns) : []),
+    ];
     return schema;
   }
 

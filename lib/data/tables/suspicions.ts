@@ -93,6 +93,17 @@ function hasClasses(column: Column): boolean {
   return column.values.every(Number.isInteger) && new Set(column.values).size <= MOST_CLASSES;
 }
 
+/** What people should know of the dates of windows to learn from: a series goes on, and its dates do not come again. */
+export function risingNotes(columns: readonly Column[]): string[] {
+  return columns.flatMap((column) => {
+    if (column.type !== 'date' || column.values.length < MANY_ROWS) return [];
+    if (stepsOf(column).some((step) => step < 0)) return [];
+    return [
+      `column ${column.name} rises from row to row: windows of later rows are unlikely for their dates alone; ignore it if such are to be scored`,
+    ];
+  });
+}
+
 /** What people should know of windows over rows: those in which the time does not go on evenly. */
 export function seriesNotes(columns: readonly Column[]): string[] {
   return columns.flatMap((column) => {
