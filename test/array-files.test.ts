@@ -220,6 +220,8 @@ describe('.npz', () => {
   });
 
   test.each([
+    ['X_train', 'Y', 'X_test'],
+    ['X_train', 'Y_train', 'X_test'],
     ['X_train', 'y_train', 'X_test'],
     ['train_images', 'train_labels', 'test_images'],
     ['train_x', 'train_y', 'test_x'],

@@ -21,7 +21,7 @@ export interface NpzOptions {
    */
   member?: string;
   /**
-   * The array of the labels. Default `y_train` beside `x_train` and so on, else `y`, `labels`, `label` or `target`, if it has classes; else there
+   * The array of the labels. Default `y_train` or `Y_train` beside `x_train` and so on, else `y`, `Y`, `labels`, `label` or `target`, if it has classes; else there
    * are none, and a note says so.
    */
   labelMember?: string;
@@ -237,9 +237,10 @@ function labelNames(examples: string): string[] {
   const first = /^[xX]_(\w+)$/.exec(examples)?.[1];
   const last = new RegExp(`^(train|test|${VALIDATION.join('|')})_`).exec(examples)?.[1];
   return [
-    ...(first ? [`y_${first}`] : []),
-    ...(last ? [`${last}_y`, `${last}_labels`] : []),
+    ...(first ? [`y_${first}`, `Y_${first}`] : []),
+    ...(last ? [`${last}_y`, `${last}_Y`, `${last}_labels`] : []),
     'y',
+    'Y',
     'labels',
     'label',
     'target',
