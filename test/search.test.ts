@@ -155,7 +155,9 @@ describe('a search', () => {
     expect([0, 2]).toContain(best!.number);
     const bad = { learningRate: [1000, 999, 998, 997, 996, 995, 994], 'optimizer.type': ['sgd'] };
     const hopeless = options();
-    await refusal('ERR_NONFINITE', () => search(bad, data, hopeless));
+    expect(await refusal('ERR_NONFINITE', () => search(bad, data, hopeless))).toMatch(
+      /^Expected a trial that can be trained but 5 in a row failed, the last since: .* NaN/,
+    );
     expect((await Study.load(hopeless.directory)).trials).toHaveLength(5);
   });
 
@@ -218,7 +220,7 @@ describe('a search is refused', () => {
   test('by something that the model does not have', async () => {
     const given = options({ settings: { objective: 'rae', posterior: 'deterministic' } });
     expect(await refusal('ERR_STATE', () => search({ latentSize: [2, 3, 4, 5, 6, 7] }, data, given))).toMatch(
-      /^Expected a model with elbo to search by but this one has none/,
+      /5 in a row failed, the last since: Expected a model with elbo to search by but this one has none/,
     );
   });
 });

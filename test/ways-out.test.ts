@@ -67,6 +67,10 @@ describe('files', () => {
   test('JSON arrays in JSON lines, and standard input, are refused with what to do', async () => {
     const lines = file('array.jsonl', '[{"t": 1}]\n');
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(lines))).toMatch(/one object a line/);
+    const tall = file('tall.jsonl', '{\n  "t": 1\n}\n');
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(tall))).toMatch(
+      /object on one line \(jq -c \.\)/,
+    );
     expect(await refusal('ERR_RANGE', () => loadDataset('-'))).toMatch(/write it to a file/);
   });
 });

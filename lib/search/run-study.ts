@@ -29,8 +29,8 @@ export interface Limits {
 /**
  * Works on a study until it has its trials, as one worker among any number.
  *
- * @throws TorchvaeError ERR_ABORTED when the signal fires: the trial under way is given back to be gone on with; the error of the last
- * trial where five in a row fail
+ * @throws TorchvaeError ERR_ABORTED when the signal fires: the trial under way is given back to be gone on with; the code of the last
+ * trial's error where five in a row fail
  */
 export async function runStudy(study: Study, runner: TrialRunner, limits: Limits): Promise<void> {
   const { trials, timeout, signal, onBegin, onTrial } = limits;
@@ -49,7 +49,10 @@ export async function runStudy(study: Study, runner: TrialRunner, limits: Limits
     const failure = await workOn(study, runner, assignment, signal);
     failures = failure ? failures + 1 : 0;
     await onTrial?.(trial());
-    if (failures >= FAILURES) throw failure;
+    if (failure && failures >= FAILURES) {
+      const trouble = `Expected a trial that can be trained but ${FAILURES} in a row failed, the last since: ${failure.message}`;
+      throw new TorchvaeError(failure.code, trouble, { cause: failure });
+    }
   }
 }
 

@@ -105,7 +105,7 @@ const KEYS = [
  * );
  * console.log(best?.values, best?.results);
  * @throws TorchvaeError ERR_TYPE, ERR_RANGE, ERR_SPEC for a space or options that are not sound; ERR_STATE for a directory that holds
- * a study of another space; ERR_ABORTED when `signal` fires; the error of the last trial where five in a row fail; ERR_IO
+ * a study of another space; ERR_ABORTED when `signal` fires; the code of the last trial's error where five in a row fail; ERR_IO
  */
 export async function search<const S extends Space>(
   space: S,

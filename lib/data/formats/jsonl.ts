@@ -128,7 +128,13 @@ function parsed(line: string): { value: Record<string, unknown> } | { trouble: s
   try {
     value = parsedLine(line);
   } catch (cause) {
-    const advice = line.trimStart().startsWith('[') ? `; ${AS_LINES}` : '';
+    const start = line.trim();
+    // An object over several lines begins with a brace alone.
+    const advice = start.startsWith('[')
+      ? `; ${AS_LINES}`
+      : start === '{'
+        ? '; write each object on one line (jq -c .)'
+        : '';
     return { trouble: `expected a JSON object but ${(cause as Error).message}${advice}`, cause };
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
