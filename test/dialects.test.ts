@@ -113,6 +113,21 @@ describe('the dialect is found', () => {
     expect((await streamDataset(join(folder, 'd.csv'))).notes).toHaveLength(1);
   });
 
+  test('blank lines among those of a single column, or of a text, are counted', async () => {
+    const passed = '2 blank lines between rows were passed over; write NA where a value is missing';
+    const gaps = await load('gaps.csv', '\na\n1\n\n2\n \n3\n\n\n');
+    expect([rowsOf(gaps).map(({ a }) => a), ...gaps.notes]).toEqual([[1, 2, 3], passed]);
+    expect((await streamDataset(join(folder, 'gaps.csv'))).notes).toEqual([passed]);
+    const quoted = await load('quoted.csv', 'a\n1\n""\n3\n', { onMissing: 'impute' });
+    expect([quoted.length, ...quoted.notes]).toEqual([3, '1 missing cell was imputed']);
+    const text = await load('gaps.txt', 'one\n\ntwo\n\n');
+    expect([text.length, ...text.notes]).toEqual([
+      2,
+      '1 blank line was passed over; examples count the others',
+    ]);
+    expect((await load('even.txt', 'one\ntwo\n\n')).notes).toEqual([]);
+  });
+
   test('three digits after a comma are decimals between semicolons, and thousands between tabs, unless it is said', async () => {
     expect(rowsOf(await load('s.csv', 'a;b\n1,250;2\n3,500;4\n'))[0]).toEqual({ a: 1.25, b: 2 });
     expect(rowsOf(await load('t.tsv', 'a\tb\n1,250\t2\n3,500\t4\n'))[0]).toEqual({ a: 1250, b: 2 });

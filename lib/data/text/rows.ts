@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { defined } from '../../check.ts';
+import { counted } from '../../counted.ts';
 import { Dataset } from '../dataset.ts';
 import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
 import type { DataSchema } from '../schema.ts';
@@ -16,18 +17,28 @@ export const TEXT_ROWS_OPTIONS = ['schema', ...TEXT_SCHEMA_OPTIONS] as const;
 
 /** What becomes of lines that were read. */
 export function textRows(lines: Lines, { schema, ...learning }: TextRowsOptions): Learnable {
-  return learnable(new TextRows(lines, learning), schema);
+  return learnable(new TextRows(lines, learning, blankNotes(lines)), schema);
+}
+
+/** For people: lines between those that are examples, which so have other numbers. */
+function blankNotes({ lines, numbers }: Lines): string[] {
+  const blank = (numbers?.at(-1) ?? lines.length) - lines.length;
+  if (blank <= 0) return [];
+  return [`${counted(blank, 'blank line was', 'blank lines were')} passed over; examples count the others`];
 }
 
 class TextRows implements Rows<TextRows> {
   readonly #text: Lines;
   readonly #options: TextSchemaOptions;
+  /** Of how all lines were read. */
+  readonly #read: readonly string[];
   /** Of the lines that a schema was learned from. */
   #notes: readonly string[] = [];
 
-  constructor(text: Lines, options: TextSchemaOptions) {
+  constructor(text: Lines, options: TextSchemaOptions, read: readonly string[] = []) {
     this.#text = text;
     this.#options = options;
+    this.#read = read;
   }
 
   get name(): string {
@@ -56,7 +67,7 @@ class TextRows implements Rows<TextRows> {
   encode(schema: DataSchema): Dataset {
     if (!(schema instanceof TextSchema)) throw otherSchema(this.name, 'text', schema);
     const encoded = schema.encode(this.#text, defined({ onLong: this.#options.onLong }));
-    const notes = [...this.#notes, ...encoded.notes];
+    const notes = [...this.#read, ...this.#notes, ...encoded.notes];
     return new Dataset({ name: basename(this.name), ...encoded, schema, notes });
   }
 }

@@ -102,16 +102,25 @@ async function* tablesOf(
     usualDecimal: schema?.decimal,
   });
 
-  const notes = notesOn(dialect);
-  const ofText = { decimal: dialect.decimal, ...(notes.length > 0 && { notes }) };
-  const rowsOf = dialect.delimiter === ' ' ? spacedRows : delimitedRows;
+  const { decimal, delimiter: between } = dialect;
+  let blank = 0;
+  const ofText = () => {
+    const notes = [...notesOn(dialect), ...blankNotes(blank)];
+    return { decimal, ...(notes.length > 0 && { notes }) };
+  };
+  const onBlank = (count: number) => {
+    blank += count;
+  };
+  const isSingle = !/^[^\r\n]*/.exec(start)![0].includes(between);
+  const rowsOf = between === ' ' ? spacedRows : delimitedRows;
   const takesOdd = given.isLenient || given.keepsAll;
   let builder: TableBuilder | undefined;
   let make: (leftOut?: readonly LeftOut[]) => TableBuilder;
   let found: string[] = [];
   let first: readonly string[] | undefined;
   let before = 0;
-  for await (const record of rowsOf(path, joined(start, text), dialect.delimiter, takesOdd)) {
+  const records = rowsOf(path, joined(start, text), between, takesOdd, isSingle ? onBlank : undefined);
+  for await (const record of records) {
     if (!builder) {
       if (dialect.header) first = record;
       found = record.map((name, i) => (dialect.header && name.trim()) || placeName(i));
@@ -141,13 +150,21 @@ async function* tablesOf(
     }
     builder.add(record.length === found.length ? record : oddRow(record, found, names));
     if (builder.length * found.length < cells) continue;
-    const piece = { ...builder.build(), ...ofText };
+    const piece = { ...builder.build(), ...ofText() };
     yield piece;
     before += piece.length;
     builder = make!(piece.leftOut);
   }
   if (!builder) throw badData(path, 'expected a line with the names of the columns but the file is empty');
-  if (builder.length > 0 || before === 0) yield { ...builder.build(), ...ofText };
+  if (builder.length > 0 || before === 0) yield { ...builder.build(), ...ofText() };
+}
+
+/** For people: lines of a single column that may have been meant as rows without a value. */
+function blankNotes(blank: number): string[] {
+  if (blank === 0) return [];
+  return [
+    `${counted(blank, 'blank line', 'blank lines')} between rows ${blank === 1 ? 'was' : 'were'} passed over; write NA where a value is missing`,
+  ];
 }
 
 /** For people: how a number is read that could be another one. */

@@ -12,17 +12,20 @@ const MAX_ROW = 2 ** 24;
  * The rows of a table with a character between cells, and quotes as RFC 4180 has them.
  *
  * @param isLenient whether rows may have more or fewer cells than the first
+ * @param onBlank told of blank lines before a row of a single cell, which may be rows without a value
  */
 export async function* delimitedRows(
   path: string,
   text: AsyncIterable<string>,
   delimiter: string,
   isLenient: boolean,
+  onBlank?: (count: number) => void,
 ): AsyncGenerator<string[]> {
   const parser = parse({
     delimiter,
     bom: true,
-    skip_empty_lines: true,
+    skip_empty_lines: onBlank === undefined,
+    raw: onBlank !== undefined,
     max_record_size: MAX_ROW,
     relax_column_count: isLenient,
     record_delimiter: LINE_ENDS,
@@ -30,12 +33,30 @@ export async function* delimitedRows(
   });
   const feeding = feed(text, parser);
   try {
-    yield* parser as AsyncIterable<string[]>;
+    if (onBlank) yield* withoutBlank(parser, onBlank);
+    else yield* parser as AsyncIterable<string[]>;
   } catch (cause) {
     throw cause instanceof CsvError ? csvError(path, cause) : cause;
   } finally {
     parser.destroy();
     await feeding;
+  }
+}
+
+async function* withoutBlank(
+  rows: AsyncIterable<{ record: string[]; raw: string }>,
+  onBlank: (count: number) => void,
+): AsyncGenerator<string[]> {
+  let [blank, isFirst] = [0, true];
+  for await (const { record, raw } of rows) {
+    // A cell that is empty is written in quotes.
+    if (raw.trim() === '') {
+      blank++;
+      continue;
+    }
+    if (blank > 0 && !isFirst) onBlank(blank);
+    [blank, isFirst] = [0, false];
+    yield record;
   }
 }
 
