@@ -208,7 +208,7 @@ describe('train', () => {
   });
 
   test('Ctrl-C in mid-epoch leaves an exact step, and --resume ends at the same bits', async () => {
-    const slow = ['train', '--count', '16000', '--batch-size', '4', '--epochs', '2'];
+    const slow = ['train', '--preset', 'mlp-128', '--count', '16000', '--batch-size', '4', '--epochs', '2'];
     await succeed([...slow, '--out', at('calm')]);
     const run = at('interrupted');
     /** Sends SIGINT a while after what is waited for was said. */
