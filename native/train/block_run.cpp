@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "train/chunk_state.h"
+
 namespace torchvae {
 namespace {
 
@@ -18,14 +20,10 @@ constexpr int64_t kStepsPerLaunch = 1024;
 // Where a model's chunk stands.
 class BlockRun {
  public:
-  explicit BlockRun(const BlockTask& task) : task_(task), block_(*task.step.block()) {
-    state_.step = task.updates;
-    state_.batch = task.chunk.firstStep;
-    state_.examples = task.chunk.sums.examples;
-    state_.loss = task.chunk.sums.loss;
-    state_.reconstruction = task.chunk.sums.reconstruction;
-    state_.kl = task.chunk.sums.kl;
-  }
+  explicit BlockRun(const BlockTask& task)
+      : task_(task),
+        block_(*task.step.block()),
+        state_(stateBefore(task.chunk, task.updates)) {}
 
   const BlockTask& task() const { return task_; }
   fused::BlockPerceptron& block() const { return block_; }
@@ -71,11 +69,7 @@ class BlockRun {
   void keepNorms(std::vector<TensorNorms> norms) { result_.norms = std::move(norms); }
 
   TrainResult result(double seconds) {
-    result_.skipped = state_.skipped;
-    result_.sums.loss = state_.loss;
-    result_.sums.reconstruction = state_.reconstruction;
-    result_.sums.kl = state_.kl;
-    result_.sums.examples = state_.examples;
+    takeSums(state_, result_);
     result_.seconds = seconds;
     if (state_.stopped != 0) result_.faults = faults();
     return std::move(result_);
@@ -99,7 +93,7 @@ class BlockRun {
 
   BlockTask task_;
   fused::BlockPerceptron& block_;
-  StepState state_{};
+  StepState state_;
   TrainResult result_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/translate.h"
 #include "error.h"
+#include "train/chunk_state.h"
 
 namespace torchvae {
 namespace {
@@ -60,14 +61,11 @@ class Lanes {
 class GraphRun {
  public:
   explicit GraphRun(const GraphTask& task)
-      : task_(task), executor_(task.executor), terms_(task.chunk.sums.terms) {
+      : task_(task),
+        executor_(task.executor),
+        now_(stateBefore(task.chunk, task.step)),
+        terms_(task.chunk.sums.terms) {
     terms_.resize(static_cast<size_t>(executor_.clock_.terms.numel()));
-    now_.step = task.step;
-    now_.batch = task.chunk.firstStep;
-    now_.examples = task.chunk.sums.examples;
-    now_.loss = task.chunk.sums.loss;
-    now_.reconstruction = task.chunk.sums.reconstruction;
-    now_.kl = task.chunk.sums.kl;
   }
 
   // Puts onto the device what the next steps start from. Returns false where the chunk has ended.
@@ -144,11 +142,7 @@ class GraphRun {
   // Once all steps are done, which took the device so long.
   TrainResult result(double seconds) {
     result_.seconds = seconds;
-    result_.skipped = now_.skipped;
-    result_.sums.loss = now_.loss;
-    result_.sums.reconstruction = now_.reconstruction;
-    result_.sums.kl = now_.kl;
-    result_.sums.examples = now_.examples;
+    takeSums(now_, result_);
     result_.sums.terms = terms_;
     if (now_.stopped != 0) {
       result_.faults = faults();
@@ -193,7 +187,7 @@ class GraphRun {
   GraphTask task_;
   GraphExecutor& executor_;
   int64_t sends_ = 0;
-  StepState now_{};
+  StepState now_;
   std::vector<double> terms_;
   TrainResult result_;
   int64_t steps_ = 0, sent_ = 0;  // of the window
