@@ -32,16 +32,17 @@ std::string networkObstacle(const Context& context, const ModelSpec& spec, const
 }
 
 // How a device is to take steps: `layers`, by libtorch's products; of perceptrons `fused`, by the kernels of
-// many blocks; `strips`, by those without the ones that take whole rows; empty: as is best for the model.
+// many blocks; `strips`, by those without the ones that take whole rows; `loop`, one after another without
+// captured graphs; empty: as is best for the model.
 std::string askedStep() {
   const char* variable = std::getenv("TORCHVAE_GPU_STEP");
   if (variable == nullptr) return "";
   const std::string asked = variable;
-  for (const char* known : {"", "layers", "fused", "strips"}) {
+  for (const char* known : {"", "layers", "fused", "strips", "loop"}) {
     if (asked == known) return asked;
   }
-  throw Error("ERR_RANGE", "Expected layers, fused or strips for TORCHVAE_GPU_STEP but received \"" + asked +
-                               "\"; leave it out for the best one of each model");
+  throw Error("ERR_RANGE", "Expected layers, fused, strips or loop for TORCHVAE_GPU_STEP but received \"" +
+                               asked + "\"; leave it out for the best one of each model");
 }
 
 bool asksForManyBlocks() {
@@ -91,6 +92,7 @@ std::string perceptronObstacle(const Context& context, const ModelSpec& spec, in
   constexpr int64_t kMostRows = 1024, kMostUnits = 1024, kMostLatent = 256, kMostValues = 4096;
   if (context.kernels == nullptr) return "the CPU has kernels of another kind";
   if (asksForLayers()) return "TORCHVAE_GPU_STEP asks for layers";
+  if (asksForLoop()) return "TORCHVAE_GPU_STEP asks for the loop";
   if (context.dtype != c10::kFloat) return "tensor cores are used for float32, tf32 and bf16";
   if (context.kernels->part().capability() < 80) return "the device's tensor cores have no tf32";
   if (spec.encoder.type != "mlp" || spec.decoder.type != "mlp") return "a network is not a perceptron";
@@ -128,6 +130,10 @@ bool asksForLayers() {
 
 bool asksForStrips() {
   return askedStep() == "strips";
+}
+
+bool asksForLoop() {
+  return askedStep() == "loop";
 }
 
 }  // namespace torchvae::fused

@@ -24,5 +24,7 @@ std::string blockObstacle(const Context& context, const ModelSpec& spec, int64_t
 bool asksForLayers();
 // Whether the user asks for a perceptron's step in strips of rows, for comparison.
 bool asksForStrips();
+// Whether the user asks for training without captured graphs.
+bool asksForLoop();
 
 }  // namespace torchvae::fused

@@ -17,6 +17,7 @@
 
 #include "base/translate.h"
 #include "error.h"
+#include "fused/coverage.h"
 #include "random/philox.h"
 #include "ranks/ranks.h"
 #include "store/optimizer.h"
@@ -299,9 +300,8 @@ GraphTask Trainer::graphTask(const TrainChunk& chunk, int64_t& step) {
   const Team team(chunk, model_.store);
   if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer, team)) {
     executor_.reset();
-    executor_ =
-        std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store.model, data, model_.seed,
-                                        chunk.batchSize, chunk.optimizer, model_.terms, team);
+    executor_ = std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store.model, data, model_.seed,
+                                                chunk.batchSize, chunk.optimizer, model_.terms, team);
   }
   return {*executor_, chunk, data, order_.indices, step, team, [this, &chunk] { prepareNext(chunk); }};
 }
@@ -344,10 +344,11 @@ void Trainer::prepareNext(const TrainChunk& chunk) {
 }
 
 // A step that is refused on the device must leave all as it was, and running statistics do not wait. All
-// ranks come to the same answer.
+// ranks come to the same answer: what the user of one asks for is for TORCHVAE_RANKS_STEPS to say.
 bool Trainer::isCapturable(const TrainChunk& chunk) const {
   return GraphExecutor::serves(model_.context, chunk.optimizer) && model_.store.adversary.size() == 0 &&
-         model_.store.buffers.size() == 0 && (chunk.ranks == nullptr || isExchangeCapturable(chunk));
+         model_.store.buffers.size() == 0 &&
+         (chunk.ranks == nullptr ? !fused::asksForLoop() : isExchangeCapturable(chunk));
 }
 
 // Whether all that the ranks exchange in a step is the gradient's sum, and that by a way that graphs may

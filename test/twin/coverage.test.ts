@@ -39,7 +39,7 @@ test('of ways that nobody knows, none is taken', async () => {
     await expect(vae.fit(sprites({ count: 32 }), { epochs: 1 })).rejects.toMatchObject({
       code: 'ERR_RANGE',
       message: expect.stringContaining(
-        'Expected layers, fused or strips for TORCHVAE_GPU_STEP but received "layer"',
+        'Expected layers, fused, strips or loop for TORCHVAE_GPU_STEP but received "layer"',
       ),
     });
   } finally {
