@@ -80,6 +80,10 @@ BlockMember BlockPerceptron::member(const BatchSource& source, const OptimizerSe
   BlockMember m{};
   m.update = optimizeArguments(buffers, 0, 0, settings, nullptr, nullptr);
   m.gradients = parameters_.gradients.mutable_data_ptr<float>();
+  if (settings.averageDecay > 0) {
+    m.average = parameters_.average.mutable_data_ptr<float>();
+    m.averageKeep = static_cast<float>(1 - settings.averageDecay);
+  }
   m.rest = rest_.defined() ? rest_.mutable_data_ptr<float>() : nullptr;
   m.data = source.data.const_data_ptr();
   m.order = source.order.const_data_ptr<int64_t>();

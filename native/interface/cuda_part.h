@@ -13,7 +13,7 @@
 namespace torchvae {
 
 // Raised whenever this file or the arguments of a kernel change; both sides must agree.
-inline constexpr int kCudaInterface = 11;
+inline constexpr int kCudaInterface = 12;
 
 // Work that was recorded once and is sent off again as a whole.
 class CapturedWork {

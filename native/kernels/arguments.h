@@ -44,6 +44,7 @@ struct StepState {
   int64_t batch;  // of the epoch: the position in the order
   int64_t examples;
   int64_t skipped;
+  int64_t averaged;  // updates that the weights' moving average has seen; it begins at 1 where there is one
   double loss, reconstruction, kl;      // sums over examples, nats
   double batchReconstruction, batchKl;  // of the present batch
   double batchLoss;
@@ -52,6 +53,7 @@ struct StepState {
   double inverseRoot;   // 1 / sqrt(1 - beta2^t)
   int32_t stopped;      // a loss or a gradient was not finite: every later step leaves the weights alone
   uint32_t ticket;      // blocks of the optimizer's kernel that are done
+  int32_t taken;        // whether the update of the step that ended last was taken
 };
 
 // x[i] = data[order[first + i]], whose images' channels move from the outermost place to the innermost, with
@@ -214,6 +216,15 @@ struct OptimizeArguments {
   double beta1, beta2, epsilon, momentum, weightDecay, l1, clipNorm, clipValue;
   int64_t count;
   int32_t partialCount, rows, kind, nesterov, skipNonFinite;
+};
+
+// After a step's end: the weights' moving average follows an update that was taken.
+struct AverageArguments {
+  const void* values;  // P [count]
+  void* average;       // P [count]
+  const StepState* state;
+  double keep;  // of the difference between the two
+  int64_t count;
 };
 
 }  // namespace torchvae::kernels

@@ -7,7 +7,7 @@
 //   backward        the deltas of all layers, the last first
 //   makeGradients   of all layers at once
 //   endBatch        the sums over the block: losses, squares of gradients
-//   updateAll       unless something is not finite
+//   updateAll       unless something is not finite; where one is kept, averageAll
 #pragma once
 
 #include "activation.cuh"
@@ -37,22 +37,27 @@ struct BlockView {
   }
 };
 
-// Between the flat parameters and a copy of them, whose rows are padded.
-__device__ inline void exchange(const BlockShape& shape, float* copy, float* flat, bool toFlat) {
-  const auto move = [&](int place, int64_t at) {
-    (toFlat ? flat[at] : copy[place]) = toFlat ? copy[place] : flat[at];
-  };
+// Calls body(place in a copy of the parameters, whose rows are padded; place in the flat parameters).
+template <class Body>
+__device__ inline void forParameters(const BlockShape& shape, const Body& body) {
 #pragma unroll 1
   for (int l = 0; l < shape.layers; ++l) {
     const BlockLayer& layer = shape.layer[l];
     const int stride = rowStride(layer.out);
 #pragma unroll 1
     for (int i = threadIdx.x; i < layer.in * layer.out; i += kBlockThreads)
-      move(layer.matrix + i / layer.out * stride + i % layer.out, layer.weight + i);
+      body(layer.matrix + i / layer.out * stride + i % layer.out, layer.weight + i);
 #pragma unroll 1
     for (int i = threadIdx.x; i < layer.out; i += kBlockThreads)
-      move(layer.matrix + layer.in * stride + i, layer.bias + i);
+      body(layer.matrix + layer.in * stride + i, layer.bias + i);
   }
+}
+
+// Between the flat parameters and a copy of them.
+__device__ inline void exchange(const BlockShape& shape, float* copy, float* flat, bool toFlat) {
+  forParameters(shape, [&](int place, int64_t at) {
+    (toFlat ? flat[at] : copy[place]) = toFlat ? copy[place] : flat[at];
+  });
 }
 __device__ inline void exchangeAll(const BlockView& v, bool toFlat) {
   const OptimizeArguments& flat = v.member.update;
@@ -342,6 +347,15 @@ __device__ inline void updateAll(const BlockView& v, const Update<float>& u) {
   }
 }
 
+// The weights' moving average, which lies outside shared memory, follows the update.
+__device__ inline void averageAll(const BlockView& v) {
+  const BlockMember& m = v.member;
+  const bool isFirst = v.state.averaged == 0;
+  forParameters(v.shape, [&](int place, int64_t at) {
+    m.average[at] = followed(m.average[at], v.shared[place], m.averageKeep, isFirst);
+  });
+}
+
 // The batch that the state points to, forward and back. Returns this thread's shares of the terms of the
 // losses, of the divergences and of the gradients' squares, and the price of the divergence.
 struct BlockSums {
@@ -406,6 +420,10 @@ __device__ inline void trainBlock(const BlockArguments& a) {
       Update<float> u = update;
       u.kind = Program::kOptimizer;
       updateAll(v, u);
+      if (member.average != nullptr) {
+        __syncthreads();
+        averageAll(v);
+      }
     }
     __syncthreads();
     if (threadIdx.x == 0) {

@@ -45,6 +45,7 @@ enum BlockMode : int32_t {
 struct BlockMember {
   OptimizeArguments update;  // its `rows` are those of the present batch
   float* gradients;          // [...], as the parameters lie: where kLookAhead leaves them
+  float* average;            // [...], likewise: the weights' moving average, or null
   float* rest;               // the copies that do not lie in shared memory
   const void* data;          // [examples, inputs], uint8 (scaled by 1/255) or float
   const int64_t* order;      // [examples]
@@ -55,6 +56,7 @@ struct BlockMember {
   int32_t isUint8, mode;
   double lossScale, lossConstant;  // of a row's loss: lossScale (sum of its terms) + lossConstant
   double freeBits;
+  float averageKeep;             // see AverageArguments
   int32_t sigmoid;               // whether the location is sigmoid(y) in place of y
   int32_t isPlain, hasCapacity;  // isPlain: the mean of KL is what a batch pays
 };

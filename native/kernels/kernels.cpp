@@ -282,4 +282,10 @@ void Kernels::optimize(const UpdateBuffers& buffers, int64_t blocks, int64_t row
   launch(k_optimize, buffers.values.scalar_type(), blocksFor(a.count), a);
 }
 
+void Kernels::averageWeights(const at::Tensor& values, const at::Tensor& average, double decay,
+                             const StepState* state) {
+  const AverageArguments a{pointer(values), mutablePointer(average), state, 1 - decay, values.numel()};
+  launch(k_averageWeights, values.scalar_type(), blocksFor(a.count), a);
+}
+
 }  // namespace torchvae

@@ -165,6 +165,9 @@ class Kernels {
   // The update by the first `blocks` of the partial sums, and the end of the step.
   void optimize(const UpdateBuffers& buffers, int64_t blocks, int64_t rows, const OptimizerSettings& settings,
                 StepState* state, const ScheduleRow* schedule);
+  // After that: the moving average, which keeps `decay` of what it was, follows where the update was taken.
+  void averageWeights(const at::Tensor& values, const at::Tensor& average, double decay,
+                      const StepState* state);
 
  private:
   // `early` as LaunchShape has it.

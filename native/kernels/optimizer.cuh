@@ -209,6 +209,7 @@ __device__ inline C updated(const Update<C>& u, C value, C g, C& m, C& v) {
 __device__ inline void endStep(const OptimizeArguments& a, bool isFinite) {
   StepState& s = *a.state;
   s.ticket = 0;
+  s.taken = 0;
   if (s.stopped != 0) return;
   if (!isFinite && a.skipNonFinite == 0) {
     s.stopped = 1;
@@ -217,6 +218,8 @@ __device__ inline void endStep(const OptimizeArguments& a, bool isFinite) {
   if (!isFinite) {
     ++s.skipped;
   } else {
+    s.taken = 1;
+    ++s.averaged;
     s.loss += s.batchLoss;
     s.reconstruction += s.batchReconstruction;
     s.kl += s.batchKl;
@@ -259,6 +262,25 @@ __device__ inline void optimize(const OptimizeArguments& a) {
   if (threadIdx.x != 0) return;
   __threadfence();
   if (atomicAdd(&a.state->ticket, 1u) == gridDim.x - 1) endStep(a, isFinite);
+}
+
+// The average after an update to `value`: that itself after the first.
+template <class C>
+__device__ inline C followed(C average, C value, C keep, bool isFirst) {
+  return isFirst ? value : average + (value - average) * keep;
+}
+
+// Blocks of 256 threads, any number of them.
+template <class T>
+__device__ inline void averageWeights(const AverageArguments& a) {
+  using C = Compute<T>;
+  if (a.state->taken == 0) return;
+  const bool isFirst = a.state->averaged == 1;
+  const C* values = static_cast<const C*>(a.values);
+  C* average = static_cast<C*>(a.average);
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride)
+    average[i] = followed(average[i], values[i], static_cast<C>(a.keep), isFirst);
 }
 
 }  // namespace torchvae::kernels

@@ -238,9 +238,12 @@ void Parameters::addMoments(std::vector<StateTensor>& list) const {
   }
 }
 
+void Parameters::reserveAverage(const Context& context) {
+  if (!average.defined()) average = zeroed(context, {size_});
+}
+
 void Parameters::keepAverage(const Context& context) {
-  if (averaged) return;
-  average = zeroed(context, {size_});
+  reserveAverage(context);
   averaged = true;
 }
 

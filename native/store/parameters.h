@@ -146,7 +146,9 @@ class Parameters {
   const ParameterEntry* find(const std::string& name) const;
   static bool isAverage(const std::string& name);
 
-  // Makes room for the weights' moving average: from here on it is part of the state.
+  // Makes room for the weights' moving average, which has its place from here on.
+  void reserveAverage(const Context& context);
+  // The same; from here on it is part of the state.
   void keepAverage(const Context& context);
 
   at::Tensor values, gradients, firstMoments, secondMoments;  // [size]
@@ -161,7 +163,7 @@ class Parameters {
   bool roundedStale = false;
   void freshenRounded(const Context& context);
 
-  at::Tensor average;                 // [size], once `averaged`
+  at::Tensor average;                 // [size], once there is room for it; it holds something once `averaged`
   std::atomic<bool> averaged{false};  // read on other threads too
   at::Tensor accumulated;             // [size], the sum of several batches' gradients; made when first needed
 

@@ -23,7 +23,7 @@ class BlockRun {
   explicit BlockRun(const BlockTask& task)
       : task_(task),
         block_(*task.step.block()),
-        state_(stateBefore(task.chunk, task.updates)) {}
+        state_(stateBefore(task.chunk, task.updates, task.parameters)) {}
 
   const BlockTask& task() const { return task_; }
   fused::BlockPerceptron& block() const { return block_; }
@@ -61,6 +61,7 @@ class BlockRun {
   void take(const StepState& state) {
     state_ = state;
     task_.updates = state.step;
+    noteAverage(state, task_.chunk, task_.parameters);
     result_.steps += state.index;
     state_.index = 0;
     if (state.stopped != 0) result_.reason = StopReason::kNonFinite;

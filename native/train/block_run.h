@@ -16,7 +16,7 @@ namespace torchvae {
 struct BlockTask {
   const Context& context;
   Step& step;  // which has a block()
-  const Parameters& parameters;
+  Parameters& parameters;
   uint64_t seed;  // of the noise
   const TrainChunk& chunk;
   const ResidentDataset& data;

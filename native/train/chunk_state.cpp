@@ -2,10 +2,11 @@
 
 namespace torchvae {
 
-StepState stateBefore(const TrainChunk& chunk, int64_t step) {
+StepState stateBefore(const TrainChunk& chunk, int64_t step, const Parameters& parameters) {
   StepState state{};
   state.step = step;
   state.batch = chunk.firstStep;
+  state.averaged = parameters.averaged ? 1 : 0;
   state.examples = chunk.sums.examples;
   state.loss = chunk.sums.loss;
   state.reconstruction = chunk.sums.reconstruction;
@@ -19,6 +20,10 @@ void takeSums(const StepState& state, TrainResult& result) {
   result.sums.reconstruction = state.reconstruction;
   result.sums.kl = state.kl;
   result.sums.examples = state.examples;
+}
+
+void noteAverage(const StepState& state, const TrainChunk& chunk, Parameters& parameters) {
+  if (chunk.optimizer.averageDecay > 0 && state.averaged > 0) parameters.averaged = true;
 }
 
 }  // namespace torchvae

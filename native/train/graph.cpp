@@ -14,15 +14,15 @@ const void* placeOf(const at::Tensor& tensor) {
 }  // namespace
 
 bool GraphExecutor::serves(const Context& context, const OptimizerSettings& settings) {
-  return context.kernels != nullptr && settings.accumulate <= 1 && settings.averageDecay == 0;
+  return context.kernels != nullptr && settings.accumulate <= 1;
 }
 
-GraphExecutor::GraphExecutor(const Context& context, Step& step, Parameters& parameters,
-                             const ResidentDataset& data, uint64_t seed, int64_t batchSize,
-                             const OptimizerSettings& settings, int64_t terms, const Team& team)
+GraphExecutor::GraphExecutor(const Context& context, Step& step, Store& store, const ResidentDataset& data,
+                             uint64_t seed, int64_t batchSize, const OptimizerSettings& settings,
+                             int64_t terms, const Team& team)
     : context_(context),
       step_(step),
-      parameters_(parameters),
+      parameters_(store.model),
       data_(&data),
       values_(placeOf(data.values())),
       labels_(placeOf(data.labels())),
@@ -35,7 +35,7 @@ GraphExecutor::GraphExecutor(const Context& context, Step& step, Parameters& par
       settings_(settings),
       way_(team.capturedWay()),
       serial_(data.serial()),
-      gradient_{{0, parameters.size(), {}}} {
+      gradient_{{0, store.model.size(), {}}} {
   const auto options = c10::TensorOptions().device(context.device);
   order_ = at::empty({data.rows()}, options.dtype(c10::kLong));
   constexpr auto kState = static_cast<int64_t>(sizeof(StepState));
@@ -51,6 +51,8 @@ GraphExecutor::GraphExecutor(const Context& context, Step& step, Parameters& par
   whole_.batchRows = std::min(batchSize, data.rows());
   last_.batchRows = data.rows() % batchSize;
   for (Shape* shape : {&whole_, &last_}) shape->own = team.shareOf(shape->batchRows);
+  // What a graph writes has its place before.
+  if (settings.averageDecay > 0) parameters_.reserveAverage(context);
   if (!team.isAlone())
     squares_ = at::empty({Kernels::gradientBlocks(gradient_)}, options.dtype(c10::kDouble));
 }
@@ -83,6 +85,7 @@ void GraphExecutor::runStep(const Shape& shape, Observation* observation, const 
     observation->observer.begin();
   }
   isPart ? updateBySum(shape) : step_.update(clock_);
+  followUpdate();
   if (observation != nullptr) observation->observer.end();
 }
 
@@ -107,6 +110,13 @@ void GraphExecutor::updateBySum(const Shape& shape) {
   context_.kernels->optimize({parameters_.values, parameters_.gradients, parameters_.firstMoments,
                               parameters_.secondMoments, rounded, squares_},
                              squares_.size(0), shape.own.rows, settings_, clock_.state(), clock_.rows());
+}
+
+// The average follows an update that was taken.
+void GraphExecutor::followUpdate() {
+  if (settings_.averageDecay == 0) return;
+  context_.kernels->averageWeights(parameters_.values, parameters_.average, settings_.averageDecay,
+                                   clock_.state());
 }
 
 // What several ranks have under way ends before it: a capture may ask the driver for memory, which waits for

@@ -12,6 +12,7 @@
 #include "engine.h"
 #include "kernels/kernels.h"
 #include "step/step.h"
+#include "store/weights.h"
 #include "train/observer.h"
 #include "train/team.h"
 
@@ -35,9 +36,8 @@ class GraphExecutor {
   // All that a captured graph refers to; another batch size, data that lie elsewhere, or another way between
   // the ranks take another executor. `terms` is the number of the objective's further terms; `team` sums by
   // its capturedWay(), or is alone.
-  GraphExecutor(const Context& context, Step& step, Parameters& parameters, const ResidentDataset& data,
-                uint64_t seed, int64_t batchSize, const OptimizerSettings& settings, int64_t terms,
-                const Team& team);
+  GraphExecutor(const Context& context, Step& step, Store& store, const ResidentDataset& data, uint64_t seed,
+                int64_t batchSize, const OptimizerSettings& settings, int64_t terms, const Team& team);
   bool fits(const ResidentDataset& data, int64_t batchSize, const OptimizerSettings& settings,
             const Team& team) const;
 
@@ -67,6 +67,7 @@ class GraphExecutor {
   void runStep(const Shape& shape, Observation* observation = nullptr) { runStep(shape, observation, {}); }
   void judgePart(const Shape& shape);
   void updateBySum(const Shape& shape);
+  void followUpdate();
   std::unique_ptr<CapturedWork> capture(std::function<void()> body);
   void replay(CapturedWork& work);
   int64_t advance(Shape& shape, int64_t steps);
@@ -75,7 +76,7 @@ class GraphExecutor {
   Context context_;
   Step& step_;
   Parameters& parameters_;
-  Team* team_ = nullptr;         // of the present run
+  Team* team_ = nullptr;                // of the present run
   const ResidentDataset* data_;  // of the present run; a graph reads its values and labels where they lie
   const void* values_;
   const void* labels_;

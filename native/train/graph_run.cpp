@@ -63,7 +63,7 @@ class GraphRun {
   explicit GraphRun(const GraphTask& task)
       : task_(task),
         executor_(task.executor),
-        now_(stateBefore(task.chunk, task.step)),
+        now_(stateBefore(task.chunk, task.step, task.executor.parameters_)),
         terms_(task.chunk.sums.terms) {
     terms_.resize(static_cast<size_t>(executor_.clock_.terms.numel()));
   }
@@ -162,6 +162,7 @@ class GraphRun {
     std::memcpy(&now_, from, sizeof now_);
     if (ofTerms > 0) std::memcpy(terms_.data(), from + sizeof now_, ofTerms);
     task_.step = now_.step;
+    noteAverage(now_, task_.chunk, executor_.parameters_);
   }
 
   // Of a batch that the device has refused: that batch again, with the weights as they are.

@@ -250,6 +250,7 @@ void Trainer::runBlocksOf(const std::vector<Turn>& turns, const std::vector<size
   for (const size_t i : joined) {
     auto& [trainer, chunk, step] = turns[i];
     const Trained& model = trainer.model_;
+    if (chunk.optimizer.averageDecay > 0) model.store.model.reserveAverage(model.context);
     tasks.push_back({model.context, model.step, model.store.model, model.seed, chunk,
                      static_cast<const ResidentDataset&>(*chunk.data), trainer.order_.indices, step});
   }
@@ -300,7 +301,7 @@ GraphTask Trainer::graphTask(const TrainChunk& chunk, int64_t& step) {
   const Team team(chunk, model_.store);
   if (!executor_ || !executor_->fits(data, chunk.batchSize, chunk.optimizer, team)) {
     executor_.reset();
-    executor_ = std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store.model, data, model_.seed,
+    executor_ = std::make_unique<GraphExecutor>(model_.context, model_.step, model_.store, data, model_.seed,
                                                 chunk.batchSize, chunk.optimizer, model_.terms, team);
   }
   return {*executor_, chunk, data, order_.indices, step, team, [this, &chunk] { prepareNext(chunk); }};

@@ -21,17 +21,17 @@ export const OF_GRAPHS: readonly RankCase[] = [
     fit: { epochs: 1, batchSize: 8, optimizer: { type: 'adamw' } },
   },
   {
-    name: 'its norm clipped, with every step watched',
+    name: 'its norm clipped, its weights averaged, with every step watched',
     count: 100,
     create: { spec: wide, seed: 4 },
-    fit: { ...once, clip: { norm: 0.5 }, gradientHealth: 'live' },
+    fit: { ...once, clip: { norm: 0.5 }, averageWeights: 0.9, gradientHealth: 'live' },
   },
   {
     name: 'updates that one of the processes cannot take, which all leave out',
     count: 200,
     outlier: 150,
     create: { spec: { ...wide, likelihood: 'gaussian' } },
-    fit: { ...once, onNonFinite: 'skip' },
+    fit: { ...once, onNonFinite: 'skip', averageWeights: 0.9 },
   },
   {
     name: 'a loss that is not finite in one of the processes, which ends all',

@@ -120,13 +120,16 @@ std::vector<Member> allMembers() {
   plain.kind = OptimizerKind::kSgd;
   OptimizerSettings summed;
   summed.accumulate = 2;
+  OptimizerSettings averaged;
+  averaged.averageDecay = 0.9;
   return {{smallSpec(), 1, 1e-3, 8},
           {smallSpec(), 2, 1e-3, 8},
           {free, 1, 3e-3, 8},
           {larger, 1, 1e-3, 8},
           {smallSpec(), 1, 1e-2, 16},
           {smallSpec(), 3, 1e-3, 8, plain},
-          {smallSpec(), 4, 1e-3, 8, summed}};
+          {smallSpec(), 4, 1e-3, 8, summed},
+          {smallSpec(), 5, 1e-3, 8, averaged}};
 }
 
 TrainChunk chunkOf(const Member& member, const std::shared_ptr<Dataset>& data, int64_t epoch) {

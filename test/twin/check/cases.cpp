@@ -90,6 +90,8 @@ std::vector<Case> perceptronCases() {
               s.likelihood = {"squared-error", {}, {{"link", "identity"}}, {}};
             }),
        60, 25},
+      {"an average, batches that are loaded ahead", plain, 270, 10,
+       optimizer([](OptimizerSettings& s) { s.averageDecay = 0.9; })},
       {"a norm that is cut", plain, 60, 25, optimizer([](OptimizerSettings& s) { s.clipNorm = 0.05; })},
       {"values that are cut, penalties", plain, 60, 25, optimizer([](OptimizerSettings& s) {
          s.clipValue = 0.01;

@@ -196,7 +196,7 @@ void testLabelsElsewhere() {
   std::vector<at::Tensor> taken;
   for (int i = 0; i < 1000; ++i) {
     auto data = std::make_unique<ResidentDataset>(cpu, array);
-    const GraphExecutor executor(graphs, step, store.model, *data, 0, 2, {}, 0, alone);
+    const GraphExecutor executor(graphs, step, store, *data, 0, 2, {}, 0, alone);
     EXPECT(executor.fits(*data, 2, {}, alone));
     const void* const place = data->values().const_data_ptr();
     const void* const ofLabels = data->labels().const_data_ptr();

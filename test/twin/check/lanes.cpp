@@ -71,8 +71,10 @@ void testMembers() {
     part.launchesOf.clear();
     for (int64_t epoch = 0; epoch < 2; ++epoch) {
       std::vector<TrainChunk> chunks;
-      for (int64_t i = 0; i < 11; ++i)
+      for (int64_t i = 0; i < 11; ++i) {
         chunks.push_back(check::chunkOf(data, epoch, 0, i == 3 ? 2 : i % 4 == 0 ? 31 - i : 4, 8));
+        if (i % 2 == 0) chunks.back().optimizer.averageDecay = 0.9;
+      }
       std::vector<TrainOutcome> outcomes;
       {
         const DrawnOrder drawn(static_cast<uint32_t>(epoch));
@@ -120,6 +122,7 @@ void testEndsOfMembers() {
   chunks[3].schedule[20].learningRate = 1e30;
   chunks[3].optimizer.skipNonFinite = true;
   chunks[4].observe = true;
+  for (const size_t i : {0, 1, 3, 4}) chunks[i].optimizer.averageDecay = 0.9;
   const std::vector<TrainOutcome> outcomes = VaeModel::trainTogether(together, chunks);
   for (size_t i = 0; i < together.size(); ++i) {
     sameResult(outcomes[i], alone[i]->train(chunks[i]));
