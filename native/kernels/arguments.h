@@ -227,4 +227,13 @@ struct AverageArguments {
   int64_t count;
 };
 
+// After a step's end: what follows the batches, such as running statistics, is as it was before a batch that
+// was refused.
+struct PutBackArguments {
+  void* values;        // P [count]
+  const void* before;  // P [count]
+  const StepState* state;
+  int64_t count;
+};
+
 }  // namespace torchvae::kernels

@@ -288,4 +288,9 @@ void Kernels::averageWeights(const at::Tensor& values, const at::Tensor& average
   launch(k_averageWeights, values.scalar_type(), blocksFor(a.count), a);
 }
 
+void Kernels::putBack(const at::Tensor& values, const at::Tensor& before, const StepState* state) {
+  const PutBackArguments a{mutablePointer(values), pointer(before), state, values.numel()};
+  launch(k_putBack, values.scalar_type(), blocksFor(a.count), a);
+}
+
 }  // namespace torchvae

@@ -168,6 +168,8 @@ class Kernels {
   // After that: the moving average, which keeps `decay` of what it was, follows where the update was taken.
   void averageWeights(const at::Tensor& values, const at::Tensor& average, double decay,
                       const StepState* state);
+  // Likewise: values = before, where it was not.
+  void putBack(const at::Tensor& values, const at::Tensor& before, const StepState* state);
 
  private:
   // `early` as LaunchShape has it.

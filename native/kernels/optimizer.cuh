@@ -283,4 +283,16 @@ __device__ inline void averageWeights(const AverageArguments& a) {
     average[i] = followed(average[i], values[i], static_cast<C>(a.keep), isFirst);
 }
 
+// Likewise.
+template <class T>
+__device__ inline void putBack(const PutBackArguments& a) {
+  using C = Compute<T>;
+  if (a.state->taken != 0) return;
+  const C* before = static_cast<const C*>(a.before);
+  C* values = static_cast<C*>(a.values);
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride)
+    values[i] = before[i];
+}
+
 }  // namespace torchvae::kernels

@@ -1,6 +1,7 @@
 #include "train/graph.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 
@@ -53,6 +54,10 @@ GraphExecutor::GraphExecutor(const Context& context, Step& step, Store& store, c
   for (Shape* shape : {&whole_, &last_}) shape->own = team.shareOf(shape->batchRows);
   // What a graph writes has its place before.
   if (settings.averageDecay > 0) parameters_.reserveAverage(context);
+  if (store.buffers.size() > 0) {
+    buffers_ = store.buffers.values;
+    buffersBefore_ = at::empty_like(buffers_);
+  }
   if (!team.isAlone())
     squares_ = at::empty({Kernels::gradientBlocks(gradient_)}, options.dtype(c10::kDouble));
 }
@@ -70,6 +75,7 @@ bool GraphExecutor::fits(const ResidentDataset& data, int64_t batchSize, const O
 void GraphExecutor::runStep(const Shape& shape, Observation* observation, const Neighbors& neighbors) {
   const auto [first, rows] = shape.own;
   const bool isPart = !team_->isAlone();
+  keepBuffers();
   if (rows > 0) {
     step_.differentiate(
         {*data_, order_, first, rows, {}, seed_, 0, first, &clock_, neighbors.before, neighbors.after});
@@ -112,11 +118,21 @@ void GraphExecutor::updateBySum(const Shape& shape) {
                              squares_.size(0), shape.own.rows, settings_, clock_.state(), clock_.rows());
 }
 
-// The average follows an update that was taken.
+// Running statistics and codebooks have followed the batch before anybody knew whether it is refused; the
+// average follows an update that was taken.
 void GraphExecutor::followUpdate() {
+  Kernels& kernels = *context_.kernels;
+  if (buffers_.defined()) kernels.putBack(buffers_, buffersBefore_, clock_.state());
   if (settings_.averageDecay == 0) return;
-  context_.kernels->averageWeights(parameters_.values, parameters_.average, settings_.averageDecay,
-                                   clock_.state());
+  kernels.averageWeights(parameters_.values, parameters_.average, settings_.averageDecay, clock_.state());
+}
+
+void GraphExecutor::keepBuffers() {
+  if (buffers_.defined()) buffersBefore_.copy_(buffers_);
+}
+
+void GraphExecutor::putBuffersBack() {
+  if (buffers_.defined()) buffers_.copy_(buffersBefore_);
 }
 
 // What several ranks have under way ends before it: a capture may ask the driver for memory, which waits for

@@ -68,6 +68,9 @@ class GraphExecutor {
   void judgePart(const Shape& shape);
   void updateBySum(const Shape& shape);
   void followUpdate();
+  // Keeps what follows the batches, and puts it back as it was then.
+  void keepBuffers();
+  void putBuffersBack();
   std::unique_ptr<CapturedWork> capture(std::function<void()> body);
   void replay(CapturedWork& work);
   int64_t advance(Shape& shape, int64_t steps);
@@ -76,6 +79,7 @@ class GraphExecutor {
   Context context_;
   Step& step_;
   Parameters& parameters_;
+  at::Tensor buffers_, buffersBefore_;  // of the model, if it has any, before and while a step runs
   Team* team_ = nullptr;                // of the present run
   const ResidentDataset* data_;  // of the present run; a graph reads its values and labels where they lie
   const void* values_;

@@ -165,17 +165,20 @@ class GraphRun {
     noteAverage(now_, task_.chunk, executor_.parameters_);
   }
 
-  // Of a batch that the device has refused: that batch again, with the weights as they are.
+  // Of a batch that the device has refused: that batch again, with the weights as they are. What follows the
+  // batches must not see it.
   std::vector<std::string> faults() {
     const int64_t first = now_.batch * executor_.batchSize_;
     const Share own = task_.team.shareOf(std::min(executor_.batchSize_, executor_.rows_ - first));
     const StepSchedule& schedule = task_.chunk.schedule[static_cast<size_t>(result_.steps)];
     std::vector<std::string> found;
     if (own.rows > 0) {
+      executor_.keepBuffers();
       found = faultsAgain(executor_.step_,
                           {task_.data, task_.order, first + own.first, own.rows, schedule, executor_.seed_,
                            now_.step, own.first},
                           executor_.parameters_);
+      executor_.putBuffersBack();
     }
     return isAlone() ? found : task_.team.unite(found);
   }

@@ -344,11 +344,9 @@ void Trainer::prepareNext(const TrainChunk& chunk) {
   if (endsEpoch && !next_.serves(chunk, chunk.epoch + 1)) next_ = makeOrder(chunk, chunk.epoch + 1);
 }
 
-// A step that is refused on the device must leave all as it was, and running statistics do not wait. All
-// ranks come to the same answer: what the user of one asks for is for TORCHVAE_RANKS_STEPS to say.
+// All ranks come to the same answer: what the user of one asks for is for TORCHVAE_RANKS_STEPS to say.
 bool Trainer::isCapturable(const TrainChunk& chunk) const {
   return GraphExecutor::serves(model_.context, chunk.optimizer) && model_.store.adversary.size() == 0 &&
-         model_.store.buffers.size() == 0 &&
          (chunk.ranks == nullptr ? !fused::asksForLoop() : isExchangeCapturable(chunk));
 }
 

@@ -24,6 +24,7 @@ class Recorded : public CapturedWork {
   void replay() override {
     ++part_.replays;
     body_();
+    if (part_.onReplay) part_.onReplay();
   }
 
  private:

@@ -43,7 +43,8 @@ class TwinPart : public CudaPart {
   int64_t mostLanes = 0, turns = 0;
   std::map<int, int64_t> launchesOf;
   std::function<void()> onTurn{};
-  int64_t failCaptureIn = 0;  // the count of captures of which the last fails; 0 for none
+  std::function<void()> onReplay{};  // after each
+  int64_t failCaptureIn = 0;         // the count of captures of which the last fails; 0 for none
   // What lanes are given waits until they are joined, and then runs in an order that this draws: a kernel of
   // one lane after another's, as a device might. Only our own kernels wait.
   std::function<uint32_t()> drawLane{};

@@ -83,6 +83,8 @@ class AskedStep {
 void checkKernels();
 // The graph executor's manners against the plain loop's.
 void checkExecutor();
+// Averages, running statistics, codebooks.
+void checkFollowing();
 // Ranks by what is taken of NCCL.
 void checkNccl();
 void checkKeptPrograms();

@@ -14,9 +14,16 @@ struct Group {
   void (*run)();
 };
 constexpr Group kGroups[] = {
-    {"kernels", checkKernels},       {"executor", checkExecutor}, {"conv", checkConv},
-    {"perceptron", checkPerceptron}, {"block", checkBlock},       {"lanes", checkLanes},
-    {"engine", checkEngine},         {"nccl", checkNccl},         {"kept-programs", checkKeptPrograms},
+    {"kernels", checkKernels},
+    {"executor", checkExecutor},
+    {"following", checkFollowing},
+    {"conv", checkConv},
+    {"perceptron", checkPerceptron},
+    {"block", checkBlock},
+    {"lanes", checkLanes},
+    {"engine", checkEngine},
+    {"nccl", checkNccl},
+    {"kept-programs", checkKeptPrograms},
 };
 
 }  // namespace
