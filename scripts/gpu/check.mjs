@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Dataset, mnist, sprites, VAE } from '../../dist/index.js';
 import { decodeSafetensors } from '../../dist/model/safetensors.js';
+import { following } from './following.mjs';
 import { population, table } from './population.mjs';
 import { ranks } from './ranks.mjs';
 import { starts } from './starts.mjs';
@@ -100,6 +101,7 @@ const GENERAL = {
   'residual conv, batch norm, dropout': {
     spec: { encoder: { type: 'residual', channels: [8, 16], norm: 'batch', dropout: 0.1 }, latentSize: 8 },
   },
+  'vector-quantized': { spec: { posterior: 'vector-quantized', prior: 'categorical' } },
   'gumbel-softmax': { spec: { posterior: { type: 'gumbel-softmax' }, prior: 'categorical' } },
   'iaf, predicted scale': {
     spec: { posterior: 'iaf', likelihood: { type: 'gaussian', scale: 'predicted' } },
@@ -235,7 +237,7 @@ async function refusal() {
   }
 }
 
-/** Replays draw new noise each time; a run gives the same bits again, and however it is cut by aborts. */
+/** Replays draw new noise each time; a run gives the same bits again, and however it is cut by aborts; graphs come to what the loop does. */
 async function replays() {
   const verdict = new Verdict();
   const data = pictures();
@@ -248,9 +250,10 @@ async function replays() {
   const straight = await losses(whole, data, training);
   const again = await create();
   verdict.add('the same bits again', relativeError(await losses(again, data, training), straight), 1e-300);
-  // Weights' averages are not kept by the captured steps, so that a run with one is the loop's.
+  process.env.TORCHVAE_GPU_STEP = 'loop';
   const loop = await create();
-  const looped = await losses(loop, data, { ...training, averageWeights: 0.9 });
+  const looped = await losses(loop, data, training);
+  delete process.env.TORCHVAE_GPU_STEP;
   verdict.add("the loop's losses", relativeError(straight, looped), 1e-4);
   const cut = await create();
   const pieces = [];
@@ -270,6 +273,7 @@ async function replays() {
     }
   }
   verdict.add('the same bits in pieces', relativeError(pieces, straight), 1e-300);
+  await following(device, verdict);
   return verdict;
 }
 

@@ -23,7 +23,7 @@ def stages(machine, options):
         ('population', lambda: check('population', seconds=240)),
         ('ranks', lambda: check('ranks', seconds=90)),
         ('precisions', lambda: check('precisions', seconds=60)),
-        ('replays', lambda: check('replays', seconds=60)),
+        ('replays', lambda: check('replays', seconds=150)),
         ('small', lambda: check('small', seconds=60)),
         ('starts', lambda: check('starts', seconds=60)),
     ]
