@@ -4,6 +4,7 @@ import { Random } from '../lib/data/random.ts';
 import { BoundedNormal } from '../lib/data/tables/bounded-normal.ts';
 import { Dataset, TableSchema, VAE } from '../lib/index.ts';
 import { nearestChances } from '../lib/model/row-draws.ts';
+import { usualEpochs } from '../lib/training/usual.ts';
 
 const momentsOf = (values: readonly number[]) => {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -198,8 +199,8 @@ describe('rows that a model draws', () => {
     const spec = { inputShape: data.shape, likelihood };
     using vae = await VAE.create({ preset: 'mlp-400', spec, seed: 1, device: 'cpu' });
     const { epoch, learningRate } = await vae.fit(data);
-    // 8 steps an epoch: 125 epochs would make 1,000 updates, 100 are the most.
-    expect([epoch, learningRate]).toEqual([100, 1e-4]);
+    // Of 8 steps each.
+    expect([epoch, learningRate]).toEqual([125, 1e-4]);
     const rows = (vae.schema as TableSchema).decode((await vae.sample(5000, { kind: 'sample' })).data);
     for (const [key, value] of Object.entries({ place: 'here', plan: 'basic' })) {
       const [found, wanted] = [rows, places].map(
@@ -222,5 +223,9 @@ describe('rows that a model draws', () => {
     });
     const plain = await other.fit(Dataset.from([[0, 3]]));
     expect([plain.epoch, plain.learningRate]).toEqual([10, 1e-3]);
+    // A few rows are not gone over a thousand times.
+    expect(usualEpochs({ schema: data.schema, length: 150 })).toBe(200);
+    expect(usualEpochs({ schema: data.schema, length: 2000 })).toBe(63);
+    expect(usualEpochs({ schema: data.schema, length: 2000 }, 100)).toBe(100);
   });
 });

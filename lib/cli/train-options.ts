@@ -50,7 +50,7 @@ export function addTrainingOptions(command: Command): Command {
     .optionsGroup('Training:')
     .option(
       '--epochs <n>',
-      "epochs in all; default the preset's, of small tables more, for 1,000 updates, at most 100",
+      "epochs in all; default the preset's, of small tables more, for 1,000 updates, at most 200",
       integer(1),
     )
     .option('--batch-size <n>', "examples per batch; default the preset's", integer(1, 2 ** 20))

@@ -32,7 +32,7 @@ import { usualEpochs, usualSchedule } from './usual.ts';
 export interface FitOptions extends OptimizerOptions {
   /**
    * Epochs to train for, beyond those already done; one that was interrupted counts when it is finished. Default the preset's
-   * that the model was made from, else 10; of a small table as many as make 1,000 updates, but at most 100.
+   * that the model was made from, else 10; of a small table as many as make 1,000 updates, but at most 200.
    */
   epochs?: number;
   /** Examples per batch; the last batch of an epoch may be smaller. Default the preset's, else 128. */

@@ -4,7 +4,7 @@ import type { LearningRateSchedule } from './learning-rate.ts';
 
 /** Before as many updates, draws of a model of a table have other shares of categories than the table. */
 const UPDATES = 1000;
-const MOST_EPOCHS = 100;
+const MOST_EPOCHS = 200;
 /** The share of the epochs after which the learning rate falls: at a full rate the shares of draws go on to wander by some hundredths. */
 const FALLS_AT = 0.7;
 
