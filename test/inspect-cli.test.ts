@@ -208,4 +208,21 @@ describe('errors name the flags of the command', () => {
     expect(text).toMatch(message);
     expect(text).not.toMatch(/falseAlarmRate|onMissing|onLong|onBadImage|columns: |options\.|spec\./);
   });
+
+  test('and so do warnings', async () => {
+    const flags = [
+      '--data',
+      'sprites',
+      '--count',
+      '64',
+      '--epochs',
+      '2',
+      '--learning-rate',
+      '0.3',
+      '--out',
+      'fast',
+    ];
+    const { stderr } = await torchvae(['train', ...flags, '--device', 'cpu'], { cwd: folder });
+    expect(stderr).toMatch(/exploding .*\(--set clip\.norm=1\).*\(--set encoder\.norm=layer\)/);
+  });
 });

@@ -42,6 +42,12 @@ async function killed(args: readonly string[], bytes: number): Promise<void> {
 }
 
 describe('torchvae search', () => {
+  test('says of a trial that failed what to do, by flags of the command', async () => {
+    const rates = ['--set', 'learningRate=900,1000', '--sampler', 'grid', '--trials', '1'];
+    const { stdout } = await search([...DATA, ...SMALL, ...rates, '--epochs', '1', '--out', 'failed']);
+    expect(stdout).toMatch(/^trial 0 {2}failed .*became NaN or infinite.*\(--set clip\.norm=1\)/);
+  });
+
   test('prints each trial, the best, and the command that trains it to the same weights', async () => {
     const { code, stdout, stderr } = await begin('one', '--epochs', '3', '--trials', '5', '--seed', '4');
     expect(code, stderr).toBe(0);

@@ -3,6 +3,7 @@ import { trainingMemory } from '../model/training-memory.ts';
 import type { FitOptions } from '../training/fit-options.ts';
 import type { VAE } from '../vae.ts';
 import { type Facts, factLines, kernelsInWords, modelFacts, schemaFacts } from './facts.ts';
+import { inFlags } from './flags.ts';
 import type { RunData } from './run-data.ts';
 import type { RunSettings } from './run-settings.ts';
 
@@ -29,8 +30,8 @@ export function describeTraining(
       kernels: kernelsInWords(vae.kernels),
     },
     Data: {
-      training: data.describe(),
-      'judged by': judge?.describe(),
+      training: inFlags(data.describe()),
+      'judged by': judge && inFlags(judge.describe()),
       'read anew every epoch': data instanceof StreamedDataset ? true : undefined,
     },
     Columns: schemaFacts(data.schema),

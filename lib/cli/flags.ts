@@ -14,20 +14,30 @@ const OTHERS: Readonly<Record<string, string>> = {
 /** What `--set` changes of training, in the messages of `VAE.fit`. */
 const SET = 'optimizer|clip|penalty|accumulate|averageWeights|onNonFinite|schedule|earlyStopping|shuffle';
 
+/** The command whose action runs, or the program before one does. */
+let called: Command | undefined;
+
+/** Says whose flags messages name from now on. */
+export function setCalled(command: Command): void {
+  called = command;
+}
+
 /**
- * A message of the API as one of the command line: options are called by the flags that set them.
- *
- * @param command the command that was called
+ * A message of the API as one of the command line that was called: options are called by the flags that set them. All that is printed of such
+ * messages passes through it: errors, warnings, and notes.
  */
-export function inFlags(message: string, command: Command): string {
+export function inFlags(message: string): string {
   const flags = new Map(
-    command.options.map((option) => [option.attributeName(), option.long ?? option.flags]),
+    (called?.options ?? []).map((option) => [option.attributeName(), option.long ?? option.flags]),
   );
   const flagOf = (name: string) => flags.get(name) ?? flags.get(OTHERS[name] ?? '') ?? name;
   let text = message
     // Advice as an assignment: `onBadImage: 'skip'`, `(length: 100)`, `missing: ['', 'NA']`, `columns: { "id": 'ignore' }`.
-    .replaceAll(/\bcolumns: \{ ("(?:[^"\\]|\\.)*"): '(\w+)' \}/g, (whole, name, type) =>
-      flags.has('column') ? `--column ${inShell(`${JSON.parse(name)}=${type}`)}` : whole,
+    .replaceAll(
+      /\bcolumns: \{ ("(?:[^"\\]|\\.)*"): '(\w+)' \}/g,
+      (_, name, type) =>
+        // Of training, whatever the command.
+        `--column ${inShell(`${JSON.parse(name)}=${type}`)}`,
     )
     .replaceAll(/(?<![\w.-])(\w+): \[((?:'[^']*'|"(?:[^"\\]|\\.)*"|, )*)\]/g, (whole, name, list) => {
       const flag = flagOf(name);
@@ -48,7 +58,7 @@ export function inFlags(message: string, command: Command): string {
     .replaceAll(/(?<= for )[a-zA-Z]+(?= but received )/g, flagOf)
     .replaceAll(/(?<=either )(\w+) or (\w+)/g, (_, one, other) => `${flagOf(one)} or ${flagOf(other)}`);
   // A search has settings by the names that they have in the API.
-  if (command.name() === 'search') text = text.replaceAll(/(?<![\w.-])space\.(?=[a-zA-Z])/g, '--set ');
+  if (called?.name() === 'search') text = text.replaceAll(/(?<![\w.-])space\.(?=[a-zA-Z])/g, '--set ');
   // Such names are no words of a language.
   else text = text.replaceAll(/(?<![\w.-])[a-z]+(?:[A-Z][a-z]+)+(?![\w(:])/g, flagOf);
   if (flags.has('set')) {
@@ -56,7 +66,7 @@ export function inFlags(message: string, command: Command): string {
       .replaceAll(/\boptions\.(\w+) of fit\b/g, '--set $1')
       .replaceAll(/(?<![\w.])spec\.(?=[a-z])/g, '--set ')
       .replaceAll(new RegExp(`(?<= for )(?=(?:${SET})(?:\\.\\w+)* but received )`, 'g'), '--set ')
-      .replaceAll(/\b(\w+): \{ (\w+): ([\w.]+) \}/g, '--set $1.$2=$3');
+      .replaceAll(/\b(\w+): \{ (\w+): (?:'([\w-]+)'|([\w.]+)) \}/g, '--set $1.$2=$3$4');
   }
   return text;
 }

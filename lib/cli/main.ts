@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { TorchvaeError } from '../errors.ts';
 import { ioError } from '../files.ts';
 import { packageVersion } from '../package.ts';
-import { inFlags } from './flags.ts';
+import { inFlags, setCalled } from './flags.ts';
 
 /** The commands, in the order of the help. Only the module of the one that is called is loaded: all of them are hundreds of files. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ register: (program: Command) => void }>>> = {
@@ -24,9 +24,6 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ register: (program: Comm
   doctor: () => import('./doctor.ts'),
   build: () => import('./build.ts'),
 };
-
-/** The command whose action runs, or the program before one does. */
-let called: Command;
 
 /** The modules that a command line with this first word needs. */
 function modulesFor(first: string) {
@@ -49,10 +46,8 @@ A first run, from nothing to pictures in runs/:
   torchvae sample runs/NAME --out samples.png        draw new images from it
   torchvae report runs/NAME                          all of the run on a page of HTML`,
     );
-  called = program;
-  program.hook('preAction', (_, command) => {
-    called = command;
-  });
+  setCalled(program);
+  program.hook('preAction', (_, command) => setCalled(command));
   for (const { register } of await Promise.all(modulesFor(first).map((load) => load()))) register(program);
   return program;
 }
@@ -61,7 +56,7 @@ A first run, from nothing to pictures in runs/:
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (!(error instanceof TorchvaeError)) throw error;
-  process.stderr.write(`error: ${inFlags(error.message, called)} [${error.code}]\n`);
+  process.stderr.write(`error: ${inFlags(error.message)} [${error.code}]\n`);
   return error.code === 'ERR_ABORTED' ? 130 : 1;
 }
 

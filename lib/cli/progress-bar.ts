@@ -1,5 +1,6 @@
 import type { Losses } from '../model/losses.ts';
 import type { EpochResult, StepProgress } from '../training/fit-options.ts';
+import { inFlags } from './flags.ts';
 
 const BAR_WIDTH = 24;
 
@@ -49,7 +50,7 @@ export class ProgressBar {
   }
 
   #warnOf(subject: string, state: string | undefined, message: string | undefined): void {
-    if (message && this.#said.get(subject) !== state) process.stderr.write(`warning: ${message}\n`);
+    if (message && this.#said.get(subject) !== state) process.stderr.write(`warning: ${inFlags(message)}\n`);
     this.#said.set(subject, state);
   }
 

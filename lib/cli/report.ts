@@ -12,6 +12,7 @@ import type { DeviceName } from '../runtime/device.ts';
 import { STUDY_FILE } from '../search/study/beginning.ts';
 import { Study } from '../search/study/study.ts';
 import { VAE } from '../vae.ts';
+import { inFlags } from './flags.ts';
 import { BEST_HELP, checkpointOf } from './options.ts';
 import { openRunData, someOf } from './run-data.ts';
 import { commandsOf, factsOf, subtitleOf } from './run-facts.ts';
@@ -72,7 +73,7 @@ async function report(path: string, { out = join(path, 'report.html'), ...flags 
   });
   await writeFileAtomic(out, page);
   process.stderr.write(`Wrote ${out}\n`);
-  for (const note of shown.notes) process.stderr.write(`warning: ${note}\n`);
+  for (const note of shown.notes) process.stderr.write(`warning: ${inFlags(note)}\n`);
 }
 
 /** Pictures of the model; where it or its data cannot be opened, those that training left, and a note that says why. */

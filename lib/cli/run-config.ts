@@ -2,6 +2,7 @@ import { objectOf } from '../report/epochs.ts';
 import { describeModel } from '../report/run-model.ts';
 import type { FitOptions } from '../training/fit-options.ts';
 import type { VAE } from '../vae.ts';
+import { inFlags } from './flags.ts';
 import type { RunData } from './run-data.ts';
 import { type RunSettings, storedSettings } from './run-settings.ts';
 
@@ -24,7 +25,7 @@ export function describeRun(
       shape: data.shape,
       kind: data.kind,
       sha256,
-      description: data.describe(),
+      description: inFlags(data.describe()),
       judge:
         judge &&
         `${validation ? 'held out' : settings.testData ? 'test data' : 'test split'}: ${judge.length} examples`,

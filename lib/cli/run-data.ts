@@ -17,6 +17,7 @@ import { TorchvaeError } from '../errors.ts';
 import { noRow } from '../model/odd-rows.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
 import type { VAE } from '../vae.ts';
+import { inFlags } from './flags.ts';
 import { type DataOptions, loadOptions, openTraining } from './options.ts';
 import { FILE_FLAGS, READING, readingOptions } from './reading.ts';
 import { type RunSettings, settingsOf } from './run-settings.ts';
@@ -114,7 +115,7 @@ export async function openShown(
 
 /** The notes of data that a model is asked about, a line each. */
 export function writeNotes({ notes }: Dataset | StreamedDataset): void {
-  process.stderr.write(notes.map((note) => `${note}\n`).join(''));
+  process.stderr.write(notes.map((note) => `${inFlags(note)}\n`).join(''));
 }
 
 /** How data of a schema are read so that a bad cell or a long line refuses no other row: it is counted. */

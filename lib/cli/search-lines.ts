@@ -1,6 +1,7 @@
 import { assignment } from '../search/settings.ts';
 import type { Values } from '../search/space/parameter.ts';
 import type { Trial, TrialResult } from '../search/trial.ts';
+import { inFlags } from './flags.ts';
 
 /** A trial in a line: its state, its results, its values. */
 export function trialLine({ number, state, values, results, epochs, error }: Trial): string {
@@ -11,7 +12,7 @@ export function trialLine({ number, state, values, results, epochs, error }: Tri
     ...(judged === '' ? [] : [judged]),
     valuesText(values),
     ...(epochs > 0 ? [`(${epochs} ${epochs === 1 ? 'epoch' : 'epochs'})`] : []),
-    ...(error === undefined ? [] : [error]),
+    ...(error === undefined ? [] : [inFlags(error)]),
   ];
   return parts.join('  ');
 }

@@ -18,6 +18,7 @@ import { type DistributedFlags, type Role, resumes, roleOf } from './distributed
 import { describeTraining } from './dry-run.ts';
 import { columnLines, drawsNote, kernelsInWords } from './facts.ts';
 import { hashOf, noteChange } from './file-hash.ts';
+import { inFlags } from './flags.ts';
 import { collect, nonNegative } from './parsers.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, readRun } from './resume.ts';
@@ -144,7 +145,7 @@ async function train(flags: Flags): Promise<void> {
   await run.keepMetrics(vae.epoch);
   await run.writeConfig(describeRun(settings, vae, opened, { ...fit, ...stopping }, hash, saved?.config));
   process.stderr.write(
-    `${settings.preset} on ${data.describe()}: ${vae.parameterCount} parameters, ${placeInWords(vae, role)}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
+    `${settings.preset} on ${inFlags(data.describe())}: ${vae.parameterCount} parameters, ${placeInWords(vae, role)}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
   );
   process.stderr.write(columnLines(data.schema) + drawsNote(data.schema, vae.spec.likelihood));
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);

@@ -57,7 +57,7 @@ export function judgeGradients(
   const fastest = weights.reduce((most, layer) => (moved(layer) > moved(most) ? layer : most), weights[0]!);
   if (jump !== undefined || moved(fastest) > EXPLODING_STEP) {
     const advice =
-      'clip the gradient (clip: { norm: 1 }), lower the learning rate, or normalize (norm: layer)';
+      "clip the gradient (clip: { norm: 1 }), lower the learning rate, or normalize (encoder: { norm: 'layer' })";
     return {
       ...health,
       verdict: 'exploding',
