@@ -52,6 +52,7 @@ export { type ErrorCode, TorchvaeError } from './errors.ts';
 export type { CollapseAlarm, LatentHealth } from './evaluation/collapse.ts';
 export type { EvaluateOptions, Evaluation } from './evaluation/evaluate.ts';
 export type { LatentMixture, MixtureOptions } from './evaluation/latent-mixture.ts';
+export type { TableComparison } from './evaluation/table-comparison.ts';
 export type { AnomalyThreshold, RowState, ScoreOptions, ThresholdOptions } from './model/anomaly.ts';
 export type { Labels } from './model/classes.ts';
 export type { Codes, DecodeOptions, Encoding, Labeled } from './model/codes.ts';

@@ -43,6 +43,26 @@ test('evaluate prints a table, and leaves JSON in the run directory', async () =
   expect(JSON.parse(readFileSync(join(folder, 'e.json'), 'utf8'))).toEqual(saved);
 });
 
+test('evaluate compares the rows that a model of a table draws', async () => {
+  const lines = Array.from({ length: 90 }, (_, i) => `${i % 7},${(i % 7) + (i % 3)},${'ab'[i % 2]}`);
+  writeFileSync(join(folder, 'rows.csv'), ['n,m,k', ...lines, ''].join('\n'));
+  const table = join(folder, 'table');
+  const data = ['--data', join(folder, 'rows.csv'), '--device', 'cpu', '--epochs', '2'];
+  expect((await torchvae(['train', ...data, '--out', table])).code).toBe(0);
+  const { stdout, stderr } = await torchvae(['evaluate', table]);
+  expect(stdout, stderr).toMatch(
+    /^correlations, mean error +0\.\d+ {2}over 1 pair of columns; .* by chance$/m,
+  );
+  for (const [name, of] of [
+    ['correlations, largest error', 'n and m'],
+    ['shares, largest error', 'k=[ab]'],
+    ['deviations, farthest ratio', '[nm]'],
+  ])
+    expect(stdout).toMatch(
+      new RegExp(`^${name} +[\\d.e-]+ {2}${of}: .* in the data, .* drawn; .* by chance$`, 'm'),
+    );
+});
+
 test('evaluate refuses labels that there are none of', async () => {
   const { code, stderr } = await torchvae(['evaluate', run, '--anomalous', 'moon']);
   expect(code).toBe(1);

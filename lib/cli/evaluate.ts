@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { counted } from '../counted.ts';
 import type { Evaluation } from '../evaluation/evaluate.ts';
+import type { TableComparison } from '../evaluation/table-comparison.ts';
 import { writeFileAtomic } from '../files.ts';
 import { MEASURES } from '../model/anomaly.ts';
 import { plainArrays } from '../report/run-directory.ts';
 import { availableMemory } from '../runtime/memory.ts';
 import { VAE } from '../vae.ts';
+import { inFlags } from './flags.ts';
 import { checkpointOf } from './options.ts';
 import { collect, integer } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
@@ -119,6 +121,9 @@ function toLabel(text: string, classes: readonly string[] | undefined): string |
   return classes?.includes(text) || !/^\d+$/.test(text) ? text : Number(text);
 }
 
+/** A name, a figure, and what to say of it. */
+type Line = [string, number | undefined, string?];
+
 /** A line for each figure, for people. */
 function table(evaluation: Evaluation): string {
   const { data, losses, likelihood, reconstruction, latent, samples, disentanglement, detection } =
@@ -128,7 +133,7 @@ function table(evaluation: Evaluation): string {
     ? `; ${counted(data.leftOut, 'row')} left out, which cannot be read or have no finite loss`
     : '';
   const drawn = samples?.kind === 'mean' ? 'means of p(x|z)' : 'draws of p(x|z)';
-  const lines: [string, number | undefined, string?][] = [
+  const lines: Line[] = [
     ['elbo', losses.elbo, 'nats per example, one draw of z'],
     ['reconstruction', losses.reconstruction, '-log p(x|z)'],
     ['kl', losses.kl, 'KL(q(z|x) || p(z))'],
@@ -153,6 +158,7 @@ function table(evaluation: Evaluation): string {
     ['recall', samples?.recall, `examples that lie near one of the ${drawn}`],
     ['density', samples?.density, 'about 1 for good samples'],
     ['coverage', samples?.coverage, 'examples with a sample nearby'],
+    ...columnLines(samples?.columns),
     ['mutual information gap', disentanglement?.mutualInformationGap.score],
     ['DCI disentanglement', disentanglement?.dci.disentanglement],
     ['DCI completeness', disentanglement?.dci.completeness],
@@ -169,9 +175,52 @@ function table(evaluation: Evaluation): string {
       .map(([name, value, note]) =>
         `${name.padEnd(width)}  ${significant(value!).padStart(10)}  ${note ?? ''}`.trimEnd(),
       ),
-    ...(latent.alarm ? [latent.alarm.message] : []),
+    ...(latent.alarm ? [inFlags(latent.alarm.message)] : []),
     ...(samples?.alarm ? [samples.alarm] : []),
   ].join('\n');
+}
+
+/** How the columns of drawn rows compare with those of the data. */
+function columnLines({ correlations, share, deviation }: TableComparison = {}): Line[] {
+  const both = ({ data, drawn }: { data: number; drawn: number }) =>
+    `${short(data)} in the data, ${short(drawn)} drawn`;
+  const byChance = (value: number | undefined) => (value === undefined ? '' : `; ${short(value)} by chance`);
+  const lines: Line[] = [];
+  if (correlations) {
+    const { pairs, meanError, meanErrorByChance, worst } = correlations;
+    lines.push(
+      [
+        'correlations, mean error',
+        meanError,
+        `over ${counted(pairs, 'pair')} of columns${byChance(meanErrorByChance)}`,
+      ],
+      [
+        'correlations, largest error',
+        worst.error,
+        `${worst.columns.join(' and ')}: ${both(worst)}${byChance(worst.errorByChance)}`,
+      ],
+    );
+  }
+  if (share) {
+    const { column, category, difference, differenceByChance } = share;
+    lines.push([
+      'shares, largest error',
+      difference,
+      `${column}=${category}: ${both(share)}${byChance(differenceByChance)}`,
+    ]);
+  }
+  if (deviation) {
+    const { column, ratio, ratioByChance: above } = deviation;
+    // Of the two that come by chance, the one on the same side of 1.
+    const chance = above !== undefined && ratio < 1 ? 1 / above : above;
+    lines.push(['deviations, farthest ratio', ratio, `${column}: ${both(deviation)}${byChance(chance)}`]);
+  }
+  return lines;
+}
+
+/** Three digits of what stands beside a figure. */
+function short(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }
 
 /** Five digits, and whole numbers as they are. */

@@ -20,6 +20,8 @@ import { type PrecisionRecall, precisionRecall } from './manifold.ts';
 import { type MutualInformationGap, mutualInformationGap } from './mutual-information-gap.ts';
 import { type SeparatedAttributePredictability, sap } from './sap.ts';
 import { SSIM_WINDOW, structuralSimilarity } from './similarity.ts';
+import { drawnColumns, readTable } from './table-columns.ts';
+import { compareTables, type TableComparison } from './table-comparison.ts';
 
 /** What to evaluate. Measures that the data (images, factors, labels) or the model do not allow are left out. */
 export interface EvaluateOptions {
@@ -89,6 +91,8 @@ export interface Evaluation {
     kind: 'mean' | 'sample';
     /** What is to be said where the figures mislead. */
     alarm?: string;
+    /** Of a table whose examples are rows, and not windows of these. */
+    columns?: TableComparison;
   };
   /** Data with known factors: of the means of q(z|x). */
   disentanglement?: {
@@ -236,6 +240,7 @@ async function judgeSamples(
   const options = { columns: data.size, components, device: model.device.name as DeviceName };
   const manifold = await precisionRecall(data, drawn, { ...options, neighbors: NEIGHBORS });
   const alarm = crowdingAlarm(manifold);
+  const compared = await compareColumns(model, data, drawn, seed);
   return {
     frechetDistance: await frechetDistance(data, drawn, options),
     ...manifold,
@@ -244,7 +249,20 @@ async function judgeSamples(
     reference: reference.name,
     kind,
     ...(alarm && { alarm }),
+    ...(compared && { columns: compared }),
   };
+}
+
+/** Undefined unless the model draws rows of a table, and there are enough to compare. */
+async function compareColumns(
+  { schema }: Core,
+  { shape, data, cells }: Dataset,
+  drawn: Float32Array,
+  seed: number,
+): Promise<TableComparison | undefined> {
+  if (schema?.type !== 'table' || shape.length !== 1 || !types.isFloat32Array(data)) return undefined;
+  const found = await compareTables(readTable(schema, data, cells), drawnColumns(schema, drawn), { seed });
+  return Object.keys(found).length > 0 ? found : undefined;
 }
 
 /** Means have no noise, so they are compared only with data that have none either. */

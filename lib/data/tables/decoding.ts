@@ -1,5 +1,5 @@
 import { timeText } from './cells.ts';
-import type { Field } from './fields.ts';
+import type { DateField, Field, NumericField } from './fields.ts';
 import { roundTo } from './number-learner.ts';
 
 /**
@@ -14,9 +14,18 @@ export function decodeField(field: Field, values: Float32Array, isBounded: boole
     for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
     return field.categories[best]!;
   }
+  const number = decodeNumber(field, values, isBounded);
+  return field.type === 'date' ? timeText(number, field.precision) : number;
+}
+
+/** The number that the values of a field stand for, of a date its seconds. */
+export function decodeNumber(
+  field: NumericField | DateField,
+  values: Float32Array,
+  isBounded: boolean,
+): number {
   if (field.type === 'numeric' && field.zeros !== undefined && values[1]! > 0.5) return 0;
   const value = values[0]! * field.scale + field.center;
   const bounded = isBounded ? Math.min(Math.max(value, field.min), field.max) : value;
-  if (field.type === 'date') return timeText(bounded, field.precision);
-  return field.decimals === undefined ? bounded : roundTo(bounded, field.decimals);
+  return field.type === 'date' || field.decimals === undefined ? bounded : roundTo(bounded, field.decimals);
 }
