@@ -12,7 +12,7 @@ const { values } = parseArgs({
 });
 await mkdir(values.out, { recursive: true });
 
-// Payments in three shops: what is usual differs from shop to shop, and amount, items and weight hang together.
+// Payments in three shops: what is usual differs from shop to shop, and amount, items and weight depend on each other.
 const SHOPS = { books: 18, tools: 60, jewels: 900 };
 /** @param {number} i @param {boolean} [isStrange] */
 function payment(i, isStrange = false) {

@@ -367,7 +367,7 @@ export class VAE {
   }
 
   /**
-   * How strange each example is, [n], in nats: higher is stranger. See {@link fitThreshold}. An example's score hangs on that example
+   * How strange each example is, [n], in nats: higher is stranger. See {@link fitThreshold}. An example's score depends on that example
    * alone. It is +Infinity for one so far from the training data that its density vanishes, and where a cell of its row has a
    * category that no training row had; NaN for one that holds NaN or an infinity.
    *

@@ -27,7 +27,7 @@ function file(name: string, lines: readonly string[]): string {
   return path;
 }
 
-/** Readings of a pump that hang together: pressure, flow, and whether it runs. */
+/** Readings of a pump that depend on each other: pressure, flow, and whether it runs. */
 function readings(count: number, offset = 0): string[] {
   return Array.from({ length: count }, (_, i) => {
     const pressure = 20 + 5 * Math.sin(i * 12.9898) + offset;

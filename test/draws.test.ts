@@ -166,7 +166,7 @@ describe('what a model says of a row', () => {
       ['losses', async (vae, x) => (await vae.lossesPerExample(x, { seed: 4 })).reconstruction],
       ['scores', (vae, x) => vae.score(x, { seed: 4 })],
       ['likelihoods', (vae, x) => vae.negativeLogLikelihood(x, { samples: 20, seed: 4 })],
-    ])('hangs on that row alone: %s', async (_, ask) => {
+    ])('depends on that row alone: %s', async (_, ask) => {
       using vae = await VAE.create({ spec, device: 'cpu', kernels });
       const near = (a: number, b: number) => expect(Math.abs(a - b)).toBeLessThan(1e-4 * Math.abs(b));
       const all = await ask(vae, values);

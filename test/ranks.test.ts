@@ -109,7 +109,7 @@ const CASES: readonly RankCase[] = [
   },
 ];
 
-/** Models in which the loss of an example hangs on the others of its batch; 97 leave ranks without any row of the last one. */
+/** Models in which the loss of an example depends on the others of its batch; 97 leave ranks without any row of the last one. */
 const coupled = (name: string, spec: ModelSpecInput, more: Partial<RankCase['create']> = {}): RankCase => ({
   name,
   count: 97,

@@ -333,7 +333,7 @@ async function inStretches(
   return joined(parts);
 }
 
-/** Dynamic binarization draws by places: stretches need different draws. All else hangs on the rows alone. */
+/** Dynamic binarization draws by places: stretches need different draws. All else depends on the rows alone. */
 function seedOf({ binarization }: Dataset, seed: number, first: number): number {
   return binarization === 'dynamic' ? seed + first : seed;
 }

@@ -1,5 +1,5 @@
-// The tiles in which normalizations take their values, [rows, channels]: their size hangs on the shape alone,
-// so that sums over the rows have one order on any number of threads.
+// The tiles in which normalizations take their values, [rows, channels]: their size depends on the shape
+// alone, so that sums over the rows have one order on any number of threads.
 #pragma once
 
 #include <algorithm>

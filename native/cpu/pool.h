@@ -24,7 +24,7 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // How many shares the work is divided into; results hang on it.
+  // How many shares the work is divided into; results depend on it.
   int threads() const { return static_cast<int>(shares_.size()); }
 
   // Calls body(tile) for every tile in [0, tiles), on this thread and the workers, and returns when all are

@@ -24,7 +24,7 @@ class Objective {
   virtual std::vector<std::string> termNames() const { return {}; }
   // Whether the loss holds derivatives, so that training differentiates these once more.
   virtual bool differentiatesTwice() const { return false; }
-  // Whether the loss of an example hangs on the others of its batch.
+  // Whether the loss of an example depends on the others of its batch.
   virtual bool couplesRows() const { return false; }
   // Of the adversary's own Adam; 0 where there is none.
   virtual double adversaryLearningRate() const { return 0; }

@@ -101,7 +101,7 @@ class DeviceRanks : public TensorRanks {
     });
   }
 
-  // By a first sum the ranks connect all the way, before anything hangs on it.
+  // By a first sum the ranks connect all the way, before anything depends on it.
   void requireSum(const std::atomic<bool>& abort) {
     const at::Tensor ones = at::ones({1}, c10::TensorOptions().dtype(c10::kFloat).device(device_));
     communicator_->sum(ones, waitFor(abort));

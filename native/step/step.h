@@ -34,7 +34,7 @@ struct StepInput {
   // With a clock: whether the step before has been asked to load this batch, and this one is to load the
   // next, of as many rows. A step may leave that to the next one, which it then finds not loaded.
   bool isLoaded = false, loadsNext = false;
-  // All of the batch of which this is a part, where rows of it hang on each other.
+  // All of the batch of which this is a part, where rows of it depend on each other.
   std::optional<WholeBatch> whole = {};
 };
 

@@ -14,8 +14,8 @@ struct Trained {
   const Context& context;
   Store& store;
   Step& step;
-  // Whether the loss of an example hangs on the others of its batch; and the step that then takes the part of
-  // a batch that several ranks' processes leave to one.
+  // Whether the loss of an example depends on the others of its batch; and the step that then takes the part
+  // of a batch that several ranks' processes leave to one.
   bool couplesRows;
   Step& partStep;
   uint64_t seed;                 // of the noise

@@ -1,4 +1,4 @@
-// How the time to a given loss hangs on batch size, on how the learning rate grows with it, and on precision, for deep-bottleneck (squared
+// How the time to a given loss depends on batch size, on how the learning rate grows with it, and on precision, for deep-bottleneck (squared
 // error, uniform noise on a batch-normalized code) on MNIST. Writes docs/results/efficiency.json and its table in docs/studies.md; on
 // another device, with --out, a file alone. Ten minutes on two cores, after: npm run build.
 //   node scripts/studies/efficiency.mjs [--device cpu] [--target 26] [--epochs 8] [--out FILE]

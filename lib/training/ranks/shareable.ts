@@ -5,7 +5,7 @@ import type { Precision } from '../../model/precision.ts';
 import type { ModelSpec } from '../../model/spec.ts';
 
 /**
- * Checks that several processes come to what one does. Where the loss of an example hangs on the others of its batch (by batch
+ * Checks that several processes come to what one does. Where the loss of an example depends on the others of its batch (by batch
  * normalization, codebooks, terms over all codes), each process's part of a batch knows of the others'.
  *
  * @throws TorchvaeError ERR_STATE for a model of which that does not hold
