@@ -3,7 +3,7 @@ import { defined } from '../../check.ts';
 import { badData, reopenFile, versionOf } from '../files/source.ts';
 import { otherSchema } from '../learnable.ts';
 import { TextLearner } from '../text/learner.ts';
-import { type Lines, pieces } from '../text/lines.ts';
+import { blankNotes, type Lines, pieces } from '../text/lines.ts';
 import type { TextRowsOptions } from '../text/rows.ts';
 import { TextSchema, unknownNotes } from '../text/schema.ts';
 import { openInOrder } from './in-order.ts';
@@ -33,7 +33,7 @@ export async function openTextStream(
   const version = await versionOf(path);
   const visit = (see: (lines: Lines, rows: Uint32Array | undefined) => void, part?: Part) =>
     visitLines(path, signal, see, part);
-  const part = training?.(await visit(() => {}));
+  const part = training?.((await visit(() => {})).count);
   const learner = new TextLearner(path, defined(learning));
   const learn = ({ lines }: Lines, rows: Uint32Array | undefined) => {
     learner.add(rows ? Array.from(rows, (row) => lines[row]!) : lines);
@@ -47,17 +47,21 @@ export async function openTextStream(
     const unseen = schema.encode(lines, how).cells?.unseen;
     if (unseen) for (const row of rows ?? unseen.keys()) unknown += unseen[row]!;
   };
-  const length = learned === undefined || learner.mayExceed ? await visit(check, part) : learned;
+  const found = learned === undefined || learner.mayExceed ? await visit(check, part) : learned;
   const description: StreamDescription = {
     name: basename(path),
-    length,
+    length: found.count,
     shape: [schema.size],
     kind: 'categorical',
     isBytes: false,
     isSequential: true,
     hasLabels: false,
     schema,
-    notes: [...(given ? [] : learner.notes), ...unknownNotes(unknown)],
+    notes: [
+      ...blankNotes(found.count, found.last),
+      ...(given ? [] : learner.notes),
+      ...unknownNotes(unknown),
+    ],
   };
   return {
     ...description,
@@ -75,22 +79,23 @@ export async function openTextStream(
  * A pass over all lines.
  *
  * @param see gets each piece, and which of its lines belong to the part if there is one
- * @returns how many there are
+ * @returns how many there are, and the number of the last in the file
  */
 async function visitLines(
   path: string,
   signal: AbortSignal,
   see: (lines: Lines, rows: Uint32Array | undefined) => void,
   part: Part | undefined,
-): Promise<number> {
-  let count = 0;
+): Promise<{ count: number; last: number }> {
+  let [count, last] = [0, 0];
   for await (const piece of new LinePass(path, TOGETHER, signal).pieces()) {
     const before = count;
     count += piece.lines.length;
+    last = piece.numbers!.at(-1)!;
     see(piece, part?.rows(before, count));
   }
   if (count === 0) throw badData(path, 'expected at least one line that is not empty');
-  return count;
+  return { count, last };
 }
 
 async function* encoded(

@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts';
 import { linesOf } from '../files/lines.ts';
 import { badData } from '../files/source.ts';
 import { textOf } from '../files/text.ts';
@@ -49,6 +50,18 @@ export async function* pieces(path: string, most: number): AsyncGenerator<Lines,
     [lines, numbers, length] = [[], [], 0];
   }
   if (lines.length > 0) yield { name: path, lines, numbers };
+}
+
+/**
+ * For people: that blank lines stand before others, so that examples have other numbers than lines.
+ *
+ * @param count the lines that are examples
+ * @param last the number of the last of them
+ */
+export function blankNotes(count: number, last: number): string[] {
+  if (last === count) return [];
+  const blank = counted(last - count, 'blank line was', 'blank lines were');
+  return [`${blank} passed over; examples count the others`];
 }
 
 async function* numberedLines(path: string, most: number): AsyncGenerator<{ line: string; number: number }> {

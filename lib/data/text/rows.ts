@@ -1,11 +1,10 @@
 import { basename } from 'node:path';
 import { defined } from '../../check.ts';
-import { counted } from '../../counted.ts';
 import { Dataset } from '../dataset.ts';
 import { type Learnable, learnable, otherSchema, type Rows } from '../learnable.ts';
 import type { DataSchema } from '../schema.ts';
 import { TEXT_SCHEMA_OPTIONS, TextLearner, type TextSchemaOptions } from './learner.ts';
-import type { Lines } from './lines.ts';
+import { blankNotes, type Lines } from './lines.ts';
 import { TextSchema } from './schema.ts';
 
 /** How lines become examples: by a schema that is given, or that is learned with these options. */
@@ -17,14 +16,11 @@ export const TEXT_ROWS_OPTIONS = ['schema', ...TEXT_SCHEMA_OPTIONS] as const;
 
 /** What becomes of lines that were read. */
 export function textRows(lines: Lines, { schema, ...learning }: TextRowsOptions): Learnable {
-  return learnable(new TextRows(lines, learning, blankNotes(lines)), schema);
-}
-
-/** For people: lines between those that are examples, which so have other numbers. */
-function blankNotes({ lines, numbers }: Lines): string[] {
-  const blank = (numbers?.at(-1) ?? lines.length) - lines.length;
-  if (blank <= 0) return [];
-  return [`${counted(blank, 'blank line was', 'blank lines were')} passed over; examples count the others`];
+  const { length } = lines.lines;
+  return learnable(
+    new TextRows(lines, learning, blankNotes(length, lines.numbers?.at(-1) ?? length)),
+    schema,
+  );
 }
 
 class TextRows implements Rows<TextRows> {
