@@ -284,13 +284,17 @@ describe('what is iterated', () => {
   test('that never comes back ends with an abort or with the model', async () => {
     let pass = 0;
     let left = 0;
+    let onStuck = () => {};
     const make = () => {
       const isFirst = pass++ === 0;
       let i = 0;
       return {
         [Symbol.asyncIterator]: () => ({
           next: () => {
-            if (!isFirst && i === 1700) return new Promise<never>(() => {});
+            if (!isFirst && i === 1700) {
+              onStuck();
+              return new Promise<never>(() => {});
+            }
             const value = rows[i++];
             return Promise.resolve(value ? { done: false as const, value } : { done: true as const, value });
           },
@@ -302,11 +306,9 @@ describe('what is iterated', () => {
       };
     };
     const data = await StreamedDataset.from(make as never, { window: 500 });
-    const { signal, abort } = ((controller) => ({
-      signal: controller.signal,
-      abort: () => controller.abort(),
-    }))(new AbortController());
-    setTimeout(100).then(abort);
+    const training = new AbortController();
+    onStuck = () => void setTimeout(100).then(() => training.abort());
+    const { signal } = training;
     expect(await refusal('ERR_ABORTED', () => train(data, { ...gaussian, signal }))).toMatch(
       /records was aborted/,
     );
@@ -317,11 +319,11 @@ describe('what is iterated', () => {
     const waiting = refusal('ERR_ABORTED', async () => {
       for await (const _ of vae.fit(data, { batchSize: 16 }));
     });
-    setTimeout(100).then(() => vae.dispose());
+    onStuck = () => void setTimeout(100).then(() => vae.dispose());
     await waiting;
     expect(left).toBe(3);
     const opening = new AbortController();
-    setTimeout(50).then(() => opening.abort());
+    onStuck = () => void setTimeout(50).then(() => opening.abort());
     await refusal('ERR_ABORTED', () => StreamedDataset.from(make as never, { signal: opening.signal }));
   });
 
