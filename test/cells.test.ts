@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Dataset, type LoadOptions, loadDataset, StreamedDataset, TableSchema } from '../lib/data/index.ts';
 import { Random } from '../lib/data/random.ts';
 import { isCode, numberIn, plainNumberIn } from '../lib/data/tables/cells.ts';
+import { standInNotes } from '../lib/data/tables/number-notes.ts';
 import { refusal } from './refusal.ts';
 
 let folder: string;
@@ -335,6 +336,13 @@ describe('what may be a mistake is noted, and kept', () => {
       [name]: name === 'city' ? cell(i) : Number(cell(i)),
     }));
     expect((await Dataset.fromRecords(records)).notes).toEqual(data.notes);
+  });
+
+  test('a stand-in among more numbers than a call takes arguments', () => {
+    const values = Float64Array.from({ length: 300_000 }, (_, i) => (i % 100_000 === 0 ? -1 : 1 + i / 7));
+    expect(standInNotes({ type: 'numeric', name: 'v', values })).toEqual([
+      'column v has -1, which may stand for a missing value; list it in `missing` if so',
+    ]);
   });
 
   test('the last day for a missing one, also of a stream in which one piece has it', async () => {

@@ -64,10 +64,15 @@ function lowStandIn({ values }: NumericColumn): number | undefined {
   if (!(next >= 0) || (least === 0 && next === 0)) return undefined;
   const count = values.filter((value) => value === least).length;
   const counts = new Map<number, number>();
-  for (const value of others) counts.set(value, (counts.get(value) ?? 0) + 1);
+  let most = 0;
+  for (const value of others) {
+    const soFar = (counts.get(value) ?? 0) + 1;
+    counts.set(value, soFar);
+    most = Math.max(most, soFar);
+  }
   if (count < OFTEN || counts.size < MANY) return undefined;
   const isApart = next - least > middleOf(others);
-  const isSpike = least < 0 && count >= OFTEN * Math.max(...counts.values());
+  const isSpike = least < 0 && count >= OFTEN * most;
   return isApart || isSpike ? least : undefined;
 }
 
