@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { counted } from '../counted.ts';
+import { counted, short } from '../counted.ts';
 import type { Evaluation } from '../evaluation/evaluate.ts';
 import type { TableComparison } from '../evaluation/table-comparison.ts';
 import { writeFileAtomic } from '../files.ts';
@@ -216,11 +216,6 @@ function columnLines({ correlations, share, deviation }: TableComparison = {}): 
     lines.push(['deviations, farthest ratio', ratio, `${column}: ${both(deviation)}${byChance(chance)}`]);
   }
   return lines;
-}
-
-/** Three digits of what stands beside a figure. */
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 /** Five digits, and whole numbers as they are. */

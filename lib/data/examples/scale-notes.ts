@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { short } from '../../counted.ts';
 
 /** Numbers one after the other, example by example. */
 type Numbers = ArrayLike<number | bigint>;
@@ -110,10 +111,6 @@ function farNote(far: number, all: readonly Place[]): string {
     `numbers are kept as they are, and of ${all.length} that vary in an example ${far} ${far === 1 ? 'is' : 'are'} far from mean 0 and ` +
     `deviation 1 (means ${means}, deviations ${deviations}), which trains worse; scale them, or read them as a table, whose columns are scaled`
   );
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 /** For people: that the numbers of so many examples are all one, or bytes so small that they may be no pixels. */

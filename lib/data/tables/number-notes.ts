@@ -1,3 +1,4 @@
+import { short } from '../../counted.ts';
 import type { Column, DateColumn, NumericColumn } from './table.ts';
 
 /** Rows that are looked at for quartiles; more say the same, and take time. */
@@ -120,8 +121,4 @@ function endsOf(values: Float64Array): [least: number, most: number] {
     if (value > most) most = value;
   }
   return [least, most];
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
