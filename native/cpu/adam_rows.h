@@ -2,9 +2,9 @@
 
 // Rows of a tile. With AVX-512 fewer than there are registers for, for the sake of memory that is read from
 // one end to the other; both leave some to an update.
-constexpr int kRows = kSixteens == 32 ? 16 : 6;
-// Rows of x^T that stay in cache for all panels; 0 for all.
-constexpr int64_t kRowsAtOnce = kSixteens == 32 ? 0 : 96;
+constexpr int kRows = kSixteens == 32 ? 16 : InputTiles::kColumns;
+// Tiles of x that stay in cache for all panels.
+constexpr int64_t kTilesAtOnce = 16;
 
 // A tile whose gradient waits for its update.
 struct Waiting {
@@ -28,7 +28,18 @@ TORCHVAE_SET TORCHVAE_INLINE void updateOne(const Panel& p, const Waiting& tile,
   store(p.w + at, subtractProduct(spread(c.stepSize), divide(m, denominator), kept));
 }
 
-// The gradient of the tile in rows m0 and on of a panel into `made`, and the update of `before`.
+TORCHVAE_SET void updateTile(const Panel& p, const Waiting& tile) {
+  for (int i = 0; i < tile.count; ++i) updateOne(p, tile, i);
+}
+
+TORCHVAE_SET TORCHVAE_INLINE void askForRow(const Panel& p, int64_t at) {
+  ask(p.first + at);
+  ask(p.second + at);
+  ask(p.w + at);
+}
+
+// The gradient of the tile in rows m0 and on of a panel into `made`, and the update of `before`, a register of
+// sixteen weights after every few rows of the batch.
 template <int rows>
 TORCHVAE_SET void multiplyTile(const Panel& p, int64_t panel, int64_t m0, const Waiting& before,
                                Waiting& made) {
@@ -46,12 +57,7 @@ TORCHVAE_SET void multiplyTile(const Panel& p, int64_t panel, int64_t m0, const 
 #pragma GCC unroll 16
       for (int i = 0; i < rows; ++i) sum[i] = multiplyAdd(spread(x[i]), line, sum[i]);
     }
-    if (part < rows) {
-      const int64_t own = at + part * kPanelColumns;
-      ask(p.first + own);
-      ask(p.second + own);
-      ask(p.w + own);
-    }
+    if (part < rows) askForRow(p, at + part * kPanelColumns);
     if (part < before.count) updateOne(p, before, part);
   }
 #pragma GCC unroll 16
@@ -60,8 +66,31 @@ TORCHVAE_SET void multiplyTile(const Panel& p, int64_t panel, int64_t m0, const 
   made.count = rows;
 }
 
-TORCHVAE_SET void updateTile(const Panel& p, const Waiting& tile) {
-  for (int i = 0; i < tile.count; ++i) updateOne(p, tile, i);
+// The same from a tile of x that lies below each other. In one piece: of the few rows that may be left of a
+// batch, parts of unequal lengths cost more than a wait for memory.
+template <bool kAllRows>
+TORCHVAE_SET void multiplyInputTile(const Panel& p, int64_t panel, int64_t tile, const Waiting& before,
+                                    Waiting& made) {
+  constexpr int kColumns = InputTiles::kColumns;
+  const int64_t at = (panel * p.in + tile * kColumns) * kPanelColumns;
+  made.at = at;
+  made.count = static_cast<int>(std::min<int64_t>(p.in - tile * kColumns, kColumns));
+  for (int i = 0; i < made.count; ++i) askForRow(p, at + i * kPanelColumns);
+
+  Sixteen sum[kColumns];
+#pragma GCC unroll 16
+  for (int i = 0; i < kColumns; ++i) sum[i] = zeros();
+  const Steps rows = p.tiles->rowsOf(tile);
+  const float* x = p.tiles->of(tile);
+  const float* dy = p.dy + panel * p.dyApart;
+  for (int64_t k = 0; k < rows.count; ++k, x += kColumns) {
+    const Sixteen line = load(dy + (kAllRows ? k : rows.at[k]) * p.dyStep);
+#pragma GCC unroll 16
+    for (int i = 0; i < kColumns; ++i) sum[i] = multiplyAdd(spread(x[i]), line, sum[i]);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kColumns; ++i) store(made.gradient[i], sum[i]);
+  updateTile(p, before);
 }
 
 // The tiles of rows m0 <= i < m1 of a panel.
@@ -83,15 +112,28 @@ inline void updateRows(const Panel& p, int64_t panel, int64_t m0, int64_t m1, Wa
   }
 }
 
+inline void updateInputTiles(const Panel& p, int64_t panel, int64_t first, int64_t last, Waiting*& made,
+                             Waiting*& before) {
+  const auto multiply = p.tiles->rowLists == nullptr ? multiplyInputTile<true> : multiplyInputTile<false>;
+  for (int64_t tile = first; tile < last; ++tile) {
+    multiply(p, panel, tile, *before, *made);
+    std::swap(made, before);
+  }
+}
+
 inline void updateAll(const Panel& p) {
-  Waiting tiles[2];
-  Waiting* made = &tiles[0];
-  Waiting* before = &tiles[1];
-  const int64_t range = kRowsAtOnce == 0 ? p.in : kRowsAtOnce;
-  for (int64_t m0 = 0; m0 < p.in; m0 += range) {
-    for (int64_t panel = 0; panel < panelCount(p.columns); ++panel) {
-      updateRows(p, panel, m0, std::min(m0 + range, p.in), made, before);
+  Waiting waiting[2];
+  Waiting* made = &waiting[0];
+  Waiting* before = &waiting[1];
+  const int64_t panels = panelCount(p.columns);
+  if (p.tiles != nullptr) {
+    const int64_t tiles = InputTiles::count(p.in);
+    for (int64_t first = 0; first < tiles; first += kTilesAtOnce) {
+      const int64_t last = std::min(first + kTilesAtOnce, tiles);
+      for (int64_t panel = 0; panel < panels; ++panel) updateInputTiles(p, panel, first, last, made, before);
     }
+  } else {
+    for (int64_t panel = 0; panel < panels; ++panel) updateRows(p, panel, 0, p.in, made, before);
   }
   updateTile(p, *before);
 }

@@ -1,15 +1,15 @@
 #include "cpu/adam_tiles.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "cpu/panels.h"
 #include "cpu/scratch.h"
 #include "cpu/sixteen.h"
 
 // One after the other, the product waits for the multipliers and the update for memory: weights and moments
-// are larger than the second-level cache. So while a tile is multiplied, the one before it is updated, a
-// register of sixteen weights after every few rows of the batch, and the lines that its own update will need
-// are asked for.
+// are larger than the second-level cache. So while a tile is multiplied, the one before it is updated, and the
+// lines that its own update will need are asked for.
 namespace torchvae::cpu {
 namespace {
 
@@ -30,7 +30,7 @@ float* columnsBelow(const AdamPanels& p) {
     const float* from = p.dy + column;
     for (int64_t i = 0; i < p.rows; ++i, from += p.out, at += kPanelColumns) {
       if (count == kPanelColumns) {
-        std::copy_n(from, kPanelColumns, at);  // in registers
+        std::memcpy(at, from, kPanelColumns * sizeof(float));  // in registers
       } else {
         std::fill(std::copy_n(from, count, at), at + kPanelColumns, 0.0f);
       }
@@ -71,6 +71,10 @@ class WithoutSubnormals {
 
 bool weavesAdam(const OptimizerCoefficients& c) {
   return (c.kind == OptimizerKind::kAdam || c.kind == OptimizerKind::kAdamW) && !c.changesGradient();
+}
+
+bool takesTiles() {
+  return !hasAvx512();
 }
 
 void updatePanels(const OptimizerCoefficients& coefficients, const AdamPanels& panels) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "cpu/input_tiles.h"
 #include "cpu/optimizer.h"
 
 namespace torchvae::cpu {
@@ -15,11 +16,14 @@ struct AdamPanels {
   int64_t columns;  // in panels of which the last may hold zeros too
   float* first;     // as w
   float* second;
-  float* w;  // of the first panel
+  float* w;                 // of the first panel
+  const InputTiles* tiles;  // of x; null with AVX-512 for all of its rows
 };
 
 // Whether updatePanels() does these: Adam or AdamW on gradients as they are.
 bool weavesAdam(const OptimizerCoefficients& coefficients);
+// Whether it takes x from tiles where all of its rows count.
+bool takesTiles();
 
 void updatePanels(const OptimizerCoefficients& coefficients, const AdamPanels& panels);
 

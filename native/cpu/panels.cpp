@@ -16,15 +16,16 @@ constexpr int64_t kMostPartialRows = 256;
 constexpr int64_t kMostPartials = 4;
 
 // Calls body(panels, m0, m1) for the blocks of each share, those of one share one after the other, and for
-// ranges of rows m0 <= m < m1: low ones where there are hardly more panels than threads, and some threads'
-// work is what they take from others.
+// ranges of rows m0 <= m < m1, which begin at multiples of `unit`: low ones where there are hardly more panels
+// than threads, and some threads' work is what they take from others.
 template <class Body>
-void forPanelBlocks(Pool& pool, const DenseShape& shape, const Body& body) {
+void forPanelBlocks(Pool& pool, const DenseShape& shape, int64_t unit, const Body& body) {
   const auto [rows, in, out, capacity] = shape;
   const bool alone = rows * in * out < kSmallProduct;
   const int64_t shares = alone ? 1 : pool.threads();
   const int64_t blocks = panelBlocks(out, shares);
-  const int64_t height = panelCount(out) >= 4 * shares ? 128 : 32;
+  const int64_t wanted = panelCount(out) >= 4 * shares ? 128 : 32;
+  const int64_t height = (wanted + unit - 1) / unit * unit;
   const int64_t down = (rows + height - 1) / height;
   const auto one = [&, rows = rows, in = in, out = out](int64_t index) {
     const int64_t block = index / down;
@@ -112,7 +113,38 @@ void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation
     }
     magnitude.include(finishDenseForward(shape, activation, bias, output, {m0, m1, t.n0, t.n1}));
   };
-  forPanelBlocks(pool, shape, multiplyBlock);
+  forPanelBlocks(pool, shape, 1, multiplyBlock);
+}
+
+void sparsePanelForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
+                        const Nonzeros& nonzeros, const float* w, const float* bias,
+                        const DenseOutput& output, Magnitude& magnitude) {
+  constexpr int64_t kTogether = Nonzeros::kRows;
+  const auto [rows, in, out, capacity] = shape;
+  const int64_t panel = in * kPanelColumns;
+  magnitude.reset();
+  const auto multiplyBlock = [&, in = in, out = out](const Panels& panels, int64_t m0, int64_t m1) {
+    const Tile t = tileOf(panels, in, out);
+    for (int64_t m = m0; m < m1; m += kTogether) {
+      const Product product{x + m * in,
+                            in,
+                            1,
+                            0,
+                            w + panels.first * panel,
+                            panel,
+                            kPanelColumns,
+                            0,
+                            output.y + m * out + t.n0,
+                            out,
+                            1,
+                            in,
+                            false,
+                            lastColumns(panels, out)};
+      multiplySteps(product, nonzeros.columnsOf(m / kTogether), std::min(kTogether, m1 - m), panels.count());
+    }
+    magnitude.include(finishDenseForward(shape, activation, bias, output, {m0, m1, t.n0, t.n1}));
+  };
+  forPanelBlocks(pool, shape, kTogether, multiplyBlock);
 }
 
 int64_t panelPartialSize(const Pool& pool, int64_t in, int64_t capacity) {
@@ -167,10 +199,32 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
   });
 }
 
-void panelWeightGradient(const float* x, int64_t in, const float* dy, int64_t out, int64_t rows,
-                         int64_t panel, int64_t m0, int64_t m1, float* dw) {
+void panelWeightGradient(const PanelFactors& factors, int64_t panel, int64_t m0, int64_t m1, float* dw) {
+  const auto [x, dy, rows, in, out, nonzeros] = factors;
   const Tile t = tileOf({panel, panel + 1}, in, out);
-  multiplyTransposed(m1 - m0, t.columns(), rows, x + m0, in, dy + t.n0, out, dw, kPanelColumns);
+  if (nonzeros == nullptr) {
+    multiplyTransposed(m1 - m0, t.columns(), rows, x + m0, in, dy + t.n0, out, dw, kPanelColumns);
+    return;
+  }
+  constexpr int64_t kColumns = InputTiles::kColumns;
+  const InputTiles tiles = nonzeros->tiles();
+  for (int64_t m = m0; m < m1; m += kColumns) {
+    const Product product{x + m,
+                          1,
+                          in,
+                          0,
+                          dy + t.n0,
+                          kPanelColumns,
+                          out,
+                          0,
+                          dw + (m - m0) * kPanelColumns,
+                          kPanelColumns,
+                          1,
+                          rows,
+                          false,
+                          t.columns()};
+    multiplySteps(product, tiles.rowsOf(m / kColumns), std::min(kColumns, m1 - m), 1);
+  }
 }
 
 }  // namespace torchvae::cpu

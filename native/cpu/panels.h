@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "cpu/dense.h"
+#include "cpu/nonzeros.h"
 #include "cpu/tiles.h"
 
 namespace torchvae::cpu {
@@ -54,6 +55,11 @@ inline Panels panelBlock(const Panels& panels, int64_t block, int64_t blocks) {
 void panelForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
                   const float* w, const float* bias, const DenseOutput& output, Magnitude& magnitude);
 
+// The same by what is not zero in x.
+void sparsePanelForward(Pool& pool, const DenseShape& shape, ActivationKind activation, const float* x,
+                        const Nonzeros& nonzeros, const float* w, const float* bias,
+                        const DenseOutput& output, Magnitude& magnitude);
+
 // Values of panelInputGradient()'s `partial`: sums over one share's panels, for each share.
 int64_t panelPartialSize(const Pool& pool, int64_t in, int64_t capacity);
 
@@ -61,9 +67,16 @@ void panelInputGradient(Pool& pool, const DenseShape& shape, ActivationKind made
                         const float* dyT, const InputGradient& gradient, float* partial,
                         Magnitude& magnitude);
 
-// dw = x^T dy in rows m0 <= i < m1 of one panel: x [rows, in], dy [rows, out]. Of a panel's columns beyond
-// the width, nothing is written.
-void panelWeightGradient(const float* x, int64_t in, const float* dy, int64_t out, int64_t rows,
-                         int64_t panel, int64_t m0, int64_t m1, float* dw);
+// Factors of a panel layer's weight gradient.
+struct PanelFactors {
+  const float* x;   // [rows, in]
+  const float* dy;  // [rows, out]
+  int64_t rows, in, out;
+  const Nonzeros* nonzeros;  // of x; null where all of it is multiplied
+};
+
+// dw = x^T dy in rows m0 <= i < m1 of one panel; m0 is a multiple of six. Of a panel's columns beyond the
+// width, nothing is written.
+void panelWeightGradient(const PanelFactors& factors, int64_t panel, int64_t m0, int64_t m1, float* dw);
 
 }  // namespace torchvae::cpu

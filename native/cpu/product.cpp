@@ -41,6 +41,19 @@ void multiplyVectors(const Product& p, int64_t m, int64_t vectors) {
   }
 }
 
+void multiplySteps(const Product& p, const Steps& steps, int64_t m, int64_t vectors) {
+  switch (vectors) {
+    case 4:
+      return multiplyStepsOf<4, false>(m, p, steps);
+    case 3:
+      return multiplyStepsOf<3, false>(m, p, steps);
+    case 2:
+      return multiplyStepsOf<2, false>(m, p, steps);
+    default:
+      return multiplyStepsOf<1, false>(m, p, steps);
+  }
+}
+
 }  // namespace avx512
 
 namespace avx2 {
@@ -79,20 +92,29 @@ void multiplyRows(const Product& p, int64_t m) {
   }
 }
 
-// One sixteen of columns after the other: what all rows read of b then stays near.
+// Calls body(part) for one sixteen of columns after the other: what all rows read of b then stays near.
+template <class Body>
+void forSixteens(const Product& product, int64_t vectors, const Body& body) {
+  Product part = product;
+  for (int64_t j = 0; j < vectors; ++j) {
+    part.b = product.b + j * product.bVector;
+    part.c = product.c + j * 16;
+    part.last = j + 1 < vectors ? 16 : product.last;
+    body(part);
+  }
+}
+
 template <int64_t kRow>
 void multiplyVectors(const Product& product, int64_t m, int64_t vectors) {
-  Product one = product;
-  for (int64_t j = 0; j < vectors; ++j) {
-    one.b = product.b + j * product.bVector;
-    one.c = product.c + j * 16;
-    one.last = j + 1 < vectors ? 16 : product.last;
-    if (one.last == 16) {
-      multiplyRows<kRow, true>(one, m);
-    } else {
-      multiplyRows<kRow, false>(one, m);
-    }
-  }
+  forSixteens(product, vectors, [&](const Product& part) {
+    part.last == 16 ? multiplyRows<kRow, true>(part, m) : multiplyRows<kRow, false>(part, m);
+  });
+}
+
+void multiplySteps(const Product& product, const Steps& steps, int64_t m, int64_t vectors) {
+  forSixteens(product, vectors, [&](const Product& part) {
+    part.last == 16 ? multiplyStepsOf<1, true>(m, part, steps) : multiplyStepsOf<1, false>(m, part, steps);
+  });
 }
 
 }  // namespace avx2
@@ -133,6 +155,11 @@ void multiplyColumns(const Product& product, int64_t m, int64_t vectors) {
 
 void multiplyPanelRows(const Product& product, int64_t m, int64_t vectors) {
   multiplyVectors<kPanelRow>(product, m, vectors);
+}
+
+void multiplySteps(const Product& product, const Steps& steps, int64_t m, int64_t vectors) {
+  if (hasAvx512()) return avx512::multiplySteps(product, steps, m, vectors);
+  avx2::multiplySteps(product, steps, m, vectors);
 }
 
 void multiplyRegisters(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,

@@ -26,10 +26,18 @@ struct Product {
 // second-level cache, at no cost; shorter runs, for the first-level one, are up to a tenth slower.
 constexpr int64_t kStepsAtOnce = 1024;
 
+// The steps of a sum that are taken, in order.
+struct Steps {
+  const int32_t* at;
+  int64_t count;
+};
+
 // m rows of a product with `vectors` sixteens of columns.
 void multiplyColumns(const Product& product, int64_t m, int64_t vectors);
 // The same where aRow is 16: rows of a panel (panels.h), several panels being the groups.
 void multiplyPanelRows(const Product& product, int64_t m, int64_t vectors);
+// The same for 1 <= m <= 6 rows, by some steps of the first group alone.
+void multiplySteps(const Product& product, const Steps& steps, int64_t m, int64_t vectors);
 
 // c [m, n] = a [m, k] b [k, n], each row-major with its own row stride.
 void multiplyRegisters(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,

@@ -52,3 +52,60 @@ TORCHVAE_SET void multiplyTile(const Product& p, int64_t m0) {
     }
   }
 }
+
+// The same by some steps of the first group.
+template <int rows, int vectors, bool kWhole>
+TORCHVAE_SET void multiplyTileSteps(const Product& p, const Steps& steps) {
+  constexpr int kCount = rows * vectors;
+  const Lanes last = lanes(p.last);
+  const auto isLast = [](int j) { return !kWhole && j % vectors == vectors - 1; };
+  Sixteen sum[kCount];
+#pragma GCC unroll 24
+  for (int i = 0; i < kCount; ++i) sum[i] = zeros();
+  for (int64_t step = 0; step < steps.count; ++step) {
+    const int64_t k = steps.at[step];
+    const float* a = p.a + k * p.aStep;
+    const float* b = p.b + k * p.bStep;
+    Sixteen line[vectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) {
+      const float* from = b + j * p.bVector;
+      line[j] = isLast(j) ? load(from, last) : load(from);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) {
+      const Sixteen factor = spread(a[i * p.aRow]);
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) {
+        sum[i * vectors + j] = multiplyAdd(factor, line[j], sum[i * vectors + j]);
+      }
+    }
+  }
+#pragma GCC unroll 24
+  for (int i = 0; i < kCount; ++i) {
+    float* c = p.c + i / vectors * p.cRow + i % vectors * 16;
+    if (isLast(i)) {
+      store(c, sum[i], last);
+    } else {
+      store(c, sum[i]);
+    }
+  }
+}
+
+template <int vectors, bool kWhole>
+void multiplyStepsOf(int64_t rows, const Product& p, const Steps& steps) {
+  switch (rows) {
+    case 6:
+      return multiplyTileSteps<6, vectors, kWhole>(p, steps);
+    case 5:
+      return multiplyTileSteps<5, vectors, kWhole>(p, steps);
+    case 4:
+      return multiplyTileSteps<4, vectors, kWhole>(p, steps);
+    case 3:
+      return multiplyTileSteps<3, vectors, kWhole>(p, steps);
+    case 2:
+      return multiplyTileSteps<2, vectors, kWhole>(p, steps);
+    default:
+      return multiplyTileSteps<1, vectors, kWhole>(p, steps);
+  }
+}

@@ -5,6 +5,7 @@
 #include "cpu/lane_sum.h"
 #include "cpu/panels.h"
 #include "cpu/product.h"
+#include "cpu/scratch.h"
 #include "cpu/tiles.h"
 
 namespace torchvae::cpu {
@@ -14,6 +15,8 @@ namespace {
 // optimizer's memory, which the processor prefetches.
 constexpr int64_t kTileRows = 24;
 constexpr int64_t kTileColumns = 512;
+
+enum class Scratch : uint8_t { kInputTiles, kUses };
 
 // Work on one product that one thread does: a tile of a row-major matrix, or a block of panels.
 Tiles tilesOf(const WeightProduct& product) {
@@ -115,17 +118,58 @@ void updateTile(const WeightProduct& p, const Tile& t, const OptimizerCoefficien
   if (t.m0 == 0) updateBias(p, t, coefficients, state);
 }
 
+PanelFactors factorsOf(const WeightProduct& p) {
+  return {p.x, p.dy, p.rows, p.in, p.out, p.nonzeros};
+}
+
 void updatePanel(const WeightProduct& p, int64_t panel, const OptimizerCoefficients& coefficients,
                  const OptimizerState& state) {
-  constexpr int64_t kRows = 64;
+  constexpr int64_t kRows = 96;
   alignas(64) float gradient[kRows * kPanelColumns] = {};
   for (int64_t m0 = 0; m0 < p.in; m0 += kRows) {
     const int64_t m1 = std::min(m0 + kRows, p.in);
     const int64_t at = p.weight + (panel * p.in + m0) * kPanelColumns;
-    panelWeightGradient(p.x, p.in, p.dy, p.out, p.rows, panel, m0, m1, gradient);
+    panelWeightGradient(factorsOf(p), panel, m0, m1, gradient);
     optimizerUpdate(coefficients, gradient, state.first + at, state.second + at, state.values + at,
                     (m1 - m0) * kPanelColumns);
   }
+}
+
+// Of the products whose panels take x from tiles, the tiles; others have none.
+std::vector<InputTiles> inputTiles(Pool& pool, const std::vector<WeightProduct>& products) {
+  constexpr int64_t kPiece = 16;
+  struct Piece {
+    const WeightProduct* product;
+    int64_t first, last;
+    float* values;
+  };
+  std::vector<InputTiles> all(products.size());
+  std::vector<Piece> pieces;
+  int64_t size = 0;
+  const auto isCopied = [](const WeightProduct& p) {
+    return p.panels && p.nonzeros == nullptr && takesTiles();
+  };
+  const auto sizeOf = [](const WeightProduct& p) {
+    return InputTiles::count(p.in) * InputTiles::kColumns * p.rows;
+  };
+  for (const WeightProduct& p : products) size += isCopied(p) ? sizeOf(p) : 0;
+  float* values = scratch(Scratch::kInputTiles, size);
+  for (size_t i = 0; i < products.size(); ++i) {
+    const WeightProduct& p = products[i];
+    if (p.nonzeros != nullptr) all[i] = p.nonzeros->tiles();
+    if (!isCopied(p)) continue;
+    const int64_t tiles = InputTiles::count(p.in);
+    for (int64_t first = 0; first < tiles; first += kPiece) {
+      pieces.push_back({&p, first, std::min(first + kPiece, tiles), values});
+    }
+    all[i] = {values, p.rows};
+    values += sizeOf(p);
+  }
+  pool.run(static_cast<int64_t>(pieces.size()), [&](int64_t index) {
+    const Piece& piece = pieces[static_cast<size_t>(index)];
+    copyTiles(piece.product->x, piece.product->rows, piece.product->in, piece.first, piece.last, piece.values);
+  });
+  return all;
 }
 
 }  // namespace
@@ -156,7 +200,7 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, flo
   };
   const auto onPanels = [&](const WeightProduct& p, const Panels& panels) {
     for (int64_t panel = panels.first; panel < panels.last; ++panel) {
-      panelWeightGradient(p.x, p.in, p.dy, p.out, p.rows, panel, 0, p.in,
+      panelWeightGradient(factorsOf(p), panel, 0, p.in,
                           gradients + p.weight + panel * p.in * kPanelColumns);
     }
     const Tile columns = tileOf(panels, p.in, p.out);
@@ -167,13 +211,19 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, flo
 
 void updateWeights(Pool& pool, const std::vector<WeightProduct>& products,
                    const OptimizerCoefficients& coefficients, const OptimizerState& state) {
+  const bool weaves = weavesAdam(coefficients);
+  const std::vector<InputTiles> tiles = weaves ? inputTiles(pool, products) : std::vector<InputTiles>();
+  const auto tilesOfInput = [&](const WeightProduct& p) {
+    const InputTiles& own = tiles[static_cast<size_t>(&p - products.data())];
+    return own.values == nullptr ? nullptr : &own;
+  };
   const auto onTile = [&](const WeightProduct& p, const Tile& t) { updateTile(p, t, coefficients, state); };
   const auto onPanels = [&](const WeightProduct& p, const Panels& panels) {
     const Tile columns = tileOf(panels, p.in, p.out);
     const int64_t at = p.weight + columns.n0 * p.in;
-    if (weavesAdam(coefficients)) {
+    if (weaves) {
       updatePanels(coefficients, {p.x, p.dy + columns.n0, p.in, p.out, p.rows, columns.columns(),
-                                  state.first + at, state.second + at, state.values + at});
+                                  state.first + at, state.second + at, state.values + at, tilesOfInput(p)});
     } else {
       for (int64_t panel = panels.first; panel < panels.last; ++panel) {
         updatePanel(p, panel, coefficients, state);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cpu/bf16.h"
+#include "cpu/nonzeros.h"
 #include "cpu/optimizer.h"
 #include "cpu/pool.h"
 
@@ -22,6 +23,8 @@ struct WeightProduct {
   bool panels;     // whether the weights and all that goes with them lie in panels (panels.h)
   // The factors in bf16, which take the place of the others: x^T row-major and dy with its rows in pairs.
   Bf16Place xTRounded, dyPairs;
+  // What is not zero in x, where weights lie in panels and products by that alone are shorter; else null.
+  const Nonzeros* nonzeros = nullptr;
 };
 
 // Writes the gradients into the flat buffer.

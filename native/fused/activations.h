@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "cpu/bf16.h"
 #include "cpu/magnitude.h"
+#include "cpu/nonzeros.h"
 #include "kernels/kernels.h"
 #include "spec.h"
 
@@ -39,6 +40,7 @@ struct Activations {
   at::Tensor transposed;              // [features, capacity]; undefined where nobody needs it
   at::Tensor slope, slopeTransposed;  // likewise, of activations whose slope is not a function of the value
   cpu::Bf16Places rounded;            // of [capacity, features]; nowhere where nobody needs it
+  const cpu::Nonzeros* nonzeros = nullptr;  // of the present batch, where it has few
   Magnitude magnitude;                // of the present batch, kept by the CPU's kernels
   std::vector<at::Tensor> memory;     // of `rounded`
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/floats.h"
 #include "base/memory.h"
 #include "error.h"
 #include "store/optimizer.h"
@@ -27,6 +28,18 @@ namespace {
 ProductRole inputRole(const Context& context, bool training) {
   if (context.panels()) return ProductRole::kNone;
   return training ? ProductRole::kTrainingInput : ProductRole::kInput;
+}
+
+// The layer that multiplies x; null where a convolution does.
+const DenseSlots* firstDense(const VaePlan& plan) {
+  if (plan.encoder.empty()) return &plan.head;
+  const auto* dense = std::get_if<DensePlan>(&plan.encoder.front().layer);
+  return dense == nullptr ? nullptr : &dense->slots;
+}
+
+bool skipsZeros(const Context& context, const VaePlan& plan) {
+  const DenseSlots* first = firstDense(plan);
+  return context.panels() && first != nullptr && first->panels && cpu::skipsZeros();
 }
 
 int64_t drawsOf(const std::unique_ptr<ImportanceCost>& cost) {
@@ -66,7 +79,9 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
       decoder_(context, parameters, plan.decoder, capacity * draws(),
                {use == PassUse::kTraining, false, false, true}),
       klCost_(context, spec.objective, spec.latentSize),
-      aggregateCost_(makeAggregateCost(context, spec.objective, spec.latentSize, capacity)) {
+      aggregateCost_(makeAggregateCost(context, spec.objective, spec.latentSize, capacity)),
+      skipsZeros_(skipsZeros(context, plan)),
+      isTraining_(use == PassUse::kTraining) {
   if (aggregateCost_ && aggregateCost_->takesPriorDraws()) {
     priorDraws = zeroed(context, {capacity, spec.latentSize});
   }
@@ -80,11 +95,19 @@ BatchPass::BatchPass(const Context& context, const Parameters& parameters, const
 
 void BatchPass::encode(int64_t rows) {
   posterior_->appendRows(context_, rows, x);
+  findNonzeros(rows + further());
   encoded_ = &encoder_.forward(x, rows + further());
   head_.forward(*encoded_, rows + further());
 }
 
+void BatchPass::findNonzeros(int64_t rows) {
+  if (!skipsZeros_) return;
+  const bool areFew = nonzeros_.find(*context_.pool, floats(x.value), rows, x.value.size(1), isTraining_);
+  x.nonzeros = areFew ? &nonzeros_ : nullptr;
+}
+
 std::pair<at::Tensor, at::Tensor> BatchPass::moments(int64_t rows) {
+  findNonzeros(rows);
   head_.forward(encoder_.forward(x, rows), rows);
   return posterior_->moments(context_, head(), rows);
 }

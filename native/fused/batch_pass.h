@@ -96,6 +96,8 @@ class BatchPass {
   // Rows that the prior has in the encoder behind those of a batch.
   int64_t further() const { return posterior_->furtherRows(); }
 
+  // What is not zero in `rows` rows of x, where products by these alone are shorter.
+  void findNonzeros(int64_t rows);
   // The gradient in the head, from that in z.
   void headBackward(int64_t rows, const KlWeight& beta);
   // Calls f(layer, rows) with the rows of each layer.
@@ -115,6 +117,9 @@ class BatchPass {
   Network decoder_;
   KlCost klCost_;
   std::unique_ptr<AggregateCost> aggregateCost_;
+  bool skipsZeros_;  // of x, in the first layer's products
+  bool isTraining_;
+  cpu::Nonzeros nonzeros_;
   Activations zGradient_;
   at::Tensor partials_;  // sums of squares of blocks of gradients, with fused kernels
   const Activations* encoded_ = nullptr;

@@ -26,7 +26,7 @@ class DenseFunction : public torch::autograd::Function<DenseFunction> {
                         int64_t activation) {
     const Tensor input = x.contiguous();
     const auto kind = static_cast<ActivationKind>(activation);
-    const DenseOp::Output output = op->forward(input, kind, true);
+    const DenseOp::Output output = op->forward(input, kind, true, !ctx->needs_input_grad(0));
     ctx->save_for_backward({input, output.slope.defined() ? output.slope : output.y});
     ctx->saved_data["op"] = reinterpret_cast<int64_t>(op);
     ctx->saved_data["activation"] = activation;
@@ -69,16 +69,23 @@ Tensor DenseOp::operator()(const Tensor& x, ActivationKind activation) const {
   return DenseFunction::apply(x, parameters_->leaf, this, static_cast<int64_t>(activation));
 }
 
-DenseOp::Output DenseOp::forward(const Tensor& x, ActivationKind activation, bool keepsSlope) const {
-  const int64_t rows = x.size(0);
-  Output output{newFloats({rows, slots_.out}), {}};
-  if (keepsSlope && keptOf(activation) == KeptOf::kSlope) output.slope = newFloats({rows, slots_.out});
-  const auto multiply = slots_.panels ? cpu::panelForward : cpu::denseForward;
+DenseOp::Output DenseOp::forward(const Tensor& x, ActivationKind activation, bool keepsSlope,
+                                 bool isData) const {
+  Pool& pool = *context_->pool;
+  const cpu::DenseShape shape{x.size(0), slots_.in, slots_.out, x.size(0)};
+  Output output{newFloats({shape.rows, slots_.out}), {}};
+  if (keepsSlope && keptOf(activation) == KeptOf::kSlope) output.slope = newFloats({shape.rows, slots_.out});
+  const cpu::DenseOutput places{floats(output.y), nullptr, floats(output.slope), nullptr};
+  const float* w = constFloats(parameters_->values) + slots_.weight.offset;
+  const float* bias = constFloats(parameters_->values) + slots_.bias.offset;
   Magnitude magnitude;
-  const float* weights = constFloats(parameters_->values);
-  multiply(*context_->pool, {rows, slots_.in, slots_.out, rows}, activation, constFloats(x),
-           weights + slots_.weight.offset, weights + slots_.bias.offset,
-           {floats(output.y), nullptr, floats(output.slope), nullptr}, magnitude);
+  if (isData && slots_.panels && cpu::skipsZeros() &&
+      nonzeros_.find(pool, constFloats(x), shape.rows, slots_.in, false)) {
+    cpu::sparsePanelForward(pool, shape, activation, constFloats(x), nonzeros_, w, bias, places, magnitude);
+    return output;
+  }
+  const auto multiply = slots_.panels ? cpu::panelForward : cpu::denseForward;
+  multiply(pool, shape, activation, constFloats(x), w, bias, places, magnitude);
   return output;
 }
 
@@ -91,7 +98,7 @@ Tensor DenseOp::backward(const Tensor& x, const Tensor& kept, const Tensor& dy, 
   const Tensor before = isLinear ? dy : newFloats(dy.sizes());
   const Tensor transposed = wantsInput && !isRowMajor ? newFloats({slots_.out, rows}) : Tensor();
   if (!isLinear || transposed.defined()) passActivation(pool, activation, kept, dy, before, transposed);
-  if (wantsWeights) addWeightGradients(x, before);
+  if (wantsWeights) addWeightGradients(x, before, !wantsInput);
   if (!wantsInput) return {};
 
   const cpu::DenseShape shape{rows, slots_.in, slots_.out, rows};
@@ -114,7 +121,7 @@ Tensor DenseOp::backward(const Tensor& x, const Tensor& kept, const Tensor& dy, 
   return dx;
 }
 
-void DenseOp::addWeightGradients(const Tensor& x, const Tensor& before) const {
+void DenseOp::addWeightGradients(const Tensor& x, const Tensor& before, bool isData) const {
   cpu::WeightProduct product{};
   product.in = slots_.in;
   product.out = slots_.out;
@@ -122,7 +129,7 @@ void DenseOp::addWeightGradients(const Tensor& x, const Tensor& before) const {
   product.weight = slots_.weight.offset;
   product.bias = slots_.bias.offset;
   if (!parameters_->deferred.isShared(product.weight)) {
-    parameters_->deferred.add(product, x, before);
+    parameters_->deferred.add(product, x, before, isData);
     return;
   }
   Pool& pool = *context_->pool;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/tensor.h"
+#include "cpu/nonzeros.h"
 #include "store/parameters.h"
 
 namespace torchvae {
@@ -22,18 +23,20 @@ class DenseOp {
   struct Output {
     Tensor y, slope;
   };
-  Output forward(const Tensor& x, ActivationKind activation, bool keepsSlope) const;
+  // `isData`: nobody asks for the gradient in x, of which much may be zero.
+  Output forward(const Tensor& x, ActivationKind activation, bool keepsSlope, bool isData = false) const;
   // The gradient in x, undefined unless asked for; leaves the weights' gradients in the store where asked
   // for.
   Tensor backward(const Tensor& x, const Tensor& kept, const Tensor& dy, ActivationKind activation,
                   bool wantsInput, bool wantsWeights) const;
 
  private:
-  void addWeightGradients(const Tensor& x, const Tensor& before) const;
+  void addWeightGradients(const Tensor& x, const Tensor& before, bool isData) const;
 
   const Context* context_;
   Parameters* parameters_;
   DenseSlots slots_;
+  mutable cpu::Nonzeros nonzeros_;  // of the present x; kept for its memory
 };
 
 }  // namespace torchvae

@@ -76,10 +76,12 @@ void DeferredGradients::begin(const at::Tensor& gradients) {
   }
 }
 
-void DeferredGradients::add(const cpu::WeightProduct& place, const at::Tensor& x, const at::Tensor& dy) {
+void DeferredGradients::add(const cpu::WeightProduct& place, const at::Tensor& x, const at::Tensor& dy,
+                            bool isData) {
   layers_[place.weight] = place.bias + place.out;
-  const auto [known, isFirst] = items_.try_emplace(place.weight, Item{place, {x}, {dy}, {}});
+  const auto [known, isFirst] = items_.try_emplace(place.weight, Item{place, {x}, {dy}, {}, isData});
   if (isFirst) return;
+  known->second.isData = known->second.isData && isData;
   known->second.x.push_back(x);
   known->second.dy.push_back(dy);
 }
@@ -117,6 +119,11 @@ const std::vector<cpu::WeightProduct>& DeferredGradients::products(const Context
     if (!context.panels()) {
       item.xT = item.x[0].t().contiguous();
       product.xT = item.xT.const_data_ptr<float>();
+    }
+    if (item.isData && product.panels && cpu::skipsZeros()) {
+      cpu::Nonzeros& nonzeros = nonzeros_[first];
+      const bool areFew = nonzeros.find(*context.pool, product.x, product.rows, product.in, true);
+      product.nonzeros = areFew ? &nonzeros : nullptr;
     }
     products_.push_back(product);
   }

@@ -30,8 +30,8 @@ class DeferredGradients {
   void begin(const at::Tensor& gradients);
   // Of a layer whose weights and bias begin at `place.weight` and `place.bias`, from its input x [rows, in]
   // and the gradient dy [rows, out] before its activation. The rows of a layer that is used again follow
-  // those of its first use.
-  void add(const cpu::WeightProduct& place, const at::Tensor& x, const at::Tensor& dy);
+  // those of its first use. `isData`: much of x may be zero.
+  void add(const cpu::WeightProduct& place, const at::Tensor& x, const at::Tensor& dy, bool isData);
   // Writes those that were left, and zeroes those of layers that the pass did not use.
   void make(const Context& context, const at::Tensor& gradients);
 
@@ -48,11 +48,13 @@ class DeferredGradients {
     cpu::WeightProduct place;
     std::vector<at::Tensor> x, dy;  // of each use of the layer
     at::Tensor xT;
+    bool isData;
   };
   std::set<int64_t> shared_;
   std::map<int64_t, int64_t> layers_;  // the end of each layer that ever left a gradient, by its beginning
   std::map<int64_t, Item> items_;      // by the same
   std::vector<cpu::WeightProduct> products_;
+  std::map<int64_t, cpu::Nonzeros> nonzeros_;  // of the layers' data, by the same; kept for their memory
 };
 
 }  // namespace torchvae

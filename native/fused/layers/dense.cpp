@@ -52,7 +52,8 @@ void Dense::forward(const Activations& x, int64_t rows) {
                 slots_.bias.offset,
                 slots_.panels,
                 x.rounded.transposed,
-                outputGradient.rounded.pairs};
+                outputGradient.rounded.pairs,
+                x.nonzeros};
     if (context_.bf16) {
       const cpu::DenseOutput places{output.memory.empty() ? floats(output.value) : nullptr, nullptr,
                                     floats(output.slope), floats(output.slopeTransposed)};
@@ -60,9 +61,14 @@ void Dense::forward(const Activations& x, int64_t rows) {
                             paired_, floats(bias_), places, output.rounded, output.magnitude);
       return;
     }
-    const auto forward = slots_.panels ? cpu::panelForward : cpu::denseForward;
     const cpu::DenseOutput places{floats(output.value), floats(output.transposed), floats(output.slope),
                                   floats(output.slopeTransposed)};
+    if (x.nonzeros != nullptr) {
+      cpu::sparsePanelForward(*context_.pool, {rows, in_, out_, capacity_}, activation, floats(x.value),
+                              *x.nonzeros, floats(weight_), floats(bias_), places, output.magnitude);
+      return;
+    }
+    const auto forward = slots_.panels ? cpu::panelForward : cpu::denseForward;
     forward(*context_.pool, {rows, in_, out_, capacity_}, activation, floats(x.value), floats(weight_),
             floats(bias_), places, output.magnitude);
     return;
