@@ -59,6 +59,39 @@ test('rows whose dates lie beyond those of the training rows come with a note, a
   expect((await Dataset.fromRecords(days(2, 60), given)).notes).toEqual([]);
 });
 
+test('numbers beyond those of the training rows come with a note: another unit, or the first other value of a column', async () => {
+  const rows = (celsius: (i: number) => number, valve: (i: number) => number) =>
+    Array.from({ length: 60 }, (_, i) => ({ celsius: celsius(i), valve: valve(i), rain: i % 3 ? 0 : i + 1 }));
+  const { schema } = await Dataset.fromRecords(
+    rows(
+      (i) => 20 + (i % 7),
+      () => 0.1,
+    ),
+  );
+  const notes = async (more: object[]) => {
+    const given = { schema: schema as TableSchema };
+    const { notes } = await Dataset.fromRecords(more, given);
+    expect((await StreamedDataset.from(() => more, given)).notes).toEqual(notes);
+    return notes;
+  };
+  const shut = () => 0.1;
+  expect(await notes(rows((i) => 68 + 1.8 * (i % 7), shut))).toEqual([
+    'column celsius: 60 of 60 numbers lie beyond those of the training rows (20 to 26); look whether it has another unit, or goes on rising',
+  ]);
+  // What a detector is to find is no mistake of the column, nor are few rows.
+  expect(await notes(rows((i) => (i % 4 ? 21 : 90), shut))).toEqual([]);
+  expect(await notes(rows((i) => 90 + i, shut).slice(0, 5))).toEqual([]);
+  const open = await notes(
+    rows(
+      (i) => 20 + (i % 7),
+      (i) => (i === 7 ? 1 : Math.fround(0.1)),
+    ),
+  );
+  expect(open).toEqual([
+    expect.stringMatching(/^column valve: 1 of 60 numbers are other than 0\.1, the only one .* how unusual/),
+  ]);
+});
+
 test('windows are consecutive examples, with the label of the last', () => {
   const windows = series.windows({ length: 3 });
   expect([windows.shape, windows.length, [...windows.labels!]]).toEqual([

@@ -1,8 +1,7 @@
 import { type CellCounts, totalCells } from '../examples/cells.ts';
-import { timeText } from './cells.ts';
+import { Beyond } from './beyond.ts';
 import { placesOf } from './encoding.ts';
-import type { DateField, Field } from './fields.ts';
-import { option } from './learning.ts';
+import type { Field } from './fields.ts';
 import {
   categoriesOf,
   columnsOf,
@@ -11,9 +10,6 @@ import {
   placeOf,
   type Table,
 } from './table.ts';
-
-/** The share of dates beyond those of the training rows from which these are no few that chance left out. */
-const MANY_BEYOND = 0.05;
 
 /** What people should know of cells that are not encoded as they are, in rows that may come in pieces. */
 export class CellNotes {
@@ -24,8 +20,7 @@ export class CellNotes {
   #first: string | undefined;
   /** The first category that no training row has. */
   #firstUnseen: string | undefined;
-  /** How many dates of each column lie beyond those of the training rows, of so many rows. */
-  readonly #beyond = new Map<DateField, { count: number; rows: number }>();
+  readonly #beyond = new Beyond();
 
   /**
    * @param cells of the rows of the table
@@ -44,17 +39,9 @@ export class CellNotes {
     this.#imputed += imputed;
   }
 
-  /** Counts the dates of rows that lie beyond those of the training rows. */
-  addDates(table: Table, fields: readonly Field[]): void {
-    const columnOf = columnsOf(table);
-    for (const field of fields) {
-      if (field.type !== 'date') continue;
-      const { values } = columnOf(field.name);
-      const beyond = this.#beyond.get(field) ?? { count: 0, rows: 0 };
-      for (const value of values) if (value < field.min || value > field.max) beyond.count++;
-      beyond.rows += values.length;
-      this.#beyond.set(field, beyond);
-    }
+  /** Counts the numbers and dates of rows that lie beyond those of the training rows. */
+  addBounds(table: Table, fields: readonly Field[]): void {
+    this.#beyond.add(table, fields);
   }
 
   addImputed(count: number): void {
@@ -64,9 +51,7 @@ export class CellNotes {
   get notes(): string[] {
     const [unread, imputed, unseen] = [this.#unread, this.#imputed, this.#unseen];
     return [
-      ...[...this.#beyond].flatMap(([field, { count, rows }]) =>
-        count > MANY_BEYOND * rows ? [beyondNote(field, count, rows)] : [],
-      ),
+      ...this.#beyond.notes,
       ...(unread > 0
         ? [`${unread} ${unread === 1 ? 'cell' : 'cells'} could not be read, such as ${this.#first}`]
         : []),
@@ -78,14 +63,6 @@ export class CellNotes {
         : []),
     ];
   }
-}
-
-function beyondNote({ name, min, max, precision }: DateField, count: number, rows: number): string {
-  const [from, to] = [min, max].map((seconds) => timeText(seconds, precision));
-  return (
-    `column ${name}: ${count} of ${rows} dates lie beyond those of the training rows (${from} to ${to}), for which alone a model finds such rows ` +
-    `unlikely; train without the column (${option(name, 'ignore')}) if later rows are to be scored`
-  );
 }
 
 function unreadableIn({ name, unreadable }: NumericColumn | DateColumn) {

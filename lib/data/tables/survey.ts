@@ -67,7 +67,7 @@ export class TableSurvey {
     if (reading !== this.#given) columnsOf(table)(this.#labelColumn!);
     const { kind, classes, cells } = reading.encode(table, this.#encoding);
     if (cells) this.#cells.add(cells, table, reading.fields);
-    this.#cells.addDates(table, reading.fields);
+    this.#cells.addBounds(table, reading.fields);
     this.#isUnit &&= kind !== 'real';
     this.#hasLabels = classes !== undefined;
     for (const name of classes?.slice(reading.label!.categories.length) ?? []) this.#others.add(name);
