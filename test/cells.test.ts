@@ -279,6 +279,11 @@ describe('what may be a mistake is noted, and kept', () => {
     ['as many of something else', 'sold', (i) => String(46_000 + ((i * 37) % 101)), undefined],
     ['capitals', 'city', (i) => ['Rome', 'ROME', 'Oslo'][i % 3]!, /column city .* such as Rome and ROME/],
     ['digits under the name of labels', 'label', (i) => String(i % 10), /column label seems to hold labels/],
+    ['what a detector is to find', 'is_fraud', (i) => String(i % 9 ? 0 : 1), /is_fraud seems to hold labels/],
+    ['the same of machines', 'Machine failure', (i) => String(i % 9 ? 0 : 1), /failure seems to hold labels/],
+    ['kinds of it', 'attack_cat', (i) => ['none', 'dos', 'scan'][i % 3]!, /attack_cat seems to hold labels/],
+    ['counts of it', 'failures', (i) => String(i % 9), undefined],
+    ['rates of it', 'fault', (i) => String(i / 7), undefined],
     [
       'a number for a missing one',
       'temp',
@@ -316,6 +321,19 @@ describe('what may be a mistake is noted, and kept', () => {
       /card has another whole number in each row/,
     ],
     ['longer numbers', 'post', (i) => `${9e15 + i}${i % 9}`, /post has another whole number in each row/],
+    [
+      'whole numbers that rounding makes one',
+      'hash',
+      (i) => `12345678901234567${String(i).padStart(3, '0')}`,
+      /hash has whole numbers beyond 2\^53, whose last digits are lost/,
+    ],
+    [
+      'hashes with a sign',
+      'hash',
+      (i) => `${i % 2 ? '-' : ''}${123457 * (i + 1)}12345678901`,
+      /hash has whole numbers beyond 2\^53, whose last digits are lost/,
+    ],
+    ['numbers of atoms', 'mol', (i) => `${i + 1}.5e23`, undefined],
     ['one negative number among others', 'at', (i) => String((i % 12) - 1), undefined],
     ['zeros near others', 'cost', (i) => String(i % 9 ? 5 + ((i * 37) % 101) : 0), undefined],
     ['a long tail', 'sales', (i) => Math.exp(((i * 37) % 60) / 10).toFixed(2), undefined],
@@ -333,7 +351,7 @@ describe('what may be a mistake is noted, and kept', () => {
     const later = await load('note.csv', content, { schema: data.schema });
     expect(later.notes).toEqual([]);
     const records = Array.from({ length: 60 }, (_, i) => ({
-      [name]: name === 'city' ? cell(i) : Number(cell(i)),
+      [name]: Number.isNaN(Number(cell(i))) ? cell(i) : Number(cell(i)),
     }));
     expect((await Dataset.fromRecords(records)).notes).toEqual(data.notes);
   });

@@ -13,6 +13,8 @@ const SPIKE = 0.1;
 const NARROW = 0.02;
 /** Digits of whole numbers that are different in all rows, from which they are names. */
 const LONG = 9;
+/** Whole numbers of programs have up to 64 bits; larger ones are measures, of which nobody wants all digits. */
+const LARGEST = 2 ** 64;
 /** The share of different ones among those that a float64 does not keep exactly. */
 const STILL_DIFFERENT = 0.3;
 
@@ -103,6 +105,16 @@ export function areLongNames({ values }: NumericColumn): boolean {
   );
   const share = new Set(values).size / values.length;
   return areAlike && (share === 1 || (!Number.isSafeInteger(values[0]!) && share > STILL_DIFFERENT));
+}
+
+/** For people: that whole numbers are too large for a float64 to keep apart, as ids of 64 bits are. */
+export function lostDigitsNotes({ name, values }: NumericColumn): string[] {
+  const areWhole = values.every((value) => Number.isNaN(value) || Number.isInteger(value));
+  const isLost = (value: number) => Math.abs(value) > Number.MAX_SAFE_INTEGER && Math.abs(value) < LARGEST;
+  if (!areWhole || !values.some(isLost)) return [];
+  return [
+    `column ${name} has whole numbers beyond 2^53, whose last digits are lost, so that different ones may become one; ignore it if they are names`,
+  ];
 }
 
 /** What the middle half of the numbers spans. */

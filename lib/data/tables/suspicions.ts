@@ -1,11 +1,14 @@
 import { timeIn } from './cells.ts';
-import { areLongNames, farOutNotes, standInNotes } from './number-notes.ts';
+import { areLongNames, farOutNotes, lostDigitsNotes, standInNotes } from './number-notes.ts';
 import type { TableSchema } from './schema.ts';
 import type { CategoricalColumn, Column, DateColumn, NumericColumn, Table } from './table.ts';
 
 /** Fewer rows may count on by chance. */
 const MANY_ROWS = 20;
-const LABEL = /^(?:labels?|class|target|y)$/i;
+const LABEL = /^(?:labels?|class|target|y)$|[-_ ]labels?$/i;
+/** The names of columns that say which rows are anomalies: `anomaly`, `is_fraud`, `Machine failure`, `attack_cat`. */
+const FOUND =
+  /(?:^|[-_ ]|^is)(?:anomal(?:y|ous)|outlier|abnormal|fraud(?:ulent)?|attack|intrusion|malicious|fault|faulty|failure|defect|defective)(?:[-_ ](?:class|flag|type|cat|category))?$/i;
 const MOST_CLASSES = 100;
 const ID = /(?:^|[-_ ])(?:id|index|uid|rowid|no|nr|key)$/i;
 
@@ -16,9 +19,13 @@ const ID = /(?:^|[-_ ])(?:id|index|uid|rowid|no|nr|key)$/i;
  */
 export function suspicionsOf({ columns, length }: Table, labelColumn: string | undefined): string[] {
   return columns.flatMap((column) => {
-    if (length > 1 && isConstant(column)) return [oneValueAlone(column.name)];
+    if (length > 1 && isConstant(column)) {
+      // Rounding may have made them one.
+      const lost = column.type === 'numeric' ? lostDigitsNotes(column) : [];
+      return lost.length > 0 ? lost : [oneValueAlone(column.name)];
+    }
     if (column.name === labelColumn) return [];
-    if (labelColumn === undefined && LABEL.test(column.name) && hasClasses(column)) {
+    if (labelColumn === undefined && isLabelName(column.name) && hasClasses(column)) {
       return [
         `column ${column.name} seems to hold labels, and is part of the examples; name it as labels if so`,
       ];
@@ -42,7 +49,8 @@ export function suspicionsOf({ columns, length }: Table, labelColumn: string | u
         `column ${column.name} has another whole number in each row, which may be its name; ignore it if so`,
       ];
     }
-    return farOutNotes(column);
+    const lost = lostDigitsNotes(column);
+    return lost.length > 0 ? lost : farOutNotes(column);
   });
 }
 
@@ -85,6 +93,10 @@ export class Suspicions {
     const all = new Set([...(this.#found ?? []), ...this.#standIns, ...this.#farOut.values()]);
     return [...all].filter((note) => !wrong.includes(note));
   }
+}
+
+function isLabelName(name: string): boolean {
+  return LABEL.test(name) || FOUND.test(name);
 }
 
 /** Whether the cells are words, or few whole numbers. */
