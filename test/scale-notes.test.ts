@@ -75,11 +75,24 @@ test('bytes that may be no pixels, and examples that are all alike', async () =>
     expect.stringMatching(/none is above 15, so that no value is above 0\.0588; .* divide by 15/),
   ];
   expect(Dataset.from(levels, { shape: [8, 8] }).notes).toEqual(said);
-  expect((await loadDataset(npy('levels.npy', [10, 8, 8], levels))).notes).toEqual(said);
   const bright = levels.map((level) => 10 * level);
-  expect((await loadDataset(npy('bright.npy', [10, 8, 8], bright))).notes).toEqual([]);
-  const all = await loadDataset(npy('sevens.npy', [10, 8, 8], levels.fill(7)));
-  expect(all.notes).toEqual(['all values are 7, which says nothing']);
+  const files = [
+    [npy('levels.npy', [10, 8, 8], levels), said],
+    [npy('bright.npy', [10, 8, 8], bright), []],
+    [npy('sevens.npy', [10, 8, 8], levels.fill(7)), ['all values are 7, which says nothing']],
+    [
+      npy(
+        'halves.npy',
+        [10, 64],
+        Float64Array.from(levels, () => 0.5),
+      ),
+      ['all values are 0.5, which says nothing'],
+    ],
+  ] as const;
+  for (const [path, notes] of files) {
+    expect((await loadDataset(path)).notes).toEqual(notes);
+    expect((await streamDataset(path)).notes).toEqual(notes);
+  }
 });
 
 test('black ink on transparent paper, which would be black on black', async () => {
@@ -91,10 +104,11 @@ test('black ink on transparent paper, which would be black on black', async () =
     await image.png().toFile(join(images, `${name}.png`));
   };
   for (let i = 0; i < 10; i++) await draw(String(i), 0);
-  expect((await loadDataset(images)).notes).toEqual([
-    'all values are 0, which says nothing',
-    expect.stringMatching(/transparent pixels, which were laid on black; lay them on white/),
-  ]);
+  for (const read of [loadDataset, streamDataset])
+    expect((await read(images)).notes).toEqual([
+      'all values are 0, which says nothing',
+      expect.stringMatching(/transparent pixels, which were laid on black; lay them on white/),
+    ]);
   await draw('gray', 200);
-  expect((await loadDataset(images)).notes).toEqual([]);
+  for (const read of [loadDataset, streamDataset]) expect((await read(images)).notes).toEqual([]);
 });

@@ -113,21 +113,60 @@ function farNote(far: number, all: readonly Place[]): string {
   );
 }
 
+/** Finds whether numbers are all one, or bytes so small that they may be no pixels, part by part. */
+export class Darkness {
+  #first: number | bigint | undefined;
+  #most = 0;
+  #isConstant = true;
+
+  /** @param numbers as they came */
+  add(numbers: Numbers): void {
+    this.#first ??= numbers[0];
+    for (let i = 0; i < numbers.length; i++) {
+      const value = numbers[i]!;
+      if (value !== this.#first) this.#isConstant = false;
+      if ((value as number) > this.#most) this.#most = Number(value);
+      if (!this.#isConstant && this.#most >= BRIGHT) return;
+    }
+  }
+
+  /**
+   * Whether there is nothing to say, whatever follows.
+   *
+   * @param isPixels whether the numbers are bytes; of others it only matters that they differ
+   */
+  isSettled(isPixels: boolean): boolean {
+    return !this.#isConstant && (!isPixels || this.#most >= BRIGHT);
+  }
+
+  /**
+   * For people.
+   *
+   * @param examples that the numbers are of; fewer than ten say little of others
+   * @param isPixels whether they are bytes b that mean b/255
+   */
+  notes(examples: number, isPixels: boolean): string[] {
+    if (examples < MANY) return [];
+    if (this.#isConstant) return [`all values are ${this.#first}, which says nothing`];
+    const most = this.#most;
+    if (!isPixels || most >= BRIGHT) return [];
+    return [
+      `bytes are read as b/255, and none is above ${most}, so that no value is above ${short(most / 255)}; if ${most} should be 1, ` +
+        `divide by ${most} and write float32`,
+    ];
+  }
+}
+
 /** For people: that the numbers of so many examples are all one, or bytes so small that they may be no pixels. */
 export function darkNotes(numbers: Numbers, examples: number, isPixels: boolean): string[] {
   if (examples < MANY) return [];
-  let most = 0;
-  let isConstant = true;
-  for (let i = 0; i < numbers.length; i++) {
-    const value = numbers[i]!;
-    if (value !== numbers[0]) isConstant = false;
-    if (!isPixels && !isConstant) return [];
-    if (isPixels && (value as number) > most) most = value as number;
-    if (most >= BRIGHT && !isConstant) return [];
-  }
-  if (isConstant) return [`all values are ${numbers[0]}, which says nothing`];
-  return [
-    `bytes are read as b/255, and none is above ${most}, so that no value is above ${short(most / 255)}; if ${most} should be 1, ` +
-      `divide by ${most} and write float32`,
-  ];
+  if (!isPixels && differ(numbers)) return [];
+  const darkness = new Darkness();
+  darkness.add(numbers);
+  return darkness.notes(examples, isPixels);
+}
+
+function differ(numbers: Numbers): boolean {
+  for (let i = 1; i < numbers.length; i++) if (numbers[i] !== numbers[0]) return true;
+  return false;
 }

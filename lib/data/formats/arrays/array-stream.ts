@@ -15,7 +15,7 @@ import {
   type Survey,
   survey,
 } from '../../examples/pixels.ts';
-import type { Spread } from '../../examples/scale-notes.ts';
+import { Darkness, type Spread } from '../../examples/scale-notes.ts';
 import { badData } from '../../files/source.ts';
 import {
   BlockWalk,
@@ -95,11 +95,12 @@ export async function openArrayStream(
     const length = rows.shape[0]!;
     const { type } = numbersOf(await rows.read(0, 1));
     const isKnown = options.kind !== undefined && (type !== 'levels' || options.maxLevel !== undefined);
-    const { found, invalid, isInBytes, spread } = isKnown
-      ? { found: { kind: options.kind!, max: 1 }, invalid: undefined, isInBytes: false, spread: undefined }
+    const { found, invalid, isInBytes, spread, darkness } = isKnown
+      ? { found: { kind: options.kind!, max: 1 }, isInBytes: false }
       : await surveyOf(rows, path, signal);
     await array.finish?.();
     const conversion = conversionOf(found, options);
+    const dark = darkness?.notes(length, type === 'bytes' && conversion.kind === 'unit') ?? [];
     const description: StreamDescription = {
       name: file.name,
       length,
@@ -112,9 +113,9 @@ export async function openArrayStream(
       notes: [
         ...(isInBytes && mayBePixels(rows.shape, type, conversion)
           ? [LIKE_PIXELS]
-          : conversion.kind === 'real'
-            ? (spread?.notes ?? [])
-            : []),
+          : dark.length > 0 || conversion.kind !== 'real'
+            ? dark
+            : (spread?.notes ?? [])),
         ...notesOnInvalid(invalid, length),
         ...(file.notes ?? []),
       ],
@@ -130,31 +131,38 @@ export async function openArrayStream(
 
 const AS_THEY_ARE: Conversion = { kind: 'real', maxLevel: 1, invert: false };
 
-async function surveyOf(
-  array: ArrayRows,
-  path: string,
-  signal: AbortSignal,
-): Promise<{ found: Survey; invalid: InvalidExamples | undefined; isInBytes: boolean; spread: Spread }> {
+interface ArraySurvey {
+  found: Survey;
+  invalid?: InvalidExamples | undefined;
+  isInBytes: boolean;
+  spread?: Spread;
+  darkness?: Darkness;
+}
+
+async function surveyOf(array: ArrayRows, path: string, signal: AbortSignal): Promise<ArraySurvey> {
   const length = array.shape[0]!;
   const rows = Math.max(1, Math.floor(STRETCH_BYTES / array.rowLength));
   let found: Survey = { kind: 'binary', max: 0 };
   let invalid: InvalidExamples | undefined;
   let isInBytes = true;
   const spread = spreadOf(array.shape);
+  const darkness = new Darkness();
   for (let first = 0; first < length; first += rows) {
     checkGoesOn(path, signal);
     const part = await array.read(first, Math.min(rows, length - first));
     const numbers = numbersOf(part);
     found = merged(found, survey(numbers));
+    const isPixels = numbers.type === 'bytes';
+    if (!darkness.isSettled(isPixels)) darkness.add(numbers.data);
     // Of numbers, all are looked at: one that is not finite should not end the training later.
     if (numbers.type === 'numbers') {
       const values = convert(numbers, AS_THEY_ARE, path, placesIn(part.shape, first));
       isInBytes &&= liesInBytes(values);
       spread.add(numbers.data);
       invalid = joinedInvalid(invalid, invalidIn(values, values.length / part.shape[0]!, first));
-    } else if (isSettled(found, numbers.type)) break;
+    } else if (isSettled(found, numbers.type) && darkness.isSettled(isPixels)) break;
   }
-  return { found, invalid, isInBytes, spread };
+  return { found, invalid, isInBytes, spread, darkness };
 }
 
 class ArrayReading implements Reading {

@@ -16,7 +16,7 @@ import {
   type Survey,
   survey,
 } from '../../examples/pixels.ts';
-import { darkNotes } from '../../examples/scale-notes.ts';
+import { Darkness, darkNotes } from '../../examples/scale-notes.ts';
 import { allocate, badData, readWhole } from '../../files/source.ts';
 import { checkGoesOn, NEVER } from '../../streams/source.ts';
 import { type Header, ImageDecoder, type ImageShape, type ImageSource, isBadImage } from './decoder.ts';
@@ -131,12 +131,7 @@ export async function loadImages(source: ImageSource, options: ImageFolderOption
     data: values,
     ...(labels && { labels }),
     ...(classes && { classes }),
-    notes: [
-      ...images.notes,
-      ...notesOf(skipped, folder),
-      ...dark,
-      ...(dark.length > 0 && images.isTransparent ? [ON_BLACK] : []),
-    ],
+    notes: [...images.notes, ...notesOf(skipped, folder), ...dark, ...onBlack(dark, images.isTransparent)],
   });
 }
 
@@ -252,20 +247,31 @@ export function pixelsOf(numbers: Numbers, conversion: Conversion, path: string)
  */
 export async function surveyImages(
   folder: string,
-  { files, decode }: OpenImages,
+  { files, decode, isBytes, isTransparent }: OpenImages,
   options: ImageFolderOptions,
   signal: AbortSignal,
 ): Promise<{ found: Survey; files: ImageFiles; notes: string[] }> {
   let found = NOTHING;
+  const darkness = new Darkness();
   const canStop = options.onBadImage !== 'skip';
   const skipped = await eachGood(files.paths, options, async (path) => {
     checkGoesOn(folder, signal);
-    if (canStop && isSettled(found, 'bytes')) return;
+    if (canStop && isSettled(found, 'bytes') && (darkness.isSettled(true) || !isBytes)) return;
     const numbers = await decode(path);
     // Only now, since others ran meanwhile.
     found = merged(found, survey(numbers));
+    if (isBytes && !darkness.isSettled(true)) darkness.add(numbers.data);
   });
-  return { found, files: without(files, skipped, folder), notes: notesOf(skipped, folder) };
+  const good = without(files, skipped, folder);
+  const { kind } = conversionOf(found, options);
+  const dark = isBytes && kind !== 'categorical' ? darkness.notes(good.paths.length, kind === 'unit') : [];
+  const notes = [...notesOf(skipped, folder), ...dark, ...onBlack(dark, isTransparent)];
+  return { found, files: good, notes };
+}
+
+/** What to say of dark images beside that they are dark. */
+function onBlack(dark: readonly string[], isTransparent: boolean): string[] {
+  return dark.length > 0 && isTransparent ? [ON_BLACK] : [];
 }
 
 /**
