@@ -49,24 +49,26 @@ export async function makeDirectory(path: string): Promise<void> {
  * to a new file beside it, reaches the disk, and takes the name in one rename. The directory must exist. A link stays one, and a pipe or
  * device, such as /dev/stdout, is written to: a rename would put a file in its place.
  *
- * @param chunks the content; several arrays are written one after the other, a string as UTF-8
- * @throws TorchvaeError ERR_IO, leaving no temporary file behind
+ * @param chunks the content; several arrays or strings are written one after the other, strings as UTF-8
+ * @throws TorchvaeError ERR_IO, leaving no temporary file behind; errors with a code of what gives the content are passed on
  */
 export async function writeFileAtomic(
   path: string,
-  chunks: Uint8Array | readonly Uint8Array[] | string,
+  chunks: Uint8Array | readonly Uint8Array[] | string | AsyncIterable<string>,
 ): Promise<void> {
-  const pieces = typeof chunks === 'string' ? [Buffer.from(chunks)] : [chunks].flat();
+  const pieces = typeof chunks === 'string' || chunks instanceof Uint8Array ? [chunks] : chunks;
   try {
     const found = await stat(path).catch(() => undefined);
     if (found && !found.isFile() && !found.isDirectory()) await write(path, 'w', pieces);
     else await replaceFile(await realpath(path).catch(() => path), pieces);
   } catch (cause) {
-    throw ioError('write', path, cause);
+    throw cause instanceof TorchvaeError ? cause : ioError('write', path, cause);
   }
 }
 
-async function replaceFile(path: string, pieces: readonly Uint8Array[]): Promise<void> {
+type Pieces = Iterable<Uint8Array | string> | AsyncIterable<string>;
+
+async function replaceFile(path: string, pieces: Pieces): Promise<void> {
   const directory = dirname(path);
   const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
@@ -85,10 +87,11 @@ export function isTemporaryFile(name: string): boolean {
 }
 
 /** @param flag `wx` for a new file, which reaches the disk */
-async function write(path: string, flag: 'w' | 'wx', pieces: readonly Uint8Array[]): Promise<void> {
+async function write(path: string, flag: 'w' | 'wx', pieces: Pieces): Promise<void> {
   const file = await open(path, flag);
   try {
-    for (const piece of pieces) await writeAll(file, piece);
+    for await (const piece of pieces)
+      await writeAll(file, typeof piece === 'string' ? Buffer.from(piece) : piece);
     if (flag === 'wx') await file.sync();
   } finally {
     await file.close();

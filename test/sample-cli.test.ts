@@ -68,6 +68,19 @@ describe('rows of a table', () => {
     expect(Object.keys(JSON.parse(readFileSync(at('means.jsonl'), 'utf8').split('\n')[0]!))).toEqual(names);
   });
 
+  test('are as many as are asked for, part by part, of which the first are those of fewer', async () => {
+    await succeed('sample', 'run', '--count', '20010', '--seed', '3', '--out', 'many.csv');
+    await succeed('sample', 'run', '--count', '10000', '--seed', '3', '--out', 'fewer.csv');
+    const many = read('many.csv').map(String);
+    expect(many).toHaveLength(20_011);
+    expect(many.slice(0, 10_001)).toEqual(read('fewer.csv').map(String));
+    expect(many.slice(10_001, 20_001)).not.toEqual(many.slice(1, 10_001));
+    const picture = await torchvae(['sample', 'run', '--count', '20010', '--out', 'many.svg'], {
+      cwd: folder,
+    });
+    expect(picture.stderr).toMatch(/at most 10000 for --count of a picture .*\.csv/);
+  });
+
   test('are drawn for a label by its name', async () => {
     const condition = ['--set', 'condition.classes=3'];
     await succeed(

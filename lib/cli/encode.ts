@@ -7,7 +7,7 @@ import { encodeSafetensors } from '../model/safetensors.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
-import { checkNotData, checkOutput } from './outputs.ts';
+import { checkNotData, checkOutput, putLines } from './outputs.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { openWhole, writeNotes } from './run-data.ts';
 
@@ -49,8 +49,8 @@ async function encode(
     ['mean', { dtype: 'F32', ...mean }],
     ['logVariance', { dtype: 'F32', ...logVariance }],
   ] as const);
-  const isCsv = /\.csv$/i.test(options.out);
-  await writeFileAtomic(options.out, isCsv ? codesInLines(tensors, states) : encodeSafetensors(tensors));
+  if (/\.csv$/i.test(options.out)) await putLines(options.out, codesInLines(tensors, states));
+  else await writeFileAtomic(options.out, encodeSafetensors(tensors));
   writeNotes(data);
   const without = Array.from({ length: data.length }, (_, row) => mean.data[row * mean.shape[1]!]!).filter(
     Number.isNaN,
@@ -64,7 +64,10 @@ async function encode(
  *
  * @param states of the examples, if some are not as in their rows; then there is a column of them
  */
-function codesInLines(tensors: ReadonlyMap<string, Tensor>, states?: readonly RowState[]): string {
+function* codesInLines(
+  tensors: ReadonlyMap<string, Tensor>,
+  states?: readonly RowState[],
+): Generator<string> {
   const columns = [...tensors].map(([name, { data, shape }]) => ({
     name,
     data,
@@ -73,13 +76,10 @@ function codesInLines(tensors: ReadonlyMap<string, Tensor>, states?: readonly Ro
   const names = columns.flatMap(({ name, size }) =>
     Array.from({ length: size }, (_, i) => `${name}${i + 1}`),
   );
-  const rows = Array.from({ length: columns[0]!.data.length / columns[0]!.size }, (_, row) =>
-    columns.flatMap(({ data, size }): unknown[] => {
-      const values = [...data.subarray(row * size, (row + 1) * size)];
-      return values.map((value) => (Number.isNaN(value) ? '' : value));
-    }),
-  );
-  if (states) names.push('state');
-  states?.forEach((state, row) => void rows[row]!.push(state));
-  return `${[names, ...rows].map(csvLine).join('\n')}\n`;
+  yield csvLine([...names, ...(states ? ['state'] : [])]);
+  for (let row = 0; row * columns[0]!.size < columns[0]!.data.length; row++) {
+    const values = columns.flatMap(({ data, size }) => [...data.subarray(row * size, (row + 1) * size)]);
+    const cells = values.map((value) => (Number.isNaN(value) ? '' : value));
+    yield csvLine([...cells, ...(states ? [states[row]] : [])]);
+  }
 }

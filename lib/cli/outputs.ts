@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync, realpathSync } from 'node:fs';
 import { extname } from 'node:path';
 import { TorchvaeError } from '../errors.ts';
@@ -18,10 +19,25 @@ export function checkOutput(out: string, extensions: readonly string[]): void {
   );
 }
 
-/** Writes the text to the file, or to standard output where its name is `-`. */
-export async function putText(out: string, text: string): Promise<void> {
-  if (out === '-') process.stdout.write(text);
-  else await writeFileAtomic(out, text);
+/** Characters that are written at a time: a text of all lines may be longer than a string can be. */
+const PIECE = 1 << 20;
+
+/** Writes the lines to the file, or to standard output where its name is `-`, as they come. */
+export async function putLines(out: string, lines: Iterable<string> | AsyncIterable<string>): Promise<void> {
+  if (out !== '-') return writeFileAtomic(out, inPieces(lines));
+  for await (const piece of inPieces(lines))
+    if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
+}
+
+async function* inPieces(lines: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
+  let piece = '';
+  for await (const line of lines) {
+    piece += `${line}\n`;
+    if (piece.length < PIECE) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
 }
 
 /** @throws TorchvaeError ERR_RANGE where what is written would take the place of the data */

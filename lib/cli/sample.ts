@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { checkInteger, checkOneOf } from '../check.ts';
 import { counted } from '../counted.ts';
 import type { TableSchema } from '../data/index.ts';
+import { derivedSeed } from '../data/random.ts';
 import { TorchvaeError } from '../errors.ts';
 import type { Tensor } from '../model/input.ts';
 import { sampleCurves } from '../report/curves.ts';
@@ -11,7 +12,7 @@ import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { drawsNote } from './facts.ts';
 import { checkpointOf } from './options.ts';
-import { checkNotData, checkOutput, putText } from './outputs.ts';
+import { checkNotData, checkOutput, putLines } from './outputs.ts';
 import { integer } from './parsers.ts';
 import {
   addShownOptions,
@@ -22,6 +23,11 @@ import {
   type ShownOptions,
 } from './pictures.ts';
 import { openShown } from './run-data.ts';
+
+/** Samples of a file. */
+const MOST = 1_000_000_000;
+/** Samples that are drawn at a time, and most of a picture. */
+const AT_A_TIME = 10_000;
 
 /** Adds `torchvae sample`. */
 export function register(program: Command): void {
@@ -36,7 +42,7 @@ export function register(program: Command): void {
       'file to write; default samples.png of images, else samples.txt, .jsonl or .csv; - for standard output',
     )
     .option('--show', SHOW_HELP)
-    .option('--count <n>', 'number of samples', integer(1, 10_000), 64)
+    .option('--count <n>', 'number of samples', integer(1, MOST), 64)
     .option('--seed <n>', 'the same seed gives the same samples', integer(0), 0)
     .option(
       '--label <name>',
@@ -78,15 +84,24 @@ interface Flags extends ShownOptions, Omit<PictureOptions, 'out'> {
 
 async function sample(run: string, options: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(run, options.best), { device: options.device });
-  const labels = labelsFor(vae, options);
+  const labelOf = labelsFor(vae, options);
   const known = extensionsOf(vae);
   const { out = `samples${known[0]}` } = options;
   checkOutput(out, known);
   checkNotData(out, options.data);
-  const samples = await draw(run, vae, options, labels);
   const extension = out === '-' ? '' : extname(out).toLowerCase() || known[0]!;
-  if (extension === '.png' || extension === '.svg') await putSamples(vae, samples, { ...options, out });
-  else await putText(out, textOf(vae, samples, labels, extension));
+  const isDrawn = extension === '.png' || extension === '.svg';
+  if (isDrawn && options.count > AT_A_TIME) {
+    throw new TorchvaeError(
+      'ERR_RANGE',
+      `Expected at most ${AT_A_TIME} for --count of a picture but received ${options.count}; write them to another file (${known.filter((name) => name !== '.png' && name !== '.svg').join(', ')})`,
+    );
+  }
+  const parts = draw(run, vae, options, labelOf);
+  if (isDrawn) {
+    const { value } = await parts.next();
+    await putSamples(vae, value!.samples, { ...options, out });
+  } else await putLines(out, linesOf(vae, parts, extension));
   if (options.kind === undefined) process.stderr.write(drawsNote(vae.schema, vae.spec.likelihood));
   process.stderr.write(`Wrote ${counted(options.count, 'sample')}${out === '-' ? '' : ` to ${out}`}\n`);
 }
@@ -111,16 +126,17 @@ async function putSamples(vae: VAE, samples: Tensor, options: Flags & PictureOpt
   );
 }
 
-/** Draws as lines of text, or rows, or plain values. */
-function textOf(
+/** Draws that come one part after the other as lines of text, or rows, or plain values. */
+async function* linesOf(
   { schema, classes }: VAE,
-  samples: Tensor,
-  labels: Int32Array | undefined,
+  parts: AsyncIterable<Part>,
   extension: string,
-): string {
-  if (!schema) return valuesOf(samples);
-  if (schema.type === 'text') return `${schema.decode(samples.data).join('\n')}\n`;
-  return rowsOf(schema, samples, labels && { of: labels, names: classes ?? [] }, extension);
+): AsyncGenerator<string> {
+  for await (const { samples, labels, first } of parts) {
+    if (!schema) yield* valuesOf(samples, first);
+    else if (schema.type === 'text') yield* schema.decode(samples.data);
+    else yield* rowsOf(schema, samples, labels && { of: labels, names: classes ?? [] }, { extension, first });
+  }
 }
 
 /** Whether draws are shown as images. */
@@ -139,50 +155,50 @@ function trainedClasses({ spec: { condition }, classes }: VAE): number | undefin
   return condition && Math.min(condition.classes, classes?.length ?? condition.classes);
 }
 
-/** Values as CSV: a line for each draw, in the order of its elements. */
-function valuesOf({ data, shape: [rows] }: Tensor): string {
+/** Values as CSV: a line of names before the first draw, then one for each, in the order of its elements. */
+function* valuesOf({ data, shape: [rows] }: Tensor, first: number): Generator<string> {
   const size = data.length / rows!;
-  const names = Array.from({ length: size }, (_, i) => `x${i + 1}`);
-  const lines = Array.from({ length: rows! }, (_, i) =>
-    csvLine([...data.subarray(i * size, (i + 1) * size)]),
-  );
-  return `${[csvLine(names), ...lines].join('\n')}\n`;
+  if (first === 0) yield csvLine(Array.from({ length: size }, (_, i) => `x${i + 1}`));
+  for (let i = 0; i < rows!; i++) yield csvLine([...data.subarray(i * size, (i + 1) * size)]);
 }
 
-/** Rows, with the draw that a window's row is of, and the label that each was drawn for, as CSV or JSON lines. */
-function rowsOf(
+/**
+ * Rows, with the draw that a window's row is of, and the label that each was drawn for, as CSV or JSON lines.
+ *
+ * @param first the number of the first of these draws
+ */
+function* rowsOf(
   schema: TableSchema,
   { data, shape: [draws, length] }: Tensor,
   labels: { of: Int32Array; names: readonly string[] } | undefined,
-  extension: string,
-): string {
+  { extension, first }: { extension: string; first: number },
+): Generator<string> {
   const { label } = schema;
   const decoded = schema.decode(data);
   const isWindow = decoded.length > draws!;
-  const rows = decoded.map((row, i) => {
+  for (const [i, row] of decoded.entries()) {
     const sample = isWindow ? Math.floor(i / length!) : i;
-    return {
-      ...(isWindow && { sample, step: i % length! }),
+    const whole = {
+      ...(isWindow && { sample: first + sample, step: i % length! }),
       ...row,
       ...(labels && label && { [label.name]: labels.names[labels.of[sample]!]! }),
     };
-  });
-  if (extension !== '.csv') return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;
-  const lines = [Object.keys(rows[0]!), ...rows.map((row) => Object.values(row))];
-  return `${lines.map(csvLine).join('\n')}\n`;
+    if (extension === '.csv' && first + i === 0) yield csvLine(Object.keys(whole));
+    yield extension === '.csv' ? csvLine(Object.values(whole)) : JSON.stringify(whole);
+  }
 }
 
-/** A label for each sample, where the model is conditioned. */
-function labelsFor(vae: VAE, options: Flags): Int32Array | undefined {
+/** The label of each sample by its number, where the model is conditioned. */
+function labelsFor(vae: VAE, options: Flags): ((sample: number) => number) | undefined {
   const { spec, classes: names } = vae;
-  const { count, label } = options;
+  const { label } = options;
   const classes = spec.condition?.classes;
   if (label === undefined && classes === undefined) return undefined;
   if (label === undefined) {
     const columns = gridColumns(vae, options);
     const inRows = isPicture(vae);
     const trained = trainedClasses(vae)!;
-    return Int32Array.from({ length: count }, (_, i) => (inRows ? Math.floor(i / columns) : i % trained));
+    return (sample) => (inRows ? Math.floor(sample / columns) : sample % trained);
   }
   if (classes === undefined) {
     throw new TorchvaeError('ERR_STATE', 'This model is not conditioned on labels; leave --label out');
@@ -193,19 +209,40 @@ function labelsFor(vae: VAE, options: Flags): Int32Array | undefined {
     names && !isNumber
       ? names.indexOf(checkOneOf('label', label, names))
       : checkInteger('label', isNumber ? Number(label) : label, 0, classes! - 1);
-  return new Int32Array(count).fill(wanted);
+  return () => wanted;
 }
 
-async function draw(
+/** Samples that are drawn together. */
+interface Part {
+  samples: Tensor;
+  labels?: Int32Array;
+  /** The number of the first of them. */
+  first: number;
+}
+
+/** The samples, as many at a time as lie in memory well; those of each part are drawn from a seed derived from the first. */
+async function* draw(
   run: string,
   vae: VAE,
-  { count, seed, kind: given, label: _label, mixture, ...shown }: Flags,
-  labels: Int32Array | undefined,
-): Promise<Tensor> {
+  { count, seed: firstSeed, kind: given, label: _label, mixture, ...shown }: Flags,
+  labelOf: ((sample: number) => number) | undefined,
+): AsyncGenerator<Part, undefined> {
   const kind = given ?? (vae.schema?.type === 'table' ? 'sample' : 'mean');
-  const options = { seed, kind, ...(labels && { labels }) };
-  if (mixture === undefined) return vae.sample(count, options);
-  const codes = await openShown(run, shown, 'train', vae);
-  const drawn = (await vae.fitMixture(codes, { components: mixture, seed })).sample(count, { seed });
-  return vae.decode(drawn, options);
+  const codes =
+    mixture === undefined
+      ? undefined
+      : await vae.fitMixture(await openShown(run, shown, 'train', vae), {
+          components: mixture,
+          seed: firstSeed,
+        });
+  for (let first = 0; first < count; first += AT_A_TIME) {
+    const length = Math.min(AT_A_TIME, count - first);
+    const seed = derivedSeed(firstSeed, first / AT_A_TIME);
+    const labels = labelOf && Int32Array.from({ length }, (_, i) => labelOf(first + i));
+    const options = { seed, kind, ...(labels && { labels }) };
+    const samples = codes
+      ? await vae.decode(codes.sample(length, { seed }), options)
+      : await vae.sample(length, options);
+    yield { samples, first, ...(labels && { labels }) };
+  }
 }

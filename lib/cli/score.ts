@@ -5,7 +5,7 @@ import { MEASURES, rowStates } from '../model/anomaly.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
-import { checkNotData, checkOutput, putText } from './outputs.ts';
+import { checkNotData, checkOutput, putLines } from './outputs.ts';
 import { collect, integer, share } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
 import { cellsOf, openWhole, writeNotes } from './run-data.ts';
@@ -102,7 +102,7 @@ async function score(name: string, { split, out, keep = [], ...flags }: ScoreFla
   const kept = keep.length > 0 ? await cellsOf(name, flags, keep) : undefined;
   const table = new ScoreTable(vae, keep, kept);
   for await (const part of data instanceof StreamedDataset ? data.parts() : [data]) await table.add(part);
-  await putText(out, table.text);
+  await putLines(out, table.lines);
   writeNotes(data);
   process.stderr.write(`${table.summary}${out === '-' ? '' : `, to ${out}`}\n`);
 }
@@ -147,8 +147,8 @@ class ScoreTable {
     }
   }
 
-  get text(): string {
-    return `${this.#lines.join('\n')}\n`;
+  get lines(): readonly string[] {
+    return this.#lines;
   }
 
   /** `Wrote the scores of 600 examples, 3 of them anomalies, 2 imputed`. */
