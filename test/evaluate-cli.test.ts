@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { areTraining } from '../lib/cli/run-data.ts';
 import { decodeSafetensors } from '../lib/model/safetensors.ts';
 import { VAE } from '../lib/vae.ts';
 import { torchvae } from './support/command.ts';
@@ -50,6 +51,13 @@ test('evaluate compares the rows that a model of a table draws', async () => {
   const data = ['--data', join(folder, 'rows.csv'), '--device', 'cpu', '--epochs', '2'];
   expect((await torchvae(['train', ...data, '--out', table])).code).toBe(0);
   const { stdout, stderr } = await torchvae(['evaluate', table]);
+  expect(stderr).toMatch(/^rows\.csv is what the model was trained on: figures of new data are worse/);
+  const areRows = (data?: string) => areTraining(table, data === undefined ? {} : { data }, 'test');
+  expect(await areRows(join(folder, '.', 'rows.csv'))).toBe(true);
+  expect(await areRows(join(run, 'metrics.jsonl'))).toBe(false);
+  // A set that has a test split.
+  expect(await areTraining(run, {}, 'test')).toBe(false);
+  expect(await areTraining(run, {}, 'train')).toBe(true);
   expect(stdout, stderr).toMatch(
     /^correlations, mean error +0\.\d+ {2}over 1 pair of columns; .* by chance$/m,
   );
@@ -102,6 +110,13 @@ test('compress and decompress', async () => {
   const { shape } = decodeSafetensors(readFileSync(file), file).tensors.get('x')!;
   expect(shape.slice(1)).toEqual([1, 28, 28]);
   writeFileSync(codes, readFileSync(codes).subarray(0, 40));
+  for (const [command, ...args] of [
+    ['compress', run],
+    ['decompress', run, codes],
+  ])
+    expect((await torchvae([command!, ...args, '--out', join(folder, 'x.csv')])).stderr).toMatch(
+      /ends with \.(tvz|safetensors) for --out .*x\.csv/,
+    );
   const refused = await torchvae(['decompress', run, codes, '--out', join(folder, 'y.safetensors')]);
   expect(refused.stderr).toContain('ERR_DATA_FORMAT');
   expect(existsSync(join(folder, 'y.safetensors'))).toBe(false);

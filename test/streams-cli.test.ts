@@ -11,9 +11,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openAll } from '../lib/cli/run-data.ts';
 import { isStreamed } from '../lib/cli/streams.ts';
 import { Random } from '../lib/data/random.ts';
-import { loadDataset, loadSplit, streamDataset } from '../lib/index.ts';
+import { loadDataset, loadSplit, streamDataset, type VAE } from '../lib/index.ts';
 import { encodePng } from '../lib/report/png.ts';
 import { packageFolder, torchvae } from './support/command.ts';
 import { npy } from './support/npy.ts';
@@ -180,6 +181,15 @@ test('a part of a stream is held out, the same after a resume', async () => {
   writeFileSync(at('preset.npy'), images(100));
   const preset = ['--preset', 'mlp-128', '--data', at('preset.npy'), '--stream', '--epochs', '1'];
   expect((await train('preset', ...preset)).stderr).toMatch(/preset\.npy: 90 examples/);
+});
+
+test('all of a stream is compressed, in its order', async () => {
+  const path = at('long.csv');
+  writeFileSync(path, ['x', ...Array.from({ length: 5000 }, (_, i) => i * i)].join('\n'));
+  const { data, schema } = await loadDataset(path);
+  const model = { schema, spec: { inputShape: [1] } as unknown as VAE['spec'] };
+  const all = await openAll(folder, { data: path, stream: true }, 'test', model);
+  expect(all.data).toEqual(data);
 });
 
 test('data that would fill the memory are streamed unasked', async () => {

@@ -9,17 +9,17 @@ import { encodeSafetensors } from '../model/safetensors.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { VAE } from '../vae.ts';
 import { BEST_HELP, checkpointOf } from './options.ts';
-import { checkNotData } from './outputs.ts';
+import { checkNotData, checkOutput } from './outputs.ts';
 import { nonNegative } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
-import { openShown } from './run-data.ts';
+import { openAll } from './run-data.ts';
 
 /** Adds `torchvae compress` and `torchvae decompress`. */
 export function register(program: Command): void {
   addShownOptions(program.command('compress'))
     .description('Write test examples as rounded, compressed codes; print their size and the error.')
     .option('--step <size>', 'round codes to multiples of this', nonNegative(1e6), 0.25)
-    .option('--out <file>', 'file to write', 'codes.tvz')
+    .option('--out <file>', 'file to write: .tvz', 'codes.tvz')
     .addHelpText(
       'after',
       `
@@ -34,7 +34,7 @@ Example:
     .argument('<run>', 'run directory or checkpoint file of the model that made the codes')
     .argument('<codes>', 'file that torchvae compress wrote')
     .option('--best', BEST_HELP)
-    .option('--out <file>', 'file to write', 'examples.safetensors')
+    .option('--out <file>', 'file to write: .safetensors', 'examples.safetensors')
     .option('--device <name>', 'auto, cpu, cuda or cuda:N', 'auto')
     .action(unpack);
 }
@@ -43,9 +43,10 @@ async function pack(
   name: string,
   { step, out, ...flags }: ShownOptions & { step: number; out: string },
 ): Promise<void> {
+  checkOutput(out, ['.tvz']);
   checkNotData(out, flags.data);
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openShown(name, flags, 'test', vae);
+  const data = await openAll(name, flags, 'test', vae);
   const bytes = await compress(vae, data, { step });
   await writeFileAtomic(out, bytes);
   const { data: found } = await decompress(vae, bytes);
@@ -73,6 +74,7 @@ async function unpack(
   codes: string,
   { best, out, device }: { best?: boolean; out: string; device: DeviceName },
 ): Promise<void> {
+  checkOutput(out, ['.safetensors']);
   using vae = await VAE.load(checkpointOf(name, best), { device });
   const bytes = await readFile(codes).catch((cause) => {
     throw ioError('read', codes, cause);

@@ -7,14 +7,12 @@ import type { TableComparison } from '../evaluation/table-comparison.ts';
 import { writeFileAtomic } from '../files.ts';
 import { MEASURES } from '../model/anomaly.ts';
 import { plainArrays } from '../report/run-directory.ts';
-import { availableMemory } from '../runtime/memory.ts';
 import { VAE } from '../vae.ts';
 import { inFlags } from './flags.ts';
 import { checkpointOf } from './options.ts';
 import { collect, integer } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
-import { openWhole, someOf, writeNotes } from './run-data.ts';
-import { SHARE } from './streams.ts';
+import { areTraining, fittingIn, openWhole, someOf, writeNotes } from './run-data.ts';
 
 interface Flags extends ShownOptions {
   split: 'train' | 'test';
@@ -85,6 +83,11 @@ async function run(name: string, { split, json, out, ...flags }: Flags): Promise
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
   const whole = await openWhole(name, flags, split, vae);
   writeNotes(whole);
+  if (split === 'test' && (await areTraining(name, flags, split))) {
+    process.stderr.write(
+      `${whole.name} is what the model was trained on: figures of new data are worse; give others (--data), or hold a part out in training (--holdout)\n`,
+    );
+  }
   const data = await someOf(whole, mostOf(whole));
   if (data.length < whole.length) {
     const [some, all] = [data, whole].map(({ length }) => length.toLocaleString('en-US'));
@@ -113,7 +116,7 @@ async function run(name: string, { split, json, out, ...flags }: Flags): Promise
 
 /** Of a stream, as many examples as fit into memory beside the model, and are evaluated within minutes. */
 function mostOf({ size }: { size: number }): number {
-  return Math.max(1, Math.min(MOST, Math.floor((SHARE * availableMemory()) / (4 * size))));
+  return Math.min(MOST, fittingIn({ size }));
 }
 
 /** The name of a class where there is one of that name, else a number. */
@@ -150,7 +153,7 @@ function table(evaluation: Evaluation): string {
     [
       'active units',
       latent.activeUnits,
-      `of ${latent.meanVariance.length}, over ${latent.examples} examples`,
+      `of ${latent.meanVariance.length}, over ${counted(latent.examples, 'example')}`,
     ],
     ['mutual information', latent.mutualInformation, `I(x; z), at most log ${latent.examples}`],
     ['Frechet distance', samples?.frechetDistance, `${samples?.examples} samples, ${samples?.features}`],
@@ -169,7 +172,7 @@ function table(evaluation: Evaluation): string {
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   return [
-    `${data.name}: ${data.examples} examples of ${data.shape.join('x')}, ${data.kind}${binarized}${leftOut}`,
+    `${data.name}: ${counted(data.examples, 'example')} of ${data.shape.join('x')}, ${data.kind}${binarized}${leftOut}`,
     ...lines
       .filter(([, value]) => value !== undefined)
       .map(([name, value, note]) =>

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
 import { counted } from '../counted.ts';
 import {
@@ -16,12 +16,13 @@ import { hasReadableRow, readableRows } from '../data/readable.ts';
 import { TorchvaeError } from '../errors.ts';
 import { noRow } from '../model/odd-rows.ts';
 import { CONFIG_FILE, RunDirectory } from '../report/run-directory.ts';
+import { availableMemory } from '../runtime/memory.ts';
 import type { VAE } from '../vae.ts';
 import { inFlags } from './flags.ts';
 import { type DataOptions, loadOptions, openTraining } from './options.ts';
 import { FILE_FLAGS, READING, readingOptions } from './reading.ts';
 import { type RunSettings, settingsOf } from './run-settings.ts';
-import { isStreamed, openStream, streamTraining } from './streams.ts';
+import { isStreamed, openStream, SHARE, streamTraining } from './streams.ts';
 
 /** The data that a run trains on, and the data that judge it. */
 export interface RunData {
@@ -104,8 +105,38 @@ export async function openShown(
   model: Model,
 ): Promise<Dataset> {
   const whole = await openWhole(run, given, split, model);
+  return readableOf(whole, await someOf(whole));
+}
+
+/**
+ * All examples that {@link openWhole} gives, in their order, but for rows of a table that cannot be read, which are noted.
+ *
+ * @throws TorchvaeError ERR_STATE for a stream of more than fit into memory
+ */
+export async function openAll(
+  run: string,
+  given: Partial<DataOptions>,
+  split: 'train' | 'test',
+  model: Model,
+): Promise<Dataset> {
+  const whole = await openWhole(run, given, split, model);
+  if (!(whole instanceof StreamedDataset)) return readableOf(whole, whole);
+  const most = fittingIn(whole);
+  if (whole.length <= most) return readableOf(whole, await whole.head(whole.length));
+  const [all, some] = [whole.length, most].map((count) => count.toLocaleString('en-US'));
+  throw new TorchvaeError(
+    'ERR_STATE',
+    `Expected examples that lie in memory together but ${whole.name} is a stream of ${all}, of which ${some} fit; divide it into several files`,
+  );
+}
+
+/** How many examples of a stream fit into memory beside the model. */
+export function fittingIn({ size }: { size: number }): number {
+  return Math.max(1, Math.floor((SHARE * availableMemory()) / (4 * size)));
+}
+
+function readableOf(whole: Dataset | StreamedDataset, some: Dataset): Dataset {
   writeNotes(whole);
-  const some = await someOf(whole);
   if (!hasReadableRow(some)) throw noRow(whole);
   const shown = readableRows(some);
   const leftOut = some.length - shown.length;
@@ -162,6 +193,26 @@ export async function openWhole(
   const own = { ...settings, ...only(asked, ['dataDir', 'size', ...FILE_FLAGS]) };
   const opened = await openRunData(own, schema);
   return split === 'train' ? opened.data : (opened.test ?? opened.validation ?? opened.data);
+}
+
+/**
+ * Whether a command that asks for this split of these data gets rows that the run was trained on, as far as their place says: the data of the
+ * run have no other split, and no part was held out.
+ */
+export async function areTraining(
+  run: string,
+  { data }: Partial<DataOptions>,
+  split: 'train' | 'test',
+): Promise<boolean> {
+  const settings = await settingsNear(run);
+  if (!settings || (data !== undefined && !isSamePath(data, settings.data))) return false;
+  if (split === 'train') return true;
+  if (data === undefined && (settings.testData !== undefined || settings.holdout)) return false;
+  return !(await hasTestSet(settings.data));
+}
+
+function isSamePath(a: string, b: string): boolean {
+  return a === b || (existsSync(a) && existsSync(b) && realpathSync(a) === realpathSync(b));
 }
 
 /**

@@ -8,7 +8,7 @@ import { checkpointOf } from './options.ts';
 import { checkNotData, checkOutput, putLines } from './outputs.ts';
 import { collect, integer, share } from './parsers.ts';
 import { addShownOptions, type ShownOptions } from './pictures.ts';
-import { cellsOf, openWhole, writeNotes } from './run-data.ts';
+import { areTraining, cellsOf, openWhole, writeNotes } from './run-data.ts';
 
 interface ThresholdFlags extends ShownOptions {
   split: 'train' | 'test';
@@ -88,6 +88,11 @@ async function learn(
   });
   await vae.save(checkpoint);
   writeNotes(data);
+  if (await areTraining(name, flags, split)) {
+    process.stderr.write(
+      `${data.name} is what the model was trained on, and scores lower than new data, of which more will be flagged; give others (--data), or hold a part out in training (--holdout)\n`,
+    );
+  }
   const without = nonFinite ? `, ${nonFinite} of them without a finite score` : '';
   process.stderr.write(
     `${checkpoint} flags scores above ${value.toFixed(4)} nats (${measure}) as anomalies, set from ${counted(examples, 'example')}${without}\n`,
