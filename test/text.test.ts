@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Dataset, loadDataset, loadSplit, schemaFromJson, TextSchema } from '../lib/data/index.ts';
+import {
+  type Dataset,
+  loadDataset,
+  loadSplit,
+  schemaFromJson,
+  streamDataset,
+  TextSchema,
+  type TextSchemaOptions,
+} from '../lib/data/index.ts';
 import { refusal } from './refusal.ts';
 
 let folder: string;
@@ -60,6 +68,34 @@ describe('reading', () => {
     ]);
     expect((await loadDataset(path, { length: 10, onLong: 'cut' })).notes).toEqual([]);
     expect((await loadDataset(file('aab\nac\n'))).notes).toEqual([]);
+  });
+
+  test.each<[string, string[], RegExp | undefined, TextSchemaOptions?]>([
+    ['objects of JSON', ['{"a": 1}', '{"a": 2}'], /object of JSON, .* name the file \.jsonl/],
+    ['braces', ['{"a": 1}', '{a, b}'], undefined],
+    [
+      'a text without ends of lines',
+      ['word '.repeat(300)],
+      /one line of 1500 characters, and each line is an ex/,
+    ],
+    ['lines that are all one', Array(30).fill('same'), /all lines are the same, which says nothing/],
+    [
+      'a script without spaces between words',
+      Array.from({ length: 30 }, (_, i) => `今天天气${String.fromCodePoint(0x4e00 + i)}很好`),
+      /30 of 30 words come once, .* take characters if so \(level: 'character'\)/,
+      { level: 'word' },
+    ],
+    [
+      'words that come again',
+      Array.from({ length: 30 }, (_, i) => `the ${i}th of them`),
+      undefined,
+      { level: 'word' },
+    ],
+  ])('%s: what may be meant otherwise is noted, of streams too', async (_, lines, note, options = {}) => {
+    const path = file(lines.join('\n'), 'meant.txt');
+    const { notes } = await loadDataset(path, options);
+    expect(notes).toEqual(note ? [expect.stringMatching(note)] : []);
+    expect((await streamDataset(path, options)).notes).toEqual(notes);
   });
 
   test('the vocabulary is that of the training part', async () => {

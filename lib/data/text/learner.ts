@@ -23,6 +23,14 @@ export const MAX_VALUES = 2 ** 30;
 const MAX_DIFFERENT = 2 ** 24;
 /** How much longer the longest line may be than nearly all others, which are filled up to its length. */
 const LONGER = 8;
+/** Fewer lines say little of others. */
+const MANY_LINES = 20;
+/** Characters of a text in one line that was meant to be many. */
+const LONG_LINE = 1000;
+/** The share of different words that come once, from which they are no words that come again. */
+const MOST_ONCE = 0.8;
+/** First lines that are looked at for another format. */
+const LOOKED_AT = 100;
 
 /** Learns a {@link TextSchema} of lines that come in pieces: how often each token comes, and how many tokens lines have. */
 export class TextLearner {
@@ -34,6 +42,9 @@ export class TextLearner {
   readonly #counts = new Map<string, number>();
   /** How many lines have so many tokens. */
   readonly #lengths = new Map<number, number>();
+  readonly #look = new Look();
+  /** Training lines. */
+  #lines = 0;
 
   /** @throws TorchvaeError ERR_TYPE or ERR_RANGE for options */
   constructor(name: string, options: TextSchemaOptions) {
@@ -57,6 +68,7 @@ export class TextLearner {
    */
   add(lines: readonly string[]): void {
     const counts = this.#counts;
+    this.#lines += lines.length;
     for (const line of lines) {
       for (const token of tokensOf(line, this.#level)) {
         const count = counts.get(token) ?? 0;
@@ -74,6 +86,7 @@ export class TextLearner {
 
   /** Sees how long lines are, of which training lines may be a part. */
   measure(lines: readonly string[]): void {
+    this.#look.add(lines);
     if (this.#length !== undefined) return;
     for (const line of lines) {
       const length = countTokens(line, this.#level);
@@ -101,8 +114,28 @@ export class TextLearner {
     return { level: this.#level, length: this.#length ?? this.#longest(), vocabulary, onLong: this.#onLong };
   }
 
-  /** What people should know of a line that makes the examples of all others long. */
+  /** What people should know of lines that may be meant otherwise. */
   get notes(): string[] {
+    return [...this.#look.notes, ...this.#wordNotes(), ...this.#lengthNotes()];
+  }
+
+  /** Of scripts without spaces between words, whole lines are words. */
+  #wordNotes(): string[] {
+    if (this.#level !== 'word' || this.#lines < MANY_LINES) return [];
+    let [once, all] = [0, 0];
+    for (const count of this.#counts.values()) {
+      all += count;
+      if (count === 1) once++;
+    }
+    const different = this.#counts.size;
+    if (all > 2 * this.#lines || once < MOST_ONCE * different) return [];
+    return [
+      `${once} of ${different} words come once, as where a script has no spaces between words; take characters if so (level: 'character')`,
+    ];
+  }
+
+  /** Of a line that makes the examples of all others long. */
+  #lengthNotes(): string[] {
     if (this.#length !== undefined) return [];
     const lengths = [...this.#lengths].sort(([a], [b]) => a - b);
     const lines = lengths.reduce((sum, [, count]) => sum + count, 0);
@@ -123,5 +156,44 @@ export class TextLearner {
 
   #longest(): number {
     return [...this.#lengths.keys()].reduce((most, length) => Math.max(most, length), 1);
+  }
+}
+
+/** What lines look like, whatever their tokens are. */
+class Look {
+  #lines = 0;
+  #first = '';
+  #isOne = true;
+  #areObjects = true;
+
+  add(lines: readonly string[]): void {
+    for (const line of lines) {
+      if (this.#lines++ === 0) this.#first = line;
+      this.#isOne &&= line === this.#first;
+      if (this.#lines <= LOOKED_AT) this.#areObjects &&= isObject(line);
+    }
+  }
+
+  get notes(): string[] {
+    const isLong = this.#lines === 1 && this.#first.length >= LONG_LINE;
+    if (this.#areObjects)
+      return [
+        'each line is an object of JSON, and is taken as text; name the file .jsonl if it is to be a table',
+      ];
+    if (isLong)
+      return [
+        `the text is one line of ${this.#first.length} characters, and each line is an example; divide it into lines`,
+      ];
+    return this.#isOne && this.#lines >= MANY_LINES ? ['all lines are the same, which says nothing'] : [];
+  }
+}
+
+function isObject(line: string): boolean {
+  if (!/^\s*\{/.test(line)) return false;
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
   }
 }
