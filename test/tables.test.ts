@@ -882,6 +882,19 @@ describe('Parquet that a table is not made of as it is', () => {
     }
   });
 
+  test('times of a day are seconds, in whatever ticks the file counts; bytes of fixed length are refused', async () => {
+    const columns = { key: 'ignore' } as const;
+    for (const load of [loadDataset, streamDataset]) {
+      const { schema } = await load(at('times'), { columns });
+      expect((schema as TableSchema).fields).toMatchObject(
+        ['ms', 'us', 'ns'].map((name) => ({ name, min: 0.25, max: 84_600.25, decimals: 2 })),
+      );
+      expect(await refusal('ERR_DATA_FORMAT', () => load(at('times')))).toMatch(
+        /row 1, column "key": expected text or numbers but received bytes; ignore the column/,
+      );
+    }
+  });
+
   test('bytes that are no text and names that come twice are refused, not read as something else', async () => {
     for (const load of [loadDataset, streamDataset]) {
       expect(await refusal('ERR_DATA_FORMAT', () => load(at('bytes')))).toMatch(

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { FileMetaData, SchemaTree } from 'hyparquet';
 import { roundTo } from '../../tables/number-learner.ts';
 
@@ -31,14 +32,30 @@ function isNumber({ type }: SchemaTree['element']): boolean {
 /** Makes a cell of what the parser gives for it; `fail` makes an error that names the cell. */
 export type CellReader = (value: unknown, fail: (trouble: string) => Error) => unknown;
 
+/** Ticks of a second in which columns of times of a day count. */
+const TICKS: Readonly<Record<string, number>> = {
+  MILLIS: 1e3,
+  TIME_MILLIS: 1e3,
+  MICROS: 1e6,
+  TIME_MICROS: 1e6,
+  NANOS: 1e9,
+};
+
 /**
  * How cells of a column are read whose values the parser gives otherwise; undefined for most. It multiplies decimal numbers by a power of ten
- * that is not exact, and takes all bytes for text, since older writers do not mark it.
+ * that is not exact, gives times of a day in ticks of any size, and takes all bytes for text, since older writers do not mark it.
  */
 export function cellReader(element: SchemaTree['element']): CellReader | undefined {
   const { type, converted_type: converted, logical_type: logical, scale = 0 } = element;
   if (converted === 'DECIMAL' || logical?.type === 'DECIMAL')
     return (value) => (typeof value === 'number' ? roundTo(value, scale) : value);
+  const ticks = TICKS[(logical?.type === 'TIME' && logical.unit) || (converted ?? '')];
+  if (ticks !== undefined) return (value) => (value == null ? value : Number(value) / ticks);
+  if (type === 'FIXED_LEN_BYTE_ARRAY')
+    return (value, fail) => {
+      if (!types.isUint8Array(value)) return value;
+      throw fail('expected text or numbers but received bytes; ignore the column, or write it as text');
+    };
   if (type !== 'BYTE_ARRAY' || converted !== undefined || logical !== undefined) return undefined;
   return (value, fail) => {
     if (typeof value !== 'string' || !value.includes('\ufffd')) return value;
