@@ -193,13 +193,19 @@ describe('labels of a table that no training row has', () => {
     writeFileSync(at('other.csv'), rows(['y', 'z']));
     const data = await loadDataset(at('grades.csv'), { labelColumn: 'kind' });
     using vae = await VAE.create({
-      spec: { inputShape: [1], latentSize: 1, likelihood: 'gaussian', condition: { classes: 2 } },
+      spec: { inputShape: [1], latentSize: 1, likelihood: 'gaussian', condition: { classes: 3 } },
       device: 'cpu',
     });
     await vae.fit(data, { epochs: 1 });
+    // There is room for a class that no row was of.
+    expect(await refusal('ERR_RANGE', () => vae.sample(1, { labels: [2] }))).toMatch(/integer from 0 to 1 /);
     const other = await loadDataset(at('other.csv'), { schema: vae.schema });
     const [known, unknown] = await vae.score(other);
     expect([known, unknown]).toEqual([(await vae.score(other.subset([0])))[0], Infinity]);
+    await vae.save(at('grades.safetensors'));
+    const scored = ['score', at('grades.safetensors'), '--data', at('other.csv'), '--out', '-'];
+    const { stdout, stderr } = await torchvae(scored);
+    expect(stdout, stderr).toMatch(/^example,.*\n0,[\d.]+,scored,0,0,y\n1,Infinity,unseen,0,1,z\n$/);
     expect(await refusal('ERR_STATE', async () => void (await vae.fit(other)))).toMatch(
       /classes x, y .* example at 1 is of z/,
     );

@@ -55,7 +55,7 @@ async function encode(
   const without = Array.from({ length: data.length }, (_, row) => mean.data[row * mean.shape[1]!]!).filter(
     Number.isNaN,
   ).length;
-  const odd = without > 0 ? `, ${without} of them NaN, since cells cannot be read` : '';
+  const odd = without > 0 ? `, ${without} of them NaN, since cells or labels cannot be read` : '';
   process.stderr.write(`Wrote codes of ${counted(data.length, 'example')} to ${options.out}${odd}\n`);
 }
 

@@ -208,7 +208,7 @@ function labelsFor(vae: VAE, options: Flags): ((sample: number) => number) | und
   const wanted =
     names && !isNumber
       ? names.indexOf(checkOneOf('label', label, names))
-      : checkInteger('label', isNumber ? Number(label) : label, 0, classes! - 1);
+      : checkInteger('label', isNumber ? Number(label) : label, 0, trainedClasses(vae)! - 1);
   return () => wanted;
 }
 

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { counted } from '../counted.ts';
 import { type Dataset, StreamedDataset } from '../data/index.ts';
 import { MEASURES, rowStates } from '../model/anomaly.ts';
+import { withKnownLabels } from '../model/classes.ts';
 import { VAE } from '../vae.ts';
 import { csvLine } from './csv.ts';
 import { checkpointOf } from './options.ts';
@@ -132,7 +133,9 @@ class ScoreTable {
   }
 
   async add(part: Dataset): Promise<void> {
-    const { labels, classes, cells, schema } = part;
+    const { labels, classes, schema } = part;
+    // A label that a conditioned model does not know counts as an unseen cell.
+    const { cells } = withKnownLabels(part, this.#vae);
     const found = this.#vae.threshold ? await this.#vae.detect(part) : undefined;
     const scores = found?.scores ?? (await this.#vae.score(part));
     const states = found?.states ?? rowStates(scores, cells);

@@ -36,7 +36,8 @@ export function checkLabels(
     throw new TorchvaeError('ERR_TYPE', expected('an Int32Array or an array of classes', argument, labels));
   }
   if (labels.length !== rows) throw new TorchvaeError('ERR_SHAPE', expected(what, argument, labels));
-  const most = condition.classes - 1;
+  // Of classes that training rows had none of, the model knows nothing.
+  const most = Math.min(condition.classes, names?.length ?? Infinity) - 1;
   const places = new Map(names?.map((title, i) => [title, i]));
   const classOf = (label: unknown) => (typeof label === 'string' ? places.get(label) : label);
   // A text for each of the labels would take longer than a few steps of training. findIndex visits the holes of an array, too.
