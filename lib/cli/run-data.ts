@@ -1,6 +1,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
 import { counted } from '../counted.ts';
+import { overlapNote } from '../data/examples/overlap.ts';
 import {
   cellTexts,
   type DataSchema,
@@ -147,6 +148,16 @@ function readableOf(whole: Dataset | StreamedDataset, some: Dataset): Dataset {
 /** The notes of data that a model is asked about, a line each. */
 export function writeNotes({ notes }: Dataset | StreamedDataset): void {
   process.stderr.write(notes.map((note) => `${inFlags(note)}\n`).join(''));
+}
+
+/** What people should know of the test data of a run beside what was said of those that it trains on. */
+export function notesOnTest({ data, test }: Pick<RunData, 'data' | 'test'>): string[] {
+  if (!test) return [];
+  const said = new Set(data.notes);
+  const others = test.notes.filter((note) => !said.has(note)).map((note) => `${test.name}: ${note}`);
+  const isStream = data instanceof StreamedDataset || test instanceof StreamedDataset;
+  const overlap = isStream ? undefined : overlapNote(data, test);
+  return [...others, ...(overlap === undefined ? [] : [overlap])];
 }
 
 /** How data of a schema are read so that a bad cell or a long line refuses no other row: it is counted. */

@@ -23,7 +23,7 @@ import { collect, nonNegative } from './parsers.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { checkSameData, checkSameRun, readRun } from './resume.ts';
 import { describeRun } from './run-config.ts';
-import { openRunData, someOf } from './run-data.ts';
+import { notesOnTest, openRunData, someOf } from './run-data.ts';
 import { checkpointTime, holdRun } from './run-lock.ts';
 import type { RunSettings } from './run-settings.ts';
 import { specFor } from './run-spec.ts';
@@ -148,6 +148,7 @@ async function train(flags: Flags): Promise<void> {
     `${settings.preset} on ${inFlags(data.describe())}: ${vae.parameterCount} parameters, ${placeInWords(vae, role)}, ${kernelsInWords(vae.kernels)}, ${run.path}\n`,
   );
   process.stderr.write(columnLines(data.schema) + drawsNote(data.schema, vae.spec.likelihood));
+  for (const note of notesOnTest(opened)) process.stderr.write(`${inFlags(note)}\n`);
   if (vae.epoch >= settings.epochs) process.stderr.write(`It has ${vae.epoch} epochs already.\n`);
   const shown = { data: await someOf(judge ?? data), judge: validation ? 'validation' : 'test' } as const;
   const board = openBoard(run, flags.tensorboard === true, vae);
