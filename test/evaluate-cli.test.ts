@@ -3,7 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { table } from '../lib/cli/evaluate.ts';
 import { areTraining } from '../lib/cli/run-data.ts';
+import type { Evaluation } from '../lib/index.ts';
 import { decodeSafetensors } from '../lib/model/safetensors.ts';
 import { VAE } from '../lib/vae.ts';
 import { torchvae } from './support/command.ts';
@@ -47,12 +49,12 @@ test('evaluate prints a table, and leaves JSON in the run directory', async () =
 test('evaluate compares the rows that a model of a table draws', async () => {
   const lines = Array.from({ length: 90 }, (_, i) => `${i % 7},${(i % 7) + (i % 3)},${'ab'[i % 2]}`);
   writeFileSync(join(folder, 'rows.csv'), ['n,m,k', ...lines, ''].join('\n'));
-  const table = join(folder, 'table');
+  const tableRun = join(folder, 'table');
   const data = ['--data', join(folder, 'rows.csv'), '--device', 'cpu', '--epochs', '2'];
-  expect((await torchvae(['train', ...data, '--out', table])).code).toBe(0);
-  const { stdout, stderr } = await torchvae(['evaluate', table]);
+  expect((await torchvae(['train', ...data, '--out', tableRun])).code).toBe(0);
+  const { stdout, stderr } = await torchvae(['evaluate', tableRun]);
   expect(stderr).toMatch(/^rows\.csv is what the model was trained on: figures of new data are worse/);
-  const areRows = (data?: string) => areTraining(table, data === undefined ? {} : { data }, 'test');
+  const areRows = (data?: string) => areTraining(tableRun, data === undefined ? {} : { data }, 'test');
   expect(await areRows(join(folder, '.', 'rows.csv'))).toBe(true);
   expect(await areRows(join(run, 'metrics.jsonl'))).toBe(false);
   // A set that has a test split.
@@ -75,6 +77,20 @@ test('evaluate refuses labels that there are none of', async () => {
   const { code, stderr } = await torchvae(['evaluate', run, '--anomalous', 'moon']);
   expect(code).toBe(1);
   expect(stderr).toMatch(/square, ellipse, heart.*ERR_RANGE/);
+});
+
+test('figures of few anomalies come with a warning', () => {
+  const lines = (anomalous: number) =>
+    table({
+      data: { name: 'x.csv', examples: 300, shape: [3], kind: 'real', binarization: 'none' },
+      losses: {},
+      latent: { activeUnits: 1, meanVariance: [1], examples: 300 },
+      detection: { auroc: 0.9, auprc: 0.1, anomalous, normal: 300 - anomalous, measure: 'elbo', draws: 10 },
+    } as unknown as Evaluation);
+  expect(lines(1)).toMatch(
+    /^AUROC +0\.9\d* {2}1 anomaly, 299 normal\n.*\nAUROC and AUPRC of 1 anomaly, 299 normal say little/m,
+  );
+  expect(lines(30)).not.toContain('say little');
 });
 
 test('threshold is kept, and score goes by it', async () => {

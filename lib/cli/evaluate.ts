@@ -29,6 +29,8 @@ interface Flags extends ShownOptions {
 const EVALUATION_FILE = 'evaluation.json';
 /** Examples of a stream that are evaluated. */
 const MOST = 100_000;
+/** Fewer anomalies, or normal examples, rank by chance. */
+const FEW = 10;
 
 /** Adds `torchvae evaluate`. */
 export function register(program: Command): void {
@@ -128,7 +130,7 @@ function toLabel(text: string, classes: readonly string[] | undefined): string |
 type Line = [string, number | undefined, string?];
 
 /** A line for each figure, for people. */
-function table(evaluation: Evaluation): string {
+export function table(evaluation: Evaluation): string {
   const { data, losses, likelihood, reconstruction, latent, samples, disentanglement, detection } =
     evaluation;
   const binarized = data.binarization === 'none' ? '' : `, binarized (${data.binarization})`;
@@ -167,7 +169,7 @@ function table(evaluation: Evaluation): string {
     ['DCI completeness', disentanglement?.dci.completeness],
     ['DCI informativeness', disentanglement?.dci.informativeness],
     ['SAP', disentanglement?.sap.score],
-    ['AUROC', detection?.auroc, `${detection?.anomalous} anomalies, ${detection?.normal} normal`],
+    ['AUROC', detection?.auroc, detection ? rankedIn(detection) : ''],
     ['AUPRC', detection?.auprc, `by ${detection?.measure}, ${detection?.draws} draws`],
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
@@ -180,7 +182,14 @@ function table(evaluation: Evaluation): string {
       ),
     ...(latent.alarm ? [inFlags(latent.alarm.message)] : []),
     ...(samples?.alarm ? [samples.alarm] : []),
+    ...(detection && Math.min(detection.anomalous, detection.normal) < FEW
+      ? [`AUROC and AUPRC of ${rankedIn(detection)} say little: those of others may be far from them`]
+      : []),
   ].join('\n');
+}
+
+function rankedIn({ anomalous, normal }: { anomalous: number; normal: number }): string {
+  return `${counted(anomalous, 'anomaly', 'anomalies')}, ${normal.toLocaleString('en-US')} normal`;
 }
 
 /** How the columns of drawn rows compare with those of the data. */
