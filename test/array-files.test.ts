@@ -1,4 +1,5 @@
 /** NumPy's .npy and .npz files, and CIFAR's binary version. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -145,6 +146,9 @@ describe('.npy', () => {
     const labels = file('labels.npy', npy('<i4', [2], bytesOf(Int32Array.of(0, 1))));
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(labels))).toMatch(/not that of the labels/);
     expect(await refusal('ERR_DATA_FORMAT', () => loadDataset('/dev/zero'))).toMatch(/a folder or a device/);
+    const pipe = join(folder, 'pipe.npy');
+    execFileSync('mkfifo', [pipe]);
+    expect(await refusal('ERR_DATA_FORMAT', () => loadDataset(pipe))).toMatch(/it is a pipe; write it to a/);
   });
 
   test('of the Fortran arrangement are read into memory, as they cannot be streamed', async () => {
