@@ -92,6 +92,26 @@ test('numbers beyond those of the training rows come with a note: another unit, 
   ]);
 });
 
+test('a column that no row has is named where it is filled in, as of records that call it otherwise', async () => {
+  const rows = (count: number, name: string) =>
+    Array.from({ length: count }, (_, i) => ({ [name]: 20 + (i % 7), kind: 'ab'[i % 2], load: i % 5 }));
+  const { schema } = await Dataset.fromRecords(rows(60, 'temp'));
+  const given = { schema: schema as TableSchema, onMissing: 'impute' } as const;
+  const said = [
+    'column temp has no value in any of the 30 rows, and is filled in; look whether it has another name there',
+    '30 missing cells were imputed',
+  ];
+  const renamed = rows(30, 'temperature');
+  expect((await Dataset.fromRecords(renamed, given)).notes).toEqual(said);
+  expect((await StreamedDataset.from(() => renamed, given)).notes).toEqual(said);
+  // Few rows may lack it by chance, and of many one that has it knows its name.
+  expect((await Dataset.fromRecords(renamed.slice(0, 3), given)).notes).toEqual(
+    said.slice(1).map((note) => note.replace('30', '3')),
+  );
+  const one = [...renamed, ...rows(1, 'temp')];
+  expect((await Dataset.fromRecords(one, given)).notes).toEqual(said.slice(1));
+});
+
 test('windows are consecutive examples, with the label of the last', () => {
   const windows = series.windows({ length: 3 });
   expect([windows.shape, windows.length, [...windows.labels!]]).toEqual([

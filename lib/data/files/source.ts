@@ -45,7 +45,10 @@ export async function openFile(path: string): Promise<OpenFile> {
   };
   const named = await stat(path).catch(fail);
   if (named.isFIFO())
-    throw badData(path, 'expected a file, which is read more than once, but it is a pipe; write it to a file');
+    throw badData(
+      path,
+      'expected a file, which is read more than once, but it is a pipe; write it to a file',
+    );
   if (!named.isFile()) throw badData(path, 'expected a file but it is a folder or a device; name a file');
   const handle = await open(path, 'r').catch(fail);
   const versionNow = async () => {

@@ -201,7 +201,7 @@ export class TableSchema {
     const { imputed, unseen } = totalCells(counts);
     const cellNotes = new CellNotes();
     cellNotes.add(counts, table, this.fields);
-    cellNotes.addBounds(table, this.fields);
+    cellNotes.addColumns(table, this.fields);
     const label = this.label && table.columns.find(({ name }) => name === this.label!.name);
     return {
       shape: [this.size],

@@ -7,7 +7,7 @@ import { TableLearner } from './learner.ts';
 import { inOrder } from './learning.ts';
 import { checkLearning, TableSchema, type TableSchemaOptions } from './schema.ts';
 import { Suspicions } from './suspicions.ts';
-import { type Column, columnsOf, rowsOf, type Table } from './table.ts';
+import { columnsOf, emptyIn, rowsOf, type Table } from './table.ts';
 
 /**
  * Surveys a stream of tables: its length, the schema of all rows (with the same numbers as from one table that held them all), and
@@ -67,7 +67,7 @@ export class TableSurvey {
     if (reading !== this.#given) columnsOf(table)(this.#labelColumn!);
     const { kind, classes, cells } = reading.encode(table, this.#encoding);
     if (cells) this.#cells.add(cells, table, reading.fields);
-    this.#cells.addBounds(table, reading.fields);
+    this.#cells.addColumns(table, reading.fields);
     this.#isUnit &&= kind !== 'real';
     this.#hasLabels = classes !== undefined;
     for (const name of classes?.slice(reading.label!.categories.length) ?? []) this.#others.add(name);
@@ -114,10 +114,4 @@ export class TableSurvey {
       notes: [...this.#notes, ...(this.#given ? [] : this.#suspicions.finish(schema)), ...this.#cells.notes],
     };
   }
-}
-
-function emptyIn({ type, values }: Column): number {
-  let count = 0;
-  for (const value of values) if (type === 'categorical' ? value === -1 : Number.isNaN(value)) count++;
-  return count;
 }

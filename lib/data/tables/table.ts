@@ -140,3 +140,10 @@ export function categoriesOf(column: Column): Pick<CategoricalColumn, 'values' |
   });
   return { values, categories: [...codes.keys()] };
 }
+
+/** Cells of the column that hold no value. */
+export function emptyIn({ type, values }: Column): number {
+  let count = 0;
+  for (const value of values) if (type === 'categorical' ? value === -1 : Number.isNaN(value)) count++;
+  return count;
+}
