@@ -1,20 +1,15 @@
 import { type CellCounts, totalCells } from '../examples/cells.ts';
-import { Beyond } from './beyond.ts';
+import { ColumnNotes } from './column-notes.ts';
 import { placesOf } from './encoding.ts';
 import type { Field } from './fields.ts';
 import {
-  type Column,
   categoriesOf,
   columnsOf,
   type DateColumn,
-  emptyIn,
   type NumericColumn,
   placeOf,
   type Table,
 } from './table.ts';
-
-/** Fewer rows may all miss a value by chance. */
-const MANY_ROWS = 10;
 
 /** What people should know of cells that are not encoded as they are, in rows that may come in pieces. */
 export class CellNotes {
@@ -25,10 +20,7 @@ export class CellNotes {
   #first: string | undefined;
   /** The first category that no training row has. */
   #firstUnseen: string | undefined;
-  readonly #beyond = new Beyond();
-  /** Rows, and how many of them have no cell in each column. */
-  readonly #absent = new Map<string, number>();
-  #rows = 0;
+  readonly #columns = new ColumnNotes();
 
   /**
    * @param cells of the rows of the table
@@ -47,13 +39,9 @@ export class CellNotes {
     this.#imputed += imputed;
   }
 
-  /** Looks at the columns of rows as a whole: for numbers and dates beyond those of the training rows, and for columns without any cell. */
+  /** Looks at the columns of rows as a whole. */
   addColumns(table: Table, fields: readonly Field[]): void {
-    this.#beyond.add(table, fields);
-    this.#rows += table.length;
-    const columnOf = columnsOf(table);
-    for (const { name } of fields)
-      this.#absent.set(name, (this.#absent.get(name) ?? 0) + absentIn(columnOf(name)));
+    this.#columns.add(table, fields);
   }
 
   addImputed(count: number): void {
@@ -63,14 +51,7 @@ export class CellNotes {
   get notes(): string[] {
     const [unread, imputed, unseen] = [this.#unread, this.#imputed, this.#unseen];
     return [
-      ...this.#beyond.notes,
-      ...[...this.#absent].flatMap(([name, count]) =>
-        count === this.#rows && count >= MANY_ROWS
-          ? [
-              `column ${name} has no value in any of the ${count} rows, and is filled in; look whether it has another name there`,
-            ]
-          : [],
-      ),
+      ...this.#columns.notes,
       ...(unread > 0
         ? [`${unread} ${unread === 1 ? 'cell' : 'cells'} could not be read, such as ${this.#first}`]
         : []),
@@ -82,11 +63,6 @@ export class CellNotes {
         : []),
     ];
   }
-}
-
-/** Cells that are missing, and not such that cannot be read. */
-function absentIn(column: Column): number {
-  return emptyIn(column) - (column.type === 'categorical' ? 0 : (column.unreadable?.size ?? 0));
 }
 
 function unreadableIn({ name, unreadable }: NumericColumn | DateColumn) {
