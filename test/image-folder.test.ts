@@ -97,6 +97,20 @@ describe('reading', () => {
     expect((await loadDataset(path, { imageSize: 8 })).shape).toEqual([3, 8, 8]);
   });
 
+  test('images that are mostly cut off to fit a size are noted', async () => {
+    const wide = folder({ 'a.png': await plain(30, 20, '#777'), 'b.png': await plain(60, 20, '#777') });
+    const said = [
+      expect.stringMatching(/b\.png \(20 x 60\) loses more than half of its picture .* cut to 8 x 8/),
+    ];
+    for (const read of [loadDataset, streamDataset]) {
+      expect((await read(wide, { imageSize: 8 })).notes).toEqual(said);
+      // With the channels given only the first is looked at beforehand.
+      const first = folder({ 'b.png': await plain(60, 20, '#777') });
+      expect((await read(first, { imageSize: 8, channels: 1 })).notes).toEqual(said);
+      expect((await read(first, { imageSize: [10, 30] })).notes).toEqual([]);
+    }
+  });
+
   test('all gray images make one channel, 16 bits keep their levels, what is transparent becomes black, turned ones upright', async () => {
     const deep = await sharp(new Uint16Array([0, 65535]), { raw: { width: 2, height: 1, channels: 1 } })
       .toColorspace('grey16')

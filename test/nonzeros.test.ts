@@ -84,7 +84,9 @@ test.each([
 });
 
 test('an unknown choice is refused', async () => {
-  const { code, stderr } = await runNode(['--input-type=module', '-e', PROGRAM], { env: { TORCHVAE_ZEROS: 'often' } });
+  const { code, stderr } = await runNode(['--input-type=module', '-e', PROGRAM], {
+    env: { TORCHVAE_ZEROS: 'often' },
+  });
   expect(code).not.toBe(0);
   expect(stderr).toContain('Expected multiply for TORCHVAE_ZEROS but received "often"; leave it out');
 });

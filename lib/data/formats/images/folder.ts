@@ -169,6 +169,7 @@ export async function openImages(
   let isBytes = first.depth === 'uchar';
   let isTransparent = first.isTransparent;
   let several = 0;
+  let cut = asked && isMostlyCut(first, asked) ? cutNote(from, first, asked) : undefined;
   const skipped = await eachGood(all.paths, options, async (path) => {
     checkGoesOn(folder, signal);
     // With size and channels given there is nothing to learn of the others.
@@ -179,6 +180,7 @@ export async function openImages(
     isTransparent ||= header.isTransparent;
     if (header.pictures > 1) several++;
     if (!asked) checkSameSize(path, header, from, first);
+    else if (isMostlyCut(header, asked)) cut ??= cutNote(path, header, asked);
   });
   const files = without(all, skipped, folder);
   const [height, width] = asked ?? [first.height, first.width];
@@ -195,6 +197,7 @@ export async function openImages(
             `${several} of the files ${several === 1 ? 'holds' : 'hold'} several pictures, of which the first was taken`,
           ]
         : []),
+      ...(cut === undefined ? [] : [cut]),
       ...notesOf(skipped, folder),
     ],
     decode: (path, read) => {
@@ -209,6 +212,19 @@ export async function openImages(
       return decoder.decode(path, shape, check, read);
     },
   };
+}
+
+/** Whether less than half of an image is left where it covers that size. */
+function isMostlyCut(header: Header, [height, width]: readonly [number, number]): boolean {
+  const stretch = (header.width / header.height) * (height / width);
+  return Math.min(stretch, 1 / stretch) < 0.5;
+}
+
+function cutNote(path: string, header: Header, [height, width]: readonly [number, number]): string {
+  return (
+    `${path} (${header.height} x ${header.width}) loses more than half of its picture where it is cut to ${height} x ${width}; cut or fill such images ` +
+    'up before'
+  );
 }
 
 /** The header of the first image that can be decoded. */
