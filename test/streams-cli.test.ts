@@ -11,11 +11,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openAll } from '../lib/cli/run-data.ts';
+import { openAll, openExample } from '../lib/cli/run-data.ts';
 import { isStreamed } from '../lib/cli/streams.ts';
 import { Random } from '../lib/data/random.ts';
 import { loadDataset, loadSplit, streamDataset, type VAE } from '../lib/index.ts';
 import { encodePng } from '../lib/report/png.ts';
+import { refusal } from './refusal.ts';
 import { packageFolder, torchvae } from './support/command.ts';
 import { npy } from './support/npy.ts';
 
@@ -183,13 +184,23 @@ test('a part of a stream is held out, the same after a resume', async () => {
   expect((await train('preset', ...preset)).stderr).toMatch(/preset\.npy: 90 examples/);
 });
 
-test('all of a stream is compressed, in its order', async () => {
+test('all of a stream is compressed, in its order, and an example is that of its index', async () => {
   const path = at('long.csv');
   writeFileSync(path, ['x', ...Array.from({ length: 5000 }, (_, i) => i * i)].join('\n'));
   const { data, schema } = await loadDataset(path);
   const model = { schema, spec: { inputShape: [1] } as unknown as VAE['spec'] };
   const all = await openAll(folder, { data: path, stream: true }, 'test', model);
   expect(all.data).toEqual(data);
+  for (const stream of [true, false]) {
+    const one = await openExample(folder, { data: path, stream }, 'test', model, 4321);
+    expect([...one.data]).toEqual([data[4321]]);
+  }
+  writeFileSync(path, 'x\nabc\n49\n64');
+  const shown = (index: number) => openExample(folder, { data: path }, 'test', model, index);
+  expect([...(await shown(1)).data]).toEqual([data[7]]);
+  expect(await refusal('ERR_STATE', () => shown(0))).toMatch(
+    /of long\.csv that can be read for example but received 0/,
+  );
 });
 
 test('data that would fill the memory are streamed unasked', async () => {

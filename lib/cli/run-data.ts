@@ -1,5 +1,6 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
+import { checkInteger } from '../check.ts';
 import { counted } from '../counted.ts';
 import { overlapNote } from '../data/examples/overlap.ts';
 import {
@@ -128,6 +129,30 @@ export async function openAll(
   throw new TorchvaeError(
     'ERR_STATE',
     `Expected examples that lie in memory together but ${whole.name} is a stream of ${all}, of which ${some} fit; divide it into several files`,
+  );
+}
+
+/**
+ * The example of this index, by which the data count it, whatever other rows cannot be read.
+ *
+ * @throws TorchvaeError ERR_RANGE for another index, ERR_STATE for a row that cannot be read
+ */
+export async function openExample(
+  run: string,
+  given: Partial<DataOptions>,
+  split: 'train' | 'test',
+  model: Model,
+  index: number,
+): Promise<Dataset> {
+  const whole = await openWhole(run, given, split, model);
+  writeNotes(whole);
+  checkInteger('example', index, 0, whole.length - 1);
+  const all = whole instanceof StreamedDataset ? await whole.head(index + 1) : whole;
+  const one = all.subset([index]);
+  if (hasReadableRow(one)) return one;
+  throw new TorchvaeError(
+    'ERR_STATE',
+    `Expected an example of ${whole.name} that can be read for example but received ${index}, which cannot; name another`,
   );
 }
 

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { checkInteger } from '../check.ts';
 import { traversalCurves } from '../report/curves.ts';
 import { imageGrid } from '../report/grid.ts';
 import { traverse } from '../report/latent/traversal.ts';
@@ -15,10 +14,10 @@ import {
   putPicture,
   type ShownOptions,
 } from './pictures.ts';
-import { openShown } from './run-data.ts';
+import { openExample, openShown } from './run-data.ts';
 
 interface Flags extends ShownOptions, PictureOptions {
-  example: number;
+  example?: number;
   steps: number;
 }
 
@@ -30,7 +29,11 @@ export function register(program: Command): void {
       'Write a picture of one example with each dimension of its code changed from -3 to 3, a row each.',
     );
   addPictureOptions(addShownOptions(command), 'traversal.png')
-    .option('--example <n>', 'index of the example in the test set, from 0', integer(0), 0)
+    .option(
+      '--example <n>',
+      'index of the example in the test set, from 0; default the first that can be read',
+      integer(0),
+    )
     .option('--steps <n>', 'images in a row', integer(2, 100), 11)
     .addHelpText('after', '\nExample:\n  torchvae traverse runs/digits --example 7 --out seven.png')
     .action(run);
@@ -38,13 +41,14 @@ export function register(program: Command): void {
 
 async function run(name: string, { example, steps, ...flags }: Flags): Promise<void> {
   using vae = await VAE.load(checkpointOf(name, flags.best), { device: flags.device });
-  const data = await openShown(name, flags, 'test', vae);
-  const kind = pictureOf(data);
-  checkInteger('example', example, 0, data.length - 1);
-  const one = data.subset([example]);
+  const one =
+    example === undefined
+      ? (await openShown(name, flags, 'test', vae)).take(1)
+      : await openExample(name, flags, 'test', vae, example);
+  const kind = pictureOf(one);
   if (kind === 'images') {
     const images = await traverse(vae, one, { steps });
-    await putPicture(imageGrid(images.data, data.shape, { columns: steps, scale: 2 }), flags);
+    await putPicture(imageGrid(images.data, one.shape, { columns: steps, scale: 2 }), flags);
   } else await putChart(await traversalCurves(vae, one, { steps }), flags);
   process.stderr.write(`Wrote all dimensions of z to ${flags.out}\n`);
 }
