@@ -418,7 +418,7 @@ describe('what is made of a run', () => {
     [['sample', 'nowhere'], /nowhere does not exist; train one with: torchvae train.*ERR_CHECKPOINT/],
     [['sample', 'empty', '--best'], /best.safetensors does not exist/],
     [['sample', 'whole/best.safetensors', '--best'], /--best is for a run directory.*ERR_RANGE/],
-    [['sample', 'whole', '--count', '500000'], /Expected an integer from 1 to 10000/],
+    [['sample', 'whole', '--count', '500000'], /at most 10000 for --count of a picture/],
     [['sample', 'whole', '--out', 'none/samples.png'], /Could not write none.*ERR_IO/],
     [['sample', 'whole/config.json'], /config.json is another file; if it holds data.*ERR_CHECKPOINT/],
     [['sample', 'whole', '--device', 'cuda:x'], /for --device.*ERR_DEVICE/],
