@@ -38,8 +38,8 @@ TORCHVAE_SET TORCHVAE_INLINE void askForRow(const Panel& p, int64_t at) {
   ask(p.w + at);
 }
 
-// The gradient of the tile in rows m0 and on of a panel into `made`, and the update of `before`, a register of
-// sixteen weights after every few rows of the batch.
+// The gradient of the tile in rows m0 and on of a panel into `made`, and the update of `before`, a register
+// of sixteen weights after every few rows of the batch.
 template <int rows>
 TORCHVAE_SET void multiplyTile(const Panel& p, int64_t panel, int64_t m0, const Waiting& before,
                                Waiting& made) {

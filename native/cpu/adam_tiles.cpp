@@ -8,8 +8,8 @@
 #include "cpu/sixteen.h"
 
 // One after the other, the product waits for the multipliers and the update for memory: weights and moments
-// are larger than the second-level cache. So while a tile is multiplied, the one before it is updated, and the
-// lines that its own update will need are asked for.
+// are larger than the second-level cache. So while a tile is multiplied, the one before it is updated, and
+// the lines that its own update will need are asked for.
 namespace torchvae::cpu {
 namespace {
 

@@ -17,7 +17,8 @@ struct InputTiles {
 
   // The rows of x that a tile holds, in order: `at` is null for all of them.
   Steps rowsOf(int64_t tile) const {
-    return rowLists == nullptr ? Steps{nullptr, capacity} : Steps{rowLists + tile * capacity, rowCounts[tile]};
+    return rowLists == nullptr ? Steps{nullptr, capacity}
+                               : Steps{rowLists + tile * capacity, rowCounts[tile]};
   }
   // [rows, 6], with zeros in the place of columns that x does not have.
   const float* of(int64_t tile) const { return values + tile * capacity * kColumns; }

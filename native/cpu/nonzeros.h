@@ -34,8 +34,8 @@ class Nonzeros {
   void findRows(int64_t range, const float* x);
 
   int64_t rows_ = 0, columns_ = 0;
-  int64_t words_ = 0;           // of a row's bits, the last of which is zero
-  std::vector<uint64_t> bits_;  // [rows, words]: a bit for each value that is not zero
+  int64_t words_ = 0;                                // of a row's bits, the last of which is zero
+  std::vector<uint64_t> bits_;                       // [rows, words]: a bit for each value that is not zero
   std::vector<int32_t> columnLists_, columnCounts_;  // [groups, columns], [groups]
   std::vector<int32_t> rowLists_, rowCounts_;        // [tiles, rows], [tiles]
   std::vector<float> tileValues_;                    // [tiles, rows, 6]

@@ -16,8 +16,8 @@ constexpr int64_t kMostPartialRows = 256;
 constexpr int64_t kMostPartials = 4;
 
 // Calls body(panels, m0, m1) for the blocks of each share, those of one share one after the other, and for
-// ranges of rows m0 <= m < m1, which begin at multiples of `unit`: low ones where there are hardly more panels
-// than threads, and some threads' work is what they take from others.
+// ranges of rows m0 <= m < m1, which begin at multiples of `unit`: low ones where there are hardly more
+// panels than threads, and some threads' work is what they take from others.
 template <class Body>
 void forPanelBlocks(Pool& pool, const DenseShape& shape, int64_t unit, const Body& body) {
   const auto [rows, in, out, capacity] = shape;
@@ -209,20 +209,9 @@ void panelWeightGradient(const PanelFactors& factors, int64_t panel, int64_t m0,
   constexpr int64_t kColumns = InputTiles::kColumns;
   const InputTiles tiles = nonzeros->tiles();
   for (int64_t m = m0; m < m1; m += kColumns) {
-    const Product product{x + m,
-                          1,
-                          in,
-                          0,
-                          dy + t.n0,
-                          kPanelColumns,
-                          out,
-                          0,
-                          dw + (m - m0) * kPanelColumns,
-                          kPanelColumns,
-                          1,
-                          rows,
-                          false,
-                          t.columns()};
+    const Product product{
+        x + m,         1, in,   0,     dy + t.n0,  kPanelColumns, out, 0, dw + (m - m0) * kPanelColumns,
+        kPanelColumns, 1, rows, false, t.columns()};
     multiplySteps(product, tiles.rowsOf(m / kColumns), std::min(kColumns, m1 - m), 1);
   }
 }

@@ -167,7 +167,8 @@ std::vector<InputTiles> inputTiles(Pool& pool, const std::vector<WeightProduct>&
   }
   pool.run(static_cast<int64_t>(pieces.size()), [&](int64_t index) {
     const Piece& piece = pieces[static_cast<size_t>(index)];
-    copyTiles(piece.product->x, piece.product->rows, piece.product->in, piece.first, piece.last, piece.values);
+    copyTiles(piece.product->x, piece.product->rows, piece.product->in, piece.first, piece.last,
+              piece.values);
   });
   return all;
 }
@@ -200,8 +201,7 @@ void weightGradients(Pool& pool, const std::vector<WeightProduct>& products, flo
   };
   const auto onPanels = [&](const WeightProduct& p, const Panels& panels) {
     for (int64_t panel = panels.first; panel < panels.last; ++panel) {
-      panelWeightGradient(factorsOf(p), panel, 0, p.in,
-                          gradients + p.weight + panel * p.in * kPanelColumns);
+      panelWeightGradient(factorsOf(p), panel, 0, p.in, gradients + p.weight + panel * p.in * kPanelColumns);
     }
     const Tile columns = tileOf(panels, p.in, p.out);
     sumColumns(p, columns, gradients + p.bias + columns.n0);

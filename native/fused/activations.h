@@ -41,8 +41,8 @@ struct Activations {
   at::Tensor slope, slopeTransposed;  // likewise, of activations whose slope is not a function of the value
   cpu::Bf16Places rounded;            // of [capacity, features]; nowhere where nobody needs it
   const cpu::Nonzeros* nonzeros = nullptr;  // of the present batch, where it has few
-  Magnitude magnitude;                // of the present batch, kept by the CPU's kernels
-  std::vector<at::Tensor> memory;     // of `rounded`
+  Magnitude magnitude;                      // of the present batch, kept by the CPU's kernels
+  std::vector<at::Tensor> memory;           // of `rounded`
 
   // On a device with fused kernels, of convolutions.
   at::Tensor missingBias;  // what is still to be added to `value`, channel by channel; undefined for nothing
