@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { mnist } from '../../lib/data/sets/mnist.ts';
@@ -32,7 +32,7 @@ scripts/bench/setup-peers.sh. Writes docs/results/bench-cpu.json; --readme puts 
 into README.md. --only keeps the
 programs whose name contains NAME. manners: torchvae and PyTorch beside a busy loop, and their memory over 10,000 steps, by W1 and the models named;
 writes docs/results/manners-cpu.json. family: models beside the plain VAE, with torchvae, PyTorch and JAX; writes
-docs/results/bench-family-cpu.json. --out: another name in docs/results, for another machine.`;
+docs/results/bench-family-cpu.json. --out: another name in docs/results (a name, not a path), for another machine.`;
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const say = (line: string) => console.error(line);
@@ -55,7 +55,8 @@ const unknown = positionals.filter(
     !['manners', 'family'].includes(name) && !family.has(name) && !WORKLOADS.some((w) => w.name === name),
 );
 const [rounds, seconds] = [Number(flags.rounds), Number(flags.seconds)];
-if (flags.help || unknown.length > 0 || !(rounds >= 1) || !(seconds > 0)) {
+const isName = flags.out === undefined || basename(flags.out) === flags.out;
+if (flags.help || unknown.length > 0 || !(rounds >= 1) || !(seconds > 0) || !isName) {
   say(USAGE);
   process.exit(flags.help ? 0 : 2);
 }
