@@ -4,6 +4,9 @@ import type { Workload } from './workloads.ts';
 
 /** The names that results are looked up by. */
 export const TORCHVAE = 'torchvae';
+/** torchvae as on data without zeros: what the other programs compute. */
+export const TORCHVAE_WHOLE = 'torchvae, zeros multiplied';
+export const WHOLE_PRODUCTS = { TORCHVAE_ZEROS: 'multiply' };
 export const PLAIN = 'plain JavaScript, one thread';
 export const PYTORCH_EAGER = 'PyTorch eager';
 export const JAX_SCAN = 'JAX, lax.scan over many steps';
@@ -39,6 +42,8 @@ export function findPrograms(
   });
   const commands = [
     node(TORCHVAE, 'worker.mjs'),
+    // A convolution takes all pixels in either case.
+    ...(workload === 'W3' ? [] : [{ ...node(TORCHVAE_WHOLE, 'worker.mjs'), env: WHOLE_PRODUCTS }]),
     node(`${TORCHVAE}, bf16`, 'worker.mjs', '--precision', 'bf16'),
     ...needs('TORCHVAE_BENCH_TORCH', TORCHVAE_BENCH_TORCH, (python) =>
       torchVariants(workload).map(({ name, options, env }) => ({
