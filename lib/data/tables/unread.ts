@@ -16,7 +16,7 @@ const CURRENCY = '(?:USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|BRL|SEK|NOK|DKK|PLN|CZK
 /** A word after a space, degrees, two letters that do not make an ordinal number, or thousands and millions: `5 kg`, `20°C`, `3cm`, `1.5M`. */
 const UNIT = String.raw`\s\p{L}[\p{L}/²³]*|\s?°\s?\p{L}?|(?!(?:st|nd|rd|th)$)[\p{L}µ][\p{L}/²³]+|[kKmM]`;
 
-/** `59°54'26.5"N`, `N 59° 54.4'`, `59.91N`. */
+/** `59°54'26.5"N`, `N 59° 54.4'`, `N 59.91`. */
 const COORDINATE = String.raw`(?:[NSEW]\s*)?[+-]?\d{1,3}(?:\s*[°º]\s*\d{1,2}(?:\.\d+)?\s*(?:['’′]\s*(?:\d{1,2}(?:\.\d+)?\s*(?:["”″]|''))?)?|\.\d+)\s*[NSEW]?`;
 
 /** What is not read, in the order in which it is looked for. */
@@ -85,6 +85,14 @@ export const UNREAD: readonly Unread[] = [
     ),
     what: 'several numbers in one',
     advice: 'divide the column, or give the delimiter',
+    different: 10,
+  },
+  {
+    kind: 'number',
+    // Also watts, newtons and siemens.
+    isOne: matching(/^[+-]?\d{1,3}\.\d+\s*[NSEW]$/),
+    what: 'numbers with the letter of a unit, or of latitude or longitude',
+    advice: 'write them without it, degrees S and W with a minus',
     different: 10,
   },
   {
