@@ -1,5 +1,26 @@
 // The kernels of product.cpp, in one set of instructions: see sixteen.h.
 
+// Adds one step of a tile's sums: a value of each row, `aRow` apart, times sixteens of b, `bVector` apart.
+// `kWhole`: whether the last of these has all its lanes.
+template <int rows, int vectors, bool kWhole>
+TORCHVAE_SET TORCHVAE_INLINE void addStep(const float* a, int64_t aRow, const float* b, int64_t bVector,
+                                          Lanes last, Sixteen* sum) {
+  Sixteen line[vectors];
+#pragma GCC unroll 4
+  for (int j = 0; j < vectors; ++j) {
+    const float* from = b + j * bVector;
+    line[j] = !kWhole && j == vectors - 1 ? load(from, last) : load(from);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; ++i) {
+    const Sixteen factor = spread(a[i * aRow]);
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) {
+      sum[i * vectors + j] = multiplyAdd(factor, line[j], sum[i * vectors + j]);
+    }
+  }
+}
+
 // `kRow` is aRow where that is known when this is compiled, else 0. `kWhole`: whether the columns' last
 // register has all its lanes.
 template <int rows, int vectors, int64_t kRow, bool kWhole>
@@ -27,20 +48,7 @@ TORCHVAE_SET void multiplyTile(const Product& p, int64_t m0) {
     }
     const int64_t steps = group + 1 < p.groups || p.lastLength == 0 ? p.length : p.lastLength;
     for (int64_t k = 0; k < steps; ++k, a += p.aStep, b += p.bStep) {
-      Sixteen line[vectors];
-#pragma GCC unroll 4
-      for (int j = 0; j < vectors; ++j) {
-        const float* from = b + j * p.bVector;
-        line[j] = isLast(j) ? load(from, last) : load(from);
-      }
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) {
-        const Sixteen factor = spread(a[i * row]);
-#pragma GCC unroll 4
-        for (int j = 0; j < vectors; ++j) {
-          sum[i * vectors + j] = multiplyAdd(factor, line[j], sum[i * vectors + j]);
-        }
-      }
+      addStep<rows, vectors, kWhole>(a, row, b, p.bVector, last, sum);
     }
   }
 #pragma GCC unroll 24
@@ -64,22 +72,7 @@ TORCHVAE_SET void multiplyTileSteps(const Product& p, const Steps& steps) {
   for (int i = 0; i < kCount; ++i) sum[i] = zeros();
   for (int64_t step = 0; step < steps.count; ++step) {
     const int64_t k = steps.at[step];
-    const float* a = p.a + k * p.aStep;
-    const float* b = p.b + k * p.bStep;
-    Sixteen line[vectors];
-#pragma GCC unroll 4
-    for (int j = 0; j < vectors; ++j) {
-      const float* from = b + j * p.bVector;
-      line[j] = isLast(j) ? load(from, last) : load(from);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i) {
-      const Sixteen factor = spread(a[i * p.aRow]);
-#pragma GCC unroll 4
-      for (int j = 0; j < vectors; ++j) {
-        sum[i * vectors + j] = multiplyAdd(factor, line[j], sum[i * vectors + j]);
-      }
-    }
+    addStep<rows, vectors, kWhole>(p.a + k * p.aStep, p.aRow, p.b + k * p.bStep, p.bVector, last, sum);
   }
 #pragma GCC unroll 24
   for (int i = 0; i < kCount; ++i) {
